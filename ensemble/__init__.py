@@ -1,0 +1,1 @@
+"""Fuse members into a weighted-average ensemble: predict, search, export, evaluate, report."""

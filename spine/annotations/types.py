@@ -1,0 +1,61 @@
+"""The three types every reader speaks: a box, what is said about one image, and a reading of a whole source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spine.problems import Problem
+
+__all__ = ["Annotation", "Box", "Reading"]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A labelled rectangle: x0 <= x < x1, y0 <= y < y1 in 0-based half-open float pixels of its image.
+
+    `level` is the anatomical level where the source tells it (`1` is the lowest disc, L5/S1); `values` are the box's own
+    targets, such as {"pfirrmann": "4"}. Raises ValueError where the area is not positive.
+    """
+
+    label: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    level: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        corners = (self.x0, self.y0, self.x1, self.y1)
+        if not all(math.isfinite(value) for value in corners) or self.x1 <= self.x0 or self.y1 <= self.y0:
+            raise ValueError(f"box {corners} of {self.label!r} has no area; x1 > x0 and y1 > y0 must hold")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one source says about one image, named as the source names it (a POSIX path relative to its image folder).
+
+    `labels` are targets of the whole image; `mask` is a file of class indices (0 is background) with the names in
+    `mask_labels` (index i names value i + 1); `patient`, `sequence` and `split` are empty where the source does not tell.
+    """
+
+    image: str
+    boxes: tuple[Box, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mask: Path | None = None
+    mask_labels: tuple[str, ...] = ()
+    patient: str = ""
+    sequence: str = ""
+    split: str = ""
+    size: tuple[int, int] | None = None  # height, width as the source states it
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader returns: the good annotations, and the problems met on the way."""
+
+    annotations: tuple[Annotation, ...]
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,219 @@
+"""One strict YAML experiment file -> frozen models; `key=value` overrides; a resolved copy is written with the run.
+
+Unknown keys are errors that list the known ones. `${NAME}` and `${NAME:-default}` in text are replaced from the
+environment. Paths are relative to the working directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spine.files import atomic_file, fingerprint
+from spine.problems import SpineError
+
+__all__ = ["Experiment", "SearchSettings", "Strict", "load_experiment", "read_yaml", "validate"]
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of every settings model: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SearchSettings(Strict):
+    """How the weights are chosen, on validation predictions only."""
+
+    name: str = Field("weighted", pattern=NAME)  # the ensemble's directory
+    metric: str = "accuracy"
+    method: Literal["grid", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
+    step: float = Field(0.1, gt=0, le=1)
+    trials: int = Field(200, ge=1)  # of tpe and cmaes
+    storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
+
+
+class EvaluateSettings(Strict):
+    """How the test split is judged."""
+
+    resamples: int = Field(2000, ge=100)  # of the bootstrap over patients
+    confidence: float = Field(0.95, gt=0, lt=1)
+    allow_overlap: bool = False  # evaluate on patients that were trained or searched on; the report then says so
+
+
+class ExportSettings(Strict):
+    """How the fused SavedModel is published."""
+
+    name: str = Field("", pattern=r"^[A-Za-z0-9_.-]*$")  # in TF Serving; empty: the experiment's name
+
+
+class Experiment(Strict):
+    """One experiment: a task, a dataset, members and the stages' settings."""
+
+    name: str = Field(pattern=NAME)
+    task: str
+    data: Path  # the dataset's directory
+    build: Path | None = None  # the data config that builds it where it is missing or changed
+    target: str = ""
+    labels: tuple[str, ...]  # index is the class; of two, the last is the positive one
+    seed: int = 0
+    runs: Path = Path("runs")
+    shared: Mapping[str, Any] = Field(default_factory=dict)  # what every member starts from
+    members: Mapping[str, Any]
+    search: SearchSettings = SearchSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    export: ExportSettings = ExportSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_members(cls, raw: Any) -> Any:
+        """Replace each member's mapping by the task's validated settings."""
+        from spine.registry import task_settings
+
+        if not isinstance(raw, Mapping) or not isinstance(raw.get("members"), Mapping):
+            return raw
+        settings = task_settings(str(raw.get("task")))
+        shared = raw.get("shared") or {}
+        members = {}
+        for name, own in raw["members"].items():
+            if isinstance(own, settings):
+                members[name] = own
+                continue
+            if not re.match(NAME, str(name)):
+                raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
+            members[name] = validate(settings, {**shared, **(own or {})}, f"members.{name}")
+        return {**raw, "members": members}
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Experiment:
+        if not self.members:
+            raise ValueError("members is empty; name at least one")
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels is {self.labels}; name two or more different classes, background first where there is one")
+        return self
+
+    @property
+    def directory(self) -> Path:
+        """`runs/<experiment>/`."""
+        return self.runs / self.name
+
+    def member_directory(self, name: str) -> Path:
+        """`runs/<experiment>/members/<member>/`."""
+        return self.directory / "members" / name
+
+    @property
+    def ensemble_directory(self) -> Path:
+        """`runs/<experiment>/ensembles/<ensemble>/`."""
+        return self.directory / "ensembles" / self.search.name
+
+    @property
+    def evaluation_directory(self) -> Path:
+        """`runs/<experiment>/evaluation/`: metrics.json, leaderboard.csv and report pictures."""
+        return self.directory / "evaluation"
+
+    def member_hash(self, name: str, data_hash: str, splits_hash: str) -> str:
+        """Fingerprint of all that a member's training depends on: its settings, the task, the data, the splits, the seed."""
+        settings = self.members[name].model_dump(mode="json")
+        return fingerprint([settings, self.task, self.target, self.labels, self.seed, data_hash, splits_hash])
+
+    def write(self, path: Path) -> Path:
+        """Write the resolved experiment as YAML that loads to an equal one; the path is returned."""
+        content = self.model_dump(mode="json", exclude={"shared"})
+        content["members"] = {name: member.model_dump(mode="json") for name, member in self.members.items()}
+        with atomic_file(path) as temporary:
+            temporary.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+
+def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it."""
+    raw = read_yaml(path)
+    for override in overrides:
+        _override(raw, override)
+    return validate(Experiment, raw, str(path))
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Read a YAML mapping safely, `${NAME:-default}` filled in from the environment."""
+    path = Path(path)
+    if not path.is_file():
+        raise SpineError(f"{path} is not a file; give the path of a YAML configuration, such as configs/quickstart.yaml")
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpineError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise SpineError(f"{path} holds {type(raw).__name__}; a configuration is a mapping of keys to values")
+    return _expand(raw, path)
+
+
+def validate(model: type[Model], raw: Any, where: str) -> Model:
+    """Validate settings; SpineError tells each wrong key, what was received and what is known."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {_explain(model, e)}" for e in error.errors()]
+        raise SpineError("\n".join([f"{where} does not hold:", *lines])) from None
+
+
+def _explain(model: type[BaseModel], error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"unknown key; the known ones are {', '.join(_known_keys(model, error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return "is required"
+    return f"{error['msg']}; received {error['input']!r}"
+
+
+def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        inner = [kind for kind in _kinds(field.annotation if field else None) if issubclass(kind, BaseModel)]
+        if inner:
+            model = inner[0]
+    return list(model.model_fields)
+
+
+def _kinds(annotation: Any) -> list[type]:
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        return [annotation]
+    return [kind for part in getattr(annotation, "__args__", ()) for kind in _kinds(part)]
+
+
+def _override(raw: dict[str, Any], text: str) -> None:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise SpineError(f"override {text!r} is not of the form key=value, such as search.step=0.05")
+    *parents, last = key.split(".")
+    place: Any = raw
+    for part in parents:
+        place = place.setdefault(part, {})
+        if place is None or not isinstance(place, dict):
+            raise SpineError(f"override {text!r}: {part!r} holds no keys of its own in this experiment")
+    place[last] = yaml.safe_load(value)
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _expand(value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _expand(inner, path) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expand(inner, path) for inner in value]
+    return _VARIABLE.sub(lambda match: _variable(match, path), value) if isinstance(value, str) else value
+
+
+def _variable(match: re.Match[str], path: Path) -> str:
+    name, default = match.groups()
+    found = os.environ.get(name) or default
+    if found is None:
+        raise SpineError(f"{path} uses ${{{name}}}, which is not set; set {name} in the environment")
+    return found

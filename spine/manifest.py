@@ -1,0 +1,151 @@
+"""The manifest: a dataset as a directory of four tables and two folders of pictures.
+
+    images.csv   one row a sample; its picture is images/<sample>.png (16-bit grey, as the scanner measured)
+    boxes.csv    one row a box: sample, box (its number within the sample), label, x0, y0, x1, y1, level
+    labels.csv   one row a label: sample, box (empty: the label is the whole sample's), target, value
+    splits.csv   one row a sample: sample, split (train, validation or test), fold (empty without folds)
+    masks/       <sample>.png (8-bit class indices, 0 is background), named in `mask_labels` of dataset.json
+
+Box corners are 0-based half-open float pixels of the sample's own picture. A crop's row also names its `parent` sample
+and the `level` and corners (x0, y0, x1, y1) of its region in the parent. Changing a split does not change `data_hash`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from spine.files import fingerprint, read_json, write_json
+from spine.problems import SpineError
+
+__all__ = ["BOXES", "IMAGES", "LABELS", "SPLITS", "SPLIT_NAMES", "Manifest"]
+
+IMAGES = (
+    *("sample", "patient", "study", "series", "sequence", "height", "width", "spacing_y", "spacing_x"),
+    *("sha256", "mask_sha256", "source", "parent", "level", "x0", "y0", "x1", "y1"),
+)
+BOXES = ("sample", "box", "label", "x0", "y0", "x1", "y1", "level")
+LABELS = ("sample", "box", "target", "value")
+SPLITS = ("sample", "split", "fold")
+SPLIT_NAMES = ("train", "validation", "test")
+
+_NUMBERS = {"height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1"}
+_TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A dataset in memory: its tables as data frames (text columns are `str`, "" where empty), its folder `root`.
+
+    Raises SpineError where a table lacks a column, a sample occurs twice, or a box, label or split names no sample.
+    """
+
+    root: Path
+    images: pd.DataFrame
+    boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(BOXES)))
+    labels: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LABELS)))
+    splits: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SPLITS)))
+    mask_labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, columns in _TABLES.items():
+            missing = [column for column in columns if column not in getattr(self, name).columns]
+            if missing:
+                raise SpineError(f"{self.root}/{name}.csv lacks {missing}; it has the columns {', '.join(columns)}")
+        repeated = self.images["sample"][self.images["sample"].duplicated()].unique()
+        if len(repeated):
+            raise SpineError(f"{self.root}/images.csv names {repeated[0]!r} twice; a sample has one row")
+        known = set(self.images["sample"])
+        for name in ("boxes", "labels", "splits"):
+            strangers = sorted(set(getattr(self, name)["sample"]) - known)
+            if strangers:
+                raise SpineError(
+                    f"{self.root}/{name}.csv names {len(strangers)} samples that images.csv lacks, such as "
+                    f"{strangers[0]!r}; build the dataset again with `spine data build`"
+                )
+
+    @classmethod
+    def read(cls, root: Path | str) -> Manifest:
+        """Read a dataset's directory; SpineError where it is not one."""
+        root = Path(root)
+        if not (root / "dataset.json").exists():
+            raise SpineError(f"{root} is not a dataset (no dataset.json); build one with `spine data build CONFIG`")
+        tables = {name: _read_table(root / f"{name}.csv", columns) for name, columns in _TABLES.items()}
+        return cls(root, mask_labels=tuple(read_json(root / "dataset.json")["mask_labels"]), **tables)
+
+    def write(self) -> None:
+        """Write the tables and `dataset.json` into `root`; pictures and masks are put there by the intake."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for name, columns in _TABLES.items():
+            getattr(self, name)[list(columns)].to_csv(self.root / f"{name}.csv", index=False)
+        write_json(
+            {"mask_labels": list(self.mask_labels), "data_hash": self.data_hash, "splits_hash": self.splits_hash},
+            self.root / "dataset.json",
+        )
+
+    def image_path(self, sample: str) -> Path:
+        """The sample's 16-bit grey PNG."""
+        return self.root / "images" / f"{sample}.png"
+
+    def mask_path(self, sample: str) -> Path:
+        """The sample's 8-bit mask PNG of class indices; it exists where `mask_sha256` is not empty."""
+        return self.root / "masks" / f"{sample}.png"
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Fingerprint of pictures, masks, boxes and labels; splits are apart."""
+        tables = [getattr(self, name)[list(_TABLES[name])] for name in ("images", "boxes", "labels")]
+        return fingerprint([*(_canonical(table) for table in tables), list(self.mask_labels)])
+
+    @cached_property
+    def splits_hash(self) -> str:
+        """Fingerprint of splits.csv."""
+        return fingerprint(_canonical(self.splits[list(SPLITS)]))
+
+    def patient_of(self) -> Mapping[str, str]:
+        """Sample -> patient."""
+        return dict(zip(self.images["sample"], self.images["patient"], strict=True))
+
+    def samples_in(self, split: str) -> list[str]:
+        """The samples of one split, in the order of images.csv; SpineError where the split is empty or unknown."""
+        if split not in SPLIT_NAMES:
+            raise SpineError(f"split {split!r} is not one of {', '.join(SPLIT_NAMES)}")
+        chosen = set(self.splits.loc[self.splits["split"] == split, "sample"])
+        found = [sample for sample in self.images["sample"] if sample in chosen]
+        if not found:
+            raise SpineError(f"{self.root} has no samples in split {split!r}; see its splits.csv")
+        return found
+
+    def values(self, target: str) -> Mapping[str, str]:
+        """Sample -> value of one target of whole samples; SpineError names the targets there are."""
+        whole = self.labels[self.labels["box"] == ""]
+        rows = whole[whole["target"] == target]
+        if rows.empty:
+            known = ", ".join(sorted(whole["target"].unique())) or "none"
+            raise SpineError(f"{self.root} has no target {target!r}; its targets: {known}")
+        return dict(zip(rows["sample"], rows["value"], strict=True))
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    if not path.exists():
+        raise SpineError(f"{path} is missing; build the dataset again with `spine data build CONFIG`")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    numbers = [column for column in columns if column in _NUMBERS and column in table.columns]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
+    return table
+
+
+def _canonical(table: pd.DataFrame) -> list[list[str]]:
+    # The same text before and after a round trip through CSV.
+    as_text = table.map(_as_text)
+    return [list(table.columns), *as_text.sort_values(list(table.columns)).values.tolist()]
+
+
+def _as_text(value: object) -> str:
+    if value is None or value == "" or value != value:  # NaN
+        return ""
+    return f"{float(value):.9g}" if isinstance(value, (int, float)) else str(value)

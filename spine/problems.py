@@ -1,0 +1,55 @@
+"""A bad file never stops a batch and never passes in silence: it becomes a `Problem` in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+__all__ = ["Problem", "SpineError", "print_problems", "write_problems"]
+
+
+class SpineError(Exception):
+    """An error the user can mend: its message says what was received, what holds and what to do.
+
+    The command line prints the message alone; every other exception is a defect of ours and keeps its traceback.
+    """
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with one input: where, why, and what to do about it.
+
+    `severity` is "error" (the item was left out, the exit status says so) or "warning" (kept, worth a look).
+    """
+
+    path: str
+    reason: str
+    advice: str
+    severity: str = "error"
+
+    def __post_init__(self) -> None:
+        if self.severity not in ("error", "warning"):
+            raise ValueError(f"severity is {self.severity!r}; it is 'error' or 'warning'")
+
+
+def write_problems(problems: Iterable[Problem], path: Path) -> None:
+    """Write the problems as CSV (path, reason, advice, severity), an empty table where there are none."""
+    rows = [asdict(problem) for problem in problems]
+    pd.DataFrame(rows, columns=["path", "reason", "advice", "severity"]).to_csv(path, index=False)
+
+
+def print_problems(problems: Iterable[Problem]) -> None:
+    """Print the problems as a table, errors first; nothing where there are none."""
+    from rich.console import Console
+    from rich.table import Table
+
+    ordered = sorted(problems, key=lambda problem: problem.severity)
+    if not ordered:
+        return
+    table = Table("severity", "path", "reason", "what to do", title=f"{len(ordered)} problems")
+    for problem in ordered:
+        table.add_row(problem.severity, problem.path, problem.reason, problem.advice)
+    Console().print(table)

@@ -1,0 +1,58 @@
+"""The one table of names -> packages: the only way from `spine` up to a task or to the ensemble."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from spine.problems import SpineError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from spine.config import Experiment
+
+__all__ = ["STAGES", "TASKS", "Stage", "TaskSettings", "Train", "stage", "task_settings", "train"]
+
+TASKS = ("classification",)
+STAGES = ("predict", "search", "export", "evaluate", "report")
+
+
+class TaskSettings(Protocol):
+    """`<task>.config.Settings`: the pydantic model of one member of that task; importing it must be cheap."""
+
+    model_validate: Any
+
+
+class Train(Protocol):
+    """`<task>.train.train`: trains one member, publishes its directory and returns it; resumes what was killed."""
+
+    def __call__(self, experiment: Experiment, member: str) -> Path: ...
+
+
+class Stage(Protocol):
+    """`ensemble.<stage>.run`: reads earlier files, writes its own, returns the paths to show; skips what is unchanged."""
+
+    def __call__(self, experiment: Experiment) -> list[Path]: ...
+
+
+def task_settings(task: str) -> type[BaseModel]:
+    """The settings model of a task's members."""
+    return import_module(f"{_known(task, TASKS, 'task')}.config").Settings
+
+
+def train(task: str) -> Train:
+    """The training function of a task; importing it brings in its framework."""
+    return import_module(f"{_known(task, TASKS, 'task')}.train").train
+
+
+def stage(name: str) -> Stage:
+    """A stage of the ensemble."""
+    return import_module(f"ensemble.{_known(name, STAGES, 'stage')}").run
+
+
+def _known(name: str, names: tuple[str, ...], what: str) -> str:
+    if name not in names:
+        raise SpineError(f"{what} {name!r} is not known; it is one of {', '.join(names)}")
+    return name
