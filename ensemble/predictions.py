@@ -1,0 +1,46 @@
+"""The members' stored predictions of one split beside its truth, checked to belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spine.config import Experiment
+from spine.manifest import Manifest
+from spine.member import Member, Predictions, require_same
+from spine.problems import SpineError
+from spine.truth import Truth
+
+__all__ = ["SplitPredictions", "read_split"]
+
+
+@dataclass(frozen=True)
+class SplitPredictions:
+    """What all members said of one split: `stored` by member name, in the experiment's order, and the `truth` of it."""
+
+    truth: Truth
+    stored: dict[str, Predictions]
+
+    def by_unit(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Members' (U, C) float64 probabilities, repeated slices of one disc averaged; truth (U,) and patients (U,).
+
+        Averaging slices is linear, so it commutes with the weighted mean over members.
+        """
+        averaged = {name: self.truth.by_unit(stored.values) for name, stored in self.stored.items()}
+        _, values, patients = next(iter(averaged.values()))
+        return {name: probabilities for name, (probabilities, _, _) in averaged.items()}, values, patients
+
+
+def read_split(experiment: Experiment, split: str) -> SplitPredictions:
+    """Open every member's predictions of `split`; SpineError where they are stale, disagree, or miss the truth."""
+    truth = Truth.of_classification(Manifest.read(experiment.data), split, experiment.target, experiment.labels)
+    stored = {name: Member.open(experiment.member_directory(name)).predictions(split) for name in experiment.members}
+    require_same(stored)
+    first_name, first = next(iter(stored.items()))
+    if first.truth_hash != truth.hash:
+        raise SpineError(
+            f"the predictions of {first_name!r} belong to another truth ({first.truth_hash[:8]}) than the dataset holds "
+            f"now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
+        )
+    return SplitPredictions(truth, stored)
