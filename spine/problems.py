@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-
-import pandas as pd
 
 __all__ = ["Problem", "SpineError", "print_problems", "write_problems"]
 
@@ -37,8 +36,10 @@ class Problem:
 
 def write_problems(problems: Iterable[Problem], path: Path) -> None:
     """Write the problems as CSV (path, reason, advice, severity), an empty table where there are none."""
-    rows = [asdict(problem) for problem in problems]
-    pd.DataFrame(rows, columns=["path", "reason", "advice", "severity"]).to_csv(path, index=False)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(Problem)])
+        writer.writeheader()
+        writer.writerows(asdict(problem) for problem in problems)
 
 
 def print_problems(problems: Iterable[Problem]) -> None:

@@ -10,10 +10,11 @@ from spine.problems import SpineError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from rich.table import Table
 
     from spine.config import Experiment
 
-__all__ = ["STAGES", "TASKS", "Stage", "TaskSettings", "Train", "stage", "task_settings", "train"]
+__all__ = ["STAGES", "TASKS", "Stage", "TaskSettings", "Train", "leaderboard", "stage", "task_settings", "train"]
 
 TASKS = ("classification",)
 STAGES = ("predict", "search", "export", "evaluate", "report")
@@ -50,6 +51,11 @@ def train(task: str) -> Train:
 def stage(name: str) -> Stage:
     """A stage of the ensemble."""
     return import_module(f"ensemble.{_known(name, STAGES, 'stage')}").run
+
+
+def leaderboard(experiment: Experiment) -> Table:
+    """The table that `spine run` and `spine evaluate` print at the end."""
+    return import_module("ensemble.evaluate").leaderboard(experiment)
 
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:

@@ -1,0 +1,169 @@
+"""The front door `spine`: parse, one call, one line. Heavy imports stay inside functions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from spine.config import Experiment
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Train, ensemble, test and ship spine-imaging models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The experiment's YAML file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as search.step=0.05.")
+]
+Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only this member; may be repeated.")]
+
+
+@app.command()
+def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Run all stages in order; what is done and unchanged is skipped."""
+    from spine.run import run_all
+
+    settings = _load(experiment, overrides)
+    _show_paths(run_all(settings, _show), settings)
+    _show_leaderboard(settings)
+
+
+@app.command()
+def train(experiment: ExperimentFile, overrides: Overrides = None, member: Members = None) -> None:
+    """Train the members, each in a process of its own; a killed one resumes."""
+    from spine.run import train_members
+
+    _show_paths(train_members(_load(experiment, overrides), _show, member or ()))
+
+
+@app.command()
+def predict(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Run the members' SavedModels over the validation and test splits."""
+    _stage("predict", experiment, overrides)
+
+
+@app.command()
+def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Choose the ensemble's weights on validation predictions."""
+    _stage("search", experiment, overrides)
+
+
+@app.command()
+def export(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Fuse the weighted members into one SavedModel for TF Serving."""
+    _stage("export", experiment, overrides)
+
+
+@app.command()
+def evaluate(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Judge members, equal weights and the ensemble on the test split."""
+    settings = _stage("evaluate", experiment, overrides)
+    _show_leaderboard(settings)
+
+
+@app.command()
+def report(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Write one self-contained HTML report."""
+    _stage("report", experiment, overrides)
+
+
+@data.command("build")
+def data_build(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The data config's YAML file.")]) -> None:
+    """Read images and annotations into a dataset with patient-disjoint splits."""
+    from spine.intake import build, load_data_config
+    from spine.problems import print_problems
+
+    result = build(load_data_config(config))
+    print_problems(result.problems)
+    _show_paths([result.root])
+    _exit_on_errors(result.problems)
+
+
+@data.command("check")
+def data_check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")]) -> None:
+    """Audit a dataset for leakage and quality; the exit status is 1 on an error."""
+    from rich.console import Console
+
+    from spine.audit import check
+    from spine.problems import print_problems
+
+    table, problems = check(dataset)
+    Console().print(table)
+    print_problems(problems)
+    _exit_on_errors(problems)
+
+
+@data.command("deidentify")
+def data_deidentify(
+    source: Annotated[Path, typer.Argument(help="A DICOM file or a folder of them.")],
+    target: Annotated[Path, typer.Argument(help="The folder for the de-identified copies.")],
+) -> None:
+    """Copy DICOM files de-identified (PS3.15 basic profile); series and patients stay together."""
+    from spine.dicom.deidentify import deidentify
+    from spine.problems import print_problems
+
+    problems = deidentify(source, target)
+    print_problems(problems)
+    _show_paths([target])
+    _exit_on_errors(problems)
+
+
+def _load(path: Path, overrides: list[str] | None) -> Experiment:
+    from spine.config import load_experiment
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    return load_experiment(path, overrides or ())
+
+
+def _stage(name: str, path: Path, overrides: list[str] | None) -> Experiment:
+    from spine.run import run_stage
+
+    settings = _load(path, overrides)
+    _show_paths(run_stage(settings, name, _show))
+    return settings
+
+
+def _show(line: str) -> None:
+    typer.secho(f"== {line}", bold=True, err=True)
+
+
+def _show_paths(paths: list[Path]) -> None:
+    for path in dict.fromkeys(paths):
+        typer.echo(str(path))
+
+
+def _show_leaderboard(settings: Experiment) -> None:
+    from rich.console import Console
+
+    from spine import registry
+
+    Console().print(registry.leaderboard(settings))
+
+
+def _exit_on_errors(problems: list) -> None:
+    if any(problem.severity == "error" for problem in problems):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The console script: a SpineError becomes one message and exit status 1."""
+    from spine.problems import SpineError
+
+    try:
+        app()
+    except SpineError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(1)

@@ -1,0 +1,100 @@
+"""The stages in order: build the data, train each member in a process of its own, then the ensemble's stages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from spine import registry
+from spine.config import Experiment
+from spine.problems import SpineError
+
+__all__ = ["build_data", "run_all", "run_stage", "train_members"]
+
+Show = Callable[[str], None]
+
+
+def run_all(experiment: Experiment, show: Show) -> list[Path]:
+    """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths written.
+
+    A dataset built with problems is used all the same: they are shown and stay in its problems.csv.
+    """
+    written = [build_data(experiment, show)] if experiment.build else []
+    written += train_members(experiment, show)
+    for name in registry.STAGES:
+        written += run_stage(experiment, name, show)
+    return written
+
+
+def build_data(experiment: Experiment, show: Show) -> Path:
+    """Build the experiment's dataset from its data config and check that it lies where the experiment reads it."""
+    from spine.intake import build, load_data_config
+    from spine.problems import print_problems
+
+    assert experiment.build is not None
+    config = load_data_config(experiment.build)
+    if config.output.resolve() != experiment.data.resolve():
+        raise SpineError(
+            f"{experiment.build} builds {config.output}, but the experiment reads {experiment.data}; make them the same"
+        )
+    show("build")
+    result = build(config)
+    print_problems(result.problems)
+    return result.root
+
+
+def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) -> list[Path]:
+    """Train the members that are not up to date, each in a process of its own; gives their directories.
+
+    A crash costs one member: the others are trained first, then SpineError names those that failed.
+    """
+    from spine.manifest import Manifest
+
+    manifest = Manifest.read(experiment.data)
+    chosen = list(only) or list(experiment.members)
+    for name in chosen:
+        _known_member(experiment, name)
+    file = experiment.write(experiment.directory / "experiment.yaml")
+    failed = []
+    for name in chosen:
+        if _is_trained(experiment, name, manifest.data_hash, manifest.splits_hash):
+            show(f"train {name}: up to date")
+            continue
+        show(f"train {name}")
+        if _train_in_own_process(experiment.task, file, name) != 0:
+            failed.append(name)
+    if failed:
+        raise SpineError(
+            f"training failed for {', '.join(failed)} (see above); the other members are complete. Mend the cause and "
+            "run the same command again: finished members are skipped, killed ones resume"
+        )
+    return [experiment.member_directory(name) for name in chosen]
+
+
+def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
+    """Run one stage of the ensemble."""
+    show(name)
+    return registry.stage(name)(experiment)
+
+
+def _known_member(experiment: Experiment, name: str) -> None:
+    if name not in experiment.members:
+        raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
+
+
+def _is_trained(experiment: Experiment, name: str, data_hash: str, splits_hash: str) -> bool:
+    from spine.member import Member
+
+    directory = experiment.member_directory(name)
+    if not (directory / "member.json").exists():
+        return False
+    return Member.open(directory).card.config_hash == experiment.member_hash(name, data_hash, splits_hash)
+
+
+def _train_in_own_process(task: str, file: Path, name: str) -> int:
+    # -m puts the working directory first on the path; an installed package must win over a stray folder there.
+    command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name]
+    return subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, check=False).returncode
