@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from spine import metrics
+from spine.problems import SpineError
+
+# truth 0 0 0 1 1, called 0 0 1 1 0: one false positive, one false negative
+TRUTH = np.array([0, 0, 0, 1, 1])
+POSITIVE = np.array([0.1, 0.2, 0.7, 0.8, 0.4])
+BINARY = np.stack([1 - POSITIVE, POSITIVE], axis=1)
+
+
+def one_hot(classes: list[int], count: int) -> np.ndarray:
+    return np.eye(count)[classes]
+
+
+@pytest.fixture
+def many():
+    random = np.random.default_rng(0)
+    return random.integers(0, 4, 200), random.dirichlet(np.ones(4), 200)
+
+
+def test_confusion_counts_rows_of_truth_and_columns_of_prediction():
+    assert metrics.confusion(TRUTH, BINARY).tolist() == [[2, 1], [1, 1]]
+
+
+def test_a_tie_goes_to_the_lowest_class():
+    assert metrics.predicted(np.array([[0.5, 0.5], [0.25, 0.75]])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("accuracy", 3 / 5),
+        ("sensitivity", 1 / 2),
+        ("recall", 1 / 2),
+        ("specificity", 2 / 3),
+        ("precision", 1 / 2),
+        ("f1", 2 * 1 / (2 * 1 + 1 + 1)),
+        ("balanced_accuracy", (2 / 3 + 1 / 2) / 2),
+        ("macro_f1", (2 * 2 / (2 * 2 + 1 + 1) + 1 / 2) / 2),
+        ("roc_auc", 5 / 6),  # 6 pairs, only 0.4 ranks below 0.7
+        ("log_loss", -np.log([0.9, 0.8, 0.3, 0.8, 0.4]).mean()),
+        ("brier", (0.1**2 + 0.2**2 + 0.7**2 + 0.2**2 + 0.6**2) / 5),
+        ("matthews", (1 * 2 - 1 * 1) / np.sqrt(2 * 2 * 3 * 3)),
+    ],
+)
+def test_two_classes_by_hand(name, value):
+    assert metrics.METRICS[name].function(TRUTH, BINARY) == pytest.approx(value)
+
+
+def test_more_classes_agree_with_scikit_learn(many):
+    truth, probabilities = many
+    called = probabilities.argmax(axis=1)
+    expected = {
+        "accuracy": reference.accuracy_score(truth, called),
+        "balanced_accuracy": reference.balanced_accuracy_score(truth, called),
+        "macro_f1": reference.f1_score(truth, called, average="macro"),
+        "f1": reference.f1_score(truth, called, average="macro"),
+        "precision": reference.precision_score(truth, called, average="macro"),
+        "recall": reference.recall_score(truth, called, average="macro"),
+        "roc_auc": reference.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro"),
+        "log_loss": reference.log_loss(truth, probabilities),
+        "matthews": reference.matthews_corrcoef(truth, called),
+    }
+    found = {name: metrics.METRICS[name].function(truth, probabilities) for name in expected}
+    assert found == pytest.approx(expected)
+
+
+def test_two_classes_agree_with_scikit_learn():
+    random = np.random.default_rng(1)
+    truth, positive = random.integers(0, 2, 100), random.integers(0, 11, 100) / 10  # many tied scores
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    called = probabilities.argmax(axis=1)
+    expected = {
+        "roc_auc": reference.roc_auc_score(truth, positive),
+        "precision": reference.precision_score(truth, called),
+        "specificity": reference.recall_score(truth, called, pos_label=0),
+        "f1": reference.f1_score(truth, called),
+        "brier": reference.brier_score_loss(truth, positive),
+        "matthews": reference.matthews_corrcoef(truth, called),
+    }
+    found = {name: metrics.METRICS[name].function(truth, probabilities) for name in expected}
+    assert found == pytest.approx(expected)
+
+
+def test_a_class_absent_from_the_truth_has_no_rate():
+    truth = np.array([0, 0])
+    for name in ("sensitivity", "precision", "f1", "roc_auc"):
+        assert np.isnan(metrics.METRICS[name].function(truth, BINARY[:2])), name
+    assert metrics.specificity(truth, BINARY[:2]) == 1
+
+
+def test_a_class_that_is_never_called_has_precision_0():
+    assert metrics.precision(np.array([0, 1]), one_hot([0, 0], 2)) == 0
+    assert metrics.f1(np.array([0, 1]), one_hot([0, 0], 2)) == 0
+
+
+def test_averages_run_over_the_classes_that_occur():
+    truth, called = np.array([0, 0, 1, 1]), [0, 2, 1, 1]  # class 2 is called once and never true
+    probabilities = one_hot(called, 3)
+    assert metrics.balanced_accuracy(truth, probabilities) == pytest.approx((1 / 2 + 1) / 2)
+    assert metrics.macro_f1(truth, probabilities) == pytest.approx((2 / 3 + 1) / 2)
+    assert metrics.precision(truth, probabilities) == pytest.approx((1 + 1) / 2)
+    # class 0 against class 1: the pairs (0.5, 0), (0, 0); class 1 against class 0: all pairs right
+    scores = np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 0]])
+    assert metrics.roc_auc(truth, scores) == pytest.approx(((2 + 2 * 0.5) / 4 + 1) / 2)
+
+
+def test_log_loss_is_bounded_by_the_clip():
+    assert metrics.log_loss(np.array([1]), one_hot([0], 2)) == pytest.approx(-np.log(1e-7))
+
+
+def test_headlines_and_directions_are_known():
+    assert set(metrics.HEADLINE.values()) <= set(metrics.METRICS)
+    assert {name for name, entry in metrics.METRICS.items() if not entry.higher_is_better} == {
+        "log_loss",
+        "brier",
+    }
+
+
+def test_wrong_input_is_refused():
+    with pytest.raises(SpineError, match=r"\(2,\).*\(3, 2\)"):
+        metrics.accuracy(np.array([0, 1]), np.ones((3, 2)))
+    with pytest.raises(SpineError, match=r"0\.\.1"):
+        metrics.accuracy(np.array([0, 2]), np.ones((2, 2)))
+    with pytest.raises(SpineError, match="at least two"):
+        metrics.accuracy(np.array([0, 0]), np.ones((2, 1)))
+    with pytest.raises(SpineError, match="accuracy"):
+        metrics.metric("accurracy")
