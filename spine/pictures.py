@@ -1,0 +1,207 @@
+"""A 2-D grey image as measured, and the picture files (PNG, JPEG, TIFF) that it is read from and written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from spine.files import atomic_file
+from spine.problems import SpineError
+
+__all__ = ["Picture", "read_bytes", "read_mask", "read_pages", "read_picture", "write_mask", "write_png16"]
+
+_PALETTE = 3  # colour type of a PNG, ISO/IEC 15948 table 11.1
+_EXPORT_AGAIN = "export the image again as PNG, JPEG or TIFF"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One 2-D grey image as measured.
+
+    `pixels` is (H, W) uint16, un-normalised. `name` is the POSIX path relative to the source's image root, with `#k`
+    appended for frame, page or slice k (0-based) of a file of several. `spacing` is (y, x) in mm. `patient`, `study`,
+    `series` and `sequence` are the raw identifiers of the file: the intake pseudonymises them. `note` tells what a
+    reader should know: why this slice was chosen, a shift of the values, burned-in annotation.
+    """
+
+    pixels: np.ndarray
+    path: Path
+    name: str
+    spacing: tuple[float, float] | None = None
+    patient: str = ""
+    study: str = ""
+    series: str = ""
+    sequence: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != np.uint16 or not self.pixels.size:
+            raise ValueError(
+                f"{self.name}: pixels are {self.pixels.dtype} {self.pixels.shape}; (H, W) uint16 must hold"
+            )
+
+
+def read_picture(path: Path, name: str) -> Picture:
+    """Read a PNG, JPEG or TIFF of one page, 8 or 16 bit; colour becomes grey, 8-bit values stay 0..255.
+
+    Raises SpineError where the file cannot be read whole.
+    """
+    pages = read_pages(path)
+    if len(pages) > 1:
+        raise SpineError(
+            f"{path} holds {len(pages)} pages where one image was expected; split it into one file a page"
+        )
+    return Picture(pages[0], Path(path), name)
+
+
+def read_pages(path: Path) -> np.ndarray:
+    """Read every page of a TIFF, or the one image of a PNG or JPEG, as (P, H, W) uint16; SpineError if it cannot."""
+    pages = [_grey(page) for page in _decode(Path(path))]
+    if len({page.shape for page in pages}) > 1:
+        sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages)
+        raise SpineError(f"{path} holds pages of different sizes ({sizes}); save pages of one size in a file")
+    return np.stack([_as_uint16(page, path) for page in pages])
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Read class indices as (H, W) uint16: a grey, 1-bit or palette file (the palette's indices count, not its colours).
+
+    Raises SpineError for a colour image, for several pages (see `read_pages`) and for an unreadable file.
+    """
+    path = Path(path)
+    bits, colour_type = _png_depth(read_bytes(path))
+    if colour_type == _PALETTE:
+        return _read_palette(path)
+    pages = _decode(path)
+    if len(pages) > 1:
+        raise SpineError(
+            f"{path} holds {len(pages)} pages where one mask was expected; give the label of each page"
+        )
+    page = pages[0]
+    if page.ndim == 3 and np.ptp(page[..., :3], axis=2).any():
+        raise SpineError(
+            f"{path} is a colour image; a mask holds class indices: save it as grey or palette PNG"
+        )
+    indices = _as_uint16(page if page.ndim == 2 else page[..., 0], path)
+    return (
+        indices // (255 // (2**bits - 1)) if bits < 8 else indices
+    )  # OpenCV spreads 1, 2 and 4 bits over 0..255
+
+
+def write_png16(pixels: np.ndarray, path: Path) -> None:
+    """Write (H, W) uint16 as a 16-bit grey PNG, atomically."""
+    _write_png(pixels, np.uint16, path)
+
+
+def write_mask(mask: np.ndarray, path: Path) -> None:
+    """Write (H, W) class indices 0..255 as an 8-bit grey PNG, atomically."""
+    if mask.size and (mask.min() < 0 or mask.max() > 255):
+        raise SpineError(
+            f"{path}: class indices reach from {mask.min()} to {mask.max()}; 0..255 can be stored"
+        )
+    _write_png(mask.astype(np.uint8), np.uint8, path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; SpineError where it is missing, empty or not readable."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise SpineError(
+            f"{path} cannot be opened ({error.strerror}); check the path and its permissions"
+        ) from error
+    if not data:
+        raise SpineError(f"{path} is empty (0 bytes); copy it again from where it came from")
+    return data
+
+
+def _decode(path: Path) -> list[np.ndarray]:
+    data = read_bytes(path)
+    _check_whole(data, path)
+    try:
+        with _quiet():
+            good, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise SpineError(f"{path} cannot be decoded ({error.err}); {_EXPORT_AGAIN}") from error
+    if not good or not pages:
+        raise SpineError(
+            f"{path} is damaged or truncated: it cannot be decoded; copy it again, or {_EXPORT_AGAIN}"
+        )
+    return list(pages)
+
+
+def _check_whole(data: bytes, path: Path) -> None:
+    # Decoders fill what a truncated file lacks with grey, and say nothing.
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        whole = b"IEND\xaeB`\x82" in data
+    elif data.startswith(b"\xff\xd8\xff"):
+        whole = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end of image after the last start of scan
+    elif data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        whole = True  # a TIFF's directory tells where its strips lie: its decoder fails by itself
+    else:
+        raise SpineError(f"{path} is not a PNG, JPEG or TIFF, whatever its name says; {_EXPORT_AGAIN}")
+    if not whole:
+        raise SpineError(f"{path} is truncated: its end is missing; copy it again from where it came from")
+
+
+def _png_depth(data: bytes) -> tuple[int, int]:
+    """Bit depth and colour type of a PNG's IHDR; (8, 0) for any other file."""
+    return (data[24], data[25]) if data.startswith(b"\x89PNG") and len(data) > 25 else (8, 0)
+
+
+def _grey(page: np.ndarray) -> np.ndarray:
+    """Luma of ITU-R BT.601 (as JPEG and OpenCV have it), alpha ignored; equal channels keep their value exactly."""
+    if page.ndim == 2:
+        return page
+    if page.shape[2] < 3 or not np.ptp(page[..., :3], axis=2).any():
+        return page[..., 0]
+    return cv2.cvtColor(np.ascontiguousarray(page[..., :3]), cv2.COLOR_BGR2GRAY)
+
+
+def _as_uint16(page: np.ndarray, path: Path) -> np.ndarray:
+    if page.dtype in (np.uint8, np.uint16):
+        return page.astype(np.uint16)
+    low, high = page.min(), page.max()
+    if not (low >= 0 and high <= 65535) or (page != np.rint(page)).any():
+        raise SpineError(
+            f"{path} holds {page.dtype} values from {low} to {high}; whole numbers 0..65535 can be read: "
+            "rescale it to 16 bits"
+        )
+    return page.astype(np.uint16)
+
+
+def _read_palette(path: Path) -> np.ndarray:
+    from PIL import Image  # OpenCV hands out a palette's colours, never its indices
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image).astype(np.uint16)
+    except (OSError, SyntaxError) as error:
+        raise SpineError(f"{path} cannot be decoded ({error}); {_EXPORT_AGAIN}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # What OpenCV would log about a bad file is raised as a SpineError already.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _write_png(pixels: np.ndarray, kind: type, path: Path) -> None:
+    if pixels.ndim != 2 or pixels.dtype != kind or not pixels.size:
+        raise ValueError(
+            f"{path}: pixels are {pixels.dtype} {pixels.shape}; (H, W) {kind.__name__} must hold"
+        )
+    good, data = cv2.imencode(".png", pixels)
+    if not good:
+        raise SpineError(f"{path}: the PNG could not be encoded from {pixels.dtype} {pixels.shape}")
+    with atomic_file(Path(path)) as temporary:
+        temporary.write_bytes(data.tobytes())
