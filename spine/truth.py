@@ -29,6 +29,7 @@ class Truth:
     units: tuple[str, ...]
     values: np.ndarray
     paths: tuple[Path, ...]
+    sizes: tuple[tuple[int, int], ...]  # height, width of each picture
 
     @classmethod
     def of_classification(cls, manifest: Manifest, split: str, target: str, labels: tuple[str, ...]) -> Truth:
@@ -47,7 +48,8 @@ class Truth:
             for sample, patient, level, value in zip(samples, rows["patient"], rows["level"], indices, strict=True)
         ]
         paths = tuple(manifest.image_path(sample) for sample in samples)
-        return cls(tuple(labels), samples, tuple(rows["patient"]), tuple(units), indices, paths)
+        sizes = tuple((int(h), int(w)) for h, w in zip(rows["height"], rows["width"], strict=True))
+        return cls(tuple(labels), samples, tuple(rows["patient"]), tuple(units), indices, paths, sizes)
 
     @cached_property
     def hash(self) -> str:
