@@ -1,0 +1,200 @@
+"""Pixels from a file's bytes to a network's input, and a network's output back to the file's pixels.
+
+Pure TensorFlow functions for sizes that are known only when they run: training calls them, and they are saved
+inside every SavedModel, so what was trained on is what is served. Images are float32 (N, H, W, C) in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from spine.problems import SpineError
+
+__all__ = [
+    "LUMA",
+    "NORMALISATIONS",
+    "PERCENTILES",
+    "Frame",
+    "boxes_to_frame",
+    "boxes_to_original",
+    "decode",
+    "frame",
+    "letterbox",
+    "letterbox_mask",
+    "normalise",
+    "prepare",
+    "prepare_bytes",
+    "to_grey",
+    "unletterbox",
+]
+
+Tensor = Any  # TensorFlow ships no types that a checker could read
+
+LUMA = (0.299, 0.587, 0.114)  # red, green and blue in grey, as ITU-R BT.601 weighs them
+PERCENTILES = (0.5, 99.5)  # of an image's grey levels: what "percentile" maps to 0 and 1
+
+# TensorFlow widens 8 bits to 16 by 257 from a PNG (255 becomes 65535), but by 256 from a JPEG.
+_WHITE_OF_PNG = 65535.0
+_WHITE_OF_JPEG = 255.0 * 256.0
+
+
+def decode(image_bytes: Tensor) -> Tensor:
+    """Grey picture (H, W, 1) float32 in [0, 1] of a PNG or JPEG file's bytes, a scalar string; white is 1.
+
+    Any size; grey, colour or palette; 16-bit PNGs keep their precision. Alpha is ignored, colours are weighed
+    by `LUMA`.
+    """
+    pixels = tf.io.decode_png(image_bytes, channels=0, dtype=tf.uint16)
+    white = tf.where(tf.io.is_jpeg(image_bytes), _WHITE_OF_JPEG, _WHITE_OF_PNG)
+    return to_grey(tf.cast(pixels, tf.float32) / white)
+
+
+def to_grey(images: Tensor) -> Tensor:
+    """Grey (..., H, W, 1) of images (..., H, W, C): C of 1 or 2 is grey (alpha), of 3 or 4 RGB (alpha)."""
+    images = tf.convert_to_tensor(images)
+    grey = tf.cond(tf.shape(images)[-1] < 3, lambda: images[..., :1], lambda: _luma(images))
+    grey.set_shape([*images.shape[:-1], 1] if images.shape.rank else [None, None, 1])
+    return grey
+
+
+def _luma(images: Tensor) -> Tensor:
+    weights = tf.constant(LUMA, images.dtype)[: tf.shape(images)[-1]]
+    return tf.reduce_sum(images[..., :3] * weights, axis=-1, keepdims=True)
+
+
+def normalise(images: Tensor, how: str) -> Tensor:
+    """Grey levels of each image (..., H, W, 1) stretched to [0, 1], by a name in `NORMALISATIONS`.
+
+    Blind to the depth that a scan was stored with. A constant image becomes zeros, except by "none".
+    SpineError where the name is unknown.
+    """
+    if how not in NORMALISATIONS:
+        raise SpineError(f"normalisation {how!r} is not known; it is one of {', '.join(NORMALISATIONS)}")
+    return NORMALISATIONS[how](tf.cast(images, tf.float32))
+
+
+def _minmax(images: Tensor) -> Tensor:
+    # Ma et al. 2020: G1 = 255 (G0 - min G0) / (max G0 - min G0), here without the 255.
+    low = tf.reduce_min(images, axis=(-3, -2, -1), keepdims=True)
+    high = tf.reduce_max(images, axis=(-3, -2, -1), keepdims=True)
+    return _stretch(images, low, high)
+
+
+def _percentile(images: Tensor) -> Tensor:
+    shape = tf.shape(images)
+    flat = tf.reshape(images, tf.concat([shape[:-3], [-1]], axis=0))
+    low, high = (_quantile(flat, percent / 100) for percent in PERCENTILES)
+    ends = tf.concat([shape[:-3], [1, 1, 1]], axis=0)
+    return _stretch(images, tf.reshape(low, ends), tf.reshape(high, ends))
+
+
+def _stretch(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return tf.clip_by_value(tf.math.divide_no_nan(images - low, high - low), 0.0, 1.0)
+
+
+def _quantile(values: Tensor, fraction: float) -> Tensor:
+    """Quantile along the last axis, linear between neighbours as NumPy's; sorts the nearer end only."""
+    if fraction < 0.5:
+        return -_quantile(-values, 1 - fraction)
+    last = tf.shape(values)[-1] - 1
+    below_top = tf.cast(last, tf.float64) * (1 - fraction)
+    above = tf.cast(tf.floor(below_top), tf.int32)
+    top = tf.math.top_k(values, tf.minimum(above + 2, last + 1)).values  # descending
+    part = tf.cast(below_top - tf.floor(below_top), values.dtype)
+    return top[..., above] * (1 - part) + top[..., -1] * part
+
+
+NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "minmax": _minmax,
+    "percentile": _percentile,
+    "none": tf.identity,
+}
+
+
+class Frame(NamedTuple):
+    """Where a whole image lies in a target after `letterbox`: scalar tensors, in pixels of the target.
+
+    A point (x, y) of the image, 0-based with pixel edges on integers, lies at
+    (left + scale_x * x, top + scale_y * y).
+    """
+
+    top: Tensor
+    left: Tensor
+    height: Tensor
+    width: Tensor
+    scale_y: Tensor
+    scale_x: Tensor
+
+
+def frame(height: Tensor, width: Tensor, target_height: Tensor, target_width: Tensor) -> Frame:
+    """The largest centred frame of the image's aspect in the target; sides are whole pixels, at least 1."""
+    sizes = tf.cast(tf.stack([height, width]), tf.float64)
+    targets = tf.stack([target_height, target_width])
+    scale = tf.reduce_min(tf.cast(targets, tf.float64) / sizes)
+    inner = tf.clip_by_value(tf.cast(tf.round(sizes * scale), tf.int32), 1, targets)
+    top, left = tf.unstack((targets - inner) // 2)
+    scale_y, scale_x = tf.unstack(tf.cast(tf.cast(inner, tf.float64) / sizes, tf.float32))
+    return Frame(top, left, inner[0], inner[1], scale_y, scale_x)
+
+
+def letterbox(images: Tensor, height: Tensor, width: Tensor) -> Tensor:
+    """Images (N, H, W, C) resized to (N, height, width, C), aspect kept, centred on zeros.
+
+    Bilinear; smoothed first when shrinking, so that thin structures do not alias away.
+    """
+    return _letterbox(images, height, width, "bilinear")
+
+
+def letterbox_mask(masks: Tensor, height: Tensor, width: Tensor) -> Tensor:
+    """Class indices (N, H, W, C) resized like `letterbox` by the nearest pixel; dtype kept, outside is 0."""
+    return _letterbox(masks, height, width, "nearest")
+
+
+def _letterbox(images: Tensor, height: Tensor, width: Tensor, method: str) -> Tensor:
+    place = frame(tf.shape(images)[1], tf.shape(images)[2], height, width)
+    inner = tf.image.resize(images, (place.height, place.width), method, antialias=method == "bilinear")
+    framed = tf.image.pad_to_bounding_box(inner, place.top, place.left, height, width)
+    fixed = [size if isinstance(size, int) else None for size in (height, width)]
+    framed.set_shape([images.shape[0], *fixed, images.shape[3]])
+    return framed
+
+
+def unletterbox(outputs: Tensor, original_height: Tensor, original_width: Tensor) -> Tensor:
+    """The inverse of `letterbox` for maps (N, height, width, C): padding cut off, original size restored."""
+    place = frame(original_height, original_width, tf.shape(outputs)[1], tf.shape(outputs)[2])
+    inner = outputs[:, place.top : place.top + place.height, place.left : place.left + place.width]
+    return tf.image.resize(inner, (original_height, original_width), antialias=True)
+
+
+def boxes_to_frame(boxes: Tensor, place: Frame) -> Tensor:
+    """Boxes (..., 4) of the original moved into its letterboxed target; x0 y0 x1 y1, 0-based float pixels."""
+    scale, offset = _scale_and_offset(place)
+    return boxes * scale + offset
+
+
+def boxes_to_original(boxes: Tensor, place: Frame) -> Tensor:
+    """Boxes (..., 4) of a letterboxed target back in its original; x0 y0 x1 y1, 0-based float pixels."""
+    scale, offset = _scale_and_offset(place)
+    return (boxes - offset) / scale
+
+
+def _scale_and_offset(place: Frame) -> tuple[Tensor, Tensor]:
+    offset = tf.cast(tf.stack([place.left, place.top] * 2), tf.float32)
+    return tf.stack([place.scale_x, place.scale_y] * 2), offset
+
+
+def prepare(images: Tensor, height: int, width: int, how: str) -> Tensor:
+    """Network input (N, height, width, 1) of images (N, H, W, C): grey, normalised, letterboxed."""
+    return letterbox(normalise(to_grey(images), how), height, width)
+
+
+def prepare_bytes(image_bytes: Tensor, height: int, width: int, how: str) -> Tensor:
+    """Network input (N, height, width, 1) of PNG or JPEG files' bytes (N,), each of its own size."""
+    return tf.map_fn(
+        lambda one: prepare(decode(one)[tf.newaxis], height, width, how)[0],
+        image_bytes,
+        fn_output_signature=tf.TensorSpec([height, width, 1], tf.float32),
+    )
