@@ -1,8 +1,9 @@
-"""Classification metrics of truth (N,) and probabilities (N, C), as pure functions: counts first, ratios after.
+"""Classification metrics of truth (N,) and probabilities (N, C) as pure functions: counts, then ratios.
 
-The predicted class is the argmax, the lowest class on a tie. Rates of two classes are those of the positive class,
-the last label; rates of more are macro averages over the classes that occur in the truth. A class that does not
-occur has the rate NaN; one that occurs and is never predicted has precision and F1 of 0, as in scikit-learn.
+The predicted class is the argmax, the lowest class on a tie. Rates of two classes are those of the positive
+class, the last label; rates of more are macro averages over the classes that occur in the truth. A class that
+does not occur has the rate NaN; one that occurs and is never predicted has precision and F1 of 0, as in
+scikit-learn.
 """
 
 from __future__ import annotations

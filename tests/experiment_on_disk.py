@@ -1,0 +1,176 @@
+"""A small experiment as its stages leave it: dataset, member directories, stored predictions and weights.
+
+    experiment = write_experiment(tmp_path)             # 3 members, 2 classes, trained and searched
+    experiment = write_experiment(tmp_path, labels=("a", "b", "c"), members=("only",))
+
+Every patient has `slices` slices of each of two discs, so that repeated slices share a unit. Members see the
+truth through noise of their own: more noise, worse member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from spine.config import Experiment, validate
+from spine.files import fingerprint, write_json
+from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
+from spine.member import Card, Member, Patients, Predictions
+from spine.privacy import patient_hash, salt_id
+from spine.truth import Truth
+
+LEVELS = ("L4/L5", "L5/S1")
+PATIENTS = {"train": 4, "validation": 12, "test": 15}
+HISTORY = "phase,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate\n"
+
+
+def write_experiment(
+    tmp_path: Path,
+    *,
+    members: Sequence[str] = ("vgg", "dense", "squeeze"),
+    labels: tuple[str, ...] = ("healthy", "degenerated"),
+    noise: Sequence[float] = (0.4, 0.6, 0.8, 1.0),
+    slices: int = 2,
+    patients: dict[str, int] | None = None,
+    weights: dict[str, float] | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Experiment:
+    """Write dataset, members with predictions of validation and test, and weights.json (equal unless given).
+
+    `settings` are further keys of the experiment, such as `evaluate={"resamples": 100}`.
+    """
+    write_dataset(tmp_path / "data", labels, slices, PATIENTS if patients is None else patients, seed)
+    raw = {
+        "name": "small",
+        "task": "classification",
+        "data": tmp_path / "data",
+        "target": "degeneration",
+        "labels": labels,
+        "runs": tmp_path / "runs",
+        "members": {name: {"network": "cnn", "weights": "none"} for name in members},
+        **settings,
+    }
+    experiment = validate(Experiment, raw, "the experiment on disk")
+    for index, name in enumerate(members):
+        write_member(experiment, name, noise[index % len(noise)], seed=seed + index)
+    write_weights(experiment, weights or {name: 1 / len(members) for name in members})
+    return experiment
+
+
+def write_dataset(
+    root: Path, labels: tuple[str, ...], slices: int, patients: dict[str, int], seed: int = 0
+) -> Manifest:
+    """Write a dataset of 32 x 48 grey pictures; each disc draws its class, and every split has all."""
+    random = np.random.default_rng(seed)
+    images, values, splits = [], [], []
+    for split, count in patients.items():
+        discs = [(f"{split}{number:02d}", level) for number in range(count) for level in LEVELS]
+        classes = random.permutation(np.arange(len(discs)) % len(labels))
+        for (patient, level), truth in zip(discs, classes, strict=True):
+            for number in range(slices):
+                sample = f"{patient}-{level.replace('/', '')}-{number}"
+                picture = random.integers(8000 * truth, 8000 * truth + 40000, (32, 48)).astype(np.uint16)
+                (root / "images").mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(root / "images" / f"{sample}.png"), picture)
+                images.append(
+                    {"sample": sample, "patient": patient, "level": level, "height": 32, "width": 48}
+                )
+                values.append({"sample": sample, "target": "degeneration", "value": labels[truth]})
+                splits.append({"sample": sample, "split": split})
+    tables = [
+        pd.DataFrame(rows, columns=list(columns)).fillna("")
+        for rows, columns in ((images, IMAGES), (values, LABELS), (splits, SPLITS))
+    ]
+    manifest = Manifest(root, images=tables[0], labels=tables[1], splits=tables[2])
+    manifest.write()
+    return Manifest.read(root)
+
+
+def write_member(experiment: Experiment, name: str, noise: float, seed: int = 0) -> Member:
+    """Publish a member that was trained on train, stopped on validation, and has predicted two splits."""
+    manifest = Manifest.read(experiment.data)
+    directory = experiment.member_directory(name)
+    model_hash = fingerprint([name, noise, seed])
+    for split in ("validation", "test"):
+        truth = Truth.of_classification(manifest, split, experiment.target, experiment.labels)
+        write_predictions(directory, truth, noisy(truth, noise, seed), split, model_hash)
+    (directory / "history.csv").write_text(HISTORY + history(seed))
+    card = Card(
+        name=name,
+        task=experiment.task,
+        labels=experiment.labels,
+        model_hash=model_hash,
+        config_hash=experiment.member_hash(name, manifest.data_hash, manifest.splits_hash),
+        versions={"tensorflow": "2.20.0"},
+        patients=Patients(
+            salt=salt_id(), trained=hashes(manifest, "train"), stopped=hashes(manifest, "validation")
+        ),
+        details={"parameters": 1234},
+    )
+    return Member.publish(directory, card)
+
+
+def write_predictions(directory: Path, truth: Truth, values: np.ndarray, split: str, model_hash: str) -> None:
+    """Store (N, C) probabilities as the predictions of one split."""
+    count = len(truth.samples)
+    index = pd.DataFrame({"sample": truth.samples, "patient": truth.patients, "offset": range(count)})
+    Predictions.write(
+        directory / "predictions" / split,
+        values.astype(np.float32),
+        index.assign(height=32, width=48),
+        task="classification",
+        labels=truth.labels,
+        split=split,
+        model_hash=model_hash,
+        truth_hash=truth.hash,
+    )
+
+
+def noisy(truth: Truth, noise: float, seed: int) -> np.ndarray:
+    """Probabilities (N, C): the softmax of the truth's one-hot row plus Gaussian noise."""
+    random = np.random.default_rng(seed + 100)
+    logits = np.eye(len(truth.labels))[truth.values] + random.normal(
+        0, noise, (len(truth.values), len(truth.labels))
+    )
+    powers = np.exp(2 * logits)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def history(seed: int) -> str:
+    """Seven epochs in two phases whose loss falls."""
+    losses = [1.2 / (1 + 0.3 * epoch) + 0.02 * seed for epoch in range(7)]
+    return "".join(
+        f"{'head' if epoch < 4 else 'tuning'},{epoch},{loss},{1 - loss / 2},{loss + 0.1},{0.9 - loss / 2},"
+        f"{0.001 if epoch < 4 else 0.0001}\n"
+        for epoch, loss in enumerate(losses)
+    )
+
+
+def hashes(manifest: Manifest, split: str) -> tuple[str, ...]:
+    """Salted hashes of a split's patients; none where the split is empty."""
+    samples = manifest.splits.loc[manifest.splits["split"] == split, "sample"]
+    patient_of = manifest.patient_of()
+    return tuple(sorted({patient_hash(patient_of[sample]) for sample in samples}))
+
+
+def write_weights(experiment: Experiment, weights: dict[str, float]) -> Path:
+    """Write weights.json as the search leaves it."""
+    manifest = Manifest.read(experiment.data)
+    path = experiment.ensemble_directory / "weights.json"
+    content = {
+        "weights": weights,
+        "metric": "accuracy",
+        "method": "grid",
+        "step": 0.1,
+        "score": 0.9,
+        "split": "validation",
+        "patients": {"salt": salt_id(), "searched": list(hashes(manifest, "validation"))},
+    }
+    write_json(content, path)
+    return path
