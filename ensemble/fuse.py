@@ -13,10 +13,12 @@ __all__ = ["weighted_mean", "without_zeros"]
 def weighted_mean(outputs: Sequence[Any], weights: Sequence[float]) -> Any:
     """Sum of weight times output, members in order; only `+` and `*`, so arrays and tensors alike.
 
-    Outputs share one shape (..., C). Weights are normalised by the caller. Raises SpineError on unequal lengths or none.
+    Outputs share one shape (..., C). The caller normalises the weights. SpineError on unequal lengths or none.
     """
     if len(outputs) != len(weights) or not len(outputs):
-        raise SpineError(f"{len(outputs)} outputs and {len(weights)} weights; give each member one weight, and at least one")
+        raise SpineError(
+            f"{len(outputs)} outputs and {len(weights)} weights; give each member one weight, and at least one"
+        )
     total = outputs[0] * weights[0]
     for output, weight in zip(outputs[1:], weights[1:], strict=True):
         total = total + output * weight

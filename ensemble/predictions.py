@@ -38,9 +38,11 @@ def read_split(experiment: Experiment, split: str) -> SplitPredictions:
     stored = {name: Member.open(experiment.member_directory(name)).predictions(split) for name in experiment.members}
     require_same(stored)
     first_name, first = next(iter(stored.items()))
+    if first.labels != experiment.labels:
+        raise SpineError(f"the members know the labels {first.labels}, the experiment {experiment.labels}; train again")
     if first.truth_hash != truth.hash:
         raise SpineError(
-            f"the predictions of {first_name!r} belong to another truth ({first.truth_hash[:8]}) than the dataset holds "
-            f"now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
+            f"the predictions of {first_name!r} belong to another truth ({first.truth_hash[:8]}) than the dataset "
+            f"holds now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
         )
     return SplitPredictions(truth, stored)

@@ -36,7 +36,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     from spine.run import run_all
 
     settings = _load(experiment, overrides)
-    _show_paths(run_all(settings, _show), settings)
+    _show_paths(run_all(settings, _show))
     _show_leaderboard(settings)
 
 

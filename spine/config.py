@@ -33,26 +33,26 @@ class Strict(BaseModel):
 class SearchSettings(Strict):
     """How the weights are chosen, on validation predictions only."""
 
-    name: str = Field("weighted", pattern=NAME)  # the ensemble's directory
+    name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
     metric: str = "accuracy"
     method: Literal["grid", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
-    step: float = Field(0.1, gt=0, le=1)
-    trials: int = Field(200, ge=1)  # of tpe and cmaes
+    step: float = Field(default=0.1, gt=0, le=1)
+    trials: int = Field(default=200, ge=1)  # of tpe and cmaes
     storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
 
 
 class EvaluateSettings(Strict):
     """How the test split is judged."""
 
-    resamples: int = Field(2000, ge=100)  # of the bootstrap over patients
-    confidence: float = Field(0.95, gt=0, lt=1)
+    resamples: int = Field(default=2000, ge=100)  # of the bootstrap over patients
+    confidence: float = Field(default=0.95, gt=0, lt=1)
     allow_overlap: bool = False  # evaluate on patients that were trained or searched on; the report then says so
 
 
 class ExportSettings(Strict):
     """How the fused SavedModel is published."""
 
-    name: str = Field("", pattern=r"^[A-Za-z0-9_.-]*$")  # in TF Serving; empty: the experiment's name
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")  # in TF Serving; empty: the experiment's name
 
 
 class Experiment(Strict):
@@ -97,7 +97,9 @@ class Experiment(Strict):
         if not self.members:
             raise ValueError("members is empty; name at least one")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels is {self.labels}; name two or more different classes, background first where there is one")
+            raise ValueError(
+                f"labels is {self.labels}; name two or more different classes, background first where there is one"
+            )
         return self
 
     @property
@@ -120,7 +122,7 @@ class Experiment(Strict):
         return self.directory / "evaluation"
 
     def member_hash(self, name: str, data_hash: str, splits_hash: str) -> str:
-        """Fingerprint of all that a member's training depends on: its settings, the task, the data, the splits, the seed."""
+        """Fingerprint of all that training depends on: the member's settings, task, data, splits and seed."""
         settings = self.members[name].model_dump(mode="json")
         return fingerprint([settings, self.task, self.target, self.labels, self.seed, data_hash, splits_hash])
 
@@ -145,7 +147,9 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     """Read a YAML mapping safely, `${NAME:-default}` filled in from the environment."""
     path = Path(path)
     if not path.is_file():
-        raise SpineError(f"{path} is not a file; give the path of a YAML configuration, such as configs/quickstart.yaml")
+        raise SpineError(
+            f"{path} is not a file; give the path of a YAML configuration, such as configs/quickstart.yaml"
+        )
     try:
         raw = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

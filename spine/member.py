@@ -28,7 +28,7 @@ class _Frozen(BaseModel):
 
 
 class Patients(_Frozen):
-    """Salted hashes (`spine.privacy.patient_hash`) of the patients a member has seen, and the salt they were made with."""
+    """Salted hashes (`spine.privacy.patient_hash`) of the patients a member has seen; `salt` names their salt."""
 
     salt: str = ""
     trained: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ def _rows(task: str, index: pd.DataFrame) -> int:
 
 
 def require_same(members: dict[str, Predictions]) -> None:
-    """Refuse predictions that disagree on task, labels, sample ids or truth, by name; nothing is re-aligned in silence."""
+    """Refuse predictions that disagree on task, labels, samples or truth, by name; nothing is re-aligned in silence."""
     (first_name, first), *others = members.items()
     for name, other in others:
         for what in ("task", "labels", "split", "truth_hash"):

@@ -29,13 +29,17 @@ class TaskSettings(Protocol):
 class Train(Protocol):
     """`<task>.train.train`: trains one member, publishes its directory and returns it; resumes what was killed."""
 
-    def __call__(self, experiment: Experiment, member: str) -> Path: ...
+    def __call__(self, experiment: Experiment, member: str) -> Path:
+        """Train `member` of `experiment`."""
+        ...
 
 
 class Stage(Protocol):
-    """`ensemble.<stage>.run`: reads earlier files, writes its own, returns the paths to show; skips what is unchanged."""
+    """`ensemble.<stage>.run`: reads earlier files, writes its own, gives their paths; skips what is unchanged."""
 
-    def __call__(self, experiment: Experiment) -> list[Path]: ...
+    def __call__(self, experiment: Experiment) -> list[Path]:
+        """Run the stage."""
+        ...
 
 
 def task_settings(task: str) -> type[BaseModel]:

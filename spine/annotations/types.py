@@ -16,8 +16,8 @@ __all__ = ["Annotation", "Box", "Reading"]
 class Box:
     """A labelled rectangle: x0 <= x < x1, y0 <= y < y1 in 0-based half-open float pixels of its image.
 
-    `level` is the anatomical level where the source tells it (`1` is the lowest disc, L5/S1); `values` are the box's own
-    targets, such as {"pfirrmann": "4"}. Raises ValueError where the area is not positive.
+    `level` is the anatomical level where the source tells it (`1` is the lowest disc, L5/S1); `values` are the box's
+    own targets, such as {"pfirrmann": "4"}. Raises ValueError where the area is not positive.
     """
 
     label: str
@@ -39,7 +39,7 @@ class Annotation:
     """What one source says about one image, named as the source names it (a POSIX path relative to its image folder).
 
     `labels` are targets of the whole image; `mask` is a file of class indices (0 is background) with the names in
-    `mask_labels` (index i names value i + 1); `patient`, `sequence` and `split` are empty where the source does not tell.
+    `mask_labels` (index i names value i + 1); `patient`, `sequence` and `split` are empty where the source is silent.
     """
 
     image: str

@@ -1,0 +1,42 @@
+"""Publishing a SavedModel: complete, checked and fingerprinted before its version number exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spine.files import atomic_directory
+
+__all__ = ["next_version", "package_versions", "publish_model"]
+
+_PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
+
+
+def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = lambda saved: None) -> Path:
+    """Save a tf.Module under `directory/model/<next version>/` and return that path.
+
+    `module` has the tf.functions `serving_default` and `image`, each with one input signature and a dict of named
+    outputs. `check` is called with the saved model's temporary path and may raise: then nothing is published, and a
+    running TF Serving never sees it.
+    """
+    import tensorflow as tf
+
+    signatures = {"serving_default": module.serving_default, "image": module.image}
+    version = next_version(directory)
+    with atomic_directory(version) as temporary:
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
+        check(temporary)
+    return version
+
+
+def next_version(directory: Path) -> Path:
+    """`directory/model/<n>`, n one above the highest there is, from 1."""
+    taken = [int(entry.name) for entry in (directory / "model").glob("*") if entry.name.isdigit()]
+    return directory / "model" / str(max(taken, default=0) + 1)
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that shape a model, for `member.json`."""
+    return {name: metadata.version(name) for name in _PACKAGES}
