@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spine.config import load_experiment, read_yaml
+from spine.problems import SpineError
+
+SMALL = """
+name: small
+task: classification
+data: data/small
+target: degeneration
+labels: [normal, degenerated]
+shared: {epochs: 2}
+members:
+  one: {network: plain_cnn, weights: none}
+  two: {network: plain_cnn, weights: none, epochs: 3}
+"""
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_members_start_from_shared_settings(file):
+    members = load_experiment(file).members
+    assert (members["one"].epochs, members["two"].epochs) == (2, 3)
+
+
+def test_overrides_reach_nested_settings(file):
+    experiment = load_experiment(file, ["search.step=0.05", "shared.epochs=7", "members.two.epochs=9", "seed=4"])
+    assert experiment.search.step == 0.05
+    assert (experiment.members["one"].epochs, experiment.members["two"].epochs) == (7, 9)
+    assert experiment.seed == 4
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("search.stp=0.1", ["search.stp", "unknown key", "step", "metric"]),
+        ("members.one.netwrk=vgg16", ["netwrk", "unknown key", "network"]),
+        ("search.step=2", ["search.step", "received 2"]),
+        ("task=sorting", ["sorting", "classification"]),
+        ("labels=[a]", ["labels", "two or more"]),
+        ("search.step", ["key=value"]),
+        ("name.first=3", ["name", "no keys"]),
+        ("members={}", ["members is empty"]),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_holds(file, override, words):
+    with pytest.raises(SpineError) as error:
+        load_experiment(file, [override])
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_resolved_copy_loads_to_an_equal_experiment(file, tmp_path):
+    experiment = load_experiment(file, ["search.step=0.2"])
+    again = load_experiment(experiment.write(tmp_path / "resolved.yaml"))
+    assert again.members == experiment.members
+    assert again.model_dump(exclude={"shared", "members"}) == experiment.model_dump(exclude={"shared", "members"})
+
+
+def test_environment_fills_text_in(tmp_path, monkeypatch):
+    path = tmp_path / "x.yaml"
+    path.write_text("a: ${SPINE_TEST_A}/b\nc: ${SPINE_TEST_NONE:-../d}/e\n")
+    monkeypatch.setenv("SPINE_TEST_A", "there")
+    assert read_yaml(path) == {"a": "there/b", "c": "../d/e"}
+    monkeypatch.delenv("SPINE_TEST_A")
+    with pytest.raises(SpineError, match="SPINE_TEST_A"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", "a: !!python/object/apply:os.getcwd []\n"])
+def test_what_is_not_a_safe_yaml_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(SpineError, match=r"x\.yaml"):
+        read_yaml(path)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(SpineError, match=r"nowhere\.yaml"):
+        load_experiment("nowhere.yaml")
+
+
+def test_member_hash_follows_settings_data_and_splits(file):
+    experiment = load_experiment(file)
+    first = experiment.member_hash("one", "data", "splits")
+    assert first == load_experiment(file).member_hash("one", "data", "splits")
+    others = {
+        experiment.member_hash("two", "data", "splits"),
+        experiment.member_hash("one", "other", "splits"),
+        experiment.member_hash("one", "data", "other"),
+        load_experiment(file, ["seed=1"]).member_hash("one", "data", "splits"),
+    }
+    assert first not in others
+    assert len(others) == 4
+
+
+def test_written_yaml_is_plain(file, tmp_path):
+    written = load_experiment(file).write(tmp_path / "resolved.yaml")
+    assert yaml.safe_load(written.read_text())["members"]["one"]["network"] == "plain_cnn"
