@@ -4,12 +4,15 @@ The predicted class is the argmax, the lowest class on a tie. Rates of two class
 class, the last label; rates of more are macro averages over the classes that occur in the truth. A class that
 does not occur has the rate NaN; one that occurs and is never predicted has precision and F1 of 0, as in
 scikit-learn.
+
+Every function takes `weights`, how often each row counts: (R, N) multiplicities give (R,) values, one a resample of
+a bootstrap, at the price of a matrix product. Without weights each row counts once and the value is a float.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +39,9 @@ __all__ = [
     "specificity",
 ]
 
+Score = Any  # a float, or an array (R,) where weights are (R, N)
+Weights = np.ndarray | None
+
 CLIP = 1e-7  # log loss sees probabilities in [CLIP, 1 - CLIP], so one confident error costs at most 16.1
 
 
@@ -44,103 +50,101 @@ def predicted(probabilities: np.ndarray) -> np.ndarray:
     return np.argmax(probabilities, axis=1)
 
 
-def confusion(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Counts (C, C): rows are true classes, columns predicted ones. SpineError on shapes that disagree."""
-    truth, probabilities = _checked(truth, probabilities)
+def confusion(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> np.ndarray:
+    """Counts (..., C, C): rows are true classes, columns predicted ones. SpineError on shapes that disagree."""
+    truth, probabilities, weights = _checked(truth, probabilities, weights)
     classes = probabilities.shape[1]
-    flat = truth * classes + predicted(probabilities)
-    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+    cell = np.eye(classes * classes)[truth * classes + predicted(probabilities)]
+    return (weights @ cell).reshape(*weights.shape[:-1], classes, classes)
 
 
-def accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def accuracy(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Share of rows whose predicted class is the true one."""
-    counts = confusion(truth, probabilities)
-    return float(_ratio(np.trace(counts), counts.sum()))
+    counts = confusion(truth, probabilities, weights)
+    return _ratio(_diagonal(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
 
 
-def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Mean recall over the classes that occur in the truth."""
-    return _over_present(*_recalls(confusion(truth, probabilities)))
+    return _mean(_recalls(confusion(truth, probabilities, weights)))
 
 
-def macro_f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def macro_f1(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Mean F1 over the classes that occur in the truth, of two classes as well."""
-    return _over_present(*_f1s(confusion(truth, probabilities)))
+    return _mean(_f1s(confusion(truth, probabilities, weights)))
 
 
-def sensitivity(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def sensitivity(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """TP / (TP + FN) of the positive class; the macro average of more than two classes."""
-    return _positive_or_macro(*_recalls(confusion(truth, probabilities)))
+    return _positive_or_mean(_recalls(confusion(truth, probabilities, weights)))
 
 
-def recall(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def recall(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Sensitivity by its other name."""
-    return sensitivity(truth, probabilities)
+    return sensitivity(truth, probabilities, weights)
 
 
-def specificity(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def specificity(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """TN / (TN + FP) of the positive class against the rest; the macro average of more than two classes."""
-    counts = confusion(truth, probabilities)
-    present = counts.sum(axis=1)
-    false_positives = counts.sum(axis=0) - np.diag(counts)
-    negatives = counts.sum() - present
-    return _positive_or_macro(_ratio(negatives - false_positives, negatives), present)
+    counts = confusion(truth, probabilities, weights)
+    negatives = counts.sum(axis=(-2, -1))[..., None] - counts.sum(axis=-1)
+    false_positives = counts.sum(axis=-2) - _diagonal(counts)
+    rates = _ratio(negatives - false_positives, negatives)
+    return _positive_or_mean(rates if counts.shape[-1] == 2 else _where_present(rates, counts))
 
 
-def precision(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def precision(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """TP / (TP + FP) of the positive class, 0 where it is never predicted; the macro average of more."""
-    counts = confusion(truth, probabilities)
-    present = counts.sum(axis=1)
-    found = _ratio(np.diag(counts), counts.sum(axis=0))
-    return _positive_or_macro(np.where(present > 0, np.nan_to_num(found), np.nan), present)
+    counts = confusion(truth, probabilities, weights)
+    found = np.nan_to_num(_ratio(_diagonal(counts), counts.sum(axis=-2)))
+    return _positive_or_mean(_where_present(found, counts))
 
 
-def f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def f1(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """2 TP / (2 TP + FP + FN) of the positive class; the macro average of more than two classes."""
-    return _positive_or_macro(*_f1s(confusion(truth, probabilities)))
+    return _positive_or_mean(_f1s(confusion(truth, probabilities, weights)))
 
 
-def matthews(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def matthews(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Matthews correlation of C classes (Gorodkin 2004); 0 where truth or prediction is one class."""
-    counts = confusion(truth, probabilities).astype(np.float64)
-    total, true, called = counts.sum(), counts.sum(axis=1), counts.sum(axis=0)
-    covariance = np.trace(counts) * total - true @ called
-    spread = np.sqrt((total**2 - true @ true) * (total**2 - called @ called))
-    return float(covariance / spread) if spread > 0 else 0.0
+    counts = confusion(truth, probabilities, weights)
+    total, true, called = counts.sum(axis=(-2, -1)), counts.sum(axis=-1), counts.sum(axis=-2)
+    covariance = _diagonal(counts).sum(axis=-1) * total - (true * called).sum(axis=-1)
+    spread = (total**2 - (true**2).sum(axis=-1)) * (total**2 - (called**2).sum(axis=-1))
+    return np.where(spread > 0, _ratio(covariance, np.sqrt(spread)), 0.0)[()]
 
 
-def roc_auc(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def roc_auc(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Area under the ROC curve, from probabilities: P(positive ranks above negative), ties counting half.
 
     Two classes: by the last class's probability. More: one class against the rest, averaged over the classes
     that occur. NaN where the truth holds one class.
     """
-    truth, probabilities = _checked(truth, probabilities)
-    if probabilities.shape[1] == 2:
-        return _auc(truth == 1, probabilities[:, 1])
-    areas = [_auc(truth == label, probabilities[:, label]) for label in np.unique(truth)]
-    return float(np.mean(areas)) if areas else float("nan")
+    truth, probabilities, weights = _checked(truth, probabilities, weights)
+    classes = range(probabilities.shape[1])
+    chosen = classes[-1:] if len(classes) == 2 else classes
+    return _mean(np.stack([_auc(truth == c, probabilities[:, c], weights) for c in chosen], axis=-1))
 
 
-def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def log_loss(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Mean of -ln(probability of the true class), probabilities clipped to [1e-7, 1 - 1e-7]."""
-    truth, probabilities = _checked(truth, probabilities)
-    right = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.clip(right, CLIP, 1 - CLIP)).mean())
+    truth, probabilities, weights = _checked(truth, probabilities, weights)
+    right = np.clip(probabilities[np.arange(len(truth)), truth], CLIP, 1 - CLIP)
+    return _ratio(weights @ -np.log(right), weights.sum(axis=-1))
 
 
-def brier(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def brier(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Mean squared error of the positive class's probability (Brier 1950), of more classes their sum."""
-    truth, probabilities = _checked(truth, probabilities)
-    wanted = np.eye(probabilities.shape[1])[truth]
-    errors = np.square(probabilities - wanted)
-    return float(errors[:, -1].mean() if probabilities.shape[1] == 2 else errors.sum(axis=1).mean())
+    truth, probabilities, weights = _checked(truth, probabilities, weights)
+    errors = np.square(probabilities - np.eye(probabilities.shape[1])[truth])
+    error = errors[:, -1] if errors.shape[1] == 2 else errors.sum(axis=1)
+    return _ratio(weights @ error, weights.sum(axis=-1))
 
 
 class Metric(NamedTuple):
-    """A metric's function of (truth, probabilities), and whether higher is better."""
+    """A metric's function of (truth, probabilities, weights=None), and whether higher is better."""
 
-    function: Callable[[np.ndarray, np.ndarray], float]
+    function: Callable[..., Score]
     higher_is_better: bool
 
 
@@ -169,19 +173,21 @@ def metric(name: str) -> Metric:
     return METRICS[name]
 
 
-def _checked(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _checked(
+    truth: np.ndarray, probabilities: np.ndarray, weights: Weights
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     truth, probabilities = np.asarray(truth), np.asarray(probabilities, dtype=np.float64)
-    if truth.ndim != 1 or probabilities.ndim != 2 or len(truth) != len(probabilities) or not len(truth):
+    weights = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if truth.ndim != 1 or probabilities.ndim != 2 or not len(truth) == len(probabilities) == weights.shape[-1] > 0:
         raise SpineError(
-            f"truth is {truth.shape} and probabilities {probabilities.shape}; give (N,) and (N, C), N > 0"
+            f"truth is {truth.shape}, probabilities {probabilities.shape} and weights {weights.shape}; "
+            "give (N,), (N, C) and (..., N) with N > 0"
         )
     if probabilities.shape[1] < 2:
         raise SpineError(f"probabilities is {probabilities.shape}; give a column a class, at least two")
     if truth.dtype.kind not in "iu" or truth.min() < 0 or truth.max() >= probabilities.shape[1]:
-        raise SpineError(
-            f"truth holds {np.unique(truth)[:5]}; give integers in 0..{probabilities.shape[1] - 1}"
-        )
-    return truth.astype(np.int64), probabilities
+        raise SpineError(f"truth holds {np.unique(truth)[:5]}; give integers in 0..{probabilities.shape[1] - 1}")
+    return truth.astype(np.int64), probabilities, weights
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -189,32 +195,37 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.true_divide(part, whole)
 
 
-def _recalls(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    present = counts.sum(axis=1)
-    return _ratio(np.diag(counts), present), present
+def _diagonal(counts: np.ndarray) -> np.ndarray:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
 
 
-def _f1s(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    present = counts.sum(axis=1)
-    scores = _ratio(2 * np.diag(counts), present + counts.sum(axis=0))
-    return np.where(present > 0, scores, np.nan), present
+def _recalls(counts: np.ndarray) -> np.ndarray:
+    return _ratio(_diagonal(counts), counts.sum(axis=-1))
 
 
-def _over_present(values: np.ndarray, present: np.ndarray) -> float:
-    return float(values[present > 0].mean())
+def _f1s(counts: np.ndarray) -> np.ndarray:
+    return _where_present(_ratio(2 * _diagonal(counts), counts.sum(axis=-1) + counts.sum(axis=-2)), counts)
 
 
-def _positive_or_macro(values: np.ndarray, present: np.ndarray) -> float:
-    return float(values[-1]) if len(values) == 2 else _over_present(values, present)
+def _where_present(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return np.where(counts.sum(axis=-1) > 0, rates, np.nan)
 
 
-def _auc(positive: np.ndarray, score: np.ndarray) -> float:
-    """Mann-Whitney U over the number of pairs, from mid-ranks."""
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    if not positives or not negatives:
-        return float("nan")
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    midranks = np.cumsum(counts) - (counts - 1) / 2
-    return float(
-        (midranks[inverse][positive].sum() - positives * (positives + 1) / 2) / (positives * negatives)
-    )
+def _mean(rates: np.ndarray) -> Score:
+    """Mean over the last axis of what is defined; NaN where nothing is."""
+    defined = ~np.isnan(rates)
+    return _ratio(np.where(defined, rates, 0).sum(axis=-1), defined.sum(axis=-1))
+
+
+def _positive_or_mean(rates: np.ndarray) -> Score:
+    return rates[..., -1][()] if rates.shape[-1] == 2 else _mean(rates)
+
+
+def _auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mann-Whitney U over the number of pairs: each positive counts the negatives below it and half of those beside."""
+    order = np.argsort(score)
+    runs = np.flatnonzero(np.diff(score[order], prepend=-np.inf))  # where each run of equal scores starts
+    positives = np.add.reduceat((weights * positive)[..., order], runs, axis=-1)
+    negatives = np.add.reduceat((weights * ~positive)[..., order], runs, axis=-1)
+    below = np.cumsum(negatives, axis=-1) - negatives / 2
+    return _ratio((positives * below).sum(axis=-1), positives.sum(axis=-1) * negatives.sum(axis=-1))

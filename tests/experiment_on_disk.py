@@ -34,7 +34,7 @@ def write_experiment(
     *,
     members: Sequence[str] = ("vgg", "dense", "squeeze"),
     labels: tuple[str, ...] = ("healthy", "degenerated"),
-    noise: Sequence[float] = (0.4, 0.6, 0.8, 1.0),
+    noise: Sequence[float] = (0.7, 0.8, 0.9, 1.0),
     slices: int = 2,
     patients: dict[str, int] | None = None,
     weights: dict[str, float] | None = None,
@@ -78,9 +78,7 @@ def write_dataset(
                 picture = random.integers(8000 * truth, 8000 * truth + 40000, (32, 48)).astype(np.uint16)
                 (root / "images").mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(root / "images" / f"{sample}.png"), picture)
-                images.append(
-                    {"sample": sample, "patient": patient, "level": level, "height": 32, "width": 48}
-                )
+                images.append({"sample": sample, "patient": patient, "level": level, "height": 32, "width": 48})
                 values.append({"sample": sample, "target": "degeneration", "value": labels[truth]})
                 splits.append({"sample": sample, "split": split})
     tables = [
@@ -108,9 +106,7 @@ def write_member(experiment: Experiment, name: str, noise: float, seed: int = 0)
         model_hash=model_hash,
         config_hash=experiment.member_hash(name, manifest.data_hash, manifest.splits_hash),
         versions={"tensorflow": "2.20.0"},
-        patients=Patients(
-            salt=salt_id(), trained=hashes(manifest, "train"), stopped=hashes(manifest, "validation")
-        ),
+        patients=Patients(salt=salt_id(), trained=hashes(manifest, "train"), stopped=hashes(manifest, "validation")),
         details={"parameters": 1234},
     )
     return Member.publish(directory, card)
@@ -135,9 +131,7 @@ def write_predictions(directory: Path, truth: Truth, values: np.ndarray, split: 
 def noisy(truth: Truth, noise: float, seed: int) -> np.ndarray:
     """Probabilities (N, C): the softmax of the truth's one-hot row plus Gaussian noise."""
     random = np.random.default_rng(seed + 100)
-    logits = np.eye(len(truth.labels))[truth.values] + random.normal(
-        0, noise, (len(truth.values), len(truth.labels))
-    )
+    logits = np.eye(len(truth.labels))[truth.values] + random.normal(0, noise, (len(truth.values), len(truth.labels)))
     powers = np.exp(2 * logits)
     return powers / powers.sum(axis=1, keepdims=True)
 

@@ -129,3 +129,15 @@ def test_wrong_input_is_refused():
         metrics.accuracy(np.array([0, 0]), np.ones((2, 1)))
     with pytest.raises(SpineError, match="accuracy"):
         metrics.metric("accurracy")
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_weights_count_rows_as_often_as_repeating_them(name, classes):
+    random = np.random.default_rng(2)
+    truth, probabilities = random.integers(0, classes, 30), random.dirichlet(np.ones(classes), 30).round(1)
+    often = random.integers(0, 4, (5, 30))
+    function = metrics.METRICS[name].function
+    one_by_one = [function(np.repeat(truth, row), np.repeat(probabilities, row, axis=0)) for row in often]
+    assert function(truth, probabilities, often) == pytest.approx(one_by_one)
+    assert isinstance(function(truth, probabilities), float)
