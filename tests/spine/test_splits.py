@@ -1,0 +1,122 @@
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spine.problems import SpineError
+from spine.splits import SplitSettings, folds, make_splits, split_by_fractions
+
+PAPER = {"train": 0.75, "validation": 0.15, "test": 0.10}
+
+
+def _patients(count):
+    return [f"p{number:03d}" for number in range(count)]
+
+
+def _dataset(patients, values, sources=None):
+    samples = [f"s{number}" for number in range(len(patients))]
+    images = pd.DataFrame({"sample": samples, "patient": patients, "source": sources or ["a"] * len(patients)})
+    labels = pd.DataFrame({"sample": samples, "box": "", "target": "grade", "value": values})
+    return images, labels[labels["value"] != ""]
+
+
+def test_fractions_of_patients_hold():
+    split = split_by_fractions(_patients(40), PAPER)
+    assert Counter(split.values()) == {"train": 30, "validation": 6, "test": 4}
+
+
+def test_every_sample_of_a_patient_is_on_one_side():
+    patients = [patient for patient in _patients(20) for _ in range(5)]
+    images, labels = _dataset(patients, ["x"] * 100)
+    table = make_splits(images, labels, SplitSettings()).merge(images, on="sample")
+    assert (table.groupby("patient")["split"].nunique() == 1).all()
+
+
+def test_the_split_depends_on_the_seed_and_not_on_the_order_of_samples():
+    patients = _patients(60)
+    labels = [("ill",) if number % 3 == 0 else ("well",) for number in range(60)]
+    split = split_by_fractions(patients, PAPER, 1, labels)
+    assert split == split_by_fractions(patients[::-1], PAPER, 1, labels[::-1])
+    assert split != split_by_fractions(patients, PAPER, 2, labels)
+
+
+def test_the_labels_of_patients_are_shared_out():
+    labels = [("ill",) if number < 20 else ("well",) for number in range(80)]
+    split = split_by_fractions(_patients(80), {"train": 0.5, "validation": 0.2, "test": 0.3}, 0, labels)
+    ill = Counter(split[patient] for patient in _patients(80)[:20])
+    assert ill == {"train": 10, "validation": 4, "test": 6}
+
+
+def test_eleven_normals_among_297_patients_reach_every_split():
+    labels = [("normal",) if number < 11 else ("prolapsed",) for number in range(297)]
+    split = split_by_fractions(_patients(297), PAPER, 3, labels)
+    normal = Counter(split[patient] for patient in _patients(297)[:11])
+    assert sorted(normal.values(), reverse=True)[0] == pytest.approx(11 * 0.75, abs=1)
+    assert min(normal[part] for part in PAPER) >= 1
+    assert Counter(split.values())["train"] == pytest.approx(297 * 0.75, abs=1)
+
+
+def test_three_positive_patients_give_each_split_one():
+    labels = [("ill",) if number < 3 else ("well",) for number in range(30)]
+    for seed in range(5):
+        split = split_by_fractions(_patients(30), PAPER, seed, labels)
+        assert {split[patient] for patient in _patients(30)[:3]} == set(PAPER)
+
+
+def test_patients_with_many_images_do_not_tip_the_samples():
+    rng = np.random.default_rng(0)
+    patients = [patient for patient in _patients(50) for _ in range(int(rng.integers(1, 20)))]
+    split = split_by_fractions(patients, {"train": 0.6, "test": 0.4}, 0)
+    share = np.mean([split[patient] == "train" for patient in patients])
+    assert share == pytest.approx(0.6, abs=0.02)
+
+
+def test_within_each_source_the_fractions_hold():
+    sources = ["ct"] * 20 + ["mr"] * 40
+    images, labels = _dataset(_patients(60), ["x"] * 60, sources)
+    settings = SplitSettings(train=0.7, validation=0.15, test=0.15, within="source")
+    table = make_splits(images, labels, settings).merge(images, on="sample")
+    assert table.groupby(["source", "split"]).size().to_dict() == {
+        **{("ct", "train"): 14, ("ct", "validation"): 3, ("ct", "test"): 3},
+        **{("mr", "train"): 28, ("mr", "validation"): 6, ("mr", "test"): 6},
+    }
+
+
+def test_folds_are_equal_and_share_the_labels():
+    labels = [("ill",) if number < 10 else ("well",) for number in range(50)]
+    fold = folds(_patients(50), 5, 0, labels)
+    assert Counter(fold.values()) == dict.fromkeys("01234", 10)
+    assert Counter(fold[patient] for patient in _patients(50)[:10]) == dict.fromkeys("01234", 2)
+
+
+def test_test_patients_are_in_no_fold():
+    images, labels = _dataset(_patients(50), ["x"] * 50)
+    table = make_splits(images, labels, SplitSettings(folds=4, test=0.2))
+    assert (table.loc[table["split"] == "test", "fold"] == "").all()
+    assert set(table.loc[table["split"] == "train", "fold"]) == set("0123")
+    assert Counter(table["split"]) == {"train": 40, "test": 10}
+
+
+def test_the_split_that_the_source_states():
+    images, labels = _dataset(_patients(3), ["x"] * 3)
+    stated = {"s0": "train", "s1": "test", "s2": "validation"}
+    assert make_splits(images, labels, SplitSettings(stated=True), stated)["split"].tolist() == list(stated.values())
+    with pytest.raises(SpineError, match="s2"):
+        make_splits(images, labels, SplitSettings(stated=True), {"s0": "train", "s1": "test"})
+
+
+def test_too_few_patients_are_an_error_that_says_so():
+    with pytest.raises(SpineError, match="2 patients"):
+        split_by_fractions(["a", "b", "a", "b"], PAPER)
+
+
+def test_an_unknown_target_names_the_known():
+    images, labels = _dataset(_patients(9), ["x"] * 9)
+    with pytest.raises(SpineError, match="grade"):
+        make_splits(images, labels, SplitSettings(stratify="garde"))
+
+
+def test_fractions_that_do_not_sum_to_one_are_refused():
+    with pytest.raises(ValueError, match="sum to 1"):
+        SplitSettings(train=0.5, validation=0.2, test=0.2)
