@@ -53,7 +53,7 @@ def write_experiment(
         "target": "degeneration",
         "labels": labels,
         "runs": tmp_path / "runs",
-        "members": {name: {"network": "cnn", "weights": "none"} for name in members},
+        "members": {name: {"network": "plain_cnn", "weights": "none"} for name in members},
         **settings,
     }
     experiment = validate(Experiment, raw, "the experiment on disk")
@@ -82,7 +82,7 @@ def write_dataset(
                 values.append({"sample": sample, "target": "degeneration", "value": labels[truth]})
                 splits.append({"sample": sample, "split": split})
     tables = [
-        pd.DataFrame(rows, columns=list(columns)).fillna("")
+        pd.DataFrame(rows, columns=list(columns), dtype=object).fillna("")
         for rows, columns in ((images, IMAGES), (values, LABELS), (splits, SPLITS))
     ]
     manifest = Manifest(root, images=tables[0], labels=tables[1], splits=tables[2])

@@ -6,8 +6,7 @@ from spine.files import atomic_directory, atomic_file, fingerprint, hash_directo
 def test_a_file_appears_only_when_complete(tmp_path):
     path = tmp_path / "a" / "x.txt"
     with pytest.raises(RuntimeError), atomic_file(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+        raise RuntimeError(temporary.write_text("half"))
     assert list(path.parent.iterdir()) == []
     with atomic_file(path) as temporary:
         temporary.write_text("whole")

@@ -1,0 +1,155 @@
+"""Predict and export on members that are a line of arithmetic: p(class 1) is a power of the mean grey."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ensemble import export, predict
+from ensemble.predictions import read_split
+from spine.config import Experiment
+from spine.member import Card, Member, Patients
+from spine.problems import SpineError
+from spine.serving import publish_model
+from tests.clean_process import run_clean
+from tests.experiment_on_disk import write_experiment, write_weights
+
+EXPONENTS = {"vgg": 1.0, "dense": 2.0, "squeeze": 0.5}
+
+
+class GreyModel(tf.Module):
+    """probabilities = [1 - m ** e, m ** e], m the mean grey of the image."""
+
+    def __init__(self, exponent: float) -> None:
+        super().__init__()
+        self.exponent = tf.Variable(exponent)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def serving_default(self, image_bytes):
+        means = tf.map_fn(
+            lambda one: tf.reduce_mean(tf.cast(tf.io.decode_png(one, 1, tf.uint16), tf.float32)) / 65535.0,
+            image_bytes,
+            fn_output_signature=tf.float32,
+        )
+        return self._probabilities(means)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
+    def image(self, image):
+        return self._probabilities(tf.reduce_mean(image, axis=[1, 2, 3]))
+
+    def _probabilities(self, means):
+        positive = means**self.exponent
+        return {"probabilities": tf.stack([1.0 - positive, positive], axis=1)}
+
+
+@pytest.fixture
+def experiment(tmp_path) -> Experiment:
+    experiment = write_experiment(tmp_path, patients={"train": 1, "validation": 2, "test": 3})
+    for name, exponent in EXPONENTS.items():
+        directory = experiment.member_directory(name)
+        card = Member.open(directory).card
+        version = publish_model(GreyModel(exponent), directory)
+        Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
+    write_weights(experiment, {"vgg": 0.7, "dense": 0.3, "squeeze": 0.0})
+    return experiment
+
+
+def test_predictions_come_from_the_saved_model_and_are_kept(experiment):
+    with pytest.raises(SpineError, match="spine predict"):
+        read_split(experiment, "test")
+    predict.run(experiment)
+    split = read_split(experiment, "test")
+    picture = tf.io.decode_png(split.truth.paths[0].read_bytes(), 1, tf.uint16).numpy()
+    mean = picture.mean(dtype=np.float64) / 65535
+    assert split.stored["dense"].values[0, 1] == pytest.approx(mean**2, abs=1e-6)
+    stamp = (split.stored["dense"].path / "probabilities.npy").stat().st_mtime_ns
+    predict.run(experiment)
+    assert (split.stored["dense"].path / "probabilities.npy").stat().st_mtime_ns == stamp
+
+
+def test_a_re_export_makes_predictions_stale(experiment):
+    predict.run(experiment)
+    directory = experiment.member_directory("vgg")
+    card = Member.open(directory).card
+    version = publish_model(GreyModel(1.5), directory)
+    assert version.name == "2"
+    Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
+    with pytest.raises(SpineError, match="spine predict"):
+        read_split(experiment, "validation")
+    predict.run(experiment)
+    assert read_split(experiment, "validation").stored["vgg"].model_hash == Member.hash_model(version)
+
+
+def test_a_member_without_a_model_cannot_be_run(experiment, tmp_path):
+    foreign = Member.publish(tmp_path / "foreign", Card(name="foreign", task="classification", labels=("a", "b")))
+    with pytest.raises(SpineError, match="no model"):
+        predict.load_model(foreign)
+
+
+def test_the_fused_model_is_the_weighted_mean_in_a_process_without_this_project(experiment, tmp_path):
+    predict.run(experiment)
+    export.run(experiment)
+    ensemble = Member.open(experiment.ensemble_directory)
+    split = read_split(experiment, "test")
+    expected = 0.7 * split.stored["vgg"].values.astype(float) + 0.3 * split.stored["dense"].values.astype(float)
+    code = """
+import glob, json
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+files = [open(path, "rb").read() for path in sys.argv[2:]]
+served = model.signatures["serving_default"](image_bytes=tf.constant(files))["probabilities"].numpy()
+pixels = tf.stack([tf.cast(tf.io.decode_png(f, 1, tf.uint16), tf.float32) / 65535.0 for f in files])
+direct = model.signatures["image"](image=pixels)["probabilities"].numpy()
+print(json.dumps([served.tolist(), direct.tolist()]))
+"""
+    printed = run_clean(code, tmp_path, str(ensemble.model), *map(str, split.truth.paths))
+    served, direct = json.loads(printed.splitlines()[-1])
+    np.testing.assert_allclose(served, expected, atol=1e-5)
+    np.testing.assert_allclose(direct, expected, atol=1e-5)
+
+
+def test_the_ensemble_is_a_member_that_knows_whom_it_has_seen(experiment):
+    export.run(experiment)
+    card = Member.open(experiment.ensemble_directory).card
+    one = Member.open(experiment.member_directory("vgg")).card
+    assert card.kind == "ensemble"
+    assert card.model_hash == Member.hash_model(Member.open(experiment.ensemble_directory).model)
+    assert card.details["weights"] == {"vgg": 0.7, "dense": 0.3}
+    assert card.details["parity"] < export.PARITY
+    assert card.patients.trained == one.patients.trained
+    assert set(card.patients.searched) == set(one.patients.stopped)  # both are the validation patients
+
+
+def test_export_is_skipped_when_unchanged_and_takes_the_next_version_when_not(experiment):
+    first, *_ = export.run(experiment)
+    assert export.run(experiment)[0] == first
+    write_weights(experiment, {"vgg": 0.5, "dense": 0.5, "squeeze": 0.0})
+    assert export.run(experiment)[0].name == "2"
+    assert first.exists()
+
+
+def test_a_fusion_that_differs_is_not_published(experiment, monkeypatch):
+    monkeypatch.setattr(export, "weighted_mean", lambda outputs, weights: outputs[0] * 0.5)
+    model = export.FusedModel([predict.load_model(Member.open(experiment.member_directory("vgg")))], [1.0])
+    saved = publish_model(model, experiment.directory / "wrong")
+    monkeypatch.undo()
+    monkeypatch.setenv("SPINE_SALT", "salt of the tests")
+    pictures = export._some_pictures(experiment)
+    with pytest.raises(SpineError, match="not published"):
+        export.measure_parity(saved, model.models, [1.0], pictures)
+
+
+def test_hashes_of_different_salts_are_not_united(experiment):
+    directory = experiment.member_directory("dense")
+    card = Member.open(directory).card
+    Member.publish(directory, card.model_copy(update={"patients": Patients(salt="other")}))
+    with pytest.raises(SpineError, match="salts"):
+        export.run(experiment)
+
+
+def test_the_serving_kit_names_the_model(experiment):
+    _, config, serve = export.run(experiment)
+    assert 'base_path: "/models/small"' in config.read_text()
+    assert "127.0.0.1:8501" in serve.read_text()
+    assert serve.stat().st_mode & 0o111

@@ -1,0 +1,83 @@
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from spine import cli
+from spine.problems import Problem, SpineError
+
+HEAVY = ("tensorflow", "keras", "pandas", "numpy", "pydicom", "cv2", "optuna", "numba", "matplotlib", "sklearn")
+COMMANDS = (
+    [],
+    *([name] for name in ("run", "train", "predict", "search", "export", "evaluate", "report", "data")),
+    *(["data", name] for name in ("build", "check", "deidentify")),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_answers(command):
+    result = CliRunner().invoke(cli.app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_help_imports_nothing_heavy():
+    code = f"""
+import sys
+from spine.cli import app
+try:
+    app(["data", "build", "--help"])
+except SystemExit:
+    pass
+loaded = sorted(set({HEAVY!r}) & set(sys.modules))
+raise SystemExit(f"help imported {{loaded}}" if loaded else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_user_error_is_one_message_and_status_1(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["spine", "run", "nowhere.yaml"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: nowhere.yaml is not a file")
+    assert "Traceback" not in printed
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["spine", "run", "x.yaml"])
+    monkeypatch.setattr("spine.config.load_experiment", lambda path, overrides: {}["defect"])
+    with pytest.raises(KeyError):
+        cli.main()
+
+
+@pytest.mark.parametrize(("severity", "status"), [("warning", 0), ("error", 1)])
+def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
+    problem = Problem("images/a.png", "is empty", "scan it again", severity)
+    monkeypatch.setattr("spine.audit.check", lambda root: ("the table", [problem]))
+    result = CliRunner().invoke(cli.app, ["data", "check", "somewhere"])
+    assert result.exit_code == status
+    assert "the table" in result.output
+    assert "images/a.png" in result.output
+
+
+def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
+    monkeypatch.setattr("spine.config.load_experiment", lambda path, overrides: "settings")
+    monkeypatch.setattr("spine.run.run_stage", lambda settings, name, show: [tmp_path / "a", tmp_path / "a"])
+    result = CliRunner().invoke(cli.app, ["search", "x.yaml"])
+    assert result.output.count(str(tmp_path / "a")) == 1
+
+
+def test_overrides_are_passed_on(monkeypatch):
+    received = []
+
+    def load(path, overrides):
+        received.extend(overrides)
+        raise SpineError("enough")
+
+    monkeypatch.setattr("spine.config.load_experiment", load)
+    CliRunner().invoke(cli.app, ["train", "x.yaml", "seed=3", "search.step=0.2"])
+    assert received == ["seed=3", "search.step=0.2"]

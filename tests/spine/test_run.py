@@ -1,0 +1,75 @@
+import pytest
+
+from spine import registry, run
+from spine.member import Member
+from spine.problems import SpineError
+from tests.experiment_on_disk import write_experiment
+
+
+@pytest.fixture
+def shown():
+    return []
+
+
+def test_members_that_are_up_to_date_are_not_trained_again(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path)
+    monkeypatch.setattr(run.subprocess, "run", lambda *a, **k: pytest.fail("a process was started"))
+    paths = run.train_members(experiment, shown.append)
+    assert paths == [experiment.member_directory(name) for name in experiment.members]
+    assert all("up to date" in line for line in shown)
+
+
+def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path, members=("first", "second"))
+    for name in experiment.members:
+        (experiment.member_directory(name) / "member.json").unlink()
+    started = []
+
+    def crash_first(task, file, name):
+        started.append(name)
+        return 1 if name == "first" else 0
+
+    monkeypatch.setattr(run, "_train_in_own_process", crash_first)
+    with pytest.raises(SpineError, match="failed for first"):
+        run.train_members(experiment, shown.append)
+    assert started == ["first", "second"]
+
+
+def test_a_changed_setting_trains_again(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path)
+    directory = experiment.member_directory("vgg")
+    Member.publish(directory, Member.open(directory).card.model_copy(update={"config_hash": "another"}))
+    started = []
+    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name: started.append(name) or 0)
+    run.train_members(experiment, shown.append)
+    assert started == ["vgg"]
+
+
+def test_an_unknown_member_names_the_known_ones(tmp_path, shown):
+    with pytest.raises(SpineError, match="vgg, dense, squeeze"):
+        run.train_members(write_experiment(tmp_path), shown.append, only=["resnet"])
+
+
+def test_stages_run_in_order(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path)
+    monkeypatch.setattr(registry, "stage", lambda name: lambda experiment: [tmp_path / name])
+    paths = run.run_all(experiment, shown.append)
+    assert paths[-5:] == [tmp_path / name for name in ("predict", "search", "export", "evaluate", "report")]
+
+
+def test_a_data_config_that_builds_something_else_is_refused(tmp_path, shown):
+    data = tmp_path / "data.yaml"
+    data.write_text(f"name: other\noutput: {tmp_path}/other\nsources:\n  - {{name: a, images: {tmp_path}}}\n")
+    experiment = write_experiment(tmp_path, build=data)
+    with pytest.raises(SpineError, match="make them the same"):
+        run.build_data(experiment, shown.append)
+
+
+def test_the_training_process_fails_loudly(tmp_path, shown):
+    experiment = write_experiment(tmp_path, members=("only",))
+    (experiment.member_directory("only") / "member.json").unlink()
+    broken = experiment.data / "images"
+    for picture in broken.iterdir():
+        picture.write_bytes(b"")
+    with pytest.raises(SpineError, match="failed for only"):
+        run.train_members(experiment, shown.append)
