@@ -1,0 +1,85 @@
+"""Choose among scored weight vectors: the best, how many tie with it, and why this one of them.
+
+Ties are broken towards fewer members, then nearest to equal weights, then towards the vector that comes first (on a
+grid: more weight on the members named first). Scores closer than 1e-12 are one score: only rounding tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["SAME", "Choice", "first_choice"]
+
+SAME = 1e-12
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best weight vectors (K, M), the chosen one first, and their gains (K,) (scores where higher is better).
+
+    `evaluated` vectors were settled exactly, `scored` had their metric computed, `ties` reach the optimum; `why` tells
+    in one sentence how the chosen one was found among those.
+    """
+
+    weights: np.ndarray
+    gains: np.ndarray
+    evaluated: int
+    scored: int
+    ties: int
+    why: str
+
+    @classmethod
+    def among(cls, weights_of: Callable[[np.ndarray], np.ndarray], gains: np.ndarray, keep: int = 100) -> Choice:
+        """Choose by the gains (V,) of vectors numbered 0..V - 1; `weights_of` numbers (K,) gives weights (K, M)."""
+        tied = _tied(gains)
+        members, spread = _preferences(weights_of(tied))
+        order = np.lexsort((spread, members))
+        numbers = tied[order][:keep]
+        if len(numbers) < keep:
+            others = np.delete(np.arange(len(gains)), tied)
+            runners_up = others[np.argsort(-gains[others], kind="stable")]
+            numbers = np.concatenate([numbers, runners_up[: keep - len(numbers)]])
+        why = _why(members[order], spread[order], len(gains))
+        return cls(weights_of(numbers), gains[numbers], len(gains), len(gains), len(tied), why)
+
+    @classmethod
+    def of(cls, weights: np.ndarray, gains: np.ndarray) -> Choice:
+        """Choose among weights (V, M) given one by one; repeated vectors count once."""
+        _, first = np.unique(weights.round(12), axis=0, return_index=True)
+        first.sort()
+        distinct = weights[first]
+        return cls.among(lambda numbers: distinct[numbers], gains[first])
+
+
+def first_choice(weights: np.ndarray, gains: np.ndarray) -> int:
+    """The number of the best of weights (V, M), ties broken as told above."""
+    tied = _tied(gains)
+    members, spread = _preferences(weights[tied])
+    return int(tied[np.lexsort((spread, members))[0]])
+
+
+def _tied(gains: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(gains >= gains.max() - SAME)
+
+
+def _preferences(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # The squared distance to equal weights is the sum of squares less a constant.
+    return np.count_nonzero(weights, axis=1), np.square(weights).sum(axis=1).round(9)
+
+
+def _why(members: np.ndarray, spread: np.ndarray, evaluated: int) -> str:
+    """The sentence for tied vectors in order of preference."""
+    if len(members) == 1:
+        return f"The only one of {evaluated} weight vectors with this score."
+    few = members == members[0]
+    near = few & (spread == spread[0])
+    noun = "member" if members[0] == 1 else "members"
+    text = f"Of {len(members)} weight vectors with this score, {few.sum()} with the fewest members ({members[0]} {noun})"
+    if few.sum() == 1:
+        return f"Of {len(members)} weight vectors with this score, the one with the fewest members ({members[0]})."
+    if near.sum() == 1:
+        return f"{text}; of these the nearest to equal weights."
+    return f"{text}, {near.sum()} of them equally near to equal weights; of these the first."

@@ -1,0 +1,47 @@
+"""Score every weight vector of a simplex grid on all cores; the answer does not depend on their number."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ensemble.choice import Choice
+from ensemble.objectives import Objective
+from ensemble.simplex import Simplex
+from spine.problems import SpineError
+
+__all__ = ["search_grid"]
+
+CHUNK = 2048  # vectors a thread takes at a time
+LARGEST = 50_000_000  # vectors whose scores are held: 400 MB
+
+
+def search_grid(objective: Objective, grid: Simplex, *, progress: bool = False) -> Choice:
+    """The exact optimum over the whole grid; SpineError where the grid is too large to enumerate."""
+    if grid.size > LARGEST:
+        raise SpineError(
+            f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; at most {LARGEST:,} are "
+            "enumerated: take a larger step, fewer members, or method greedy, tpe or cmaes"
+        )
+    return Choice.among(grid.weights, _gains(objective, grid, progress))
+
+
+def _gains(objective: Objective, grid: Simplex, progress: bool) -> np.ndarray:
+    from rich.progress import track
+
+    def chunk(start: int) -> np.ndarray:
+        return objective.gains(grid.weights(np.arange(start, min(start + CHUNK, grid.size))))
+
+    starts = range(0, grid.size, CHUNK)
+    with ThreadPoolExecutor(_cores()) as pool:
+        chunks = track(
+            pool.map(chunk, starts), "weight search", len(starts), transient=True, disable=not progress
+        )
+        return np.concatenate(list(chunks))
+
+
+def _cores() -> int:
+    """The cores this process may use; macOS and Windows tell only how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,204 @@
+"""Find the weights of a weighted-average ensemble: `search_weights` on arrays, `run` as the stage `spine search`.
+
+The result is exact where the method is "grid": the optimum of a float64 brute force over all weight vectors whose
+entries are integers over 1/step. The ensemble's class is the argmax of the float64 sum of weight times probability,
+members in order, the lowest class on a tie; members of weight 0 are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.choice import Choice
+from ensemble.greedy import search_greedy
+from ensemble.grid import search_grid
+from ensemble.objectives import Objective
+from ensemble.predictions import SplitPredictions, read_split
+from ensemble.simplex import Simplex, steps_of
+from ensemble.stack import Stack
+from ensemble.study import SAMPLERS, Record
+from spine import metrics
+from spine.config import Experiment
+from spine.files import atomic_file, fingerprint, read_json, write_json
+from spine.privacy import patient_hash, salt_id
+from spine.problems import SpineError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+__all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights"]
+
+METHODS = ("grid", "equal", "best", "greedy", *SAMPLERS)
+SPLIT = "validation"  # test belongs to evaluate
+
+
+@dataclass(frozen=True)
+class Point:
+    """A weight vector by member, and its score."""
+
+    weights: Mapping[str, float]
+    score: float
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The chosen `weights` (sum 1, zeros included) and their `score` by `spine.metrics` on the weighted mean.
+
+    `evaluated` counts the weight vectors settled exactly (of a grid: all), `scored` those whose metric was computed,
+    `ties` how many distinct ones reach the optimum; `why` tells how this one was found among them. `best` holds the
+    best points, this one first; `singles` each member alone, `equal` the equal weights.
+    """
+
+    weights: Mapping[str, float]
+    score: float
+    metric: str
+    method: str
+    step: float
+    evaluated: int
+    scored: int
+    ties: int
+    why: str
+    best: tuple[Point, ...]
+    singles: Mapping[str, float]
+    equal: float
+
+
+def search_weights(
+    members: Mapping[str, np.ndarray],
+    truth: np.ndarray,
+    task: str = "classification",
+    metric: str = "accuracy",
+    method: str = "grid",
+    step: float = 0.1,
+    *,
+    seed: int = 0,
+    trials: int = 200,
+    storage: str | BaseStorage | None = None,
+    study_name: str = "search",
+    progress: bool = False,
+) -> SearchResult:
+    """Search weights for `members`, a mapping of name to probabilities (N, C), on `truth`, N class indices.
+
+    `metric` is a name of `spine.metrics.METRICS`, `method` one of METHODS; `step` 1/n is the grid's, and greedy makes n
+    picks; `trials` and `seed` are of tpe and cmaes. With `storage`, an Optuna storage URL or object, the search is
+    recorded as study `study_name`. Raises SpineError on arrays, names or numbers that do not hold.
+    """
+    if task != "classification":
+        raise SpineError(f"task {task!r} has no weight search; it is one of classification")
+    if method not in METHODS:
+        raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
+    steps, stack = steps_of(step), Stack.from_members(members, truth)
+    objective = Objective.of(metric, stack)
+    facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed}
+    facts["inputs_hash"] = fingerprint([facts, stack.hash])
+    record = Record(stack.names, objective, facts, storage, study_name)
+    if method in SAMPLERS:
+        choice = record.search(method, steps=steps, trials=trials, seed=seed, progress=progress)
+    else:
+        choice = _choose(method, objective, len(stack.names), steps, progress)
+        if storage is not None:
+            record.write(choice)
+    return _result(stack, objective, choice, method, step)
+
+
+def _choose(method: str, objective: Objective, members: int, steps: int, progress: bool) -> Choice:
+    if method == "grid":
+        return search_grid(objective, Simplex(members, steps), progress=progress)
+    if method == "greedy":
+        return search_greedy(objective, members, steps)
+    weights = np.eye(members) if method == "best" else np.full((1, members), 1 / members)
+    return Choice.of(weights, objective.gains(weights))
+
+
+def _result(stack: Stack, objective: Objective, choice: Choice, method: str, step: float) -> SearchResult:
+    def named(row: np.ndarray) -> dict[str, float]:
+        return dict(zip(stack.names, row.tolist(), strict=True))
+
+    def score(weights: Mapping[str, float]) -> float:
+        return metrics.metric(objective.metric).function(stack.truth, stack.fused(weights))
+
+    pairs = zip(choice.weights, objective.score_of(choice.gains).tolist(), strict=True)
+    best = tuple(Point(named(row), value) for row, value in pairs)
+    return SearchResult(
+        weights=best[0].weights,
+        score=score(best[0].weights),
+        metric=objective.metric,
+        method=method,
+        step=step,
+        evaluated=choice.evaluated,
+        scored=choice.scored,
+        ties=choice.ties,
+        why=choice.why,
+        best=best,
+        singles={name: score({name: 1.0}) for name in stack.names},
+        equal=score(named(np.full(len(stack.names), 1 / len(stack.names)))),
+    )
+
+
+def run(experiment: Experiment) -> list[Path]:
+    """Search on the validation predictions and write weights.json, search.csv and the study; skipped where unchanged."""
+    directory, settings = experiment.ensemble_directory, experiment.search
+    predictions = read_split(experiment, SPLIT)
+    hashes = {name: stored.hash for name, stored in predictions.stored.items()}
+    inputs_hash = fingerprint([settings.model_dump(mode="json"), experiment.task, experiment.seed, hashes])
+    weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
+    paths = [weights_file, table] if settings.storage else [weights_file, table, study]
+    if all(path.exists() for path in paths) and read_json(weights_file).get("inputs_hash") == inputs_hash:
+        return paths
+    directory.mkdir(parents=True, exist_ok=True)
+    members, truth, _ = predictions.by_unit()
+    result = search_weights(
+        members,
+        truth,
+        experiment.task,
+        settings.metric,
+        settings.method,
+        settings.step,
+        seed=experiment.seed,
+        trials=settings.trials,
+        storage=settings.storage or f"sqlite:///{study}",
+        study_name=f"{experiment.name}-{settings.name}-{inputs_hash[:8]}",
+        progress=True,
+    )
+    _write_points(result, table)
+    write_json({**_summary(experiment, result, predictions, hashes), "inputs_hash": inputs_hash}, weights_file)
+    return paths
+
+
+def _summary(
+    experiment: Experiment, result: SearchResult, predictions: SplitPredictions, hashes: dict[str, str]
+) -> dict[str, Any]:
+    truth = predictions.truth
+    patients = sorted(set(truth.patients))
+    return {
+        "name": experiment.search.name,
+        "task": experiment.task,
+        "metric": result.metric,
+        "method": result.method,
+        "step": result.step,
+        "weights": dict(result.weights),
+        "score": result.score,
+        "singles": dict(result.singles),
+        "equal": result.equal,
+        "evaluated": result.evaluated,
+        "scored": result.scored,
+        "ties": result.ties,
+        "why": result.why,
+        "split": SPLIT,
+        "counts": {"samples": len(truth.samples), "units": len(set(truth.units)), "patients": len(patients)},
+        "predictions": hashes,
+        "patients": {"salt": salt_id(), "searched": sorted(map(patient_hash, patients))},
+    }
+
+
+def _write_points(result: SearchResult, path: Path) -> None:
+    """The best points as CSV, a column a member and the score, best first."""
+    rows = [{**point.weights, result.metric: point.score} for point in result.best]
+    with atomic_file(path) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)

@@ -1,0 +1,79 @@
+"""The members' probabilities as one checked array beside the truth: what every search method starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ensemble.fuse import weighted_mean, without_zeros
+from spine.problems import SpineError
+
+__all__ = ["Stack"]
+
+SUM_TOLERANCE = 2e-3  # a float16 row of probabilities sums to 1 within half of this
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Members' `probabilities` (M, N, C) float64 in the order of `names`, and the `truth` (N,) as class indices."""
+
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+    truth: np.ndarray
+
+    @classmethod
+    def from_members(cls, members: Mapping[str, np.ndarray], truth: np.ndarray) -> Stack:
+        """Check and stack a mapping of name to (N, C); SpineError names the member and what is wrong with it."""
+        if not members:
+            raise SpineError("no members were given; give a mapping of name to probabilities (N, C)")
+        arrays = {name: np.asarray(array) for name, array in members.items()}
+        shape = next(iter(arrays.values())).shape
+        for name, array in arrays.items():
+            _require_probabilities(name, array, shape)
+        probabilities = np.stack([array.astype(np.float64) for array in arrays.values()])
+        return cls(tuple(arrays), probabilities, _checked_truth(truth, *shape))
+
+    def fused(self, weights: Mapping[str, float]) -> np.ndarray:
+        """The ensemble's probabilities (N, C) by the one fusion rule, members of weight 0 left out."""
+        kept = without_zeros(weights)
+        return weighted_mean([self.probabilities[self.names.index(name)] for name in kept], list(kept.values()))
+
+    @cached_property
+    def hash(self) -> str:
+        """Fingerprint of names, probabilities and truth."""
+        digest = hashlib.sha256(repr((self.names, self.probabilities.shape)).encode())
+        digest.update(np.ascontiguousarray(self.probabilities))
+        digest.update(np.ascontiguousarray(self.truth))
+        return digest.hexdigest()
+
+
+def _require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
+        raise SpineError(f"member {name!r} is {array.shape}; give probabilities (N, C), N >= 1 samples and C >= 2 classes")
+    if array.shape != shape:
+        raise SpineError(f"member {name!r} is {array.shape}, the first member is {shape}; predict all on the same samples")
+    if array.dtype.kind != "f":
+        raise SpineError(f"member {name!r} holds {array.dtype}; give floating-point probabilities")
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise SpineError(f"member {name!r} holds NaN or infinity, first in row {row}; predict it again")
+    sums = array.sum(axis=1, dtype=np.float64)
+    worst = int(np.argmax(np.abs(sums - 1)))
+    if array.min() < 0 or abs(sums[worst] - 1) > SUM_TOLERANCE:
+        raise SpineError(
+            f"member {name!r} holds no probabilities: least value {float(array.min()):.4g}, row {worst} sums to "
+            f"{sums[worst]:.4g}; give non-negative rows that sum to 1 (after the softmax, not before)"
+        )
+
+
+def _checked_truth(truth: np.ndarray, samples: int, classes: int) -> np.ndarray:
+    truth = np.asarray(truth)
+    if truth.shape != (samples,) or truth.dtype.kind not in "iu":
+        raise SpineError(f"truth is {truth.dtype} {truth.shape}; give {samples} integers, one a sample")
+    if truth.min() < 0 or truth.max() >= classes:
+        raise SpineError(f"truth lies in {truth.min()}..{truth.max()}; {classes} classes have indices 0..{classes - 1}")
+    return truth.astype(np.int64)

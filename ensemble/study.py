@@ -1,0 +1,161 @@
+"""The search as an Optuna study: searched by Optuna's samplers, or only recorded there for optuna-dashboard.
+
+A trial's parameters are the members' weights before they are normalised to sum 1; the normalised ones are its user
+attribute `weights`. The study's user attributes tell metric, method, step and what it was searched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ensemble.choice import Choice
+from ensemble.objectives import Objective
+from spine.problems import SpineError
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+__all__ = ["SAMPLERS", "Record"]
+
+SAMPLERS = ("optuna-grid", "tpe", "cmaes")
+LARGEST = 50_000  # points that Optuna's GridSampler, which holds the whole cube, is asked for
+
+
+@dataclass(frozen=True)
+class Record:
+    """One study: `names` of the members, the `objective`, what the study is of (`facts`), and where it is stored.
+
+    `storage` is an Optuna storage URL or object, None for memory; a study of that name is continued, and SpineError
+    says so where it belongs to other predictions or settings.
+    """
+
+    names: tuple[str, ...]
+    objective: Objective
+    facts: Mapping[str, Any]
+    storage: str | BaseStorage | None
+    study_name: str
+
+    def write(self, choice: Choice) -> None:
+        """Add the best points, the single members and equal weights as completed trials; nothing is added twice."""
+        with _quiet():
+            study = self._open(None)
+            points = np.concatenate([choice.weights, np.eye(len(self.names)), self._equal])
+            gains = np.concatenate([choice.gains, self.objective.gains(points[len(choice.gains) :])])
+            values = self.objective.score_of(gains)
+            trials = [self._completed(*point) for point in zip(points, values, strict=True)]
+            study.add_trials(trials[len(study.trials) :])
+
+    def search(self, method: str, *, steps: int, trials: int, seed: int, progress: bool = False) -> Choice:
+        """Search with one of SAMPLERS; an interrupted study goes on where it stopped."""
+        with _quiet():
+            done = len(_finished(self._open(None)))
+            study = self._open(self._sampler(method, steps, seed + done))
+            if method != "optuna-grid":
+                trials = max(trials, len(self.names) + 1)
+                self._enqueue_known(study)
+            left = ((steps + 1) ** len(self.names) if method == "optuna-grid" else trials) - done
+            if left > 0:
+                study.optimize(lambda trial: self._try(trial, steps, method), left, show_progress_bar=progress)
+            return self._choice(_finished(study))
+
+    def _try(self, trial: Trial, steps: int, method: str) -> float:
+        raw = np.array([trial.suggest_float(name, 0.0, 1.0) for name in self.names])
+        if method == "optuna-grid":
+            raw = np.rint(raw * steps)  # whole steps, so that a vector that sums to 1 has the grid's own floats
+        if not raw.sum() > 0:
+            from optuna import TrialPruned
+
+            raise TrialPruned("all weights are zero")
+        weights = raw / raw.sum()
+        trial.set_user_attr("weights", weights.tolist())
+        return float(self.objective.scores(weights[None])[0])
+
+    def _choice(self, finished: list[FrozenTrial]) -> Choice:
+        complete = [trial for trial in finished if trial.value is not None]
+        weights = np.array([trial.user_attrs["weights"] for trial in complete])
+        return Choice.of(weights, self.objective.score_of(np.array([trial.value for trial in complete])))
+
+    def _open(self, sampler: BaseSampler | None) -> Study:
+        import optuna
+
+        study = optuna.create_study(
+            storage=self.storage,
+            sampler=sampler,
+            study_name=self.study_name,
+            direction="maximize" if self.objective.higher_is_better else "minimize",
+            load_if_exists=True,
+        )
+        stored = study.user_attrs.get("inputs_hash", self.facts["inputs_hash"])
+        if stored != self.facts["inputs_hash"]:
+            raise SpineError(
+                f"study {self.study_name!r} was searched on other predictions or with other settings "
+                f"({stored[:8]}, now {self.facts['inputs_hash'][:8]}); give another study_name"
+            )
+        for key, value in {**self.facts, "members": list(self.names)}.items():
+            study.set_user_attr(key, value)
+        return study
+
+    def _sampler(self, method: str, steps: int, seed: int) -> BaseSampler:
+        # A seed that moves with the trials done: a resumed sampler must not draw the same points again.
+        from optuna import samplers
+
+        if method == "tpe":
+            return samplers.TPESampler(seed=seed)
+        if method == "cmaes":
+            return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        points = (steps + 1) ** len(self.names)
+        if points > LARGEST:
+            raise SpineError(
+                f"optuna-grid over {len(self.names)} members at step 1/{steps} has {points:,} points, more than "
+                f"{LARGEST:,}; take method grid, which is exact and faster, or a larger step"
+            )
+        levels = [step / steps for step in range(steps + 1)]
+        return samplers.GridSampler({name: levels for name in self.names}, seed=0)
+
+    def _enqueue_known(self, study: Study) -> None:
+        """Begin with equal weights and each single member, so that no sampler ends below them."""
+        if not study.trials:
+            for weights in [*self._equal, *np.eye(len(self.names))]:
+                study.enqueue_trial(dict(zip(self.names, weights.tolist(), strict=True)))
+
+    def _completed(self, weights: np.ndarray, value: float) -> FrozenTrial:
+        from optuna.distributions import FloatDistribution
+        from optuna.trial import create_trial
+
+        return create_trial(
+            value=float(value),
+            params=dict(zip(self.names, weights.tolist(), strict=True)),
+            distributions={name: FloatDistribution(0.0, 1.0) for name in self.names},
+            user_attrs={"weights": weights.tolist()},
+        )
+
+    @property
+    def _equal(self) -> np.ndarray:
+        return np.full((1, len(self.names)), 1 / len(self.names))
+
+
+def _finished(study: Study) -> list[FrozenTrial]:
+    from optuna.trial import TrialState
+
+    return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna's log lines off, and on again as they were."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
