@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spine.problems import Problem
 
-__all__ = ["Annotation", "Box", "Reading"]
+__all__ = ["Annotation", "Box", "Reading", "value_text"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,11 @@ class Box:
 
     def __post_init__(self) -> None:
         corners = (self.x0, self.y0, self.x1, self.y1)
-        if not all(math.isfinite(value) for value in corners) or self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise ValueError(f"box {corners} of {self.label!r} has no area; x1 > x0 and y1 > y0 must hold")
+        if all(math.isfinite(value) for value in corners) and self.x1 > self.x0 and self.y1 > self.y0:
+            return
+        negative = self.x1 < self.x0 or self.y1 < self.y0
+        fault = "has a negative size" if negative else "has no area"
+        raise ValueError(f"box {corners} of {self.label!r} {fault}; x1 > x0 and y1 > y0 must hold")
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,11 @@ class Reading:
 
     annotations: tuple[Annotation, ...]
     problems: tuple[Problem, ...] = ()
+
+
+def value_text(value: object) -> str:
+    """A target's value as text: 4, 4.0 and "4.0" are "4", True is "1"; None, NaN and blanks are "" (not known)."""
+    if value is None or value != value:  # NaN
+        return ""
+    text = str(int(value)) if isinstance(value, bool) else str(value).strip()
+    return re.sub(r"^([+-]?\d+)\.0+$", r"\1", text)

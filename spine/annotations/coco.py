@@ -1,0 +1,159 @@
+"""COCO JSON: `images`, `categories` and `annotations` with `bbox` as x, y, width, height in 0-based pixels.
+
+Beyond the standard keys an image may tell `patient_id`, `sequence`, `split` and `labels` (target -> value), a box its
+`level` and `attributes` (target -> value, as CVAT writes them). `segmentation` (polygons, RLE) is not read, and crowd
+regions (`iscrowd`) are left out; a warning says how many. Format: https://cocodataset.org/#format-data
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from spine.annotations.collector import Collector, Malformed, need, parse_json
+from spine.annotations.sources import image_name, source_files, split_of
+from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.files import write_json
+
+__all__ = ["read", "write"]
+
+
+def read(
+    path: Path,
+    *,
+    labels: Collection[str] | None = None,
+    images: Path | None = None,
+    patient: str = "patient_id",
+    sequence: str = "sequence",
+) -> Reading:
+    """Read a COCO file, or a folder of them (`train/_annotations.coco.json`, ... as Roboflow exports).
+
+    `patient` and `sequence` are the keys of an image that tell them. Two images of one name and different sizes are
+    settled by the picture in `images`, where that is given.
+    """
+    collector = Collector(labels, images)
+    for file, folder in source_files(path, ".json"):
+        with collector.guard(file):
+            _read_file(collector, file, folder, patient, sequence)
+    return collector.reading()
+
+
+def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str, sequence: str) -> None:
+    content = parse_json(file)
+    records = {key: need(content, key, list) for key in ("images", "categories", "annotations")}
+    names = _by_id(collector, file, "categories", records["categories"], "name")
+    images = _by_id(collector, file, "images", records["images"], "file_name")
+    boxes = _boxes(collector, file, records["annotations"], names, images)
+    for identity, (where, record) in images.items():
+        image = image_name(str(record["file_name"]), folder)
+        found = Annotation(
+            image,
+            tuple(boxes.get(identity, ())),
+            labels=_texts(record.get("labels")),
+            patient=value_text(record.get(patient)),
+            sequence=value_text(record.get(sequence)),
+            split=value_text(record.get("split")) or split_of(image),
+            size=_size(record),
+        )
+        collector.add(where, found)
+
+
+def _by_id(collector: Collector, file: Path, kind: str, records: list[Any], key: str) -> dict[Any, tuple[str, Any]]:
+    """Records by their `id`, each with the place that problems name; those without `key` are left out."""
+    found: dict[Any, tuple[str, Any]] = {}
+    for number, record in enumerate(records):
+        where = f"{file}: {kind}[{number}]"
+        with collector.guard(where):
+            identity = need(record, "id", (int, str))
+            need(record, key, (str, int))
+            if identity in found:
+                raise Malformed(f"has the id {identity!r} of {found[identity][0]}", "give each record an id of its own")
+            found[identity] = (where, record)
+    return found
+
+
+def _boxes(
+    collector: Collector, file: Path, records: list[Any], names: Mapping[Any, Any], images: Mapping[Any, Any]
+) -> dict[Any, list[Box]]:
+    found: dict[Any, list[Box]] = {}
+    crowds = segments = 0
+    for number, record in enumerate(records):
+        with collector.guard(f"{file}: annotations[{number}]"):
+            image = need(record, "image_id", (int, str))
+            if image not in images:
+                raise Malformed(f"names the image_id {image!r}, which `images` lacks")
+            if record.get("iscrowd"):
+                crowds += 1
+                continue
+            segments += bool(record.get("segmentation"))
+            found.setdefault(image, []).append(_box(collector, record, names))
+    if crowds or segments:
+        reason = f"{segments} segmentations and {crowds} crowd regions were not read; boxes were"
+        collector.warn(file, reason, "give masks as PNG or TIFF of class indices (format mask) where they are needed")
+    return found
+
+
+def _box(collector: Collector, record: Mapping[str, Any], names: Mapping[Any, Any]) -> Box:
+    category = need(record, "category_id", (int, str))
+    if category not in names:
+        raise Malformed(f"names the category_id {category!r}, which `categories` lacks")
+    bbox = need(record, "bbox", list)
+    try:
+        x, y, width, height = (float(value) for value in bbox)
+    except (TypeError, ValueError) as error:
+        raise Malformed(f"bbox is {bbox!r}; it holds four numbers: x, y, width, height") from error
+    corners = (x, y, x + width, y + height)
+    name = str(names[category][1]["name"])
+    return collector.box(name, corners, value_text(record.get("level")), _texts(record.get("attributes")))
+
+
+def _texts(values: object) -> dict[str, str]:
+    texts = {str(key): value_text(value) for key, value in values.items()} if isinstance(values, Mapping) else {}
+    return {key: text for key, text in texts.items() if text}
+
+
+def _size(record: Mapping[str, Any]) -> tuple[int, int] | None:
+    height, width = record.get("height"), record.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def write(annotations: Iterable[Annotation], path: Path, *, labels: Sequence[str] = ()) -> None:
+    """Write one COCO file; categories are numbered from 1 in the order of `labels`, then of appearance.
+
+    It cannot hold masks. Levels, values, patients and splits are written as the extra keys named above.
+    """
+    annotations = tuple(annotations)
+    names = tuple(dict.fromkeys([*labels, *(box.label for found in annotations for box in found.boxes)]))
+    boxes = [(number, box) for number, found in enumerate(annotations, start=1) for box in found.boxes]
+    content = {
+        "images": [_image_record(number, found) for number, found in enumerate(annotations, start=1)],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
+        "annotations": [
+            {"id": number, "image_id": image, "category_id": names.index(box.label) + 1, **_box_record(box)}
+            for number, (image, box) in enumerate(boxes, start=1)
+        ],
+    }
+    write_json(content, path)
+
+
+def _image_record(number: int, annotation: Annotation) -> dict[str, Any]:
+    told = {
+        "patient_id": annotation.patient,
+        "sequence": annotation.sequence,
+        "split": annotation.split,
+        "labels": dict(annotation.labels),
+    }
+    size = {"height": annotation.size[0], "width": annotation.size[1]} if annotation.size else {}
+    return {"id": number, "file_name": annotation.image, **size, **{key: value for key, value in told.items() if value}}
+
+
+def _box_record(box: Box) -> dict[str, Any]:
+    width, height = box.x1 - box.x0, box.y1 - box.y0
+    told = {"level": box.level, "attributes": dict(box.values)}
+    return {
+        "bbox": [box.x0, box.y0, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+        **{key: value for key, value in told.items() if value},
+    }

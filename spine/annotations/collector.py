@@ -1,0 +1,126 @@
+"""What a reader gathers: the good annotations, and a problem for each file or record that is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spine.annotations.sources import image_size
+from spine.annotations.types import Annotation, Box, Reading
+from spine.problems import Problem, SpineError
+
+__all__ = ["Collector", "Malformed", "need", "parse_json"]
+
+
+class Malformed(Exception):
+    """A file or record that does not hold: why, and what to do about it."""
+
+    def __init__(self, reason: str, advice: str = "correct it in the source, or remove it") -> None:
+        super().__init__(reason)
+        self.advice = advice
+
+
+class Collector:
+    """Gathers annotations and problems, and settles images that are told twice.
+
+    `labels` are the known labels (None: all are welcome); `images` is the folder in which a picture's true size can be
+    looked up when two records of one name state different sizes.
+    """
+
+    def __init__(self, labels: Collection[str] | None = None, images: Path | None = None) -> None:
+        self._labels = None if labels is None else tuple(labels)
+        self._images = images
+        self._told: dict[str, list[tuple[str, Annotation]]] = {}
+        self._problems: list[Problem] = []
+
+    @contextmanager
+    def guard(self, where: object) -> Iterator[None]:
+        """Turn a Malformed raised inside into a problem at `where`; what follows the block goes on."""
+        try:
+            yield
+        except Malformed as error:
+            self.error(where, str(error), error.advice)
+
+    def error(self, where: object, reason: str, advice: str) -> None:
+        """Note something that was left out."""
+        self._problems.append(Problem(str(where), reason, advice))
+
+    def warn(self, where: object, reason: str, advice: str) -> None:
+        """Note something that was kept and deserves a look."""
+        self._problems.append(Problem(str(where), reason, advice, severity="warning"))
+
+    def box(self, label: str, corners: Sequence[Any], level: str = "", values: Mapping[str, str] | None = None) -> Box:
+        """A box from corners x0, y0, x1, y1 (0-based half-open, numbers or text); Malformed where it does not hold."""
+        if self._labels is not None and label not in self._labels:
+            known = ", ".join(self._labels)
+            raise Malformed(f"unknown label {label!r}; known are {known}", "correct it, or add it to the labels")
+        try:
+            x0, y0, x1, y1 = (float(value) for value in corners)
+            return Box(label, x0, y0, x1, y1, level, values or {})
+        except (TypeError, ValueError, OverflowError) as error:
+            raise Malformed(str(error), "draw this box again in the source, or remove it") from error
+
+    def add(self, where: object, annotation: Annotation) -> None:
+        """Keep what `where` says about one image."""
+        self._told.setdefault(annotation.image, []).append((str(where), annotation))
+
+    def reading(self) -> Reading:
+        """All that was gathered, an image at most once."""
+        settled = [self._settle(told) for told in self._told.values()]
+        return Reading(tuple(found for found in settled if found is not None), tuple(self._problems))
+
+    def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
+        if len({annotation.size for _, annotation in told}) > 1:
+            return self._settle_by_size(told)
+        (first_where, first), *others = told
+        for where, annotation in others:
+            self.error(
+                where,
+                f"tells {annotation.image!r} again; the first, {first_where}, was kept",
+                "merge the two in the source, or rename one image",
+            )
+        return first
+
+    def _settle_by_size(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
+        # Two different pictures under one name: only the picture that is there can say whose boxes are true.
+        image = told[0][1].image
+        true_size = self._true_size(image)
+        fitting = [annotation for _, annotation in told if annotation.size == true_size]
+        kept = fitting[0] if len(fitting) == 1 else None
+        for where, annotation in told:
+            if annotation is kept:
+                continue
+            reason = f"{image!r} is told {len(told)} times in different sizes, here {annotation.size} (height, width)"
+            if kept is not None:
+                self.warn(where, f"{reason}; the picture is {true_size}", "left out; remove it from the source")
+            else:
+                self.error(where, reason, "keep the record that fits the picture, or give the folder of the images")
+        return kept
+
+    def _true_size(self, image: str) -> tuple[int, int] | None:
+        try:
+            return image_size(self._images / image) if self._images else None
+        except SpineError:
+            return None
+
+
+def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:
+    """`record[key]` of a parsed JSON object; Malformed where it is no object, lacks the key or holds another kind."""
+    if not isinstance(record, Mapping):
+        raise Malformed(f"is {type(record).__name__}, not an object with keys")
+    if key not in record:
+        raise Malformed(f"lacks the key {key!r}; it has {', '.join(map(str, record)) or 'none'}")
+    if not isinstance(record[key], kind):
+        raise Malformed(f"{key!r} holds {record[key]!r}, which is {type(record[key]).__name__}")
+    return record[key]
+
+
+def parse_json(path: Path) -> Any:
+    """A JSON file's content; Malformed where it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise Malformed(f"is not readable JSON: {error}", "export or copy the file again") from error

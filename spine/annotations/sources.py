@@ -1,0 +1,64 @@
+"""Files that annotations come from and speak of: which they are, what images are called, how large they are."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path, PurePath, PurePosixPath
+
+from spine.problems import SpineError
+
+__all__ = ["image_name", "image_size", "is_image", "source_files", "split_of", "stem_of"]
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".mha", ".nii", ".nii.gz")
+_SPLITS = {"train": "train", "valid": "validation", "val": "validation", "validation": "validation", "test": "test"}
+
+
+def is_image(path: PurePath) -> bool:
+    """Whether the name is that of a picture or a volume; hidden files are not."""
+    return path.name.lower().endswith(_SUFFIXES) and not path.name.startswith(".")
+
+
+def stem_of(path: PurePath) -> str:
+    """The name without its suffix, `.nii.gz` being one suffix: `case.1.png` -> `case.1`."""
+    return path.name[:-7] if path.name.lower().endswith(".nii.gz") else path.stem
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width in pixels, read from the file's header alone (PNG, JPEG, TIFF, BMP); SpineError otherwise."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise SpineError(f"{path} is not a picture that can be read: {error}") from error
+
+
+def image_name(stated: str, folder: PurePath) -> str:
+    """An image as a POSIX path below its image folder, from the path that an annotation file in `folder` states.
+
+    A path of another machine, or one that leads out of the image folder, is cut to its last part: it means nothing
+    here, and a source must not choose which file of this machine is opened.
+    """
+    path = stated.strip().replace("\\", "/")
+    absolute = path.startswith("/") or re.match(r"[A-Za-z]:", path)
+    joined = posixpath.normpath(posixpath.join(folder.as_posix(), posixpath.basename(path) if absolute else path))
+    return posixpath.basename(joined) if joined.startswith("../") else joined
+
+
+def split_of(image: str) -> str:
+    """The split that a folder in the image's path names (`valid` and `val` are validation), "" where none does."""
+    return next((_SPLITS[part] for part in PurePosixPath(image).parts[:-1] if part in _SPLITS), "")
+
+
+def source_files(path: Path, suffix: str) -> list[tuple[Path, PurePath]]:
+    """The annotation files at or below `path`, each with its folder relative to `path`; SpineError without any."""
+    if path.is_file():
+        return [(path, PurePosixPath())]
+    if not path.is_dir():
+        raise SpineError(f"{path} does not exist; give a {suffix} file, or a folder of them")
+    files = sorted(file for file in path.rglob(f"*{suffix}") if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise SpineError(f"{path} holds no {suffix} file; give the folder that does")
+    return [(file, file.parent.relative_to(path)) for file in files]

@@ -1,0 +1,212 @@
+"""CSV of labels and boxes: one row a box, or a row an image where there are no boxes; columns are named by settings."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from spine.annotations.collector import Collector, Malformed
+from spine.annotations.sources import image_name
+from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.files import atomic_file
+from spine.problems import SpineError
+
+__all__ = ["COLUMNS", "read", "write"]
+
+COLUMNS: Mapping[str, str | tuple[str, ...]] = {
+    "image": "image",
+    "patient": "patient_id",
+    "sequence": "sequence",
+    "split": "split",
+    "level": "level",
+    "label": "label",
+    "box": ("xmin", "ymin", "xmax", "ymax"),
+}  # what `write` calls its columns: `read(path, **COLUMNS, targets=[...])` reads them again
+
+Repeated = Literal["error", "first", "last", "all"]
+
+
+def read(
+    path: Path,
+    *,
+    labels: Collection[str] | None = None,
+    images: Path | None = None,
+    image: str = "image",
+    patient: str = "",
+    sequence: str = "",
+    split: str = "",
+    level: str = "",
+    label: str = "",
+    box: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    repeated: Repeated = "error",
+    separator: str = ",",
+) -> Reading:
+    """Read a CSV table with a header; `image`, `patient`, ... name its columns, "" where it has none.
+
+    `box` are the columns x0, y0, x1, y1 (0-based half-open pixels). `label` is a column, or else every box's label.
+    `targets` are columns that become values of the row's box, or of the image where the row has none. An empty cell
+    means "not known". `repeated` says what becomes of boxes of one label at one level of one image, told twice: none
+    is kept ("error"), the first, the last, or all. SpineError where a column is lacking.
+    """
+    if repeated not in ("error", "first", "last", "all"):
+        raise SpineError(f"repeated is {repeated!r}; it is one of error, first, last, all")
+    if len(box) not in (0, 4) or (box and not label):
+        raise SpineError(f"box is {list(box)} and label {label!r}; a box needs the columns x0, y0, x1, y1 and a label")
+    columns = _Columns(image, patient, sequence, split, level, label, tuple(box), tuple(targets))
+    collector = Collector(labels, images)
+    told: dict[str, _Told] = {}
+    with collector.guard(path):
+        for where, row in _rows(collector, path, columns, separator):
+            with collector.guard(where):
+                name = image_name(_required(row, columns.image), PurePosixPath())
+                told.setdefault(name, _Told(where)).take(collector, where, row, columns)
+    for name, found in told.items():
+        collector.add(found.where, found.annotation(collector, name, repeated))
+    return collector.reading()
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which column tells what; "" or none where the table does not."""
+
+    image: str
+    patient: str
+    sequence: str
+    split: str
+    level: str
+    label: str
+    box: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def check(self, header: Sequence[str], path: Path) -> None:
+        """SpineError where a column is lacking; a label that is no column is the label of every box."""
+        wanted = [self.image, self.patient, self.sequence, self.split, self.level, *self.box, *self.targets]
+        missing = [name for name in wanted if name and name not in header]
+        if missing:
+            raise SpineError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(header)}")
+
+
+@dataclass
+class _Told:
+    """What the rows read so far tell of one image, the first of them at `where`."""
+
+    where: str
+    facts: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    boxes: list[tuple[str, Box]] = field(default_factory=list)
+
+    def take(self, collector: Collector, where: str, row: Mapping[str, str], columns: _Columns) -> None:
+        """Add a row; Malformed where it contradicts an earlier one or its box does not hold."""
+        facts = {key: row.get(getattr(columns, key), "") for key in ("patient", "sequence", "split")}
+        values = {name: value_text(row[name]) for name in columns.targets if value_text(row[name])}
+        self._agree({key: fact for key, fact in facts.items() if fact}, self.facts)
+        corners = [row[name] for name in columns.box]
+        if any(corners):
+            label = row.get(columns.label, columns.label)
+            level = value_text(row.get(columns.level, ""))
+            self.boxes.append((where, collector.box(label, corners, level, values)))
+            return
+        if where != self.where and not columns.box and not values.keys() - self.labels.keys():
+            collector.warn(where, f"tells the image of {self.where} again", "remove one of the rows")
+        self._agree(values, self.labels)
+
+    def _agree(self, new: Mapping[str, str], old: dict[str, str]) -> None:
+        for key, value in new.items():
+            if old.setdefault(key, value) != value:
+                raise Malformed(f"tells {key} = {value!r}, but {self.where} tells {old[key]!r}")
+
+    def annotation(self, collector: Collector, image: str, repeated: Repeated) -> Annotation:
+        """The image's annotation, once its boxes of one label and level are settled."""
+        boxes = tuple(_without_repeats(collector, image, self.boxes, repeated))
+        return Annotation(
+            image,
+            boxes,
+            self.labels,
+            patient=self.facts.get("patient", ""),
+            sequence=self.facts.get("sequence", ""),
+            split=self.facts.get("split", ""),
+        )
+
+
+def _without_repeats(
+    collector: Collector, image: str, told: Sequence[tuple[str, Box]], repeated: Repeated
+) -> Iterator[Box]:
+    groups: dict[tuple[object, ...], list[tuple[str, Box]]] = {}
+    for where, box in told:
+        key = (box.label, box.level) if box.level and repeated != "all" else (len(groups),)
+        groups.setdefault(key, []).append((where, box))
+    for group in groups.values():
+        where, kept = group[-1 if repeated == "last" else 0]
+        if len(group) == 1:
+            yield kept
+            continue
+        reason = f"{image!r} has {len(group)} boxes of {kept.label!r} at level {kept.level!r}"
+        if repeated == "error":
+            advice = "remove the wrong rows, or set `repeated` to first, last or all"
+            collector.error(where, f"{reason}; none was kept", advice)
+        else:
+            collector.warn(where, f"{reason}; the {repeated} was kept", "remove the others from the source")
+            yield kept
+
+
+def _rows(collector: Collector, path: Path, columns: _Columns, separator: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows with stripped cells, each with the place that problems name; rows of a wrong length are problems."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            lines = csv.reader(stream, delimiter=separator, strict=True)
+            header = [name.strip() for name in next(lines, [])]
+            columns.check(header, path)
+            for cells in lines:
+                where = f"{path}: line {lines.line_num}"
+                if len(cells) == len(header):
+                    yield where, dict(zip(header, (cell.strip() for cell in cells), strict=True))
+                elif any(cells):
+                    reason = f"has {len(cells)} cells where the header has {len(header)}"
+                    collector.error(where, reason, "correct the row; quote cells that hold the separator")
+    except FileNotFoundError as error:
+        raise SpineError(f"{path} does not exist; give a CSV file") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Malformed(f"cannot be read on as CSV: {error}", "save it again as CSV in UTF-8") from error
+
+
+def _required(row: Mapping[str, str], column: str) -> str:
+    if not row[column]:
+        raise Malformed(f"has no {column}")
+    return row[column]
+
+
+def write(annotations: Iterable[Annotation], path: Path) -> None:
+    """Write one CSV file with the columns COLUMNS and one a target, a row a box and a row for an image's own labels.
+
+    It cannot hold masks or sizes. An image without boxes and labels has one row. `read(path, **COLUMNS, targets=...)`
+    reads it again.
+    """
+    annotations = tuple(annotations)
+    held = [values for found in annotations for values in (found.labels, *(box.values for box in found.boxes))]
+    targets = sorted({target for values in held for target in values})
+    fixed = [name for names in COLUMNS.values() for name in ([names] if isinstance(names, str) else names)]
+    clash = sorted(set(targets) & set(fixed))
+    if clash:
+        raise SpineError(f"targets {', '.join(clash)} are called like columns of {path}; rename them")
+    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.DictWriter(stream, [*fixed, *targets], restval="")
+        rows.writeheader()
+        rows.writerows(row for annotation in annotations for row in _rows_of(annotation))
+
+
+def _rows_of(annotation: Annotation) -> Iterator[dict[str, object]]:
+    common = {
+        "image": annotation.image,
+        "patient_id": annotation.patient,
+        "sequence": annotation.sequence,
+        "split": annotation.split,
+    }
+    if annotation.labels or not annotation.boxes:
+        yield {**common, **annotation.labels}
+    for box in annotation.boxes:
+        corners = {"xmin": box.x0, "ymin": box.y0, "xmax": box.x1, "ymax": box.y1}
+        yield {**common, "level": box.level, "label": box.label, **corners, **box.values}

@@ -1,0 +1,101 @@
+"""Pascal VOC XML: one file an image, corners 1-based and inclusive, converted to 0-based half-open and back.
+
+The first pixel of a row is xmin = 1 in VOC, so (xmin, ymin, xmax, ymax) becomes (xmin - 1, ymin - 1, xmax, ymax). An
+object's `<attributes>` (as CVAT writes them) become its values, the attribute `level` its level. Format: the PASCAL VOC
+development kit, http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePath, PurePosixPath
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from spine.annotations.collector import Collector
+from spine.annotations.safe_xml import child, child_text, integer, parse_xml, write_xml
+from spine.annotations.sources import image_name, source_files, split_of
+from spine.annotations.types import Annotation, Box, Reading, value_text
+
+__all__ = ["read", "write"]
+
+
+def read(path: Path, *, labels: Collection[str] | None = None, images: Path | None = None) -> Reading:
+    """Read a VOC file, or all below a folder; folders named train, valid or test tell the split."""
+    collector = Collector(labels, images)
+    for file, folder in source_files(path, ".xml"):
+        with collector.guard(file):
+            collector.add(file, _annotation(collector, file, folder))
+    return collector.reading()
+
+
+def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotation:
+    root = parse_xml(file)
+    image = image_name(child_text(root, "filename"), folder)
+    boxes = []
+    for number, element in enumerate(root.findall("object"), start=1):
+        where = f"{file}: object {number}"
+        with collector.guard(where):
+            boxes.append(_box(collector, where, element))
+    height, width = integer(root, "size/height"), integer(root, "size/width")
+    # Some tools write a size of 0 where they do not know it.
+    return Annotation(image, tuple(boxes), split=split_of(image), size=(height, width) if height and width else None)
+
+
+def _box(collector: Collector, where: str, element: Element) -> Box:
+    label, bounds = child_text(element, "name"), child(element, "bndbox")
+    corners = [child_text(bounds, tag) for tag in ("xmin", "ymin", "xmax", "ymax")]
+    values = _attributes(element)
+    level = values.pop("level", "")
+    box = collector.box(label, _half_open(corners), level, values)
+    if box.x1 - box.x0 == 1 or box.y1 - box.y0 == 1:
+        collector.warn(where, f"box {corners} of {label!r} is one pixel thin", "see whether it was drawn by mistake")
+    return box
+
+
+def _half_open(corners: list[str]) -> list[object]:
+    try:
+        xmin, ymin, xmax, ymax = map(float, corners)
+    except ValueError:
+        return list(corners)  # the collector tells which of them is no number
+    return [xmin - 1, ymin - 1, xmax, ymax]
+
+
+def _attributes(element: ElementTree.Element) -> dict[str, str]:
+    pairs = ((found.findtext("name"), found.findtext("value")) for found in element.findall("attributes/attribute"))
+    return {name.strip(): value_text(value) for name, value in pairs if name and value_text(value)}
+
+
+def write(annotations: Iterable[Annotation], path: Path) -> None:
+    """Write `<path>/<image>.xml` for each image, in the image's own folder below `path`.
+
+    It cannot hold masks, labels of the whole image, patients or sequences; a split only as a folder in the image's
+    name.
+    """
+    for annotation in annotations:
+        image = PurePosixPath(annotation.image)
+        write_xml(_root(annotation), path / image.with_suffix(".xml"))
+
+
+def _root(annotation: Annotation) -> Element:
+    root = Element("annotation")
+    SubElement(root, "filename").text = PurePosixPath(annotation.image).name
+    if annotation.size:
+        height, width = annotation.size
+        _children(SubElement(root, "size"), {"width": width, "height": height, "depth": 1})
+    for box in annotation.boxes:
+        element = SubElement(root, "object")
+        _children(element, {"name": box.label, "difficult": 0})
+        corners = {"xmin": box.x0 + 1, "ymin": box.y0 + 1, "xmax": box.x1, "ymax": box.y1}
+        _children(SubElement(element, "bndbox"), {tag: value_text(value) for tag, value in corners.items()})
+        attributes = {"level": box.level, **box.values} if box.level else box.values
+        if attributes:
+            parent = SubElement(element, "attributes")
+            for name, value in attributes.items():
+                _children(SubElement(parent, "attribute"), {"name": name, "value": value})
+    return root
+
+
+def _children(parent: Element, texts: dict[str, object]) -> None:
+    for tag, text in texts.items():
+        SubElement(parent, tag).text = str(text)

@@ -1,0 +1,191 @@
+"""YOLO text: `images/x.jpg` has `labels/x.txt`, one box a line as `class x y width height` in fractions of the image.
+
+x and y are the box's centre. Names come from `data.yaml` (`names`, as Roboflow and Ultralytics export) or from
+`classes.txt`. Lines of polygons (`class x1 y1 x2 y2 x3 y3 ...`) give their bounding box.
+Format: https://docs.ultralytics.com/datasets/detect
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import yaml
+
+from spine.annotations.collector import Collector, Malformed
+from spine.annotations.sources import image_size, is_image, split_of
+from spine.annotations.types import Annotation, Box, Reading
+from spine.files import atomic_file
+from spine.problems import SpineError
+
+__all__ = ["read", "write"]
+
+_NO_LABELS = ("classes.txt", "train.txt", "val.txt", "test.txt")  # lists that may lie beside label files
+
+
+def read(
+    path: Path,
+    *,
+    labels: Collection[str] | None = None,
+    images: Path | None = None,
+    names: Sequence[str] | None = None,
+) -> Reading:
+    """Read a YOLO folder: an export with train, valid and test folders, `images/` and `labels/`, or one plain folder.
+
+    `names` are the classes from index 0 where neither data.yaml nor classes.txt tells them. The pictures' headers are
+    read for their sizes. A picture without a label file is one without boxes, and a warning.
+    """
+    if not path.is_dir():
+        raise SpineError(f"{path} is not a folder; give the folder that holds data.yaml, or images and labels")
+    names = tuple(names) if names else _names(path)
+    root = images or path
+    collector = Collector(labels, images)
+    label_files = {file for file in path.rglob("*.txt") if _may_hold_labels(file)}
+    for picture in sorted(file for file in root.rglob("*") if is_image(file)):
+        relative = PurePosixPath(picture.relative_to(root).as_posix())
+        file = _label_file(path, relative, label_files)
+        with collector.guard(picture):
+            collector.add(picture, _annotation(collector, picture, relative, file, names))
+        label_files.discard(file)
+    for file in sorted(label_files):
+        collector.error(file, "has no picture of its name", "put the picture beside it, or remove the file")
+    return collector.reading()
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    if (path / "data.yaml").is_file():
+        return _names_of_yaml(path / "data.yaml")
+    if (path / "classes.txt").is_file():
+        return tuple((path / "classes.txt").read_text(encoding="utf-8-sig").split("\n"))
+    raise SpineError(f"{path} has neither data.yaml nor classes.txt; give `names`, the classes from index 0")
+
+
+def _names_of_yaml(path: Path) -> tuple[str, ...]:
+    try:
+        names = yaml.safe_load(path.read_text(encoding="utf-8-sig"))["names"]
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise SpineError(f"{path} tells no names ({error!r}); write `names: [first, second]` in it") from error
+    if isinstance(names, Mapping) and set(names) == set(range(len(names))):
+        names = [names[index] for index in range(len(names))]
+    if not isinstance(names, list):
+        raise SpineError(f"{path} holds names {names!r}; a list, or a mapping from 0, 1, 2 ... is expected")
+    return tuple(map(str, names))
+
+
+def _may_hold_labels(file: Path) -> bool:
+    return file.name not in _NO_LABELS and not file.name.startswith((".", "README"))
+
+
+def _label_file(path: Path, relative: PurePosixPath, label_files: Collection[Path]) -> Path:
+    """The picture's label file: the last folder `images` of its path replaced by `labels`, or else beside it."""
+    beside = relative.with_suffix(".txt")
+    parts = list(beside.parts)
+    if "images" in parts[:-1]:
+        parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
+    choices = [path.joinpath(*parts), path / "labels" / beside, path / beside]
+    return next((file for file in choices if file in label_files), choices[0])
+
+
+def _annotation(
+    collector: Collector, picture: Path, relative: PurePosixPath, file: Path, names: Sequence[str]
+) -> Annotation:
+    try:
+        size = image_size(picture)
+    except SpineError as error:
+        raise Malformed(
+            str(error), "copy or export the picture again; its size is needed to place the boxes"
+        ) from error
+    boxes: list[Box] = []
+    if not file.is_file():
+        advice = f"write an empty {file.name} where there truly is nothing to find"
+        collector.warn(picture, "has no label file; it is taken as a picture without boxes", advice)
+    else:
+        with collector.guard(file):
+            boxes = _boxes(collector, file, size, names)
+    return Annotation(relative.as_posix(), tuple(boxes), split=split_of(relative.as_posix()), size=size)
+
+
+def _boxes(collector: Collector, file: Path, size: tuple[int, int], names: Sequence[str]) -> list[Box]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(f"is not readable text: {error}", "export or copy the file again") from error
+    boxes = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            with collector.guard(f"{file}: line {number}"):
+                boxes.append(_box(collector, line, size, names))
+    return boxes
+
+
+def _box(collector: Collector, line: str, size: tuple[int, int], names: Sequence[str]) -> Box:
+    try:
+        index, *numbers = [float(word) for word in line.split()]
+    except ValueError as error:
+        raise Malformed(f"{line!r} holds a word that is no number: {error}") from error
+    if index not in range(len(names)):
+        raise Malformed(f"unknown class {index:g}; the names are {', '.join(names)}", "correct it, or add its name")
+    corners = _corners(numbers, line)
+    height, width = size
+    # A millionth of a pixel: whole pixels come back whole through the fractions.
+    pixels = [round(value * extent, 6) for value, extent in zip(corners, (width, height) * 2, strict=True)]
+    return collector.box(names[int(index)], pixels)
+
+
+def _corners(numbers: Sequence[float], line: str) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 as fractions of a line's numbers: centre and size, or the corners of a polygon."""
+    if len(numbers) == 4:
+        x, y, width, height = numbers
+        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    if len(numbers) >= 6 and len(numbers) % 2 == 0:
+        xs, ys = numbers[0::2], numbers[1::2]
+        return min(xs), min(ys), max(xs), max(ys)
+    raise Malformed(f"{line!r} has {len(numbers) + 1} numbers; `class x y width height` or a polygon is expected")
+
+
+def write(
+    annotations: Iterable[Annotation], path: Path, *, labels: Sequence[str] = (), images: Path | None = None
+) -> None:
+    """Write `<path>/data.yaml` and `<path>/[<split>/]labels/*.txt`, with the pictures copied from `images` where given.
+
+    Classes are numbered in the order of `labels`, then of appearance. It cannot hold masks, levels, values, labels of
+    the whole image, patients or sequences, and an image's folder becomes `[<split>/]images`. SpineError where an image's
+    size is not known, or two would share a name.
+    """
+    annotations = tuple(annotations)
+    names = list(dict.fromkeys([*labels, *(box.label for found in annotations for box in found.boxes)]))
+    taken: set[PurePosixPath] = set()
+    for annotation in annotations:
+        place = _place(annotation)
+        if place.with_suffix("") in taken:
+            raise SpineError(f"{annotation.image} shares {place.with_suffix('')} with another image; rename it")
+        taken.add(place.with_suffix(""))
+        _write_text(_lines(annotation, names), path / str(place.with_suffix(".txt")).replace("images/", "labels/", 1))
+        if images is not None:
+            with atomic_file(path / place) as temporary:
+                shutil.copyfile(images / annotation.image, temporary)
+    folders = {"train": "train/images", "val": "valid/images", "test": "test/images"}
+    _write_text(yaml.safe_dump({**folders, "nc": len(names), "names": names}, sort_keys=False), path / "data.yaml")
+
+
+def _place(annotation: Annotation) -> PurePosixPath:
+    folder = {"validation": "valid"}.get(annotation.split, annotation.split)
+    return PurePosixPath(folder, "images", PurePosixPath(annotation.image).name)
+
+
+def _lines(annotation: Annotation, names: Sequence[str]) -> str:
+    if annotation.size is None:
+        raise SpineError(f"the size of {annotation.image} is not known; YOLO boxes are fractions of it: give its size")
+    return "".join(_line(box, names.index(box.label), annotation.size) for box in annotation.boxes)
+
+
+def _line(box: Box, index: int, size: tuple[int, int]) -> str:
+    height, width = size
+    x, y = (box.x0 + box.x1) / 2 / width, (box.y0 + box.y1) / 2 / height
+    return f"{index} {x!r} {y!r} {(box.x1 - box.x0) / width!r} {(box.y1 - box.y0) / height!r}\n"
+
+
+def _write_text(text: str, path: Path) -> None:
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
