@@ -7,8 +7,12 @@ looks as radiologists view it, and slice k of a label volume is the mask of slic
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,11 +113,23 @@ def _check_range(volume: Volume, values: np.ndarray, what: str) -> None:
         raise SpineError(f"{volume.path} holds {what} from {low} to {high}; 16 bits hold 0..65535: rescale the volume")
 
 
-def _read(path: Path, read):
+def _read(path: Path, read: Callable[[], Any]) -> Any:
+    _check_gzip(Path(path))
     try:
         return read()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].removeprefix("sitk::ERROR: ")
         raise SpineError(
-            f"{path} cannot be read as a NIfTI, MetaImage or NRRD volume ({reason}); copy it again, or convert it"
+            f"{path} is damaged, truncated or no NIfTI, MetaImage or NRRD volume; copy it again, or convert it"
         ) from error
+
+
+def _check_gzip(path: Path) -> None:
+    # SimpleITK fills what a truncated .nii.gz lacks, and says nothing; gzip's own checksum tells.
+    if path.suffix != ".gz" or not path.is_file():
+        return
+    try:
+        with gzip.open(path) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise SpineError(f"{path} is damaged or truncated ({error}); copy it again from where it came from") from error

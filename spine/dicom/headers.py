@@ -1,0 +1,97 @@
+"""A DICOM file -> its dataset, with every way of being unreadable turned into one clear error."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from spine.problems import SpineError
+
+__all__ = ["frame_count", "is_directory", "is_image", "macro", "quiet", "read_dataset"]
+
+_AGAIN = "copy it again from where it came from"
+
+
+def read_dataset(path: Path, pixels: bool = True) -> Dataset:
+    """Read a DICOM file, with or without its pixel data; files without the preamble of PS3.10 too.
+
+    Raises SpineError where the file is missing, empty, truncated before its pixels, or no DICOM at all.
+    """
+    if not Path(path).is_file():
+        raise SpineError(f"{path} is not a file; check the path")
+    if not Path(path).stat().st_size:
+        raise SpineError(f"{path} is empty (0 bytes); {_AGAIN}")
+    try:
+        with quiet():
+            dataset = _read(path, pixels)
+            list(dataset.file_meta)  # pydicom parses late: what is broken should break here
+    except SpineError:
+        raise
+    except Exception as error:  # a broken file breaks its parser in a dozen ways
+        raise SpineError(f"{path} is a damaged or truncated DICOM file ({error}); {_AGAIN}") from error
+    return dataset
+
+
+def frame_count(dataset: Dataset) -> int:
+    """NumberOfFrames, 1 where it is absent or no number."""
+    try:
+        return max(1, int(dataset.get("NumberOfFrames") or 1))
+    except (TypeError, ValueError):
+        return 1
+
+
+def is_image(dataset: Dataset) -> bool:
+    """Whether the object is a picture: it has rows and columns, and is no segmentation or dose."""
+    return "Rows" in dataset and "Columns" in dataset and dataset.get("Modality") not in ("SEG", "RTDOSE")
+
+
+def is_directory(dataset: Dataset) -> bool:
+    """Whether the file is a DICOMDIR, the index of a medium."""
+    return "DirectoryRecordSequence" in dataset
+
+
+def macro(dataset: Dataset, keyword: str, frame: int = 0) -> Dataset:
+    """The item of a functional group macro that holds for a frame, or the dataset itself where there is none.
+
+    An enhanced multi-frame object says things a frame in PerFrameFunctionalGroupsSequence, or once for all in
+    SharedFunctionalGroupsSequence (PS3.3 C.7.6.16); a classic object says them at its root.
+    """
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    for group in [*per_frame[frame : frame + 1], *shared[:1]]:
+        if items := group.get(keyword):
+            return items[0]
+    return dataset
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence pydicom's remarks on values that bend the standard: what matters is raised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _read(path: Path, pixels: bool) -> Dataset:
+    try:
+        dataset = dcmread(path, stop_before_pixels=not pixels)
+    except InvalidDicomError:
+        dataset = dcmread(path, stop_before_pixels=not pixels, force=True)
+        if "SOPClassUID" not in dataset and "Rows" not in dataset:
+            raise SpineError(f"{path} is no DICOM file, whatever its name says; leave it out, or {_AGAIN}") from None
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = _native_syntax(dataset)
+    return dataset
+
+
+def _native_syntax(dataset: Dataset) -> UID:
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian

@@ -1,0 +1,207 @@
+"""A file, a folder or a tree -> grey pictures, whatever its files are: DICOM, PNG, JPEG, TIFF, NIfTI, MHA, NRRD.
+
+    images = read_images(root, kind="auto", slices=1)
+    images.names                 # what exists there, chosen or not: known before anything is decoded
+    len(images)                  # how many pictures will come: for a progress bar
+    for picture in images:       # decoded one file at a time: memory stays that of the largest file
+        ...
+    images.problems              # complete when the loop has ended: bad files, and warnings
+
+What a file is, its first bytes tell; its name counts only where they tell nothing. A bad file becomes one Problem and the
+others go on. Hidden files, and files that neither are nor claim to be images (annotations, tables), are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from spine.pictures import Picture, count_pages, read_pages
+from spine.problems import Problem, SpineError
+
+__all__ = ["Images", "Kind", "kind_of", "read_images"]
+
+Kind = Literal["auto", "dicom", "picture", "volume"]
+
+_SUFFIXES = {
+    "dicom": (".dcm", ".dicom", ".ima"),
+    "picture": (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
+    "volume": (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr"),
+    "unsupported": (".bmp", ".gif", ".webp", ".jp2", ".psd", ".svg", ".heic", ".img", ".mgz"),
+}
+_PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One file still to be decoded: `read` yields its `count` pictures, or raises SpineError."""
+
+    path: Path
+    count: int
+    read: Callable[[], Iterator[Picture]]
+
+
+@dataclass(frozen=True)
+class Images:
+    """The pictures below a root, decoded as they are iterated; see the module's example.
+
+    `names` holds the name of every picture there, chosen or not, and of every unreadable file. `problems` grows while
+    iterating; a second loop starts it anew from the problems of the headers.
+    """
+
+    items: tuple[_Item, ...]
+    names: frozenset[str]
+    problems: list[Problem] = field(default_factory=list)
+    _of_headers: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(item.count for item in self.items)
+
+    def __iter__(self) -> Iterator[Picture]:
+        self.problems[:] = self._of_headers
+        for item in self.items:
+            try:
+                yield from item.read()
+            except SpineError as error:
+                self.problems.append(_problem(item.path, error))
+
+
+def read_images(root: Path, kind: Kind = "auto", slices: int | None = None) -> Images:
+    """Find the pictures of a file, a folder or a tree; only headers are read yet.
+
+    `kind` limits what is read to one family of formats. `slices=None` takes every slice, page and frame; `slices=n`
+    takes of each volume, and of each patient's DICOM series (T2W first, T2*W where there is none), the n slices nearest
+    the mid-sagittal one, and notes the choice in each picture. What has no slices (a radiograph, a PNG, a page of a
+    TIFF, a lone DICOM image) passes through. Names are POSIX paths relative to `root` (to its folder if it is a file).
+
+    Raises SpineError where `root` does not exist, `kind` is unknown or `slices` is below 1.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise SpineError(f"{root} does not exist; give a file or a folder of images")
+    if kind not in ("auto", "dicom", "picture", "volume"):
+        raise SpineError(f"kind is {kind!r}; it is auto, dicom, picture or volume")
+    if slices is not None and slices < 1:
+        raise SpineError(f"slices is {slices}; give 1 or more, or leave it out for every slice")
+    base = root if root.is_dir() else root.parent
+    scan = _Scan(base, kind, slices)
+    for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(base).parts):
+            scan.add(path)
+    return scan.finish()
+
+
+def kind_of(path: Path) -> str:
+    """"dicom", "picture" or "volume" by a file's first bytes, else by its suffix ("unsupported" too), else ""."""
+    head = _head(path)
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head.startswith(_PICTURE_MAGIC):
+        return "picture"
+    if head.startswith((b"NRRD", b"ObjectType", b"NDims")) or head[344:348] in (b"n+1\0", b"ni1\0"):
+        return "volume"
+    if head.startswith(_GZIP) and path.name.lower().endswith(".nii.gz"):
+        return "volume"
+    return _claimed(path)
+
+
+def _claimed(path: Path) -> str:
+    name = path.name.lower()
+    return next((kind for kind, suffixes in _SUFFIXES.items() if name.endswith(suffixes)), "")
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(352)
+    except OSError:
+        return b""  # who reads the file will say why it cannot be opened
+
+
+@dataclass
+class _Scan:
+    """Collects items, names and problems while a tree is walked; DICOM waits for the end, since series span files."""
+
+    base: Path
+    kind: Kind
+    slices: int | None
+    items: list[_Item] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    dicom: list[Path] = field(default_factory=list)
+
+    def add(self, path: Path) -> None:
+        """Take up one file."""
+        kind = kind_of(path)
+        if kind == "" and self.kind == "dicom" and not path.suffix:
+            kind = "dicom"  # PACS exports name files without a suffix, and old ones lack the magic bytes
+        if kind == "" or (self.kind != "auto" and self.kind not in (kind, _claimed(path))):
+            return
+        try:
+            self._take(path, kind)
+        except SpineError as error:
+            self.names.add(self.name(path))
+            self.problems.append(_problem(path, error))
+
+    def _take(self, path: Path, kind: str) -> None:
+        if kind == "unsupported" or self.kind not in ("auto", kind):
+            wanted = "DICOM, PNG, JPEG, TIFF, NIfTI, MHA or NRRD" if self.kind == "auto" else self.kind
+            raise SpineError(f"{path} is not {wanted}; convert it, or set another kind")
+        if kind == "dicom":
+            self.dicom.append(path)
+        elif kind == "picture":
+            self._take_picture(path)
+        else:
+            self._take_volume(path)
+
+    def _take_picture(self, path: Path) -> None:
+        names = _numbered(self.name(path), count_pages(path))
+        self.names.update(names)
+        self.items.append(_Item(path, len(names), lambda: _read_pages(path, names)))
+
+    def _take_volume(self, path: Path) -> None:
+        from spine.volumes import middle_first, read_volume, sagittal_count, sagittal_slices
+
+        name, count, n = self.name(path), sagittal_count(path), self.slices
+        self.names.update(f"{name}#{k}" for k in range(count))
+        chosen = len(middle_first(count, n))
+        self.items.append(_Item(path, chosen, lambda: iter(sagittal_slices(read_volume(path), n, name))))
+
+    def finish(self) -> Images:
+        """Group the DICOM files to series, choose, and hand everything out."""
+        if self.dicom:
+            self._take_dicom()
+        items = sorted(self.items, key=lambda item: str(item.path))
+        return Images(tuple(items), frozenset(self.names), list(self.problems), tuple(self.problems))
+
+    def _take_dicom(self) -> None:
+        from spine.dicom.files import choose_pictures, find_pictures, read_pictures
+
+        found, problems = find_pictures(self.dicom, self.name)
+        self.problems += problems
+        self.names.update(name for one in found for name in one.names)
+        self.names.update(self.name(Path(problem.path)) for problem in problems)
+        if self.slices is not None:
+            found, problems = choose_pictures(found, self.slices)
+            self.problems += problems
+
+    def name(self, path: Path) -> str:
+        """A file's name in the manifest: POSIX, relative to the root."""
+        return path.relative_to(self.base).as_posix()
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name}#{k}" for k in range(count)]
+
+
+def _read_pages(path: Path, names: list[str]) -> Iterator[Picture]:
+    for name, pixels in zip(names, read_pages(path), strict=True):
+        yield Picture(pixels, path, name)
+
+
+def _problem(path: Path, error: SpineError) -> Problem:
+    reason, _, advice = str(error).partition("; ")
+    return Problem(str(path), reason, advice or "copy the file again, or leave it out")
