@@ -34,7 +34,7 @@ def write_experiment(
     *,
     members: Sequence[str] = ("vgg", "dense", "squeeze"),
     labels: tuple[str, ...] = ("healthy", "degenerated"),
-    noise: Sequence[float] = (0.7, 0.8, 0.9, 1.0),
+    noise: Sequence[float] = (0.9, 1.0, 1.1, 1.2),
     slices: int = 2,
     patients: dict[str, int] | None = None,
     weights: dict[str, float] | None = None,

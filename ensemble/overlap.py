@@ -1,0 +1,66 @@
+"""Whether a test patient was seen before: found through salted hashes, refused, or told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from spine.member import Patients
+from spine.privacy import patient_hash, salt_id
+from spine.problems import SpineError
+
+__all__ = ["Overlap", "find_overlap"]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """`seen`: source -> use (trained, stopped, searched) -> how many test patients; `unchecked`: source -> why not."""
+
+    patients: int
+    seen: Mapping[str, Mapping[str, int]]
+    unchecked: Mapping[str, str]
+
+    def refuse(self) -> None:
+        """SpineError where any test patient was seen."""
+        if self.seen:
+            raise SpineError(
+                f"{self.patients} test patients were seen before: {self.describe()}. Split by patient and train again, "
+                "or set evaluate.allow_overlap=true to judge them all the same; the report then says so"
+            )
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know: the patients that were seen, and what could not be checked."""
+        seen = f"Not an honest test: {self.patients} test patients were seen before ({self.describe()})."
+        unchecked = [f"Overlap was not checked for {name}: it {why}." for name, why in self.unchecked.items()]
+        return ([seen] if self.seen else []) + unchecked
+
+    def describe(self) -> str:
+        """Such as `vgg trained on 2 and stopped on 1; the search used 3`."""
+        return "; ".join(
+            f"{source} " + " and ".join(f"{use} on {count}" for use, count in uses.items())
+            for source, uses in self.seen.items()
+        )
+
+
+def find_overlap(patients: Iterable[str], sources: Mapping[str, Patients]) -> Overlap:
+    """Look for the test `patients` among those that members trained, stopped or searched on, and the search used."""
+    test = {patient_hash(patient) for patient in set(patients)}
+    everyone: set[str] = set()
+    seen, unchecked = {}, {}
+    for name, source in sources.items():
+        uses = {use: test & set(getattr(source, use)) for use in ("trained", "stopped", "searched")}
+        if reason := _why_unchecked(source):
+            unchecked[name] = reason
+        elif any(uses.values()):
+            seen[name] = {use: len(found) for use, found in uses.items() if found}
+            everyone = everyone.union(*uses.values())
+    return Overlap(len(everyone), seen, unchecked)
+
+
+def _why_unchecked(source: Patients) -> str:
+    if not (source.trained or source.stopped or source.searched):
+        return "names no patients"
+    if source.salt != salt_id():
+        return f"hashes its patients under the salt {source.salt or '(none)'}, this project under {salt_id()}"
+    return ""
