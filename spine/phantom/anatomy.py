@@ -1,0 +1,148 @@
+"""The shape of a patient's spine: frames of bodies and discs along a lordotic curve, and their outlines in mm.
+
+The plane is sagittal: first coordinate towards posterior, second towards inferior. A frame's own coordinates are
+(towards posterior, up), both in mm, so an outline is written upright and then placed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spine.phantom.patient import Disc, Patient
+
+__all__ = ["Frame", "Spine", "body_outline", "disc_outline", "protrusion_outline", "superellipse"]
+
+# Degrees between the endplates, lowest first, for a lordosis of 1.
+_DISC_WEDGE = (14, 10, 7, 5, 3.5, 2, 1, 0, 0)
+_BODY_WEDGE = (7, 2, 0, -1, -2.5, -3, -3, -3, -3)
+_BODY_SIZE = (1.02, 1.02, 1.0, 0.98, 0.95, 0.91, 0.87, 0.83, 0.8)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A place in the plane, in mm and radians; a positive `tilt` has its front lower."""
+
+    centre: np.ndarray
+    tilt: float
+    depth: float
+    height: float
+    wedge: float  # radians by which the front is more open than the back
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """From the frame's (towards posterior, up) to the plane, (n, 2) both."""
+        cos, sin = np.cos(self.tilt), np.sin(self.tilt)
+        return self.centre + np.atleast_2d(points) @ np.array([[cos, -sin], [-sin, -cos]])
+
+
+@dataclass(frozen=True)
+class Spine:
+    """Frames of the sacrum, discs and bodies, lowest first: disc i lies below body i."""
+
+    sacrum: tuple[Frame, ...]
+    discs: tuple[Frame, ...]
+    bodies: tuple[Frame, ...]
+
+    @classmethod
+    def of(cls, patient: Patient, foot: np.ndarray) -> Spine:
+        """Stack discs and bodies upwards from `foot`, the middle of the sacral endplate, in mm."""
+        tilt, point = np.deg2rad(patient.sacral_slope), np.asarray(foot, dtype=float)
+        sacrum = _sacrum(patient, point, tilt)
+        frames: list[Frame] = []
+        for i, disc in enumerate(patient.discs):
+            depth = patient.body_depth * _BODY_SIZE[i]
+            # A narrow disc opens less, or its neighbours would meet behind it.
+            open_angle = np.deg2rad(_DISC_WEDGE[i]) * patient.lordosis * min(1.0, disc.height / 11)
+            wedge = np.deg2rad(_BODY_WEDGE[i]) * patient.lordosis
+            for height, angle in ((disc.height, open_angle), (patient.body_height * _BODY_SIZE[i], wedge)):
+                frame = _stack(point, tilt, depth, height, angle)
+                frames.append(frame)
+                point, tilt = frame.place(np.array([0, height / 2]))[0], tilt - angle
+        return cls(sacrum, tuple(frames[0::2]), tuple(frames[1::2]))
+
+    def behind(self, gap: float) -> np.ndarray:
+        """A smooth line `gap` mm behind the bodies, from the sacrum up, (n, 2)."""
+        low = [
+            f.place(np.array([[f.depth / 2 + gap, -f.height / 2], [f.depth / 2 + gap, 0]])) for f in self.sacrum[::-1]
+        ]
+        high = [f.place(np.array([[f.depth / 2 + gap, s * f.height / 2] for s in (-0.7, 0.7)])) for f in self.bodies]
+        return _smooth(np.concatenate([*low, *high]))
+
+    def back(self, gap: float) -> np.ndarray:
+        """A smooth line `gap` mm behind the bodies alone, which falls straight behind the sacrum, (n, 2)."""
+        high = [frame.place(np.array([frame.depth / 2 + gap, 0])) for frame in self.bodies]
+        low = high[0] + np.array([[7.0, 90.0], [2.0, 55.0]])
+        return _smooth(np.concatenate([low, *high]))
+
+    def before(self, gap: float) -> np.ndarray:
+        """A smooth line `gap` mm in front of the bodies, from the sacrum up, (n, 2)."""
+        frames = (*self.sacrum[::-1], *self.bodies)
+        return _smooth(np.concatenate([f.place(np.array([-f.depth / 2 - gap, 0])) for f in frames]))
+
+
+def superellipse(depth: float, height: float, power: float, count: int = 72) -> np.ndarray:
+    """Outline |x / (depth / 2)|^power + |y / (height / 2)|^power = 1, (count, 2)."""
+    # Evenly along a square, then drawn in to the curve: corners and edges are sampled alike.
+    side = np.linspace(-1, 1, count // 4, endpoint=False)
+    one = np.ones_like(side)
+    square = np.concatenate([np.stack(xy, 1) for xy in ((one, side), (-side, one), (-one, -side), (side, -one))])
+    radius = (np.abs(square) ** power).sum(axis=1, keepdims=True) ** (1 / power)
+    return square / radius * np.array([depth, height]) / 2
+
+
+def body_outline(frame: Frame, below: Disc, above: Disc, wave: np.ndarray, rim: float = 0.0) -> np.ndarray:
+    """A vertebral body: waisted walls, dished endplates, rough and lipped where the neighbouring discs are worn.
+
+    `wave` (3,) are phases of the roughness; `rim` mm are taken off all around, for the marrow inside the cortex.
+    """
+    x, y = superellipse(2, 2, 5.5).T
+    top = y > 0
+    lip = np.where(top, above.lipping, below.lipping) * np.abs(y) ** 10 * (x < 0)
+    rough = np.where(top, above.roughness, below.roughness) * np.abs(y) ** 4
+    ripple = sum(np.sin(k * np.pi * x + phase) / k for k, phase in zip((1.5, 3.1, 4.7), wave, strict=True))
+    across = x * (frame.depth / 2 - rim) * (1 - 0.07 * (1 - y**2)) - lip
+    half = frame.height / 2 - rim - across * np.tan(frame.wedge / 2)
+    up = y * half * (1 - 0.09 * (1 - x**2)) - np.sign(y) * rough * np.abs(ripple)
+    return frame.place(np.stack([across, up], axis=1))
+
+
+def disc_outline(frame: Frame) -> np.ndarray:
+    """A disc, taller than its gap: the bodies painted over it give it its endplates."""
+    return frame.place(superellipse(frame.depth * 1.03, frame.height * 1.45 + 1.0, 3.0))
+
+
+def protrusion_outline(frame: Frame, disc: Disc) -> np.ndarray:
+    """What of the disc lies behind the bodies: a bulge as high as the disc, or a focal herniation."""
+    outline = superellipse(2 * disc.protrusion + 6, disc.protrusion_height * max(frame.height, 5.5), 2.2)
+    return frame.place(outline + np.array([frame.depth / 2 - 3, 0]))
+
+
+def _stack(point: np.ndarray, tilt: float, depth: float, height: float, wedge: float) -> Frame:
+    """The frame that stands on `point`, leaning by half its wedge."""
+    standing = Frame(point, tilt - wedge / 2, depth, height, wedge)
+    return Frame(standing.place(np.array([0, height / 2]))[0], standing.tilt, depth, height, wedge)
+
+
+def _sacrum(patient: Patient, point: np.ndarray, tilt: float) -> tuple[Frame, ...]:
+    """S1, S2 and S3 downwards, smaller and more tilted each."""
+    frames = []
+    for size in (0.92, 0.66, 0.5):
+        height = patient.body_height * (0.35 + 0.6 * size)
+        hanging = Frame(point, tilt, patient.body_depth * size, height, 0.0)
+        frames.append(Frame(hanging.place(np.array([0, -height / 2]))[0], tilt, hanging.depth, height, 0.06))
+        point, tilt = hanging.place(np.array([2.0, -height - 1.5]))[0], tilt + np.deg2rad(14)
+    return tuple(frames)
+
+
+def _smooth(points: np.ndarray, count: int = 160) -> np.ndarray:
+    """Resample a line to `count` points and smooth it over about one level."""
+    place = np.linspace(0, len(points) - 1, count)
+    line = np.stack([np.interp(place, np.arange(len(points)), column) for column in points.T], axis=1)
+    window = np.hanning(count // 8 + 2)[1:-1]
+    # Extended as a mirror through its ends, so that the ends stay where they are.
+    width = len(window)
+    padded = np.concatenate([2 * line[0] - line[width:0:-1], line, 2 * line[-1] - line[-2 : -width - 2 : -1]])
+    kernel = window / window.sum()
+    smooth = np.stack([np.convolve(column, kernel, mode="same") for column in padded.T], axis=1)
+    return smooth[width:-width]

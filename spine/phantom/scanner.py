@@ -1,0 +1,99 @@
+"""One scanner session: geometry and gain drawn at random, and what they make of a painted plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from spine.phantom.paint import BODY, DISC, Plane
+from spine.phantom.patient import Patient
+from spine.phantom.settings import PhantomSettings
+
+__all__ = ["Scanner", "acquire", "draw_scanner"]
+
+_MOST = 4095  # 12 bits
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """How a patient is imaged. Lengths in mm, angles in radians, signals relative to CSF."""
+
+    plane: Plane
+    slices: int
+    gap: float  # between slices
+    offset: float  # of the middle slice from the midline
+    oblique: tuple[float, float]  # turns of the sagittal plane about the vertical and the front-to-back axis
+    gain: float  # grey levels for CSF
+    slope: float  # RescaleSlope
+    noise: float
+    blur: float  # pixels
+    depth: float  # over which the receiving coil's sensitivity falls by e
+    shading: tuple[float, float, float, float]  # height, phase, waves across and down the picture
+    ghost: float  # of motion; 0 for most
+    interleaved: bool  # files in the order of acquisition: every second slice first
+
+
+def draw_scanner(patient: Patient, rng: np.random.Generator, settings: PhantomSettings) -> Scanner:
+    """Draw a session at random."""
+    height = int(rng.integers(settings.size[0] // 8, settings.size[1] // 8 + 1)) * 8
+    width = round(height * rng.uniform(0.8, 0.9) / 8) * 8
+    spacing = patient.scale * rng.uniform(245, 290) / height
+    foot = (rng.uniform(0.50, 0.62) * width * spacing, rng.uniform(0.78, 0.84) * height * spacing)
+    return Scanner(
+        plane=Plane((height, width), round(spacing, 4), foot),
+        slices=int(rng.choice(settings.slices)),
+        gap=round(rng.uniform(3.6, 4.6), 2),
+        offset=rng.uniform(-1.2, 1.2),
+        oblique=(rng.normal(0, 0.05), rng.normal(0, 0.03)),
+        gain=10 ** rng.uniform(2.0, 3.4),
+        slope=float(rng.choice([1.0, 1.0, 1.0, 0.5, 2.25])),
+        noise=settings.noise * 10 ** rng.uniform(-2.0, -1.15),
+        blur=rng.uniform(0.35, 0.75),
+        depth=rng.uniform(70, 160),
+        shading=(0.35 * settings.difficulty * rng.uniform(), *rng.uniform(0, 2 * np.pi, 1), *rng.uniform(-2, 2, 2)),
+        ghost=rng.uniform(0.03, 0.1) if rng.uniform() < 0.2 else 0.0,
+        interleaved=bool(rng.uniform() < 0.5),
+    )
+
+
+def acquire(
+    signal: np.ndarray, instances: np.ndarray, patient: Patient, scanner: Scanner, rng: np.random.Generator
+) -> np.ndarray:
+    """Stored values (H, W) uint16 of a painted plane: texture, coil, motion, blur, Rician noise, gain, 12 bits."""
+    image = signal * _texture(instances, patient, rng) * _sensitivity(signal.shape, scanner)
+    if scanner.ghost:
+        shift = image.shape[0] // 7
+        image = image + scanner.ghost * (np.roll(image, shift, axis=0) + np.roll(image, -shift, axis=0))
+    image = cv2.GaussianBlur(image.astype(np.float32), (0, 0), scanner.blur)
+    real, imaginary = scanner.noise * rng.standard_normal((2, *image.shape), dtype=np.float32)
+    # The magnitude of a noisy complex signal is Rician: Gudbjartsson and Patz, Magn Reson Med 1995;34:910.
+    magnitude = np.hypot(image + real, imaginary)
+    return np.clip(np.rint(magnitude * scanner.gain / scanner.slope), 0, _MOST).astype(np.uint16)
+
+
+def _texture(instances: np.ndarray, patient: Patient, rng: np.random.Generator) -> np.ndarray:
+    """Multiplies the signal: fine mottling everywhere, stronger in marrow, in each disc as its own wear has it."""
+    strength = np.full(256, 0.09, np.float32)
+    strength[BODY:DISC] = 0.13
+    for i, disc in enumerate(patient.discs):
+        strength[DISC + i] = disc.mottle
+    grain = _unit_noise(instances.shape, 0.9, rng) + 0.5 * _unit_noise(instances.shape, 2.5, rng)
+    return np.maximum(1 + strength[instances] * grain, 0.1)
+
+
+def _unit_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise of mean 0 and standard deviation 1."""
+    # The variance that a Gaussian of this width leaves of white noise is 1 / (4 pi sigma^2).
+    white = rng.standard_normal(shape, dtype=np.float32)
+    return cv2.GaussianBlur(white, (0, 0), sigma) * np.float32(2 * sigma * np.sqrt(np.pi))
+
+
+def _sensitivity(shape: tuple[int, ...], scanner: Scanner) -> np.ndarray:
+    """The surface coil lies behind the back; a slow wave of shading lies over it."""
+    down, across = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j].astype(np.float32)
+    from_foot = across * shape[1] * scanner.plane.spacing - scanner.plane.foot[0]
+    coil = np.exp(np.clip(from_foot, -200, 60) / scanner.depth)
+    height, phase, wave_across, wave_down = scanner.shading
+    return coil * (1 + height * np.sin(phase + np.pi * (wave_across * across + wave_down * down)))
