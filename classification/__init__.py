@@ -1,0 +1,1 @@
+"""Classification members: one grade, finding or class a picture."""

@@ -1,0 +1,133 @@
+"""Settings of one classification member; cheap to import, so `spine --help` and every config load at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from spine.augment import Augmentation
+from spine.config import Strict
+
+__all__ = ["LEAST_SIZE", "FineTuning", "Head", "Phase", "Plateau", "Settings"]
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Unfreeze = Literal["all"] | Count | Annotated[float, Field(gt=0, lt=1)]
+
+_APPLICATIONS = (
+    *("convnextbase", "convnextlarge", "convnextsmall", "convnexttiny", "convnextxlarge"),
+    *("densenet121", "densenet169", "densenet201"),
+    *(f"efficientnetb{size}" for size in range(8)),
+    *(f"efficientnetv2{size}" for size in ("b0", "b1", "b2", "b3", "l", "m", "s")),
+    *("inceptionresnetv2", "inceptionv3", "mobilenet", "mobilenetv2", "mobilenetv3large", "mobilenetv3small"),
+    *("nasnetlarge", "nasnetmobile", "resnet101", "resnet101v2", "resnet152", "resnet152v2", "resnet50"),
+    *("resnet50v2", "vgg16", "vgg19", "xception"),
+)
+# Network -> the least height and width it can read, in pixels; smaller inputs are resized up inside the model.
+LEAST_SIZE: Mapping[str, int] = {
+    **dict.fromkeys(_APPLICATIONS, 32),
+    **{"inceptionresnetv2": 75, "inceptionv3": 75, "xception": 71, "squeezenet": 31, "plain_cnn": 16},
+}
+
+
+class Head(Strict):
+    """What follows the base: pooling, dense layers, dropout, and a softmax over the labels."""
+
+    pooling: Literal["avg", "max", "flatten"] = "avg"
+    dense: tuple[Count, ...] = (256, 64)
+    activation: str = "relu"
+    dropout: Fraction = 0.2
+
+
+class FineTuning(Strict):
+    """The second phase: the last part of the base learns too, its batch norm kept frozen."""
+
+    epochs: Count = 35
+    learning_rate: Positive = 1e-4
+    # Of the base's layers that hold weights, counted from its end: a number of them, a fraction, or all.
+    unfreeze: Unfreeze = 0.3
+
+
+class Plateau(Strict):
+    """Multiply the learning rate by `factor` after `patience` epochs without a lower validation loss."""
+
+    patience: Count = 3
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    minimum: Annotated[float, Field(ge=0)] = 1e-6
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with one learning rate; `unfreeze` None keeps the base frozen."""
+
+    name: str
+    epochs: int
+    learning_rate: float
+    unfreeze: Unfreeze | None
+
+
+class Settings(Strict):
+    """One member: network, head, size, phases, regularisation. The defaults are Sayed et al. 2025 where it gives them.
+
+    With pretrained weights there are two phases: the base frozen for `epochs`, then `fine_tuning` (null: none). With
+    weights "none" there is one, `epochs` at `learning_rate` with everything trainable; `fine_tuning` does not apply.
+    """
+
+    network: str = "vgg16"
+    weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file for the base
+    alpha: Positive = 1.0  # MobileNet's width; 1 elsewhere
+    filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32, 64, 128)  # of plain_cnn
+    height: Annotated[int, Field(ge=8)] = 224
+    width: Annotated[int, Field(ge=8)] = 224
+    normalisation: Literal["minmax", "percentile", "none"] = "minmax"
+    head: Head = Head()
+
+    epochs: Count = 35
+    learning_rate: Positive = 1e-3
+    fine_tuning: FineTuning | None = FineTuning()
+    batch: Count = 5
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    momentum: Fraction = 0.9  # of sgd and rmsprop
+    patience: Count = 10  # epochs of a phase without a lower validation loss
+    reduce_on_plateau: Plateau | None = None
+    class_weights: Literal["none", "balanced"] | Mapping[str, Positive] = "none"
+    # Of batch norm trained from scratch: Keras' own 0.99 leaves inference blind after a few hundred steps.
+    batch_norm_momentum: Fraction = 0.9
+    bootstrap: Literal["none", "sample", "patient"] = "none"  # bagging: drawn with replacement, for each member anew
+    augmentation: Augmentation = Augmentation()
+    mixed_precision: bool = False
+
+    @field_validator("network")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in LEAST_SIZE:
+            raise ValueError(f"network {name!r} is not known; it is one of {', '.join(sorted(LEAST_SIZE))}")
+        return name
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if self.network == "plain_cnn" and self.weights == "imagenet":
+            raise ValueError("plain_cnn has no ImageNet weights; set weights to none or to a file")
+        if self.alpha != 1 and not self.network.startswith("mobilenet"):
+            raise ValueError(f"alpha is {self.alpha}, which only a mobilenet has; leave it out for {self.network}")
+        return self
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the base starts from weights."""
+        return self.weights != "none"
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in order, as told in the class."""
+        if not self.pretrained:
+            return (Phase("scratch", self.epochs, self.learning_rate, "all"),)
+        frozen = Phase("frozen", self.epochs, self.learning_rate, None)
+        if self.fine_tuning is None:
+            return (frozen,)
+        tuning = self.fine_tuning
+        return (frozen, Phase("fine_tuning", tuning.epochs, tuning.learning_rate, tuning.unfreeze))

@@ -1,0 +1,95 @@
+"""Epochs on the record: after each one its checkpoint, its line in history.csv, and the decision to go on.
+
+Keras callbacks for any task. What they decide is read off `spine.history`, so a resumed run decides alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import Progress
+
+from spine.checkpoints import Checkpoints
+from spine.history import History
+
+__all__ = ["EpochProgress", "Recorder", "reseed"]
+
+
+class Recorder(keras.callbacks.Callback):
+    """Saves a checkpoint and `history.csv` after each epoch, then asks for the next rate and whether to stop.
+
+    `next_rate` and `is_over` read the history that ends with this epoch.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        file: Path,
+        phase: str,
+        seed: int,
+        next_rate: Callable[[History], float],
+        is_over: Callable[[History], bool],
+    ) -> None:
+        super().__init__()
+        self.checkpoints, self.file, self.phase, self.seed = checkpoints, file, phase, seed
+        self.next_rate, self.is_over = next_rate, is_over
+        self.history = checkpoints.history()
+        self.started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Draw the epoch's own randomness."""
+        self.started = time.monotonic()
+        reseed(self.model, self.seed + epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Record, then decide."""
+        rate = float(self.model.optimizer.learning_rate.numpy())
+        seconds = round(time.monotonic() - self.started, 3)
+        self.history = self.history.adding(self.phase, {**(logs or {}), "seconds": seconds}, rate)
+        self.model.optimizer.learning_rate.assign(self.next_rate(self.history))
+        self.checkpoints.save(self.model, self.history)
+        self.history.write(self.file)
+        self.model.stop_training = self.is_over(self.history)
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """One bar for the epoch that runs, and one line for each that has ended."""
+
+    def __init__(self, title: str, epochs: int, steps: int) -> None:
+        super().__init__()
+        self.title, self.epochs, self.steps = title, epochs, steps
+        self.progress = Progress(transient=True, console=Console(stderr=True))
+        self.task = self.progress.add_task(title, total=steps)
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Show the bar."""
+        self.progress.start()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Start it anew."""
+        self.progress.reset(self.task, description=f"{self.title} {epoch + 1}/{self.epochs}", total=self.steps)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """One step on."""
+        self.progress.advance(self.task)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Leave the epoch's line."""
+        values = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        self.progress.console.print(f"{self.title} {epoch + 1}/{self.epochs}  {values}", highlight=False)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Take the bar away."""
+        self.progress.stop()
+
+
+def reseed(model: Any, seed: int) -> None:
+    """Set the states of a model's random layers, such as dropout; Keras keeps them out of its checkpoints."""
+    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    for number, state in enumerate(states):
+        state.assign([seed, number])
