@@ -1,0 +1,140 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spine.augment import Augmentation
+from spine.augment.spatial import (
+    SpatialParameters,
+    affine,
+    apply_spatial,
+    apply_spatial_to_boxes,
+    apply_spatial_to_masks,
+    draw_spatial,
+)
+
+HEIGHT, WIDTH = 60, 80
+SQUARE = (40, 25, 52, 37)  # x0 y0 x1 y1, off the centre, and inside the image however it is moved below
+FILLS = ["nearest", "constant", "reflect", "wrap"]
+STILL = {"rotation": 0.0, "scale": 1.0, "shift_y": 0.0, "shift_x": 0.0, "flip_y": 1.0, "flip_x": 1.0}
+OPERATIONS = {
+    "nothing": {},
+    "rotation": {"rotation": 30.0},
+    "rotation back": {"rotation": -17.0},
+    "zoom in": {"scale": 1.2},
+    "zoom out": {"scale": 0.8},
+    "shift down": {"shift_y": 0.1},
+    "shift left": {"shift_x": -0.2},
+    "vertical flip": {"flip_y": -1.0},
+    "horizontal flip": {"flip_x": -1.0},
+    "all": {"rotation": 20.0, "scale": 1.1, "shift_y": -0.1, "shift_x": 0.15, "flip_y": -1.0, "flip_x": -1.0},
+}
+
+
+def matrices_of(**changes):
+    values = {**STILL, **changes}
+    return affine(SpatialParameters(**{name: tf.constant([value]) for name, value in values.items()}), HEIGHT, WIDTH)
+
+
+def square(dtype):
+    x0, y0, x1, y1 = SQUARE
+    image = np.zeros((1, HEIGHT, WIDTH, 1), dtype)
+    image[:, y0:y1, x0:x1] = 1
+    return image
+
+
+def bounds(pixels):
+    y, x = np.nonzero(pixels[0, ..., 0])
+    return np.array([x.min(), y.min(), x.max() + 1, y.max() + 1])
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_square_mask_and_box_move_together(operation, fill):
+    matrices = matrices_of(**OPERATIONS[operation])
+    image = apply_spatial(square(np.float32), matrices, fill).numpy()
+    mask = apply_spatial_to_masks(square(np.uint8), matrices).numpy()
+    boxes, there = apply_spatial_to_boxes(np.array([[SQUARE]], np.float32), matrices, HEIGHT, WIDTH)
+    assert there.numpy().all()
+    assert np.abs(bounds(image > 0.5) - boxes[0, 0]).max() <= 1
+    assert np.abs(bounds(mask) - boxes[0, 0]).max() <= 1
+    assert ((image > 0.5) != mask).mean() < 0.002  # they may differ on the square's edge only
+
+
+def test_directions_are_as_told():
+    assert _moved((WIDTH / 2 + 10, HEIGHT / 2), rotation=90.0) == pytest.approx((WIDTH / 2, HEIGHT / 2 - 10))
+    assert _moved((30, 30), scale=1.2) == pytest.approx((WIDTH / 2 - 1.2 * 10, HEIGHT / 2))
+    assert _moved((30, 30), shift_y=0.1) == pytest.approx((30, 30 + 0.1 * HEIGHT))
+    assert _moved((30, 30), shift_x=0.1) == pytest.approx((30 + 0.1 * WIDTH, 30))
+    assert _moved((30, 20), flip_x=-1.0) == pytest.approx((WIDTH - 30, 20))
+    assert _moved((30, 20), flip_y=-1.0) == pytest.approx((30, HEIGHT - 20))
+
+
+def _moved(point, **changes):
+    return tuple(matrices_of(**changes)[0].numpy() @ [*point, 1])
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_flip_and_whole_shift_equal_numpy(fill):
+    image = np.random.default_rng(0).random((1, HEIGHT, WIDTH, 2)).astype(np.float32)
+    flipped = apply_spatial(image, matrices_of(flip_x=-1.0), fill)
+    np.testing.assert_allclose(flipped, image[:, :, ::-1], atol=1e-4)
+    shifted = apply_spatial(image, matrices_of(shift_x=3 / WIDTH), fill).numpy()
+    mode = {"nearest": "edge", "reflect": "symmetric"}.get(fill, fill)
+    expected = np.pad(image, [(0, 0), (0, 0), (3, 0), (0, 0)], mode=mode)[:, :, :WIDTH]
+    # TensorFlow does not blend over the seam of "wrap", so its first column is left out.
+    first = 1 if fill in ("wrap", "constant") else 0
+    np.testing.assert_allclose(shifted[:, :, 3 + first :], expected[:, :, 3 + first :], atol=1e-4)
+    np.testing.assert_allclose(shifted[:, :, : 3 - first], expected[:, :, : 3 - first], atol=1e-4)
+
+
+def test_mask_gets_background_from_outside():
+    moved = apply_spatial_to_masks(np.full((1, HEIGHT, WIDTH, 1), 2, np.uint8), matrices_of(shift_x=0.5))
+    np.testing.assert_array_equal(moved[0, :, : WIDTH // 2], 0)
+    np.testing.assert_array_equal(moved[0, :, WIDTH // 2 :], 2)
+
+
+def test_boxes_are_clipped_and_emptied_ones_flagged():
+    boxes = np.array([[[0, 0, 20, 10], [70, 0, 80, 10], [0, 0, 0, 0]]], np.float32)
+    moved, there = apply_spatial_to_boxes(boxes, matrices_of(shift_x=0.2, shift_y=-5 / HEIGHT), HEIGHT, WIDTH)
+    np.testing.assert_array_equal(there[0], [True, False, False])
+    np.testing.assert_allclose(moved[0], [[16, 0, 36, 5], [0, 0, 0, 0], [0, 0, 0, 0]], atol=1e-4)
+
+
+def test_box_holds_its_rotated_corners():
+    matrices = matrices_of(rotation=45.0)
+    centre_x, centre_y, half = WIDTH / 2, HEIGHT / 2, 10
+    box = np.array([[[centre_x - half, centre_y - half, centre_x + half, centre_y + half]]], np.float32)
+    reach = half * math.sqrt(2)
+    expected = [centre_x - reach, centre_y - reach, centre_x + reach, centre_y + reach]
+    np.testing.assert_allclose(apply_spatial_to_boxes(box, matrices, HEIGHT, WIDTH)[0][0, 0], expected, rtol=1e-5)
+
+
+SETTINGS = Augmentation.model_validate(
+    {"rotation": [10, 20], "zoom": 0.2, "shift": 0.1, "horizontal_flip": 0.25, "vertical_flip": True}
+)
+
+
+def test_same_seed_draws_the_same_and_another_does_not():
+    first, again, other = (draw_spatial(SETTINGS, 50, seed) for seed in ([1, 2], [1, 2], [1, 3]))
+    for name in ("rotation", "scale", "shift_y", "shift_x", "flip_y", "flip_x"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+        assert np.any(getattr(first, name) != getattr(other, name))
+
+
+def test_draws_fill_their_intervals():
+    drawn = draw_spatial(SETTINGS, 4000, [0, 0])
+    for values, low, high in [(drawn.rotation, 10, 20), (drawn.scale, 0.8, 1.2), (drawn.shift_y, -0.1, 0.1)]:
+        assert low <= values.numpy().min() < low + 0.01 * (high - low)
+        assert high - 0.01 * (high - low) < values.numpy().max() <= high
+    assert (drawn.flip_x.numpy() == -1).mean() == pytest.approx(0.25, abs=0.03)
+    assert (drawn.flip_y.numpy() == -1).mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_probability_leaves_the_rest_where_it_is():
+    drawn = draw_spatial(SETTINGS.model_copy(update={"probability": 0.3}), 4000, [0, 0])
+    still = drawn.rotation.numpy() == 0
+    assert still.mean() == pytest.approx(0.7, abs=0.03)
+    np.testing.assert_array_equal(drawn.scale.numpy()[still], 1)
+    np.testing.assert_array_equal(drawn.flip_y.numpy()[still], 1)
