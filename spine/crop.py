@@ -1,0 +1,129 @@
+"""Boxes, true or detected, become samples of their own: the region-of-interest crops that classifiers read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from spine.config import Strict
+from spine.files import hash_file
+from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
+from spine.pictures import read_mask, read_picture, write_mask, write_png16
+from spine.problems import SpineError
+
+__all__ = ["CropSettings", "crop_samples", "grow"]
+
+
+class CropSettings(Strict):
+    """Which boxes are cropped, and how much around them."""
+
+    label: str  # of the boxes
+    grow: float = Field(0.1, ge=0)  # of width and height, as a total
+    require: str = ""  # leave out boxes without a value of this target
+
+
+def grow(box: tuple[float, float, float, float], fraction: float, height: int, width: int) -> tuple[int, int, int, int]:
+    """Whole-pixel region (x0, y0, x1, y1) of a box grown by `fraction`, cut off at the picture's edges.
+
+    "Grown by 10 %" (Sayed et al. 2025) is read as a total: the region is 1.1 times as wide and as high, 5 % on each
+    side, and every pixel that the grown box touches belongs to it. Corners are 0-based half-open.
+    """
+    x0, y0, x1, y1 = box
+    dx, dy = (x1 - x0) * fraction / 2, (y1 - y0) * fraction / 2
+    left, top = max(0, _floor(x0 - dx)), max(0, _floor(y0 - dy))
+    right, bottom = min(width, -_floor(-x1 - dx)), min(height, -_floor(-y1 - dy))
+    if left >= right or top >= bottom:
+        raise SpineError(f"box {box} lies outside its picture of {height} x {width}; mend or remove the box")
+    return left, top, right, bottom
+
+
+def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: CropSettings) -> Manifest:
+    """Write the regions of `boxes` as a new dataset in `root` and return it; a crop's sample is `<parent>_<label><box>`.
+
+    `boxes` has the columns of boxes.csv: the manifest's own, or detected ones whose `box` is the number of the true box
+    they match ("" where they match none: such a crop has no labels). A crop inherits patient, study, sequence, spacing,
+    split and fold of its parent, the labels of its box, and its piece of the parent's mask. Boxes outside their picture
+    are left out; SpineError where none is left.
+    """
+    chosen = boxes[boxes["label"] == settings.label]
+    values = manifest.labels[manifest.labels["box"] != ""]
+    if settings.require:
+        wanted = values[values["target"] == settings.require]
+        chosen = chosen.merge(wanted[["sample", "box"]].drop_duplicates(), on=["sample", "box"])
+    parents = {row["sample"]: row for row in manifest.images.to_dict("records")}
+    rows = [
+        row
+        for parent, group in chosen.groupby("sample", sort=False)
+        for row in _crops(manifest, parents[parent], group, root, settings)
+    ]
+    if not rows:
+        known = ", ".join(sorted(boxes["label"].unique())) or "none"
+        raise SpineError(
+            f"no box labelled {settings.label!r} with a value of {settings.require or 'any target'!r} can be cropped; "
+            f"the boxes' labels are: {known}"
+        )
+    images = pd.DataFrame(rows)
+    cropped = Manifest(
+        root,
+        images[list(IMAGES)],
+        labels=_inherit(images, values, ["parent", "box"], ["sample", "box"], LABELS).assign(box=""),
+        splits=_inherit(images, manifest.splits, ["parent"], ["sample"], SPLITS),
+        mask_labels=manifest.mask_labels,
+    )
+    cropped.write()
+    return cropped
+
+
+def _crops(
+    manifest: Manifest, row: dict[str, Any], boxes: pd.DataFrame, root: Path, settings: CropSettings
+) -> Iterator[dict[str, Any]]:
+    """Write the crops of one picture; yields their rows of images.csv, with the number of the box."""
+    parent = row["sample"]
+    pixels = read_picture(manifest.image_path(parent), parent).pixels
+    mask = read_mask(manifest.mask_path(parent)) if row["mask_sha256"] else None
+    for number, box in enumerate(boxes.itertuples()):
+        try:
+            region = grow((box.x0, box.y0, box.x1, box.y1), settings.grow, *pixels.shape)
+        except SpineError:
+            continue  # the audit of the parent names it
+        sample = f"{parent}_{settings.label}{box.box or f'n{number}'}"
+        hashes = _write(sample, pixels, mask, region, root)
+        yield {
+            **{**row, **hashes},
+            **dict(zip(("x0", "y0", "x1", "y1"), region, strict=True)),
+            **{"sample": sample, "parent": parent, "level": box.level, "box": box.box},
+        }
+
+
+def _write(
+    sample: str, pixels: np.ndarray, mask: np.ndarray | None, region: tuple[int, int, int, int], root: Path
+) -> dict[str, Any]:
+    x0, y0, x1, y1 = region
+    picture = root / "images" / f"{sample}.png"
+    write_png16(pixels[y0:y1, x0:x1], picture)
+    mask_hash = ""
+    if mask is not None:
+        write_mask(mask[y0:y1, x0:x1], root / "masks" / f"{sample}.png")
+        mask_hash = hash_file(root / "masks" / f"{sample}.png")
+    return {"height": y1 - y0, "width": x1 - x0, "sha256": hash_file(picture), "mask_sha256": mask_hash}
+
+
+def _inherit(
+    images: pd.DataFrame, table: pd.DataFrame, mine: list[str], theirs: list[str], columns: tuple[str, ...]
+) -> pd.DataFrame:
+    """The parents' rows of a table, handed down to the crops."""
+    others = [column for column in columns if column not in theirs]
+    joined = images[["sample", *mine]].merge(
+        table.rename(columns=dict(zip(theirs, mine, strict=True)))[[*mine, *others]], on=mine
+    )
+    return joined[[column for column in columns if column in joined.columns]]
+
+
+def _floor(value: float) -> int:
+    return math.floor(round(value, 6))  # 5 % of a whole number must not spill over by a rounding error

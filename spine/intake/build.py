@@ -1,0 +1,107 @@
+"""Build a dataset: read the sources, crop, split, write; skip it all where nothing changed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from spine import __version__
+from spine.files import atomic_directory, fingerprint, read_json, write_json
+from spine.intake.config import DataConfig, load_data_config
+from spine.privacy import salt_id
+from spine.problems import Problem, SpineError, write_problems
+
+__all__ = ["BuildResult", "build"]
+
+_CARD = "build.json"
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A dataset that was built, or found unchanged: its directory, what was wrong, its counts by split."""
+
+    root: Path
+    problems: tuple[Problem, ...]
+    counts: pd.DataFrame
+    skipped: bool = False
+
+
+def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
+    """Build the dataset of a config into its `output`, whole or not at all; unchanged inputs are skipped.
+
+    A bad file or annotation becomes a problem (also in problems.csv) and the good ones go on. `output` also holds
+    the resolved config and a card of what it was built from. Raises SpineError where nothing can be built.
+    """
+    config = config if isinstance(config, DataConfig) else load_data_config(config)
+    if config.phantom:
+        from spine.phantom import generate
+
+        generate(config.phantom.settings, config.phantom.directory)
+    card = {"inputs": _inputs(config), "spine": __version__, "name": config.name}
+    if not force and _is_built(config.output, card):
+        return _result(config.output, skipped=True)
+    with atomic_directory(config.output) as root:
+        problems = _fill(config, root)
+        write_problems(problems, root / "problems.csv")
+        (root / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        write_json(card, root / _CARD)
+    return _result(config.output, skipped=False)
+
+
+def _fill(config: DataConfig, root: Path) -> list[Problem]:
+    from spine.crop import crop_samples
+    from spine.intake.records import Records
+    from spine.intake.sources import read_source
+    from spine.splits import make_splits
+
+    with tempfile.TemporaryDirectory(dir=root, prefix=".whole") as scratch:
+        whole = Path(scratch) if config.crop else root
+        records = Records(whole, config.targets)
+        for source in config.sources:
+            read_source(source, records, Path(scratch))
+        manifest = records.manifest()
+        if config.crop:
+            manifest = crop_samples(manifest, manifest.boxes, root, config.crop)
+    parents = manifest.images["parent"].where(manifest.images["parent"] != "", manifest.images["sample"])
+    # Patients as the source names them: a split must not change with the salt.
+    images = manifest.images.assign(patient=parents.map(records.patients))
+    stated = dict(zip(images["sample"], parents.map(records.stated), strict=True))
+    replace(manifest, splits=make_splits(images, manifest.labels, config.splits, stated)).write()
+    return records.problems
+
+
+def _result(root: Path, skipped: bool) -> BuildResult:
+    from spine.audit import count
+    from spine.manifest import Manifest
+
+    table = pd.read_csv(root / "problems.csv", dtype=str, keep_default_na=False)
+    problems = tuple(Problem(**row) for row in table.to_dict("records"))  # type: ignore[misc]
+    return BuildResult(root, problems, count(Manifest.read(root)), skipped)
+
+
+def _is_built(root: Path, card: dict[str, Any]) -> bool:
+    if not root.exists() or not any(root.iterdir()):
+        return False
+    if not (root / _CARD).exists():
+        raise SpineError(f"{root} holds files that no build has written; choose another `output`, or remove it")
+    return (root / "dataset.json").exists() and read_json(root / _CARD) == card
+
+
+def _inputs(config: DataConfig) -> str:
+    """Fingerprint of the config and of every input file's name, size and time of change."""
+    given = [source.images for source in config.sources]
+    given += [annotations.path for source in config.sources for annotations in source.annotations]
+    files = sorted({file for path in given for file in _files(path)})
+    seen = [(file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    hidden = any(source.pseudonymise is not False for source in config.sources)
+    return fingerprint([config.model_dump(mode="json"), seen, salt_id() if hidden else ""])
+
+
+def _files(path: Path) -> Iterable[Path]:
+    return (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] * path.is_file()

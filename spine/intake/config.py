@@ -1,0 +1,118 @@
+"""The data config: one strict YAML file that says which sources become which dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from spine.config import NAME, Strict, read_yaml, validate
+from spine.crop import CropSettings
+from spine.phantom import PhantomSettings
+from spine.splits import SplitSettings
+
+__all__ = ["AnnotationSource", "DataConfig", "GeneratedStudies", "Source", "Target", "load_data_config"]
+
+
+class AnnotationSource(BaseModel):
+    """One annotation file or folder; what else is given goes to the reader of its format, which checks it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    format: str
+    path: Path
+    join: bool = False  # it tells about boxes that earlier files of the source drew; its other boxes are refused
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The reader's own settings, such as `label` or `targets`."""
+        return dict(self.model_extra or {})
+
+
+class Source(Strict):
+    """One place that images come from, with what is known about them."""
+
+    name: str = Field(pattern=NAME)
+    images: Path  # a file, a folder or a tree
+    read: Literal["auto", "dicom", "picture", "volume"] = "auto"
+    slices: int | None = Field(1, ge=1)  # mid-sagittal ones of a patient's series or a volume; null: every one
+    patient: str = ""  # regular expression on the relative name: its groups, joined, are the patient
+    pseudonymise: bool | None = None  # null: DICOM only
+    annotations: tuple[AnnotationSource, ...] = ()
+
+    @field_validator("patient")
+    @classmethod
+    def _has_groups(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"is not a regular expression ({error})") from error
+        if pattern and not groups:
+            raise ValueError(r"has no group that names the patient; write one such as p(?P<patient>\d+)_")
+        return pattern
+
+
+class Target(Strict):
+    """How a raw value becomes the value of a target: as it is, by a table, or by a threshold."""
+
+    of: str  # the raw value's name, as the annotations have it
+    values: Mapping[str, str] = Field(default_factory=dict)
+    at_least: float | None = None
+    labels: tuple[str, str] = ("negative", "positive")  # below the threshold; at or above it
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Target:
+        if self.values and self.at_least is not None:
+            raise ValueError("has both values and at_least; give one")
+        return self
+
+    def __call__(self, raw: str) -> str:
+        """The target's value; ValueError tells what is wrong with a raw value that has none."""
+        if self.at_least is not None:
+            return self.labels[float(raw) >= self.at_least]
+        if self.values and raw not in self.values:
+            raise ValueError(f"is not one of {', '.join(self.values)}")
+        return self.values.get(raw, raw)
+
+
+class GeneratedStudies(Strict):
+    """Phantom studies, generated before the sources are read."""
+
+    directory: Path
+    settings: PhantomSettings = PhantomSettings()
+
+
+class DataConfig(Strict):
+    """A dataset: its sources, its targets, its crops, its splits."""
+
+    name: str = Field(pattern=NAME)
+    output: Path
+    phantom: GeneratedStudies | None = None
+    sources: tuple[Source, ...] = Field(min_length=1)
+    targets: Mapping[str, Target] = Field(default_factory=dict)  # none: every raw value under its own name
+    crop: CropSettings | None = None
+    splits: SplitSettings = SplitSettings()
+
+    @field_validator("sources")
+    @classmethod
+    def _names_differ(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        names = [source.name for source in sources]
+        if len(set(names)) < len(names):
+            raise ValueError(f"the sources' names are {names}; each has a name of its own")
+        return sources
+
+    @model_validator(mode="after")
+    def _knows_its_targets(self) -> DataConfig:
+        used = {"crop.require": self.crop.require if self.crop else "", "splits.stratify": self.splits.stratify}
+        for key, target in used.items():
+            if target and self.targets and target not in self.targets:
+                raise ValueError(f"{key} is {target!r}; the targets are {', '.join(self.targets)}")
+        return self
+
+
+def load_data_config(path: Path | str) -> DataConfig:
+    """Read and validate a data config; SpineError tells each wrong key."""
+    return validate(DataConfig, read_yaml(path), str(path))

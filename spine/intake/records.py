@@ -1,0 +1,139 @@
+"""One picture with what is told about it -> its files and its rows of the manifest's tables."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spine.annotations.types import Annotation
+from spine.files import hash_file
+from spine.intake.config import Source, Target
+from spine.manifest import BOXES, IMAGES, LABELS, Manifest
+from spine.pictures import Picture, read_mask, write_mask, write_png16
+from spine.privacy import pseudonym
+from spine.problems import Problem, SpineError
+
+__all__ = ["Records"]
+
+
+@dataclass
+class Records:
+    """Gathers the dataset in `root`: pictures and masks are written at once, rows and problems are kept.
+
+    `patients` maps each sample to its patient as the source names it, so that splits do not depend on the salt;
+    `stated` to the split that the source states.
+    """
+
+    root: Path
+    targets: Mapping[str, Target]
+    images: list[dict[str, Any]] = field(default_factory=list)
+    boxes: list[tuple[Any, ...]] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    mask_labels: list[str] = field(default_factory=list)
+    patients: dict[str, str] = field(default_factory=dict)
+    stated: dict[str, str] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
+
+    def add(self, source: Source, picture: Picture, told: Annotation) -> None:
+        """Write one picture and its mask, and note its rows."""
+        hide = bool(picture.series) if source.pseudonymise is None else source.pseudonymise
+        patient = _patient_by_name(source.patient, picture.name) or told.patient or picture.patient
+        # Whose picture it is, is not known: it then counts as a patient of its own.
+        patient = patient or f"{source.name}/{picture.name}"
+        sequence = told.sequence or picture.sequence
+        shown = pseudonym(patient) if hide else patient
+        sample = self._sample(source, picture, shown if hide else "", sequence)
+        path = self.root / "images" / f"{sample}.png"
+        write_png16(picture.pixels, path)
+        spacing_y, spacing_x = picture.spacing or (np.nan, np.nan)
+        self.images.append(
+            {
+                **dict.fromkeys(IMAGES, ""),
+                **dict.fromkeys(("x0", "y0", "x1", "y1"), np.nan),
+                **{"sample": sample, "patient": shown, "sequence": sequence, "source": source.name},
+                "study": pseudonym(picture.study, "S") if hide and picture.study else picture.study,
+                "series": pseudonym(picture.series, "E") if hide and picture.series else picture.series,
+                **{"height": picture.pixels.shape[0], "width": picture.pixels.shape[1]},
+                **{"spacing_y": spacing_y, "spacing_x": spacing_x, "sha256": hash_file(path)},
+                "mask_sha256": self._mask(sample, picture, told),
+            }
+        )
+        self.patients[sample] = patient
+        self.stated[sample] = told.split
+        self._note_labels(picture.name, sample, told)
+
+    def manifest(self) -> Manifest:
+        """The dataset without splits; SpineError where nothing was read."""
+        if not self.images:
+            reasons = "; ".join(problem.reason for problem in self.problems[:3]) or "the folders hold no image"
+            raise SpineError(f"no image could be read ({reasons}); mend the sources' paths or files")
+        return Manifest(
+            self.root,
+            pd.DataFrame(self.images, columns=list(IMAGES)),
+            pd.DataFrame(self.boxes, columns=list(BOXES)),
+            pd.DataFrame(self.labels, columns=list(LABELS)),
+            mask_labels=tuple(self.mask_labels),
+        )
+
+    def _sample(self, source: Source, picture: Picture, pseudonymous: str, sequence: str) -> str:
+        """A readable, file-safe name, unique also where upper and lower case are one; a pseudonym instead of the name."""
+        own = f"{pseudonymous}_{sequence}" if pseudonymous else re.sub(r"\.[A-Za-z]+(\.gz)?(?=#|$)", "", picture.name)
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_.")
+        numbered = (f"{name}_n{number}" for number in itertools.count(1))
+        names = numbered if pseudonymous else itertools.chain([name], numbered)
+        sample = next(name for name in names if name.lower() not in self._taken)
+        self._taken.add(sample.lower())
+        return sample
+
+    def _mask(self, sample: str, picture: Picture, told: Annotation) -> str:
+        if told.mask is None:
+            return ""
+        try:
+            mask = self._renumbered(read_mask(told.mask), told)
+            if mask.shape != picture.pixels.shape:
+                raise SpineError(f"the mask is {mask.shape}, its picture {picture.pixels.shape} (height, width)")
+        except SpineError as error:
+            self.problems.append(Problem(str(told.mask), str(error), "mend the mask; the picture was kept without it"))
+            return ""
+        path = self.root / "masks" / f"{sample}.png"
+        write_mask(mask, path)
+        return hash_file(path)
+
+    def _renumbered(self, mask: np.ndarray, told: Annotation) -> np.ndarray:
+        """From the source's class indices to the dataset's, which every source shares."""
+        if mask.max() > len(told.mask_labels):
+            known = ", ".join(told.mask_labels) or "none"
+            raise SpineError(f"the mask holds index {mask.max()}; the labels named for it are {known}")
+        self.mask_labels += [label for label in told.mask_labels if label not in self.mask_labels]
+        indices = [0, *(self.mask_labels.index(label) + 1 for label in told.mask_labels)]
+        return np.array(indices, dtype=np.uint8)[mask]
+
+    def _note_labels(self, name: str, sample: str, told: Annotation) -> None:
+        self.labels += [(sample, "", target, value) for target, value in self._values(name, told.labels)]
+        for number, box in enumerate(told.boxes):
+            self.boxes.append((sample, str(number), box.label, box.x0, box.y0, box.x1, box.y1, box.level))
+            self.labels += [(sample, str(number), target, value) for target, value in self._values(name, box.values)]
+
+    def _values(self, name: str, raw: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        targets = self.targets or {key: Target(of=key) for key in raw}
+        for target, settings in targets.items():
+            if not (value := raw.get(settings.of, "")):
+                continue
+            try:
+                yield target, settings(value)
+            except ValueError as error:
+                reason = f"{settings.of} is {value!r}, from which {target} cannot be told: {error}"
+                self.problems.append(Problem(name, reason, "correct it, or name the value in `targets`"))
+
+
+def _patient_by_name(pattern: str, name: str) -> str:
+    found = re.search(pattern, name) if pattern else None
+    return "-".join(group for group in found.groups() if group) if found else ""

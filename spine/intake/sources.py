@@ -1,0 +1,103 @@
+"""One source: its annotation files are read, then its pictures one by one, and each is matched with what is told of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from spine.annotations import Annotation, Reading, read_annotations
+from spine.intake.config import AnnotationSource, Source
+from spine.intake.merge import Told, merge
+from spine.intake.records import Records
+from spine.problems import Problem, SpineError
+
+__all__ = ["read_source"]
+
+
+def read_source(source: Source, records: Records, scratch: Path) -> None:
+    """Read one source into `records`; `scratch` holds what only lives until the dataset is complete."""
+    from rich.progress import track
+
+    from spine.reading import read_images
+
+    if not source.images.exists():
+        raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
+    told = _Told()
+    for annotations in source.annotations:
+        reading = _read(annotations, source, scratch)
+        records.problems += reading.problems
+        told.add(reading, annotations.join)
+    images = read_images(source.images, kind=source.read, slices=source.slices)
+    for picture in track(images, f"reading {source.name}", total=len(images), transient=True):
+        height, width = picture.pixels.shape
+        merged = merge(picture.name, told.of(picture.name), height, width)
+        records.problems += merged.problems
+        records.add(source, picture, merged.annotation)
+    records.problems += [*images.problems, *_missing(source, told, images.names)]
+
+
+class _Told:
+    """What annotation files say, found by a picture's name."""
+
+    def __init__(self) -> None:
+        self._by_image: dict[str, list[Told]] = defaultdict(list)
+        self._by_stem: dict[str, set[str]] = defaultdict(set)
+
+    def add(self, reading: Reading, joins: bool) -> None:
+        """Take in one file's annotations."""
+        for annotation in reading.annotations:
+            self._by_image[annotation.image].append(Told(annotation, joins))
+            self._by_stem[_stem(annotation.image)].add(annotation.image)
+
+    def of(self, name: str) -> list[Told]:
+        """What is told of a picture; a slice `name#k` also has the labels, not the boxes, told of its whole file."""
+        whole, _, number = name.partition("#")
+        found = [one for image in self._images(name) for one in self._by_image[image]]
+        if number:
+            of_file = [one for image in self._images(whole) for one in self._by_image[image]]
+            found = [replace(one, annotation=_labels_only(one.annotation)) for one in of_file] + found
+        return found
+
+    def images(self) -> Iterator[str]:
+        """Every image that is told about."""
+        yield from self._by_image
+
+    def _images(self, name: str) -> set[str]:
+        if name in self._by_image:
+            return {name}
+        # The same name with another suffix (a.dcm, a.png) or without its folder, where only one fits.
+        alike = self._by_stem.get(_stem(name), set())
+        return alike if len(alike) == 1 else set()
+
+
+def _stem(name: str) -> str:
+    path, _, number = name.partition("#")
+    return f"{PurePosixPath(path).stem}#{number}"
+
+
+def _labels_only(annotation: Annotation) -> Annotation:
+    return replace(annotation, boxes=(), mask=None, size=None)
+
+
+def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Reading:
+    if annotations.format == "spider":
+        from spine.spider import read_release
+
+        return read_release(annotations.path, source.slices, scratch / source.name, **annotations.options)
+    images = source.images if source.images.is_dir() else source.images.parent
+    return read_annotations(annotations.format, annotations.path, **{"images": images, **annotations.options})
+
+
+def _missing(source: Source, told: _Told, present: Collection[str]) -> Iterator[Problem]:
+    """Images that are told about and are not there; a slice that was merely not chosen is there."""
+    files = {name.partition("#")[0] for name in present}
+    stems = {_stem(name) for name in (*present, *files)}
+    for image in told.images():
+        if image not in files and _stem(image) not in stems:
+            yield Problem(
+                str(source.images / image),
+                "an annotation names this image, and it is not there",
+                "add the image, or remove it from the annotation",
+            )
