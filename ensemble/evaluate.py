@@ -80,7 +80,7 @@ def leaderboard_table(found: dict[str, Any]) -> Table:
         box=SIMPLE_HEAD,
         padding=0,
     )
-    for heading in ("", "weight", "AUC", "accuracy", "sensitivity", "specificity", "F1"):
+    for heading in ("", "weight", "AUC", "accuracy", "sens.", "spec.", "F1"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for row in found["rows"]:
         values = [_with_interval(row["metrics"][name]) for name in ("roc_auc", "accuracy")]

@@ -52,8 +52,8 @@ def compare(
     if areas:
         p_values["roc_auc"] = f"DeLong {p_value(areas['p'])}"
     whom = f"{role} ({other.name})" if other.kind == "member" else other.name
-    sentence = _identical(whom) if found["identical"] else _sentence(whom, differences, p_values, confidence)
-    return {**found, "verdict": sentence}
+    told = ", ".join(_told(name, one, p_values.get(name), confidence) for name, one in differences.items())
+    return {**found, "verdict": f"{_claim(whom, found, headline, confidence)}; {told}."}
 
 
 def p_value(p: float) -> str:
@@ -77,20 +77,22 @@ def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[st
     return asdict(delong(truth, first[:, 1], second[:, 1]))
 
 
-def _identical(whom: str) -> str:
-    return f"The ensemble is {whom} itself, prediction for prediction: there is nothing to compare."
+def _claim(whom: str, found: dict[str, Any], headline: str, confidence: float) -> str:
+    """A claim needs the interval over patients to leave out 0 and, where DeLong applies, its p to be small too.
 
-
-def _sentence(whom: str, differences: dict[str, Interval], p_values: dict[str, str], confidence: float) -> str:
-    headline, first = next(iter(differences.items()))
-    told = [_told(name, found, p_values.get(name), confidence) for name, found in differences.items()]
-    if not np.isfinite(first.low):
-        return f"Whether the ensemble is better than {whom} cannot be told on so few patients: {', '.join(told)}."
-    if not first.excludes_zero:
-        return f"No evidence that the ensemble is better than {whom}: {', '.join(told)}."
-    higher_is_better = metrics.METRICS[headline].higher_is_better
-    better = "better" if (first.value > 0) == higher_is_better else "worse"
-    return f"The ensemble is {better} than {whom}: {', '.join(told)}."
+    DeLong takes units for independent, the percentile interval is narrow on few patients: neither is enough alone.
+    """
+    difference = Interval(**found["differences"][headline])
+    if found["identical"]:
+        return f"The ensemble and {whom} predict the same"
+    if not np.isfinite(difference.low):
+        return f"Whether the ensemble is better than {whom} cannot be told on these patients"
+    better = "better" if (difference.value > 0) == metrics.METRICS[headline].higher_is_better else "worse"
+    if not difference.excludes_zero:
+        return f"No evidence that the ensemble is better than {whom}"
+    if found["delong"] and headline == "roc_auc" and not found["delong"]["p"] < 1 - confidence:
+        return f"Weak evidence that the ensemble is {better} than {whom}: the interval leaves out 0, but p is not small"
+    return f"The ensemble is {better} than {whom}"
 
 
 def _told(name: str, found: Interval, p: str | None, confidence: float) -> str:
