@@ -84,7 +84,7 @@ class Records:
         )
 
     def _sample(self, source: Source, picture: Picture, pseudonymous: str, sequence: str) -> str:
-        """A readable, file-safe name, unique also where upper and lower case are one; a pseudonym instead of the name."""
+        """A readable, file-safe name, unique in any case; where patients are hidden it is made of the pseudonym."""
         own = f"{pseudonymous}_{sequence}" if pseudonymous else re.sub(r"\.[A-Za-z]+(\.gz)?(?=#|$)", "", picture.name)
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_.")
         numbered = (f"{name}_n{number}" for number in itertools.count(1))

@@ -1,4 +1,4 @@
-"""One source: its annotation files are read, then its pictures one by one, and each is matched with what is told of it."""
+"""One source: its annotation files are read, then its pictures, and each is matched with what is told of it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
     if not source.images.exists():
         raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
     told = _Told()
-    for annotations in source.annotations:
-        reading = _read(annotations, source, scratch)
+    for one in source.annotations:
+        reading = _read(one, source, scratch)
         records.problems += reading.problems
-        told.add(reading, annotations.join)
+        told.add(reading, one.join)
     images = read_images(source.images, kind=source.read, slices=source.slices)
     for picture in track(images, f"reading {source.name}", total=len(images), transient=True):
         height, width = picture.pixels.shape
