@@ -91,7 +91,10 @@ def test_comparisons_are_paired(tmp_path):
 def verdict_of(tmp_path, noise, weights=None):
     names = ("first", "second", "third")[: len(noise)]
     chosen = dict(zip(names, weights, strict=True)) if weights else None
-    return evaluated(write_experiment(tmp_path, members=names, noise=noise, weights=chosen, **FAST))
+    patients = {"train": 4, "validation": 12, "test": 60}
+    return evaluated(
+        write_experiment(tmp_path, members=names, noise=noise, weights=chosen, patients=patients, slices=1, **FAST)
+    )
 
 
 def test_the_verdict_claims_what_is_clear(tmp_path):
