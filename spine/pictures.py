@@ -13,7 +13,16 @@ import numpy as np
 from spine.files import atomic_file
 from spine.problems import SpineError
 
-__all__ = ["Picture", "read_bytes", "read_mask", "read_pages", "read_picture", "write_mask", "write_png16"]
+__all__ = [
+    "Picture",
+    "count_pages",
+    "read_bytes",
+    "read_mask",
+    "read_pages",
+    "read_picture",
+    "write_mask",
+    "write_png16",
+]
 
 _PALETTE = 3  # colour type of a PNG, ISO/IEC 15948 table 11.1
 _EXPORT_AGAIN = "export the image again as PNG, JPEG or TIFF"
@@ -53,14 +62,25 @@ def read_picture(path: Path, name: str) -> Picture:
     """
     pages = read_pages(path)
     if len(pages) > 1:
-        raise SpineError(
-            f"{path} holds {len(pages)} pages where one image was expected; split it into one file a page"
-        )
+        raise SpineError(f"{path} holds {len(pages)} pages where one image was expected; split it into one file a page")
     return Picture(pages[0], Path(path), name)
 
 
+def count_pages(path: Path) -> int:
+    """The number of pages of a TIFF, 1 for a PNG or JPEG; SpineError where the file is no whole picture."""
+    data = read_bytes(path)
+    _check_whole(data, path)
+    if data.startswith((b"\x89PNG", b"\xff\xd8")):
+        return 1
+    with _quiet():
+        count = cv2.imcount(str(path))
+    if count < 1:
+        raise SpineError(f"{path} is damaged or truncated: it has no pages; copy it again, or {_EXPORT_AGAIN}")
+    return count
+
+
 def read_pages(path: Path) -> np.ndarray:
-    """Read every page of a TIFF, or the one image of a PNG or JPEG, as (P, H, W) uint16; SpineError if it cannot."""
+    """Read every page of a TIFF, or the one image of a PNG or JPEG, as (P, H, W) uint16; SpineError if not."""
     pages = [_grey(page) for page in _decode(Path(path))]
     if len({page.shape for page in pages}) > 1:
         sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages)
@@ -79,18 +99,12 @@ def read_mask(path: Path) -> np.ndarray:
         return _read_palette(path)
     pages = _decode(path)
     if len(pages) > 1:
-        raise SpineError(
-            f"{path} holds {len(pages)} pages where one mask was expected; give the label of each page"
-        )
+        raise SpineError(f"{path} holds {len(pages)} pages where one mask was expected; give the label of each page")
     page = pages[0]
     if page.ndim == 3 and np.ptp(page[..., :3], axis=2).any():
-        raise SpineError(
-            f"{path} is a colour image; a mask holds class indices: save it as grey or palette PNG"
-        )
+        raise SpineError(f"{path} is a colour image; a mask holds class indices: save it as grey or palette PNG")
     indices = _as_uint16(page if page.ndim == 2 else page[..., 0], path)
-    return (
-        indices // (255 // (2**bits - 1)) if bits < 8 else indices
-    )  # OpenCV spreads 1, 2 and 4 bits over 0..255
+    return indices // (255 // (2**bits - 1)) if bits < 8 else indices  # OpenCV spreads 1, 2 and 4 bits over 0..255
 
 
 def write_png16(pixels: np.ndarray, path: Path) -> None:
@@ -101,9 +115,7 @@ def write_png16(pixels: np.ndarray, path: Path) -> None:
 def write_mask(mask: np.ndarray, path: Path) -> None:
     """Write (H, W) class indices 0..255 as an 8-bit grey PNG, atomically."""
     if mask.size and (mask.min() < 0 or mask.max() > 255):
-        raise SpineError(
-            f"{path}: class indices reach from {mask.min()} to {mask.max()}; 0..255 can be stored"
-        )
+        raise SpineError(f"{path}: class indices reach from {mask.min()} to {mask.max()}; 0..255 can be stored")
     _write_png(mask.astype(np.uint8), np.uint8, path)
 
 
@@ -112,9 +124,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise SpineError(
-            f"{path} cannot be opened ({error.strerror}); check the path and its permissions"
-        ) from error
+        raise SpineError(f"{path} cannot be opened ({error.strerror}); check the path and its permissions") from error
     if not data:
         raise SpineError(f"{path} is empty (0 bytes); copy it again from where it came from")
     return data
@@ -129,9 +139,7 @@ def _decode(path: Path) -> list[np.ndarray]:
     except cv2.error as error:
         raise SpineError(f"{path} cannot be decoded ({error.err}); {_EXPORT_AGAIN}") from error
     if not good or not pages:
-        raise SpineError(
-            f"{path} is damaged or truncated: it cannot be decoded; copy it again, or {_EXPORT_AGAIN}"
-        )
+        raise SpineError(f"{path} is damaged or truncated: it cannot be decoded; copy it again, or {_EXPORT_AGAIN}")
     return list(pages)
 
 
@@ -197,9 +205,7 @@ def _quiet() -> Iterator[None]:
 
 def _write_png(pixels: np.ndarray, kind: type, path: Path) -> None:
     if pixels.ndim != 2 or pixels.dtype != kind or not pixels.size:
-        raise ValueError(
-            f"{path}: pixels are {pixels.dtype} {pixels.shape}; (H, W) {kind.__name__} must hold"
-        )
+        raise ValueError(f"{path}: pixels are {pixels.dtype} {pixels.shape}; (H, W) {kind.__name__} must hold")
     good, data = cv2.imencode(".png", pixels)
     if not good:
         raise SpineError(f"{path}: the PNG could not be encoded from {pixels.dtype} {pixels.shape}")

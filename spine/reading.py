@@ -7,19 +7,23 @@
         ...
     images.problems              # complete when the loop has ended: bad files, and warnings
 
-What a file is, its first bytes tell; its name counts only where they tell nothing. A bad file becomes one Problem and the
-others go on. Hidden files, and files that neither are nor claim to be images (annotations, tables), are passed over.
+What a file is, its first bytes tell; its name counts only where they tell nothing. A bad file becomes one Problem and
+the others go on. Hidden files, and files that neither are nor claim to be images (annotations, tables), are passed over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from spine.pictures import Picture, count_pages, read_pages
 from spine.problems import Problem, SpineError
+
+if TYPE_CHECKING:
+    from spine.dicom.pictures import Wanted
 
 __all__ = ["Images", "Kind", "kind_of", "read_images"]
 
@@ -95,7 +99,7 @@ def read_images(root: Path, kind: Kind = "auto", slices: int | None = None) -> I
 
 
 def kind_of(path: Path) -> str:
-    """"dicom", "picture" or "volume" by a file's first bytes, else by its suffix ("unsupported" too), else ""."""
+    """ "dicom", "picture" or "volume" by a file's first bytes, else by its suffix ("unsupported" too), else ""."""
     head = _head(path)
     if head[128:132] == b"DICM":
         return "dicom"
@@ -178,19 +182,30 @@ class _Scan:
         return Images(tuple(items), frozenset(self.names), list(self.problems), tuple(self.problems))
 
     def _take_dicom(self) -> None:
-        from spine.dicom.files import choose_pictures, find_pictures, read_pictures
+        from spine.dicom.pictures import every_image, midsagittal_images, name_of, read_pictures
+        from spine.dicom.series import find_series
 
-        found, problems = find_pictures(self.dicom, self.name)
+        series, problems = find_series(self.dicom)
+        wanted = every_image(series)
+        self.names.update(name_of(one.slice, self.name(one.slice.path)) for one in wanted)
+        self.names.update(self.name(Path(problem.path)) for problem in problems if problem.severity == "error")
         self.problems += problems
-        self.names.update(name for one in found for name in one.names)
-        self.names.update(self.name(Path(problem.path)) for problem in problems)
         if self.slices is not None:
-            found, problems = choose_pictures(found, self.slices)
+            wanted, problems = midsagittal_images(series, self.slices)
             self.problems += problems
+        for path, group in _by_path(wanted).items():
+            self.items.append(_Item(path, len(group), partial(read_pictures, path, group, self.name(path))))
 
     def name(self, path: Path) -> str:
         """A file's name in the manifest: POSIX, relative to the root."""
         return path.relative_to(self.base).as_posix()
+
+
+def _by_path(wanted: list[Wanted]) -> dict[Path, list[Wanted]]:
+    groups: dict[Path, list[Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(one.slice.path, []).append(one)
+    return groups
 
 
 def _numbered(name: str, count: int) -> list[str]:
@@ -204,4 +219,5 @@ def _read_pages(path: Path, names: list[str]) -> Iterator[Picture]:
 
 def _problem(path: Path, error: SpineError) -> Problem:
     reason, _, advice = str(error).partition("; ")
+    reason = reason.removeprefix(str(path)).lstrip(": ")  # the table has a column for the path
     return Problem(str(path), reason, advice or "copy the file again, or leave it out")

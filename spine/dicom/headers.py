@@ -34,7 +34,9 @@ def read_dataset(path: Path, pixels: bool = True) -> Dataset:
     except SpineError:
         raise
     except Exception as error:  # a broken file breaks its parser in a dozen ways
-        raise SpineError(f"{path} is a damaged or truncated DICOM file ({error}); {_AGAIN}") from error
+        raise SpineError(
+            f"{path} is a damaged or truncated DICOM file ({str(error).replace(';', ',')}); {_AGAIN}"
+        ) from error
     return dataset
 
 

@@ -80,7 +80,7 @@ def apply_window(values: np.ndarray, centre: float, width: float, function: str 
 def _decode(dataset: Dataset, indices: list[int]) -> Iterator[np.ndarray]:
     if "PixelData" not in dataset:
         raise SpineError(
-            "the file holds no integer pixel data: it ends before its image, or stores floating-point maps"
+            "the file holds no integer pixel data: it ends before its image, or stores a floating-point map"
         )
     frames = iter_pixels(dataset, indices=indices)
     for _ in indices:
@@ -88,7 +88,11 @@ def _decode(dataset: Dataset, indices: list[int]) -> Iterator[np.ndarray]:
             with quiet():
                 yield next(frames)
         except Exception as error:  # each codec fails in its own way
-            raise SpineError(f"the {_syntax(dataset)} pixel data cannot be decoded ({error})") from error
+            raise SpineError(f"the {_syntax(dataset)} pixel data cannot be decoded ({_brief(error)})") from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).replace(";", ",").split())[:200]
 
 
 def _syntax(dataset: Dataset) -> str:

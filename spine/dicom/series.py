@@ -75,7 +75,7 @@ class Series:
 
 
 def find_series(paths: Iterable[Path]) -> tuple[list[Series], list[Problem]]:
-    """Read the headers of files and group their images; a bad file becomes a Problem, an object without image a warning.
+    """Read the headers of files and group their images; a bad file is a Problem, an object without image a warning.
 
     The series are ordered by patient, study, and the first slice's number and path.
     """
@@ -86,7 +86,8 @@ def find_series(paths: Iterable[Path]) -> tuple[list[Series], list[Problem]]:
             for key, found in _images(path):
                 groups[key].append(found)
         except SpineError as error:
-            problems.append(Problem(str(path), str(error), "the other files go on without it"))
+            reason, _, advice = str(error).removeprefix(f"{path} ").rpartition("; ")
+            problems.append(Problem(str(path), reason, advice))
         except _NoImageError as remark:
             problems.append(Problem(str(path), str(remark), "nothing, unless an image was expected", "warning"))
     series = [stack for group in groups.values() for stack in _stacks(group)]
@@ -103,6 +104,8 @@ def _images(path: Path) -> list[tuple[tuple[str, float], tuple[Series, Slice]]]:
     dataset = read_dataset(path, pixels=False)
     if is_directory(dataset):
         return []
+    if "Rows" not in dataset and _kind(dataset).endswith("Image Storage"):
+        raise SpineError(f"{path} is a {_kind(dataset)} object that ends before its image; copy it again")
     if not is_image(dataset):
         raise _NoImageError(f"it is a DICOM object without an image ({_kind(dataset)})")
     try:
