@@ -31,6 +31,8 @@ FORMATS: Mapping[str, str] = {
     "yolo": "spine.annotations.yolo",
 }
 
+_LISTS = ("box", "labels", "names", "targets")  # a text would be taken as a list of its letters
+
 
 def read_annotations(format: str, path: Path | str, **options: Any) -> Reading:
     """Read a source in one of FORMATS; options as its `read` has them. SpineError on an unknown name or option."""
@@ -60,6 +62,8 @@ def _check_options(format: str, function: Callable[..., Any], options: Mapping[s
     for name in options:
         if name not in known:
             raise SpineError(f"format {format!r} has no option {name!r}; its options are {', '.join(known) or 'none'}")
+        if name in _LISTS and isinstance(options[name], str):
+            raise SpineError(f"option {name!r} is the text {options[name]!r}; it is a list, such as [{options[name]}]")
     for name, default in known.items():
         if default is inspect.Parameter.empty and name not in options:
             raise SpineError(f"format {format!r} needs the option {name!r}; its options are {', '.join(known)}")

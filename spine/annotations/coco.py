@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from spine.annotations.collector import Collector, Malformed, need, parse_json
+from spine.annotations.collector import Collector, need, parse_json, size_of, texts
 from spine.annotations.sources import image_name, source_files, split_of
-from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.files import write_json
 
 __all__ = ["read", "write"]
@@ -46,17 +46,18 @@ def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str,
     images = _by_id(collector, file, "images", records["images"], "file_name")
     boxes = _boxes(collector, file, records["annotations"], names, images)
     for identity, (where, record) in images.items():
-        image = image_name(str(record["file_name"]), folder)
-        found = Annotation(
-            image,
-            tuple(boxes.get(identity, ())),
-            labels=_texts(record.get("labels")),
-            patient=value_text(record.get(patient)),
-            sequence=value_text(record.get(sequence)),
-            split=value_text(record.get("split")) or split_of(image),
-            size=_size(record),
-        )
-        collector.add(where, found)
+        with collector.guard(where):
+            image = image_name(str(record["file_name"]), folder)
+            found = Annotation(
+                image,
+                tuple(boxes.get(identity, ())),
+                labels=texts(record.get("labels")),
+                patient=value_text(record.get(patient)),
+                sequence=value_text(record.get(sequence)),
+                split=value_text(record.get("split")) or split_of(image),
+                size=size_of(record.get("height"), record.get("width")),
+            )
+            collector.add(where, found)
 
 
 def _by_id(collector: Collector, file: Path, kind: str, records: list[Any], key: str) -> dict[Any, tuple[str, Any]]:
@@ -65,7 +66,7 @@ def _by_id(collector: Collector, file: Path, kind: str, records: list[Any], key:
     for number, record in enumerate(records):
         where = f"{file}: {kind}[{number}]"
         with collector.guard(where):
-            identity = need(record, "id", (int, str))
+            identity = need(record, "id", (int, float, str))
             need(record, key, (str, int))
             if identity in found:
                 raise Malformed(f"has the id {identity!r} of {found[identity][0]}", "give each record an id of its own")
@@ -80,7 +81,7 @@ def _boxes(
     crowds = segments = 0
     for number, record in enumerate(records):
         with collector.guard(f"{file}: annotations[{number}]"):
-            image = need(record, "image_id", (int, str))
+            image = need(record, "image_id", (int, float, str))
             if image not in images:
                 raise Malformed(f"names the image_id {image!r}, which `images` lacks")
             if record.get("iscrowd"):
@@ -95,7 +96,7 @@ def _boxes(
 
 
 def _box(collector: Collector, record: Mapping[str, Any], names: Mapping[Any, Any]) -> Box:
-    category = need(record, "category_id", (int, str))
+    category = need(record, "category_id", (int, float, str))
     if category not in names:
         raise Malformed(f"names the category_id {category!r}, which `categories` lacks")
     bbox = need(record, "bbox", list)
@@ -105,17 +106,7 @@ def _box(collector: Collector, record: Mapping[str, Any], names: Mapping[Any, An
         raise Malformed(f"bbox is {bbox!r}; it holds four numbers: x, y, width, height") from error
     corners = (x, y, x + width, y + height)
     name = str(names[category][1]["name"])
-    return collector.box(name, corners, value_text(record.get("level")), _texts(record.get("attributes")))
-
-
-def _texts(values: object) -> dict[str, str]:
-    texts = {str(key): value_text(value) for key, value in values.items()} if isinstance(values, Mapping) else {}
-    return {key: text for key, text in texts.items() if text}
-
-
-def _size(record: Mapping[str, Any]) -> tuple[int, int] | None:
-    height, width = record.get("height"), record.get("width")
-    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    return collector.box(name, corners, value_text(record.get("level")), texts(record.get("attributes")))
 
 
 def write(annotations: Iterable[Annotation], path: Path, *, labels: Sequence[str] = ()) -> None:

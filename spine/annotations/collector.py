@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from spine.annotations.sources import image_size
-from spine.annotations.types import Annotation, Box, Reading
+from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.problems import Problem, SpineError
 
-__all__ = ["Collector", "Malformed", "need", "parse_json"]
-
-
-class Malformed(Exception):
-    """A file or record that does not hold: why, and what to do about it."""
-
-    def __init__(self, reason: str, advice: str = "correct it in the source, or remove it") -> None:
-        super().__init__(reason)
-        self.advice = advice
+__all__ = ["Collector", "need", "parse_json", "size_of", "texts"]
 
 
 class Collector:
@@ -73,7 +66,7 @@ class Collector:
         return Reading(tuple(found for found in settled if found is not None), tuple(self._problems))
 
     def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
-        if len({annotation.size for _, annotation in told}) > 1:
+        if len({annotation.size for _, annotation in told if annotation.size}) > 1:
             return self._settle_by_size(told)
         (first_where, first), *others = told
         for where, annotation in others:
@@ -116,6 +109,19 @@ def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:
     if not isinstance(record[key], kind):
         raise Malformed(f"{key!r} holds {record[key]!r}, which is {type(record[key]).__name__}")
     return record[key]
+
+
+def texts(values: object) -> dict[str, str]:
+    """The known values of a parsed JSON object as text; none where it is no object."""
+    found = {str(key): value_text(value) for key, value in values.items()} if isinstance(values, Mapping) else {}
+    return {key: text for key, text in found.items() if text}
+
+
+def size_of(height: object, width: object) -> tuple[int, int] | None:
+    """The size where both are positive numbers; some tools write 0 or nothing where they do not know it."""
+    if not isinstance(height, (int, float)) or not isinstance(width, (int, float)):
+        return None
+    return (int(height), int(width)) if 1 <= height < math.inf and 1 <= width < math.inf else None
 
 
 def parse_json(path: Path) -> Any:

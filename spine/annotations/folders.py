@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from spine.annotations.collector import Collector, Malformed
+from spine.annotations.collector import Collector
 from spine.annotations.sources import is_image, split_of
-from spine.annotations.types import Annotation, Reading
+from spine.annotations.types import Annotation, Malformed, Reading
 from spine.files import atomic_file
 from spine.problems import SpineError
 
@@ -23,14 +23,14 @@ def read(
     `labels` are the known classes, all others a problem. Folders below a class folder (one a patient, say) are
     followed.
     """
-    root = images or path
-    if not root.is_dir():
-        raise SpineError(f"{root} is not a folder; give the folder that holds a folder a class")
+    if not path.is_dir():
+        raise SpineError(f"{path} is not a folder; give the folder that holds a folder a class")
+    root = images if images is not None and path.is_relative_to(images) else path
     collector = Collector()
-    for folder in _class_folders(root):
+    for folder in _class_folders(path):
         with collector.guard(folder):
             _read_class(collector, root, folder, target, labels)
-    for stray in sorted(file for file in root.iterdir() if file.is_file() and is_image(file)):
+    for stray in sorted(file for file in path.iterdir() if file.is_file() and is_image(file)):
         collector.error(stray, "lies in no class folder", "move it into the folder of its class")
     return collector.reading()
 

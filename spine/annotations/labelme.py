@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from spine.annotations.collector import Collector, Malformed, need, parse_json
+from spine.annotations.collector import Collector, need, parse_json, size_of, texts
 from spine.annotations.sources import image_name, source_files, split_of
-from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.files import write_json
 
 __all__ = ["read", "write"]
@@ -33,28 +33,25 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
     content = parse_json(file)
     shapes = need(content, "shapes", list)
     image = image_name(need(content, "imagePath", str), folder)
-    flags = content.get("flags")
     boxes = []
     for number, shape in enumerate(shapes):
         with collector.guard(f"{file}: shapes[{number}]"):
             boxes.append(_box(collector, shape))
-    height, width = content.get("imageHeight"), content.get("imageWidth")
     return Annotation(
         image,
         tuple(boxes),
-        labels={str(name): str(int(bool(flag))) for name, flag in (flags or {}).items()},
+        labels=texts(content.get("flags")),
         patient=value_text(content.get("patient_id")),
         sequence=value_text(content.get("sequence")),
         split=split_of(image),
-        size=(height, width) if isinstance(height, int) and isinstance(width, int) else None,
+        size=size_of(content.get("imageHeight"), content.get("imageWidth")),
     )
 
 
 def _box(collector: Collector, shape: Any) -> Box:
     label = str(need(shape, "label", (str, int)))
     points = _points(need(shape, "points", list))
-    attributes = shape.get("attributes") or {}
-    values = {str(name): value_text(value) for name, value in attributes.items() if value_text(value)}
+    values = texts(shape.get("attributes"))
     level = values.pop("level", "")
     return collector.box(label, _bounds(shape.get("shape_type", "polygon"), points), level, values)
 

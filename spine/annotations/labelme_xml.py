@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePath, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
-from spine.annotations.collector import Collector, Malformed
+from spine.annotations.collector import Collector, size_of
 from spine.annotations.safe_xml import child, child_text, integer, parse_xml, write_xml
 from spine.annotations.sources import image_name, source_files, split_of
-from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 
 __all__ = ["read", "write"]
 
@@ -36,7 +36,7 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
         with collector.guard(f"{file}: object {number}"):
             boxes.append(_box(collector, element))
     height, width = integer(root, "imagesize/nrows"), integer(root, "imagesize/ncols")
-    return Annotation(image, tuple(boxes), split=split_of(image), size=(height, width) if height and width else None)
+    return Annotation(image, tuple(boxes), split=split_of(image), size=size_of(height, width))
 
 
 def _box(collector: Collector, element: Element) -> Box:

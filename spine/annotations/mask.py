@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from spine.annotations.collector import Collector, Malformed
+from spine.annotations.collector import Collector
 from spine.annotations.sources import is_image, stem_of
-from spine.annotations.types import Annotation, Box, Reading
+from spine.annotations.types import Annotation, Box, Malformed, Reading
 from spine.pictures import read_mask, read_pages, write_mask
 from spine.problems import SpineError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from spine.annotations.collector import Malformed
+from spine.annotations.types import Malformed
 from spine.files import atomic_file
 
 __all__ = ["child", "child_text", "integer", "parse_xml", "write_xml"]

@@ -6,6 +6,7 @@ import posixpath
 import re
 from pathlib import Path, PurePath, PurePosixPath
 
+from spine.annotations.types import Malformed
 from spine.problems import SpineError
 
 __all__ = ["image_name", "image_size", "is_image", "source_files", "split_of", "stem_of"]
@@ -39,12 +40,15 @@ def image_name(stated: str, folder: PurePath) -> str:
     """An image as a POSIX path below its image folder, from the path that an annotation file in `folder` states.
 
     A path of another machine, or one that leads out of the image folder, is cut to its last part: it means nothing
-    here, and a source must not choose which file of this machine is opened.
+    here, and a source must not choose which file of this machine is opened. Malformed where nothing is left.
     """
     path = stated.strip().replace("\\", "/")
     absolute = path.startswith("/") or re.match(r"[A-Za-z]:", path)
     joined = posixpath.normpath(posixpath.join(folder.as_posix(), posixpath.basename(path) if absolute else path))
-    return posixpath.basename(joined) if joined.startswith("../") else joined
+    name = posixpath.basename(joined) if joined.startswith("../") else joined
+    if not posixpath.basename(path) or name in ("", ".", ".."):
+        raise Malformed(f"{stated!r} is no image's name")
+    return name
 
 
 def split_of(image: str) -> str:

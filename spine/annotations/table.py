@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from spine.annotations.collector import Collector, Malformed
+from spine.annotations.collector import Collector
 from spine.annotations.sources import image_name
-from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.files import atomic_file
 from spine.problems import SpineError
 
@@ -54,6 +54,8 @@ def read(
     """
     if repeated not in ("error", "first", "last", "all"):
         raise SpineError(f"repeated is {repeated!r}; it is one of error, first, last, all")
+    if len(separator) != 1:
+        raise SpineError(f"separator is {separator!r}; it is one character, such as ',' or ';'")
     if len(box) not in (0, 4) or (box and not label):
         raise SpineError(f"box is {list(box)} and label {label!r}; a box needs the columns x0, y0, x1, y1 and a label")
     columns = _Columns(image, patient, sequence, split, level, label, tuple(box), tuple(targets))
@@ -88,6 +90,9 @@ class _Columns:
         missing = [name for name in wanted if name and name not in header]
         if missing:
             raise SpineError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(header)}")
+        twice = [name for name in [*wanted, self.label] if header.count(name) > 1]
+        if twice:
+            raise SpineError(f"{path} has the column {twice[0]!r} twice; rename one of them")
 
 
 @dataclass
@@ -155,22 +160,38 @@ def _without_repeats(
 
 def _rows(collector: Collector, path: Path, columns: _Columns, separator: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows with stripped cells, each with the place that problems name; rows of a wrong length are problems."""
+    lines = _lines(collector, path, separator)
+    _, header = next(lines, ("", []))
+    if not header:
+        raise Malformed("is empty; it has no header", "save it again as CSV")
+    columns.check(header, path)
+    for where, cells in lines:
+        if len(cells) == len(header):
+            yield where, dict(zip(header, cells, strict=True))
+        elif any(cells):
+            reason = f"has {len(cells)} cells where the header has {len(header)}"
+            collector.error(where, reason, "correct the row; quote cells that hold the separator")
+
+
+def _lines(collector: Collector, path: Path, separator: str) -> Iterator[tuple[str, list[str]]]:
+    if not path.is_file():
+        raise SpineError(f"{path} is not a file; give a CSV table")
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = csv.reader(stream, delimiter=separator, strict=True)
-            header = [name.strip() for name in next(lines, [])]
-            columns.check(header, path)
-            for cells in lines:
-                where = f"{path}: line {lines.line_num}"
-                if len(cells) == len(header):
-                    yield where, dict(zip(header, (cell.strip() for cell in cells), strict=True))
-                elif any(cells):
-                    reason = f"has {len(cells)} cells where the header has {len(header)}"
-                    collector.error(where, reason, "correct the row; quote cells that hold the separator")
-    except FileNotFoundError as error:
-        raise SpineError(f"{path} does not exist; give a CSV file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Malformed(f"cannot be read on as CSV: {error}", "save it again as CSV in UTF-8") from error
+            # strict: an open quote would else swallow the lines after it in silence
+            rows = csv.reader(stream, delimiter=separator, strict=True)
+            while True:
+                try:
+                    cells = next(rows, None)
+                except csv.Error as error:
+                    advice = "correct the quotes of the row"
+                    collector.error(f"{path}: line {rows.line_num}", f"is no row of CSV: {error}", advice)
+                    continue
+                if cells is None:
+                    return
+                yield f"{path}: line {rows.line_num}", [cell.strip() for cell in cells]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(f"cannot be read on: {error}", "save it again as CSV in UTF-8") from error
 
 
 def _required(row: Mapping[str, str], column: str) -> str:

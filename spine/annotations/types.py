@@ -10,7 +10,15 @@ from pathlib import Path
 
 from spine.problems import Problem
 
-__all__ = ["Annotation", "Box", "Reading", "value_text"]
+__all__ = ["Annotation", "Box", "Malformed", "Reading", "value_text"]
+
+
+class Malformed(Exception):
+    """A file or record of a source that does not hold: why, and what to do about it."""
+
+    def __init__(self, reason: str, advice: str = "correct it in the source, or remove it") -> None:
+        super().__init__(reason)
+        self.advice = advice
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Box:
             return
         negative = self.x1 < self.x0 or self.y1 < self.y0
         fault = "has a negative size" if negative else "has no area"
-        raise ValueError(f"box {corners} of {self.label!r} {fault}; x1 > x0 and y1 > y0 must hold")
+        raise ValueError(f"box {corners} of {self.label!r} {fault}; finite x1 > x0 and y1 > y0 must hold")
 
 
 @dataclass(frozen=True)

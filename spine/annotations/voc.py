@@ -12,7 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from spine.annotations.collector import Collector
+from spine.annotations.collector import Collector, size_of
 from spine.annotations.safe_xml import child, child_text, integer, parse_xml, write_xml
 from spine.annotations.sources import image_name, source_files, split_of
 from spine.annotations.types import Annotation, Box, Reading, value_text
@@ -38,8 +38,7 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
         with collector.guard(where):
             boxes.append(_box(collector, where, element))
     height, width = integer(root, "size/height"), integer(root, "size/width")
-    # Some tools write a size of 0 where they do not know it.
-    return Annotation(image, tuple(boxes), split=split_of(image), size=(height, width) if height and width else None)
+    return Annotation(image, tuple(boxes), split=split_of(image), size=size_of(height, width))
 
 
 def _box(collector: Collector, where: str, element: Element) -> Box:

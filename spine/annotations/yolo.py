@@ -13,15 +13,15 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from spine.annotations.collector import Collector, Malformed
+from spine.annotations.collector import Collector
 from spine.annotations.sources import image_size, is_image, split_of
-from spine.annotations.types import Annotation, Box, Reading
+from spine.annotations.types import Annotation, Box, Malformed, Reading
 from spine.files import atomic_file
 from spine.problems import SpineError
 
 __all__ = ["read", "write"]
 
-_NO_LABELS = ("classes.txt", "train.txt", "val.txt", "test.txt")  # lists that may lie beside label files
+_LISTS = ("classes.txt", "train.txt", "val.txt", "test.txt")  # may lie beside label files
 
 
 def read(
@@ -40,15 +40,16 @@ def read(
         raise SpineError(f"{path} is not a folder; give the folder that holds data.yaml, or images and labels")
     names = tuple(names) if names else _names(path)
     root = images or path
+    pictures = sorted(file for file in root.rglob("*") if is_image(file))
+    unused = _label_files(path, {picture.parent.resolve() for picture in pictures})
     collector = Collector(labels, images)
-    label_files = {file for file in path.rglob("*.txt") if _may_hold_labels(file)}
-    for picture in sorted(file for file in root.rglob("*") if is_image(file)):
+    for picture in pictures:
         relative = PurePosixPath(picture.relative_to(root).as_posix())
-        file = _label_file(path, relative, label_files)
+        file = _label_file(path, picture, relative)
+        unused.pop(file.resolve(), None)
         with collector.guard(picture):
             collector.add(picture, _annotation(collector, picture, relative, file, names))
-        label_files.discard(file)
-    for file in sorted(label_files):
+    for file in unused.values():
         collector.error(file, "has no picture of its name", "put the picture beside it, or remove the file")
     return collector.reading()
 
@@ -57,7 +58,7 @@ def _names(path: Path) -> tuple[str, ...]:
     if (path / "data.yaml").is_file():
         return _names_of_yaml(path / "data.yaml")
     if (path / "classes.txt").is_file():
-        return tuple((path / "classes.txt").read_text(encoding="utf-8-sig").split("\n"))
+        return tuple((path / "classes.txt").read_text(encoding="utf-8-sig").strip().splitlines())
     raise SpineError(f"{path} has neither data.yaml nor classes.txt; give `names`, the classes from index 0")
 
 
@@ -73,18 +74,24 @@ def _names_of_yaml(path: Path) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _may_hold_labels(file: Path) -> bool:
-    return file.name not in _NO_LABELS and not file.name.startswith((".", "README"))
+def _label_files(path: Path, picture_folders: Collection[Path]) -> dict[Path, Path]:
+    """Text files that must be labels of a picture, by their resolved paths: those in `labels` or beside pictures."""
+    files = sorted(file for file in path.rglob("*.txt") if not file.name.startswith((".", "README")))
+    return {
+        file.resolve(): file
+        for file in files
+        if "labels" in file.parts or (file.name not in _LISTS and file.parent.resolve() in picture_folders)
+    }
 
 
-def _label_file(path: Path, relative: PurePosixPath, label_files: Collection[Path]) -> Path:
-    """The picture's label file: the last folder `images` of its path replaced by `labels`, or else beside it."""
-    beside = relative.with_suffix(".txt")
-    parts = list(beside.parts)
+def _label_file(path: Path, picture: Path, relative: PurePosixPath) -> Path:
+    """The picture's label file: the last folder `images` of its path replaced by `labels`, or below `path`."""
+    parts = list(picture.with_suffix(".txt").parts)
     if "images" in parts[:-1]:
         parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
-    choices = [path.joinpath(*parts), path / "labels" / beside, path / beside]
-    return next((file for file in choices if file in label_files), choices[0])
+    beside = relative.with_suffix(".txt")
+    choices = [Path(*parts), path / "labels" / beside, path / beside]
+    return next((file for file in choices if file.is_file()), choices[0])
 
 
 def _annotation(
@@ -150,7 +157,7 @@ def write(
     """Write `<path>/data.yaml` and `<path>/[<split>/]labels/*.txt`, with the pictures copied from `images` where given.
 
     Classes are numbered in the order of `labels`, then of appearance. It cannot hold masks, levels, values, labels of
-    the whole image, patients or sequences, and an image's folder becomes `[<split>/]images`. SpineError where an image's
+    the whole image, patients or sequences; an image's folder becomes `[<split>/]images`. SpineError where an image's
     size is not known, or two would share a name.
     """
     annotations = tuple(annotations)
