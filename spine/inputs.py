@@ -15,12 +15,13 @@ from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
+from rich import get_console
 from rich.progress import track
 
 from spine.augment.intensity import apply_intensity, draw_intensity
 from spine.augment.settings import Augmentation
 from spine.augment.spatial import affine, apply_spatial, draw_spatial
-from spine.preprocess import prepare_bytes
+from spine.preprocess import decode, prepare
 from spine.problems import SpineError
 from spine.truth import Truth
 
@@ -57,13 +58,7 @@ class Prepared:
         """Read, decode, normalise and letterbox the files by `spine.preprocess`, as every SavedModel does."""
         files, rows = np.unique([str(path) for path in paths], return_inverse=True)
         values = _storage((len(files), height, width, 1), memory_limit)
-        data = tf.data.Dataset.from_tensor_slices(files.tolist())
-        data = data.map(lambda path: _read(path, height, width, how), tf.data.AUTOTUNE)
-        batches = data.batch(16).prefetch(2).as_numpy_iterator()
-        start = 0
-        for batch in track(batches, "Preparing pictures", math.ceil(len(files) / 16), transient=True):
-            values[start : start + len(batch)] = batch
-            start += len(batch)
+        _fill(values, files.tolist(), height, width, how)
         return cls(values, rows)
 
     def batch(self, samples: Tensor) -> Tensor:
@@ -73,8 +68,22 @@ class Prepared:
         return tf.cast(stored, tf.float32) / _WHITE
 
 
-def _read(path: Tensor, height: int, width: int, how: str) -> Tensor:
-    image = prepare_bytes(tf.io.read_file(path)[tf.newaxis], height, width, how)[0]
+def _fill(values: np.ndarray, files: list[str], height: int, width: int, how: str) -> None:
+    data = tf.data.Dataset.from_tensor_slices(files).map(lambda file: _read(file, height, width, how), tf.data.AUTOTUNE)
+    pictures = data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+    silent = not get_console().is_terminal
+    for row in track(range(len(files)), "Preparing pictures", transient=True, disable=silent):
+        try:
+            values[row] = next(pictures)
+        except tf.errors.OpError as error:
+            raise SpineError(
+                f"{files[row]} cannot be read as PNG or JPEG: {error.message}; "
+                "see `spine data check`, or build the dataset again"
+            ) from error
+
+
+def _read(file: Tensor, height: int, width: int, how: str) -> Tensor:
+    image = prepare(decode(tf.io.read_file(file))[tf.newaxis], height, width, how)[0]
     return tf.cast(tf.round(image * _WHITE), tf.uint16)
 
 
