@@ -109,7 +109,7 @@ def test_the_verdict_claims_what_is_clear(tmp_path):
 
 
 def test_the_verdict_claims_nothing_without_evidence(tmp_path):
-    found = verdict_of(tmp_path, (0.9, 0.9))
+    found = evaluated(write_experiment(tmp_path, members=("first", "second"), noise=(0.9, 0.9), **FAST))
     assert found["comparisons"][1]["identical"]
     assert found["verdict"].startswith("No evidence that the ensemble is better than the best single member")
 
