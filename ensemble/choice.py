@@ -76,10 +76,11 @@ def _why(members: np.ndarray, spread: np.ndarray, evaluated: int) -> str:
         return f"The only one of {evaluated} weight vectors with this score."
     few = members == members[0]
     near = few & (spread == spread[0])
-    noun = "member" if members[0] == 1 else "members"
-    text = f"Of {len(members)} weight vectors with this score, {few.sum()} with the fewest members ({members[0]} {noun})"
+    text = f"{len(members)} of {evaluated} weight vectors have this score"
     if few.sum() == 1:
-        return f"Of {len(members)} weight vectors with this score, the one with the fewest members ({members[0]})."
+        return f"{text}; this one has the fewest members ({members[0]})."
+    share = "all" if few.all() else f"{few.sum()} of them"
+    text = f"{text}, {share} with the fewest members ({members[0]})"
     if near.sum() == 1:
-        return f"{text}; of these the nearest to equal weights."
-    return f"{text}, {near.sum()} of them equally near to equal weights; of these the first."
+        return f"{text}; of these it is the nearest to equal weights."
+    return f"{text}; of the {near.sum()} nearest to equal weights it is the first."

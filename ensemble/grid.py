@@ -29,6 +29,7 @@ def search_grid(objective: Objective, grid: Simplex, *, progress: bool = False) 
 
 
 def _gains(objective: Objective, grid: Simplex, progress: bool) -> np.ndarray:
+    from rich.console import Console
     from rich.progress import track
 
     def chunk(start: int) -> np.ndarray:
@@ -36,9 +37,9 @@ def _gains(objective: Objective, grid: Simplex, progress: bool) -> np.ndarray:
 
     starts = range(0, grid.size, CHUNK)
     with ThreadPoolExecutor(_cores()) as pool:
-        chunks = track(
-            pool.map(chunk, starts), "weight search", len(starts), transient=True, disable=not progress
-        )
+        chunks = pool.map(chunk, starts)
+        if progress:
+            chunks = iter(track(chunks, "weight search", len(starts), console=Console(stderr=True), transient=True))
         return np.concatenate(list(chunks))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ensemble.compiled import compiled
 from ensemble.fuse import weighted_mean
 from ensemble.stack import Stack
 from ensemble.undecided import Undecided
@@ -20,7 +21,8 @@ from spine.problems import SpineError
 __all__ = ["Objective"]
 
 Scores = Callable[[np.ndarray], np.ndarray]  # weights (V, M) -> scores (V,)
-BLOCK = 65_536  # numbers in one intermediate array, so that it stays in the cache
+WORTH_COMPILING = 100_000_000  # samples that are ranked; below it NumPy is done before numba is imported
+BLOCK = 16_384  # numbers in one intermediate array, so that it stays in the cache
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,18 @@ class Objective:
     scores: Scores
 
     @classmethod
-    def of(cls, metric: str, stack: Stack) -> Objective:
-        """The objective of that name; SpineError where it is unknown or undefined on this truth."""
+    def of(cls, metric: str, stack: Stack, vectors: int = 1) -> Objective:
+        """The objective of that name; SpineError where it is unknown or undefined on this truth.
+
+        `vectors`, how many are going to be scored, decides whether compiling pays.
+        """
         reference = metrics.metric(metric)
         if np.isnan(reference.function(stack.truth, stack.probabilities[0])):
             raise SpineError(
                 f"{metric} is not defined on a truth that holds only the classes {np.unique(stack.truth).tolist()}; "
                 "choose accuracy or log_loss, or search on a split that holds every class"
             )
-        build = _BUILDERS.get(metric)
-        scores = build(stack) if build else _one_by_one(stack, reference.function)
+        scores = _BUILDERS.get(metric, _one_by_one)(metric, stack, vectors)
         return cls(metric, reference.higher_is_better, scores)
 
     def gains(self, weights: np.ndarray) -> np.ndarray:
@@ -53,38 +57,22 @@ class Objective:
         return gain if self.higher_is_better else -gain
 
 
-def accuracies(confusions: np.ndarray) -> np.ndarray:
-    """Share of the diagonal in each of (V, C, C)."""
-    return _hits(confusions).sum(axis=1) / confusions.sum(axis=(1, 2))
+def _of_the_class(metric: str, stack: Stack, vectors: int) -> Scores:
+    """Metrics of the predicted class: each cell of a confusion matrix is one row, counted as often as it says."""
+    classes = stack.probabilities.shape[2]
+    true, called = np.divmod(np.arange(classes * classes), classes)
+    certain = np.eye(classes)[called]
+    undecided = Undecided.from_probabilities(stack.probabilities, stack.truth)
+    count = undecided.counter(vectors)
+
+    def scores(weights: np.ndarray) -> np.ndarray:
+        cells = undecided.confusions(weights, count).reshape(len(weights), -1)
+        return metrics.metric(metric).function(true, certain, cells)
+
+    return scores
 
 
-def balanced_accuracies(confusions: np.ndarray) -> np.ndarray:
-    """Mean recall over the classes that occur in the truth, for each of (V, C, C)."""
-    actual = confusions.sum(axis=2)
-    present = actual[0] > 0
-    return (_hits(confusions)[:, present] / actual[:, present]).mean(axis=1)
-
-
-def macro_f1s(confusions: np.ndarray) -> np.ndarray:
-    """Mean F1 over the classes that occur in the truth, for each of (V, C, C)."""
-    actual, called = confusions.sum(axis=2), confusions.sum(axis=1)
-    present = actual[0] > 0
-    return (2 * _hits(confusions)[:, present] / (actual + called)[:, present]).mean(axis=1)
-
-
-def _hits(confusions: np.ndarray) -> np.ndarray:
-    return np.diagonal(confusions, axis1=1, axis2=2)
-
-
-def _counted(ratio: Scores) -> Callable[[Stack], Scores]:
-    def build(stack: Stack) -> Scores:
-        undecided = Undecided.from_probabilities(stack.probabilities, stack.truth)
-        return lambda weights: ratio(undecided.confusions(weights))
-
-    return build
-
-
-def _log_loss(stack: Stack) -> Scores:
+def _log_loss(metric: str, stack: Stack, vectors: int) -> Scores:
     right = np.take_along_axis(stack.probabilities, stack.truth[None, :, None], axis=2)[:, :, 0]
 
     def losses(weights: np.ndarray) -> np.ndarray:
@@ -93,34 +81,54 @@ def _log_loss(stack: Stack) -> Scores:
     return lambda weights: np.concatenate([losses(block) for block in _blocks(weights, right.shape[1])])
 
 
-def _roc_auc(stack: Stack) -> Scores:
+def _roc_auc(metric: str, stack: Stack, vectors: int) -> Scores:
     classes = stack.probabilities.shape[2]
     chosen = [1] if classes == 2 else np.unique(stack.truth)
-    against_rest = [_area(stack.probabilities[:, :, label], stack.truth == label) for label in chosen]
+    count = compiled(twice_won_by_merging) if vectors * len(stack.truth) > WORTH_COMPILING else twice_won
+    against_rest = [_area(stack.probabilities[:, :, label], stack.truth == label, count) for label in chosen]
     return lambda weights: np.mean([area(weights) for area in against_rest], axis=0)
 
 
-def _area(scores: np.ndarray, positive: np.ndarray) -> Scores:
+def _area(scores: np.ndarray, positive: np.ndarray, count: Callable[..., np.ndarray]) -> Scores:
     above, below = scores[:, positive], scores[:, ~positive]
 
     def areas(weights: np.ndarray) -> np.ndarray:
         blocks = _blocks(weights, scores.shape[1])
-        counts = [_twice_won(_fused(block, above), _fused(block, below)) for block in blocks]
-        return np.concatenate(counts) / (2 * above.shape[1] * below.shape[1])
+        won = [count(_sorted(_fused(block, above)), _sorted(_fused(block, below))) for block in blocks]
+        return np.concatenate(won) / (2 * above.shape[1] * below.shape[1])
 
     return areas
 
 
-def _twice_won(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Twice the number of pairs that (V, P) wins against (V, Q), row by row; a tie is half a win, so whole numbers."""
-    above.sort(axis=1)
-    below.sort(axis=1)
+def twice_won(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Twice the pairs that (V, P) wins against (V, Q), a tie being half a win: whole numbers (V,). Rows are sorted."""
     return np.array(
         [
             np.searchsorted(low, high, side="left").sum() + np.searchsorted(low, high, side="right").sum()
             for high, low in zip(above, below, strict=True)
         ]
     )
+
+
+def twice_won_by_merging(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The same for numba."""
+    out = np.empty(len(above), np.int64)
+    for v in range(len(above)):
+        less, not_more, won = 0, 0, 0  # how many of below[v] are less than, and not more than, the value at hand
+        for value in above[v]:
+            while less < below.shape[1] and below[v, less] < value:
+                less += 1
+            not_more = max(not_more, less)
+            while not_more < below.shape[1] and below[v, not_more] <= value:
+                not_more += 1
+            won += less + not_more
+        out[v] = won
+    return out
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    values.sort(axis=1)
+    return values
 
 
 def _blocks(weights: np.ndarray, samples: int) -> Iterator[np.ndarray]:
@@ -133,15 +141,17 @@ def _fused(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return weighted_mean(list(values), list(weights.T[:, :, None]))
 
 
-def _one_by_one(stack: Stack, function: Callable[[np.ndarray, np.ndarray], float]) -> Scores:
-    members = list(stack.probabilities)
+def _one_by_one(metric: str, stack: Stack, vectors: int) -> Scores:
+    members, function = list(stack.probabilities), metrics.metric(metric).function
     return lambda weights: np.array([function(stack.truth, weighted_mean(members, row)) for row in weights])
 
 
-_BUILDERS: dict[str, Callable[[Stack], Scores]] = {
-    "accuracy": _counted(accuracies),
-    "balanced_accuracy": _counted(balanced_accuracies),
-    "macro_f1": _counted(macro_f1s),
+_OF_THE_CLASS = (
+    *("accuracy", "balanced_accuracy", "macro_f1", "sensitivity", "recall"),
+    *("specificity", "precision", "f1", "matthews"),
+)
+_BUILDERS: dict[str, Callable[[str, Stack, int], Scores]] = {
+    **dict.fromkeys(_OF_THE_CLASS, _of_the_class),
     "roc_auc": _roc_auc,
     "log_loss": _log_loss,
 }

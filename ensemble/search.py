@@ -93,26 +93,26 @@ def search_weights(
         raise SpineError(f"task {task!r} has no weight search; it is one of classification")
     if method not in METHODS:
         raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
-    steps, stack = steps_of(step), Stack.from_members(members, truth)
-    objective = Objective.of(metric, stack)
+    stack, grid = Stack.from_members(members, truth), Simplex(len(members), steps_of(step))
+    objective = Objective.of(metric, stack, grid.size if method == "grid" else 1)
     facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed}
     facts["inputs_hash"] = fingerprint([facts, stack.hash])
     record = Record(stack.names, objective, facts, storage, study_name)
     if method in SAMPLERS:
-        choice = record.search(method, steps=steps, trials=trials, seed=seed, progress=progress)
+        choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
-        choice = _choose(method, objective, len(stack.names), steps, progress)
+        choice = _choose(method, objective, grid, progress)
         if storage is not None:
             record.write(choice)
     return _result(stack, objective, choice, method, step)
 
 
-def _choose(method: str, objective: Objective, members: int, steps: int, progress: bool) -> Choice:
+def _choose(method: str, objective: Objective, grid: Simplex, progress: bool) -> Choice:
     if method == "grid":
-        return search_grid(objective, Simplex(members, steps), progress=progress)
+        return search_grid(objective, grid, progress=progress)
     if method == "greedy":
-        return search_greedy(objective, members, steps)
-    weights = np.eye(members) if method == "best" else np.full((1, members), 1 / members)
+        return search_greedy(objective, grid.members, grid.steps)
+    weights = np.eye(grid.members) if method == "best" else np.full((1, grid.members), 1 / grid.members)
     return Choice.of(weights, objective.gains(weights))
 
 
@@ -121,7 +121,7 @@ def _result(stack: Stack, objective: Objective, choice: Choice, method: str, ste
         return dict(zip(stack.names, row.tolist(), strict=True))
 
     def score(weights: Mapping[str, float]) -> float:
-        return metrics.metric(objective.metric).function(stack.truth, stack.fused(weights))
+        return float(metrics.metric(objective.metric).function(stack.truth, stack.fused(weights)))
 
     pairs = zip(choice.weights, objective.score_of(choice.gains).tolist(), strict=True)
     best = tuple(Point(named(row), value) for row, value in pairs)
@@ -142,7 +142,7 @@ def _result(stack: Stack, objective: Objective, choice: Choice, method: str, ste
 
 
 def run(experiment: Experiment) -> list[Path]:
-    """Search on the validation predictions and write weights.json, search.csv and the study; skipped where unchanged."""
+    """Search on validation predictions; write weights.json, search.csv and the study, or skip what is unchanged."""
     directory, settings = experiment.ensemble_directory, experiment.search
     predictions = read_split(experiment, SPLIT)
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}

@@ -46,16 +46,20 @@ class Stack:
     def hash(self) -> str:
         """Fingerprint of names, probabilities and truth."""
         digest = hashlib.sha256(repr((self.names, self.probabilities.shape)).encode())
-        digest.update(np.ascontiguousarray(self.probabilities))
-        digest.update(np.ascontiguousarray(self.truth))
+        digest.update(self.probabilities.tobytes())
+        digest.update(self.truth.tobytes())
         return digest.hexdigest()
 
 
 def _require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
-        raise SpineError(f"member {name!r} is {array.shape}; give probabilities (N, C), N >= 1 samples and C >= 2 classes")
+        raise SpineError(
+            f"member {name!r} is {array.shape}; give probabilities (N, C), N >= 1 samples and C >= 2 classes"
+        )
     if array.shape != shape:
-        raise SpineError(f"member {name!r} is {array.shape}, the first member is {shape}; predict all on the same samples")
+        raise SpineError(
+            f"member {name!r} is {array.shape}, the first member is {shape}; predict all on the same samples"
+        )
     if array.dtype.kind != "f":
         raise SpineError(f"member {name!r} holds {array.dtype}; give floating-point probabilities")
     if not np.isfinite(array).all():

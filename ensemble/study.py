@@ -6,7 +6,7 @@ attribute `weights`. The study's user attributes tell metric, method, step and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,8 @@ class Record:
                 self._enqueue_known(study)
             left = ((steps + 1) ** len(self.names) if method == "optuna-grid" else trials) - done
             if left > 0:
-                study.optimize(lambda trial: self._try(trial, steps, method), left, show_progress_bar=progress)
+                with _bar(left, progress) as advance:
+                    study.optimize(lambda trial: self._try(trial, steps, method), left, callbacks=[advance])
             return self._choice(_finished(study))
 
     def _try(self, trial: Trial, steps: int, method: str) -> float:
@@ -146,6 +147,17 @@ def _finished(study: Study) -> list[FrozenTrial]:
     from optuna.trial import TrialState
 
     return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+@contextmanager
+def _bar(total: int, shown: bool) -> Iterator[Callable[..., None]]:
+    """A progress bar over trials, as the callback that moves it on."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
+        task = progress.add_task("weight search", total=total)
+        yield lambda *_: progress.advance(task)
 
 
 @contextmanager

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
+
+from ensemble.compiled import compiled
 
 __all__ = ["Undecided"]
 
 MARGIN = 1e-12  # a lead larger than this survives the rounding of a float64 weighted sum
-WORTH_COMPILING = 400_000_000  # multiply-adds; below it NumPy ends before numba has been imported and has compiled
-BLOCK = 65_536  # numbers in one NumPy intermediate, so that it stays in the cache
+WORTH_COMPILING = 300_000_000  # multiply-adds; below it NumPy is done before numba is imported
+BLOCK = 16_384  # numbers in one NumPy intermediate, so that it stays in the cache
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,19 @@ class Undecided:
         patterns = rows[:, 1:].reshape(-1, members, classes).transpose(1, 2, 0)
         return cls(np.ascontiguousarray(patterns), rows[:, 0].astype(np.int64), times, settled)
 
-    def confusions(self, weights: np.ndarray) -> np.ndarray:
+    def counter(self, vectors: int) -> Callable[..., None]:
+        """The function that counts fastest where `vectors` weight vectors are to be looked at in all."""
+        work = vectors * self.patterns.size
+        return compiled(count_with_loops) if work > WORTH_COMPILING else count_with_numpy
+
+    def confusions(self, weights: np.ndarray, count: Callable[..., None] | None = None) -> np.ndarray:
         """Confusion matrices (V, C, C) int64 of weight vectors (V, M), fast where neighbours share their first weights.
 
         The class is the argmax of the float64 sum of weight times probability, members in order, lowest on a tie.
         """
         out = np.repeat(self.settled[None], len(weights), axis=0)
         if self.truth.size:
-            count = _compiled() if len(weights) * self.patterns.size > WORTH_COMPILING else count_with_numpy
+            count = count or self.counter(len(weights))
             count(np.ascontiguousarray(weights), self.patterns, self.truth, self.times, out)
         return out
 
@@ -77,16 +83,6 @@ def count_with_numpy(
         repeated = np.broadcast_to(times, cells.shape)
         counts = np.bincount(cells.ravel(), repeated.ravel(), minlength=len(block) * classes * classes)
         out[start : start + rows] += counts.reshape(-1, classes, classes).astype(np.int64)
-
-
-@cache
-def _compiled() -> Callable[..., None]:
-    from numba import njit
-
-    try:
-        return njit(cache=True, nogil=True)(count_with_loops)
-    except RuntimeError:  # no place is writable to keep the compiled function in
-        return njit(nogil=True)(count_with_loops)
 
 
 def count_with_loops(
