@@ -80,7 +80,7 @@ def count_pages(path: Path) -> int:
 
 
 def read_pages(path: Path) -> np.ndarray:
-    """Read every page of a TIFF, or the one image of a PNG or JPEG, as (P, H, W) uint16; SpineError if not."""
+    """Read every page of a TIFF, or the one image of a PNG or JPEG, as (P, H, W) uint16, or raise SpineError."""
     pages = [_grey(page) for page in _decode(Path(path))]
     if len({page.shape for page in pages}) > 1:
         sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages)
@@ -89,7 +89,7 @@ def read_pages(path: Path) -> np.ndarray:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read class indices as (H, W) uint16: a grey, 1-bit or palette file (the palette's indices count, not its colours).
+    """Read class indices as (H, W) uint16: a grey, 1-bit or palette file (its indices count, not its colours).
 
     Raises SpineError for a colour image, for several pages (see `read_pages`) and for an unreadable file.
     """

@@ -8,7 +8,7 @@
     images.problems              # complete when the loop has ended: bad files, and warnings
 
 What a file is, its first bytes tell; its name counts only where they tell nothing. A bad file becomes one Problem and
-the others go on. Hidden files, and files that neither are nor claim to be images (annotations, tables), are passed over.
+the others go on. Hidden files and files that neither are nor claim to be images (annotations, tables) are passed over.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from spine.dicom.headers import is_directory, is_image, quiet, read_dataset
 from spine.dicom.sequence import sequence_of
 from spine.files import atomic_file
 from spine.problems import Problem, SpineError
+from spine.reading import kind_of
 
 __all__ = ["deidentify", "deidentify_dataset"]
 
@@ -39,7 +40,7 @@ def deidentify(source: Path, target: Path) -> list[Problem]:
 
     A copy is `<patient>/<study>/<series>/<image>.dcm`, each a salted hash. Returns the bad files (errors; the good ones
     go on) and the images that may show burned-in text (warnings). DICOMDIRs, and files that are not DICOM, are not
-    copied; the latter are listed. Raises SpineError where `source` does not exist or holds `target`.
+    copied; the latter are listed as warnings. Raises SpineError where `source` does not exist or holds `target`.
     """
     source, target = Path(source), Path(target)
     if not source.exists():
@@ -49,10 +50,12 @@ def deidentify(source: Path, target: Path) -> list[Problem]:
     problems = []
     for path in _files(source):
         try:
-            problems += _copy(path, target)
+            with quiet():
+                problems += _copy(path, target)
         except SpineError as error:
             reason, _, advice = str(error).removeprefix(f"{path} ").rpartition("; ")
-            problems.append(Problem(str(path), reason, advice))
+            severity = "error" if kind_of(path) == "dicom" else "warning"
+            problems.append(Problem(str(path), reason, advice, severity))
     return problems
 
 
@@ -60,12 +63,11 @@ def deidentify_dataset(dataset: Dataset) -> None:
     """De-identify a dataset in place; its pixels stay as they are."""
     patient = str(dataset.get("PatientID") or dataset.get("PatientName") or dataset.get("StudyInstanceUID") or "")
     contrast = sequence_of(dataset)
-    with quiet():
-        for element in dataset:
-            if element.VR == "SQ":
-                for item in element.value:
-                    _clean_item(item)
-        anonymize_dataset(dataset, base_rules_gen=_rules)
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _clean_item(item)
+    anonymize_dataset(dataset, base_rules_gen=_rules)
     dataset.PatientID = dataset.PatientName = privacy.pseudonym(patient)
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = _METHOD
@@ -90,7 +92,7 @@ def _copy(path: Path, target: Path) -> list[Problem]:
     name = _file_name(dataset, path)
     try:
         deidentify_dataset(dataset)
-        with atomic_file(target / name) as temporary, quiet():
+        with atomic_file(target / name) as temporary:
             dataset.save_as(temporary, enforce_file_format=True)
     except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
         detail = str(error).replace(";", ",")
@@ -99,9 +101,13 @@ def _copy(path: Path, target: Path) -> list[Problem]:
 
 
 def _check_length(dataset: Dataset, path: Path) -> None:
-    if not is_image(dataset) or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+    if not is_image(dataset):
         return
-    length, expected = len(dataset.get("PixelData") or b""), get_expected_length(dataset)
+    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise SpineError(f"{path} is truncated: it ends before its pixels; copy it again")
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in dataset:
+        return
+    length, expected = len(dataset.PixelData), get_expected_length(dataset)
     if length < expected:
         raise SpineError(f"{path} is truncated: it holds {length} of {expected} bytes of pixels; copy it again")
 
@@ -128,7 +134,7 @@ def _file_name(dataset: Dataset, path: Path) -> Path:
 
 @cache
 def _actions() -> dict[tuple[int, ...], Action]:
-    """The profile's table, with UIDs and patient ids hashed, and sequences of references kept (their UIDs are hashed)."""
+    """The profile's table, with UIDs and patient ids hashed, and references kept, since their UIDs are hashed."""
     actions = initialize_actions_2024b()
     for tag, action in actions.items():
         if action.__name__ == "replace_UID":

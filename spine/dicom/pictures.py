@@ -84,10 +84,10 @@ def _of_patient(series: list[Series], slices: int) -> tuple[list[Wanted], list[P
             continue
         if one.modality not in _VOLUMETRIC:
             wanted += every_image([one])
-        elif len(one.slices) > 1:
+        elif len(one.slices) > 1 and not one.positions:
             problems.append(_without_geometry(one))
         elif not stacks:
-            wanted += every_image([one])
+            wanted.append(Wanted(one, one.slices[0]))
     return wanted, problems
 
 

@@ -110,7 +110,7 @@ def _grey(raw: np.ndarray, dataset: Dataset, frame: int) -> tuple[np.ndarray, st
 
 def _luma(colour: np.ndarray) -> np.ndarray:
     if colour.dtype.itemsize > 2:
-        raise SpineError(f"the colours have {8 * colour.dtype.itemsize} bits; 8 and 16 can be read")
+        raise SpineError(f"the colours have {8 * colour.dtype.itemsize} bits, where 8 and 16 can be read")
     return np.rint(colour[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint16)
 
 
@@ -173,7 +173,7 @@ def _fit(raw: np.ndarray, values: np.ndarray, limits: tuple[float, float], datas
             return fitted
     fitted = _shift(np.sign(slope) * raw, tuple(sorted(np.sign(slope) * limit for limit in _stored_limits(dataset))))
     if fitted is None:
-        raise SpineError(f"the values reach from {values.min()} to {values.max()}; 16 bits cannot hold them")
+        raise SpineError(f"the values reach from {values.min()} to {values.max()}; more than 16 bits hold")
     values, limits, note = fitted
     return values, limits, "; ".join(filter(None, [f"rescale slope {slope:g} not applied", note]))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from spine.dicom.headers import frame_count, is_directory, is_image, macro, read_dataset
+from spine.dicom.headers import frame_count, is_directory, is_image, macro, quiet, read_dataset
 from spine.dicom.sequence import sequence_of
 from spine.problems import Problem, SpineError
 
@@ -83,8 +83,9 @@ def find_series(paths: Iterable[Path]) -> tuple[list[Series], list[Problem]]:
     problems = []
     for path in paths:
         try:
-            for key, found in _images(path):
-                groups[key].append(found)
+            with quiet():
+                for key, found in _images(path):
+                    groups[key].append(found)
         except SpineError as error:
             reason, _, advice = str(error).removeprefix(f"{path} ").rpartition("; ")
             problems.append(Problem(str(path), reason, advice))
