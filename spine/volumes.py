@@ -8,6 +8,8 @@ looks as radiologists view it, and slice k of a label volume is the mask of slic
 from __future__ import annotations
 
 import gzip
+import math
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +116,7 @@ def _check_range(volume: Volume, values: np.ndarray, what: str) -> None:
 
 
 def _read(path: Path, read: Callable[[], Any]) -> Any:
-    _check_gzip(Path(path))
+    _check_whole(Path(path))
     try:
         return read()
     except RuntimeError as error:
@@ -123,13 +125,27 @@ def _read(path: Path, read: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _check_gzip(path: Path) -> None:
-    # SimpleITK fills what a truncated .nii.gz lacks, and says nothing; gzip's own checksum tells.
-    if path.suffix != ".gz" or not path.is_file():
+def _check_whole(path: Path) -> None:
+    # SimpleITK fills what a truncated NIfTI lacks, and says nothing.
+    if not path.is_file() or not path.name.endswith((".nii", ".nii.gz")):
         return
     try:
-        with gzip.open(path) as stream:
-            while stream.read(1 << 20):
-                pass
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            expected, length = _nifti_length(stream.read(352)), 352
+            while block := stream.read(1 << 20):
+                length += len(block)
     except (OSError, EOFError, zlib.error) as error:
         raise SpineError(f"{path} is damaged or truncated ({error}); copy it again from where it came from") from error
+    if length < expected:
+        raise SpineError(f"{path} is truncated: it holds {length} of {expected} bytes; copy it again")
+
+
+def _nifti_length(header: bytes) -> int:
+    """Bytes that a NIfTI-1 file must hold by its header's dim, bitpix and vox_offset; 0 for anything else."""
+    order = next((order for order in "<>" if header[:4] == struct.pack(f"{order}i", 348)), None)
+    if order is None or len(header) < 348:
+        return 0
+    dim = struct.unpack_from(f"{order}8h", header, 40)
+    (bits,) = struct.unpack_from(f"{order}h", header, 72)
+    (offset,) = struct.unpack_from(f"{order}f", header, 108)
+    return int(offset) + math.prod(max(1, size) for size in dim[1 : dim[0] + 1]) * bits // 8

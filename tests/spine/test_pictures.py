@@ -1,0 +1,107 @@
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from spine.pictures import Picture, count_pages, read_mask, read_pages, read_picture, write_mask, write_png16
+from spine.problems import SpineError
+
+GREY16 = np.array([[0, 1, 255], [256, 4095, 65535]], np.uint16)
+GREY8 = np.array([[0, 1, 127], [128, 254, 255]], np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("pixels", [GREY8, GREY16], ids=["8 bit", "16 bit"])
+def test_values_are_kept(tmp_path, suffix, pixels):
+    cv2.imwrite(str(tmp_path / f"a{suffix}"), pixels)
+    picture = read_picture(tmp_path / f"a{suffix}", f"a{suffix}")
+    assert picture.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(picture.pixels, pixels)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_equal_channels_keep_their_value(tmp_path, kind):
+    grey = np.arange(256 * 4, dtype=np.uint16).reshape(32, 32).astype(kind)
+    cv2.imwrite(str(tmp_path / "a.png"), np.dstack([grey] * 3))
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png", "a").pixels, grey)
+
+
+def test_colour_becomes_luma(tmp_path):
+    red, green, blue = 200, 100, 50
+    Image.new("RGB", (2, 2), (red, green, blue)).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png", "a").pixels[0, 0] == round(0.299 * red + 0.587 * green + 0.114 * blue)
+
+
+def test_png16_round_trip(tmp_path):
+    write_png16(GREY16, tmp_path / "a.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), GREY16)
+    with pytest.raises(ValueError, match="uint8"):
+        write_png16(GREY8, tmp_path / "b.png")
+
+
+def test_pages_of_a_tiff(tmp_path):
+    pages = [GREY8, GREY8 // 2, GREY8 * 0]
+    cv2.imwritemulti(str(tmp_path / "a.tif"), pages)
+    assert count_pages(tmp_path / "a.tif") == 3
+    np.testing.assert_array_equal(read_pages(tmp_path / "a.tif"), np.stack(pages))
+    with pytest.raises(SpineError, match="3 pages"):
+        read_picture(tmp_path / "a.tif", "a")
+
+
+def test_a_palette_mask_holds_indices_not_colours(tmp_path):
+    image = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8), mode="P")
+    image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    image.save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png").tolist() == [[0, 1], [2, 1]]
+
+
+def test_a_one_bit_mask_is_0_and_1(tmp_path):
+    Image.fromarray(np.eye(3, dtype=bool)).save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png").tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_a_mask_is_no_colour_image(tmp_path):
+    Image.new("RGB", (2, 2), (1, 2, 3)).save(tmp_path / "m.png")
+    with pytest.raises(SpineError, match="colour"):
+        read_mask(tmp_path / "m.png")
+
+
+def test_mask_round_trip_and_range(tmp_path):
+    mask = np.array([[0, 225], [100, 1]])
+    write_mask(mask, tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), mask)
+    with pytest.raises(SpineError, match="256"):
+        write_mask(mask * 0 + 256, tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.95])
+def test_a_truncated_file_is_refused(tmp_path, suffix, kept):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    data = cv2.imencode(suffix, pixels)[1].tobytes()
+    (tmp_path / f"a{suffix}").write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(SpineError, match=f"a{suffix} .*truncated"):
+        read_picture(tmp_path / f"a{suffix}", "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "0 bytes"), (b"no picture at all", "not a PNG"), (None, "cannot be opened")]
+)
+def test_what_is_no_picture_is_named(tmp_path, content, reason):
+    path = tmp_path / "a.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SpineError, match=reason) as error:
+        read_picture(path, "a.png")
+    assert str(path) in str(error.value)
+
+
+def test_values_that_16_bits_cannot_hold_are_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.tif"), np.array([[0.5, 1.0]], np.float32))
+    with pytest.raises(SpineError, match="whole numbers"):
+        read_picture(tmp_path / "a.tif", "a")
+
+
+def test_a_picture_is_valid():
+    with pytest.raises(ValueError, match="uint16"):
+        Picture(GREY8, None, "a")
