@@ -69,6 +69,8 @@ def write_mr_series(
         raise ValueError(f"order is {list(order)}; it names each of the {len(pixels)} slices once")
     directory.mkdir(parents=True, exist_ok=True)
     dataset = _series_dataset(series)
+    dataset.BitsStored = 12 if pixels.max(initial=0) < 2**12 else 16
+    dataset.HighBit = dataset.BitsStored - 1
     files = [directory] * len(pixels)
     for number, index in enumerate(order, start=1):
         files[index] = directory / f"IM{number:04d}.dcm"
@@ -123,7 +125,7 @@ def _set_acquisition(dataset: Dataset, series: MRSeries) -> None:
     dataset.WindowCenter, dataset.WindowWidth = series.window
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+    dataset.BitsAllocated, dataset.PixelRepresentation = 16, 0
 
 
 def _set_slice(dataset: Dataset, pixels: np.ndarray, series: MRSeries, index: int, number: int) -> None:
@@ -135,8 +137,6 @@ def _set_slice(dataset: Dataset, pixels: np.ndarray, series: MRSeries, index: in
     dataset.ImagePositionPatient = [round(float(value), 4) for value in position]
     dataset.SliceLocation = round(float(position @ series.normal), 4)
     dataset.Rows, dataset.Columns = pixels.shape
-    if pixels.max() > 4095:
-        dataset.BitsStored, dataset.HighBit = 16, 15
     dataset.PixelData = pixels.astype("<u2").tobytes()
     dataset["PixelData"].VR = "OW"
 

@@ -7,6 +7,7 @@ The plane is sagittal: first coordinate towards posterior, second towards inferi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -81,14 +82,19 @@ class Spine:
         return _smooth(np.concatenate([f.place(np.array([-f.depth / 2 - gap, 0])) for f in frames]))
 
 
-def superellipse(depth: float, height: float, power: float, count: int = 72) -> np.ndarray:
-    """Outline |x / (depth / 2)|^power + |y / (height / 2)|^power = 1, (count, 2)."""
+def superellipse(depth: float, height: float, power: float) -> np.ndarray:
+    """Outline |x / (depth / 2)|^power + |y / (height / 2)|^power = 1, (72, 2)."""
+    return _unit_superellipse(power) * (depth / 2, height / 2)
+
+
+@lru_cache(maxsize=32)
+def _unit_superellipse(power: float, side: int = 18) -> np.ndarray:
     # Evenly along a square, then drawn in to the curve: corners and edges are sampled alike.
-    side = np.linspace(-1, 1, count // 4, endpoint=False)
-    one = np.ones_like(side)
-    square = np.concatenate([np.stack(xy, 1) for xy in ((one, side), (-side, one), (-one, -side), (side, -one))])
-    radius = (np.abs(square) ** power).sum(axis=1, keepdims=True) ** (1 / power)
-    return square / radius * np.array([depth, height]) / 2
+    run, one = np.linspace(-1, 1, side, endpoint=False), np.ones(side)
+    square = np.concatenate([np.stack(xy, 1) for xy in ((one, run), (-run, one), (-one, -run), (run, -one))])
+    unit = square / (np.abs(square) ** power).sum(axis=1, keepdims=True) ** (1 / power)
+    unit.setflags(write=False)
+    return unit
 
 
 def body_outline(frame: Frame, below: Disc, above: Disc, wave: np.ndarray, rim: float = 0.0) -> np.ndarray:

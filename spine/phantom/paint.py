@@ -61,12 +61,12 @@ class _Painter:
         self.canvas.fill(_closed(front, -60.0), self.tissue["bowel"])
         for _ in range(26):
             centre = self.rng.uniform((-10, -20), self.extent * (0.5, 1.1))
-            size, lateral = self.rng.uniform(8, 32, 2), self.rng.uniform(-30, 30)
+            (wide, high), lateral = self.rng.uniform(8, 32, 2), self.rng.uniform(-30, 30)
             level = self.rng.choice([0.02, 0.5, 1.0, 1.4]) * self.tissue["bowel"]
             near = max(0.3, 1 - abs(self.offset - lateral) / 60)
-            limit = np.interp(centre[1], *front[::-1].T[::-1]) - size[0] / 2
+            limit = np.interp(centre[1], *front[::-1].T[::-1]) - wide / 2
             centre[0] = min(centre[0], limit)
-            self.canvas.fill(centre + superellipse(*(size * near), 2.3), level)
+            self.canvas.fill(centre + superellipse(wide * near, high * near, 2.3), level)
 
     def _skin(self, depth: float) -> np.ndarray:
         """A line `depth` mm under the skin of the back."""
@@ -77,6 +77,7 @@ class _Painter:
         if lateral < 0.1:
             return
         near, far = self.spine.before(4)[60:], self.spine.before(4 + 17 * np.sqrt(lateral))[60:]
+        far = near + (far - near) * np.clip(np.linspace(0.1, 12, len(near)), 0, 1)[:, None] ** 0.5
         self.canvas.fill(np.concatenate([near, far[::-1]]), self.tissue["vessel"])
 
     def _back(self) -> None:
@@ -202,7 +203,8 @@ def paint_axial(patient: Patient, shape: tuple[int, int], spacing: float, sequen
     canvas = Canvas(shape, spacing, tissue["air"])
     middle = np.array(shape[::-1]) * spacing / 2
     for depth, signal in ((0.0, tissue["fat"]), (patient.fat, tissue["muscle"])):
-        canvas.fill(middle + superellipse(*(0.94 * 2 * middle - depth), 2.4), signal)
+        width, height = 1.88 * middle - depth
+        canvas.fill(middle + superellipse(width, height, 2.4), signal)
     for centre, width, height, name in (
         *(((0, -18), 50, 36, "cortex"), ((0, -18), 46, 32, "annulus"), ((0, -17), 26, 18, "marrow")),
         *(((0, 8), 20, 15, "csf"), ((0, 32), 8, 32, "cortex"), ((0, 32), 5, 28, "marrow")),

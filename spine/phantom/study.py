@@ -107,9 +107,19 @@ def _write_patient(index: int, settings: PhantomSettings, studies: Path) -> list
     files, instances = _write_sagittal(patient, scanner, main, 3, folder, rng)
     middle = scanner.slices // 2
     return [
-        _Picture(files[i].relative_to(studies).as_posix(), patient, main.name, instances[i])
+        _Picture(files[i].relative_to(studies).as_posix(), patient, main.name, _whole(instances[i]))
         for i in (middle - 1, middle, middle + 1)
     ]
+
+
+def _whole(instances: np.ndarray) -> np.ndarray:
+    """Each body and disc as one 8-connected component: of one that the picture's edge cuts in two, the larger part."""
+    kept = instances.copy()
+    for value in np.unique(instances[instances >= BODY]):
+        _, parts, statistics, _ = cv2.connectedComponentsWithStats((instances == value).astype(np.uint8))
+        largest = 1 + np.argmax(statistics[1:, cv2.CC_STAT_AREA])
+        kept[(parts > 0) & (parts != largest)] = 0
+    return kept
 
 
 def _write_sagittal(
@@ -124,9 +134,9 @@ def _write_sagittal(
     foot = plane.foot[0] * orientation[0] + plane.foot[1] * orientation[1]
     first = rng.normal(0, 15, 3) - foot + steps[0] * scanner.gap * normal
     series = _series(patient, scanner, sequence, number, pixels, orientation, first)
-    order = range(scanner.slices)
+    order = list(range(scanner.slices))
     if scanner.interleaved:
-        order = [*order[0::2], *order[1::2]]
+        order = order[0::2] + order[1::2]
     return write_mr_series(pixels, series, folder / sequence.folder, order), [found for _, found in planes]
 
 
@@ -194,7 +204,8 @@ def _write_mask(picture: _Picture, masks: Path) -> None:
 
 
 def _coco(pictures: list[_Picture]) -> dict[str, object]:
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for image_id, picture in enumerate(pictures, start=1):
         height, width = picture.instances.shape
         images.append(
