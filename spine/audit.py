@@ -141,19 +141,27 @@ def _equal_images(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _near_equal(manifest: Manifest, pictures: _Pictures) -> Iterator[Problem]:
-    images = _with_part(manifest).set_index("sample").loc[pictures.samples]
+    images = _with_part(manifest).set_index("sample").reindex(pictures.samples)
+    rows = np.flatnonzero(images["part"].notna())
+    images, thumbnails = images.iloc[rows], pictures.thumbnails[rows]
     part, digest = images["part"].to_numpy(), images["sha256"].to_numpy()
-    for start in range(0, len(part), BLOCK):
-        correlation = pictures.thumbnails[start : start + BLOCK] @ pictures.thumbnails.T
-        for row, column in zip(*np.nonzero(correlation > NEAR_EQUAL), strict=True):
-            first = start + row
-            if first < column and part[first] != part[column] and digest[first] != digest[column]:
-                yield Problem(
-                    str(manifest.image_path(pictures.samples[first])),
-                    f"looks like {pictures.samples[column]} in another split (correlation {correlation[row, column]:.3f})",
-                    "look at both; if they show one patient, give them one patient id",
-                    "warning",
-                )
+    for first, second, correlation in _alike(thumbnails):
+        if part[first] != part[second] and digest[first] != digest[second]:
+            yield Problem(
+                str(manifest.image_path(images.index[first])),
+                f"looks like {images.index[second]} in another split (correlation {correlation:.3f})",
+                "look at both; if they show one patient, give them one patient id",
+                "warning",
+            )
+
+
+def _alike(thumbnails: np.ndarray) -> Iterator[tuple[int, int, float]]:
+    """Pairs first < second of vectors that correlate above NEAR_EQUAL, a block of rows in memory at a time."""
+    for start in range(0, len(thumbnails), BLOCK):
+        correlation = thumbnails[start : start + BLOCK] @ thumbnails.T
+        for row, second in zip(*np.nonzero(correlation > NEAR_EQUAL), strict=True):
+            if start + row < second:
+                yield start + row, second, float(correlation[row, second])
 
 
 def _masks(manifest: Manifest) -> Iterator[Problem]:
@@ -212,8 +220,7 @@ def _labels_follow_source(manifest: Manifest) -> Iterator[Problem]:
         table = pd.crosstab(group["source"], group["value"]).to_numpy()
         if min(table.shape) < 2 or (strength := cramers_v(table)) < FOLLOWS:
             continue
-        baseline = (table / table.sum(axis=0)).T[np.arange(table.shape[1]), :]
-        guessed = _balanced_accuracy(table, baseline)
+        guessed = _balanced_accuracy(table)
         yield Problem(
             str(manifest.root / "labels.csv"),
             f"{target} follows the source (Cramér's V {strength:.2f}): the source alone, without a picture, gives "
@@ -233,11 +240,11 @@ def cramers_v(table: np.ndarray) -> float:
     return float(np.sqrt(corrected / least)) if least > 0 else 0.0
 
 
-def _balanced_accuracy(table: np.ndarray, rates: np.ndarray) -> float:
-    """Mean recall of guessing, for each source, the class whose members come from it most often."""
-    guess = rates.argmax(axis=0)
-    hits = [table[guess == value, value].sum() / table[:, value].sum() for value in range(table.shape[1])]
-    return float(np.mean(hits))
+def _balanced_accuracy(table: np.ndarray) -> float:
+    """Mean recall over classes of the guess that each source (row) is the class (column) with most of its members there."""
+    rates = table / table.sum(axis=0)
+    guess = rates.argmax(axis=1)
+    return float(np.mean([rates[guess == value, value].sum() for value in range(table.shape[1])]))
 
 
 def _inconsistent_levels(manifest: Manifest) -> Iterator[Problem]:

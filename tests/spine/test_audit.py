@@ -1,0 +1,140 @@
+import cv2
+import numpy as np
+import pytest
+
+from spine.audit import NEAR_EQUAL, audit, check, cramers_v, thumbnail
+from spine.pictures import write_png16
+from tests.spine.dataset_on_disk import smooth_noise, write_dataset
+
+SPLITS = [("a", "train", ""), ("b", "train", ""), ("c", "validation", ""), ("d", "test", "")]
+
+
+def _dataset(root, **changes):
+    given = {
+        "pictures": {sample: smooth_noise(number) for number, sample in enumerate("abcd")},
+        "splits": SPLITS,
+        "labels": [(sample, "", "grade", "1") for sample in "abcd"],
+    }
+    return write_dataset(root, **{**given, **changes})
+
+
+def _reasons(manifest, severity):
+    return [problem.reason for problem in audit(manifest) if problem.severity == severity]
+
+
+def test_a_good_dataset_has_no_problems(tmp_path):
+    assert audit(_dataset(tmp_path)) == []
+
+
+def test_a_patient_in_two_splits_is_an_error(tmp_path):
+    manifest = _dataset(tmp_path, patient={"a": "p", "d": "p"})
+    assert _reasons(manifest, "error") == ["patient 'p' is in test and train"]
+
+
+def test_a_patient_in_two_folds_is_an_error(tmp_path):
+    folds = [("a", "train", "0"), ("b", "train", "1"), ("c", "train", "1"), ("d", "test", "")]
+    manifest = _dataset(tmp_path, splits=folds, patient={"a": "p", "b": "p"})
+    assert _reasons(manifest, "error") == ["patient 'p' is in train fold 0 and train fold 1"]
+
+
+def test_equal_images_across_splits_are_an_error_and_within_one_are_not(tmp_path):
+    pictures = {"a": smooth_noise(0), "b": smooth_noise(0), "c": smooth_noise(1), "d": smooth_noise(1)}
+    reasons = _reasons(_dataset(tmp_path, pictures=pictures), "error")
+    assert reasons == ["is the same picture as d in another split"]
+
+
+@pytest.mark.parametrize("change", ["jpeg", "half", "gamma", "bright"])
+def test_a_changed_copy_across_splits_is_a_warning(tmp_path, change):
+    pixels = smooth_noise(0)
+    grey = (pixels // 256).astype(np.uint8)
+    copy = {
+        "jpeg": lambda: cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 0),
+        "half": lambda: cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+        "gamma": lambda: 255 * (grey / 255.0) ** 0.8,
+        "bright": lambda: grey * 0.8 + 20,
+    }[change]()
+    pictures = {sample: smooth_noise(number) for number, sample in enumerate("abc")}
+    manifest = _dataset(tmp_path, pictures={**pictures, "d": copy.astype(np.uint16)})
+    assert [reason[:20] for reason in _reasons(manifest, "warning")] == ["looks like d in anot"]
+
+
+def test_real_pictures_of_different_patients_stay_below_the_threshold(spine_data):
+    files = sorted((spine_data / "spider-lumbar" / "midsagittal" / "images").glob("*.png"))
+    vectors = np.stack([thumbnail(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)) for file in files])
+    patients = np.array([file.name[:4] for file in files])
+    others = patients[:, None] != patients[None]
+    assert (vectors @ vectors.T)[others].max() < NEAR_EQUAL - 0.03
+
+
+def test_unreadable_and_changed_files_are_errors(tmp_path):
+    manifest = _dataset(tmp_path)
+    manifest.image_path("a").write_bytes(b"")
+    write_png16(smooth_noise(9), manifest.image_path("b"))
+    manifest.image_path("c").unlink()
+    reasons = _reasons(manifest, "error")
+    assert len(reasons) == 3
+    assert any("SHA-256" in reason for reason in reasons)
+
+
+def test_masks_that_are_empty_or_hold_an_unnamed_index(tmp_path):
+    empty, strange = np.zeros((48, 64), np.uint8), np.full((48, 64), 3, np.uint8)
+    manifest = _dataset(tmp_path, masks={"a": empty, "b": strange}, mask_labels=["disc"])
+    assert _reasons(manifest, "warning") == ["is empty: background only"]
+    assert _reasons(manifest, "error") == ["holds index 3; the labels are disc"]
+
+
+def test_a_box_that_leaves_its_picture(tmp_path):
+    manifest = _dataset(tmp_path, boxes=[("a", "0", "disc", 50.0, 0.0, 65.0, 10.0, "")])
+    assert _reasons(manifest, "warning") == ["box 0 (50.0, 0.0, 65.0, 10.0) of a leaves its picture of 48 x 64"]
+
+
+def test_a_split_that_lacks_a_class(tmp_path):
+    labels = [("a", "", "grade", "2"), *[(sample, "", "grade", "1") for sample in "bcd"]]
+    reasons = _reasons(_dataset(tmp_path, labels=labels), "warning")
+    assert reasons == ["split test has no sample with grade = 2", "split validation has no sample with grade = 2"]
+
+
+def test_labels_that_follow_the_source(tmp_path):
+    samples = [f"s{number}" for number in range(24)]
+    source = {sample: "ct" if number < 12 else "mr" for number, sample in enumerate(samples)}
+    value = {sample: source[sample] for sample in samples} | {"s0": "mr"}  # 23 of 24
+    manifest = write_dataset(
+        tmp_path,
+        {sample: smooth_noise(number) for number, sample in enumerate(samples)},
+        labels=[(sample, "", "kind", value[sample]) for sample in samples],
+        source=source,
+    )
+    (reason,) = _reasons(manifest, "warning")
+    assert f"balanced accuracy {(11 / 11 + 12 / 13) / 2:.2f} where chance is 0.50" in reason
+
+
+def test_cramers_v_of_independent_and_of_equal_variables():
+    assert cramers_v(np.array([[50, 50], [50, 50]])) == 0
+    assert cramers_v(np.array([[500, 0], [0, 500]])) == pytest.approx(1, abs=1e-3)
+    # 2 x 2 without the correction: |ad - bc| / sqrt of the margins' product; the correction takes 1 / (n - 1) off V^2
+    table, n = np.array([[30, 10], [10, 30]]), 80
+    phi2 = ((30 * 30 - 10 * 10) / 40**2) ** 2
+    assert cramers_v(table) == pytest.approx(np.sqrt((phi2 - 1 / (n - 1)) / (1 - 1 / (n - 1))))
+
+
+def test_one_level_of_a_patient_with_two_grades(tmp_path):
+    manifest = _dataset(
+        tmp_path,
+        patient={"a": "p", "b": "p"},
+        level={"a": "3", "b": "3"},
+        labels=[("a", "", "grade", "1"), ("b", "", "grade", "2"), ("c", "", "grade", "1"), ("d", "", "grade", "1")],
+    )
+    assert "level 3 of patient 'p' has grade = 1 and 2" in _reasons(manifest, "warning")
+
+
+def test_the_table_counts_patients_samples_and_labels(tmp_path):
+    _dataset(tmp_path, patient={"a": "p", "b": "p"})
+    table, problems = check(tmp_path)
+    cells = [list(column.cells) for column in table.columns]
+    assert problems == []
+    assert cells == [
+        ["patients", "samples", "grade = 1"],
+        ["1", "2", "2"],
+        ["1", "1", "1"],
+        ["1", "1", "1"],
+    ]

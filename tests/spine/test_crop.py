@@ -1,0 +1,98 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from spine.crop import CropSettings, crop_samples, grow
+from spine.manifest import Manifest
+from spine.pictures import read_mask, read_picture
+from spine.problems import SpineError
+from tests.spine.dataset_on_disk import smooth_noise, write_dataset
+
+DISCS = CropSettings(label="disc", grow=0.1)
+
+
+def test_ten_percent_is_shared_by_both_sides():
+    assert grow((20, 30, 40, 50), 0.1, 100, 100) == (20 - 1, 30 - 1, 40 + 1, 50 + 1)
+    assert grow((20, 30, 60, 50), 0.1, 100, 100) == (20 - 2, 30 - 1, 60 + 2, 50 + 1)
+
+
+def test_every_pixel_that_the_grown_box_touches_belongs_to_it():
+    assert grow((20, 30, 30, 40), 0.1, 100, 100) == (19, 29, 31, 41)  # 19.5, 29.5, 30.5, 40.5
+    assert grow((2.2, 3.0, 4.0, 5.7), 0, 10, 10) == (2, 3, 4, 6)
+
+
+def test_a_region_ends_at_the_edge_of_its_picture():
+    assert grow((0, 0, 20, 20), 0.1, 20, 15) == (0, 0, 15, 20)
+
+
+def test_a_box_outside_its_picture_is_an_error():
+    with pytest.raises(SpineError, match="outside"):
+        grow((30, 0, 40, 10), 0.1, 20, 20)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:20, 10:30] = 2
+    return write_dataset(
+        tmp_path / "whole",
+        {"a": smooth_noise(1), "b": smooth_noise(2)},
+        masks={"a": mask},
+        mask_labels=["vertebra", "disc"],
+        boxes=[
+            ("a", "0", "disc", 10.0, 10.0, 30.0, 20.0, "1"),
+            ("a", "1", "disc", 10.0, 24.0, 30.0, 34.0, "2"),
+            ("a", "2", "vertebra", 0.0, 0.0, 40.0, 40.0, ""),
+            ("b", "0", "disc", 20.0, 10.0, 40.0, 30.0, "1"),
+        ],
+        labels=[("a", "0", "grade", "4"), ("b", "0", "grade", "2"), ("a", "", "sex", "f")],
+        splits=[("a", "train", ""), ("b", "test", "")],
+        patient={"a": "p1", "b": "p2"},
+        spacing_y={"a": 0.5},
+    )
+
+
+def test_crops_carry_what_their_parent_and_box_know(whole, tmp_path):
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", DISCS)
+    row = crops.images.set_index("sample").loc["a_disc0"]
+    assert (row["patient"], row["parent"], row["level"], row["spacing_y"]) == ("p1", "a", "1", 0.5)
+    assert (row["x0"], row["y0"], row["x1"], row["y1"]) == (9, 9, 31, 21)
+    assert (row["height"], row["width"]) == (12, 22)
+    assert crops.values("grade") == {"a_disc0": "4", "b_disc0": "2"}
+    assert crops.samples_in("test") == ["b_disc0"]
+
+
+def test_the_pixels_and_the_mask_are_the_parents(whole, tmp_path):
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", DISCS)
+    pixels = read_picture(crops.image_path("a_disc0"), "a_disc0").pixels
+    np.testing.assert_array_equal(pixels, smooth_noise(1)[9:21, 9:31])
+    mask = read_mask(crops.mask_path("a_disc0"))
+    assert mask[0].max() == 0
+    assert (mask[1:11, 1:21] == 2).all()
+    assert not crops.mask_path("b_disc0").exists()
+
+
+def test_a_written_crop_dataset_reads_as_it_is(whole, tmp_path):
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", DISCS)
+    assert Manifest.read(tmp_path / "crops").data_hash == crops.data_hash
+
+
+def test_boxes_without_the_required_target_are_left_out(whole, tmp_path):
+    settings = CropSettings(label="disc", require="grade")
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", settings)
+    assert crops.images["sample"].tolist() == ["a_disc0", "b_disc0"]
+
+
+def test_detected_boxes_have_labels_where_they_match_a_true_one(whole, tmp_path):
+    detected = pd.DataFrame(
+        [("a", "0", "disc", 11.0, 10.0, 30.0, 21.0, ""), ("a", "", "disc", 40.0, 30.0, 60.0, 40.0, "")],
+        columns=whole.boxes.columns,
+    )
+    crops = crop_samples(whole, detected, tmp_path / "crops", DISCS)
+    assert crops.images["sample"].tolist() == ["a_disc0", "a_discn1"]
+    assert crops.values("grade") == {"a_disc0": "4"}
+
+
+def test_no_box_to_crop_is_an_error_that_names_the_labels(whole, tmp_path):
+    with pytest.raises(SpineError, match="disc, vertebra"):
+        crop_samples(whole, whole.boxes, tmp_path / "crops", CropSettings(label="disk"))
