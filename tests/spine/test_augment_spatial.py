@@ -138,3 +138,20 @@ def test_probability_leaves_the_rest_where_it_is():
     assert still.mean() == pytest.approx(0.7, abs=0.03)
     np.testing.assert_array_equal(drawn.scale.numpy()[still], 1)
     np.testing.assert_array_equal(drawn.flip_y.numpy()[still], 1)
+
+
+def test_every_image_of_a_batch_moves_by_its_own_draw():
+    settings = Augmentation.model_validate(
+        {"rotation": 25, "zoom": 0.15, "shift": 0.1, "horizontal_flip": True, "vertical_flip": True}
+    )
+    count = 16
+    matrices = affine(draw_spatial(settings, count, [7, 7]), HEIGHT, WIDTH)
+    images = apply_spatial(square(np.float32).repeat(count, axis=0), matrices, "constant").numpy()
+    masks = apply_spatial_to_masks(square(np.uint8).repeat(count, axis=0), matrices).numpy()
+    whole = (0, 0, WIDTH, HEIGHT)
+    boxes, there = apply_spatial_to_boxes(np.array([[whole, SQUARE]] * count, np.float32), matrices, HEIGHT, WIDTH)
+    assert there.numpy().all()
+    assert len({tuple(bounds(masks[i : i + 1])) for i in range(count)}) > count / 2
+    for i in range(count):
+        assert np.abs(bounds(images[i : i + 1] > 0.5) - boxes[i, 1]).max() <= 1
+        assert np.abs(bounds(masks[i : i + 1]) - boxes[i, 1]).max() <= 1
