@@ -12,6 +12,7 @@ and the `level` and corners (x0, y0, x1, y1) of its region in the parent. Changi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,7 @@ LABELS = ("sample", "box", "target", "value")
 SPLITS = ("sample", "split", "fold")
 SPLIT_NAMES = ("train", "validation", "test")
 
+_SAMPLE = r"[\w-][\w.-]*"  # a file's name on every system, and no way out of the dataset's directory
 _NUMBERS = {"height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1"}
 _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 
@@ -41,7 +43,8 @@ _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 class Manifest:
     """A dataset in memory: its tables as data frames (text columns are `str`, "" where empty), its folder `root`.
 
-    Raises SpineError where a table lacks a column, a sample occurs twice, or a box, label or split names no sample.
+    Raises SpineError where a table lacks a column, a sample occurs twice or cannot be a file's name, or a box, label or
+    split names no sample.
     """
 
     root: Path
@@ -60,6 +63,11 @@ class Manifest:
         if len(repeated):
             raise SpineError(f"{self.root}/images.csv names {repeated[0]!r} twice; a sample has one row")
         known = set(self.images["sample"])
+        if unsafe := sorted(sample for sample in known if not re.fullmatch(_SAMPLE, sample)):
+            raise SpineError(
+                f"{self.root}/images.csv names the sample {unsafe[0]!r}, which cannot be a file's name; use letters, "
+                "digits, '.', '_' and '-'"
+            )
         for name in ("boxes", "labels", "splits"):
             strangers = sorted(set(getattr(self, name)["sample"]) - known)
             if strangers:

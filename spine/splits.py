@@ -107,9 +107,7 @@ def split_by_fractions(
     draws = [_draw(groups, len(names), parts / parts.sum(), rng) for _ in range(DRAWS)]
     best = min(draws, key=lambda draw: _distance(draw, profile, parts / parts.sum()))
     if len(np.unique(best)) < len(parts):
-        raise SpineError(
-            f"{len(names)} patients leave a part of {_told(fractions)} empty; raise its fraction"
-        )
+        raise SpineError(f"{len(names)} patients leave a part of {_told(fractions)} empty; raise its fraction")
     return {name: list(fractions)[part] for name, part in zip(names, best, strict=True)}
 
 
@@ -191,15 +189,11 @@ def _strata(
     return [np.array(groups[key]) for key in sorted(groups, key=str)]
 
 
-def _draw(
-    groups: list[np.ndarray], total: int, fractions: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _draw(groups: list[np.ndarray], total: int, fractions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One stratified draw: the part (P,) of each patient."""
     parts = np.empty(total, dtype=int)
     for group in groups:
-        parts[rng.permutation(group)] = np.repeat(
-            np.arange(len(fractions)), _shares(len(group), fractions, rng)
-        )
+        parts[rng.permutation(group)] = np.repeat(np.arange(len(fractions)), _shares(len(group), fractions, rng))
     return parts
 
 

@@ -40,14 +40,16 @@ class Records:
     mask_labels: list[str] = field(default_factory=list)
     patients: dict[str, str] = field(default_factory=dict)
     stated: dict[str, str] = field(default_factory=dict)
+    orphans: list[str] = field(default_factory=list)  # pictures of unknown patients, each its own patient
     _taken: set[str] = field(default_factory=set)
 
     def add(self, source: Source, picture: Picture, told: Annotation) -> None:
         """Write one picture and its mask, and note its rows."""
         hide = bool(picture.series) if source.pseudonymise is None else source.pseudonymise
         patient = _patient_by_name(source.patient, picture.name) or told.patient or picture.patient
-        # Whose picture it is, is not known: it then counts as a patient of its own.
-        patient = patient or f"{source.name}/{picture.name}"
+        if not patient:
+            self.orphans.append(picture.name)
+            patient = f"{source.name}/{picture.name}"
         sequence = told.sequence or picture.sequence
         shown = pseudonym(patient) if hide else patient
         sample = self._sample(source, picture, shown if hide else "", sequence)

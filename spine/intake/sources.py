@@ -24,7 +24,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
 
     if not source.images.exists():
         raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
-    told = _Told()
+    told, known = _Told(), len(records.orphans)
     for one in source.annotations:
         reading = _read(one, source, scratch)
         records.problems += reading.problems
@@ -36,6 +36,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
         records.problems += merged.problems
         records.add(source, picture, merged.annotation)
     records.problems += [*images.problems, *_missing(source, told, images.names)]
+    records.problems += _without_patient(source, records.orphans[known:])
 
 
 class _Told:
@@ -101,3 +102,13 @@ def _missing(source: Source, told: _Told, present: Collection[str]) -> Iterator[
                 "an annotation names this image, and it is not there",
                 "add the image, or remove it from the annotation",
             )
+
+
+def _without_patient(source: Source, names: list[str]) -> Iterator[Problem]:
+    if names:
+        yield Problem(
+            str(source.images),
+            f"the patient of {len(names)} pictures is not known, such as {names[0]}: each counts as a patient of its own",
+            f"if some share a patient, give source {source.name} a `patient` expression that tells it from the name",
+            "warning",
+        )

@@ -1,0 +1,270 @@
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from spine.intake import DataConfig, build, load_data_config
+from spine.manifest import Manifest
+from spine.phantom import PhantomSettings, generate
+from spine.pictures import read_mask, read_picture, write_mask
+from spine.problems import SpineError
+
+PATIENTS = ("p1", "p2", "p3", "p4")
+
+
+def _write_source(root):
+    """Four patients, two 20 x 30 pictures each; COCO boxes, a table of grades, masks of the first pictures."""
+    (root / "images").mkdir(parents=True)
+    images, boxes, rows = [], [], ["image,level,x0,y0,x1,y1,grade"]
+    for number, patient in enumerate(PATIENTS):
+        for slice_ in (0, 1):
+            name = f"{patient}_{slice_}.png"
+            pixels = np.random.default_rng(10 * number + slice_).integers(0, 255, (20, 30), dtype=np.uint8)
+            cv2.imwrite(str(root / "images" / name), pixels)
+            images.append({"id": len(images) + 1, "file_name": name, "height": 20, "width": 30})
+            boxes.append({"id": len(boxes) + 1, "image_id": len(images), "category_id": 1, "bbox": [2, 4, 10, 6]})
+            rows.append(f"{name},1,2,4,12,10,{number + 1}")
+        mask = np.zeros((20, 30), np.uint8)
+        mask[4:10, 2:12] = 1
+        write_mask(mask, root / "masks" / f"{patient}_0.png")
+    coco = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "disc"}]}
+    (root / "coco.json").write_text(json.dumps(coco))
+    (root / "discs.csv").write_text("\n".join(rows) + "\n")
+
+
+def _config(root, **changes):
+    table = {"format": "table", "path": root / "discs.csv", "box": ["x0", "y0", "x1", "y1"], "label": "disc"}
+    source = {
+        "name": "mr",
+        "images": root / "images",
+        "patient": r"(?P<patient>p\d)_",
+        "annotations": [
+            {"format": "coco", "path": root / "coco.json"},
+            {**table, "level": "level", "targets": ["grade"], "join": True},
+            {"format": "mask", "path": root / "masks", "labels": ["disc"]},
+        ],
+    }
+    given = {
+        "name": "tiny",
+        "output": root.parent / "out",
+        "sources": [{**source, **changes.pop("source", {})}],
+        "targets": {"degeneration": {"of": "grade", "at_least": 3, "labels": ["normal", "degenerated"]}},
+        "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
+    }
+    return DataConfig.model_validate({**given, **changes})
+
+
+@pytest.fixture
+def source(tmp_path):
+    _write_source(tmp_path / "source")
+    return tmp_path / "source"
+
+
+def _problems(result, severity="error"):
+    return [problem for problem in result.problems if problem.severity == severity]
+
+
+def test_pictures_boxes_labels_masks_and_patients_come_together(source):
+    result = build(_config(source))
+    manifest = Manifest.read(result.root)
+    assert _problems(result) == []
+    assert manifest.images["sample"].tolist() == [f"mr_{patient}_{slice_}" for patient in PATIENTS for slice_ in (0, 1)]
+    assert manifest.images["patient"].tolist() == [patient for patient in PATIENTS for _ in (0, 1)]
+    # The COCO box and the table's are one box, with the table's level.
+    assert manifest.boxes.groupby("sample").size().tolist() == [1] * 8
+    assert set(manifest.boxes["level"]) == {"1"}
+    assert manifest.labels["value"].tolist() == ["normal"] * 4 + ["degenerated"] * 4
+    assert manifest.splits.merge(manifest.images, on="sample").groupby("patient")["split"].nunique().tolist() == [1] * 4
+    assert read_mask(manifest.mask_path("mr_p1_0")).sum() == 6 * 10
+    expected = cv2.imread(str(source / "images" / "p2_1.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(read_picture(manifest.image_path("mr_p2_1"), "").pixels, expected)
+
+
+def test_crops_take_the_place_of_whole_images(source):
+    result = build(_config(source, crop={"label": "disc", "grow": 0.2, "require": "degeneration"}))
+    manifest = Manifest.read(result.root)
+    assert manifest.images[["height", "width"]].drop_duplicates().to_numpy().tolist() == [[8, 12]]
+    assert manifest.values("degeneration")["mr_p4_1_disc0"] == "degenerated"
+    assert {path.name for path in (result.root / "images").iterdir()} == {f"{s}.png" for s in manifest.images["sample"]}
+    assert not [path for path in result.root.iterdir() if path.name.startswith(".")]
+
+
+def test_unchanged_inputs_are_skipped_and_changed_ones_are_not(source):
+    config = _config(source)
+    first, again = build(config), build(config)
+    assert (first.skipped, again.skipped) == (False, True)
+    assert again.counts.equals(first.counts)
+    assert not build(_config(source, splits={"train": 0.25, "validation": 0.25, "test": 0.5})).skipped
+    (source / "discs.csv").write_text((source / "discs.csv").read_text().replace(",4\n", ",1\n"))
+    changed = Manifest.read(build(_config(source)).root)
+    assert changed.labels["value"].tolist() == ["normal"] * 4 + ["degenerated"] * 2 + ["normal"] * 2
+
+
+def test_two_builds_are_equal_byte_for_byte(source, tmp_path):
+    one = build(_config(source)).root
+    other = build(_config(source, output=tmp_path / "other")).root
+    for path in ("images.csv", "boxes.csv", "labels.csv", "splits.csv", "dataset.json", "images/mr_p1_0.png"):
+        assert (one / path).read_bytes() == (other / path).read_bytes()
+
+
+def test_a_folder_that_no_build_wrote_is_not_replaced(source, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(SpineError, match="no build has written"):
+        build(_config(source))
+
+
+def test_bad_input_is_listed_and_the_good_goes_on(source):
+    images = source / "images"
+    (images / "empty.png").write_bytes(b"")
+    (images / "text.png").write_text("not a picture")
+    whole = (images / "p1_0.png").read_bytes()
+    (images / "p1_0.png").write_bytes(whole[: len(whole) // 2])
+    coco = json.loads((source / "coco.json").read_text())
+    coco["images"].append({"id": 99, "file_name": "gone.png", "height": 20, "width": 30})
+    coco["annotations"] += [
+        {"id": 97, "image_id": 3, "category_id": 1, "bbox": [2, 12, 0, 6]},
+        {"id": 98, "image_id": 3, "category_id": 7, "bbox": [2, 12, 4, 6]},
+        {"id": 99, "image_id": 3, "category_id": 1, "bbox": [40, 0, 4, 6]},
+    ]
+    (source / "coco.json").write_text(json.dumps(coco))
+    (source / "discs.csv").write_text((source / "discs.csv").read_text().replace("12,10,4\n", "12,10,severe\n"))
+    result = build(_config(source))
+    told = " ".join(f"{problem.path} {problem.reason}" for problem in _problems(result))
+    wanted = ("empty.png", "text.png", "p1_0.png", "gone.png", "no area", "category_id 7", "outside", "severe")
+    assert [word for word in wanted if word not in told] == []
+    assert all(problem.advice for problem in result.problems)
+    manifest = Manifest.read(result.root)
+    assert len(manifest.images) == 7
+    assert len(pd.read_csv(result.root / "problems.csv")) == len(result.problems)
+    assert build(_config(source)).problems == result.problems  # also when it is skipped
+
+
+def test_a_mask_of_another_size_leaves_its_picture_without(source):
+    write_mask(np.ones((5, 5), np.uint8), source / "masks" / "p1_0.png")
+    result = build(_config(source))
+    (problem,) = _problems(result)
+    assert "p1_0.png" in problem.path
+    assert "5" in problem.reason
+    assert Manifest.read(result.root).images.set_index("sample").loc["mr_p1_0", "mask_sha256"] == ""
+
+
+def test_no_picture_at_all_is_an_error(source):
+    shutil.rmtree(source / "images")
+    (source / "images").mkdir()
+    with pytest.raises(SpineError, match="no image could be read"):
+        build(_config(source))
+
+
+def test_a_failed_build_leaves_what_was_there(source):
+    root = build(_config(source)).root
+    before = (root / "images.csv").read_bytes()
+    for path in (source / "images").glob("p[2-4]*"):
+        path.unlink()
+    with pytest.raises(SpineError, match="patients"):
+        build(_config(source))
+    assert (root / "images.csv").read_bytes() == before
+    assert [path.name for path in root.parent.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_pictures_of_unknown_patients_count_each_as_one_and_say_so(source):
+    result = build(_config(source, source={"patient": ""}))
+    assert Manifest.read(result.root).images["patient"].nunique() == 8
+    assert "patient" in _problems(result, "warning")[0].reason
+
+
+def test_sources_that_name_indices_differently_share_one_numbering(source, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(source, other)
+    config = _config(source)
+    mask = {"format": "mask", "path": other / "masks", "labels": ["vertebra"]}
+    second = {**config.sources[0].model_dump(), "name": "ct", "images": other / "images", "annotations": [mask]}
+    manifest = Manifest.read(build(_config(source, sources=[config.sources[0].model_dump(), second])).root)
+    assert manifest.mask_labels == ("disc", "vertebra")
+    assert read_mask(manifest.mask_path("mr_p1_0")).max() == 1
+    assert read_mask(manifest.mask_path("ct_p1_0")).max() == 2
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory):
+    settings = PhantomSettings(patients=6, seed=3, size=(128, 128), slices=(3,))
+    return generate(settings, tmp_path_factory.mktemp("phantom") / "studies")
+
+
+def _phantom_config(phantom, output):
+    table = {"format": "table", "path": phantom / "discs.csv", "label": "disc", "join": True, "patient": "patient_id"}
+    return DataConfig.model_validate(
+        {
+            "name": "phantom",
+            "output": output,
+            "sources": [
+                {
+                    "name": "phantom",
+                    "images": phantom / "studies",
+                    "annotations": [
+                        {"format": "coco", "path": phantom / "annotations.coco.json"},
+                        {
+                            **table,
+                            "box": ["xmin", "ymin", "xmax", "ymax"],
+                            "level": "ivd_level",
+                            "targets": ["pfirrmann"],
+                        },
+                        {"format": "mask", "path": phantom / "masks", "labels": ["vertebra", "disc", "canal"]},
+                    ],
+                }
+            ],
+            "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
+        }
+    )
+
+
+def test_dicom_becomes_one_pseudonymous_midsagittal_picture_a_patient(phantom, tmp_path):
+    result = build(_phantom_config(phantom, tmp_path / "out"))
+    manifest = Manifest.read(result.root)
+    assert result.problems == ()  # annotated slices that were not chosen are no problem
+    assert len(manifest.images) == manifest.images["patient"].nunique() == 6
+    assert manifest.images["sequence"].str.startswith("T2").all()
+    assert (manifest.images["mask_sha256"] != "").all()
+    text = "".join(path.read_text() for path in result.root.glob("*.csv"))
+    assert "ph00" not in text
+    assert not any("ph00" in path.name for path in result.root.rglob("*"))
+
+
+def test_splits_do_not_change_with_the_salt(phantom, tmp_path, monkeypatch):
+    def sha_by_split(output):
+        manifest = Manifest.read(build(_phantom_config(phantom, output)).root)
+        return manifest.images.merge(manifest.splits, on="sample")[["patient", "sha256", "split"]]
+
+    first = sha_by_split(tmp_path / "one")
+    monkeypatch.setenv("SPINE_SALT", "another")
+    second = sha_by_split(tmp_path / "two")
+    assert set(first["patient"]).isdisjoint(second["patient"])
+    assert first[["sha256", "split"]].values.tolist() == second[["sha256", "split"]].values.tolist()
+
+
+def test_an_unknown_key_names_the_known(tmp_path):
+    path = tmp_path / "data.yaml"
+    path.write_text("name: a\noutput: b\nsources:\n  - {name: x, images: y, slice: 3}\n")
+    with pytest.raises(SpineError, match="slices"):
+        load_data_config(path)
+
+
+def test_a_crop_that_requires_an_unknown_target_is_refused(source):
+    with pytest.raises(ValueError, match="the targets are degeneration"):
+        _config(source, crop={"label": "disc", "require": "narrowing"})
+
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_data_configs_are_lab_books_named_as_their_file(path):
+    config = load_data_config(path)
+    header = path.read_text().split("name:")[0]
+    assert config.name == path.stem
+    assert config.output == Path("data") / path.stem
+    assert f"spine data build configs/data/{path.name}" in header
