@@ -1,6 +1,20 @@
 """Generated spine studies: DICOM series with masks, boxes and grades, the data that ships with the project."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 from spine.phantom.settings import PhantomSettings
-from spine.phantom.study import generate
 
 __all__ = ["PhantomSettings", "generate"]
+
+
+def generate(settings: PhantomSettings, directory: Path) -> Path:
+    """Write the studies that `settings` ask for into `directory`, as `spine.phantom.study` tells; it is returned.
+
+    Equal settings give equal bytes. An unchanged copy is kept, a damaged or other phantom is replaced. Raises SpineError
+    where the directory holds anything else.
+    """
+    from spine.phantom.study import write_phantom  # OpenCV and pydicom; the settings alone need neither
+
+    return write_phantom(settings, directory)

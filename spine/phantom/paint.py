@@ -106,7 +106,7 @@ class _Painter:
         depth = self.patient.canal * np.sqrt(wide)
         front = self.spine.behind(2.2)
         # The sac ends at S2 in a point.
-        taper = np.clip(np.linspace(-0.02, 2.2, len(front)), 0, 1)[:, None] ** 0.6
+        taper = np.clip(np.linspace(-0.1, 4.8, len(front)), 0, 1)[:, None] ** 0.6
         back = front + (self.spine.behind(2.2 + depth) - front) * taper
         self.canvas.line(front, self.tissue["ligament"], 1.4)
         self.canvas.line(back, self.tissue["fat"], 3.0)
@@ -215,6 +215,6 @@ def paint_axial(patient: Patient, shape: tuple[int, int], spacing: float, sequen
 
 
 def _closed(line: np.ndarray, left: float) -> np.ndarray:
-    """The area between a line from bottom to top, drawn on beyond both ends, and the vertical at `left` mm."""
-    bottom, top = line[0] + (0, 400), line[-1] - (0, 400)
+    """The area between a line from bottom to top, drawn on straight beyond both ends, and the vertical at `left` mm."""
+    bottom, top = line[0] + 12 * (line[0] - line[8]), line[-1] + 12 * (line[-1] - line[-9])
     return np.concatenate([[bottom], line, [top], [(left, top[1])], [(left, bottom[1])]])

@@ -28,7 +28,7 @@ from spine.phantom.sequences import AXIAL, SEQUENCES, Sequence
 from spine.phantom.settings import PhantomSettings
 from spine.problems import SpineError
 
-__all__ = ["CATEGORIES", "MASK_LABELS", "generate"]
+__all__ = ["CATEGORIES", "MASK_LABELS", "write_phantom"]
 
 CATEGORIES = ("lumbar_region", "disc", "vertebra")  # category_id is the index + 1
 MASK_LABELS = ("vertebra", "disc", "canal")  # index i names value i + 1
@@ -52,11 +52,8 @@ class _Picture:
         return {value: _box(self.instances == value) for value in found}
 
 
-def generate(settings: PhantomSettings, directory: Path) -> Path:
-    """Write the studies into `directory` and return it; an unchanged copy that is already there is kept.
-
-    Raises SpineError where the directory holds something else.
-    """
+def write_phantom(settings: PhantomSettings, directory: Path) -> Path:
+    """`spine.phantom.generate`: write the studies, or keep the unchanged copy that is there; gives the directory."""
     directory = Path(directory)
     wanted = fingerprint([_VERSION, settings.model_dump(mode="json")])
     if _is_current(directory, wanted):
