@@ -133,12 +133,13 @@ def boxes_from_mask(mask: np.ndarray, labels: Sequence[str], min_area: int = 1) 
 
     `labels[i]` names value i + 1; components of fewer than `min_area` pixels are left out.
     """
-    found = []
+    found: list[Box] = []
     for index, label in enumerate(labels, start=1):
-        _, _, components, _ = cv2.connectedComponentsWithStats((mask == index).astype(np.uint8), connectivity=8)
-        for x, y, width, height, area in components[1:].tolist():
-            if area >= min_area:
-                found.append(Box(label, x, y, x + width, y + height))
+        of_class = (mask == index).astype(np.uint8)
+        _, _, components, _ = cv2.connectedComponentsWithStats(of_class, connectivity=8)
+        corners = [(x, y, x + width, y + height) for x, y, width, height, area in components[1:] if area >= min_area]
+        boxes = [Box(label, float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in corners]
+        found += sorted(boxes, key=lambda box: (box.y0, box.x0))
     return tuple(found)
 
 

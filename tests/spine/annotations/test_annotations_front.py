@@ -1,0 +1,109 @@
+"""The front of spine.annotations: names, options, and the types that every reader speaks."""
+
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+
+import pytest
+
+from spine.annotations import FORMATS, Annotation, Box, read_annotations, write_annotations
+from spine.annotations.collector import Collector
+from spine.annotations.sources import image_name, split_of
+from spine.annotations.types import Malformed, value_text
+from spine.problems import SpineError
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_every_format_reads_and_writes_with_the_same_shape(format):
+    module = import_module(FORMATS[format])
+    assert list(signature(module.read).parameters)[:3] == ["path", "labels", "images"]
+    assert list(signature(module.write).parameters)[:2] == ["annotations", "path"]
+    assert {"read", "write"} <= set(module.__all__)
+
+
+@pytest.mark.parametrize("format", sorted(set(FORMATS) - {"mask"}))
+def test_a_path_that_does_not_exist_is_told(format, tmp_path):
+    with pytest.raises(SpineError, match="nowhere"):
+        read_annotations(format, tmp_path / "nowhere")
+
+
+def test_an_unknown_format_or_option_lists_the_known_ones(tmp_path):
+    with pytest.raises(SpineError, match="'kitti' is not known; it is one of coco, folders, labelme"):
+        read_annotations("kitti", tmp_path)
+    with pytest.raises(SpineError, match="'yolo' has no option 'classes'; its options are labels, images, names"):
+        read_annotations("yolo", tmp_path, classes=["disc"])
+    with pytest.raises(SpineError, match="'mask' needs the option 'labels'"):
+        read_annotations("mask", tmp_path)
+    with pytest.raises(SpineError, match="'folders' needs the option 'images'"):
+        write_annotations("folders", [], tmp_path)
+    with pytest.raises(SpineError, match=r"'labels' is the text 'disc'; it is a list, such as \[disc\]"):
+        read_annotations("coco", tmp_path, labels="disc")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((4, "4"), (4.0, "4"), ("4.0", "4"), ("-2.000", "-2"), (0.5, "0.5"), ("1.10", "1.10"), ("005", "005")),
+        *((True, "1"), (False, "0"), (" a ", "a"), ("v1.0", "v1.0"), (None, ""), (float("nan"), ""), ("", "")),
+    ],
+)
+def test_values_are_text(value, text):
+    assert value_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("stated", "folder", "name"),
+    [
+        ("a.png", ".", "a.png"),
+        ("a.png", "train", "train/a.png"),
+        ("sub\\a.png", ".", "sub/a.png"),
+        ("../images/a.png", "labels", "images/a.png"),
+        ("../images/a.png", ".", "a.png"),
+        ("../../etc/passwd", "labels", "passwd"),
+        ("/home/someone/a.png", "train", "train/a.png"),
+        ("C:\\data\\a.png", ".", "a.png"),
+    ],
+)
+def test_an_image_stays_below_its_folder(stated, folder, name):
+    assert image_name(stated, Path(folder)) == name
+
+
+@pytest.mark.parametrize("stated", ["", "  ", ".", "..", "a/"])
+def test_an_image_without_a_name_is_malformed(stated):
+    with pytest.raises(Malformed, match="is no image's name"):
+        image_name(stated, Path())
+
+
+def test_a_folder_tells_the_split():
+    assert [split_of(name) for name in ("valid/a.png", "x/val/a.png", "test/images/a", "train.png", "a/train")] == [
+        *("validation", "validation", "test", "", ""),
+    ]
+
+
+def test_a_box_without_area_and_a_negative_one_are_told_apart():
+    with pytest.raises(ValueError, match="has no area"):
+        Box("disc", 3, 1, 3, 2)
+    with pytest.raises(ValueError, match="has a negative size"):
+        Box("disc", 3, 1, 2, 2)
+    with pytest.raises(ValueError, match="has no area; finite"):
+        Box("disc", 0, 0, float("nan"), 2)
+
+
+def test_an_image_told_twice_is_kept_once_and_the_second_is_listed():
+    collector = Collector()
+    first, second = Annotation("a.png", patient="1"), Annotation("a.png", patient="2")
+    collector.add("one.xml", first)
+    collector.add("two.xml", second)
+    reading = collector.reading()
+    assert reading.annotations == (first,)
+    assert [(p.path, p.severity) for p in reading.problems] == [("two.xml", "error")]
+    assert "the first, one.xml, was kept" in reading.problems[0].reason
+
+
+def test_two_sizes_under_one_name_are_left_out_where_no_picture_can_settle_it():
+    collector = Collector()
+    collector.add("one", Annotation("a.png", size=(4, 4)))
+    collector.add("two", Annotation("a.png", size=(5, 4)))
+    reading = collector.reading()
+    assert reading.annotations == ()
+    assert [(p.path, p.severity) for p in reading.problems] == [("one", "error"), ("two", "error")]
