@@ -101,7 +101,7 @@ def sagittal_masks(volume: Volume, n: int | None = None) -> dict[int, np.ndarray
 
 
 def _picture(volume: Volume, k: int, shift: int, name: str, chosen: bool) -> Picture:
-    values = np.rint(volume.array[k]) + shift
+    values = np.rint(volume.array[k].astype(np.float64)) + shift
     _check_range(volume, values, "grey values")
     notes = [f"sagittal slice {k} of {len(volume.array)}, near the middle"] if chosen else []
     notes += [f"values shifted by {shift}"] if shift else []

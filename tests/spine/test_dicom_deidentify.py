@@ -1,0 +1,110 @@
+import numpy as np
+import pydicom
+import pytest
+from dicom_samples import real, sample, save, save_stack
+from pydicom import Dataset
+
+from spine import privacy
+from spine.dicom.deidentify import deidentify
+from spine.dicom.series import find_series
+from spine.problems import SpineError
+
+SECRET = "Doe^Jane"
+
+
+def copies(target):
+    return [pydicom.dcmread(path) for path in sorted(target.rglob("*.dcm"))]
+
+
+def test_identity_is_removed_wherever_it_stands(tmp_path):
+    inner = Dataset()
+    inner.PatientName, inner.OperatorsName, inner.ReferencedSOPInstanceUID = SECRET, SECRET, "1.2.1.1.1"
+    dataset = sample(
+        PatientName=SECRET, PatientBirthDate="19700101", InstitutionName="General", ReferringPhysicianName=SECRET,
+        AccessionNumber="A1", SeriesDescription="T2 " + SECRET, ReferencedImageSequence=[inner],
+        PatientComments=SECRET, DeviceSerialNumber="77", StudyDate="20240101",
+    )  # fmt: skip
+    dataset.private_block(0x0011, "MAKER", create=True).add_new(0x01, "LO", SECRET)
+    dataset.preamble = SECRET.encode().ljust(128, b"\0")
+    save(dataset, tmp_path / "in" / "Doe_Jane.dcm")
+    assert deidentify(tmp_path / "in", tmp_path / "out") == []
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    for secret in (b"Doe", b"Jane", b"12345", b"19700101", b"20240101", b"General", b"MAKER", b"1.2.1.1"):
+        assert secret not in path.read_bytes(), secret
+    assert "Doe" not in str(path.relative_to(tmp_path))
+    (copy,) = copies(tmp_path / "out")
+    assert copy.PatientID == privacy.pseudonym("12345")
+    assert copy.PatientIdentityRemoved == "YES"
+    assert copy.DeidentificationMethodCodeSequence[0].CodeValue == "113100"
+    assert copy.ReferencedImageSequence[0].ReferencedSOPInstanceUID == privacy.uid("1.2.1.1.1") == copy.SOPInstanceUID
+    assert copy.file_meta.MediaStorageSOPInstanceUID == copy.SOPInstanceUID
+    assert copy.SeriesDescription == "T2W"
+
+
+def test_series_patients_and_geometry_survive(tmp_path):
+    paths = save_stack(tmp_path / "in/a", [0, 4, 8], SeriesDescription="T2 sag")
+    paths += save_stack(tmp_path / "in/b", [0, 4], series="1.5", PatientID="B", EchoTime=10, RepetitionTime=500)
+    deidentify(tmp_path / "in", tmp_path / "out")
+    before, _ = find_series(paths)
+    after, problems = find_series(sorted((tmp_path / "out").rglob("*.dcm")))
+    assert not problems
+    remapped = {(privacy.pseudonym(s.patient), privacy.uid(s.uid), s.sequence, *s.positions) for s in before}
+    assert {(s.patient, s.uid, s.sequence, *s.positions) for s in after} == remapped
+
+
+def test_pixels_and_syntax_survive(tmp_path):
+    for name in ("MR_small_jpeg_ls_lossless.dcm", "CT_small.dcm"):
+        deidentify(real(name), tmp_path / name)
+        (copy,) = copies(tmp_path / name)
+        original = pydicom.dcmread(real(name))
+        assert copy.file_meta.TransferSyntaxUID == original.file_meta.TransferSyntaxUID
+        np.testing.assert_array_equal(copy.pixel_array, original.pixel_array)
+
+
+def test_two_runs_agree_and_another_salt_does_not(tmp_path, monkeypatch):
+    for run in ("a", "b"):
+        deidentify(real("MR_small.dcm"), tmp_path / run)
+    monkeypatch.setenv("SPINE_SALT", "another")
+    deidentify(real("MR_small.dcm"), tmp_path / "c")
+    a, b, c = (copies(tmp_path / run)[0] for run in "abc")
+    assert (a.PatientID, a.SeriesInstanceUID) == (b.PatientID, b.SeriesInstanceUID)
+    assert a.PatientID != c.PatientID
+    assert a.SeriesInstanceUID != c.SeriesInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("elements", "flagged"),
+    [
+        ({"BurnedInAnnotation": "YES"}, True),
+        ({"Modality": "US"}, True),
+        ({"Modality": "US", "BurnedInAnnotation": "NO"}, False),
+        ({}, False),
+    ],
+)
+def test_burned_in_annotation_is_flagged(tmp_path, elements, flagged):
+    problems = deidentify(save(sample(**elements), tmp_path / "in.dcm"), tmp_path / "out")
+    assert [problem.severity for problem in problems] == ["warning"] * flagged
+    assert len(copies(tmp_path / "out")) == 1
+
+
+def test_bad_files_are_listed_and_the_good_go_on(tmp_path):
+    source = tmp_path / "in"
+    save(sample(), source / "good.dcm")
+    (source / "empty.dcm").write_bytes(b"")
+    (source / "notes.txt").write_text("no DICOM")
+    for name in ("MR_small.dcm", "MR_small_RLE.dcm"):
+        data = real(name).read_bytes()
+        (source / name).write_bytes(data[: len(data) * 3 // 4])
+    problems = {problem.path.rsplit("/", 1)[1]: problem.severity for problem in deidentify(source, tmp_path / "out")}
+    assert problems == {
+        **{"MR_small.dcm": "error", "MR_small_RLE.dcm": "error", "empty.dcm": "error"},
+        "notes.txt": "warning",
+    }
+    assert len(copies(tmp_path / "out")) == 1
+
+
+def test_copies_never_land_among_their_originals(tmp_path):
+    with pytest.raises(SpineError, match="lies within"):
+        deidentify(tmp_path, tmp_path / "out")
+    with pytest.raises(SpineError, match="does not exist"):
+        deidentify(tmp_path / "missing", tmp_path / "out")
