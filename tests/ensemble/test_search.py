@@ -111,7 +111,8 @@ def test_equal_members_tie_and_the_fewest_are_chosen(metric):
     found = search_weights(same, truth, metric=metric, step=0.1)
     assert found.ties == found.evaluated == 66
     assert found.weights == {"first": 1.0, "second": 0.0, "third": 0.0}
-    assert "66 of 66" in found.why and "it is the first" in found.why
+    assert "66 of 66" in found.why
+    assert "it is the first" in found.why
 
 
 def test_among_as_few_members_the_nearest_to_equal_weights_is_chosen():
@@ -122,8 +123,10 @@ def test_among_as_few_members_the_nearest_to_equal_weights_is_chosen():
     assert found.score == 1
     assert found.ties == 7
     assert found.weights == {"a": 0.5, "b": 0.5}
-    assert found.why == "7 of 11 weight vectors have this score, all with the fewest members (2); of these it is the " \
-                        "nearest to equal weights."
+    assert (
+        found.why == "7 of 11 weight vectors have this score, all with the fewest members (2); of these it is the "
+        "nearest to equal weights."
+    )
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "roc_auc"])

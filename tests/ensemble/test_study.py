@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from ensemble.search import search_weights
-from spine.metrics import accuracy, log_loss
+from spine.metrics import METRICS, accuracy
 from spine.problems import SpineError
 
 
@@ -19,6 +19,11 @@ def problem():
     logits = np.eye(3)[truth] + random.normal(0, 1, (3, 30, 3))
     powers = np.exp(logits)
     return dict(zip("abc", powers / powers.sum(axis=2, keepdims=True), strict=True)), truth
+
+
+@pytest.fixture
+def memory():
+    return optuna.storages.InMemoryStorage()
 
 
 @pytest.fixture
@@ -43,28 +48,27 @@ def test_a_grid_is_recorded_as_completed_trials(problem, url):
     assert study.user_attrs["members"] == ["a", "b", "c"]
 
 
-def test_a_loss_is_recorded_as_it_is_and_minimised(problem, url):
-    found = search_weights(*problem, metric="log_loss", step=0.25, storage=url, study_name="weights")
-    study = optuna.load_study(study_name="weights", storage=url)
+def test_a_loss_is_recorded_as_it_is_and_minimised(problem, memory):
+    found = search_weights(*problem, metric="log_loss", step=0.25, storage=memory, study_name="weights")
+    study = optuna.load_study(study_name="weights", storage=memory)
     assert study.direction.name == "MINIMIZE"
     assert study.best_value == pytest.approx(found.score)
     assert study.trials[0].value == pytest.approx(found.score)
 
 
 @pytest.mark.parametrize("method", ["grid", "tpe", "cmaes", "optuna-grid"])
-def test_asking_again_adds_nothing_and_answers_the_same(problem, url, method):
-    settings = {"method": method, "step": 0.5, "trials": 8, "storage": url, "study_name": "weights"}
+def test_asking_again_adds_nothing_and_answers_the_same(problem, memory, method):
+    settings = {"method": method, "step": 0.5, "trials": 8, "storage": memory, "study_name": "weights"}
     first = search_weights(*problem, **settings)
-    trials = len(optuna.load_study(study_name="weights", storage=url).trials)
+    trials = len(optuna.load_study(study_name="weights", storage=memory).trials)
     assert search_weights(*problem, **settings) == first
-    assert len(optuna.load_study(study_name="weights", storage=url).trials) == trials
+    assert len(optuna.load_study(study_name="weights", storage=memory).trials) == trials
 
 
-def test_a_stopped_record_is_completed(problem):
-    storage = optuna.storages.InMemoryStorage()
-    settings = {"step": 0.25, "storage": storage, "study_name": "weights"}
+def test_a_stopped_record_is_completed(problem, memory):
+    settings = {"step": 0.25, "storage": memory, "study_name": "weights"}
     found = search_weights(*problem, **settings)
-    whole = optuna.load_study(study_name="weights", storage=storage)
+    whole = optuna.load_study(study_name="weights", storage=memory)
     partial = optuna.create_study(study_name="weights", direction="maximize")
     partial.set_user_attr("inputs_hash", whole.user_attrs["inputs_hash"])
     partial.add_trials(whole.trials[:4])
@@ -74,8 +78,8 @@ def test_a_stopped_record_is_completed(problem):
 
 
 @pytest.mark.parametrize("method", ["tpe", "cmaes"])
-def test_a_stopped_sampler_goes_on_with_other_points(problem, url, method, monkeypatch):
-    settings = {"metric": "log_loss", "method": method, "trials": 16, "storage": url, "study_name": "weights"}
+def test_a_stopped_sampler_goes_on_with_other_points(problem, memory, method, monkeypatch):
+    settings = {"metric": "log_loss", "method": method, "trials": 16, "storage": memory, "study_name": "weights"}
     tried = []
     suggest = optuna.trial.Trial.suggest_float
 
@@ -90,19 +94,19 @@ def test_a_stopped_sampler_goes_on_with_other_points(problem, url, method, monke
         with pytest.raises(KeyboardInterrupt):
             search_weights(*problem, **settings)
     found = search_weights(*problem, **settings)
-    complete = [t for t in optuna.load_study(study_name="weights", storage=url).trials if t.state.name == "COMPLETE"]
+    complete = [t for t in optuna.load_study(study_name="weights", storage=memory).trials if t.state.name == "COMPLETE"]
     assert len(complete) == 16
     assert found.evaluated == 16  # distinct: none was drawn twice
     assert found.score <= found.equal
 
 
-def test_another_problem_under_the_same_name_is_refused(problem, url):
+def test_another_problem_under_the_same_name_is_refused(problem, memory):
     members, truth = problem
-    search_weights(members, truth, step=0.5, storage=url, study_name="weights")
+    search_weights(members, truth, step=0.5, storage=memory, study_name="weights")
     with pytest.raises(SpineError, match="other predictions or with other settings"):
-        search_weights(members, truth, step=0.25, storage=url, study_name="weights")
+        search_weights(members, truth, step=0.25, storage=memory, study_name="weights")
     with pytest.raises(SpineError, match="other predictions or with other settings"):
-        search_weights(members, 2 - truth, step=0.5, storage=url, study_name="weights")
+        search_weights(members, 2 - truth, step=0.5, storage=memory, study_name="weights")
 
 
 def test_optuna_keeps_its_voice_outside(problem, capfd):
@@ -112,33 +116,35 @@ def test_optuna_keeps_its_voice_outside(problem, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def fused(members, weights):
+    return sum(weight * array for weight, array in zip(weights, members.values(), strict=True))
+
+
 def cube(steps, members):
     """All normalised vectors of {0, 1/steps ... 1} per member but the zero one."""
     wholes = [v for v in itertools.product(range(steps + 1), repeat=members) if any(v)]
     return [tuple(k / sum(v) for k in v) for v in wholes]
 
 
-def test_optunas_grid_is_the_whole_normalised_cube(problem):
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "roc_auc"])
+def test_optunas_grid_is_the_whole_normalised_cube(problem, metric):
     members, truth = problem
-    fuse = lambda weights: sum(w * p for w, p in zip(weights, members.values(), strict=True))  # noqa: E731
-    found = search_weights(members, truth, metric="log_loss", method="optuna-grid", step=0.5)
-    scores = [log_loss(truth, fuse(weights)) for weights in cube(2, 3)]
+    found = search_weights(members, truth, metric=metric, method="optuna-grid", step=0.5)
+    pick = max if METRICS[metric].higher_is_better else min
+    scores = [METRICS[metric].function(truth, fused(members, weights)) for weights in cube(2, 3)]
+    assert found.score == pytest.approx(pick(scores), abs=1e-12)
     assert found.evaluated == len({tuple(np.round(weights, 9)) for weights in cube(2, 3)}) == 19
-    assert found.score == pytest.approx(min(scores), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "roc_auc"])
-def test_optunas_grid_and_the_exact_engine_find_the_same_optimum(problem, metric):
-    # Normalising takes the cube {0, 1/2, 1}^3 to vectors with denominators 1 to 6, so it lies between the simplex grids
-    # of step 1/2 and of step 1/lcm(1..6). The exact engine restricted to the cube's vectors has the cube's optimum.
-    exact = {n: search_weights(*problem, metric=metric, step=1 / n) for n in (2, lcm(*range(1, 7)))}
-    optunas = search_weights(*problem, metric=metric, method="optuna-grid", step=0.5)
-    low, high = sorted(result.score for result in exact.values())
-    assert low <= optunas.score <= high
-    fine = exact[60]
-    points = {tuple(np.round(list(p.weights.values()), 9)): p.score for p in optunas.best}
-    assert max(points.values()) == optunas.score or min(points.values()) == optunas.score
+def test_optunas_grid_lies_between_two_exact_grids(problem, metric):
+    # Normalising takes the cube {0, 1/2, 1}^3 to vectors with denominators 1 to 6: all of the simplex grid of step 1/2
+    # is among them, and all of them are in the grid of step 1/60.
+    coarse, fine = (search_weights(*problem, metric=metric, step=1 / steps) for steps in (2, lcm(*range(1, 7))))
+    between = search_weights(*problem, metric=metric, method="optuna-grid", step=0.5)
     assert fine.evaluated == 1891
+    scores = [coarse.score, between.score, fine.score]
+    assert scores == sorted(scores, reverse=not METRICS[metric].higher_is_better)
 
 
 def test_where_the_optimum_lies_on_both_grids_both_find_it():

@@ -1,0 +1,90 @@
+"""The stage `spine search` on a small experiment on disk."""
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from ensemble.predictions import read_split
+from ensemble.search import run, search_weights
+from spine.config import Experiment
+from spine.files import read_json
+from spine.manifest import Manifest
+from spine.privacy import patient_hash, salt_id
+from tests.experiment_on_disk import write_experiment, write_member
+
+
+@pytest.fixture
+def experiment(tmp_path) -> Experiment:
+    return write_experiment(tmp_path, search={"metric": "log_loss", "step": 0.25})
+
+
+def test_it_writes_what_the_search_on_validation_finds(experiment):
+    paths = run(experiment)
+    assert [path.name for path in paths] == ["weights.json", "search.csv", "study.db"]
+    written = read_json(paths[0])
+    members, truth, patients = read_split(experiment, "validation").by_unit()
+    found = search_weights(members, truth, metric="log_loss", step=0.25)
+    assert written["weights"] == found.weights
+    assert written["score"] == found.score
+    assert written["singles"] == found.singles
+    assert written["equal"] == found.equal
+    assert [written[key] for key in ("evaluated", "scored", "ties", "why")] == [15, 15, found.ties, found.why]
+    assert [written[key] for key in ("name", "task", "metric", "method", "step", "split")] == [
+        *("weighted", "classification", "log_loss", "grid", 0.25, "validation")
+    ]
+    assert written["counts"] == {"samples": 2 * 2 * 12, "units": 2 * 12, "patients": 12}
+    assert written["patients"]["salt"] == salt_id()
+    assert written["patients"]["searched"] == sorted(patient_hash(patient) for patient in set(patients))
+    assert list(written["predictions"]) == list(experiment.members)
+
+
+def test_it_writes_the_best_points_and_a_study(experiment):
+    _, table, database = run(experiment)
+    points = pd.read_csv(table)
+    assert list(points.columns) == ["vgg", "dense", "squeeze", "log_loss"]
+    assert len(points) == 15
+    assert points["log_loss"].is_monotonic_increasing
+    np.testing.assert_allclose(points[["vgg", "dense", "squeeze"]].sum(axis=1), 1)
+    url = f"sqlite:///{database}"
+    (name,) = optuna.get_all_study_names(url)
+    assert name.startswith("small-weighted-")
+    assert optuna.load_study(study_name=name, storage=url).best_value == points["log_loss"][0]
+
+
+def test_what_is_unchanged_is_skipped_and_new_predictions_are_searched(experiment):
+    paths = run(experiment)
+    before = [path.stat().st_mtime_ns for path in paths]
+    assert run(experiment) == paths
+    assert [path.stat().st_mtime_ns for path in paths] == before
+    weights = read_json(paths[0])
+    write_member(experiment, "squeeze", noise=0.01, seed=9)
+    run(experiment)
+    again = read_json(paths[0])
+    assert again["inputs_hash"] != weights["inputs_hash"]
+    assert again["score"] < weights["score"]
+    assert len(optuna.get_all_study_names(f"sqlite:///{paths[2]}")) == 2
+
+
+def test_test_predictions_are_not_read(experiment):
+    for name in experiment.members:
+        directory = experiment.member_directory(name) / "predictions" / "test"
+        for file in directory.iterdir():
+            file.unlink()
+        directory.rmdir()
+    written = read_json(run(experiment)[0])
+    test = {
+        patient_hash(Manifest.read(experiment.data).patient_of()[s])
+        for s in Manifest.read(experiment.data).samples_in("test")
+    }
+    assert not test & set(written["patients"]["searched"])
+
+
+def test_a_storage_of_the_users_own(tmp_path, capfd):
+    url = f"sqlite:///{tmp_path / 'mine.db'}"
+    experiment = write_experiment(tmp_path, search={"storage": url, "method": "greedy", "step": 0.5, "name": "picked"})
+    paths = run(experiment)
+    assert [path.name for path in paths] == ["weights.json", "search.csv"]
+    assert paths[0].parent.name == "picked"
+    assert len(optuna.get_all_study_names(url)) == 1
+    assert capfd.readouterr().out == ""
