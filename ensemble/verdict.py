@@ -53,7 +53,8 @@ def compare(
         p_values["roc_auc"] = f"DeLong {p_value(areas['p'])}"
     whom = f"{role} ({other.name})" if other.kind == "member" else other.name
     told = ", ".join(_told(name, one, p_values.get(name), confidence) for name, one in differences.items())
-    return {**found, "verdict": f"{_claim(whom, found, headline, confidence)}; {told}."}
+    claim = _claim(whom, found, headline, confidence)
+    return {**found, "verdict": f"{claim}." if found["identical"] else f"{claim}; {told}."}
 
 
 def p_value(p: float) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ensemble.contenders import read_contenders, read_weights
 from ensemble.evaluate import read_metrics
-from ensemble.report.page import Page, render
+from ensemble.report.page import Page, render, template
 from ensemble.report.plots import Figures
 from spine.config import Experiment
-from spine.files import atomic_file
+from spine.files import atomic_file, fingerprint, hash_file, read_json, write_json
 from spine.manifest import Manifest
 from spine.member import Member
 
@@ -17,13 +17,38 @@ __all__ = ["run"]
 
 
 def run(experiment: Experiment) -> list[Path]:
-    """Write `runs/<experiment>/report.html` and the figures beside metrics.json; the paths are returned."""
-    found = read_metrics(experiment)
-    contenders = read_contenders(experiment, "test")
-    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
-    figures = Figures.draw(found, contenders, members)
-    page = Page(experiment, found, read_weights(experiment), contenders, members, Manifest.read(experiment.data))
-    path = experiment.directory / "report.html"
+    """Write `runs/<experiment>/report.html` and the figures beside metrics.json; skipped where nothing changed."""
+    path, done = experiment.directory / "report.html", experiment.evaluation_directory / "report.json"
+    inputs_hash = _inputs_hash(experiment)
+    if done.exists() and (before := read_json(done))["inputs_hash"] == inputs_hash:
+        paths = [path, *(done.parent / name for name in before["figures"])]
+        if all(one.exists() for one in paths):
+            return paths
+    page = _page(experiment)
+    figures = Figures.draw(page.found, page.contenders, page.members)
     with atomic_file(path) as temporary:
         temporary.write_text(render(page, figures), encoding="utf-8")
-    return [path, *figures.write(experiment.evaluation_directory)]
+    pictures = figures.write(done.parent)
+    write_json({"inputs_hash": inputs_hash, "figures": [picture.name for picture in pictures]}, done)
+    return [path, *pictures]
+
+
+def _page(experiment: Experiment) -> Page:
+    return Page(
+        experiment,
+        read_metrics(experiment),
+        read_weights(experiment),
+        read_contenders(experiment, "test"),
+        {name: Member.open(experiment.member_directory(name)) for name in experiment.members},
+        Manifest.read(experiment.data),
+    )
+
+
+def _inputs_hash(experiment: Experiment) -> str:
+    histories = [experiment.member_directory(name) / "history.csv" for name in experiment.members]
+    found = [hash_file(path) if path.exists() else "" for path in histories]
+    manifest = Manifest.read(experiment.data)
+    settings = experiment.model_dump(mode="json")
+    return fingerprint(
+        [read_metrics(experiment), found, settings, manifest.data_hash, manifest.splits_hash, template()]
+    )

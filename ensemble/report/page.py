@@ -20,7 +20,7 @@ from spine.manifest import SPLIT_NAMES, Manifest
 from spine.member import Member
 from spine.serving import package_versions
 
-__all__ = ["Page", "render"]
+__all__ = ["Page", "render", "template"]
 
 COLUMNS = ("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "f1", "log_loss")
 
@@ -79,6 +79,11 @@ class Page:
         return yaml.safe_dump(self.experiment.model_dump(mode="json", exclude={"shared"}), sort_keys=False)
 
 
+def template() -> str:
+    """The text of the page's template."""
+    return (resources.files("ensemble.report") / "report.html").read_text("utf-8")
+
+
 def render(page: Page, figures: Figures) -> str:
     """The page's HTML; all text is escaped, figures are inline, nothing is fetched."""
     from jinja2 import Environment, StrictUndefined
@@ -86,8 +91,7 @@ def render(page: Page, figures: Figures) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": _number, "signed": _signed, "p": _p}
-    template = environment.from_string((resources.files("ensemble.report") / "report.html").read_text("utf-8"))
-    return template.render(
+    return environment.from_string(template()).render(
         page=page,
         found=page.found,
         weights=page.weights,

@@ -18,7 +18,7 @@ from spine.member import Member
 
 __all__ = ["Figures", "calibration"]
 
-CALIBRATION_BINS = 8  # of equal counts, since few units are judged
+WIDE, SQUARE = 4.8, 3.5  # inches; at these widths in the page, text is as large as the page's small print
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,23 @@ class Figures:
         """Draw all that apply; training curves only of members that left a history.csv."""
         styles = styles_of([(row.name, row.kind) for row in contenders.rows])
         drawings: dict[str, Callable[[], Any]] = {
-            "intervals": lambda: _intervals(found, styles),
-            "roc": lambda: _curves(contenders, styles, _roc, "false positive rate", "true positive rate"),
-            "precision_recall": lambda: _curves(contenders, styles, _precision_recall, "recall", "precision"),
-            "calibration": lambda: _calibration(contenders, styles),
-            "confusion": lambda: _confusion(found, "ensemble"),
-            "confusion_members": lambda: _confusion(found, "member"),
-            "weights": lambda: _weights(found, styles),
+            "interval_auc": partial(_intervals, found, styles, "roc_auc"),
+            "interval_accuracy": partial(_intervals, found, styles, "accuracy"),
+            "roc": partial(_curves, contenders, styles, _roc, "false positive rate", "true positive rate"),
+            "precision_recall": partial(_curves, contenders, styles, _precision_recall, "recall", "precision"),
+            "calibration": partial(_calibration, contenders, styles),
+            "confusion": partial(_confusion, found, "ensemble"),
+            "confusion_members": partial(_confusion, found, "member"),
+            "weights": partial(_weights, found, styles),
+            "validation": partial(_validation, found, styles),
         }
         for name, member in members.items():
             if (member.path / "history.csv").exists():
                 drawings[f"training_{name}"] = partial(_training, member.path / "history.csv", styles[name])
         drawn = {name: draw() for name, draw in drawings.items()}
         return cls(
-            {name: as_svg(figure) for name, figure in drawn.items()},
-            {name: as_png(figure) for name, figure in drawn.items()},
+            png={name: as_png(figure) for name, figure in drawn.items()},
+            svg={name: as_svg(figure) for name, figure in drawn.items()},
         )
 
     def write(self, directory: Path) -> list[Path]:
@@ -59,33 +61,31 @@ class Figures:
         return paths
 
 
-def calibration(
-    truth: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS
-) -> tuple[np.ndarray, np.ndarray]:
+def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Mean stated confidence and share that is right, a pair a bin of (nearly) equal counts.
 
-    Two classes: the positive class's probability and how often it is true. More: the predicted class's.
+    Two classes: the positive class's probability and how often it is true. More: the predicted class's. Unless
+    `bins` is given, there is one for every ten units, 10 at most.
     """
     if probabilities.shape[1] == 2:
         stated, right = probabilities[:, 1], truth == 1
     else:
         stated, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    parts = np.array_split(np.argsort(stated, kind="stable"), min(bins, len(stated)))
+    parts = np.array_split(np.argsort(stated, kind="stable"), bins or min(max(len(stated) // 10, 1), 10))
     return np.array([stated[part].mean() for part in parts]), np.array([right[part].mean() for part in parts])
 
 
-def _intervals(found: dict[str, Any], styles: dict[str, Style]) -> Any:
+def _intervals(found: dict[str, Any], styles: dict[str, Style], name: str) -> Any:
     rows = found["rows"]
-    with new_figure(7.2, 0.9 + 0.3 * len(rows), columns=2, sharey=True) as (figure, axes):
-        for axis, name in zip(axes, ("roc_auc", "accuracy"), strict=True):
-            for place, row in enumerate(rows):
-                _interval(axis, place, row["metrics"][name], styles[row["name"]], row["kind"] == "ensemble")
-            axis.set_title(LABELS[name])
-            axis.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
-            axis.spines["left"].set_visible(False)
-            axis.tick_params(axis="y", length=0)
-        axes[0].set_yticks(range(len(rows)), [row["name"] for row in rows])
-        axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    with new_figure(WIDE, 0.7 + 0.27 * len(rows)) as (figure, axis):
+        for place, row in enumerate(rows):
+            _interval(axis, place, row["metrics"][name], styles[row["name"]], row["kind"] == "ensemble")
+        axis.set_title(LABELS[name])
+        axis.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
+        axis.spines["left"].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+        axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+        axis.set_ylim(len(rows) - 0.5, -0.5)
     return figure
 
 
@@ -98,14 +98,14 @@ def _interval(axis: Any, place: int, one: dict[str, Any], style: Style, strong: 
 
 
 def _curves(contenders: Contenders, styles: dict[str, Style], curve: Any, horizontal: str, vertical: str) -> Any:
-    with new_figure(4.4, 4.4) as (figure, axis):
+    with new_figure(SQUARE, SQUARE + 0.17 * -(-len(contenders.rows) // 2)) as (figure, axis):
         for row in contenders.rows:
             x, y = curve(contenders.values, row.probabilities)
             axis.plot(x, y, label=row.name, clip_on=False, **styles[row.name])
         axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=horizontal, ylabel=vertical, aspect="equal")
         if curve is _roc:
             axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, alpha=0.6)
-        axis.legend(loc="lower right" if curve is _roc else "lower left")
+        figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
@@ -137,22 +137,21 @@ def _precision_recall(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.
 
 def _calibration(contenders: Contenders, styles: dict[str, Style]) -> Any:
     binary = len(contenders.truth.labels) == 2
-    with new_figure(4.4, 4.4) as (figure, axis):
+    with new_figure(SQUARE, SQUARE + 0.17) as (figure, axis):
         axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, alpha=0.6)
-        for row in contenders.rows:
+        for row in (contenders.equal, contenders.ensemble):
             stated, right = calibration(contenders.values, row.probabilities)
-            strong = row.kind == "ensemble"
-            axis.plot(stated, right, marker="o", markersize=4 if strong else 2.5, label=row.name, **styles[row.name])
+            axis.plot(stated, right, marker="o", markersize=4, label=row.name, **styles[row.name])
         what = f"probability of {contenders.truth.labels[-1]}" if binary else "probability of the predicted class"
         axis.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel=what, ylabel="share that is true", aspect="equal")
-        axis.legend(loc="upper left")
+        figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
 def _confusion(found: dict[str, Any], kind: str) -> Any:
     rows = [row for row in found["rows"] if row["kind"] == kind]
-    columns = min(len(rows), 4)
-    side = 3.6 if kind == "ensemble" else 2.3
+    columns = min(len(rows), 2)
+    side = SQUARE if kind == "ensemble" else WIDE / 2
     lines = -(-len(rows) // columns)
     with new_figure(side * columns, side * lines, columns, lines, squeeze=False) as (figure, axes):
         for axis, row in zip(axes.flat, rows, strict=False):
@@ -184,27 +183,29 @@ def _matrix(axis: Any, counts: np.ndarray, labels: list[str], small: bool) -> No
 
 
 def _weights(found: dict[str, Any], styles: dict[str, Style]) -> Any:
-    rows = [row for row in found["rows"] if row["kind"] == "member"]
-    metric, scores = found["search"]["metric"], found["validation"]
-    with new_figure(7.2, 1.3 + 0.3 * len(scores), columns=2) as (figure, axes):
-        names = [row["name"] for row in rows]
-        _bars(axes[0], names, [row["weight"] for row in rows], styles, "{:.2f}")
-        axes[0].set_title("weight in the ensemble")
-        _bars(axes[1], list(scores), list(scores.values()), styles, "{:.3f}")
-        axes[1].set_title(f"{LABELS.get(metric, metric)} on validation")
+    weights = {row["name"]: row["weight"] for row in found["rows"] if row["kind"] == "member"}
+    return _bars(weights, styles, "weight in the ensemble", "{:.2f}")
+
+
+def _validation(found: dict[str, Any], styles: dict[str, Style]) -> Any:
+    metric = found["search"]["metric"]
+    return _bars(found["validation"], styles, f"{LABELS.get(metric, metric)} on validation", "{:.3f}")
+
+
+def _bars(values: Mapping[str, float | None], styles: dict[str, Style], title: str, form: str) -> Any:
+    names, lengths = list(values), [value or 0 for value in values.values()]
+    with new_figure(WIDE, 0.5 + 0.27 * len(names)) as (figure, axis):
+        axis.barh(range(len(names)), lengths, color=[styles[name]["color"] for name in names], height=0.55)
+        for place, value in enumerate(values.values()):
+            text = "undefined" if value is None else form.format(value)
+            axis.annotate(
+                text, (lengths[place], place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+            )
+        axis.set_yticks(range(len(names)), names)
+        axis.set(title=title, ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.18 * (max(lengths) or 1)), xticks=[])
+        axis.spines[["bottom", "left"]].set_visible(False)
+        axis.tick_params(length=0)
     return figure
-
-
-def _bars(axis: Any, names: list[str], values: list[float | None], styles: dict[str, Style], form: str) -> None:
-    lengths = [value or 0 for value in values]
-    axis.barh(range(len(names)), lengths, color=[styles[name]["color"] for name in names], height=0.62)
-    for place, value in enumerate(values):
-        text = "undefined" if value is None else form.format(value)
-        axis.annotate(text, (lengths[place], place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
-    axis.set_yticks(range(len(names)), names)
-    axis.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.18 * (max(lengths) or 1)), xticks=[])
-    axis.spines[["bottom", "left"]].set_visible(False)
-    axis.tick_params(length=0)
 
 
 def _training(path: Path, style: Style) -> Any:
@@ -213,7 +214,7 @@ def _training(path: Path, style: Style) -> Any:
     table = pd.read_csv(path)
     step = np.arange(1, len(table) + 1)
     pairs = [(name, f"val_{name}") for name in ("loss", "accuracy") if name in table or f"val_{name}" in table]
-    with new_figure(5.2, 2.3, columns=max(len(pairs), 1), squeeze=False) as (figure, axes):
+    with new_figure(WIDE, 2.1, columns=max(len(pairs), 1), squeeze=False) as (figure, axes):
         for axis, (own, held_out) in zip(axes.flat, pairs, strict=False):
             if own in table:
                 axis.plot(step, table[own], color=GREY, linewidth=1.2, label="training")

@@ -35,6 +35,7 @@ _RC: Any = {
     "axes.titlelocation": "left",
     "axes.linewidth": 0.8,
     "text.color": INK,
+    "text.parse_math": False,  # names of members and labels are text, dollar signs and all
     "xtick.color": GREY,
     "ytick.color": GREY,
     "xtick.labelcolor": INK,
@@ -83,6 +84,7 @@ def as_png(figure: Figure) -> bytes:
     """PNG on white, for documents."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=160, facecolor="white")
+    figure.set_layout_engine("none")  # what was laid out once is kept for the SVG
     return stream.getvalue()
 
 

@@ -1,0 +1,166 @@
+import re
+from html.parser import HTMLParser
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from ensemble import evaluate
+from ensemble.contenders import read_contenders
+from ensemble.report.plots import calibration
+from ensemble.report.style import COLOURS, styles_of
+from ensemble.report.worst import worst_cases
+from spine.files import read_json
+from spine.problems import SpineError
+from tests.experiment_on_disk import write_experiment
+
+FAST = {"evaluate": {"resamples": 200}}
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Tags with attributes, the text, and whether every tag that opens is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words += data.split()
+
+    @property
+    def text(self):
+        return " ".join(self.words)
+
+
+def report(experiment):
+    evaluate.run(experiment)
+    return import_module("ensemble.report").run(experiment)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", "salt of the tests")
+        experiment = write_experiment(tmp_path_factory.mktemp("report"), noise=(1.5, 1.6, 1.7), **FAST)
+        paths = report(experiment)
+    return experiment, paths, Page(paths[0].read_text())
+
+
+def test_the_page_is_whole_and_fetches_nothing(written):
+    _, _, page = written
+    assert page.open == []
+    assert "script" not in {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
+        for name in ("src", "href"):
+            value = attributes.get(name) or ""
+            assert value == "" or value.startswith(("data:image/png;base64,", "#")), (tag, value)
+    assert "url(http" not in page.text
+
+
+def test_the_page_says_what_metrics_json_holds(written):
+    experiment, _, page = written
+    found = read_json(experiment.evaluation_directory / "metrics.json")
+    assert found["verdict"] in page.text
+    for row in found["rows"]:
+        area = row["metrics"]["roc_auc"]
+        assert f"{area['value']:.3f} {area['low']:.2f}–{area['high']:.2f}" in page.text
+    assert "30 units from 60 images" in page.text
+
+
+def test_figures_are_written_and_shown(written):
+    experiment, paths, page = written
+    names = {path.stem for path in paths[1:]}
+    assert {"roc", "precision_recall", "calibration", "confusion", "weights", "validation"} <= names
+    assert {f"training_{name}" for name in experiment.members} <= names
+    assert sum(tag == "svg" for tag, _ in page.tags) == len(names)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths[1:])
+    assert all(path.parent == experiment.evaluation_directory for path in paths[1:])
+
+
+def test_worst_cases_are_the_most_confident_errors(written):
+    experiment, _, page = written
+    test = read_contenders(experiment, "test")
+    fused = test.ensemble.probabilities
+    wrong = np.flatnonzero(fused.argmax(axis=1) != test.values)
+    cases = worst_cases(test)
+    assert len(cases) == min(len(wrong), 8) > 1
+    assert [case.probability for case in cases] == sorted(fused[wrong].max(axis=1), reverse=True)[:8]
+    assert all(case.truth != case.called and case.slices == 2 for case in cases)
+    assert cases[0].said["ensemble"] == pytest.approx(1 - cases[0].probability)
+    assert cases[0].sample in page.text
+    assert sum(tag == "img" for tag, _ in page.tags) == len(cases)
+
+
+def test_a_report_that_is_up_to_date_is_kept(written):
+    experiment, paths, _ = written
+    before = paths[0].stat().st_mtime_ns
+    assert report(experiment) == paths
+    assert paths[0].stat().st_mtime_ns == before
+    paths[1].unlink()
+    report(experiment)
+    assert paths[1].exists()
+
+
+def test_text_from_files_is_escaped(tmp_path):
+    experiment = write_experiment(tmp_path, members=("only",), labels=("<script>alert(1)</script>", "a & $b"), **FAST)
+    text = report(experiment)[0].read_text()
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "a &amp; $b" in text
+
+
+@pytest.mark.parametrize(
+    ("members", "labels"), [(("only",), ("no", "yes")), (("vgg", "dense"), ("mild", "moderate", "severe"))]
+)
+def test_one_member_and_more_classes(tmp_path, members, labels):
+    experiment = write_experiment(tmp_path, members=members, labels=labels, **FAST)
+    for name in members:
+        (experiment.member_directory(name) / "history.csv").unlink()
+    page = Page(report(experiment)[0].read_text())
+    assert page.open == []
+    assert f"{members[0]} left no history.csv." in page.text
+    if len(members) == 1:
+        assert "there is no ensemble to judge" in page.text
+
+
+def test_a_picture_that_is_gone_costs_only_its_picture(tmp_path):
+    experiment = write_experiment(tmp_path, noise=(1.5, 1.6, 1.7), **FAST)
+    for path in (experiment.data / "images").glob("*.png"):
+        path.unlink()
+    assert "no picture" in report(experiment)[0].read_text()
+
+
+def test_without_an_evaluation_it_says_what_to_run(tmp_path):
+    with pytest.raises(SpineError, match="spine evaluate"):
+        import_module("ensemble.report").run(write_experiment(tmp_path, **FAST))
+
+
+def test_calibration_by_hand():
+    truth, positive = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.6, 0.8])
+    stated, right = calibration(truth, np.stack([1 - positive, positive], axis=1), bins=2)
+    assert stated == pytest.approx([(0.1 + 0.3) / 2, (0.6 + 0.8) / 2])
+    assert right.tolist() == [0, 1]
+    three = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+    stated, right = calibration(np.array([0, 1]), three, bins=2)
+    assert (stated.tolist(), right.tolist()) == ([0.5, 0.6], [1, 0])
+
+
+def test_members_keep_their_own_look():
+    names = [(f"m{index}", "member") for index in range(12)]
+    styles = styles_of([*names, ("equal weights", "equal"), ("ensemble", "ensemble")])
+    looks = {(style["color"], str(style["linestyle"])) for style in styles.values()}
+    assert len(looks) == 14
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in COLOURS)
