@@ -13,7 +13,7 @@ from pydantic import Field
 
 from spine.config import Strict
 from spine.files import hash_file
-from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
+from spine.manifest import IMAGES, LABELS, SPLITS, Manifest, rows
 from spine.pictures import read_mask, read_picture, write_mask, write_png16
 from spine.problems import SpineError
 
@@ -24,7 +24,7 @@ class CropSettings(Strict):
     """Which boxes are cropped, and how much around them."""
 
     label: str  # of the boxes
-    grow: float = Field(0.1, ge=0)  # of width and height, as a total
+    grow: float = Field(default=0.1, ge=0)  # of width and height, as a total
     require: str = ""  # leave out boxes without a value of this target
 
 
@@ -44,7 +44,7 @@ def grow(box: tuple[float, float, float, float], fraction: float, height: int, w
 
 
 def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: CropSettings) -> Manifest:
-    """Write the regions of `boxes` as a new dataset in `root` and return it; a crop's sample is `<parent>_<label><box>`.
+    """Write the regions of `boxes` as a new dataset in `root` and return it; a crop is `<parent>_<label><box>`.
 
     `boxes` has the columns of boxes.csv: the manifest's own, or detected ones whose `box` is the number of the true box
     they match ("" where they match none: such a crop has no labels). A crop inherits patient, study, sequence, spacing,
@@ -56,28 +56,28 @@ def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: 
     if settings.require:
         wanted = values[values["target"] == settings.require]
         chosen = chosen.merge(wanted[["sample", "box"]].drop_duplicates(), on=["sample", "box"])
-    parents = {row["sample"]: row for row in manifest.images.to_dict("records")}
-    rows = [
+    parents = {row["sample"]: row for row in rows(manifest.images)}
+    cropped = [
         row
         for parent, group in chosen.groupby("sample", sort=False)
         for row in _crops(manifest, parents[parent], group, root, settings)
     ]
-    if not rows:
+    if not cropped:
         known = ", ".join(sorted(boxes["label"].unique())) or "none"
         raise SpineError(
             f"no box labelled {settings.label!r} with a value of {settings.require or 'any target'!r} can be cropped; "
             f"the boxes' labels are: {known}"
         )
-    images = pd.DataFrame(rows)
-    cropped = Manifest(
+    images = pd.DataFrame(cropped)
+    dataset = Manifest(
         root,
         images[list(IMAGES)],
         labels=_inherit(images, values, ["parent", "box"], ["sample", "box"], LABELS).assign(box=""),
         splits=_inherit(images, manifest.splits, ["parent"], ["sample"], SPLITS),
         mask_labels=manifest.mask_labels,
     )
-    cropped.write()
-    return cropped
+    dataset.write()
+    return dataset
 
 
 def _crops(
@@ -87,17 +87,17 @@ def _crops(
     parent = row["sample"]
     pixels = read_picture(manifest.image_path(parent), parent).pixels
     mask = read_mask(manifest.mask_path(parent)) if row["mask_sha256"] else None
-    for number, box in enumerate(boxes.itertuples()):
+    for number, box in enumerate(rows(boxes)):
         try:
-            region = grow((box.x0, box.y0, box.x1, box.y1), settings.grow, *pixels.shape)
+            region = grow((box["x0"], box["y0"], box["x1"], box["y1"]), settings.grow, *pixels.shape)
         except SpineError:
             continue  # the audit of the parent names it
-        sample = f"{parent}_{settings.label}{box.box or f'n{number}'}"
+        sample = f"{parent}_{settings.label}{box['box'] or f'n{number}'}"
         hashes = _write(sample, pixels, mask, region, root)
         yield {
             **{**row, **hashes},
             **dict(zip(("x0", "y0", "x1", "y1"), region, strict=True)),
-            **{"sample": sample, "parent": parent, "level": box.level, "box": box.box},
+            **{"sample": sample, "parent": parent, "level": box["level"], "box": box["box"]},
         }
 
 

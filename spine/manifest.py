@@ -17,13 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from spine.files import fingerprint, read_json, write_json
 from spine.problems import SpineError
 
-__all__ = ["BOXES", "IMAGES", "LABELS", "SPLITS", "SPLIT_NAMES", "Manifest"]
+__all__ = ["BOXES", "IMAGES", "LABELS", "SPLITS", "SPLIT_NAMES", "Manifest", "rows"]
 
 IMAGES = (
     *("sample", "patient", "study", "series", "sequence", "height", "width", "spacing_y", "spacing_x"),
@@ -136,6 +137,11 @@ class Manifest:
             known = ", ".join(sorted(whole["target"].unique())) or "none"
             raise SpineError(f"{self.root} has no target {target!r}; its targets: {known}")
         return dict(zip(rows["sample"], rows["value"], strict=True))
+
+
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each as column -> value."""
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -27,13 +27,13 @@ DRAWS = 200
 class SplitSettings(Strict):
     """How patients are divided: by fractions, into folds, or as the source states it.
 
-    With `folds` the test fraction is set apart first; the other patients are "train" with the fold that leaves them out.
+    With `folds` the test fraction is set apart first; the others are "train" with the fold that leaves them out.
     """
 
-    train: float = Field(0.75, ge=0, le=1)
-    validation: float = Field(0.15, ge=0, le=1)
-    test: float = Field(0.10, ge=0, le=1)
-    folds: int | None = Field(None, ge=2)
+    train: float = Field(default=0.75, ge=0, le=1)
+    validation: float = Field(default=0.15, ge=0, le=1)
+    test: float = Field(default=0.10, ge=0, le=1)
+    folds: int | None = Field(default=None, ge=2)
     stratify: str = ""  # a target of labels.csv
     within: Literal["", "source"] = ""  # the same fractions in every source
     stated: bool = False  # take the split that the source's annotations or folders state

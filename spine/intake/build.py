@@ -27,7 +27,7 @@ class BuildResult:
     """A dataset that was built, or found unchanged: its directory, what was wrong, its counts by split."""
 
     root: Path
-    problems: tuple[Problem, ...]
+    problems: list[Problem]
     counts: pd.DataFrame
     skipped: bool = False
 
@@ -78,10 +78,10 @@ def _fill(config: DataConfig, root: Path) -> list[Problem]:
 
 def _result(root: Path, skipped: bool) -> BuildResult:
     from spine.audit import count
-    from spine.manifest import Manifest
+    from spine.manifest import Manifest, rows
 
     table = pd.read_csv(root / "problems.csv", dtype=str, keep_default_na=False)
-    problems = tuple(Problem(**row) for row in table.to_dict("records"))  # type: ignore[misc]
+    problems = [Problem(**row) for row in rows(table)]
     return BuildResult(root, problems, count(Manifest.read(root)), skipped)
 
 

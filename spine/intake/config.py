@@ -38,7 +38,7 @@ class Source(Strict):
     name: str = Field(pattern=NAME)
     images: Path  # a file, a folder or a tree
     read: Literal["auto", "dicom", "picture", "volume"] = "auto"
-    slices: int | None = Field(1, ge=1)  # mid-sagittal ones of a patient's series or a volume; null: every one
+    slices: int | None = Field(default=1, ge=1)  # mid-sagittal ones of a patient's series or a volume; null: every one
     patient: str = ""  # regular expression on the relative name: its groups, joined, are the patient
     pseudonymise: bool | None = None  # null: DICOM only
     annotations: tuple[AnnotationSource, ...] = ()
@@ -82,7 +82,7 @@ class GeneratedStudies(Strict):
     """Phantom studies, generated before the sources are read."""
 
     directory: Path
-    settings: PhantomSettings = PhantomSettings()
+    settings: PhantomSettings
 
 
 class DataConfig(Strict):

@@ -2,7 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from spine.audit import NEAR_EQUAL, audit, check, cramers_v, thumbnail
+from spine.audit import audit, check
+from spine.audit.leakage import NEAR_EQUAL, cramers_v
+from spine.audit.pictures import thumbnail
 from spine.pictures import write_png16
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 

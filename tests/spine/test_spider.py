@@ -79,7 +79,7 @@ def test_the_release_builds_with_one_config(release, tmp_path):
         "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
     }
     result = build(DataConfig.model_validate(config))
-    assert result.problems == ()
+    assert result.problems == []
     manifest = Manifest.read(result.root)
     assert manifest.images["patient"].tolist() == ["1", "2", "3", "4"]
     assert manifest.mask_labels == ("vertebra", "disc", "canal")
