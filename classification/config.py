@@ -32,6 +32,12 @@ LEAST_SIZE: Mapping[str, int] = {
     **dict.fromkeys(_APPLICATIONS, 32),
     **{"inceptionresnetv2": 75, "inceptionv3": 75, "xception": 71, "squeezenet": 31, "plain_cnn": 16},
 }
+_PUBLISHED_ALPHAS: Mapping[str, tuple[float, ...]] = {
+    "mobilenet": (0.25, 0.5, 0.75, 1.0),
+    "mobilenetv2": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+    "mobilenetv3small": (0.75, 1.0),
+    "mobilenetv3large": (0.75, 1.0),
+}
 
 
 class Head(Strict):
@@ -39,7 +45,7 @@ class Head(Strict):
 
     pooling: Literal["avg", "max", "flatten"] = "avg"
     dense: tuple[Count, ...] = (256, 64)
-    activation: str = "relu"
+    activation: Literal["relu", "gelu", "elu", "selu", "silu", "tanh"] = "relu"
     dropout: Fraction = 0.2
 
 
@@ -114,6 +120,10 @@ class Settings(Strict):
             raise ValueError("plain_cnn has no ImageNet weights; set weights to none or to a file")
         if self.alpha != 1 and not self.network.startswith("mobilenet"):
             raise ValueError(f"alpha is {self.alpha}, which only a mobilenet has; leave it out for {self.network}")
+        published = _PUBLISHED_ALPHAS.get(self.network, (self.alpha,))
+        if self.weights == "imagenet" and self.alpha not in published:
+            told = ", ".join(f"{alpha:g}" for alpha in published)
+            raise ValueError(f"{self.network} has ImageNet weights for alpha {told}; received {self.alpha}")
         return self
 
     @property

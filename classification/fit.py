@@ -69,6 +69,7 @@ class Fitting:
             epochs=last,
             class_weight=self.data.class_weights,
             callbacks=self._callbacks(phase, last),
+            shuffle=False,  # the data shuffles itself, the same way after a resume
             verbose=0,
         )
         _refuse_divergence(self.checkpoints.history(), self.name)

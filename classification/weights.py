@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 
@@ -44,8 +46,10 @@ def load_base(base: keras.Model, file: str, network: str) -> None:
     if path.suffix not in (".h5", ".keras"):
         raise SpineError(f"weights {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras")
     try:
-        base.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns where layers would keep their random start
+            base.load_weights(path)
+    except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
         raise SpineError(
             f"weights {file!r} do not fit {network} without its top ({base.count_params():,} parameters): {reason}. "

@@ -5,21 +5,19 @@ Early stopping and a falling learning rate are read off the rows, so a resumed r
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from spine.files import atomic_file
 
-__all__ = ["MONITOR", "History"]
+__all__ = ["MONITOR", "History", "in_order"]
 
 Row = Mapping[str, float | int | str]
 
 MONITOR = "val_loss"  # lower is better
-FIRST = ("phase", "epoch", "loss")
-LAST = "learning_rate"
+RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
@@ -33,22 +31,23 @@ class History:
         """Read `history.csv`; empty where it does not exist."""
         if not path.exists():
             return cls()
-        table = pd.read_csv(path, float_precision="round_trip")
-        return cls(tuple({str(key): value for key, value in row.items()} for row in table.to_dict("records")))
+        with path.open(newline="") as stream:
+            return cls(tuple({key: _parsed(key, text) for key, text in row.items()} for row in csv.DictReader(stream)))
 
     def write(self, path: Path) -> None:
-        """Write `history.csv` atomically."""
-        with atomic_file(path) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        """Write `history.csv` atomically, every number exactly."""
+        with atomic_file(path) as temporary, temporary.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(self.rows[0]) if self.rows else [], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def adding(self, phase: str, metrics: Mapping[str, float], learning_rate: float) -> History:
         """This history and one more epoch."""
-        others = {key: float(value) for key, value in metrics.items() if key not in (*FIRST, LAST)}
-        row: Row = {"phase": phase, "epoch": len(self) + 1, "loss": float(metrics["loss"]), **others}
-        return History((*self.rows, {**row, LAST: float(learning_rate)}))
+        row: Row = {"phase": phase, "epoch": len(self) + 1, **in_order(metrics), RATE: float(learning_rate)}
+        return History((*self.rows, row))
 
     def of(self, phase: str) -> History:
         """The epochs of one phase."""
@@ -69,10 +68,20 @@ class History:
         """Epochs since the best one or since the learning rate last changed, whichever is later."""
         same = 0
         for row in reversed(self.rows):
-            if row[LAST] != self.rows[-1][LAST]:
+            if row[RATE] != self.rows[-1][RATE]:
                 break
             same += 1
         return min(self.waited, same)
+
+
+def in_order(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of an epoch as people read them: training before validation, the loss first."""
+    keys = sorted(metrics, key=lambda key: (key == "seconds", key.startswith("val_"), not key.endswith("loss"), key))
+    return {key: float(metrics[key]) for key in keys}
+
+
+def _parsed(key: str, text: str) -> float | int | str:
+    return text if key == "phase" else int(text) if key == "epoch" else float(text)
 
 
 def _number(value: float | int | str) -> float:

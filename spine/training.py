@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from spine.checkpoints import Checkpoints
-from spine.history import History
+from spine.history import History, in_order
 
 __all__ = ["EpochProgress", "Recorder", "reseed"]
 
@@ -48,7 +48,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Record, then decide."""
-        rate = float(self.model.optimizer.learning_rate.numpy())
+        rate = float(f"{self.model.optimizer.learning_rate.numpy():.6g}")  # it is held in float32
         seconds = round(time.monotonic() - self.started, 3)
         self.history = self.history.adding(self.phase, {**(logs or {}), "seconds": seconds}, rate)
         self.model.optimizer.learning_rate.assign(self.next_rate(self.history))
@@ -80,8 +80,9 @@ class EpochProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Leave the epoch's line."""
-        values = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-        self.progress.console.print(f"{self.title} {epoch + 1}/{self.epochs}  {values}", highlight=False)
+        values = "  ".join(f"{name} {value:.4f}" for name, value in in_order(logs or {}).items())
+        line = f"{self.title} {epoch + 1}/{self.epochs}  {values}"
+        self.progress.console.print(line, highlight=False, soft_wrap=True)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Take the bar away."""

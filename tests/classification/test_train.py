@@ -1,0 +1,204 @@
+"""Training one member: killed and resumed, skipped when complete, afresh when changed; and the member it leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from classification.config import Settings
+from classification.model import base_of, build
+from classification.train import seed_of, train
+from ensemble.predict import run as predict
+from spine.config import Experiment, load_experiment
+from spine.history import History
+from spine.manifest import Manifest
+from spine.member import Member
+from spine.privacy import patient_hash
+from spine.problems import SpineError
+from tests.experiment_on_disk import write_dataset
+from tests.member_contract import MemberContract
+
+ROOT = Path(__file__).resolve().parents[2]
+LABELS = ("healthy", "degenerated")
+FROZEN, TUNING = 2, 10  # epochs
+SALT = "salt of the tests"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A dataset, weights for a base, and an experiment file of one small member of two phases."""
+    folder = tmp_path_factory.mktemp("training")
+    write_dataset(folder / "data", LABELS, 2, {"train": 5, "validation": 3, "test": 2})
+    member = {"network": "plain_cnn", "weights": "none", "height": 24, "width": 32, "filters": [4, 8], "batch": 8}
+    base_of(build(Settings(**member), 2)).save_weights(folder / "base.weights.h5")
+    member |= {
+        "weights": str(folder / "base.weights.h5"),
+        "epochs": FROZEN,
+        "fine_tuning": {"epochs": TUNING, "unfreeze": 1},
+        "patience": 20,
+        "reduce_on_plateau": {"patience": 2},
+        "augmentation": "sayed2025",
+        "class_weights": "balanced",
+    }
+    content = {
+        "name": "whole",
+        "task": "classification",
+        "data": str(folder / "data"),
+        "target": "degeneration",
+        "labels": list(LABELS),
+        "runs": str(folder / "runs"),
+        "members": {"plain": member},
+    }
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def experiment(folder) -> Experiment:
+    return load_experiment(folder / "experiment.yaml")
+
+
+@pytest.fixture(scope="module")
+def trained(experiment) -> Path:
+    """The member of a run that nothing interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", SALT)
+        directory = train(experiment, "plain")
+        predict(experiment)
+    return directory
+
+
+def kill_in_epoch(folder: Path, name: str, epoch: int) -> Path:
+    """Train by the command line and kill the process as soon as `epoch` is safe; the member's directory."""
+    command = [sys.executable, "-m", "classification.train", str(folder / "experiment.yaml"), "--member", "plain"]
+    process = subprocess.Popen(
+        [*command, f"name={name}"],
+        cwd=ROOT,
+        env={**os.environ, "SPINE_SALT": SALT},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    directory = folder / "runs" / name / "members" / "plain"
+    while not (directory / "checkpoints" / f"epoch-{epoch:04d}").exists():
+        assert process.poll() is None, process.stderr.read().decode()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+    return directory
+
+
+def values(history: History, column: str) -> list:
+    return [row[column] for row in history.rows]
+
+
+def test_a_killed_run_resumes_and_ends_as_one_that_was_not(folder, experiment, trained):
+    killed = kill_in_epoch(folder, "killed", FROZEN + 2)
+    assert not (killed / "member.json").exists()
+    before = History.read(killed / "history.csv")
+    resumed = train(experiment.model_copy(update={"name": "killed"}), "plain")
+    whole, other = History.read(trained / "history.csv"), History.read(resumed / "history.csv")
+    assert FROZEN < len(before) < FROZEN + TUNING
+    assert other.rows[: len(before)] == before.rows
+    assert values(other, "epoch") == values(whole, "epoch") == list(range(1, FROZEN + TUNING + 1))
+    assert values(other, "phase") == values(whole, "phase") == ["frozen"] * FROZEN + ["fine_tuning"] * TUNING
+    for column in ("loss", "val_loss", "accuracy", "val_accuracy", "learning_rate"):
+        np.testing.assert_allclose(values(other, column), values(whole, column), rtol=1e-3, err_msg=column)
+    assert Member.open(resumed).card.details["epochs"] == FROZEN + TUNING
+
+
+def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(experiment, trained, tmp_path):
+    moved = experiment.model_copy(update={"runs": tmp_path, "name": "late"})
+    directory = train(moved, "plain")
+    (directory / "member.json").unlink()
+    (directory / "model" / "1" / "leftover").touch()
+    train(moved, "plain")
+    assert [entry.name for entry in (directory / "model").iterdir()] == ["1"]
+    assert not (directory / "model" / "1" / "leftover").exists()
+
+
+def test_a_complete_member_is_left_as_it_is(experiment, trained):
+    stamp = (trained / "member.json").stat().st_mtime_ns
+    assert train(experiment, "plain") == trained
+    assert (trained / "member.json").stat().st_mtime_ns == stamp
+
+
+def test_a_changed_setting_trains_afresh(folder, experiment, tmp_path):
+    first = load_experiment(folder / "experiment.yaml", [f"runs={tmp_path}", "members.plain.fine_tuning=null"])
+    second = load_experiment(
+        folder / "experiment.yaml",
+        [f"runs={tmp_path}", "members.plain.fine_tuning=null", "members.plain.epochs=1"],
+    )
+    train(first, "plain")
+    directory = train(second, "plain")
+    assert len(History.read(directory / "history.csv")) == 1
+    assert Member.open(directory).card.config_hash != Member.open(directory).card.model_hash
+
+
+def test_the_directory_tells_what_was_done(experiment, trained):
+    assert {entry.name for entry in trained.iterdir()} == {
+        *("config.yaml", "history.csv", "logs", "member.json", "model", "predictions", "training.json"),
+    }
+    assert list((trained / "logs" / "validation").glob("events.*"))
+    written = load_experiment(trained / "config.yaml")
+    assert written.members == experiment.members
+    card, history = Member.open(trained).card, History.read(trained / "history.csv")
+    assert card.details["best_epoch"] == history.best["epoch"]
+    assert card.details["val_loss"] == history.best["val_loss"]
+    manifest = Manifest.read(experiment.data)
+    assert card.config_hash == experiment.member_hash("plain", manifest.data_hash, manifest.splits_hash)
+
+
+def test_the_card_names_the_patients_it_has_seen_by_their_hashes_only(trained):
+    patients = Member.open(trained).card.patients
+    assert set(patients.trained) == {patient_hash(f"train{number:02d}") for number in range(5)}
+    assert set(patients.stopped) == {patient_hash(f"validation{number:02d}") for number in range(3)}
+    assert patients.searched == ()
+    assert "train00" not in (trained / "member.json").read_text()
+
+
+def test_the_served_model_is_that_of_the_best_epoch(experiment, trained):
+    # Its validation accuracy, from the stored predictions of the SavedModel, is the one that Keras measured then.
+    stored = Member.open(trained).predictions("validation")
+    labels = Manifest.read(experiment.data).values("degeneration")
+    right = [
+        LABELS[row.argmax()] == labels[sample]
+        for sample, row in zip(stored.index["sample"], stored.values, strict=True)
+    ]
+    assert np.mean(right) == pytest.approx(Member.open(trained).card.details["val_accuracy"], abs=1e-6)
+
+
+def test_members_draw_their_own_seeds(experiment):
+    assert seed_of(experiment, "a") != seed_of(experiment, "b")
+    assert seed_of(experiment, "a") == seed_of(experiment, "a")
+    assert seed_of(experiment, "a") != seed_of(experiment.model_copy(update={"seed": 1}), "a")
+
+
+def test_an_unknown_member_is_refused(experiment):
+    with pytest.raises(SpineError, match="'plane' is not in whole; its members: plain"):
+        train(experiment, "plane")
+
+
+def test_the_command_ends_an_error_in_one_message(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "classification.train", str(folder / "experiment.yaml"), "--member", "plane"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: member 'plane' is not in whole; its members: plain\n"
+    assert done.stdout == ""
+
+
+class TestTrainedMember(MemberContract):
+    @pytest.fixture(scope="class")
+    def member_directory(self, trained) -> Path:
+        return trained

@@ -1,0 +1,137 @@
+"""What every member's directory must hold to, whatever wrote it. Subclass it, give `member_directory`, and run pytest:
+
+class TestMine(MemberContract):
+    @pytest.fixture(scope="class")
+    def member_directory(self) -> Path: ...
+"""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spine.member import Member, Predictions
+from tests.clean_process import run_clean
+
+SIZES = ((40, 60), (61, 33))  # height, width of pictures that no network was made for
+
+LOAD_AND_SERVE = """
+import json, sys
+sys.modules["keras"] = None  # an import of it fails from here on
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+outputs = model.signatures["serving_default"](image_bytes=tf.constant([open(sys.argv[2], "rb").read()]))
+print(json.dumps({name: value.numpy().tolist() for name, value in outputs.items()}))
+"""
+
+
+def grey(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth grey picture (height, width) uint16 that uses the 12 bits of a scanner."""
+    noise = np.random.default_rng(seed).uniform(0, 1, (height, width)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 4)
+    return np.round(np.interp(smooth, (smooth.min(), smooth.max()), (0, 4095))).astype(np.uint16)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """The bytes of a PNG file of a picture, uint8 or uint16, grey or BGR."""
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def as_image(picture: np.ndarray) -> np.ndarray:
+    """A 16-bit picture (H, W) as the `image` signature reads it: (1, H, W, 1) float32 in [0, 1]."""
+    return (picture / 65535).astype(np.float32)[None, :, :, None]
+
+
+class MemberContract:
+    """The conformance tests; `member_directory` is a fixture of the subclass, with the scope "class"."""
+
+    @pytest.fixture(scope="class")
+    def member(self, member_directory: Path) -> Member:
+        return Member.open(member_directory)
+
+    @pytest.fixture(scope="class")
+    def model(self, member):
+        return tf.saved_model.load(str(member.model))
+
+    def serve(self, model, *pictures: bytes) -> dict[str, np.ndarray]:
+        outputs = model.signatures["serving_default"](image_bytes=tf.constant(list(pictures)))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    def see(self, model, images: np.ndarray) -> dict[str, np.ndarray]:
+        outputs = model.signatures["image"](image=tf.constant(images))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    def test_its_card_is_complete(self, member):
+        card = member.card
+        assert card.name
+        assert card.task
+        assert len(card.labels) == len(set(card.labels)) >= 2
+        assert card.config_hash
+        assert "tensorflow" in card.versions
+        assert card.patients.salt
+        assert all(len(patient) == 16 for patient in card.patients.trained + card.patients.stopped)
+
+    def test_its_model_is_the_one_on_the_card(self, member):
+        assert member.card.model_hash == Member.hash_model(member.model)
+
+    def test_its_signatures_take_what_the_contract_names(self, model):
+        takes = {name: model.signatures[name].structured_input_signature[1] for name in ("serving_default", "image")}
+        (image_bytes,) = takes["serving_default"].values()
+        (image,) = takes["image"].values()
+        assert (image_bytes.name, image_bytes.dtype, image_bytes.shape.as_list()) == ("image_bytes", tf.string, [None])
+        assert (image.name, image.dtype) == ("image", tf.float32)
+        assert image.shape.as_list() == [None, None, None, None]
+
+    def test_both_signatures_give_the_outputs_on_the_card(self, member, model):
+        for signature in model.signatures.values():
+            assert {name: spec.dtype.name for name, spec in signature.structured_outputs.items()} == {
+                name: told["dtype"] for name, told in member.card.outputs.items()
+            }
+
+    @pytest.mark.parametrize(("height", "width"), SIZES)
+    def test_outputs_have_the_task_s_shape_and_are_probabilities(self, member, model, height, width):
+        pictures = [grey(height, width, seed) for seed in range(3)]
+        outputs = self.serve(model, *map(png, pictures))
+        self.check_outputs(member, outputs, len(pictures), height, width)
+
+    def check_outputs(self, member, outputs, count: int, height: int, width: int) -> None:
+        classes = len(member.card.labels)
+        shape = {"classification": (count, classes), "segmentation": (count, height, width, classes)}[member.card.task]
+        assert outputs["probabilities"].shape == shape
+        assert outputs["probabilities"].min() >= 0
+        np.testing.assert_allclose(outputs["probabilities"].sum(axis=-1), 1, atol=1e-5)
+
+    def test_a_picture_is_answered_alike_alone_and_in_a_batch(self, model):
+        pictures = [png(grey(40, 60, seed)) for seed in range(3)]
+        together = self.serve(model, *pictures)
+        for name, values in together.items():
+            for index, picture in enumerate(pictures):
+                np.testing.assert_allclose(values[index], self.serve(model, picture)[name][0], atol=1e-5)
+
+    def test_bytes_and_decoded_image_are_answered_alike(self, model):
+        picture = grey(40, 60)
+        expected = self.serve(model, png(picture))
+        for image in (as_image(picture), np.repeat(as_image(picture), 3, axis=-1)):
+            for name, values in self.see(model, image).items():
+                np.testing.assert_allclose(values, expected[name], atol=1e-5)
+
+    def test_it_answers_different_pictures_differently(self, model):
+        answers = self.serve(model, png(grey(40, 60, 1)), png(grey(40, 60, 2)))
+        assert any(not np.array_equal(*values) for values in answers.values())
+
+    def test_it_loads_and_serves_where_there_is_only_tensorflow(self, member, model, tmp_path):
+        (tmp_path / "picture.png").write_bytes(png(grey(40, 60)))
+        arguments = (str(member.model.resolve()), str(tmp_path / "picture.png"))
+        printed = json.loads(run_clean(LOAD_AND_SERVE, tmp_path, *arguments))
+        for name, values in self.serve(model, png(grey(40, 60))).items():
+            np.testing.assert_allclose(printed[name], values, atol=1e-6)
+
+    def test_its_stored_predictions_are_its_own(self, member):
+        for split in (member.path / "predictions").glob("*"):
+            stored = member.predictions(split.name)
+            assert isinstance(stored, Predictions)
+            assert (stored.task, stored.labels) == (member.card.task, member.card.labels)
+            np.testing.assert_allclose(np.asarray(stored.values, np.float64).sum(axis=-1), 1, atol=5e-3)

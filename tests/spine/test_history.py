@@ -1,0 +1,52 @@
+import pytest
+
+from spine.history import History
+
+
+def history(*losses: float, rate: float | list[float] = 0.1, phase: str = "frozen") -> History:
+    rates = rate if isinstance(rate, list) else [rate] * len(losses)
+    found = History()
+    for loss, own in zip(losses, rates, strict=True):
+        found = found.adding(phase, {"loss": loss, "val_loss": loss}, own)
+    return found
+
+
+def test_an_epoch_is_told_training_before_validation_and_the_loss_first():
+    metrics = {"val_accuracy": 0.4, "accuracy": 0.3, "val_loss": 2, "seconds": 9, "loss": 1}
+    (row,) = History().adding("frozen", metrics, 0.5).rows
+    assert list(row) == [
+        *("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "learning_rate"),
+    ]
+    assert list(row.values()) == ["frozen", 1, 1, 0.3, 2, 0.4, 9, 0.5]
+
+
+def test_epochs_count_on_through_the_phases():
+    both = history(3, 2).adding("tuning", {"loss": 1, "val_loss": 1}, 0.01)
+    assert [row["epoch"] for row in both.rows] == [1, 2, 3]
+    assert [row["epoch"] for row in both.of("tuning").rows] == [3]
+
+
+def test_the_best_epoch_has_the_lowest_validation_loss_and_is_the_first_of_a_tie():
+    assert history(3, 1, 2, 1).best["epoch"] == 2
+    assert history(3, 1, 2, 1).waited == 4 - 2
+    assert History().best is None
+    assert History().waited == 0
+
+
+def test_a_loss_that_is_no_number_is_worse_than_any_other():
+    assert history(float("nan"), 5, float("nan")).best["epoch"] == 2
+
+
+def test_waiting_starts_again_where_the_rate_changed():
+    assert history(1, 2, 2, 2).waited_at_this_rate == 3
+    assert history(1, 2, 2, 2, rate=[0.1, 0.1, 0.05, 0.05]).waited_at_this_rate == 2
+    assert history(3, 3, 1, 2, rate=[0.1, 0.1, 0.05, 0.05]).waited_at_this_rate == 1
+
+
+def test_it_reads_back_as_it_was_written(tmp_path):
+    written = history(1 / 3, 2 / 7, rate=1e-4)
+    written.write(tmp_path / "history.csv")
+    assert History.read(tmp_path / "history.csv") == written
+    assert History.read(tmp_path / "none.csv") == History()
+    with pytest.raises(AttributeError):
+        written.rows = ()
