@@ -102,7 +102,7 @@ def _box(collector: Collector, record: Mapping[str, Any], names: Mapping[Any, An
     bbox = need(record, "bbox", list)
     try:
         x, y, width, height = (float(value) for value in bbox)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Malformed(f"bbox is {bbox!r}; it holds four numbers: x, y, width, height") from error
     corners = (x, y, x + width, y + height)
     name = str(names[category][1]["name"])

@@ -59,7 +59,7 @@ def _box(collector: Collector, shape: Any) -> Box:
 def _points(raw: list[Any]) -> list[tuple[float, float]]:
     try:
         return [(float(x), float(y)) for x, y in raw]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Malformed(f"points is {raw!r}; it holds pairs of numbers x, y") from error
 
 

@@ -115,9 +115,10 @@ class _Told:
             level = value_text(row.get(columns.level, ""))
             self.boxes.append((where, collector.box(label, corners, level, values)))
             return
-        if where != self.where and not columns.box and not values.keys() - self.labels.keys():
-            collector.warn(where, f"tells the image of {self.where} again", "remove one of the rows")
+        told_before = where != self.where and not columns.box and not values.keys() - self.labels.keys()
         self._agree(values, self.labels)
+        if told_before:
+            collector.warn(where, f"tells the image of {self.where} again", "remove one of the rows")
 
     def _agree(self, new: Mapping[str, str], old: dict[str, str]) -> None:
         for key, value in new.items():

@@ -65,6 +65,7 @@ BAD = {"id": 9, "image_id": 1, "category_id": 2, "bbox": [3, 4, 10, 5]}
         ({"bbox": [3, 4, 10]}, "it holds four numbers"),
         ({"bbox": [3, 4, "wide", 5]}, "it holds four numbers"),
         ({"bbox": [3, 4, float("nan"), 5]}, "has no area"),
+        ({"bbox": [3, 4, 10**400, 5]}, "it holds four numbers"),
         ({"bbox": None}, "'bbox' holds None"),
         ({"image_id": 77}, "image_id 77, which `images` lacks"),
         ({"image_id": [1]}, "'image_id' holds [1]"),

@@ -27,6 +27,20 @@ def test_a_path_that_does_not_exist_is_told(format, tmp_path):
         read_annotations(format, tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("format", ["coco", "labelme", "labelme-xml", "voc"])
+def test_a_file_cut_anywhere_gives_a_problem_and_nothing_else(format, tmp_path):
+    box = Box("disc", 1, 2, 8, 9, "3", {"pfirrmann": "4"})
+    suffix = ".xml" if format in ("voc", "labelme-xml") else ".json"
+    whole = tmp_path / f"a{suffix}"
+    write_annotations(format, [Annotation("a.png", (box,))], whole if format == "coco" else tmp_path)
+    data = whole.read_bytes().rstrip()
+    for length in range(0, len(data), 7):
+        whole.write_bytes(data[:length])
+        reading = read_annotations(format, tmp_path)
+        assert reading.annotations == ()
+        assert [problem.path for problem in reading.problems] == [str(whole)]
+
+
 def test_an_unknown_format_or_option_lists_the_known_ones(tmp_path):
     with pytest.raises(SpineError, match="'kitti' is not known; it is one of coco, folders, labelme"):
         read_annotations("kitti", tmp_path)

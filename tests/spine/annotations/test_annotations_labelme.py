@@ -52,6 +52,7 @@ def test_json_round_trip(tmp_path):
         (shape(points=((1, 2),)), "rectangle of 1 points"),
         (shape("polygon", ()), "polygon of 0 points"),
         (shape(points=((1, 2, 3), (4, 5, 6))), "it holds pairs of numbers"),
+        (shape(points=((1, 2), (10**400, 8))), "it holds pairs of numbers"),
         (shape(label=None), "'label' holds None"),
         (shape(label="hat"), "unknown label 'hat'; known are disc"),
         ({"label": "disc"}, "lacks the key 'points'; it has label"),

@@ -105,7 +105,8 @@ def test_an_image_labelled_twice(tmp_path):
     reading = table.read(written(tmp_path, *rows, header="image,grade"), targets=["grade"])
     assert reading.annotations == (Annotation("a.png", labels={"grade": "4"}),)
     assert [(p.path.partition(": ")[2], p.severity) for p in reading.problems] == [
-        *(("line 3", "warning"), ("line 4", "warning"), ("line 4", "error")),
+        ("line 3", "warning"),
+        ("line 4", "error"),
     ]
 
 
