@@ -18,7 +18,8 @@ from spine.member import Member
 
 __all__ = ["Figures", "calibration"]
 
-WIDE, SQUARE = 4.8, 3.5  # inches; at these widths in the page, text is as large as the page's small print
+WIDE = 4.8  # inches; at these widths the text is as large as the small print of the page
+SQUARE = 3.5
 
 
 @dataclass(frozen=True)
