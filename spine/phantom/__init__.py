@@ -12,8 +12,8 @@ __all__ = ["PhantomSettings", "generate"]
 def generate(settings: PhantomSettings, directory: Path) -> Path:
     """Write the studies that `settings` ask for into `directory`, as `spine.phantom.study` tells; it is returned.
 
-    Equal settings give equal bytes. An unchanged copy is kept, a damaged or other phantom is replaced. Raises SpineError
-    where the directory holds anything else.
+    Equal settings give equal bytes. An unchanged copy is kept, a damaged or other phantom is replaced; SpineError where
+    the directory holds anything else.
     """
     from spine.phantom.study import write_phantom  # OpenCV and pydicom; the settings alone need neither
 

@@ -122,4 +122,4 @@ def _rises(grade: float, middle: float) -> float:
 def _protrusion(bulging: bool, herniation: bool, rng: np.random.Generator) -> float:
     if herniation:
         return rng.uniform(5.0, 8.5)
-    return rng.uniform(1.8, 4.2) if bulging else rng.uniform(0.0, 1.6)
+    return rng.uniform(1.4, 4.0) if bulging else rng.uniform(0.0, 2.4)
