@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from pydantic import Field
 
 from spine.config import Strict
 from spine.files import hash_file
-from spine.manifest import IMAGES, LABELS, SPLITS, Manifest, rows
+from spine.manifest import BOXES, IMAGES, LABELS, SPLITS, Manifest, rows
 from spine.pictures import read_mask, read_picture, write_mask, write_png16
 from spine.problems import SpineError
 
-__all__ = ["CropSettings", "crop_samples", "grow"]
+__all__ = ["CropSettings", "crop_samples", "grow", "match_boxes"]
 
 
 class CropSettings(Strict):
@@ -46,53 +47,82 @@ def grow(box: tuple[float, float, float, float], fraction: float, height: int, w
 def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: CropSettings) -> Manifest:
     """Write the regions of `boxes` as a new dataset in `root` and return it; a crop is `<parent>_<label><box>`.
 
-    `boxes` has the columns of boxes.csv: the manifest's own, or detected ones whose `box` is the number of the true box
-    they match ("" where they match none: such a crop has no labels). A crop inherits patient, study, sequence, spacing,
-    split and fold of its parent, the labels of its box, and its piece of the parent's mask. Boxes outside their picture
-    are left out; SpineError where none is left.
+    `boxes` has the columns of boxes.csv: the manifest's own, or detected ones as `match_boxes` gives them. A crop
+    inherits patient, study, sequence, spacing, split and fold of its parent, the labels of its box, its piece of the
+    parent's mask, and the boxes of other labels that lie more than half within it, with their labels. Boxes outside
+    their picture are left out; SpineError where none is left.
     """
-    chosen = boxes[boxes["label"] == settings.label]
-    values = manifest.labels[manifest.labels["box"] != ""]
-    if settings.require:
-        wanted = values[values["target"] == settings.require]
-        chosen = chosen.merge(wanted[["sample", "box"]].drop_duplicates(), on=["sample", "box"])
+    from rich.progress import track
+
     parents = {row["sample"]: row for row in rows(manifest.images)}
+    groups = _chosen(manifest, boxes, settings).groupby("sample", sort=False)
     cropped = [
         row
-        for parent, group in chosen.groupby("sample", sort=False)
-        for row in _crops(manifest, parents[parent], group, root, settings)
+        for parent, group in track(groups, "cropping", total=groups.ngroups, transient=True)
+        for row in _crops(manifest, parents[str(parent)], group, root, settings)
     ]
-    if not cropped:
+    images = pd.DataFrame(cropped)
+    inner = _boxes_within(images, manifest.boxes[manifest.boxes["label"] != settings.label])
+    of_boxes = manifest.labels[manifest.labels["box"] != ""]
+    of_crops = _inherit(images, of_boxes, ["parent", "box"], ["sample", "box"], LABELS).assign(box="")
+    of_inner = _inherit(inner, of_boxes, ["parent", "box"], ["sample", "box"], LABELS)
+    dataset = Manifest(
+        root,
+        images[list(IMAGES)],
+        inner[list(BOXES)],
+        pd.concat([of_crops, of_inner]),
+        _inherit(images, manifest.splits, ["parent"], ["sample"], SPLITS),
+        manifest.mask_labels,
+    )
+    dataset.write()
+    return dataset
+
+
+def match_boxes(detected: pd.DataFrame, true: pd.DataFrame, least: float = 0.5) -> pd.DataFrame:
+    """The detected boxes with `box` and `level` of the true box of the same sample and label they match, "" for none.
+
+    Both have the columns of boxes.csv. Pairs of the highest IoU match first, each box once; none below `least`.
+    """
+    matched = detected.assign(box="", level="")
+    pairs = matched.reset_index(names="row").merge(true, on=["sample", "label"], suffixes=("", "_true"))
+    shared = _shared_area(pairs, "", "_true")
+    pairs["iou"] = shared / (_area(pairs, "") + _area(pairs, "_true") - shared)
+    taken = set()
+    for pair in rows(pairs[pairs["iou"] >= least].sort_values("iou", ascending=False, kind="stable")):
+        true_box = (pair["sample"], pair["box_true"])
+        if pair["row"] not in taken and true_box not in taken:
+            taken |= {pair["row"], true_box}
+            matched.loc[pair["row"], ["box", "level"]] = [pair["box_true"], pair["level_true"]]
+    return matched
+
+
+def _chosen(manifest: Manifest, boxes: pd.DataFrame, settings: CropSettings) -> pd.DataFrame:
+    chosen = boxes[boxes["label"] == settings.label]
+    if settings.require:
+        wanted = manifest.labels[(manifest.labels["target"] == settings.require) & (manifest.labels["box"] != "")]
+        chosen = chosen.merge(wanted[["sample", "box"]].drop_duplicates(), on=["sample", "box"])
+    if chosen.empty:
         known = ", ".join(sorted(boxes["label"].unique())) or "none"
         raise SpineError(
             f"no box labelled {settings.label!r} with a value of {settings.require or 'any target'!r} can be cropped; "
             f"the boxes' labels are: {known}"
         )
-    images = pd.DataFrame(cropped)
-    dataset = Manifest(
-        root,
-        images[list(IMAGES)],
-        labels=_inherit(images, values, ["parent", "box"], ["sample", "box"], LABELS).assign(box=""),
-        splits=_inherit(images, manifest.splits, ["parent"], ["sample"], SPLITS),
-        mask_labels=manifest.mask_labels,
-    )
-    dataset.write()
-    return dataset
+    return chosen
 
 
 def _crops(
     manifest: Manifest, row: dict[str, Any], boxes: pd.DataFrame, root: Path, settings: CropSettings
 ) -> Iterator[dict[str, Any]]:
     """Write the crops of one picture; yields their rows of images.csv, with the number of the box."""
-    parent = row["sample"]
+    parent, label = row["sample"], re.sub(r"\W+", "-", settings.label)
     pixels = read_picture(manifest.image_path(parent), parent).pixels
     mask = read_mask(manifest.mask_path(parent)) if row["mask_sha256"] else None
     for number, box in enumerate(rows(boxes)):
         try:
             region = grow((box["x0"], box["y0"], box["x1"], box["y1"]), settings.grow, *pixels.shape)
         except SpineError:
-            continue  # the audit of the parent names it
-        sample = f"{parent}_{settings.label}{box['box'] or f'n{number}'}"
+            continue  # only a detector's: the intake refuses such boxes and says so
+        sample = f"{parent}_{label}{box['box'] or f'n{number}'}"
         hashes = _write(sample, pixels, mask, region, root)
         yield {
             **{**row, **hashes},
@@ -112,6 +142,32 @@ def _write(
         write_mask(mask[y0:y1, x0:x1], root / "masks" / f"{sample}.png")
         mask_hash = hash_file(root / "masks" / f"{sample}.png")
     return {"height": y1 - y0, "width": x1 - x0, "sha256": hash_file(picture), "mask_sha256": mask_hash}
+
+
+def _boxes_within(images: pd.DataFrame, boxes: pd.DataFrame) -> pd.DataFrame:
+    """The parents' boxes that lie more than half within a crop, in the crop's own pixels and cut at its edges."""
+    crops = images[["sample", "parent", "x0", "y0", "x1", "y1"]]
+    pairs = boxes.rename(columns={"sample": "parent"}).merge(crops, on="parent", suffixes=("", "_crop"))
+    pairs = pairs[_shared_area(pairs, "", "_crop") > _area(pairs, "") / 2].copy()
+    for axis in "xy":
+        for corner in (f"{axis}0", f"{axis}1"):
+            low, high = pairs[f"{axis}0_crop"], pairs[f"{axis}1_crop"]
+            pairs[corner] = pairs[corner].clip(low, high) - low
+    return pairs
+
+
+def _area(pairs: pd.DataFrame, name: str) -> pd.Series:
+    return (pairs[f"x1{name}"] - pairs[f"x0{name}"]) * (pairs[f"y1{name}"] - pairs[f"y0{name}"])
+
+
+def _shared_area(pairs: pd.DataFrame, one: str, other: str) -> pd.Series:
+    """Area of the intersection of two boxes in each row, their corners' columns ending in `one` and `other`."""
+    sides = [
+        np.minimum(pairs[f"{axis}1{one}"], pairs[f"{axis}1{other}"])
+        - np.maximum(pairs[f"{axis}0{one}"], pairs[f"{axis}0{other}"])
+        for axis in "xy"
+    ]
+    return np.maximum(sides[0], 0) * np.maximum(sides[1], 0)
 
 
 def _inherit(

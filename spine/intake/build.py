@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
     """Build the dataset of a config into its `output`, whole or not at all; unchanged inputs are skipped.
 
     A bad file or annotation becomes a problem (also in problems.csv) and the good ones go on. `output` also holds
-    the resolved config and a card of what it was built from. Raises SpineError where nothing can be built.
+    notes.csv (why each slice was chosen), the resolved config and a card of what it was built from. Raises SpineError
+    where nothing can be built.
     """
     config = config if isinstance(config, DataConfig) else load_data_config(config)
     if config.phantom:
@@ -73,7 +74,13 @@ def _fill(config: DataConfig, root: Path) -> list[Problem]:
     images = manifest.images.assign(patient=parents.map(records.patients))
     stated = dict(zip(images["sample"], parents.map(records.stated), strict=True))
     replace(manifest, splits=make_splits(images, manifest.labels, config.splits, stated)).write()
+    _write_notes(records.notes, root / "notes.csv")
     return records.problems
+
+
+def _write_notes(notes: Mapping[str, str], path: Path) -> None:
+    rows = [(sample, note) for sample, note in notes.items() if note]
+    pd.DataFrame(rows, columns=["sample", "note"]).to_csv(path, index=False)
 
 
 def _result(root: Path, skipped: bool) -> BuildResult:

@@ -40,6 +40,7 @@ class Records:
     mask_labels: list[str] = field(default_factory=list)
     patients: dict[str, str] = field(default_factory=dict)
     stated: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)  # sample -> why this slice, what was done to its values
     orphans: list[str] = field(default_factory=list)  # pictures of unknown patients, each its own patient
     _taken: set[str] = field(default_factory=set)
 
@@ -70,6 +71,7 @@ class Records:
         )
         self.patients[sample] = patient
         self.stated[sample] = told.split
+        self.notes[sample] = picture.note
         self._note_labels(picture.name, sample, told)
 
     def manifest(self) -> Manifest:

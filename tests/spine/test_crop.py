@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.crop import CropSettings, crop_samples, grow
+from spine.crop import CropSettings, crop_samples, grow, match_boxes
 from spine.manifest import Manifest
 from spine.pictures import read_mask, read_picture
 from spine.problems import SpineError
@@ -83,14 +83,37 @@ def test_boxes_without_the_required_target_are_left_out(whole, tmp_path):
     assert crops.images["sample"].tolist() == ["a_disc0", "b_disc0"]
 
 
-def test_detected_boxes_have_labels_where_they_match_a_true_one(whole, tmp_path):
-    detected = pd.DataFrame(
-        [("a", "0", "disc", 11.0, 10.0, 30.0, 21.0, ""), ("a", "", "disc", 40.0, 30.0, 60.0, 40.0, "")],
-        columns=whole.boxes.columns,
+def test_a_region_keeps_the_boxes_within_it_and_their_labels(whole, tmp_path):
+    region = pd.DataFrame([("a", "", "region", 8.0, 2.0, 28.0, 30.0, "")], columns=whole.boxes.columns)
+    crops = crop_samples(whole, region, tmp_path / "crops", CropSettings(label="region", grow=0))
+    boxes = crops.boxes.set_index("box")
+    # Disc 0 reaches 2 pixels over the right edge, disc 1 also 4 below; the vertebra lies by less than half within.
+    assert boxes.loc["0", ["x0", "y0", "x1", "y1"]].tolist() == [10 - 8, 10 - 2, 28 - 8, 20 - 2]
+    assert boxes.loc["1", ["x0", "y0", "x1", "y1"]].tolist() == [10 - 8, 24 - 2, 28 - 8, 30 - 2]
+    assert set(boxes.index) == {"0", "1"}
+    assert crops.labels[["sample", "box", "value"]].to_numpy().tolist() == [["a_regionn0", "0", "4"]]
+
+
+def _detected(*boxes):
+    return pd.DataFrame(
+        [("a", "", "disc", *corners, "") for corners in boxes],
+        columns=["sample", "box", "label", "x0", "y0", "x1", "y1", "level"],
     )
+
+
+def test_detected_boxes_have_labels_where_they_match_a_true_one(whole, tmp_path):
+    detected = match_boxes(_detected((11.0, 10.0, 30.0, 21.0), (40.0, 30.0, 60.0, 40.0)), whole.boxes)
+    assert detected["level"].tolist() == ["1", ""]
     crops = crop_samples(whole, detected, tmp_path / "crops", DISCS)
     assert crops.images["sample"].tolist() == ["a_disc0", "a_discn1"]
     assert crops.values("grade") == {"a_disc0": "4"}
+
+
+def test_a_true_box_matches_once_and_the_nearest():
+    true = _detected((0.0, 0.0, 10.0, 10.0)).assign(box="7", level="3")
+    detected = _detected((0.0, 0.0, 10.0, 8.0), (0.0, 0.0, 10.0, 9.0), (0.0, 0.0, 4.0, 10.0))
+    assert match_boxes(detected, true)["box"].tolist() == ["", "7", ""]
+    assert match_boxes(detected[2:], true, least=0.4)["box"].tolist() == ["7"]
 
 
 def test_no_box_to_crop_is_an_error_that_names_the_labels(whole, tmp_path):

@@ -229,6 +229,8 @@ def test_dicom_becomes_one_pseudonymous_midsagittal_picture_a_patient(phantom, t
     assert len(manifest.images) == manifest.images["patient"].nunique() == 6
     assert manifest.images["sequence"].str.startswith("T2").all()
     assert (manifest.images["mask_sha256"] != "").all()
+    notes = pd.read_csv(result.root / "notes.csv")
+    assert notes["note"].str.contains("nearest the middle").sum() == 6
     text = "".join(path.read_text() for path in result.root.glob("*.csv"))
     assert "ph00" not in text
     assert not any("ph00" in path.name for path in result.root.rglob("*"))
