@@ -30,7 +30,7 @@ from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from ensemble.study import Storage
 
 __all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights"]
 
@@ -79,7 +79,7 @@ def search_weights(
     *,
     seed: int = 0,
     trials: int = 200,
-    storage: str | BaseStorage | None = None,
+    storage: Storage = None,
     study_name: str = "search",
     progress: bool = False,
 ) -> SearchResult:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    Storage = str | BaseStorage | None  # a URL, an object, or None for memory
+
 __all__ = ["SAMPLERS", "Record"]
 
 SAMPLERS = ("optuna-grid", "tpe", "cmaes")
@@ -40,7 +42,7 @@ class Record:
     names: tuple[str, ...]
     objective: Objective
     facts: Mapping[str, Any]
-    storage: str | BaseStorage | None
+    storage: Storage
     study_name: str
 
     def write(self, choice: Choice) -> None:

@@ -182,6 +182,22 @@ def test_greedy_by_hand():
     assert found.weights == {"a": 0.5, "b": 0.5, "c": 0}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_greedy_equals_a_plain_greedy_loop(seed):
+    members, truth = random_members(np.random.default_rng(seed), count=4, samples=30, classes=3)
+    bag, losses = [], {}
+    for _ in range(8):
+        tried = {name: np.mean([members[picked] for picked in [*bag, name]], axis=0) for name in members}
+        losses_now = {name: METRICS["log_loss"].function(truth, fused) for name, fused in tried.items()}
+        losses |= {tuple(sorted([*bag, name])): loss for name, loss in losses_now.items()}
+        bag.append(min(losses_now, key=losses_now.get))
+    best = min(losses, key=losses.get)
+    found = search_weights(members, truth, metric="log_loss", method="greedy", step=1 / 8)
+    assert found.score == pytest.approx(losses[best], abs=1e-12)
+    assert found.weights == pytest.approx({name: best.count(name) / len(best) for name in members})
+    assert len(set(bag)) > 1
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_one_member_has_all_the_weight(method):
     members, truth = random_members(np.random.default_rng(9), count=1, samples=10, classes=2)
