@@ -11,12 +11,12 @@ ALLOWED = {"spine": {"spine"}, "classification": {"classification", "spine"}, "e
 
 # Each heavy dependency has one home.
 HOMES = {
-    "pydicom": "spine/dicom/",
-    "dicomanonymizer": "spine/dicom/deidentify.py",
-    "SimpleITK": "spine/volumes.py",
-    "optuna": "ensemble/study.py",
-    "jinja2": "ensemble/report",
-    "keras": "classification/",
+    "pydicom": ("spine/dicom/",),
+    "dicomanonymizer": ("spine/dicom/deidentify.py",),
+    "SimpleITK": ("spine/volumes.py",),
+    "optuna": ("ensemble/study.py",),
+    "jinja2": ("ensemble/report/",),
+    "keras": ("classification/", "spine/training.py"),
 }
 
 
@@ -31,6 +31,14 @@ def imports(file: Path) -> set[str]:
     return names
 
 
+def assigned(file: Path) -> set[str]:
+    """The names that a module assigns at its top level; ruff's F822 checks that what `__all__` names is there."""
+    targets = [
+        target for node in ast.parse(file.read_text()).body if isinstance(node, ast.Assign) for target in node.targets
+    ]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
 def files(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
@@ -42,24 +50,20 @@ def test_packages_import_only_what_they_may(package):
         assert imports(file) & set(PACKAGES) <= ALLOWED[package], file
 
 
-@pytest.mark.parametrize(("library", "home"), HOMES.items())
-def test_each_heavy_dependency_has_one_home(library, home):
-    users = {file.relative_to(ROOT).as_posix() for package in PACKAGES for file in files(package) if library in imports(file)}
+@pytest.mark.parametrize(("library", "homes"), HOMES.items())
+def test_each_heavy_dependency_has_one_home(library, homes):
+    users = {
+        file.relative_to(ROOT).as_posix() for package in PACKAGES for file in files(package) if library in imports(file)
+    }
     assert users, f"nothing imports {library}"
-    assert all(user.startswith(home) for user in users), users
+    assert all(user.startswith(homes) for user in users), users
 
 
-def test_every_public_name_exists():
+def test_every_module_says_what_is_public():
     for package in PACKAGES:
         for file in files(package):
-            tree = ast.parse(file.read_text())
-            defined = {node.name for node in tree.body if hasattr(node, "name")}
-            defined |= {t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
-            defined |= {n.target.id for n in tree.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
-            defined |= {a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
-            public = [n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "__all__"]
-            names = ast.literal_eval(public[0]) if public else []
-            assert set(names) <= defined, (file, set(names) - defined)
+            if file.name not in ("__init__.py", "__main__.py"):
+                assert "__all__" in assigned(file), file
 
 
 def test_every_module_says_what_it_is():
