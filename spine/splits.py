@@ -21,7 +21,7 @@ from spine.problems import SpineError
 
 __all__ = ["SplitSettings", "folds", "make_splits", "split_by_fractions"]
 
-DRAWS = 200
+DRAWS = 500
 
 
 class SplitSettings(Strict):
@@ -101,11 +101,13 @@ def split_by_fractions(
             f"{len(names)} patients cannot be split into {_told(fractions)}: every part needs a patient; "
             "add patients or leave a part out"
         )
+    parts = parts / parts.sum()
     profile = _profile(names, patients, labels or [()] * len(patients))
-    groups = _strata(names, patients, profile, strata)
+    seen_in = _seen_in(names, patients, strata or [""] * len(patients))
+    groups = _groups(profile, seen_in)
     rng = np.random.default_rng(seed)
-    draws = [_draw(groups, len(names), parts / parts.sum(), rng) for _ in range(DRAWS)]
-    best = min(draws, key=lambda draw: _distance(draw, profile, parts / parts.sum()))
+    draws = [_draw(groups, len(names), parts, rng) for _ in range(DRAWS)]
+    best = min(draws, key=lambda draw: _faults(draw, profile, seen_in, parts))
     if len(np.unique(best)) < len(parts):
         raise SpineError(f"{len(names)} patients leave a part of {_told(fractions)} empty; raise its fraction")
     return {name: list(fractions)[part] for name, part in zip(names, best, strict=True)}
@@ -162,7 +164,7 @@ def _values_of(images: pd.DataFrame, labels: pd.DataFrame, target: str) -> list[
 
 
 def _profile(names: list[str], patients: Sequence[str], labels: Sequence[Iterable[str]]) -> np.ndarray:
-    """Counts (P, 2 + 2 L): patients, samples, then the samples of each label and whether there is one."""
+    """Counts (P, 1 + 2 L) of each patient: samples, then the samples of each label and whether there is one."""
     index = {name: row for row, name in enumerate(names)}
     classes = sorted({label for row in labels for label in row})
     counts = np.zeros((len(names), len(classes)))
@@ -170,23 +172,26 @@ def _profile(names: list[str], patients: Sequence[str], labels: Sequence[Iterabl
     for patient, row in zip(patients, labels, strict=True):
         for label in row:
             counts[index[patient], classes.index(label)] += 1
-    return np.column_stack([np.ones(len(names)), [samples[name] for name in names], counts, counts > 0])
+    return np.column_stack([[samples[name] for name in names], counts, counts > 0])
 
 
-def _strata(
-    names: list[str], patients: Sequence[str], profile: np.ndarray, strata: Sequence[str] | None
-) -> list[np.ndarray]:
-    """Patients' indices by stratum: the rarest label that a patient holds, and the given strata it is seen in."""
-    holds = profile[:, 2 + (profile.shape[1] - 2) // 2 :]
-    by_rarity = np.argsort(holds.sum(axis=0), kind="stable")
+def _seen_in(names: list[str], patients: Sequence[str], strata: Sequence[str]) -> np.ndarray:
+    """The number (P,) of the strata that each patient is seen in: of one, or of several together."""
     given: dict[str, set[str]] = {name: set() for name in names}
-    for patient, stratum in zip(patients, strata or [""] * len(patients), strict=True):
+    for patient, stratum in zip(patients, strata, strict=True):
         given[patient].add(stratum)
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for row, name in enumerate(names):
-        rarest = next((int(label) for label in by_rarity if holds[row, label]), -1)
-        groups.setdefault((rarest, *sorted(given[name])), []).append(row)
-    return [np.array(groups[key]) for key in sorted(groups, key=str)]
+    together = [tuple(sorted(given[name])) for name in names]
+    numbers = {strata: number for number, strata in enumerate(sorted(set(together)))}
+    return np.array([numbers[strata] for strata in together])
+
+
+def _groups(profile: np.ndarray, seen_in: np.ndarray) -> list[np.ndarray]:
+    """Patients' indices, those together who are seen in the same strata and hold the same rarest label."""
+    holds = profile[:, 1 + profile.shape[1] // 2 :] > 0
+    by_rarity = np.argsort(holds.sum(axis=0), kind="stable")
+    rarest = [next((int(label) for label in by_rarity if row[label]), -1) for row in holds]
+    _, group = np.unique(np.column_stack([seen_in, rarest]), axis=0, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == number) for number in range(group.max() + 1)]
 
 
 def _draw(groups: list[np.ndarray], total: int, fractions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -198,9 +203,9 @@ def _draw(groups: list[np.ndarray], total: int, fractions: np.ndarray, rng: np.r
 
 
 def _shares(total: int, fractions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Whole numbers near `total` times `fractions`, at least 1 each where there are enough; close ones by chance."""
-    shares = np.full(len(fractions), int(total >= len(fractions)))
-    chance = rng.uniform(0, 0.5, len(fractions))
+    """Whole numbers near `total` times `fractions`, rounded by chance; in half of the draws at least 1."""
+    shares = np.full(len(fractions), int(total >= len(fractions) and rng.uniform() < 0.5))
+    chance = rng.uniform(0, 1, len(fractions))
     while (missing := total - shares.sum()) > 0:
         lacking = total * fractions - shares
         whole = np.floor(lacking).clip(0).astype(int)
@@ -211,11 +216,21 @@ def _shares(total: int, fractions: np.ndarray, rng: np.random.Generator) -> np.n
     return shares
 
 
-def _distance(parts: np.ndarray, profile: np.ndarray, fractions: np.ndarray) -> float:
-    """Chi-square distance of the parts' counts to their fractions, summed over the columns of `profile`."""
-    counts = np.stack([profile[parts == part].sum(axis=0) for part in range(len(fractions))])
-    shares = counts / profile.sum(axis=0)
-    return float((np.square(shares - fractions[:, None]) / fractions[:, None]).sum())
+def _faults(
+    parts: np.ndarray, profile: np.ndarray, seen_in: np.ndarray, fractions: np.ndarray
+) -> tuple[int, int, float]:
+    """What is wrong with a draw, gravest first.
+
+    Whole patients too many or too few in a part, over all or in a stratum; labels that a part lacks; the chi-square
+    distance of the parts' counts to their fractions, summed over the columns of `profile`.
+    """
+    chosen = np.arange(len(fractions))[:, None] == parts  # (parts, P)
+    patients = np.stack([chosen[:, seen_in == number].sum(axis=1) for number in range(seen_in.max() + 1)])
+    patients = np.vstack([patients, patients.sum(axis=0)])
+    astray = np.abs(patients - patients.sum(axis=1, keepdims=True) * fractions).max()
+    counts = chosen @ profile
+    distance = np.square(counts / profile.sum(axis=0) - fractions[:, None]) / fractions[:, None]
+    return int(astray + 1e-9), int((counts == 0).sum()), float(distance.sum())
 
 
 def _told(fractions: Mapping[str, float]) -> str:

@@ -64,6 +64,12 @@ def test_three_positive_patients_give_each_split_one():
         assert {split[patient] for patient in _patients(30)[:3]} == set(PAPER)
 
 
+def test_many_small_groups_do_not_bend_the_fractions():
+    labels = [(str(number % 5),) for number in range(20)]  # five labels, four patients each
+    split = split_by_fractions(_patients(20), PAPER, 0, labels)
+    assert Counter(split.values()) == {"train": 15, "validation": 3, "test": 2}
+
+
 def test_patients_with_many_images_do_not_tip_the_samples():
     rng = np.random.default_rng(0)
     patients = [patient for patient in _patients(50) for _ in range(int(rng.integers(1, 20)))]
