@@ -70,7 +70,7 @@ def draw_patient(identifier: str, rng: np.random.Generator, difficulty: float) -
     scale = rng.normal(1.0, 0.06)
     wear = 1.5 + 3.1 * age + np.array(_LEVEL_EFFECT) + rng.normal(0, 0.6, len(_HEIGHT))
     # What hides a sign in all discs of a patient: hydration moves brightness, build moves height.
-    habit = rng.normal(0, 0.4 * difficulty, 5)
+    habit = rng.normal(0, 0.32 * difficulty, 5)
     return Patient(
         identifier=identifier,
         years=int(18 + 65 * age + rng.uniform(-6, 6)),
@@ -92,7 +92,7 @@ def draw_patient(identifier: str, rng: np.random.Generator, difficulty: float) -
 def _draw_disc(
     index: int, grade: float, habit: np.ndarray, scale: float, rng: np.random.Generator, difficulty: float
 ) -> Disc:
-    bright, border, height, texture, contour = grade + habit + rng.normal(0, 0.5 * difficulty, 5)
+    bright, border, height, texture, contour = grade + habit + rng.normal(0, 0.42 * difficulty, 5)
     left = np.interp(height, _GRADES, _HEIGHT_LEFT)
     herniation = rng.uniform() < 0.14 * _rises(grade, 3.2)
     bulging = herniation or rng.uniform() < _rises(grade, 3.3)
