@@ -46,32 +46,23 @@ class Records:
 
     def add(self, source: Source, picture: Picture, told: Annotation) -> None:
         """Write one picture and its mask, and note its rows."""
+        patient = self._patient(source, picture, told)
         hide = bool(picture.series) if source.pseudonymise is None else source.pseudonymise
-        patient = _patient_by_name(source.patient, picture.name) or told.patient or picture.patient
-        if not patient:
-            self.orphans.append(picture.name)
-            patient = f"{source.name}/{picture.name}"
-        sequence = told.sequence or picture.sequence
-        shown = pseudonym(patient) if hide else patient
-        sample = self._sample(source, picture, shown if hide else "", sequence)
-        path = self.root / "images" / f"{sample}.png"
-        write_png16(picture.pixels, path)
-        spacing_y, spacing_x = picture.spacing or (np.nan, np.nan)
-        self.images.append(
-            {
-                **dict.fromkeys(IMAGES, ""),
-                **dict.fromkeys(("x0", "y0", "x1", "y1"), np.nan),
-                **{"sample": sample, "patient": shown, "sequence": sequence, "source": source.name},
-                "study": pseudonym(picture.study, "S") if hide and picture.study else picture.study,
-                "series": pseudonym(picture.series, "E") if hide and picture.series else picture.series,
-                **{"height": picture.pixels.shape[0], "width": picture.pixels.shape[1]},
-                **{"spacing_y": spacing_y, "spacing_x": spacing_x, "sha256": hash_file(path)},
-                "mask_sha256": self._mask(sample, picture, told),
-            }
-        )
-        self.patients[sample] = patient
-        self.stated[sample] = told.split
-        self.notes[sample] = picture.note
+        sample = self._sample(source, picture, told, pseudonym(patient) if hide else "")
+        write_png16(picture.pixels, self.root / "images" / f"{sample}.png")
+        mask_sha256 = self._write_mask(sample, picture, told)
+        known = {
+            "sample": sample,
+            "patient": pseudonym(patient) if hide else patient,
+            "study": pseudonym(picture.study, "S") if hide and picture.study else picture.study,
+            "series": pseudonym(picture.series, "E") if hide and picture.series else picture.series,
+            "sequence": told.sequence or picture.sequence,
+            "source": source.name,
+            "sha256": hash_file(self.root / "images" / f"{sample}.png"),
+            "mask_sha256": mask_sha256,
+        }
+        self.images.append({**dict.fromkeys(IMAGES, ""), **_geometry(picture), **known})
+        self.patients[sample], self.stated[sample], self.notes[sample] = patient, told.split, picture.note
         self._note_labels(picture.name, sample, told)
 
     def manifest(self) -> Manifest:
@@ -87,9 +78,17 @@ class Records:
             mask_labels=tuple(self.mask_labels),
         )
 
-    def _sample(self, source: Source, picture: Picture, pseudonymous: str, sequence: str) -> str:
+    def _patient(self, source: Source, picture: Picture, told: Annotation) -> str:
+        if patient := _patient_by_name(source.patient, picture.name) or told.patient or picture.patient:
+            return patient
+        self.orphans.append(picture.name)
+        return f"{source.name}/{picture.name}"
+
+    def _sample(self, source: Source, picture: Picture, told: Annotation, pseudonymous: str) -> str:
         """A readable, file-safe name, unique in any case; where patients are hidden it is made of the pseudonym."""
-        own = f"{pseudonymous}_{sequence}" if pseudonymous else re.sub(r"\.[A-Za-z]+(\.gz)?(?=#|$)", "", picture.name)
+        own = re.sub(r"\.[A-Za-z]+(\.gz)?(?=#|$)", "", picture.name)
+        if pseudonymous:
+            own = f"{pseudonymous}_{told.sequence or picture.sequence}"
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_.")
         numbered = (f"{name}_n{number}" for number in itertools.count(1))
         names = numbered if pseudonymous else itertools.chain([name], numbered)
@@ -97,7 +96,7 @@ class Records:
         self._taken.add(sample.lower())
         return sample
 
-    def _mask(self, sample: str, picture: Picture, told: Annotation) -> str:
+    def _write_mask(self, sample: str, picture: Picture, told: Annotation) -> str:
         if told.mask is None:
             return ""
         try:
@@ -141,3 +140,11 @@ class Records:
 def _patient_by_name(pattern: str, name: str) -> str:
     found = re.search(pattern, name) if pattern else None
     return "-".join(group for group in found.groups() if group) if found else ""
+
+
+def _geometry(picture: Picture) -> dict[str, float]:
+    """Size, spacing and, since it is no crop, no corners in a parent."""
+    spacing_y, spacing_x = picture.spacing or (np.nan, np.nan)
+    height, width = picture.pixels.shape
+    corners = dict.fromkeys(("x0", "y0", "x1", "y1"), np.nan)
+    return {"height": height, "width": width, "spacing_y": spacing_y, "spacing_x": spacing_x, **corners}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spine.audit import check
 from spine.intake import DataConfig, build, load_data_config
 from spine.manifest import Manifest
 from spine.phantom import PhantomSettings, generate
@@ -91,6 +92,21 @@ def test_crops_take_the_place_of_whole_images(source):
     assert manifest.values("degeneration")["mr_p4_1_disc0"] == "degenerated"
     assert {path.name for path in (result.root / "images").iterdir()} == {f"{s}.png" for s in manifest.images["sample"]}
     assert not [path for path in result.root.iterdir() if path.name.startswith(".")]
+
+
+def test_folds_leave_the_test_patients_out_and_the_audit_agrees(source):
+    result = build(_config(source, splits={"folds": 3, "test": 0.25}))
+    splits = Manifest.read(result.root).splits
+    assert splits.groupby(["split", "fold"]).size().to_dict() == {
+        **{("test", ""): 2, ("train", "0"): 2, ("train", "1"): 2, ("train", "2"): 2}
+    }
+    assert [problem for problem in check(result.root)[1] if problem.severity == "error"] == []
+
+
+def test_pictures_are_pseudonymised_on_request(source):
+    manifest = Manifest.read(build(_config(source, source={"pseudonymise": True})).root)
+    assert manifest.images["patient"].nunique() == 4
+    assert not manifest.images[["sample", "patient"]].map(lambda text: any(p in text for p in PATIENTS)).any(axis=None)
 
 
 def test_unchanged_inputs_are_skipped_and_changed_ones_are_not(source):
