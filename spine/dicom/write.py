@@ -92,7 +92,7 @@ def _series_dataset(series: MRSeries) -> Dataset:
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
     dataset.Modality = "MR"
     dataset.PatientID = series.patient
-    dataset.PatientName = f"Phantom^{series.patient}"
+    dataset.PatientName = series.patient
     dataset.PatientAge = f"{series.years:03d}Y"
     dataset.PatientPosition = "HFS"
     dataset.StudyID = series.study
@@ -144,4 +144,4 @@ def _set_slice(dataset: Dataset, pixels: np.ndarray, series: MRSeries, index: in
 def _uid(*parts: object) -> str:
     from pydicom.uid import generate_uid
 
-    return str(generate_uid(entropy_srcs=["spine phantom", *map(str, parts)]))
+    return str(generate_uid(entropy_srcs=["spine", *map(str, parts)]))

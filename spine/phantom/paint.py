@@ -102,7 +102,8 @@ class _Painter:
     def _canal(self) -> None:
         wide = 1 - (self.beside(2) / 11.5) ** 2
         if wide < 0.12:
-            return self._foramina()
+            self._foramina()
+            return
         depth = self.patient.canal * np.sqrt(wide)
         front = self.spine.behind(2.2)
         # The sac ends at S2 in a point.
@@ -113,7 +114,6 @@ class _Painter:
         self.canvas.fill(np.concatenate([front, back[::-1]]), self.tissue["csf"], CANAL)
         self._cord(front, back, wide)
         self.canvas.line(back, self.tissue["ligament"], 0.8)
-        return None
 
     def _cord(self, front: np.ndarray, back: np.ndarray, wide: float) -> None:
         end = int(len(front) * (0.22 + 0.085 * self.patient.conus))
