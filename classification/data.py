@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class Data:
     validation: Truth
     settings: Settings
     seed: int
+    replicas: int = 1
 
     @classmethod
     def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Data:
@@ -44,12 +46,20 @@ class Data:
         """The classes, in order."""
         return self.train.labels
 
+    def shared_by(self, replicas: int) -> Data:
+        """The same data for that many devices, each taking its part of every batch.
+
+        The last `rows % replicas` rows of either are left out, since kernels fail where a device's part is empty.
+        """
+        train, validation = (_in_shares(truth, replicas) for truth in (self.train, self.validation))
+        return replace(self, replicas=replicas, train=train, validation=validation)
+
     @property
     def steps(self) -> int:
         """Batches in a training epoch."""
         from spine.inputs import steps_per_epoch
 
-        return steps_per_epoch(len(self.train.samples), self.settings.batch)
+        return steps_per_epoch(len(self.train.samples), self._batch(self.train))
 
     @property
     def class_weights(self) -> dict[int, float] | None:
@@ -71,7 +81,19 @@ class Data:
 
         settings = self.settings
         how |= {"height": settings.height, "width": settings.width, "normalisation": settings.normalisation}
-        return classification_data(truth, batch=settings.batch, seed=self.seed, **how)
+        return classification_data(truth, batch=self._batch(truth), seed=self.seed, **how)
+
+    def _batch(self, truth: Truth) -> int:
+        # Keras takes the devices' parts of the first batch to be of one size, so it is a multiple of the devices.
+        wanted = math.ceil(self.settings.batch / self.replicas)
+        there = len(truth.samples) // self.replicas
+        return self.replicas * max(1, min(wanted, there))
+
+
+def _in_shares(truth: Truth, replicas: int) -> Truth:
+    rows = len(truth.samples) // replicas * replicas
+    columns = ("samples", "patients", "units", "values", "paths", "sizes")
+    return replace(truth, **{name: getattr(truth, name)[:rows] for name in columns})
 
 
 def class_weights(

@@ -60,21 +60,22 @@ class Fitting:
             self.checkpoints.load(model, len(history))
         elif history.best:
             self.checkpoints.load(network, int(history.best["epoch"]))
+        data = self.data.shared_by(tf.distribute.get_strategy().num_replicas_in_sync)
         last = len(history) - len(history.of(phase.name)) + phase.epochs
         model.fit(
-            self.data.training(len(history)),
-            validation_data=self.data.stopping(),
-            steps_per_epoch=self.data.steps,
+            data.training(len(history)),
+            validation_data=data.stopping(),
+            steps_per_epoch=data.steps,
             initial_epoch=len(history),
             epochs=last,
-            class_weight=self.data.class_weights,
-            callbacks=self._callbacks(phase, last),
+            class_weight=data.class_weights,
+            callbacks=self._callbacks(phase, last, data.steps),
             shuffle=False,  # the data shuffles itself, the same way after a resume
             verbose=0,
         )
         _refuse_divergence(self.checkpoints.history(), self.name)
 
-    def _callbacks(self, phase: Phase, last: int) -> list[keras.callbacks.Callback]:
+    def _callbacks(self, phase: Phase, last: int, steps: int) -> list[keras.callbacks.Callback]:
         recorder = Recorder(
             self.checkpoints,
             self.directory / "history.csv",
@@ -84,7 +85,7 @@ class Fitting:
             is_over=lambda history: is_over(history, phase, self.settings),
         )
         board = keras.callbacks.TensorBoard(str(self.directory / "logs"), write_graph=False)
-        return [EpochProgress(f"{self.name} {phase.name}", last, self.data.steps), board, recorder]
+        return [EpochProgress(f"{self.name} {phase.name}", last, steps), board, recorder]
 
 
 def best_network(fitting: Fitting) -> keras.Model:

@@ -6,6 +6,7 @@ class TestMine(MemberContract):
 """
 
 import json
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -45,16 +46,22 @@ def as_image(picture: np.ndarray) -> np.ndarray:
     return (picture / 65535).astype(np.float32)[None, :, :, None]
 
 
-class MemberContract:
-    """The conformance tests; `member_directory` is a fixture of the subclass, with the scope "class"."""
+@cache
+def load(model: Path):
+    """A SavedModel, loaded once for all tests."""
+    return tf.saved_model.load(str(model))
 
-    @pytest.fixture(scope="class")
+
+class MemberContract:
+    """The conformance tests; the subclass gives the fixture `member_directory`."""
+
+    @pytest.fixture
     def member(self, member_directory: Path) -> Member:
         return Member.open(member_directory)
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def model(self, member):
-        return tf.saved_model.load(str(member.model))
+        return load(member.model)
 
     def serve(self, model, *pictures: bytes) -> dict[str, np.ndarray]:
         outputs = model.signatures["serving_default"](image_bytes=tf.constant(list(pictures)))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from classification.config import FineTuning, Phase, Plateau, Settings
-from classification.fit import Fitting, is_over, next_rate
+from classification.config import Phase, Plateau, Settings
+from classification.fit import _optimizer, is_over, next_rate
 from spine.history import History
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,11 +55,6 @@ def test_the_rate_stays_without_a_plateau_setting():
     assert next_rate(history(1, 2, 2, 2, 2), settings()) == 0.1
 
 
-def test_defaults_have_two_phases():
-    assert Settings().fine_tuning == FineTuning()
-    assert Fitting.__dataclass_fields__.keys() == {"name", "settings", "data", "seed", "directory"}
-
-
 TWO_DEVICES = """
 import sys
 from pathlib import Path
@@ -69,8 +64,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from classification import fit, train
 from tests.experiment_on_disk import write_experiment
 fit._strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-changes = {"network": "plain_cnn", "weights": "none", "height": 16, "width": 16, "filters": [4], "batch": 4, "epochs": 2}
-from spine.config import validate, Experiment
+changes = {"network": "plain_cnn", "weights": "none", "height": 16, "width": 16, "filters": [4], "epochs": 2}
 experiment = write_experiment(Path(sys.argv[1]), members=("two",), patients={"train": 3, "validation": 2, "test": 1})
 experiment = experiment.model_copy(update={"members": {"two": fit.Settings(**changes)}, "name": "devices"})
 directory = train.train(experiment, "two")
@@ -78,6 +72,7 @@ print(len((directory / "history.csv").read_text().splitlines()), (directory / "m
 """
 
 
+@pytest.mark.slow
 def test_two_devices_train_and_publish_one_member(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
@@ -88,8 +83,6 @@ def test_two_devices_train_and_publish_one_member(tmp_path):
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
 def test_each_optimizer_takes_the_phase_s_rate(optimizer):
-    from classification.fit import _optimizer
-
     made = _optimizer(PHASE, settings(optimizer=optimizer, momentum=0.8))
     assert type(made).__name__.lower() == optimizer
     assert float(made.learning_rate) == pytest.approx(0.1)

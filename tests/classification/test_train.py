@@ -113,32 +113,43 @@ def test_a_killed_run_resumes_and_ends_as_one_that_was_not(folder, experiment, t
     assert Member.open(resumed).card.details["epochs"] == FROZEN + TUNING
 
 
-def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(experiment, trained, tmp_path):
-    moved = experiment.model_copy(update={"runs": tmp_path, "name": "late"})
-    directory = train(moved, "plain")
-    (directory / "member.json").unlink()
+def quick(folder: Path, runs: Path, *overrides: str) -> Experiment:
+    """The same experiment of one frozen epoch, elsewhere."""
+    changes = ("members.plain.fine_tuning=null", "members.plain.epochs=1", *overrides)
+    return load_experiment(folder / "experiment.yaml", [f"runs={runs}", *changes])
+
+
+def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(folder, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    experiment = quick(folder, tmp_path)
+    directory = experiment.member_directory("plain")
+    with monkeypatch.context() as patch:
+        patch.setattr(Member, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(experiment, "plain")
+    history = (directory / "history.csv").read_text()
     (directory / "model" / "1" / "leftover").touch()
-    train(moved, "plain")
+    train(experiment, "plain")
+    assert (directory / "history.csv").read_text() == history  # no epoch was run twice
     assert [entry.name for entry in (directory / "model").iterdir()] == ["1"]
     assert not (directory / "model" / "1" / "leftover").exists()
+
+
+def test_a_changed_setting_trains_afresh(folder, tmp_path):
+    first = Member.open(train(quick(folder, tmp_path), "plain"))
+    second = Member.open(train(quick(folder, tmp_path, "members.plain.batch=16"), "plain"))
+    assert len(History.read(second.path / "history.csv")) == 1
+    assert first.path == second.path
+    assert first.card.config_hash != second.card.config_hash
+    assert first.card.model_hash != second.card.model_hash
 
 
 def test_a_complete_member_is_left_as_it_is(experiment, trained):
     stamp = (trained / "member.json").stat().st_mtime_ns
     assert train(experiment, "plain") == trained
     assert (trained / "member.json").stat().st_mtime_ns == stamp
-
-
-def test_a_changed_setting_trains_afresh(folder, experiment, tmp_path):
-    first = load_experiment(folder / "experiment.yaml", [f"runs={tmp_path}", "members.plain.fine_tuning=null"])
-    second = load_experiment(
-        folder / "experiment.yaml",
-        [f"runs={tmp_path}", "members.plain.fine_tuning=null", "members.plain.epochs=1"],
-    )
-    train(first, "plain")
-    directory = train(second, "plain")
-    assert len(History.read(directory / "history.csv")) == 1
-    assert Member.open(directory).card.config_hash != Member.open(directory).card.model_hash
 
 
 def test_the_directory_tells_what_was_done(experiment, trained):
@@ -199,6 +210,6 @@ def test_the_command_ends_an_error_in_one_message(folder):
 
 
 class TestTrainedMember(MemberContract):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def member_directory(self, trained) -> Path:
         return trained
