@@ -1,0 +1,1 @@
+"""Segmentation members: a class for every pixel."""

@@ -1,0 +1,135 @@
+"""Settings of one segmentation member; cheap to import, so `spine --help` and every config load at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from segmentation import algebra
+from spine.augment import Augmentation
+from spine.config import Strict
+from spine.schedule import Phase, Schedule
+
+__all__ = ["ARCHITECTURES", "ENCODERS", "LEAST_SIZE", "MULTIPLE", "SAYED2025", "Settings"]
+
+Architecture = Literal["unet", "linknet", "fpn", "pspnet", "deeplabv3plus"]
+Flip = Literal["horizontal", "vertical"]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+# Architecture -> what height and width must be a multiple of, in pixels; the model pads to it, and un-pads.
+MULTIPLE: Mapping[str, int] = {"unet": 32, "linknet": 32, "fpn": 32, "pspnet": 48, "deeplabv3plus": 32}
+ARCHITECTURES = tuple(MULTIPLE)
+# Encoder -> the least height and width it can read, in pixels; the model pads up to it.
+LEAST_SIZE: Mapping[str, int] = {
+    **dict.fromkeys(("vgg16", "vgg19", "resnet18", "resnet34", "resnet50", "resnext50", "densenet121"), 32),
+    **{"inceptionv3": 75, "mobilenetv2": 32, "efficientnetb0": 32, "efficientnetb7": 32},
+}
+ENCODERS = tuple(LEAST_SIZE)
+# The 17 networks of Sayed et al. 2025, Table 4, as (architecture, encoder).
+SAYED2025: tuple[tuple[str, str], ...] = (
+    *(
+        (architecture, encoder)
+        for architecture in ("unet", "linknet", "fpn", "pspnet")
+        for encoder in ("resnet34", "resnet50", "resnext50", "vgg16")
+    ),
+    ("deeplabv3plus", "resnet50"),
+)
+
+
+class Settings(Strict):
+    """One member: network, size, loss, training. For the published training see `configs/papers/`.
+
+    `epochs` in all; the encoder is frozen in the first `freeze_encoder` of them, its batch norm with it.
+    """
+
+    architecture: Architecture = "unet"
+    encoder: str = "resnet34"
+    encoder_weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file
+    freeze_encoder: Annotated[int, Field(ge=0)] = 0  # epochs
+    height: Annotated[int, Field(ge=32)] = 256
+    width: Annotated[int, Field(ge=32)] = 256
+    normalisation: Literal["minmax", "percentile", "none"] = "minmax"
+    # Of every batch norm: an encoder's own 0.999 leaves inference blind after hundreds of steps.
+    batch_norm_momentum: Fraction = 0.9
+
+    loss: str = "dice + 1.0 * focal"  # the grammar is in segmentation.algebra
+    gamma: Annotated[float, Field(ge=0)] = 2.0  # of focal: how little the well-classified pixels count
+    alpha: Positive = 0.25  # of focal: a factor on all of it
+    class_weights: Literal["none"] | Weight | Mapping[str, Weight] = "none"  # of dice, one for all or by label
+
+    epochs: Count = 30
+    learning_rate: Positive = 1e-3
+    schedule: Schedule = "cosine"  # constant, cosine (down to 0 over a phase), or the keys of a Plateau
+    batch: Count = 8
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    momentum: Fraction = 0.9  # of sgd and rmsprop
+    patience: Count = 10  # epochs of a phase without a lower validation loss
+    augmentation: Augmentation = Augmentation()
+    test_time_flips: tuple[Flip, ...] = ()  # the member answers the mean over the image and these flips of it
+    mixed_precision: bool = False
+
+    @field_validator("encoder")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in ENCODERS:
+            raise ValueError(f"encoder {name!r} is not known; it is one of {', '.join(sorted(ENCODERS))}")
+        return name
+
+    @field_validator("loss")
+    @classmethod
+    def _is_algebra(cls, text: str) -> str:
+        algebra.parse(text)
+        return text
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if self.freeze_encoder and not self.pretrained:
+            raise ValueError("freeze_encoder would keep a random encoder; give encoder_weights, or set it to 0")
+        if self.freeze_encoder > self.epochs:
+            raise ValueError(
+                f"freeze_encoder is {self.freeze_encoder} of {self.epochs} epochs; give at most all of them"
+            )
+        return self
+
+    @property
+    def network(self) -> str:
+        """Its name, such as unet-resnet34."""
+        return f"{self.architecture}-{self.encoder}"
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the encoder starts from weights."""
+        return self.encoder_weights != "none"
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width that the network itself reads: the settings' own, padded to its multiple."""
+        multiple, least = MULTIPLE[self.architecture], LEAST_SIZE[self.encoder]
+        height, width = (math.ceil(max(size, least) / multiple) * multiple for size in (self.height, self.width))
+        return height, width
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in order: the encoder frozen, where asked, then everything."""
+        frozen = Phase("frozen", self.freeze_encoder, self.learning_rate, None)
+        whole = Phase("whole", self.epochs - self.freeze_encoder, self.learning_rate, "all")
+        return tuple(phase for phase in (frozen, whole) if phase.epochs)
+
+    def weight_of_classes(self, labels: tuple[str, ...]) -> tuple[float, ...]:
+        """What each label weighs in dice; ValueError where a mapping does not name every label, or all weigh 0."""
+        given = self.class_weights
+        if given == "none":
+            given = 1.0
+        if not isinstance(given, Mapping):
+            given = dict.fromkeys(labels, float(given))
+        if set(given) != set(labels):
+            raise ValueError(
+                f"class_weights names {sorted(given)}; the labels are {list(labels)}, give each one a weight"
+            )
+        return tuple(given[label] for label in labels)
