@@ -1,18 +1,29 @@
-"""The truth of one split of a dataset: class indices, patients and the units that are scored once."""
+"""The truth of one split of a dataset: class indices or masks, patients and the units that are scored once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from spine.config import Experiment
 from spine.files import fingerprint
 from spine.manifest import Manifest
+from spine.pictures import read_mask
 from spine.problems import SpineError
 
-__all__ = ["Truth"]
+__all__ = ["MaskTruth", "Truth", "read_truth"]
+
+
+def read_truth(experiment: Experiment, manifest: Manifest, split: str) -> Truth | MaskTruth:
+    """What is true of `split` for the experiment's task: masks for segmentation, class indices for classification."""
+    if experiment.task == "segmentation":
+        return MaskTruth.of_segmentation(manifest, split, experiment.labels)
+    return Truth.of_classification(manifest, split, experiment.target, experiment.labels)
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,7 @@ class Truth:
             for sample, patient, level, value in zip(samples, rows["patient"], rows["level"], indices, strict=True)
         ]
         paths = tuple(manifest.image_path(sample) for sample in samples)
-        sizes = tuple((int(h), int(w)) for h, w in zip(rows["height"], rows["width"], strict=True))
-        return cls(tuple(labels), samples, tuple(rows["patient"]), tuple(units), indices, paths, sizes)
+        return cls(tuple(labels), samples, tuple(rows["patient"]), tuple(units), indices, paths, _sizes(rows))
 
     @cached_property
     def hash(self) -> str:
@@ -62,3 +72,84 @@ class Truth:
         sums = np.zeros((len(first), probabilities.shape[1]))
         np.add.at(sums, inverse, np.asarray(probabilities, dtype=np.float64))
         return sums / np.bincount(inverse)[:, None], self.values[first], np.array(self.patients)[first]
+
+
+@dataclass(frozen=True)
+class MaskTruth:
+    """Samples of one split that have a mask, in the manifest's order; each image is scored once.
+
+    A mask holds class indices into `labels`, background first, in the image's own height and width. `spacings` are
+    the distances of pixel centres along y and x in mm, None where unknown.
+    """
+
+    labels: tuple[str, ...]
+    samples: tuple[str, ...]
+    patients: tuple[str, ...]
+    paths: tuple[Path, ...]
+    sizes: tuple[tuple[int, int], ...]  # height, width of each picture
+    mask_paths: tuple[Path, ...]
+    mask_hashes: tuple[str, ...]  # SHA-256 of the mask files, as the manifest has them
+    spacings: tuple[tuple[float, float] | None, ...]
+
+    @classmethod
+    def of_segmentation(cls, manifest: Manifest, split: str, labels: tuple[str, ...]) -> MaskTruth:
+        """The samples of `split` with a mask; SpineError where there is none, or `labels` are not the masks' own."""
+        if tuple(labels[1:]) != manifest.mask_labels:
+            raise SpineError(
+                f"the experiment's labels after the background are {list(labels[1:])}, but the masks of "
+                f"{manifest.root} hold {list(manifest.mask_labels)} as the classes 1, 2 ...; give labels: "
+                f"[background, {', '.join(manifest.mask_labels)}]"
+            )
+        rows = manifest.images.set_index("sample").loc[manifest.samples_in(split)]
+        rows = rows[rows["mask_sha256"] != ""]
+        if rows.empty:
+            raise SpineError(f"no sample of split {split!r} in {manifest.root} has a mask")
+        samples = tuple(map(str, rows.index))
+        return cls(
+            labels=tuple(labels),
+            samples=samples,
+            patients=tuple(rows["patient"]),
+            paths=tuple(map(manifest.image_path, samples)),
+            sizes=_sizes(rows),
+            mask_paths=tuple(map(manifest.mask_path, samples)),
+            mask_hashes=tuple(rows["mask_sha256"]),
+            spacings=_spacings(rows),
+        )
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """What is scored once: every sample."""
+        return self.samples
+
+    @cached_property
+    def hash(self) -> str:
+        """Fingerprint of samples, patients and masks, as stored with predictions."""
+        return fingerprint([self.labels, self.samples, self.patients, self.mask_hashes])
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def mask(self, number: int) -> np.ndarray:
+        """The mask (H, W) uint16 of one sample; SpineError where its size or classes do not hold."""
+        path = self.mask_paths[number]
+        mask = read_mask(path)
+        if mask.shape != self.sizes[number]:
+            raise SpineError(f"{path} is {mask.shape}, its image {self.sizes[number]}; build the dataset again")
+        if mask.max() >= len(self.labels):
+            raise SpineError(
+                f"{path} holds class {mask.max()}; the labels {list(self.labels)} end at {len(self.labels) - 1}"
+            )
+        return mask
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Masks one after the other, so that one is in memory at a time."""
+        return (self.mask(number) for number in range(len(self)))
+
+
+def _sizes(rows: pd.DataFrame) -> tuple[tuple[int, int], ...]:
+    return tuple((int(height), int(width)) for height, width in zip(rows["height"], rows["width"], strict=True))
+
+
+def _spacings(rows: pd.DataFrame) -> tuple[tuple[float, float] | None, ...]:
+    pairs = [(float(y or "nan"), float(x or "nan")) for y, x in zip(rows["spacing_y"], rows["spacing_x"], strict=True)]
+    return tuple(pair if min(pair) > 0 else None for pair in pairs)
