@@ -8,14 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from spine import schedule
 from spine.augment import Augmentation
 from spine.config import Strict
+from spine.schedule import Count, Fraction, Plateau, Positive, Schedule
 
-__all__ = ["LEAST_SIZE", "FineTuning", "Head", "Phase", "Plateau", "Settings"]
+__all__ = ["LEAST_SIZE", "FineTuning", "Head", "Phase", "Settings"]
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 Unfreeze = Literal["all"] | Count | Annotated[float, Field(gt=0, lt=1)]
 
 _APPLICATIONS = (
@@ -58,21 +57,10 @@ class FineTuning(Strict):
     unfreeze: Unfreeze = 0.3
 
 
-class Plateau(Strict):
-    """Multiply the learning rate by `factor` after `patience` epochs without a lower validation loss."""
-
-    patience: Count = 3
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    minimum: Annotated[float, Field(ge=0)] = 1e-6
-
-
 @dataclass(frozen=True)
-class Phase:
-    """A stretch of epochs with one learning rate; `unfreeze` None keeps the base frozen."""
+class Phase(schedule.Phase):
+    """A stretch of epochs with one schedule; `unfreeze` None keeps the base frozen."""
 
-    name: str
-    epochs: int
-    learning_rate: float
     unfreeze: Unfreeze | None
 
 
@@ -99,6 +87,7 @@ class Settings(Strict):
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     momentum: Fraction = 0.9  # of sgd and rmsprop
     patience: Count = 10  # epochs of a phase without a lower validation loss
+    schedule: Schedule = "constant"  # of the learning rate, in each phase
     reduce_on_plateau: Plateau | None = None
     class_weights: Literal["none", "balanced"] | Mapping[str, Positive] = "none"
     # Of batch norm trained from scratch: Keras' own 0.99 leaves inference blind after a few hundred steps.
@@ -124,6 +113,8 @@ class Settings(Strict):
         if self.weights == "imagenet" and self.alpha not in published:
             told = ", ".join(f"{alpha:g}" for alpha in published)
             raise ValueError(f"{self.network} has ImageNet weights for alpha {told}; received {self.alpha}")
+        if self.reduce_on_plateau and self.schedule != "constant":
+            raise ValueError(f"schedule {self.schedule} sets every epoch's rate; reduce_on_plateau needs constant")
         return self
 
     @property

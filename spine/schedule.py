@@ -1,23 +1,25 @@
-"""The phases of a training, its learning rate, and when a phase is over: decided by the history alone.
+"""How long and how fast a network learns, alike for every task: settings, and what is read off the history by them.
 
-Cheap to import: settings hold these.
+The history is all the state there is, so a resumed run decides as an uninterrupted one. Cheap to import.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
 from spine.config import Strict
 from spine.history import History
 
-__all__ = ["Phase", "Plateau", "Schedule", "Unfreeze", "is_over", "next_rate"]
+__all__ = ["Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled", "is_over", "next_rate"]
 
 Count = Annotated[int, Field(ge=1)]
-Unfreeze = Literal["all"] | Count | Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Schedule = Literal["constant", "cosine"]  # cosine: down to 0 at the end of a phase, epoch by epoch
 
 
 class Plateau(Strict):
@@ -28,32 +30,35 @@ class Plateau(Strict):
     minimum: Annotated[float, Field(ge=0)] = 1e-6
 
 
-Schedule = Literal["constant", "cosine"] | Plateau
-
-
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs from one learning rate on; `unfreeze` None keeps the base frozen."""
+    """A stretch of epochs from one learning rate on; a task adds what of its network learns in it."""
 
     name: str
     epochs: int
     learning_rate: float
-    unfreeze: Unfreeze | None
 
 
-def is_over(history: History, phase: Phase, patience: int) -> bool:
+class Scheduled(Protocol):
+    """The settings that the learning rate and the end of a phase depend on."""
+
+    schedule: Schedule
+    reduce_on_plateau: Plateau | None
+    patience: int
+
+
+def is_over(history: History, phase: Phase, settings: Scheduled) -> bool:
     """Whether a phase has run its epochs, or its patience has run out."""
     own = history.of(phase.name)
-    return len(own) >= phase.epochs or own.waited >= patience
+    return len(own) >= phase.epochs or own.waited >= settings.patience
 
 
-def next_rate(history: History, phase: Phase, schedule: Schedule) -> float:
-    """The learning rate after the last epoch of a history, which is one of the phase."""
-    own = history.of(phase.name)
-    if schedule == "cosine":
-        # Loshchilov and Hutter 2017, without restarts, an epoch at a time.
+def next_rate(history: History, phase: Phase, settings: Scheduled) -> float:
+    """The learning rate of the epoch that follows the phase's last one in `history`."""
+    own, plateau = history.of(phase.name), settings.reduce_on_plateau
+    if settings.schedule == "cosine":
         return phase.learning_rate * (1 + math.cos(math.pi * len(own) / phase.epochs)) / 2
     rate = float(own.rows[-1]["learning_rate"])
-    if not isinstance(schedule, Plateau) or own.waited_at_this_rate < schedule.patience:
+    if plateau is None or own.waited_at_this_rate < plateau.patience:
         return rate
-    return max(rate * schedule.factor, min(rate, schedule.minimum))
+    return max(rate * plateau.factor, min(rate, plateau.minimum))

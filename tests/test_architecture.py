@@ -16,7 +16,7 @@ HOMES = {
     "SimpleITK": ("spine/volumes.py",),
     "optuna": ("ensemble/study.py",),
     "jinja2": ("ensemble/report/",),
-    "keras": ("classification/", "spine/training.py"),
+    "keras": ("classification/", "segmentation/", "spine/training.py", "spine/fitting.py"),
 }
 
 

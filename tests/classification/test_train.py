@@ -13,7 +13,7 @@ import yaml
 
 from classification.config import Settings
 from classification.model import base_of, build
-from classification.train import seed_of, train
+from classification.train import train
 from ensemble.predict import run as predict
 from spine.config import Experiment, load_experiment
 from spine.history import History
@@ -21,6 +21,7 @@ from spine.manifest import Manifest
 from spine.member import Member
 from spine.privacy import patient_hash
 from spine.problems import SpineError
+from spine.trainer import seed_of
 from tests.experiment_on_disk import write_dataset
 from tests.member_contract import MemberContract
 

@@ -1,0 +1,201 @@
+"""Fitting a network of any task in its phases, an epoch at a time, each safe on disk before the next begins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from spine.checkpoints import Checkpoints
+from spine.history import History
+from spine.problems import SpineError
+from spine.schedule import Phase, Scheduled, is_over, next_rate
+from spine.training import EpochProgress, Recorder
+from spine.truth import Truth
+
+__all__ = ["FitData", "FitSettings", "Fitting", "strategy"]
+
+
+class FitSettings(Scheduled, Protocol):
+    """What fitting reads of a member's settings."""
+
+    optimizer: Any  # adam, sgd or rmsprop
+    momentum: float
+    mixed_precision: bool
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """In order."""
+        ...
+
+
+class FitData(Protocol):
+    """What a network trains and stops on."""
+
+    train: Truth
+    validation: Truth
+
+    @property
+    def steps(self) -> int:
+        """Batches in a training epoch."""
+        ...
+
+    def shared_by(self, replicas: int) -> FitData:
+        """The same data for that many devices, each taking its part of every batch."""
+        ...
+
+    def training(self, first_epoch: int) -> Any:
+        """Endless batches from the epoch `first_epoch` (0-based) on."""
+        ...
+
+    def stopping(self) -> Any:
+        """The validation data once, in order, as it is."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fitting(ABC):
+    """One training: what it reads, how, and the member's directory that it writes to. A task fills in its methods."""
+
+    name: str
+    settings: Any  # FitSettings
+    data: Any  # FitData
+    seed: int
+    directory: Path
+
+    @abstractmethod
+    def build(self, *, pretrained: bool) -> keras.Model:
+        """The network, its base from the weights of the settings or from none."""
+
+    @abstractmethod
+    def set_trainable(self, network: keras.Model, phase: Any) -> None:
+        """Freeze and free the network's layers for a phase."""
+
+    @abstractmethod
+    def objective(self) -> Mapping[str, Any]:
+        """`loss` and `metrics` for Keras' compile, made anew at each call."""
+
+    @abstractmethod
+    def export(self, network: keras.Model) -> Path:
+        """Publish the network as the next SavedModel below `directory`; its path."""
+
+    @abstractmethod
+    def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What `member.json` says of the inputs and outputs."""
+
+    @property
+    def class_weights(self) -> dict[int, float] | None:
+        """What each class weighs in the loss, where Keras is to weigh it."""
+        return None
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints."""
+        return Checkpoints(self.directory / "checkpoints")
+
+    def run(self) -> History:
+        """Run the phases from wherever an earlier run was killed; gives the history.
+
+        SpineError where the validation loss never was a number.
+        """
+        keras.utils.set_random_seed(self.seed)
+        with _precision(self.settings), strategy().scope():
+            network = self.build(pretrained=True)
+            for phase in self.settings.phases:
+                self._run_phase(phase, network)
+        history = self.checkpoints.history()
+        history.write(self.directory / "history.csv")
+        return history
+
+    def best_network(self) -> keras.Model:
+        """The network of the best epoch, in float32 whatever it was trained in, without a trace of its training."""
+        network = self.build(pretrained=False)
+        best = self.checkpoints.history().best
+        assert best is not None
+        self.checkpoints.load(network, int(best["epoch"]))
+        return network
+
+    def _run_phase(self, phase: Phase, network: keras.Model) -> None:
+        history = self.checkpoints.history()
+        if is_over(history, phase, self.settings):
+            return
+        self.set_trainable(network, phase)
+        model = self._compiled(network, phase)
+        if history.of(phase.name):
+            self.checkpoints.load(model, len(history))
+        elif history.best:
+            self.checkpoints.load(network, int(history.best["epoch"]))
+        data = self.data.shared_by(tf.distribute.get_strategy().num_replicas_in_sync)
+        last = len(history) - len(history.of(phase.name)) + phase.epochs
+        model.fit(
+            data.training(len(history)),
+            validation_data=data.stopping(),
+            steps_per_epoch=data.steps,
+            initial_epoch=len(history),
+            epochs=last,
+            class_weight=self.class_weights,
+            callbacks=self._callbacks(phase, last, data.steps),
+            shuffle=False,  # the data shuffles itself, the same way after a resume
+            verbose=0,
+        )
+        _refuse_divergence(self.checkpoints.history(), self.name)
+
+    def _compiled(self, network: keras.Model, phase: Phase) -> keras.Model:
+        # A model of its own around the network's layers: the optimizer lives and dies with the phase.
+        model = keras.Model(network.inputs, network.outputs)
+        model.compile(optimizer(phase, self.settings), **self.objective())
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def _callbacks(self, phase: Phase, last: int, steps: int) -> list[keras.callbacks.Callback]:
+        recorder = Recorder(
+            self.checkpoints,
+            self.directory / "history.csv",
+            phase.name,
+            self.seed,
+            next_rate=lambda history: next_rate(history, phase, self.settings),
+            is_over=lambda history: is_over(history, phase, self.settings),
+        )
+        board = keras.callbacks.TensorBoard(str(self.directory / "logs"), write_graph=False)
+        return [EpochProgress(f"{self.name} {phase.name}", last, steps), board, recorder]
+
+
+def optimizer(phase: Phase, settings: FitSettings) -> keras.optimizers.Optimizer:
+    """The optimizer of the settings, at the phase's learning rate."""
+    rate, momentum = phase.learning_rate, settings.momentum
+    return {
+        "adam": lambda: keras.optimizers.Adam(rate),
+        "sgd": lambda: keras.optimizers.SGD(rate, momentum=momentum),
+        "rmsprop": lambda: keras.optimizers.RMSprop(rate, momentum=momentum),
+    }[settings.optimizer]()
+
+
+def strategy() -> tf.distribute.Strategy:
+    """All visible GPUs, or the one device there is."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+
+
+@contextmanager
+def _precision(settings: FitSettings) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if settings.mixed_precision else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _refuse_divergence(history: History, name: str) -> None:
+    best = history.best
+    if best is None or not float(best["val_loss"]) < float("inf"):
+        raise SpineError(
+            f"the training of {name!r} diverged: its validation loss never was a number. Lower `learning_rate`"
+            " (now and for fine tuning), or take mixed_precision away"
+        )

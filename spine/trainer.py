@@ -1,0 +1,133 @@
+"""Training one member of any task: its directory from start to `member.json`, and the command that does it.
+
+Cheap to import: TensorFlow comes in when training starts, after its start-up noise has been silenced.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spine.config import Experiment, load_experiment
+from spine.files import fingerprint, read_json, write_json
+from spine.manifest import Manifest
+from spine.member import Card, Member, Patients
+from spine.problems import SpineError
+from spine.quiet import silence_tensorflow
+
+if TYPE_CHECKING:
+    from spine.fitting import Fitting
+
+__all__ = ["command", "seed_of", "train_member"]
+
+
+def train_member(
+    experiment: Experiment, member: str, fitting_of: Callable[[Experiment, str, Manifest, int], Fitting]
+) -> Path:
+    """Train one member, publish its directory and return it; `fitting_of(experiment, member, manifest, seed)` is how.
+
+    A member that is complete with the same settings, data and splits is left as it is; a killed run resumes after its
+    last complete epoch; with anything else changed the training starts afresh.
+    """
+    if member not in experiment.members:
+        raise SpineError(f"member {member!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
+    manifest = Manifest.read(experiment.data)
+    config_hash = experiment.member_hash(member, manifest.data_hash, manifest.splits_hash)
+    directory = experiment.member_directory(member)
+    if _is_complete(directory, config_hash):
+        return directory
+    _open_directory(directory, experiment, member, config_hash)
+    silence_tensorflow()
+    fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
+    _publish(fitting, experiment, config_hash)
+    fitting.checkpoints.clear()
+    return directory
+
+
+def seed_of(experiment: Experiment, member: str) -> int:
+    """The member's own seed: members of one experiment must not err alike."""
+    return int(fingerprint([experiment.seed, member])[:7], 16)
+
+
+def _is_complete(directory: Path, config_hash: str) -> bool:
+    return (directory / "member.json").exists() and Member.open(directory).card.config_hash == config_hash
+
+
+def _open_directory(directory: Path, experiment: Experiment, member: str, config_hash: str) -> None:
+    """Make room for a training, or find the same one under way."""
+    mark = directory / "training.json"
+    if not mark.exists() or read_json(mark)["config_hash"] != config_hash:
+        (directory / "member.json").unlink(missing_ok=True)  # first: what is half gone is no member
+        shutil.rmtree(directory, ignore_errors=True)
+        only = experiment.model_copy(update={"members": {member: experiment.members[member]}})
+        only.write(directory / "config.yaml")
+        write_json({"config_hash": config_hash}, mark)
+    shutil.rmtree(directory / "model", ignore_errors=True)  # of a run killed before its member.json
+
+
+def _publish(fitting: Fitting, experiment: Experiment, config_hash: str) -> Member:
+    from spine.serving import package_versions
+
+    history = fitting.run()
+    network = fitting.best_network()
+    version = fitting.export(network)
+    inputs, outputs = fitting.signature()
+    card = Card(
+        name=fitting.name,
+        task=experiment.task,
+        labels=experiment.labels,
+        input=inputs,
+        outputs=outputs,
+        versions=package_versions(),
+        config_hash=config_hash,
+        model_hash=Member.hash_model(version),
+        patients=_patients(fitting),
+        details={"network": network.name, "parameters": network.count_params(), **_told(history)},
+    )
+    return Member.publish(fitting.directory, card)
+
+
+def _patients(fitting: Fitting) -> Patients:
+    from spine.privacy import patient_hash, salt_id
+
+    trained, stopped = (
+        tuple(sorted(map(patient_hash, set(truth.patients)))) for truth in (fitting.data.train, fitting.data.validation)
+    )
+    return Patients(salt=salt_id(), trained=trained, stopped=stopped)
+
+
+def _told(history: Any) -> dict[str, Any]:
+    best = history.best
+    seconds = sum(float(row["seconds"]) for row in history.rows)
+    told = {"epochs": len(history), "best_epoch": int(best["epoch"]), "training_seconds": round(seconds, 1)}
+    return {**told, **{name: float(value) for name, value in best.items() if name.startswith("val_")}}
+
+
+def command(train: Callable[[Experiment, str], Path], task: str) -> Callable[[], None]:
+    """The `main` of `python -m <task>.train EXPERIMENT.yaml --member NAME [key=value ...]`.
+
+    A SpineError becomes one message and exit status 1.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(help=f"Train one {task} member; a killed run resumes after its last complete epoch.")
+    def _command(
+        experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The experiment's YAML file.")],
+        member: Annotated[str, typer.Option("--member", "-m", help="The member to train.")],
+        overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    ) -> None:
+        typer.echo(str(train(load_experiment(experiment, overrides or ()), member)))
+
+    def main() -> None:
+        try:
+            app()
+        except SpineError as error:
+            typer.secho(f"error: {error}", fg="red", err=True)
+            sys.exit(1)
+
+    return main

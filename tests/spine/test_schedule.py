@@ -1,0 +1,61 @@
+"""What a training decides from its history."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from spine.history import History
+from spine.schedule import Phase, Plateau, is_over, next_rate
+
+PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
+
+
+def history(*losses: float, phase: str = "frozen", rate: float = 0.1, before: History | None = None) -> History:
+    found = before or History()
+    for loss in losses:
+        found = found.adding(phase, {"loss": loss, "val_loss": loss}, rate)
+    return found
+
+
+def settings(**changes):
+    return SimpleNamespace(**{"schedule": "constant", "reduce_on_plateau": None, "patience": 10, **changes})
+
+
+def test_a_phase_ends_with_its_epochs():
+    assert not is_over(history(5, 4, 3, 2), PHASE, settings())
+    assert is_over(history(5, 4, 3, 2, 1), PHASE, settings())
+
+
+def test_a_phase_ends_when_its_patience_does():
+    assert not is_over(history(1, 2), PHASE, settings(patience=2))
+    assert is_over(history(1, 2, 2), PHASE, settings(patience=2))
+
+
+def test_a_phase_is_patient_with_its_own_epochs_only():
+    both = history(2, 3, phase="tuning", before=history(1, 5, 5))
+    assert not is_over(both, Phase("tuning", 5, 0.01), settings(patience=2))
+
+
+def test_the_rate_falls_on_a_plateau_again_and_again_but_not_below_its_minimum():
+    falling = settings(reduce_on_plateau=Plateau(patience=2, factor=0.5, minimum=0.02))
+    assert next_rate(history(1, 2), PHASE, falling) == 0.1
+    assert next_rate(history(1, 2, 2), PHASE, falling) == 0.1 * 0.5
+    once = history(1, 2, 2)
+    assert next_rate(history(2, rate=0.05, before=once), PHASE, falling) == 0.05
+    assert next_rate(history(2, 2, rate=0.05, before=once), PHASE, falling) == 0.05 * 0.5
+    assert next_rate(history(1, 2, 2, rate=0.03), PHASE, falling) == 0.02
+    assert next_rate(history(1, 2, 2, rate=0.01), PHASE, falling) == 0.01  # started below it: left alone
+
+
+def test_a_constant_rate_stays():
+    assert next_rate(history(1, 2, 2, 2, 2), PHASE, settings()) == 0.1
+
+
+def test_a_cosine_falls_to_nothing_over_its_own_phase():
+    before = history(9, 9, 9, phase="tuning")
+    rates = [
+        next_rate(history(*[1] * epochs, before=before), PHASE, settings(schedule="cosine")) for epochs in range(1, 6)
+    ]
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * epochs / 5)) for epochs in range(1, 6)])
+    assert rates[-1] == 0
