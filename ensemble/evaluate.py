@@ -81,7 +81,7 @@ def leaderboard_table(found: dict[str, Any]) -> Table:
         padding=0,
     )
     for heading in ("", "weight", "AUC", "accuracy", "sens.", "spec.", "F1"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading), overflow="fold")
     for row in found["rows"]:
         values = [_with_interval(row["metrics"][name]) for name in ("roc_auc", "accuracy")]
         values += [_number(row["metrics"][name]["value"]) for name in ("sensitivity", "specificity", "f1")]
