@@ -113,7 +113,8 @@ def test_log_loss_is_bounded_by_the_clip():
 
 
 def test_headlines_and_directions_are_known():
-    assert set(metrics.HEADLINE.values()) <= set(metrics.METRICS)
+    assert metrics.HEADLINE.keys() == metrics.TABLES.keys()
+    assert all(name in metrics.TABLES[task] for task, name in metrics.HEADLINE.items())
     assert {name for name, entry in metrics.METRICS.items() if not entry.higher_is_better} == {
         "log_loss",
         "brier",
@@ -129,6 +130,8 @@ def test_wrong_input_is_refused():
         metrics.accuracy(np.array([0, 0]), np.ones((2, 1)))
     with pytest.raises(SpineError, match="accuracy"):
         metrics.metric("accurracy")
+    with pytest.raises(SpineError, match="one of dice_foreground"):
+        metrics.metric("accuracy", "segmentation")
 
 
 @pytest.mark.parametrize("name", metrics.METRICS)

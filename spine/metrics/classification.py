@@ -19,7 +19,6 @@ import numpy as np
 from spine.problems import SpineError
 
 __all__ = [
-    "HEADLINE",
     "METRICS",
     "Metric",
     "accuracy",
@@ -30,7 +29,6 @@ __all__ = [
     "log_loss",
     "macro_f1",
     "matthews",
-    "metric",
     "precision",
     "predicted",
     "recall",
@@ -142,7 +140,10 @@ def brier(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None)
 
 
 class Metric(NamedTuple):
-    """A metric's function of (truth, probabilities, weights=None), and whether higher is better."""
+    """A metric's function, and whether higher is better.
+
+    The function takes (truth, probabilities, weights=None) in classification, (counts, weights=None) in segmentation.
+    """
 
     function: Callable[..., Score]
     higher_is_better: bool
@@ -162,15 +163,6 @@ METRICS: dict[str, Metric] = {
     "matthews": Metric(matthews, True),
     "brier": Metric(brier, False),
 }
-
-HEADLINE = {"classification": "roc_auc"}  # task -> the metric its verdict is about
-
-
-def metric(name: str) -> Metric:
-    """The metric of that name; SpineError lists the known ones."""
-    if name not in METRICS:
-        raise SpineError(f"metric {name!r} is not known; it is one of {', '.join(METRICS)}")
-    return METRICS[name]
 
 
 def _checked(

@@ -1,0 +1,62 @@
+"""Metrics by name, task by task: counts first, ratios after.
+
+The names here are classification's, of truth (N,) and probabilities (N, C). `spine.metrics.segmentation` starts from
+each image's counts, `spine.metrics.surface` from masks with a spacing in mm.
+"""
+
+from spine.metrics import segmentation
+from spine.metrics.classification import (
+    CLIP,
+    METRICS,
+    Metric,
+    accuracy,
+    balanced_accuracy,
+    brier,
+    confusion,
+    f1,
+    log_loss,
+    macro_f1,
+    matthews,
+    precision,
+    predicted,
+    recall,
+    roc_auc,
+    sensitivity,
+    specificity,
+)
+from spine.problems import SpineError
+
+__all__ = [
+    "CLIP",
+    "HEADLINE",
+    "METRICS",
+    "TABLES",
+    "Metric",
+    "accuracy",
+    "balanced_accuracy",
+    "brier",
+    "confusion",
+    "f1",
+    "log_loss",
+    "macro_f1",
+    "matthews",
+    "metric",
+    "precision",
+    "predicted",
+    "recall",
+    "roc_auc",
+    "segmentation",
+    "sensitivity",
+    "specificity",
+]
+
+TABLES = {"classification": METRICS, "segmentation": segmentation.METRICS}  # task -> its metrics by name
+HEADLINE = {"classification": "roc_auc", "segmentation": "dice_foreground"}  # task -> the metric its verdict is about
+
+
+def metric(name: str, task: str = "classification") -> Metric:
+    """The task's metric of that name; SpineError lists the known ones."""
+    table = TABLES[task]
+    if name not in table:
+        raise SpineError(f"metric {name!r} is not known; it is one of {', '.join(table)}")
+    return table[name]

@@ -1,0 +1,170 @@
+"""Segmentation metrics from counts: how many pixels of each class are right, called so, and truly so.
+
+The counts (N, C, 3) of N images and C classes, background first, are all that these metrics need to know: true
+positives, predicted pixels, true pixels. They add up over images, so a set, a batch and a stream agree.
+
+    dice = 2 TP / (predicted + true)    iou = TP / (predicted + true - TP)
+    precision = TP / predicted          recall = TP / true
+
+A rate is NaN where its denominator is 0: dice and IoU of a class that occurs in neither truth nor prediction. Means
+leave such classes out. Names say the rest: `foreground` is the mean over all classes but the background, `all` over
+all; pooled counts every pixel of the set alike, `per_image` is the mean over images of each image's own mean.
+
+Every function takes `weights`, how often each image counts: (R, N) multiplicities give (R, ...) values, one a resample
+of a bootstrap, at the price of a matrix product. Without weights, counts may have leading axes: (..., N, C, 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from spine.metrics.classification import Metric
+from spine.problems import SpineError
+
+__all__ = [
+    "METRICS",
+    "RATES",
+    "count",
+    "count_images",
+    "counts_of",
+    "dice",
+    "iou",
+    "mean_over_images",
+    "mean_over_pixels",
+    "pixel_accuracy",
+    "precision",
+    "recall",
+]
+
+Weights = np.ndarray | None
+Score = Any  # a float, or an array (R,) where weights are (R, N)
+
+
+def count(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (C, 3) int64 of one image: true positives, predicted, true pixels of each class.
+
+    `truth` and `predicted` are class indices of one shape; SpineError where they are not.
+    """
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    if truth.shape != predicted.shape or truth.dtype.kind not in "iu" or predicted.dtype.kind not in "iu":
+        raise SpineError(
+            f"truth is {truth.dtype} {truth.shape}, predicted {predicted.dtype} {predicted.shape}; give class indices "
+            "of one shape"
+        )
+    for name, mask in (("truth", truth), ("predicted", predicted)):
+        if mask.size and (mask.min() < 0 or mask.max() >= classes):
+            raise SpineError(f"{name} lies in {mask.min()}..{mask.max()}; {classes} classes end at {classes - 1}")
+    cells = truth.ravel().astype(np.int64) * classes + predicted.ravel()
+    return counts_of(np.bincount(cells, minlength=classes * classes).reshape(classes, classes))
+
+
+def count_images(truth: Iterable[np.ndarray], predicted: Iterable[np.ndarray], classes: int) -> np.ndarray:
+    """Counts (N, C, 3) of images of any sizes, read one at a time."""
+    return np.stack([count(*pair, classes) for pair in zip(truth, predicted, strict=True)])
+
+
+def counts_of(confusion: np.ndarray) -> np.ndarray:
+    """Counts (..., C, 3) of confusion matrices (..., C, C), rows true and columns predicted classes."""
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.stack([right, confusion.sum(axis=-2), confusion.sum(axis=-1)], axis=-1)
+
+
+def dice(counts: np.ndarray, weights: Weights = None) -> np.ndarray:
+    """Dice of each class (..., C), pixels pooled over the images."""
+    return _dice(_pooled(counts, weights))
+
+
+def iou(counts: np.ndarray, weights: Weights = None) -> np.ndarray:
+    """Intersection over union of each class (..., C), pixels pooled over the images."""
+    return _iou(_pooled(counts, weights))
+
+
+def precision(counts: np.ndarray, weights: Weights = None) -> np.ndarray:
+    """Share of the pixels called a class that are of it (..., C), pooled; NaN for a class that is never called."""
+    right, called, _ = _columns(_pooled(counts, weights))
+    return _ratio(right, called)
+
+
+def recall(counts: np.ndarray, weights: Weights = None) -> np.ndarray:
+    """Share of the pixels of a class that are called so (..., C), pooled; NaN for a class that does not occur."""
+    right, _, true = _columns(_pooled(counts, weights))
+    return _ratio(right, true)
+
+
+def pixel_accuracy(counts: np.ndarray, weights: Weights = None) -> Score:
+    """Share of all pixels, background included, whose class is right."""
+    right, _, true = _columns(_pooled(counts, weights))
+    return _ratio(right.sum(axis=-1), true.sum(axis=-1))
+
+
+def mean_over_pixels(counts: np.ndarray, weights: Weights = None, *, rate: str = "dice", first: int = 1) -> Score:
+    """Mean of a rate over the classes from `first` on that occur, their pixels pooled over the images."""
+    return _mean(RATES[rate](_pooled(counts, weights))[..., first:])
+
+
+def mean_over_images(counts: np.ndarray, weights: Weights = None, *, rate: str = "dice", first: int = 1) -> Score:
+    """Mean over images of the mean of a rate over the classes from `first` on that occur in the image.
+
+    An image in which none of them occurs is left out.
+    """
+    values = _mean(RATES[rate](_checked(counts))[..., first:])
+    if weights is None:
+        return _mean(values)
+    defined = ~np.isnan(values)
+    return _ratio(weights @ np.where(defined, values, 0), weights @ defined)
+
+
+def _dice(counts: np.ndarray) -> np.ndarray:
+    right, called, true = _columns(counts)
+    return _ratio(2 * right, called + true)
+
+
+def _iou(counts: np.ndarray) -> np.ndarray:
+    right, called, true = _columns(counts)
+    return _ratio(right, called + true - right)
+
+
+RATES = {"dice": _dice, "iou": _iou}
+
+METRICS: dict[str, Metric] = {
+    "dice_foreground": Metric(partial(mean_over_pixels, rate="dice", first=1), True),
+    "dice_foreground_per_image": Metric(partial(mean_over_images, rate="dice", first=1), True),
+    "dice_all": Metric(partial(mean_over_pixels, rate="dice", first=0), True),
+    "dice_all_per_image": Metric(partial(mean_over_images, rate="dice", first=0), True),
+    "iou_foreground": Metric(partial(mean_over_pixels, rate="iou", first=1), True),
+    "iou_foreground_per_image": Metric(partial(mean_over_images, rate="iou", first=1), True),
+    "iou_all": Metric(partial(mean_over_pixels, rate="iou", first=0), True),
+    "iou_all_per_image": Metric(partial(mean_over_images, rate="iou", first=0), True),
+    "pixel_accuracy": Metric(pixel_accuracy, True),
+}
+
+
+def _checked(counts: np.ndarray) -> np.ndarray:
+    counts = np.asarray(counts)
+    if counts.ndim < 3 or counts.shape[-1] != 3 or counts.shape[-2] < 2 or not counts.shape[-3]:
+        raise SpineError(f"counts is {counts.shape}; give (N, C, 3), N >= 1 images and C >= 2 classes")
+    return counts
+
+
+def _pooled(counts: np.ndarray, weights: Weights) -> np.ndarray:
+    counts = _checked(counts)
+    return counts.sum(axis=-3) if weights is None else np.tensordot(weights, counts, axes=(-1, 0))
+
+
+def _columns(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return counts[..., 0], counts[..., 1], counts[..., 2]
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.true_divide(part, whole)
+
+
+def _mean(rates: np.ndarray) -> Score:
+    """Mean over the last axis of what is defined; NaN where nothing is."""
+    defined = ~np.isnan(rates)
+    return _ratio(np.where(defined, rates, 0).sum(axis=-1), defined.sum(axis=-1))
