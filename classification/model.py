@@ -15,8 +15,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from classification import squeezenet, weights
+from classification import squeezenet
 from classification.config import LEAST_SIZE, Head, Settings, Unfreeze
+from spine import pretrained
 from spine.problems import SpineError
 
 __all__ = ["BUILDERS", "base_of", "build", "preprocessing", "set_trainable"]
@@ -32,7 +33,7 @@ def build(settings: Settings, classes: int) -> keras.Model:
     """
     inputs = keras.Input((settings.height, settings.width, 1), name="image")
     x, size = _resized_up(inputs, settings)
-    x = _in_scale_of(settings.network, x)
+    x = pretrained.in_scale_of(x, *preprocessing(settings.network))
     base = _base(settings, (*size, 3))
     return keras.Model(inputs, _head(base(x), settings.head, classes), name=settings.network)
 
@@ -57,17 +58,11 @@ def set_trainable(model: keras.Model, unfreeze: Unfreeze | None, *, batch_norm: 
 
 
 def preprocessing(network: str) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and offset (3,) that take grey in [0, 1] to what the network was trained on, in its channel order.
-
-    Every published preprocessing (Caffe's, TensorFlow's, Torch's, or none) is affine in each channel, so black and
-    white determine it.
-    """
+    """Scale and offset (3,) that take grey in [0, 1] to what the network was trained on, in its channel order."""
     function = BUILDERS.get(network)
     if function is _plain_cnn:
         return np.full(3, 2.0), np.full(3, -1.0)
-    published = sys.modules[_application(network).__module__].preprocess_input
-    black, white = (np.ravel(published(np.full((1, 1, 1, 3), level))) for level in (0.0, 255.0))
-    return white - black, black
+    return pretrained.scale_and_offset(sys.modules[_application(network).__module__].preprocess_input)
 
 
 def _resized_up(x: Any, settings: Settings) -> tuple[Any, tuple[int, int]]:
@@ -76,13 +71,6 @@ def _resized_up(x: Any, settings: Settings) -> tuple[Any, tuple[int, int]]:
         return x, (settings.height, settings.width)
     size = (math.ceil(settings.height * factor), math.ceil(settings.width * factor))
     return layers.Resizing(*size, dtype="float32", name="resize_up")(x), size
-
-
-def _in_scale_of(network: str, x: Any) -> Any:
-    # float32 also under mixed precision: half floats hold 255 grey levels, but not 65,535.
-    scale, offset = preprocessing(network)
-    x = layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
-    return layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="network_scale")(x)
 
 
 def _head(x: Any, head: Head, classes: int) -> Any:
@@ -98,13 +86,13 @@ def _head(x: Any, head: Head, classes: int) -> Any:
 def _base(settings: Settings, shape: tuple[int, int, int]) -> keras.Model:
     builder = BUILDERS.get(settings.network, _of_applications)
     source = "imagenet" if settings.weights == "imagenet" else None
-    with weights.download(settings.network):
+    with pretrained.download(settings.network):
         base = builder(settings, weights=source, input_shape=shape)
     base.name = BASE
     if settings.pretrained and source is None:
-        weights.load_base(base, settings.weights, settings.network)
+        pretrained.load_base(base, settings.weights, settings.network)
     if not settings.pretrained:
-        _set_momentum(base, settings.batch_norm_momentum)
+        pretrained.set_momentum(base, settings.batch_norm_momentum)
     return base
 
 
@@ -159,9 +147,3 @@ def _count(unfreeze: Unfreeze | None, layers_there: int) -> int:
         return layers_there
     wanted = unfreeze if isinstance(unfreeze, int) else math.ceil(float(unfreeze) * layers_there)
     return min(int(wanted), layers_there)
-
-
-def _set_momentum(base: keras.Model, momentum: float) -> None:
-    for layer in base.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = momentum

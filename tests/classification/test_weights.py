@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import keras
 import pytest
 
-from classification import squeezenet, weights
+from classification import squeezenet
 from classification.config import Settings
 from classification.model import base_of, build
+from spine import pretrained
 from spine.problems import SpineError
 
 
@@ -80,7 +81,7 @@ def test_a_host_that_cannot_be_reached_fails_alike(serve, monkeypatch):
 
 
 def test_a_defect_in_building_is_not_taken_for_a_failed_download():
-    with pytest.raises(ZeroDivisionError), weights.download("vgg16"):
+    with pytest.raises(ZeroDivisionError), pretrained.download("vgg16"):
         raise ZeroDivisionError
 
 

@@ -1,26 +1,32 @@
-"""Where a base's weights come from: keras' own download, or a file at hand."""
+"""What a base trained by others comes with: weights, downloaded or in a file, and the scale its pixels had."""
 
 from __future__ import annotations
 
 import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import keras
+import numpy as np
+from keras import layers
 
 from spine.problems import SpineError
 
-__all__ = ["DOWNLOAD_TIMEOUT", "download", "load_base"]
+__all__ = ["DOWNLOAD_TIMEOUT", "download", "in_scale_of", "load_base", "scale_and_offset", "set_momentum"]
 
 DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 
 
 @contextmanager
-def download(network: str) -> Iterator[None]:
-    """Around what may download: a download that cannot be made becomes one SpineError that says how to give a file."""
+def download(network: str, setting: str = "weights") -> Iterator[None]:
+    """Around what may download: a download that cannot be made becomes one SpineError that says how to give a file.
+
+    `setting` is where the user gives it.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
@@ -30,7 +36,7 @@ def download(network: str) -> Iterator[None]:
             raise
         raise SpineError(
             f"the ImageNet weights of {network} cannot be downloaded: {error}. Fetch the file elsewhere, "
-            "then set `weights` to its path (the base without its top, .h5), or to none to train from scratch"
+            f"then set `{setting}` to its path (the base without its top, .h5), or to none to train from scratch"
         ) from None
     finally:
         socket.setdefaulttimeout(before)
@@ -55,6 +61,32 @@ def load_base(base: keras.Model, file: str, network: str) -> None:
             f"weights {file!r} do not fit {network} without its top ({base.count_params():,} parameters): {reason}. "
             "Take the file of the same network, width (alpha) and Keras layout, saved with include_top=False"
         ) from None
+
+
+def scale_and_offset(preprocess_input: Callable[[Any], Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset (3,) that take grey in [0, 1] to what a published preprocessing gives, in its channel order.
+
+    Every one of them (Caffe's, TensorFlow's, Torch's, or none) takes [0, 255] and is affine in each channel, so black
+    and white determine it.
+    """
+    black, white = (np.ravel(preprocess_input(np.full((1, 1, 1, 3), level))) for level in (0.0, 255.0))
+    return white - black, black
+
+
+def in_scale_of(x: Any, scale: np.ndarray, offset: np.ndarray) -> Any:
+    """Grey (N, H, W, 1) in [0, 1] as the three channels that a base was trained on; float32."""
+    # float32 also under mixed precision: half floats hold 255 grey levels, but not 65,535.
+    x = layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
+    return layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="network_scale")(x)
+
+
+def set_momentum(model: keras.Model, momentum: float) -> None:
+    """Give every batch norm of a model, and of the models in it, this momentum; before it is compiled."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            set_momentum(layer, momentum)
+        elif isinstance(layer, layers.BatchNormalization):
+            layer.momentum = momentum
 
 
 def _is_download_failure(error: Exception) -> bool:
