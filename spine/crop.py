@@ -17,6 +17,7 @@ from spine.files import hash_file
 from spine.manifest import BOXES, IMAGES, LABELS, SPLITS, Manifest, rows
 from spine.pictures import read_mask, read_picture, write_mask, write_png16
 from spine.problems import SpineError
+from spine.progress import track
 
 __all__ = ["CropSettings", "crop_samples", "grow", "match_boxes"]
 
@@ -52,13 +53,11 @@ def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: 
     parent's mask, and the boxes of other labels that lie more than half within it, with their labels. Boxes outside
     their picture are left out; SpineError where none is left.
     """
-    from rich.progress import track
-
     parents = {row["sample"]: row for row in rows(manifest.images)}
     groups = _chosen(manifest, boxes, settings).groupby("sample", sort=False)
     cropped = [
         row
-        for parent, group in track(groups, "cropping", total=groups.ngroups, transient=True)
+        for parent, group in track(groups, "cropping", groups.ngroups)
         for row in _crops(manifest, parents[str(parent)], group, root, settings)
     ]
     images = pd.DataFrame(cropped)

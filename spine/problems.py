@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from spine.files import atomic_file
+
 __all__ = ["Problem", "SpineError", "print_problems", "write_problems"]
 
 
@@ -35,22 +37,26 @@ class Problem:
 
 
 def write_problems(problems: Iterable[Problem], path: Path) -> None:
-    """Write the problems as CSV (path, reason, advice, severity), an empty table where there are none."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    """Write the problems as CSV (path, reason, advice, severity), atomically; without any, an empty table."""
+    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(Problem)])
         writer.writeheader()
         writer.writerows(asdict(problem) for problem in problems)
 
 
 def print_problems(problems: Iterable[Problem]) -> None:
-    """Print the problems as a table, errors first; nothing where there are none."""
+    """Print the problems as a table, errors first; nothing where there are none. Paths are wrapped, never cut."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     ordered = sorted(problems, key=lambda problem: problem.severity)
     if not ordered:
         return
-    table = Table("severity", "path", "reason", "what to do", title=f"{len(ordered)} problems")
-    for problem in ordered:
-        table.add_row(problem.severity, problem.path, problem.reason, problem.advice)
+    table = Table(title=f"{len(ordered)} problem{'s' if len(ordered) > 1 else ''}")
+    table.add_column("severity")
+    for heading in ("path", "reason", "what to do"):
+        table.add_column(heading, overflow="fold")
+    for problem in ordered:  # Text: a file called [red] is no style
+        table.add_row(*map(Text, (problem.severity, problem.path, problem.reason, problem.advice)))
     Console().print(table)

@@ -14,6 +14,7 @@ from spine.files import hash_file
 from spine.manifest import Manifest, rows
 from spine.pictures import read_picture
 from spine.problems import Problem, SpineError
+from spine.progress import track
 
 __all__ = ["Pictures", "read_pictures", "thumbnail"]
 
@@ -31,10 +32,8 @@ class Pictures:
 
 def read_pictures(manifest: Manifest) -> Pictures:
     """Read every picture once."""
-    from rich.progress import track
-
     samples, thumbnails, problems = [], [], []
-    for row in track(rows(manifest.images), "reading pictures", transient=True):
+    for row in track(rows(manifest.images), "reading pictures"):
         path = manifest.image_path(row["sample"])
         try:
             pixels = read_picture(path, row["sample"]).pixels

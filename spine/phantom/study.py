@@ -11,7 +11,6 @@ The mid-sagittal slice and its two neighbours are annotated, named as in `studie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from spine.phantom.scanner import Scanner, acquire, draw_scanner
 from spine.phantom.sequences import AXIAL, SEQUENCES, Sequence
 from spine.phantom.settings import PhantomSettings
 from spine.problems import SpineError
+from spine.progress import track
 
 __all__ = ["write_phantom"]
 
@@ -40,7 +40,7 @@ def write_phantom(settings: PhantomSettings, directory: Path) -> Path:
         return directory
     with atomic_directory(directory) as temporary:
         pictures: list[AnnotatedSlice] = []
-        for index in _progress(settings.patients):
+        for index in track(range(settings.patients), "generating phantom studies"):
             pictures += _write_patient(index, settings, temporary / "studies")
         write_annotations(pictures, temporary)
         middle = {picture.patient.identifier: picture.name for picture in pictures[1::3]}
@@ -61,12 +61,6 @@ def _is_current(directory: Path, wanted: str) -> bool:
 def _content_hash(directory: Path) -> str:
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != _CARD)
     return fingerprint([(path.relative_to(directory).as_posix(), hash_file(path)) for path in files])
-
-
-def _progress(patients: int) -> Iterator[int]:
-    from rich.progress import track
-
-    yield from track(range(patients), description="Generating phantom studies", transient=True)
 
 
 def _write_patient(index: int, settings: PhantomSettings, studies: Path) -> list[AnnotatedSlice]:
