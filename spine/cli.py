@@ -80,12 +80,17 @@ def report(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 
 @data.command("build")
-def data_build(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The data config's YAML file.")]) -> None:
-    """Read images and annotations into a dataset with patient-disjoint splits."""
+def data_build(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The data config's YAML file.")],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Build again, even where nothing changed.")] = False,
+) -> None:
+    """Read images and annotations into a dataset with patient-disjoint splits; what is unchanged is skipped."""
     from spine.intake import build, load_data_config
     from spine.problems import print_problems
 
-    result = build(load_data_config(config))
+    result = build(load_data_config(config), force)
+    if result.skipped:
+        _show("unchanged since it was built (--force builds it again)")
     print_problems(result.problems)
     _show_paths([result.root])
     _exit_on_errors(result.problems)

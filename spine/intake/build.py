@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 import yaml
 
 from spine import __version__
-from spine.files import atomic_directory, fingerprint, read_json, write_json
+from spine.files import atomic_directory, atomic_file, fingerprint, hash_file, read_json, write_json
 from spine.intake.config import DataConfig, load_data_config
 from spine.privacy import salt_id
 from spine.problems import Problem, SpineError, write_problems
@@ -35,9 +36,11 @@ class BuildResult:
 def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
     """Build the dataset of a config into its `output`, whole or not at all; unchanged inputs are skipped.
 
-    A bad file or annotation becomes a problem (also in problems.csv) and the good ones go on. `output` also holds
-    notes.csv (why each slice was chosen), the resolved config and a card of what it was built from. Raises SpineError
-    where nothing can be built.
+    A bad file or annotation becomes a problem and the good ones go on. `output` also holds notes.csv (why each slice
+    was chosen) and a card of what it was built from. problems.csv and the resolved config lie beside it, in
+    `<output>.build`: they quote paths and values of the sources, which can name patients, and a dataset of
+    pseudonyms may be handed on without them. Raises SpineError where nothing can be built; the problems met until
+    then are in problems.csv all the same.
     """
     config = config if isinstance(config, DataConfig) else load_data_config(config)
     if config.phantom:
@@ -45,17 +48,32 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
 
         generate(config.phantom.settings, config.phantom.directory)
     card = {"inputs": _inputs(config), "spine": __version__, "name": config.name}
-    if not force and _is_built(config.output, card):
-        return _result(config.output, skipped=True)
-    with atomic_directory(config.output) as root:
-        problems = _fill(config, root)
-        write_problems(problems, root / "problems.csv")
-        (root / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-        write_json(card, root / _CARD)
-    return _result(config.output, skipped=False)
+    listed = config.output.with_name(f"{config.output.name}.build") / "problems.csv"
+    if not force and _is_built(config.output, card, listed):
+        return _result(config.output, listed, skipped=True)
+    with atomic_directory(config.output) as root, _listing(listed) as problems:
+        _fill(config, root, problems)
+        write_problems(problems, listed)
+        with atomic_file(listed.with_name("config.yaml")) as file:
+            file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        write_json({**card, "problems": hash_file(listed)}, root / _CARD)
+    return _result(config.output, listed, skipped=False)
 
 
-def _fill(config: DataConfig, root: Path) -> list[Problem]:
+@contextmanager
+def _listing(file: Path) -> Iterator[list[Problem]]:
+    """A list to gather problems in; where the block fails they are written to `file`, and the error names it."""
+    problems: list[Problem] = []
+    try:
+        yield problems
+    except SpineError as error:
+        if not problems:
+            raise
+        write_problems(problems, file)
+        raise SpineError(f"{error}; {len(problems)} problems are listed in {file}") from error
+
+
+def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
     from spine.crop import crop_samples
     from spine.intake.records import Records
     from spine.intake.sources import read_source
@@ -63,7 +81,7 @@ def _fill(config: DataConfig, root: Path) -> list[Problem]:
 
     with tempfile.TemporaryDirectory(dir=root, prefix=".whole") as scratch:
         whole = Path(scratch) if config.crop else root
-        records = Records(whole, config.targets)
+        records = Records(whole, config.targets, problems=problems)
         for source in config.sources:
             read_source(source, records, Path(scratch))
         manifest = records.manifest()
@@ -75,7 +93,6 @@ def _fill(config: DataConfig, root: Path) -> list[Problem]:
     stated = dict(zip(images["sample"], parents.map(records.stated), strict=True))
     replace(manifest, splits=make_splits(images, manifest.labels, config.splits, stated)).write()
     _write_notes(records.notes, root / "notes.csv")
-    return records.problems
 
 
 def _write_notes(notes: Mapping[str, str], path: Path) -> None:
@@ -83,21 +100,23 @@ def _write_notes(notes: Mapping[str, str], path: Path) -> None:
     pd.DataFrame(rows, columns=["sample", "note"]).to_csv(path, index=False)
 
 
-def _result(root: Path, skipped: bool) -> BuildResult:
+def _result(root: Path, listed: Path, skipped: bool) -> BuildResult:
     from spine.audit import count
     from spine.manifest import Manifest, rows
 
-    table = pd.read_csv(root / "problems.csv", dtype=str, keep_default_na=False)
+    table = pd.read_csv(listed, dtype=str, keep_default_na=False)
     problems = [Problem(**row) for row in rows(table)]
     return BuildResult(root, problems, count(Manifest.read(root)), skipped)
 
 
-def _is_built(root: Path, card: dict[str, Any]) -> bool:
+def _is_built(root: Path, card: dict[str, Any], listed: Path) -> bool:
     if not root.exists() or not any(root.iterdir()):
         return False
     if not (root / _CARD).exists():
         raise SpineError(f"{root} holds files that no build has written; choose another `output`, or remove it")
-    return (root / "dataset.json").exists() and read_json(root / _CARD) == card
+    if not (root / "dataset.json").exists() or not listed.exists():
+        return False
+    return read_json(root / _CARD) == {**card, "problems": hash_file(listed)}
 
 
 def _inputs(config: DataConfig) -> str:

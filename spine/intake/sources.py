@@ -12,14 +12,13 @@ from spine.intake.config import AnnotationSource, Source
 from spine.intake.merge import Told, merge
 from spine.intake.records import Records
 from spine.problems import Problem, SpineError
+from spine.progress import track
 
 __all__ = ["read_source"]
 
 
 def read_source(source: Source, records: Records, scratch: Path) -> None:
     """Read one source into `records`; `scratch` holds what only lives until the dataset is complete."""
-    from rich.progress import track
-
     from spine.reading import read_images
 
     if not source.images.exists():
@@ -30,7 +29,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
         records.problems += reading.problems
         told.add(reading, one.join)
     images = read_images(source.images, kind=source.read, slices=source.slices)
-    for picture in track(images, f"reading {source.name}", total=len(images), transient=True):
+    for picture in track(images, f"reading {source.name}", len(images)):
         height, width = picture.pixels.shape
         merged = merge(picture.name, told.of(picture.name), height, width)
         records.problems += merged.problems

@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spine import cli
+from spine.intake import BuildResult
 from spine.problems import Problem, SpineError
 
 HEAVY = ("tensorflow", "keras", "pandas", "numpy", "pydicom", "cv2", "optuna", "numba", "matplotlib", "sklearn")
@@ -81,3 +82,17 @@ def test_overrides_are_passed_on(monkeypatch):
     monkeypatch.setattr("spine.config.load_experiment", load)
     CliRunner().invoke(cli.app, ["train", "x.yaml", "seed=3", "search.step=0.2"])
     assert received == ["seed=3", "search.step=0.2"]
+
+
+def test_a_build_that_was_skipped_says_so_and_how_to_force_it(monkeypatch, tmp_path):
+    forced = []
+
+    def build(config, force):
+        forced.append(force)
+        return BuildResult(tmp_path, [], None, skipped=not force)
+
+    monkeypatch.setattr("spine.intake.load_data_config", lambda path: path)
+    monkeypatch.setattr("spine.intake.build", build)
+    assert "unchanged since it was built (--force" in CliRunner().invoke(cli.app, ["data", "build", "a.yaml"]).stderr
+    assert "unchanged" not in CliRunner().invoke(cli.app, ["data", "build", "a.yaml", "--force"]).output
+    assert forced == [False, True]

@@ -65,6 +65,11 @@ def source(tmp_path):
     return tmp_path / "source"
 
 
+def _beside(root, name):
+    """What a build tells of its sources lies beside the dataset."""
+    return root.with_name(f"{root.name}.build") / name
+
+
 def _problems(result, severity="error"):
     return [problem for problem in result.problems if problem.severity == severity]
 
@@ -109,11 +114,40 @@ def test_pictures_are_pseudonymised_on_request(source):
     assert not manifest.images[["sample", "patient"]].map(lambda text: any(p in text for p in PATIENTS)).any(axis=None)
 
 
+def test_a_pseudonymised_dataset_names_no_patient_whatever_is_wrong_with_it(source):
+    (source / "images" / "p1_2.png").write_bytes(b"")
+    (source / "images").rename(source / "Doe_Jane")
+    told = (source / "discs.csv").read_text().replace("12,10,4\n", "12,10,Doe\n")
+    (source / "discs.csv").write_text(told.replace("p3_1", "p3_9"))
+    result = build(_config(source, source={"pseudonymise": True, "images": source / "Doe_Jane"}))
+    assert len(_problems(result)) >= 3
+    assert any("Doe_Jane/p1_2.png" in problem.path for problem in result.problems)  # the person at the machine sees it
+    texts = [path.read_text() for path in result.root.iterdir() if path.is_file()]
+    held = " ".join([*texts, *(path.name for path in result.root.rglob("*"))])
+    assert [word for word in ("Doe", "p1_", "p2_", "p3_", "p4_") if word in held] == []
+    assert "Doe_Jane" in _beside(result.root, "config.yaml").read_text()
+
+
+def test_a_build_that_fails_still_lists_the_problems_it_met(source):
+    for path in (source / "images").glob("p[2-4]*"):
+        path.write_bytes(b"")
+    file = _beside(_config(source).output, "problems.csv")
+    with pytest.raises(SpineError, match=f"6 problems are listed in {file}"):
+        build(_config(source))
+    assert pd.read_csv(file)["reason"].str.contains("is empty").sum() == 6
+
+
+def test_work_in_progress_is_not_printed_among_results(source, capfd):
+    check(build(_config(source, crop={"label": "disc"})).root)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_unchanged_inputs_are_skipped_and_changed_ones_are_not(source):
     config = _config(source)
     first, again = build(config), build(config)
     assert (first.skipped, again.skipped) == (False, True)
     assert again.counts.equals(first.counts)
+    assert not build(config, force=True).skipped
     assert not build(_config(source, splits={"train": 0.25, "validation": 0.25, "test": 0.5})).skipped
     (source / "discs.csv").write_text((source / "discs.csv").read_text().replace(",4\n", ",1\n"))
     changed = Manifest.read(build(_config(source)).root)
@@ -156,7 +190,7 @@ def test_bad_input_is_listed_and_the_good_goes_on(source):
     assert all(problem.advice for problem in result.problems)
     manifest = Manifest.read(result.root)
     assert len(manifest.images) == 7
-    assert len(pd.read_csv(result.root / "problems.csv")) == len(result.problems)
+    assert len(pd.read_csv(_beside(result.root, "problems.csv"))) == len(result.problems)
     assert build(_config(source)).problems == result.problems  # also when it is skipped
 
 
