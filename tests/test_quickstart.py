@@ -1,0 +1,87 @@
+"""The quickstart as a user runs it, from generated DICOM to the report; and that its data is worth an ensemble."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensemble.predictions import read_split
+from spine.config import Experiment, load_experiment
+from spine.files import read_json
+
+ROOT = Path(__file__).resolve().parents[1]
+SPINE = [sys.executable, "-c", "from spine.cli import main; main()"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A working directory in which the quickstart has run."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    (folder / "configs").symlink_to(ROOT / "configs")
+    run_quickstart(folder)
+    return folder
+
+
+@pytest.fixture
+def experiment(folder, monkeypatch) -> Experiment:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("SPINE_SALT", raising=False)
+    return load_experiment("configs/quickstart.yaml")
+
+
+def run_quickstart(folder: Path) -> str:
+    done = subprocess.run(
+        [*SPINE, "run", "configs/quickstart.yaml"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def errors(experiment: Experiment) -> dict[str, np.ndarray]:
+    """Member -> whether it is wrong on each test disc."""
+    members, truth, _ = read_split(experiment, "test").by_unit()
+    return {name: probabilities.argmax(axis=1) != truth for name, probabilities in members.items()}
+
+
+def test_no_member_is_perfect_and_each_has_learned(experiment):
+    _, truth, _ = read_split(experiment, "test").by_unit()
+    always_the_same = min(np.mean(truth == 0), np.mean(truth == 1))
+    for name, wrong in errors(experiment).items():
+        assert 0 < wrong.mean() < always_the_same, name
+
+
+def test_members_err_differently(experiment):
+    for (first, one), (second, other) in itertools.combinations(errors(experiment).items(), 2):
+        shared = np.sum(one & other) / np.sum(one | other)
+        assert shared < 0.75, (first, second, shared)
+
+
+def test_the_weights_are_a_grid_vector_no_worse_than_any_member(experiment):
+    found = read_json(experiment.ensemble_directory / "weights.json")
+    weights = np.array(list(found["weights"].values()))
+    np.testing.assert_allclose(weights * 10, np.round(weights * 10), atol=1e-9)
+    assert weights.sum() == pytest.approx(1)
+    assert found["score"] >= max(found["singles"].values())
+    assert found["split"] == "validation"
+
+
+def test_every_row_of_the_leaderboard_has_its_interval(experiment):
+    rows = read_json(experiment.evaluation_directory / "metrics.json")["rows"]
+    assert {row["name"] for row in rows} == {*experiment.members, "equal weights", "ensemble"}
+    for row in rows:
+        auc = row["metrics"]["roc_auc"]
+        assert auc["low"] <= auc["value"] <= auc["high"]
+
+
+def test_a_second_run_changes_nothing(folder, experiment):
+    files = [path for path in experiment.directory.rglob("*") if path.is_file() and path.name != "experiment.yaml"]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    printed = run_quickstart(folder)
+    assert {path: path.stat().st_mtime_ns for path in files} == before
+    assert "ensemble" in printed
+    assert "report.html" in printed
