@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segmentation import algebra
+from spine import schedule
 from spine.augment import Augmentation
 from spine.config import Strict
-from spine.schedule import Phase, Schedule
+from spine.schedule import Count, Fraction, Plateau, Positive, Schedule
 
-__all__ = ["ARCHITECTURES", "ENCODERS", "LEAST_SIZE", "MULTIPLE", "SAYED2025", "Settings"]
+__all__ = ["ARCHITECTURES", "ENCODERS", "LEAST_SIZE", "MULTIPLE", "SAYED2025", "Phase", "Settings"]
 
 Architecture = Literal["unet", "linknet", "fpn", "pspnet", "deeplabv3plus"]
 Flip = Literal["horizontal", "vertical"]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 # Architecture -> what height and width must be a multiple of, in pixels; the model pads to it, and un-pads.
@@ -40,6 +39,13 @@ SAYED2025: tuple[tuple[str, str], ...] = (
     ),
     ("deeplabv3plus", "resnet50"),
 )
+
+
+@dataclass(frozen=True)
+class Phase(schedule.Phase):
+    """A stretch of epochs with one schedule; the encoder learns in it or is frozen."""
+
+    encoder_learns: bool
 
 
 class Settings(Strict):
@@ -65,11 +71,12 @@ class Settings(Strict):
 
     epochs: Count = 30
     learning_rate: Positive = 1e-3
-    schedule: Schedule = "cosine"  # constant, cosine (down to 0 over a phase), or the keys of a Plateau
+    schedule: Schedule = "cosine"
     batch: Count = 8
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     momentum: Fraction = 0.9  # of sgd and rmsprop
     patience: Count = 10  # epochs of a phase without a lower validation loss
+    reduce_on_plateau: Plateau | None = None  # with a constant schedule
     augmentation: Augmentation = Augmentation()
     test_time_flips: tuple[Flip, ...] = ()  # the member answers the mean over the image and these flips of it
     mixed_precision: bool = False
@@ -95,6 +102,10 @@ class Settings(Strict):
             raise ValueError(
                 f"freeze_encoder is {self.freeze_encoder} of {self.epochs} epochs; give at most all of them"
             )
+        if self.reduce_on_plateau and self.schedule != "constant":
+            raise ValueError(
+                "a cosine schedule sets every epoch's rate; set schedule to constant for reduce_on_plateau"
+            )
         return self
 
     @property
@@ -117,8 +128,8 @@ class Settings(Strict):
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases in order: the encoder frozen, where asked, then everything."""
-        frozen = Phase("frozen", self.freeze_encoder, self.learning_rate, None)
-        whole = Phase("whole", self.epochs - self.freeze_encoder, self.learning_rate, "all")
+        frozen = Phase("frozen", self.freeze_encoder, self.learning_rate, False)
+        whole = Phase("whole", self.epochs - self.freeze_encoder, self.learning_rate, True)
         return tuple(phase for phase in (frozen, whole) if phase.epochs)
 
     def weight_of_classes(self, labels: tuple[str, ...]) -> tuple[float, ...]:

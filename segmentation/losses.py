@@ -183,7 +183,7 @@ class CrossEntropy(Loss):
 
 
 def from_settings(settings: Settings, labels: tuple[str, ...]) -> Loss:
-    """The loss that the settings write as algebra; SpineError where `class_weights` does not fit the labels."""
+    """The loss that the settings write as algebra; ValueError where `class_weights` does not fit the labels."""
     weights = settings.weight_of_classes(labels)
     of_name: dict[str, Callable[[], Loss]] = {
         "dice": lambda: Dice(weights),
@@ -191,5 +191,5 @@ def from_settings(settings: Settings, labels: tuple[str, ...]) -> Loss:
         "focal": lambda: Focal(settings.gamma, settings.alpha),
         "cross_entropy": CrossEntropy,
     }
-    first, *others = (term.weight * of_name[term.name]() for term in algebra.parse(settings.loss))
-    return sum(others, first)
+    terms = [of_name[term.name]() * term.weight for term in algebra.parse(settings.loss)]
+    return Sum(terms)
