@@ -1,98 +1,41 @@
 """A dataset's pictures on their way to training: prepared once, shuffled anew each epoch, augmented in the graph.
 
-`Prepared`, `training_batches` and `ordered_batches` know no task: a task maps its own tensors over the batches of row
-numbers that they give. `classification_data` is the first to do so.
+`training_batches` and `ordered_batches` know no task: `classification_data` and `segmentation_data` map
+their own tensors over the batches of row numbers that they give.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import tensorflow as tf
-from rich import get_console
-from rich.progress import track
 
+from spine.augment.elastic import apply_elastic, apply_elastic_to_masks, draw_elastic
 from spine.augment.intensity import apply_intensity, draw_intensity
 from spine.augment.settings import Augmentation
-from spine.augment.spatial import affine, apply_spatial, draw_spatial
-from spine.preprocess import decode, prepare
+from spine.augment.spatial import affine, apply_spatial, apply_spatial_to_masks, draw_spatial
+from spine.prepared import MEMORY_LIMIT, Prepared
 from spine.problems import SpineError
-from spine.truth import Truth
+from spine.truth import MaskTruth, Truth
 
 __all__ = [
-    "MEMORY_LIMIT",
-    "Prepared",
     "augment",
+    "augment_together",
     "bootstrap",
     "classification_data",
     "ordered_batches",
+    "segmentation_data",
     "steps_per_epoch",
+    "taking",
     "training_batches",
 ]
 
 Tensor = Any
-
-MEMORY_LIMIT = 2 * 1024**3  # bytes of prepared pictures held in memory; more go to a temporary file
-_WHITE = 65535
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Pictures as the network reads them: (N, height, width, 1) uint16, where 65535 is 1.0.
-
-    Half the memory of float32 and 30 times as fine as float16 near white. `rows` (samples,) names the picture of each
-    sample, so that a sample that occurs twice is stored once.
-    """
-
-    values: np.ndarray
-    rows: np.ndarray
-
-    @classmethod
-    def of(cls, paths: Sequence[Path], height: int, width: int, how: str, memory_limit: int = MEMORY_LIMIT) -> Prepared:
-        """Read, decode, normalise and letterbox the files by `spine.preprocess`, as every SavedModel does."""
-        files, rows = np.unique([str(path) for path in paths], return_inverse=True)
-        values = _storage((len(files), height, width, 1), memory_limit)
-        _fill(values, files.tolist(), height, width, how)
-        return cls(values, rows)
-
-    def batch(self, samples: Tensor) -> Tensor:
-        """Images (N, height, width, 1) float32 in [0, 1] of the samples (N,), inside a tf.data graph."""
-        stored = tf.numpy_function(lambda chosen: self.values[self.rows[chosen]], [samples], tf.uint16, False)
-        stored.set_shape([None, *self.values.shape[1:]])
-        return tf.cast(stored, tf.float32) / _WHITE
-
-
-def _fill(values: np.ndarray, files: list[str], height: int, width: int, how: str) -> None:
-    data = tf.data.Dataset.from_tensor_slices(files).map(lambda file: _read(file, height, width, how), tf.data.AUTOTUNE)
-    pictures = data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
-    silent = not get_console().is_terminal
-    for row in track(range(len(files)), "Preparing pictures", transient=True, disable=silent):
-        try:
-            values[row] = next(pictures)
-        except tf.errors.OpError as error:
-            raise SpineError(
-                f"{files[row]} cannot be read as PNG or JPEG: {error.message}; "
-                "see `spine data check`, or build the dataset again"
-            ) from error
-
-
-def _read(file: Tensor, height: int, width: int, how: str) -> Tensor:
-    image = prepare(decode(tf.io.read_file(file))[tf.newaxis], height, width, how)[0]
-    return tf.cast(tf.round(image * _WHITE), tf.uint16)
-
-
-def _storage(shape: tuple[int, ...], memory_limit: int) -> np.ndarray:
-    if math.prod(shape) * np.dtype(np.uint16).itemsize <= memory_limit:
-        return np.empty(shape, np.uint16)
-    # The file has no name: it goes with the process, however that ends, so no cache can be stale or half-written.
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.uint16, "w+", shape=shape)
+AnyTruth = TypeVar("AnyTruth", Truth, MaskTruth)
 
 
 def training_batches(samples: int, batch: int, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
@@ -123,12 +66,24 @@ def ordered_batches(samples: int, batch: int) -> tf.data.Dataset:
 
 def augment(images: Tensor, settings: Augmentation, seed: Tensor) -> Tensor:
     """Images (N, H, W, C) float32 in [0, 1], moved and changed in grey levels, each by parameters of its own."""
+    return augment_together(images, None, settings, seed)[0]
+
+
+def augment_together(
+    images: Tensor, masks: Tensor | None, settings: Augmentation, seed: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Images as `augment` gives them and their masks (N, H, W, 1) moved with them; 0 comes into a mask from outside."""
     n, height, width = tf.unstack(tf.shape(images)[:3])
     spatial_seed, intensity_seed = tf.unstack(tf.random.split(seed))
+    if settings.elastic:
+        displacements = draw_elastic(settings, n, tf.random.fold_in(spatial_seed, 1))
+        images = apply_elastic(images, displacements)
+        masks = None if masks is None else apply_elastic_to_masks(masks, displacements)
     if settings.moves:
         matrices = affine(draw_spatial(settings, n, spatial_seed), height, width)
         images = apply_spatial(images, matrices, settings.fill)
-    return apply_intensity(images, draw_intensity(settings, n, intensity_seed))
+        masks = None if masks is None else apply_spatial_to_masks(masks, matrices)
+    return apply_intensity(images, draw_intensity(settings, n, intensity_seed)), masks
 
 
 def classification_data(
@@ -149,11 +104,7 @@ def classification_data(
     For training endless, shuffled and augmented as `training_batches` tells; else every sample once, in truth's order.
     SpineError where data that is not for training would be augmented.
     """
-    if augmentation is not None and not training:
-        raise SpineError(
-            "augmentation was asked for data that is not for training; only training data is augmented, so that "
-            "validation and test measure real images: pass augmentation=None"
-        )
+    _only_for_training(augmentation, training)
     pictures = Prepared.of(truth.paths, height, width, normalisation, memory_limit)
     one_hot = tf.one_hot(truth.values, len(truth.labels))
 
@@ -163,9 +114,61 @@ def classification_data(
             images = augment(images, augmentation, own_seed)
         return images, tf.gather(one_hot, samples)
 
-    count = len(truth.samples)
-    batches = training_batches(count, batch, seed, first_epoch) if training else ordered_batches(count, batch)
-    return batches.map(example, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(_options())
+    return _batches(len(truth.samples), batch, seed, training, first_epoch, example)
+
+
+def segmentation_data(
+    truth: MaskTruth,
+    *,
+    height: int,
+    width: int,
+    normalisation: str,
+    batch: int,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    training: bool,
+    first_epoch: int = 0,
+    memory_limit: int = MEMORY_LIMIT,
+) -> tf.data.Dataset:
+    """Batches of images (N, height, width, 1) float32 in [0, 1] and one-hot masks (N, height, width, C) float32.
+
+    A pixel without truth, of the letterbox's padding or moved in from outside, is 0 in every class. For training
+    endless, shuffled and augmented as `training_batches` tells; else every sample once, in truth's order. SpineError
+    where data that is not for training would be augmented, or a mask holds a class without a label.
+    """
+    _only_for_training(augmentation, training)
+    pictures = Prepared.of(truth.paths, height, width, normalisation, memory_limit)
+    stored = Prepared.of_masks(truth.mask_paths, height, width, memory_limit)
+    _refuse_strange_classes(truth, stored)
+
+    def example(samples: Tensor, own_seed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        images, masks = pictures.batch(samples), stored.stored(samples)
+        if augmentation is not None:
+            images, masks = augment_together(images, masks, augmentation, own_seed)
+        return images, tf.one_hot(tf.cast(masks[..., 0], tf.int32) - 1, len(truth.labels))
+
+    return _batches(len(truth.samples), batch, seed, training, first_epoch, example)
+
+
+def _only_for_training(augmentation: Augmentation | None, training: bool) -> None:
+    if augmentation is not None and not training:
+        raise SpineError(
+            "augmentation was asked for data that is not for training; only training data is augmented, so that "
+            "validation and test measure real images: pass augmentation=None"
+        )
+
+
+def _refuse_strange_classes(truth: MaskTruth, stored: Prepared) -> None:
+    for row, mask in enumerate(stored.values):
+        if mask.max() > len(truth.labels):
+            truth.mask(int(np.flatnonzero(stored.rows == row)[0]))  # tells which file holds what
+
+
+def _batches(
+    count: int, batch: int, seed: int, training: bool, first_epoch: int, example: Callable[..., Any]
+) -> tf.data.Dataset:
+    numbers = training_batches(count, batch, seed, first_epoch) if training else ordered_batches(count, batch)
+    return numbers.map(example, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(_options())
 
 
 def _options() -> tf.data.Options:
@@ -188,16 +191,18 @@ def bootstrap(truth: Truth, seed: int, by: Literal["sample", "patient"] = "sampl
         drawn = generator.integers(len(members), size=len(members))
         chosen = np.concatenate([members[group] for group in drawn])
         if set(truth.values[chosen]) == set(truth.values):
-            return _take(truth, chosen)
+            return taking(truth, chosen)
     raise SpineError(
         f"a label of {list(truth.labels)} is too rare to bootstrap {len(members)} {by}s: 100 draws lost one; "
         "train without bagging, or bootstrap by sample"
     )
 
 
-def _take(truth: Truth, chosen: np.ndarray) -> Truth:
-    columns = {
-        name: tuple(getattr(truth, name)[i] for i in chosen)
-        for name in ("samples", "patients", "units", "paths", "sizes")
+def taking(truth: AnyTruth, rows: Sequence[int] | np.ndarray) -> AnyTruth:
+    """The truth of these rows, which may repeat, in their order."""
+    columns = {field.name: getattr(truth, field.name) for field in fields(truth) if field.name != "labels"}
+    taken: dict[str, Any] = {
+        name: column[rows] if isinstance(column, np.ndarray) else tuple(column[row] for row in rows)
+        for name, column in columns.items()
     }
-    return replace(truth, values=truth.values[chosen], **columns)
+    return replace(truth, **taken)

@@ -44,6 +44,8 @@ class Augmentation(Strict):
     horizontal_shift: Interval | None = None
     horizontal_flip: Chance = 0.0
     vertical_flip: Chance = 0.0
+    # Largest displacement of the points of a coarse grid, as a fraction of height and width; image and mask bend alike.
+    elastic: Annotated[float, Field(ge=0, le=0.1)] = 0.0
     fill: Fill = "nearest"  # what comes in from outside the image; a mask gets background, class 0, there
     brightness: Interval = _NOTHING  # change of the factor on all grey levels
     contrast: Interval = _NOTHING  # change of the factor on grey levels' distance from their mean
@@ -80,7 +82,7 @@ class Augmentation(Strict):
 
     @property
     def moves(self) -> bool:
-        """Whether it moves anything: pixels, and with them masks and boxes."""
+        """Whether an affine matrix moves pixels, and with them masks and boxes; `elastic` is apart."""
         spans = (self.rotation, self.zoom, *self.shifts)
         return any(span != _NOTHING for span in spans) or bool(self.horizontal_flip or self.vertical_flip)
 

@@ -8,7 +8,6 @@ import tensorflow as tf
 from spine.augment import PRESETS, Augmentation
 from spine.augment.spatial import SpatialParameters, affine, apply_spatial
 from spine.inputs import (
-    Prepared,
     augment,
     bootstrap,
     classification_data,
@@ -16,6 +15,7 @@ from spine.inputs import (
     steps_per_epoch,
     training_batches,
 )
+from spine.prepared import Prepared
 from spine.preprocess import prepare_bytes
 from spine.problems import SpineError
 from spine.truth import Truth
