@@ -12,6 +12,7 @@ import numpy as np
 
 from spine.files import atomic_file
 from spine.problems import SpineError
+from spine.whole import check_whole
 
 __all__ = [
     "Picture",
@@ -69,7 +70,7 @@ def read_picture(path: Path, name: str) -> Picture:
 def count_pages(path: Path) -> int:
     """The number of pages of a TIFF, 1 for a PNG or JPEG; SpineError where the file is no whole picture."""
     data = read_bytes(path)
-    _check_whole(data, path)
+    check_whole(data, path)
     if data.startswith((b"\x89PNG", b"\xff\xd8")):
         return 1
     with _quiet():
@@ -94,8 +95,10 @@ def read_mask(path: Path) -> np.ndarray:
     Raises SpineError for a colour image, for several pages (see `read_pages`) and for an unreadable file.
     """
     path = Path(path)
-    bits, colour_type = _png_depth(read_bytes(path))
+    data = read_bytes(path)
+    bits, colour_type = _png_depth(data)
     if colour_type == _PALETTE:
+        check_whole(data, path)
         return _read_palette(path)
     pages = _decode(path)
     if len(pages) > 1:
@@ -132,7 +135,7 @@ def read_bytes(path: Path) -> bytes:
 
 def _decode(path: Path) -> list[np.ndarray]:
     data = read_bytes(path)
-    _check_whole(data, path)
+    check_whole(data, path)
     try:
         with _quiet():
             good, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -141,20 +144,6 @@ def _decode(path: Path) -> list[np.ndarray]:
     if not good or not pages:
         raise SpineError(f"{path} is damaged or truncated: it cannot be decoded; copy it again, or {_EXPORT_AGAIN}")
     return list(pages)
-
-
-def _check_whole(data: bytes, path: Path) -> None:
-    # Decoders fill what a truncated file lacks with grey, and say nothing.
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        whole = b"IEND\xaeB`\x82" in data
-    elif data.startswith(b"\xff\xd8\xff"):
-        whole = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end of image after the last start of scan
-    elif data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        whole = True  # a TIFF's directory tells where its strips lie: its decoder fails by itself
-    else:
-        raise SpineError(f"{path} is not a PNG, JPEG or TIFF, whatever its name says; {_EXPORT_AGAIN}")
-    if not whole:
-        raise SpineError(f"{path} is truncated: its end is missing; copy it again from where it came from")
 
 
 def _png_depth(data: bytes) -> tuple[int, int]:

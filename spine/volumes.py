@@ -20,12 +20,14 @@ import numpy as np
 
 from spine.pictures import Picture
 from spine.problems import SpineError
+from spine.whole import check_pixels
 
 __all__ = ["Volume", "middle_first", "read_volume", "sagittal_count", "sagittal_masks", "sagittal_slices"]
 
 # SimpleITK names axes x, y, z by where they lead: to Posterior, Inferior, Right; its arrays are indexed z, y, x.
 _ORIENTATION = "PIR"
 _SHIFT = 32768
+_MOST_VOXELS = 2**30  # 1024 x 1024 x 1024
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,8 @@ def read_volume(path: Path) -> Volume:
     """Read and turn a 3-D volume (.nii, .nii.gz, .mha, .mhd, .nrrd); SpineError where it cannot be read."""
     import SimpleITK as sitk
 
-    image = _read(path, lambda: sitk.ReadImage(str(path)))
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise SpineError(
-            f"{path} has {image.GetDimension()} axes and {image.GetNumberOfComponentsPerPixel()} values a voxel; "
-            "a volume of three axes and one value can be read: save one channel or one time point"
-        )
-    turned = sitk.DICOMOrient(image, _ORIENTATION)
+    _header(path)
+    turned = sitk.DICOMOrient(_read(path, lambda: sitk.ReadImage(str(path))), _ORIENTATION)
     x, y, z = turned.GetSpacing()
     return Volume(sitk.GetArrayFromImage(turned), (z, y, x), Path(path))
 
@@ -60,11 +57,7 @@ def sagittal_count(path: Path) -> int:
     """The number of sagittal slices of a volume, read from its header alone; SpineError where it cannot be read."""
     import SimpleITK as sitk
 
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    _read(path, reader.ReadImageInformation)
-    if reader.GetDimension() != 3:
-        raise SpineError(f"{path} has {reader.GetDimension()} axes; a volume of three can be read")
+    reader = _header(path)
     code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(reader.GetDirection())
     lateral = next(axis for axis, letter in enumerate(code) if letter in "LR")
     return reader.GetSize()[lateral]
@@ -100,6 +93,23 @@ def sagittal_masks(volume: Volume, n: int | None = None) -> dict[int, np.ndarray
     return {k: volume.array[k].astype(np.uint16) for k in middle_first(len(volume.array), n)}
 
 
+def _header(path: Path) -> Any:
+    """A SimpleITK reader that has read the header of a volume that can be read; SpineError of any other."""
+    import SimpleITK as sitk
+
+    _check_whole(Path(path))
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    _read(path, reader.ReadImageInformation)
+    if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
+        raise SpineError(
+            f"{path} has {reader.GetDimension()} axes and {reader.GetNumberOfComponents()} values a voxel; "
+            "a volume of three axes and one value can be read: save one channel or one time point"
+        )
+    check_pixels(math.prod(reader.GetSize()), path, _MOST_VOXELS)
+    return reader
+
+
 def _picture(volume: Volume, k: int, shift: int, name: str, chosen: bool) -> Picture:
     values = np.rint(volume.array[k].astype(np.float64)) + shift
     _check_range(volume, values, "grey values")
@@ -116,7 +126,6 @@ def _check_range(volume: Volume, values: np.ndarray, what: str) -> None:
 
 
 def _read(path: Path, read: Callable[[], Any]) -> Any:
-    _check_whole(Path(path))
     try:
         return read()
     except RuntimeError as error:

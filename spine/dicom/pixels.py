@@ -23,6 +23,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, iter_
 
 from spine.dicom.headers import frame_count, macro, quiet
 from spine.problems import SpineError
+from spine.whole import MAX_PIXELS
 
 __all__ = ["SHIFT", "Frame", "apply_window", "grey_frames", "iterate_frames", "pixel_spacing"]
 
@@ -82,6 +83,8 @@ def _decode(dataset: Dataset, indices: list[int]) -> Iterator[np.ndarray]:
         raise SpineError(
             "the file holds no integer pixel data: it ends before its image, or stores a floating-point map"
         )
+    if (rows := int(dataset.Rows)) * (columns := int(dataset.Columns)) > MAX_PIXELS:
+        raise SpineError(f"a frame states {rows} x {columns} pixels, and {MAX_PIXELS:,} can be read")
     frames = iter_pixels(dataset, indices=indices)
     for _ in indices:
         try:

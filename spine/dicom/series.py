@@ -20,6 +20,7 @@ from spine.problems import Problem, SpineError
 
 __all__ = ["Series", "Slice", "find_series"]
 
+_MOST_FRAMES = 2**16  # a header of ten bytes must not fill the memory
 _SAME_DIRECTION = np.cos(np.radians(5))  # slices of one stack differ in orientation by rounding alone
 
 
@@ -109,8 +110,10 @@ def _images(path: Path) -> list[tuple[tuple[str, float], tuple[Series, Slice]]]:
         raise SpineError(f"{path} is a {_kind(dataset)} object that ends before its image; copy it again")
     if not is_image(dataset):
         raise _NoImageError(f"it is a DICOM object without an image ({_kind(dataset)})")
+    if (count := frame_count(dataset)) > _MOST_FRAMES:
+        raise SpineError(f"{path} states {count:,} frames, and {_MOST_FRAMES:,} can be read; repair its header")
     try:
-        return [_image(dataset, path, frame) for frame in range(frame_count(dataset))]
+        return [_image(dataset, path, frame) for frame in range(count)]
     except (TypeError, ValueError, AttributeError) as error:
         raise SpineError(f"{path} has a damaged header ({error}); copy it again from where it came from") from error
 

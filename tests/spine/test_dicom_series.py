@@ -8,6 +8,7 @@ from spine.dicom.pictures import midsagittal_images
 from spine.dicom.sequence import sequence_of
 from spine.dicom.series import find_series
 from spine.problems import SpineError
+from spine.reading import read_images
 
 GRADIENT, SPIN = "GR", "SE"
 
@@ -214,3 +215,13 @@ def test_a_real_series_is_sorted_by_slice_location():
     (series,), _ = find_series(sorted(folder.iterdir()))
     assert series.positions == sorted(series.positions)
     assert len(series.positions) == len(list(folder.iterdir()))
+
+
+def test_a_header_that_states_absurd_numbers_is_refused(tmp_path):
+    save(sample(NumberOfFrames=2_000_000_000), tmp_path / "frames.dcm")
+    save(sample(Rows=60_000, Columns=60_000), tmp_path / "pixels.dcm")
+    images = read_images(tmp_path)
+    assert list(images) == []
+    told = [problem.reason for problem in images.problems]
+    assert "2,000,000,000 frames" in told[0]
+    assert "60000 x 60000 pixels" in told[1]

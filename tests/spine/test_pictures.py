@@ -1,3 +1,7 @@
+import struct
+import zlib
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +9,7 @@ from PIL import Image
 
 from spine.pictures import Picture, count_pages, read_mask, read_pages, read_picture, write_mask, write_png16
 from spine.problems import SpineError
+from spine.whole import check_pixels
 
 GREY16 = np.array([[0, 1, 255], [256, 4095, 65535]], np.uint16)
 GREY8 = np.array([[0, 1, 127], [128, 254, 255]], np.uint8)
@@ -105,3 +110,46 @@ def test_values_that_16_bits_cannot_hold_are_refused(tmp_path):
 def test_a_picture_is_valid():
     with pytest.raises(ValueError, match="uint16"):
         Picture(GREY8, None, "a")
+
+
+@pytest.mark.parametrize("place", [20, 60, -6], ids=["header", "pixels", "end"])
+def test_a_damaged_png_is_refused_before_its_decoder_writes_to_the_terminal(tmp_path, capfd, place):
+    data = bytearray(cv2.imencode(".png", GREY16)[1].tobytes())
+    data[place] ^= 0xFF
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(SpineError, match=r"a\.png is (damaged|truncated)"):
+        read_picture(tmp_path / "a.png", "a")
+    assert capfd.readouterr().err == ""
+
+
+def _black_png(height, width, colour_type=0):
+    """A file of some kilobytes that states height x width pixels of 8 bits."""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    palette = chunk(b"PLTE", bytes(6)) if colour_type == 3 else b""
+    header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    parts = (chunk(b"IHDR", header), palette, chunk(b"IDAT", pixels), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("read", [lambda path: read_picture(path, "a"), read_mask, count_pages])
+@pytest.mark.parametrize("colour_type", [0, 3], ids=["grey", "palette"])
+def test_a_decompression_bomb_is_refused(tmp_path, read, colour_type):
+    (tmp_path / "a.png").write_bytes(_black_png(30_000, 30_000, colour_type))
+    with pytest.raises(SpineError, match=r"a\.png is too large"):
+        read(tmp_path / "a.png")
+
+
+def test_pages_count_together(tmp_path, monkeypatch):
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [GREY8] * 3)
+    monkeypatch.setattr("spine.whole.check_pixels", partial(check_pixels, most=3 * GREY8.size - 1))
+    with pytest.raises(SpineError, match=f"states {3 * GREY8.size} pixels"):
+        read_pages(tmp_path / "a.tif")
+
+
+def test_colours_of_16_bits_are_read(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.tif"), np.dstack([GREY16] * 3))
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif", "a").pixels, GREY16)

@@ -93,3 +93,12 @@ def test_a_series_of_volumes_is_refused(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 3, 4, 5), np.uint8), isVector=False), str(tmp_path / "v.mha"))
     with pytest.raises(SpineError, match="4 axes"):
         read_volume(tmp_path / "v.mha")
+
+
+def test_a_header_that_states_too_many_voxels_is_refused_before_they_are_allocated(tmp_path):
+    size = "2048 2048 2048"
+    head = f"ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = MET_UCHAR\nCompressedData = True\n"
+    (tmp_path / "v.mha").write_bytes(f"{head}ElementDataFile = LOCAL\n".encode() + b"\0" * 100)
+    for read in (read_volume, sagittal_count):
+        with pytest.raises(SpineError, match="8,589,934,592 pixels"):
+            read(tmp_path / "v.mha")
