@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from spine.files import atomic_directory, fingerprint, hash_directory, read_json, write_json
+from spine.files import atomic_directory, hash_directory, read_json, write_json
 from spine.problems import SpineError
 
 __all__ = ["Card", "Member", "Patients", "Predictions", "require_same"]
@@ -169,8 +169,11 @@ class Predictions:
 
     @property
     def hash(self) -> str:
-        """Fingerprint of what was predicted, by which model, for which truth."""
-        return fingerprint([self.task, self.labels, self.split, self.model_hash, self.truth_hash])
+        """Fingerprint of all that is stored: the values, of which samples, by which model, for which truth.
+
+        A foreign member has no model whose hash would tell that its values changed.
+        """
+        return hash_directory(self.path)
 
 
 def _rows(task: str, index: pd.DataFrame) -> int:
