@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from classification.config import Settings
 from spine.config import Experiment
+from spine.fit_data import FitData
 from spine.manifest import Manifest
 from spine.problems import SpineError
 from spine.truth import Truth
@@ -18,15 +17,12 @@ from spine.truth import Truth
 __all__ = ["Data", "class_weights"]
 
 
-@dataclass(frozen=True)
-class Data:
-    """The truths of the training rows (bootstrapped where asked) and of the validation split, and how they are read."""
+class Data(FitData):
+    """The training rows (bootstrapped where asked) and the validation split of a classifier."""
 
     train: Truth
     validation: Truth
     settings: Settings
-    seed: int
-    replicas: int = 1
 
     @classmethod
     def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Data:
@@ -42,58 +38,25 @@ class Data:
         return cls(train, validation, settings, seed)
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, in order."""
-        return self.train.labels
-
-    def shared_by(self, replicas: int) -> Data:
-        """The same data for that many devices, each taking its part of every batch.
-
-        The last `rows % replicas` rows of either are left out, since kernels fail where a device's part is empty.
-        """
-        train, validation = (_in_shares(truth, replicas) for truth in (self.train, self.validation))
-        return replace(self, replicas=replicas, train=train, validation=validation)
-
-    @property
-    def steps(self) -> int:
-        """Batches in a training epoch."""
-        from spine.inputs import steps_per_epoch
-
-        return steps_per_epoch(len(self.train.samples), self._batch(self.train))
-
-    @property
     def class_weights(self) -> dict[int, float] | None:
         """What each class weighs in the loss."""
         return class_weights(self.settings.class_weights, self.train.values, self.labels)
 
-    def training(self, first_epoch: int) -> Any:
-        """Endless augmented batches of pictures and one-hot labels, from the epoch `first_epoch` (0-based) on."""
-        return self._batches(
-            self.train, training=True, augmentation=self.settings.augmentation, first_epoch=first_epoch
-        )
-
-    def stopping(self) -> Any:
-        """The validation pictures and one-hot labels once, in order, as they are."""
-        return self._batches(self.validation, training=False)
-
-    def _batches(self, truth: Truth, **how: Any) -> Any:
+    def batches(self, truth: Truth, *, training: bool, first_epoch: int = 0, batch: int) -> Any:
+        """Batches of pictures and one-hot labels."""
         from spine.inputs import classification_data
 
-        settings = self.settings
-        how |= {"height": settings.height, "width": settings.width, "normalisation": settings.normalisation}
-        return classification_data(truth, batch=self._batch(truth), seed=self.seed, **how)
-
-    def _batch(self, truth: Truth) -> int:
-        # Keras takes the devices' parts of the first batch to be of one size, so it is a multiple of the devices.
-        wanted = math.ceil(self.settings.batch / self.replicas)
-        there = len(truth.samples) // self.replicas
-        return self.replicas * max(1, min(wanted, there))
-
-
-def _in_shares(truth: Truth, replicas: int) -> Truth:
-    rows = len(truth.samples) // replicas * replicas
-    columns = ("samples", "patients", "units", "values", "paths", "sizes")
-    return replace(truth, **{name: getattr(truth, name)[:rows] for name in columns})
+        return classification_data(
+            truth,
+            height=self.settings.height,
+            width=self.settings.width,
+            normalisation=self.settings.normalisation,
+            batch=batch,
+            augmentation=self.settings.augmentation if training else None,
+            seed=self.seed,
+            training=training,
+            first_epoch=first_epoch,
+        )
 
 
 def class_weights(

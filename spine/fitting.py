@@ -13,13 +13,13 @@ import keras
 import tensorflow as tf
 
 from spine.checkpoints import Checkpoints
+from spine.fit_data import FitData
 from spine.history import History
 from spine.problems import SpineError
 from spine.schedule import Phase, Scheduled, is_over, next_rate
 from spine.training import EpochProgress, Recorder
-from spine.truth import Truth
 
-__all__ = ["FitData", "FitSettings", "Fitting", "strategy"]
+__all__ = ["FitSettings", "Fitting", "optimizer", "strategy"]
 
 
 class FitSettings(Scheduled, Protocol):
@@ -35,37 +35,13 @@ class FitSettings(Scheduled, Protocol):
         ...
 
 
-class FitData(Protocol):
-    """What a network trains and stops on."""
-
-    train: Truth
-    validation: Truth
-
-    @property
-    def steps(self) -> int:
-        """Batches in a training epoch."""
-        ...
-
-    def shared_by(self, replicas: int) -> FitData:
-        """The same data for that many devices, each taking its part of every batch."""
-        ...
-
-    def training(self, first_epoch: int) -> Any:
-        """Endless batches from the epoch `first_epoch` (0-based) on."""
-        ...
-
-    def stopping(self) -> Any:
-        """The validation data once, in order, as it is."""
-        ...
-
-
 @dataclass(frozen=True)
 class Fitting(ABC):
     """One training: what it reads, how, and the member's directory that it writes to. A task fills in its methods."""
 
     name: str
     settings: Any  # FitSettings
-    data: Any  # FitData
+    data: FitData
     seed: int
     directory: Path
 
@@ -79,7 +55,7 @@ class Fitting(ABC):
 
     @abstractmethod
     def objective(self) -> Mapping[str, Any]:
-        """`loss` and `metrics` for Keras' compile, made anew at each call."""
+        """`loss` and `metrics` for Keras' compile, made anew at each call, within the strategy's scope."""
 
     @abstractmethod
     def export(self, network: keras.Model) -> Path:

@@ -1,0 +1,70 @@
+"""What a network of any task trains and stops on, dealt out in batches that devices can share."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from spine.truth import MaskTruth, Truth
+
+__all__ = ["FitData"]
+
+
+@dataclass(frozen=True)
+class FitData(ABC):
+    """The truths of the training rows and of the validation split, and how they are read; a task makes the batches.
+
+    Both truths are of one kind, `Truth` or `MaskTruth`.
+    """
+
+    train: Any
+    validation: Any
+    settings: Any
+    seed: int
+    replicas: int = 1
+
+    @abstractmethod
+    def batches(self, truth: Any, *, training: bool, first_epoch: int = 0, batch: int) -> Any:
+        """Batches of inputs and targets: endless and augmented for training, else once, in order, as they are."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in order."""
+        return self.train.labels
+
+    def shared_by(self, replicas: int) -> Self:
+        """The same data for that many devices, each taking its part of every batch.
+
+        The last `rows % replicas` rows of either are left out, since kernels fail where a device's part is empty.
+        """
+        train, validation = (_in_shares(truth, replicas) for truth in (self.train, self.validation))
+        return replace(self, replicas=replicas, train=train, validation=validation)
+
+    @property
+    def steps(self) -> int:
+        """Batches in a training epoch."""
+        from spine.inputs import steps_per_epoch
+
+        return steps_per_epoch(len(self.train.samples), self._batch(self.train))
+
+    def training(self, first_epoch: int) -> Any:
+        """Endless augmented batches from the epoch `first_epoch` (0-based) on."""
+        return self.batches(self.train, training=True, first_epoch=first_epoch, batch=self._batch(self.train))
+
+    def stopping(self) -> Any:
+        """The validation data once, in order, as it is."""
+        return self.batches(self.validation, training=False, batch=self._batch(self.validation))
+
+    def _batch(self, truth: Truth | MaskTruth) -> int:
+        # Keras takes the devices' parts of the first batch to be of one size, so it is a multiple of the devices.
+        wanted = math.ceil(self.settings.batch / self.replicas)
+        there = len(truth.samples) // self.replicas
+        return self.replicas * max(1, min(wanted, there))
+
+
+def _in_shares(truth: Any, replicas: int) -> Any:
+    from spine.inputs import taking
+
+    return taking(truth, range(len(truth.samples) // replicas * replicas))
