@@ -1,7 +1,8 @@
 """Losses of a segmentation, each a pure function of (N, H, W, C) and a thin Keras class; classes add up and scale.
 
-`truth` is one-hot, `probabilities` are a softmax's, both over the last axis; all is counted in float32, also under
-mixed precision. `Dice() + 0.5 * Focal()` is a Keras loss like its terms.
+`truth` is one-hot, `probabilities` are a softmax's, both over the last axis. A pixel whose truth is 0 in every class
+has none, such as a letterbox's padding, and costs nothing. All is counted in float32, also under mixed precision.
+`Dice() + 0.5 * Focal()` is a Keras loss like its terms.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from segmentation import algebra
 from segmentation.config import Settings
 
 __all__ = [
-    "EPSILON",
     "CrossEntropy",
     "Dice",
     "Focal",
@@ -31,7 +31,8 @@ __all__ = [
 ]
 
 Tensor = Any
-EPSILON = 1e-7  # the least probability whose logarithm is taken
+TINY = 1e-30  # the least probability whose logarithm is taken: with it even a pixel that is far off has a gradient
+EPSILON = 1e-7  # what is not divided by, nor raised to a power below 1, where it is less
 SMOOTH = 1e-5  # pixels that are added to both sides of a Dice ratio
 
 
@@ -41,10 +42,11 @@ def dice_scores(truth: Tensor, probabilities: Tensor) -> Tensor:
     Pooled, not a mean over images: a few pixels of a class in one image weigh as pixels, not as an image. A class
     that is in neither scores 1.
     """
-    truth, probabilities = _float32(truth), _float32(probabilities)
+    truth, probabilities = _float32(truth), _known(truth) * _float32(probabilities)
     axes = tuple(range(len(probabilities.shape) - 1))
     both = ops.sum(truth * probabilities, axis=axes)
-    either = ops.sum(truth, axis=axes) + ops.sum(probabilities, axis=axes)
+    known = ops.sum(truth, axis=-1, keepdims=True)
+    either = ops.sum(truth, axis=axes) + ops.sum(known * probabilities, axis=axes)
     return (2 * both + SMOOTH) / (either + SMOOTH)
 
 
@@ -77,9 +79,11 @@ def focal(truth: Tensor, probabilities: Tensor, gamma: float = 2.0, alpha: float
 
     Lin et al. 2017, equation 5.
     """
-    truth, probabilities = _float32(truth), _float32(probabilities)
-    of_truth = ops.sum(truth * probabilities, axis=-1)
-    return ops.mean(-alpha * (1 - of_truth) ** gamma * ops.log(ops.maximum(of_truth, EPSILON)))
+    of_truth = ops.sum(_float32(truth) * _float32(probabilities), axis=-1, keepdims=True)
+    off = ops.maximum(1 - of_truth, EPSILON)
+    costs = -alpha * off**gamma * ops.log(ops.maximum(of_truth, TINY))
+    known = _known(truth)
+    return ops.sum(known * costs) / ops.maximum(ops.sum(known), 1)
 
 
 def cross_entropy(truth: Tensor, probabilities: Tensor) -> Tensor:
@@ -89,6 +93,10 @@ def cross_entropy(truth: Tensor, probabilities: Tensor) -> Tensor:
 
 def _float32(tensor: Tensor) -> Tensor:
     return ops.cast(tensor, "float32")
+
+
+def _known(truth: Tensor) -> Tensor:
+    return ops.max(_float32(truth), axis=-1, keepdims=True)
 
 
 def _weights(class_weights: Sequence[float] | None, scores: Tensor) -> Tensor:
@@ -101,10 +109,6 @@ def _weights(class_weights: Sequence[float] | None, scores: Tensor) -> Tensor:
 
 class Loss(keras.losses.Loss):
     """A loss that adds to others and scales: `Dice() + 0.5 * Focal()`."""
-
-    def __init__(self, name: str | None = None) -> None:
-        # In float32 under any policy: Keras would cast truth and probabilities to the policy's half floats.
-        super().__init__(name=name, dtype="float32")
 
     def __add__(self, other: Loss) -> Loss:
         return Sum((self, other))
