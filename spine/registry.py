@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "TASKS", "Stage", "TaskSettings", "Train", "leaderboard", "stage", "task_settings", "train"]
 
-TASKS = ("classification",)
+TASKS = ("classification", "segmentation")
 STAGES = ("predict", "search", "export", "evaluate", "report")
 
 

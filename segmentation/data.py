@@ -1,0 +1,45 @@
+"""What a segmentation network trains and stops on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segmentation.config import Settings
+from spine.config import Experiment
+from spine.fit_data import FitData
+from spine.manifest import Manifest
+from spine.truth import MaskTruth
+
+__all__ = ["Data"]
+
+
+class Data(FitData):
+    """The training rows and the validation split of a segmentation network: slices or crops, as the dataset is."""
+
+    train: MaskTruth
+    validation: MaskTruth
+    settings: Settings
+
+    @classmethod
+    def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Data:
+        """Read the splits of a dataset; SpineError where one has no mask, or its masks hold other labels."""
+        train, validation = (
+            MaskTruth.of_segmentation(manifest, split, experiment.labels) for split in ("train", "validation")
+        )
+        return cls(train, validation, settings, seed)
+
+    def batches(self, truth: MaskTruth, *, training: bool, first_epoch: int = 0, batch: int) -> Any:
+        """Batches of pictures and one-hot masks; a pixel without truth (letterbox padding) is 0 in every class."""
+        from spine.inputs import segmentation_data
+
+        return segmentation_data(
+            truth,
+            height=self.settings.height,
+            width=self.settings.width,
+            normalisation=self.settings.normalisation,
+            batch=batch,
+            augmentation=self.settings.augmentation if training else None,
+            seed=self.seed,
+            training=training,
+            first_epoch=first_epoch,
+        )

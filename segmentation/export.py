@@ -1,0 +1,90 @@
+"""A trained network as a SavedModel that holds its own preprocessing, and needs TensorFlow alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from segmentation.config import Settings
+from spine.preprocess import decode, prepare, unletterbox
+from spine.serving import publish_model
+
+__all__ = ["ServedSegmenter", "export", "signature_of"]
+
+Tensor = Any
+
+_AXIS = {"vertical": 1, "horizontal": 2}  # of (N, H, W, C)
+
+
+class ServedSegmenter(tf.Module):
+    """Preprocessing and network behind the contract's two signatures, both giving `probabilities` (N, H, W, C) float32.
+
+    H and W are the input's own: the image is letterboxed to the network's size, its answer cut out and resized back,
+    and divided by its sum, so that each pixel's probabilities add up to 1.
+    `serving_default(image_bytes: string [N])` takes PNG or JPEG files of one size in a request;
+    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images.
+    """
+
+    def __init__(self, network: keras.Model, settings: Settings) -> None:
+        super().__init__(name="segmenter")
+        # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
+        self.variables_of_network = [variable.value for variable in network.variables]
+        size = (settings.height, settings.width, settings.normalisation)
+
+        def answer(images: Tensor) -> dict[str, Tensor]:
+            inner = with_flips(lambda x: network(x, training=False), prepare(images, *size), settings.test_time_flips)
+            outer = unletterbox(tf.cast(inner, tf.float32), tf.shape(images)[1], tf.shape(images)[2])
+            return {"probabilities": outer / tf.reduce_sum(outer, axis=-1, keepdims=True)}
+
+        self.serving_default = tf.function(
+            lambda image_bytes: answer(decode_alike(image_bytes)),
+            input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
+        )
+        self.image = tf.function(
+            answer, input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")]
+        )
+
+
+def with_flips(network: Any, images: Tensor, flips: tuple[str, ...]) -> Tensor:
+    """The mean of a network's maps of the images and of their flips, each flipped back."""
+    maps = network(images)
+    for flip in flips:
+        axis = [_AXIS[flip]]
+        maps += tf.reverse(network(tf.reverse(images, axis)), axis)
+    return maps / (1 + len(flips))
+
+
+def decode_alike(image_bytes: Tensor) -> Tensor:
+    """Grey pictures (N, H, W, 1) float32 in [0, 1] of PNG or JPEG files; an error in the graph where sizes differ."""
+    height, width, _ = tf.unstack(tf.shape(decode(image_bytes[0])))
+
+    def decode_one(file: Tensor) -> Tensor:
+        picture = decode(file)
+        here = tf.shape(picture)
+        message = "the images of one request differ in size; segmentation takes one size a request: send them apart"
+        alike = tf.debugging.Assert((here[0] == height) & (here[1] == width), [message, here[:2], [height, width]])
+        with tf.control_dependencies([alike]):
+            return tf.identity(picture)
+
+    return tf.map_fn(decode_one, image_bytes, fn_output_signature=tf.TensorSpec([None, None, 1], tf.float32))
+
+
+def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
+    """Publish a float32 network as `directory/model/<next version>/`; that path."""
+    return publish_model(ServedSegmenter(network, settings), directory)
+
+
+def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `member.json` says of the inputs and outputs."""
+    network = {"height": settings.height, "width": settings.width, "normalisation": settings.normalisation}
+    inputs = {
+        "serving_default": {
+            "image_bytes": {"dtype": "string", "shape": [None], "content": "PNG or JPEG, of one size in a request"}
+        },
+        "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
+        "network": network,
+    }
+    return inputs, {"probabilities": {"dtype": "float32", "shape": [None, None, None, classes]}}
