@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member, Predictions
 from spine.problems import SpineError
-from spine.truth import Truth
+from spine.truth import MaskTruth, Truth, read_truth
 
 __all__ = ["SPLITS", "load_model", "predict_pictures", "predict_split", "run"]
 
 SPLITS = ("validation", "test")
 BATCH = 32  # pictures a call: memory stays bounded however many there are
+BATCH_OF_MAPS = 8  # where every pixel has an answer
+Sizes = Sequence[tuple[int, int]]  # height, width
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -25,7 +28,7 @@ def run(experiment: Experiment) -> list[Path]:
     from rich.progress import Progress
 
     manifest = Manifest.read(experiment.data)
-    truths = {split: Truth.of_classification(manifest, split, experiment.target, experiment.labels) for split in SPLITS}
+    truths = {split: read_truth(experiment, manifest, split) for split in SPLITS}
     members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
     with Progress(transient=True) as progress:
         task = progress.add_task("predict", total=len(members) * sum(len(truth.samples) for truth in truths.values()))
@@ -35,7 +38,7 @@ def run(experiment: Experiment) -> list[Path]:
     return [member.path / "predictions" / split for member in members for split in SPLITS]
 
 
-def _predict_member(member: Member, truths: dict[str, Truth], advance: Callable[[int], None]) -> None:
+def _predict_member(member: Member, truths: Mapping[str, Truth | MaskTruth], advance: Callable[[int], None]) -> None:
     stale = {split: truth for split, truth in truths.items() if not _is_current(member, split, truth)}
     if not stale:
         return
@@ -44,7 +47,7 @@ def _predict_member(member: Member, truths: dict[str, Truth], advance: Callable[
         predict_split(member, model, split, truth, advance)
 
 
-def _is_current(member: Member, split: str, truth: Truth) -> bool:
+def _is_current(member: Member, split: str, truth: Truth | MaskTruth) -> bool:
     if not (member.path / "predictions" / split / "predictions.json").exists():
         return False
     stored = Predictions.open(member.path / "predictions" / split)
@@ -65,32 +68,41 @@ def load_model(member: Member) -> Any:
     return model
 
 
-def predict_pictures(model: Any, paths: Sequence[Path]) -> Iterator[np.ndarray]:
-    """Probabilities (n, C) float32 of successive batches of picture files, through `serving_default(image_bytes)`."""
+def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> Iterator[np.ndarray]:
+    """Probabilities, (n, C) or (n, H, W, C) float32, of successive batches of picture files, by `serving_default`.
+
+    Where every pixel has an answer a request takes pictures of one size: those of one of the `sizes` that follow each
+    other go together, and without `sizes` each goes alone.
+    """
     import tensorflow as tf
 
     serve = model.signatures["serving_default"]
-    for start in range(0, len(paths), BATCH):
-        encoded = [path.read_bytes() for path in paths[start : start + BATCH]]
+    is_map = serve.structured_outputs["probabilities"].shape.rank == 4
+    for batch in _alike(sizes or range(len(paths)), BATCH_OF_MAPS) if is_map else _alike([0] * len(paths), BATCH):
+        encoded = [path.read_bytes() for path in paths[batch]]
         yield serve(image_bytes=tf.constant(encoded))["probabilities"].numpy()
 
 
-def predict_split(
-    member: Member, model: Any, split: str, truth: Truth, advance: Callable[[int], None] = lambda done: None
-) -> Predictions:
-    """Predict one split with a member's loaded model and store what it said; `advance` is told each batch's size."""
-    import pandas as pd
+def _alike(keys: Sequence[Any], most: int) -> Iterator[slice]:
+    """Successive stretches of equal keys, of at most that many."""
+    start = 0
+    for stop in range(1, len(keys) + 1):
+        if stop == len(keys) or keys[stop] != keys[start] or stop - start == most:
+            yield slice(start, stop)
+            start = stop
 
-    batches = []
-    for batch in predict_pictures(model, truth.paths):
-        batches.append(batch)
-        advance(len(batch))
-    index = pd.DataFrame({"sample": truth.samples, "patient": truth.patients, **_sizes(truth)})
-    index["offset"] = range(len(index))
+
+def predict_split(
+    member: Member, model: Any, split: str, truth: Truth | MaskTruth, advance: Callable[[int], None] = lambda done: None
+) -> Predictions:
+    """Predict one split with a member's loaded model and store what it said, a batch in memory at a time.
+
+    `advance` is told each batch's size. SpineError where the model answers at another size than the picture's.
+    """
     return Predictions.write(
         member.path / "predictions" / split,
-        np.concatenate(batches).astype(np.float32),
-        index,
+        _answers(member, model, truth, advance),
+        _index(truth, member.card.task),
         task=member.card.task,
         labels=member.card.labels,
         split=split,
@@ -99,6 +111,23 @@ def predict_split(
     )
 
 
-def _sizes(truth: Truth) -> dict[str, Sequence[int]]:
-    heights, widths = zip(*truth.sizes, strict=True)
-    return {"height": heights, "width": widths}
+def _answers(
+    member: Member, model: Any, truth: Truth | MaskTruth, advance: Callable[[int], None]
+) -> Iterator[np.ndarray]:
+    done = 0
+    for batch in predict_pictures(model, truth.paths, truth.sizes):
+        if batch.ndim == 4 and batch.shape[1:3] != truth.sizes[done]:
+            raise SpineError(
+                f"{member.name!r} answers {truth.samples[done]} at {batch.shape[1:3]}, but the picture is "
+                f"{truth.sizes[done]}; its SavedModel must resize to the input's own height and width"
+            )
+        yield batch
+        done += len(batch)
+        advance(len(batch))
+
+
+def _index(truth: Truth | MaskTruth, task: str) -> pd.DataFrame:
+    heights, widths = np.transpose(truth.sizes)
+    rows = heights * widths if task == "segmentation" else np.ones(len(heights), int)
+    columns = {"sample": truth.samples, "patient": truth.patients, "height": heights, "width": widths}
+    return pd.DataFrame({**columns, "offset": np.cumsum(rows) - rows})

@@ -9,6 +9,7 @@ Whatever writes this directory can join an ensemble, in any framework; an ensemb
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,7 @@ class Predictions:
     def write(
         cls,
         path: Path,
-        values: np.ndarray,
+        values: np.ndarray | Iterable[np.ndarray],
         index: pd.DataFrame,
         *,
         task: str,
@@ -159,10 +160,14 @@ class Predictions:
         model_hash: str,
         truth_hash: str,
     ) -> Predictions:
-        """Store predictions atomically in the contract's layout and return them opened."""
+        """Store predictions atomically in the contract's layout and return them opened.
+
+        `values` are all rows in order, (rows, C) or any shape (..., C), or successive blocks of them: those are written
+        one by one, so memory holds one at a time. SpineError where they are not as many as `index` asks for.
+        """
         head = {"task": task, "labels": list(labels), "split": split}
         with atomic_directory(path) as temporary:
-            np.save(temporary / "probabilities.npy", values, allow_pickle=False)
+            _write_rows(temporary / "probabilities.npy", values, task, (_rows(task, index), len(labels)))
             index[list(INDEX)].to_csv(temporary / "index.csv", index=False)
             write_json({**head, "model_hash": model_hash, "truth_hash": truth_hash}, temporary / "predictions.json")
         return cls.open(path)
@@ -174,6 +179,22 @@ class Predictions:
         A foreign member has no model whose hash would tell that its values changed.
         """
         return hash_directory(self.path)
+
+
+def _write_rows(path: Path, values: np.ndarray | Iterable[np.ndarray], task: str, shape: tuple[int, int]) -> None:
+    """Write an .npy file from blocks of rows (..., C), as `np.save` would their whole (rows, C)."""
+    kind = np.dtype("<f2" if task == "segmentation" else "<f4")
+    received = 0
+    with path.open("wb") as stream:
+        header = {"descr": kind.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for block in [values] if isinstance(values, np.ndarray) else values:
+            received += block.size
+            stream.write(np.ascontiguousarray(block, kind).data)
+    if received != shape[0] * shape[1]:
+        raise SpineError(
+            f"{received} probabilities were given; the index and the labels ask for {shape}: rows, classes"
+        )
 
 
 def _rows(task: str, index: pd.DataFrame) -> int:
