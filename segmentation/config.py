@@ -27,7 +27,7 @@ ARCHITECTURES = tuple(MULTIPLE)
 # Encoder -> the least height and width it can read, in pixels; the model pads up to it.
 LEAST_SIZE: Mapping[str, int] = {
     **dict.fromkeys(("vgg16", "vgg19", "resnet18", "resnet34", "resnet50", "resnext50", "densenet121"), 32),
-    **{"inceptionv3": 75, "mobilenetv2": 32, "efficientnetb0": 32, "efficientnetb7": 32},
+    **{"inceptionv3": 75, "mobilenetv2": 32, "mobilenet0.25": 32, "efficientnetb0": 32, "efficientnetb7": 32},
 }
 ENCODERS = tuple(LEAST_SIZE)
 # The 17 networks of Sayed et al. 2025, Table 4, as (architecture, encoder).

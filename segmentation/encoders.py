@@ -79,6 +79,12 @@ ENCODERS: Mapping[str, Encoder] = {
         partial(library.backbone, "inceptionv3"), applications.inception_v3.preprocess_input, (228, 86, 16, 9)
     ),
     "mobilenetv2": Encoder(_own(applications.MobileNetV2), applications.mobilenet_v2.preprocess_input, _MOBILENETV2),
+    # Width 0.25: the smallest encoder with published weights.
+    "mobilenet0.25": Encoder(
+        partial(applications.MobileNet, include_top=False, alpha=0.25),
+        applications.mobilenet.preprocess_input,
+        ("conv_pw_11_relu", "conv_pw_5_relu", "conv_pw_3_relu", "conv_pw_1_relu"),
+    ),
     "efficientnetb0": Encoder(_own(applications.EfficientNetB0), _as_it_is, _EFFICIENTNET),
     "efficientnetb7": Encoder(_own(applications.EfficientNetB7), _as_it_is, _EFFICIENTNET),
 }
