@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from spine.annotations.collector import Collector, need, parse_json, size_of, texts
-from spine.annotations.sources import image_name, source_files, split_of
+from spine.annotations.sources import image_name, source_files, split_named, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.files import write_json
 
@@ -54,7 +54,7 @@ def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str,
                 labels=texts(record.get("labels")),
                 patient=value_text(record.get(patient)),
                 sequence=value_text(record.get(sequence)),
-                split=value_text(record.get("split")) or split_of(image),
+                split=split_named(value_text(record.get("split"))) or split_of(image),
                 size=size_of(record.get("height"), record.get("width")),
             )
             collector.add(where, found)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from spine.annotations.collector import Collector
-from spine.annotations.sources import is_image, split_of
+from spine.annotations.sources import is_image, split_folder, split_of
 from spine.annotations.types import Annotation, Malformed, Reading
 from spine.files import atomic_file
 from spine.problems import SpineError
@@ -64,7 +64,7 @@ def write(annotations: Iterable[Annotation], path: Path, *, images: Path, target
     """
     taken: dict[Path, str] = {}
     for annotation in annotations:
-        place = path / annotation.split / _class_of(annotation, target) / PurePosixPath(annotation.image).name
+        place = path / split_folder(annotation) / _class_of(annotation, target) / PurePosixPath(annotation.image).name
         if place in taken:
             raise SpineError(f"{taken[place]} and {annotation.image} would both become {place}; rename one of them")
         taken[place] = annotation.image

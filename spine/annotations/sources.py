@@ -6,10 +6,10 @@ import posixpath
 import re
 from pathlib import Path, PurePath, PurePosixPath
 
-from spine.annotations.types import Malformed
+from spine.annotations.types import Annotation, Malformed
 from spine.problems import SpineError
 
-__all__ = ["image_name", "image_size", "is_image", "source_files", "split_of", "stem_of"]
+__all__ = ["image_name", "image_size", "is_image", "source_files", "split_folder", "split_named", "split_of", "stem_of"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".mha", ".nii", ".nii.gz")
 _SPLITS = {"train": "train", "valid": "validation", "val": "validation", "validation": "validation", "test": "test"}
@@ -53,7 +53,21 @@ def image_name(stated: str, folder: PurePath) -> str:
 
 def split_of(image: str) -> str:
     """The split that a folder in the image's path names (`valid` and `val` are validation), "" where none does."""
-    return next((_SPLITS[part] for part in PurePosixPath(image).parts[:-1] if part in _SPLITS), "")
+    folders = (part.lower() for part in PurePosixPath(image).parts[:-1])
+    return next((_SPLITS[folder] for folder in folders if folder in _SPLITS), "")
+
+
+def split_named(text: str) -> str:
+    """The split that a column or key names: `val` and `Valid` are validation, an unknown name stays what it is."""
+    return _SPLITS.get(text.lower(), text)
+
+
+def split_folder(annotation: Annotation) -> str:
+    """The split as a folder's name, "" for none; SpineError where it is no split, and so might be any path."""
+    if annotation.split not in ("", *_SPLITS.values()):
+        known = ", ".join(dict.fromkeys(_SPLITS.values()))
+        raise SpineError(f"{annotation.image} is of the split {annotation.split!r}; a folder is written for {known}")
+    return annotation.split
 
 
 def source_files(path: Path, suffix: str) -> list[tuple[Path, PurePath]]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from spine.annotations.collector import Collector
-from spine.annotations.sources import image_name
+from spine.annotations.sources import image_name, split_named
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.files import atomic_file
 from spine.problems import SpineError
@@ -134,7 +134,7 @@ class _Told:
             self.labels,
             patient=self.facts.get("patient", ""),
             sequence=self.facts.get("sequence", ""),
-            split=self.facts.get("split", ""),
+            split=split_named(self.facts.get("split", "")),
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from spine.annotations.collector import Collector
-from spine.annotations.sources import image_size, is_image, split_of
+from spine.annotations.sources import image_size, is_image, split_folder, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading
 from spine.files import atomic_file
 from spine.problems import SpineError
@@ -177,8 +177,8 @@ def write(
 
 
 def _place(annotation: Annotation) -> PurePosixPath:
-    folder = {"validation": "valid"}.get(annotation.split, annotation.split)
-    return PurePosixPath(folder, "images", PurePosixPath(annotation.image).name)
+    folder = split_folder(annotation)
+    return PurePosixPath("valid" if folder == "validation" else folder, "images", PurePosixPath(annotation.image).name)
 
 
 def _lines(annotation: Annotation, names: Sequence[str]) -> str:

@@ -68,6 +68,9 @@ def deidentify_dataset(dataset: Dataset) -> None:
             for item in element.value:
                 _clean_item(item)
     anonymize_dataset(dataset, base_rules_gen=_rules)
+    for element in dataset.iterall():
+        if element.VR == "PN":  # a person's name, also where the profile's table does not know the element
+            element.value = ""
     dataset.PatientID = dataset.PatientName = privacy.pseudonym(patient)
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = _METHOD

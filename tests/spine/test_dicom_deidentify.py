@@ -41,6 +41,16 @@ def test_identity_is_removed_wherever_it_stands(tmp_path):
     assert copy.SeriesDescription == "T2W"
 
 
+def test_no_name_of_a_person_stays_even_where_the_profile_lists_no_such_element(tmp_path):
+    inner = Dataset()
+    inner.EvaluatorName = SECRET
+    save(sample(EvaluatorName=SECRET, AnatomicRegionSequence=[inner]), tmp_path / "in" / "a.dcm")
+    deidentify(tmp_path / "in", tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    assert b"Doe" not in path.read_bytes()
+    assert pydicom.dcmread(path).PatientName == privacy.pseudonym("12345")
+
+
 def test_series_patients_and_geometry_survive(tmp_path):
     paths = save_stack(tmp_path / "in/a", [0, 4, 8], SeriesDescription="T2 sag")
     paths += save_stack(tmp_path / "in/b", [0, 4], series="1.5", PatientID="B", EchoTime=10, RepetitionTime=500)

@@ -8,7 +8,7 @@ import pytest
 
 from spine.annotations import FORMATS, Annotation, Box, read_annotations, write_annotations
 from spine.annotations.collector import Collector
-from spine.annotations.sources import image_name, split_of
+from spine.annotations.sources import image_name, split_named, split_of
 from spine.annotations.types import Malformed, value_text
 from spine.problems import SpineError
 
@@ -121,3 +121,21 @@ def test_two_sizes_under_one_name_are_left_out_where_no_picture_can_settle_it():
     reading = collector.reading()
     assert reading.annotations == ()
     assert [(p.path, p.severity) for p in reading.problems] == [("one", "error"), ("two", "error")]
+
+
+@pytest.mark.parametrize("format", ["folders", "yolo"])
+def test_a_split_is_no_way_out_of_the_folder_that_is_written(format, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a picture")
+    annotation = Annotation("a.png", labels={"class": "x"}, split="../../elsewhere", size=(2, 2))
+    with pytest.raises(SpineError, match=r"split '\.\./\.\./elsewhere'"):
+        write_annotations(format, [annotation], tmp_path / "out", images=tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png"]
+
+
+def test_splits_are_known_by_the_names_that_tools_give_them(tmp_path):
+    assert [split_named(text) for text in ("train", "val", "Valid", "TEST", "holdout")] == [
+        *("train", "validation", "validation", "test", "holdout")
+    ]
+    assert split_of("Train/a.png") == "train"
+    (tmp_path / "t.csv").write_text("image,part\na.png,val\n")
+    assert read_annotations("table", tmp_path / "t.csv", split="part").annotations[0].split == "validation"
