@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ensemble.judge.classification import Classifiers
@@ -23,7 +24,7 @@ def read_contenders(experiment: Experiment, split: str) -> Any:
 
 
 def read_weights(experiment: Experiment) -> dict[str, Any]:
-    """What the search wrote; SpineError where it is missing or weighs other members than the experiment has."""
+    """What the search wrote; SpineError where it is missing, or was found for other members or other predictions."""
     path = experiment.ensemble_directory / "weights.json"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine search EXPERIMENT` first")
@@ -33,4 +34,16 @@ def read_weights(experiment: Experiment) -> dict[str, Any]:
             f"{path} weighs {', '.join(found['weights'])}, but the experiment's members are "
             f"{', '.join(experiment.members)}; run `spine search EXPERIMENT` again"
         )
+    _require_current(found, experiment, path)
     return found
+
+
+def _require_current(found: dict[str, Any], experiment: Experiment, path: Path) -> None:
+    """Weights that were found on predictions which have changed since say nothing of the members as they are now."""
+    stored = read_split(experiment, found["split"]).stored
+    stale = [name for name, predictions in stored.items() if found["predictions"].get(name) != predictions.hash]
+    if stale:
+        raise SpineError(
+            f"{path} was searched on other predictions than {', '.join(stale)} holds now; "
+            "run `spine search EXPERIMENT` again"
+        )

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ensemble.contenders import read_weights
 from ensemble.fuse import weighted_mean, without_zeros
 from ensemble.predict import load_model, predict_pictures
 from ensemble.serving_kit import write_serving_kit
 from spine.config import Experiment
-from spine.files import fingerprint, read_json
+from spine.files import fingerprint
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
@@ -55,13 +56,24 @@ class FusedModel(tf.Module):
 def run(experiment: Experiment) -> list[Path]:
     """Fuse the members of weight > 0 into the ensemble's next SavedModel version; skipped where nothing has changed."""
     directory = experiment.ensemble_directory
-    found = _read_weights(directory)
+    found = read_weights(experiment)
     weights = without_zeros(found["weights"])
     members = [Member.open(experiment.member_directory(name)) for name in weights]
     config_hash = fingerprint([weights, [member.card.model_hash for member in members], found["patients"]])
-    if _is_exported(directory, config_hash):
-        return _paths(directory)
+    if not Member.is_complete(directory, config_hash):
+        _publish(experiment, members, weights, found, config_hash)
+    write_serving_kit(directory, experiment.export.name or experiment.name)
+    return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
 
+
+def _publish(
+    experiment: Experiment,
+    members: list[Member],
+    weights: dict[str, float],
+    found: dict[str, Any],
+    config_hash: str,
+) -> None:
+    directory = experiment.ensemble_directory
     models = [load_model(member) for member in members]
     fused = FusedModel(models, list(weights.values()))
     pictures = _some_pictures(experiment)
@@ -72,8 +84,6 @@ def run(experiment: Experiment) -> list[Path]:
         check=lambda saved: parity.append(measure_parity(saved, models, list(weights.values()), pictures)),
     )
     Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity[0]))
-    write_serving_kit(directory, experiment.export.name or experiment.name)
-    return _paths(directory)
 
 
 def measure_parity(saved: Path, models: list[Any], weights: list[float], pictures: list[Path]) -> float:
@@ -90,18 +100,6 @@ def measure_parity(saved: Path, models: list[Any], weights: list[float], picture
             f"{PARITY:.0e}; it was not published. Report this with the members' configs"
         )
     return difference
-
-
-def _read_weights(directory: Path) -> dict[str, Any]:
-    if not (directory / "weights.json").exists():
-        raise SpineError(f"{directory} has no weights.json; run `spine search EXPERIMENT` first")
-    return read_json(directory / "weights.json")
-
-
-def _is_exported(directory: Path, config_hash: str) -> bool:
-    if not (directory / "member.json").exists():
-        return False
-    return Member.open(directory).card.config_hash == config_hash
 
 
 def _some_pictures(experiment: Experiment) -> list[Path]:
@@ -149,7 +147,3 @@ def _patients(members: list[Member], searched: dict[str, Any]) -> Patients:
     return Patients(
         salt=salts.pop(), trained=union("trained"), stopped=union("stopped"), searched=tuple(searched["searched"])
     )
-
-
-def _paths(directory: Path) -> list[Path]:
-    return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]

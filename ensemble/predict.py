@@ -48,9 +48,10 @@ def _predict_member(member: Member, truths: Mapping[str, Truth | MaskTruth], adv
 
 
 def _is_current(member: Member, split: str, truth: Truth | MaskTruth) -> bool:
-    if not (member.path / "predictions" / split / "predictions.json").exists():
+    try:
+        stored = Predictions.open(member.path / "predictions" / split)
+    except SpineError:  # none there, or unreadable: made anew
         return False
-    stored = Predictions.open(member.path / "predictions" / split)
     return (stored.model_hash, stored.truth_hash) == (member.card.model_hash, truth.hash)
 
 

@@ -36,8 +36,9 @@ def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     from spine.run import run_all
 
     settings = _load(experiment, overrides)
-    _show_paths(run_all(settings, _show))
+    written = run_all(settings, _show)
     _show_leaderboard(settings)
+    _show_paths(written)
 
 
 @app.command()

@@ -77,6 +77,20 @@ class Member:
         write_json(card.model_dump(mode="json"), path / "member.json")
         return cls(path, card)
 
+    @classmethod
+    def is_complete(cls, path: Path, config_hash: str) -> bool:
+        """Whether `path` holds a member of that config and data, its SavedModel unharmed; a foreign one always is."""
+        if not (path / "member.json").exists():
+            return False
+        member = cls.open(path)
+        return member.card.kind == "foreign" or (member.card.config_hash == config_hash and member._has_its_model())
+
+    def _has_its_model(self) -> bool:
+        return any(self._versions()) and self.hash_model(self.model) == self.card.model_hash
+
+    def _versions(self) -> list[Path]:
+        return [entry for entry in (self.path / "model").glob("*") if entry.name.isdigit()]
+
     @property
     def name(self) -> str:
         """The name in the experiment file."""
@@ -85,7 +99,7 @@ class Member:
     @property
     def model(self) -> Path:
         """The newest SavedModel version; SpineError where there is none, as for a foreign model."""
-        versions = [entry for entry in (self.path / "model").glob("*") if entry.name.isdigit()]
+        versions = self._versions()
         if not versions:
             raise SpineError(
                 f"member {self.name!r} at {self.path} has no model/<version>/: it can be searched and evaluated, "
@@ -132,13 +146,16 @@ class Predictions:
 
     @classmethod
     def open(cls, path: Path | str) -> Predictions:
-        """Map a stored directory; SpineError where it is missing or its tables disagree in length."""
+        """Map a stored directory; SpineError where it is missing, unreadable or its tables disagree in length."""
         path = Path(path)
         if not (path / "predictions.json").exists():
             raise SpineError(f"{path} holds no predictions; make them with `spine predict EXPERIMENT`")
-        head = read_json(path / "predictions.json")
-        index = pd.read_csv(path / "index.csv", dtype={"sample": str, "patient": str}, keep_default_na=False)
-        values = np.load(path / "probabilities.npy", mmap_mode="r", allow_pickle=False)
+        try:
+            head = read_json(path / "predictions.json")
+            index = pd.read_csv(path / "index.csv", dtype={"sample": str, "patient": str}, keep_default_na=False)
+            values = np.load(path / "probabilities.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            raise SpineError(f"{path} cannot be read ({error}); run `spine predict EXPERIMENT` again") from error
         rows = _rows(head["task"], index)
         if len(values) != rows or values.shape[-1] != len(head["labels"]):
             raise SpineError(

@@ -15,18 +15,19 @@ from spine.problems import SpineError
 __all__ = ["build_data", "run_all", "run_stage", "train_members"]
 
 Show = Callable[[str], None]
+RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
 
 
 def run_all(experiment: Experiment, show: Show) -> list[Path]:
-    """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths written.
+    """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths to open.
 
     A dataset built with problems is used all the same: they are shown and stay in its problems.csv.
     """
-    written = [build_data(experiment, show)] if experiment.build else []
-    written += train_members(experiment, show)
-    for name in registry.STAGES:
-        written += run_stage(experiment, name, show)
-    return written
+    if experiment.build:
+        build_data(experiment, show)
+    train_members(experiment, show)
+    written = {name: run_stage(experiment, name, show) for name in registry.STAGES}
+    return [path for name in RESULTS for path in written[name]]
 
 
 def build_data(experiment: Experiment, show: Show) -> Path:
@@ -52,6 +53,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     A crash costs one member: the others are trained first, then SpineError names those that failed.
     """
     from spine.manifest import Manifest
+    from spine.member import Member
 
     manifest = Manifest.read(experiment.data)
     chosen = list(only) or list(experiment.members)
@@ -60,7 +62,8 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     file = experiment.write(experiment.directory / "experiment.yaml")
     failed = []
     for name in chosen:
-        if _is_trained(experiment, name, manifest.data_hash, manifest.splits_hash):
+        config_hash = experiment.member_hash(name, manifest.data_hash, manifest.splits_hash)
+        if Member.is_complete(experiment.member_directory(name), config_hash):
             show(f"train {name}: up to date")
             continue
         show(f"train {name}")
@@ -68,8 +71,8 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
             failed.append(name)
     if failed:
         raise SpineError(
-            f"training failed for {', '.join(failed)} (see above); the other members are complete. Mend the cause and "
-            "run the same command again: finished members are skipped, killed ones resume"
+            f"training failed for {', '.join(failed)} (see above). Mend the cause and run the same command again: "
+            "finished members are skipped, killed ones resume"
         )
     return [experiment.member_directory(name) for name in chosen]
 
@@ -85,16 +88,8 @@ def _known_member(experiment: Experiment, name: str) -> None:
         raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
 
 
-def _is_trained(experiment: Experiment, name: str, data_hash: str, splits_hash: str) -> bool:
-    from spine.member import Member
-
-    directory = experiment.member_directory(name)
-    if not (directory / "member.json").exists():
-        return False
-    return Member.open(directory).card.config_hash == experiment.member_hash(name, data_hash, splits_hash)
-
-
 def _train_in_own_process(task: str, file: Path, name: str) -> int:
     # -m puts the working directory first on the path; an installed package must win over a stray folder there.
     command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name]
-    return subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, check=False).returncode
+    # Its output is news of the work (stderr, 2), not the result of this command.
+    return subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=2, check=False).returncode

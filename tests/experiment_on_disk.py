@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from ensemble.predictions import read_split
 from spine.config import Experiment, validate
-from spine.files import fingerprint, write_json
+from spine.files import write_json
 from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
 from spine.member import Card, Member, Patients, Predictions
 from spine.privacy import patient_hash, salt_id
@@ -94,7 +95,7 @@ def write_member(experiment: Experiment, name: str, noise: float, seed: int = 0)
     """Publish a member that was trained on train, stopped on validation, and has predicted two splits."""
     manifest = Manifest.read(experiment.data)
     directory = experiment.member_directory(name)
-    model_hash = fingerprint([name, noise, seed])
+    model_hash = write_model(directory, f"{name} {noise} {seed}")
     for split in ("validation", "test"):
         truth = Truth.of_classification(manifest, split, experiment.target, experiment.labels)
         write_predictions(directory, truth, noisy(truth, noise, seed), split, model_hash)
@@ -110,6 +111,14 @@ def write_member(experiment: Experiment, name: str, noise: float, seed: int = 0)
         details={"parameters": 1234},
     )
     return Member.publish(directory, card)
+
+
+def write_model(directory: Path, content: str) -> str:
+    """Write what stands for a SavedModel, as version 1; its fingerprint."""
+    version = directory / "model" / "1"
+    version.mkdir(parents=True, exist_ok=True)
+    (version / "saved_model.pb").write_text(content)
+    return Member.hash_model(version)
 
 
 def write_predictions(directory: Path, truth: Truth, values: np.ndarray, split: str, model_hash: str) -> None:
@@ -164,6 +173,7 @@ def write_weights(experiment: Experiment, weights: dict[str, float]) -> Path:
         "step": 0.1,
         "score": 0.9,
         "split": "validation",
+        "predictions": {name: stored.hash for name, stored in read_split(experiment, "validation").stored.items()},
         "patients": {"salt": salt_id(), "searched": list(hashes(manifest, "validation"))},
     }
     write_json(content, path)

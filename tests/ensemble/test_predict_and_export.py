@@ -1,6 +1,7 @@
 """Predict and export on members that are a line of arithmetic: p(class 1) is a power of the mean grey."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import tensorflow as tf
 
 from ensemble import export, predict
 from ensemble.predictions import read_split
-from spine.config import Experiment
+from spine.config import Experiment, ExportSettings
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
 from spine.serving import publish_model
@@ -49,8 +50,15 @@ def experiment(tmp_path) -> Experiment:
     for name, exponent in EXPONENTS.items():
         directory = experiment.member_directory(name)
         card = Member.open(directory).card
+        shutil.rmtree(directory / "model")
         version = publish_model(GreyModel(exponent), directory)
         Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
+    return experiment
+
+
+@pytest.fixture
+def searched(experiment) -> Experiment:
+    predict.run(experiment)
     write_weights(experiment, {"vgg": 0.7, "dense": 0.3, "squeeze": 0.0})
     return experiment
 
@@ -87,11 +95,10 @@ def test_a_member_without_a_model_cannot_be_run(experiment, tmp_path):
         predict.load_model(foreign)
 
 
-def test_the_fused_model_is_the_weighted_mean_in_a_process_without_this_project(experiment, tmp_path):
-    predict.run(experiment)
-    export.run(experiment)
-    ensemble = Member.open(experiment.ensemble_directory)
-    split = read_split(experiment, "test")
+def test_the_fused_model_is_the_weighted_mean_in_a_process_without_this_project(searched, tmp_path):
+    export.run(searched)
+    ensemble = Member.open(searched.ensemble_directory)
+    split = read_split(searched, "test")
     expected = 0.7 * split.stored["vgg"].values.astype(float) + 0.3 * split.stored["dense"].values.astype(float)
     code = """
 import glob, json
@@ -109,23 +116,23 @@ print(json.dumps([served.tolist(), direct.tolist()]))
     np.testing.assert_allclose(direct, expected, atol=1e-5)
 
 
-def test_the_ensemble_is_a_member_that_knows_whom_it_has_seen(experiment):
-    export.run(experiment)
-    card = Member.open(experiment.ensemble_directory).card
-    one = Member.open(experiment.member_directory("vgg")).card
+def test_the_ensemble_is_a_member_that_knows_whom_it_has_seen(searched):
+    export.run(searched)
+    card = Member.open(searched.ensemble_directory).card
+    one = Member.open(searched.member_directory("vgg")).card
     assert card.kind == "ensemble"
-    assert card.model_hash == Member.hash_model(Member.open(experiment.ensemble_directory).model)
+    assert card.model_hash == Member.hash_model(Member.open(searched.ensemble_directory).model)
     assert card.details["weights"] == {"vgg": 0.7, "dense": 0.3}
     assert card.details["parity"] < export.PARITY
     assert card.patients.trained == one.patients.trained
     assert set(card.patients.searched) == set(one.patients.stopped)  # both are the validation patients
 
 
-def test_export_is_skipped_when_unchanged_and_takes_the_next_version_when_not(experiment):
-    first, *_ = export.run(experiment)
-    assert export.run(experiment)[0] == first
-    write_weights(experiment, {"vgg": 0.5, "dense": 0.5, "squeeze": 0.0})
-    assert export.run(experiment)[0].name == "2"
+def test_export_is_skipped_when_unchanged_and_takes_the_next_version_when_not(searched):
+    first, *_ = export.run(searched)
+    assert export.run(searched)[0] == first
+    write_weights(searched, {"vgg": 0.5, "dense": 0.5, "squeeze": 0.0})
+    assert export.run(searched)[0].name == "2"
     assert first.exists()
 
 
@@ -140,16 +147,48 @@ def test_a_fusion_that_differs_is_not_published(experiment, monkeypatch):
         export.measure_parity(saved, model.models, [1.0], pictures)
 
 
-def test_hashes_of_different_salts_are_not_united(experiment):
-    directory = experiment.member_directory("dense")
+def test_hashes_of_different_salts_are_not_united(searched):
+    directory = searched.member_directory("dense")
     card = Member.open(directory).card
     Member.publish(directory, card.model_copy(update={"patients": Patients(salt="other")}))
     with pytest.raises(SpineError, match="salts"):
-        export.run(experiment)
+        export.run(searched)
 
 
-def test_the_serving_kit_names_the_model(experiment):
-    _, config, serve = export.run(experiment)
+def test_the_serving_kit_names_the_model(searched):
+    _, config, serve = export.run(searched)
     assert 'base_path: "/models/small"' in config.read_text()
     assert "127.0.0.1:8501" in serve.read_text()
     assert serve.stat().st_mode & 0o111
+
+
+def test_unreadable_predictions_are_told_and_made_anew(experiment):
+    predict.run(experiment)
+    stored = experiment.member_directory("vgg") / "predictions" / "test"
+    for file, content in (("index.csv", None), ("probabilities.npy", b""), ("predictions.json", b"{")):
+        (stored / file).unlink() if content is None else (stored / file).write_bytes(content)
+        with pytest.raises(SpineError, match="spine predict"):
+            read_split(experiment, "test")
+        predict.run(experiment)
+        assert len(read_split(experiment, "test").stored) == len(EXPONENTS)
+
+
+def test_a_lost_model_or_serving_kit_is_exported_again(searched):
+    model, config, serve = export.run(searched)
+    serve.unlink()
+    assert export.run(searched) == [model, config, serve]
+    assert serve.exists()
+    (model / "saved_model.pb").unlink()
+    assert export.run(searched)[0].name == "2"
+    named = searched.model_copy(update={"export": ExportSettings(name="other")})
+    assert '"/models/other"' in export.run(named)[1].read_text()
+
+
+def test_weights_of_predictions_that_have_changed_are_not_exported(searched):
+    directory = searched.member_directory("dense")
+    version = publish_model(GreyModel(3.0), directory)
+    card = Member.open(directory).card
+    Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
+    predict.run(searched)
+    with pytest.raises(SpineError, match="searched on other predictions than dense holds now"):
+        export.run(searched)

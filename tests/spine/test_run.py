@@ -1,7 +1,9 @@
+import shutil
+
 import pytest
 
 from spine import registry, run
-from spine.member import Member
+from spine.member import Card, Member
 from spine.problems import SpineError
 from tests.experiment_on_disk import write_experiment
 
@@ -45,6 +47,25 @@ def test_a_changed_setting_trains_again(tmp_path, monkeypatch, shown):
     assert started == ["vgg"]
 
 
+def test_a_member_whose_model_is_lost_or_cut_is_trained_again(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path)
+    shutil.rmtree(experiment.member_directory("vgg") / "model")
+    (experiment.member_directory("dense") / "model" / "1" / "saved_model.pb").write_text("cut")
+    started = []
+    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name: started.append(name) or 0)
+    run.train_members(experiment, shown.append)
+    assert started == ["vgg", "dense"]
+
+
+def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path)
+    card = Card(name="vgg", task="classification", labels=experiment.labels, kind="foreign")
+    Member.publish(experiment.member_directory("vgg"), card)
+    monkeypatch.setattr(run.subprocess, "run", lambda *a, **k: pytest.fail("a process was started"))
+    run.train_members(experiment, shown.append)
+    assert Member.open(experiment.member_directory("vgg")).card == card
+
+
 def test_an_unknown_member_names_the_known_ones(tmp_path, shown):
     with pytest.raises(SpineError, match="vgg, dense, squeeze"):
         run.train_members(write_experiment(tmp_path), shown.append, only=["resnet"])
@@ -54,7 +75,8 @@ def test_stages_run_in_order(tmp_path, monkeypatch, shown):
     experiment = write_experiment(tmp_path)
     monkeypatch.setattr(registry, "stage", lambda name: lambda experiment: [tmp_path / name])
     paths = run.run_all(experiment, shown.append)
-    assert paths[-5:] == [tmp_path / name for name in ("predict", "search", "export", "evaluate", "report")]
+    assert shown[-5:] == ["predict", "search", "export", "evaluate", "report"]
+    assert paths == [tmp_path / name for name in ("export", "evaluate", "report")]  # those that a person opens
 
 
 def test_a_data_config_that_builds_something_else_is_refused(tmp_path, shown):
