@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError
 
-__all__ = ["Experiment", "SearchSettings", "Strict", "load_experiment", "read_yaml", "validate"]
+__all__ = ["Experiment", "ExportSettings", "SearchSettings", "Strict", "load_experiment", "read_yaml", "validate"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Model = TypeVar("Model", bound=BaseModel)
@@ -173,7 +173,9 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         return f"unknown key; the known ones are {', '.join(_known_keys(model, error['loc'][:-1]))}"
     if error["type"] == "missing":
         return "is required"
-    return f"{error['msg']}; received {error['input']!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    # Where keys do not fit together the input is all of them, and the message is ours and names them.
+    return message if isinstance(error["input"], Mapping) else f"{message}; received {error['input']!r}"
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
@@ -201,7 +203,11 @@ def _override(raw: dict[str, Any], text: str) -> None:
         place = place.setdefault(part, {})
         if place is None or not isinstance(place, dict):
             raise SpineError(f"override {text!r}: {part!r} holds no keys of its own in this experiment")
-    place[last] = yaml.safe_load(value)
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        reason = str(error).splitlines()[0]
+        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({reason}); close its brackets") from None
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")

@@ -48,7 +48,8 @@ def test_overrides_reach_nested_settings(file):
         ("labels=[a]", ["labels", "two or more"]),
         ("search.step", ["key=value"]),
         ("name.first=3", ["name", "no keys"]),
-        ("members={}", ["members is empty"]),
+        ("members={}", ["(file): members is empty; name at least one"]),
+        ("search.step=[1", ["search.step=[1", "'[1' is not a YAML value"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_holds(file, override, words):
@@ -56,6 +57,8 @@ def test_a_wrong_setting_is_named_with_what_holds(file, override, words):
         load_experiment(file, [override])
     for word in words:
         assert word in str(error.value)
+    assert "Value error" not in str(error.value)
+    assert len(str(error.value)) < 700, "a message is no dump of the file"
 
 
 def test_resolved_copy_loads_to_an_equal_experiment(file, tmp_path):
