@@ -1,3 +1,4 @@
+import contextlib
 import struct
 import zlib
 from functools import partial
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spine.annotations.sources import image_size
 from spine.pictures import Picture, count_pages, read_mask, read_pages, read_picture, write_mask, write_png16
 from spine.problems import SpineError
 from spine.whole import check_pixels
@@ -87,6 +89,23 @@ def test_a_truncated_file_is_refused(tmp_path, suffix, kept):
     (tmp_path / f"a{suffix}").write_bytes(data[: int(len(data) * kept)])
     with pytest.raises(SpineError, match=f"a{suffix} .*truncated"):
         read_picture(tmp_path / f"a{suffix}", "a")
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_file_cut_anywhere_is_refused(tmp_path, suffix):
+    pages = [Image.fromarray(GREY8)] * 3
+    pages[0].save(
+        tmp_path / f"a{suffix}", **({"save_all": True, "append_images": pages[1:]} if suffix == ".tif" else {})
+    )
+    data = (tmp_path / f"a{suffix}").read_bytes()
+    for length in range(len(data) - 1):
+        (tmp_path / f"a{suffix}").write_bytes(data[:length])
+        for read in (read_pages, read_mask, count_pages, image_size):
+            with contextlib.suppress(SpineError):
+                read(tmp_path / f"a{suffix}")
+        with pytest.raises(SpineError):
+            read_picture(tmp_path / f"a{suffix}", "a")
 
 
 @pytest.mark.parametrize(
