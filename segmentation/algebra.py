@@ -14,12 +14,11 @@ __all__ = ["NAMES", "Term", "parse"]
 
 NAMES = ("dice", "paper_dice", "focal", "cross_entropy")
 
-_NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+"
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _NAME = r"[A-Za-z_]\w*"
 _TERM = re.compile(
     rf"\s*(?:(?P<before>{_NUMBER})\s*\*\s*)?(?P<name>{_NAME})\s*|\s*(?P<first>{_NAME})\s*\*\s*(?P<after>{_NUMBER})\s*"
 )
-_PLUS = re.compile(r"(?<![eE])\+")  # the + of 1e+3 joins no terms
 
 
 class Term(NamedTuple):
@@ -31,7 +30,7 @@ class Term(NamedTuple):
 
 def parse(text: str) -> tuple[Term, ...]:
     """The terms of a loss in order; ValueError tells what does not follow the grammar, or which name is unknown."""
-    return tuple(_term(part, text) for part in _PLUS.split(text))
+    return tuple(_term(part, text) for part in text.split("+"))
 
 
 def _term(part: str, text: str) -> Term:

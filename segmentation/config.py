@@ -13,6 +13,7 @@ from segmentation import algebra
 from spine import schedule
 from spine.augment import Augmentation
 from spine.config import Strict
+from spine.problems import SpineError
 from spine.schedule import Count, Fraction, Plateau, Positive, Schedule
 
 __all__ = ["ARCHITECTURES", "ENCODERS", "LEAST_SIZE", "MULTIPLE", "SAYED2025", "Phase", "Settings"]
@@ -133,14 +134,16 @@ class Settings(Strict):
         return tuple(phase for phase in (frozen, whole) if phase.epochs)
 
     def weight_of_classes(self, labels: tuple[str, ...]) -> tuple[float, ...]:
-        """What each label weighs in dice; ValueError where a mapping does not name every label, or all weigh 0."""
-        given = self.class_weights
-        if given == "none":
-            given = 1.0
+        """What each label weighs in dice; SpineError where a mapping does not name every label, or all weigh 0."""
+        given = 1.0 if self.class_weights == "none" else self.class_weights
         if not isinstance(given, Mapping):
             given = dict.fromkeys(labels, float(given))
         if set(given) != set(labels):
-            raise ValueError(
+            raise SpineError(
                 f"class_weights names {sorted(given)}; the labels are {list(labels)}, give each one a weight"
+            )
+        if not any(given.values()):
+            raise SpineError(
+                "class_weights is 0 for every label, so dice has nothing to learn; give one a weight above 0"
             )
         return tuple(given[label] for label in labels)

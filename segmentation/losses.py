@@ -187,7 +187,7 @@ class CrossEntropy(Loss):
 
 
 def from_settings(settings: Settings, labels: tuple[str, ...]) -> Loss:
-    """The loss that the settings write as algebra; ValueError where `class_weights` does not fit the labels."""
+    """The loss that the settings write as algebra; SpineError where `class_weights` does not fit the labels."""
     weights = settings.weight_of_classes(labels)
     of_name: dict[str, Callable[[], Loss]] = {
         "dice": lambda: Dice(weights),

@@ -79,5 +79,5 @@ def _base(settings: Settings) -> keras.Model:
     with pretrained.download(settings.encoder, "encoder_weights"):
         base = ENCODERS[settings.encoder].build(weights=source, input_shape=(*settings.padded_size, 3))
     if settings.pretrained and source is None:
-        pretrained.load_base(base, settings.encoder_weights, settings.encoder)
+        pretrained.load_base(base, settings.encoder_weights, settings.encoder, "encoder_weights")
     return base

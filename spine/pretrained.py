@@ -42,15 +42,17 @@ def download(network: str, setting: str = "weights") -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def load_base(base: keras.Model, file: str, network: str) -> None:
+def load_base(base: keras.Model, file: str, network: str, setting: str = "weights") -> None:
     """Load a base's weights from a .h5, .weights.h5 or .keras file; SpineError where it is missing or does not fit."""
     path = Path(file)
     if not path.is_file():
         raise SpineError(
-            f"weights {file!r} is not a file; give imagenet, none, or the path of the weights of {network}"
+            f"{setting} {file!r} is not a file; give imagenet, none, or the path of the weights of {network}"
         )
     if path.suffix not in (".h5", ".keras"):
-        raise SpineError(f"weights {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras")
+        raise SpineError(
+            f"{setting} {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns where layers would keep their random start
@@ -58,7 +60,7 @@ def load_base(base: keras.Model, file: str, network: str) -> None:
     except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
         raise SpineError(
-            f"weights {file!r} do not fit {network} without its top ({base.count_params():,} parameters): {reason}. "
+            f"{setting} {file!r} do not fit {network} without its top ({base.count_params():,} parameters): {reason}. "
             "Take the file of the same network, width (alpha) and Keras layout, saved with include_top=False"
         ) from None
 
