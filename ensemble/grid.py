@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ensemble.choice import Choice
+from ensemble.cores import cores
 from ensemble.objectives import Objective
 from ensemble.simplex import Simplex
 from spine.problems import SpineError
@@ -36,13 +36,8 @@ def _gains(objective: Objective, grid: Simplex, progress: bool) -> np.ndarray:
         return objective.gains(grid.weights(np.arange(start, min(start + CHUNK, grid.size))))
 
     starts = range(0, grid.size, CHUNK)
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         chunks = pool.map(chunk, starts)
         if progress:
             chunks = iter(track(chunks, "weight search", len(starts), console=Console(stderr=True), transient=True))
         return np.concatenate(list(chunks))
-
-
-def _cores() -> int:
-    """The cores this process may use; macOS and Windows tell only how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

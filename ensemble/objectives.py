@@ -23,15 +23,22 @@ __all__ = ["Objective"]
 Scores = Callable[[np.ndarray], np.ndarray]  # weights (V, M) -> scores (V,)
 WORTH_COMPILING = 100_000_000  # samples that are ranked; below it NumPy is done before numba is imported
 BLOCK = 16_384  # numbers in one intermediate array, so that it stays in the cache
+LARGEST = 2_000_000  # counts held at a time: 16 MB a thread
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One metric of a stack of members. `scores` takes weights (V, M); `gains` are scores where higher is better."""
+    """One metric of some members. `scores` takes weights (V, M); `gains` are scores where higher is better.
+
+    `reference` gives one vector (M,) the score that `spine.metrics` has for the weighted mean. `inputs_hash` names the
+    predictions and the truth.
+    """
 
     metric: str
     higher_is_better: bool
     scores: Scores
+    reference: Callable[[np.ndarray], float]
+    inputs_hash: str
 
     @classmethod
     def of(cls, metric: str, stack: Stack, vectors: int = 1) -> Objective:
@@ -46,7 +53,35 @@ class Objective:
                 "choose accuracy or log_loss, or search on a split that holds every class"
             )
         scores = _BUILDERS.get(metric, _one_by_one)(metric, stack, vectors)
-        return cls(metric, reference.higher_is_better, scores)
+        return cls(
+            metric,
+            reference.higher_is_better,
+            scores,
+            lambda weights: float(reference.function(stack.truth, stack.fused(weights))),
+            stack.hash,
+        )
+
+    @classmethod
+    def of_images(cls, metric: str, undecided: Undecided, vectors: int = 1) -> Objective:
+        """The same for segmentation, where pixels are grouped as `metric` wants them; SpineError where undefined."""
+        reference = metrics.metric(metric, "segmentation")
+        classes = undecided.settled.shape[1]
+        if not undecided.group_sizes.reshape(-1, classes)[:, 1:].any():
+            raise SpineError("the masks hold background only; search on a split where a foreground class occurs")
+        rows = max(1, LARGEST // undecided.settled.size)
+
+        def scores_of(weights: np.ndarray) -> np.ndarray:
+            confusions = undecided.confusions(weights, vectors)
+            confusions = confusions.reshape(len(weights), -1, classes, classes)
+            return reference.function(metrics.segmentation.counts_of(confusions))
+
+        def scores(weights: np.ndarray) -> np.ndarray:
+            return np.concatenate([scores_of(weights[at : at + rows]) for at in range(0, len(weights), rows)])
+
+        def score(weights: np.ndarray) -> float:
+            return float(scores(weights[None])[0])
+
+        return cls(metric, reference.higher_is_better, scores, score, undecided.hash)
 
     def gains(self, weights: np.ndarray) -> np.ndarray:
         """Scores (V,) of weights (V, M), negated where lower is better."""
@@ -63,10 +98,9 @@ def _of_the_class(metric: str, stack: Stack, vectors: int) -> Scores:
     true, called = np.divmod(np.arange(classes * classes), classes)
     certain = np.eye(classes)[called]
     undecided = Undecided.from_probabilities(stack.probabilities, stack.truth)
-    count = undecided.counter(vectors)
 
     def scores(weights: np.ndarray) -> np.ndarray:
-        cells = undecided.confusions(weights, count).reshape(len(weights), -1)
+        cells = undecided.confusions(weights, vectors).reshape(len(weights), -1)
         return metrics.metric(metric).function(true, certain, cells)
 
     return scores

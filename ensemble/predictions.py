@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member, Predictions, require_same
 from spine.problems import SpineError
-from spine.truth import Truth
+from spine.truth import MaskTruth, Truth, read_truth
 
 __all__ = ["SplitPredictions", "read_split"]
 
@@ -19,14 +20,23 @@ __all__ = ["SplitPredictions", "read_split"]
 class SplitPredictions:
     """What all members said of one split: `stored` by member name, in the experiment's order, and the `truth` of it."""
 
-    truth: Truth
+    truth: Truth | MaskTruth
     stored: dict[str, Predictions]
 
+    def to_search(self) -> tuple[Mapping[str, np.ndarray | Predictions], np.ndarray | MaskTruth]:
+        """Members and truth as `search_weights` takes them: units of classification, images of segmentation."""
+        if isinstance(self.truth, MaskTruth):
+            return self.stored, self.truth
+        members, values, _ = self.by_unit()
+        return members, values
+
     def by_unit(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Members' (U, C) float64 probabilities, repeated slices of one disc averaged; truth (U,) and patients (U,).
+        """Of classification: members' (U, C) float64 probabilities, repeated slices of one disc averaged; truth (U,)
+        and patients (U,).
 
         Averaging slices is linear, so it commutes with the weighted mean over members.
         """
+        assert isinstance(self.truth, Truth)
         averaged = {name: self.truth.by_unit(stored.values) for name, stored in self.stored.items()}
         _, values, patients = next(iter(averaged.values()))
         return {name: probabilities for name, (probabilities, _, _) in averaged.items()}, values, patients
@@ -34,7 +44,7 @@ class SplitPredictions:
 
 def read_split(experiment: Experiment, split: str) -> SplitPredictions:
     """Open every member's predictions of `split`; SpineError where they are stale, disagree, or miss the truth."""
-    truth = Truth.of_classification(Manifest.read(experiment.data), split, experiment.target, experiment.labels)
+    truth = read_truth(experiment, Manifest.read(experiment.data), split)
     stored = {name: Member.open(experiment.member_directory(name)).predictions(split) for name in experiment.members}
     require_same(stored)
     first_name, first = next(iter(stored.items()))

@@ -18,6 +18,7 @@ import pandas as pd
 from ensemble.choice import Choice
 from ensemble.greedy import search_greedy
 from ensemble.grid import search_grid
+from ensemble.images import Masks, reduce_images
 from ensemble.objectives import Objective
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.simplex import Simplex, steps_of
@@ -26,6 +27,7 @@ from ensemble.study import SAMPLERS, Record
 from spine import metrics
 from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, read_json, write_json
+from spine.member import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights"]
 
 METHODS = ("grid", "equal", "best", "greedy", *SAMPLERS)
+DEFAULT_METRIC = {"classification": "accuracy", "segmentation": "dice_foreground"}
 SPLIT = "validation"  # test belongs to evaluate
 
 
@@ -70,10 +73,10 @@ class SearchResult:
 
 
 def search_weights(
-    members: Mapping[str, np.ndarray],
-    truth: np.ndarray,
+    members: Mapping[str, np.ndarray | Predictions],
+    truth: np.ndarray | Masks,
     task: str = "classification",
-    metric: str = "accuracy",
+    metric: str = "",
     method: str = "grid",
     step: float = 0.1,
     *,
@@ -83,28 +86,42 @@ def search_weights(
     study_name: str = "search",
     progress: bool = False,
 ) -> SearchResult:
-    """Search weights for `members`, a mapping of name to probabilities (N, C), on `truth`, N class indices.
+    """Search weights for `members`, a mapping of name to probabilities, on `truth`.
 
-    `metric` is a name of `spine.metrics.METRICS`, `method` one of METHODS; `step` 1/n is the grid's, and greedy makes n
-    picks; `trials` and `seed` are of tpe and cmaes. With `storage`, an Optuna storage URL or object, the search is
-    recorded as study `study_name`. Raises SpineError on arrays, names or numbers that do not hold.
+    Classification: probabilities (N, C) and N class indices. Segmentation: probabilities (N, H, W, C), or stored
+    predictions whose images may differ in size, and masks of class indices: (N, H, W), or any iterable of (H, W).
+
+    `metric` is a name of `spine.metrics.TABLES[task]`, accuracy or dice_foreground unless given; `method` one of
+    METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
+    `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. Raises SpineError on
+    arrays, names or numbers that do not hold.
     """
-    if task != "classification":
-        raise SpineError(f"task {task!r} has no weight search; it is one of classification")
+    if task not in DEFAULT_METRIC:
+        raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(DEFAULT_METRIC)}")
     if method not in METHODS:
         raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
-    stack, grid = Stack.from_members(members, truth), Simplex(len(members), steps_of(step))
-    objective = Objective.of(metric, stack, grid.size if method == "grid" else 1)
+    if not members:
+        raise SpineError("no members were given; give a mapping of name to probabilities")
+    metric, grid = metric or DEFAULT_METRIC[task], Simplex(len(members), steps_of(step))
+    objective = _objective(task, metric, members, truth, grid.size if method == "grid" else 1)
+    names = tuple(members)
     facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed}
-    facts["inputs_hash"] = fingerprint([facts, stack.hash])
-    record = Record(stack.names, objective, facts, storage, study_name)
+    facts["inputs_hash"] = fingerprint([facts, names, objective.inputs_hash])
+    record = Record(names, objective, facts, storage, study_name)
     if method in SAMPLERS:
         choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
         choice = _choose(method, objective, grid, progress)
         if storage is not None:
             record.write(choice)
-    return _result(stack, objective, choice, method, step)
+    return _result(names, objective, choice, method, step)
+
+
+def _objective(task: str, metric: str, members: Mapping[str, Any], truth: Any, vectors: int) -> Objective:
+    if task == "classification":
+        return Objective.of(metric, Stack.from_members(members, truth), vectors)
+    metrics.metric(metric, task)  # an unknown name is told before gigabytes are read
+    return Objective.of_images(metric, reduce_images(members, truth, metric.endswith("_per_image")), vectors)
 
 
 def _choose(method: str, objective: Objective, grid: Simplex, progress: bool) -> Choice:
@@ -116,18 +133,15 @@ def _choose(method: str, objective: Objective, grid: Simplex, progress: bool) ->
     return Choice.of(weights, objective.gains(weights))
 
 
-def _result(stack: Stack, objective: Objective, choice: Choice, method: str, step: float) -> SearchResult:
+def _result(names: tuple[str, ...], objective: Objective, choice: Choice, method: str, step: float) -> SearchResult:
     def named(row: np.ndarray) -> dict[str, float]:
-        return dict(zip(stack.names, row.tolist(), strict=True))
-
-    def score(weights: Mapping[str, float]) -> float:
-        return float(metrics.metric(objective.metric).function(stack.truth, stack.fused(weights)))
+        return dict(zip(names, row.tolist(), strict=True))
 
     pairs = zip(choice.weights, objective.score_of(choice.gains).tolist(), strict=True)
     best = tuple(Point(named(row), value) for row, value in pairs)
     return SearchResult(
         weights=best[0].weights,
-        score=score(best[0].weights),
+        score=objective.reference(choice.weights[0]),
         metric=objective.metric,
         method=method,
         step=step,
@@ -136,8 +150,8 @@ def _result(stack: Stack, objective: Objective, choice: Choice, method: str, ste
         ties=choice.ties,
         why=choice.why,
         best=best,
-        singles={name: score({name: 1.0}) for name in stack.names},
-        equal=score(named(np.full(len(stack.names), 1 / len(stack.names)))),
+        singles={name: objective.reference(row) for name, row in zip(names, np.eye(len(names)), strict=True)},
+        equal=objective.reference(np.full(len(names), 1 / len(names))),
     )
 
 
@@ -152,10 +166,8 @@ def run(experiment: Experiment) -> list[Path]:
     if all(path.exists() for path in paths) and read_json(weights_file).get("inputs_hash") == inputs_hash:
         return paths
     directory.mkdir(parents=True, exist_ok=True)
-    members, truth, _ = predictions.by_unit()
     result = search_weights(
-        members,
-        truth,
+        *predictions.to_search(),
         experiment.task,
         settings.metric,
         settings.method,

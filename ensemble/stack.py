@@ -9,10 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ensemble.fuse import weighted_mean, without_zeros
+from ensemble.fuse import weighted_mean
 from spine.problems import SpineError
 
-__all__ = ["Stack"]
+__all__ = ["Stack", "require_probabilities"]
 
 SUM_TOLERANCE = 2e-3  # a float16 row of probabilities sums to 1 within half of this
 
@@ -28,19 +28,17 @@ class Stack:
     @classmethod
     def from_members(cls, members: Mapping[str, np.ndarray], truth: np.ndarray) -> Stack:
         """Check and stack a mapping of name to (N, C); SpineError names the member and what is wrong with it."""
-        if not members:
-            raise SpineError("no members were given; give a mapping of name to probabilities (N, C)")
         arrays = {name: np.asarray(array) for name, array in members.items()}
         shape = next(iter(arrays.values())).shape
         for name, array in arrays.items():
-            _require_probabilities(name, array, shape)
+            require_probabilities(name, array, shape)
         probabilities = np.stack([array.astype(np.float64) for array in arrays.values()])
         return cls(tuple(arrays), probabilities, _checked_truth(truth, *shape))
 
-    def fused(self, weights: Mapping[str, float]) -> np.ndarray:
-        """The ensemble's probabilities (N, C) by the one fusion rule, members of weight 0 left out."""
-        kept = without_zeros(weights)
-        return weighted_mean([self.probabilities[self.names.index(name)] for name in kept], list(kept.values()))
+    def fused(self, weights: np.ndarray) -> np.ndarray:
+        """The ensemble's probabilities (N, C) for weights (M,) by the one fusion rule; members of weight 0 left out."""
+        kept = np.flatnonzero(weights)
+        return weighted_mean(list(self.probabilities[kept]), weights[kept].tolist())
 
     @cached_property
     def hash(self) -> str:
@@ -51,7 +49,8 @@ class Stack:
         return digest.hexdigest()
 
 
-def _require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+def require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """SpineError unless (N, C) has this shape and its rows are probabilities; the message names member and row."""
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise SpineError(
             f"member {name!r} is {array.shape}; give probabilities (N, C), N >= 1 samples and C >= 2 classes"

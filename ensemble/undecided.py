@@ -1,115 +1,145 @@
-"""Reduce predictions to what weights can change, and count the confusion matrices of many weight vectors at once.
+"""Reduce predictions to what weights can change, and count confusions for many weight vectors at once.
 
-Where all members rank the same class first, every weighted mean does: such samples are counted once. Samples on which
-all members say exactly the same things, for the same truth, are merged and counted by their number.
+A class that another one beats under every member wins under no weighted mean. Rows (samples or pixels) that are left
+with one class are settled and counted once; of the others only the classes that can still win are kept, and rows in
+which all members say exactly the same of them are merged and counted by their number.
+
+Rows belong to groups, which are counted apart: by their true class, or by image and true class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ensemble.compiled import compiled
+from ensemble.count_winners import count_with_numpy, counter_for
 
-__all__ = ["Undecided"]
+__all__ = ["Open", "Undecided"]
 
 MARGIN = 1e-12  # a lead larger than this survives the rounding of a float64 weighted sum
 WORTH_COMPILING = 300_000_000  # multiply-adds; below it NumPy is done before numba is imported
-BLOCK = 16_384  # numbers in one NumPy intermediate, so that it stays in the cache
+
+
+@dataclass(frozen=True)
+class Open:
+    """Rows with the same number K of classes that can win, sorted into segments of one group and one set of classes.
+
+    `scores` (M, K, U) are the members' probabilities of those classes, lowest class first; `times` (U,) how often the
+    row occurs. Segment s is the rows bounds[s]..bounds[s + 1]; `cells` (S, K) says which cell of the flattened
+    confusions (G * C) a row of it counts in when its k-th class wins.
+    """
+
+    scores: np.ndarray
+    times: np.ndarray
+    bounds: np.ndarray
+    cells: np.ndarray
+
+    @classmethod
+    def from_rows(cls, rows: np.ndarray) -> Open:
+        """Sort and merge rows, a structured array of `cells` (K,) and `scores` (M, K)."""
+        as_bytes = rows.view(f"V{rows.itemsize}")  # sorts fast, and equal rows end up side by side
+        merged, times = np.unique(as_bytes, return_counts=True)
+        merged = merged.view(rows.dtype)
+        changes = (merged["cells"][1:] != merged["cells"][:-1]).any(axis=1)
+        bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(merged)]])
+        scores = np.ascontiguousarray(merged["scores"].transpose(1, 2, 0))
+        return cls(scores, times, bounds, merged["cells"][bounds[:-1]].astype(np.int64))
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """`patterns` (M, C, U) of members' probabilities that weights may turn, their `truth` (U,) and `times` (U,) of
-    occurrence, and the confusion matrix `settled` (C, C) of all other samples; rows are true, columns predicted.
-    """
+    """`open` rows, one entry for each number of classes that can win, and the counts `settled` (G, C) of all others."""
 
-    patterns: np.ndarray
-    truth: np.ndarray
-    times: np.ndarray
+    open: tuple[Open, ...]
     settled: np.ndarray
 
     @classmethod
+    def from_chunks(cls, chunks: Iterable[tuple[np.ndarray, list[np.ndarray]]]) -> Undecided:
+        """Join what `reduce_chunk` made of each chunk; chunks may differ in length."""
+        settled: np.ndarray | None = None
+        rows: dict[tuple[int, ...], list[np.ndarray]] = {}
+        for counts, parts in chunks:
+            settled = counts if settled is None else settled + counts
+            for part in parts:
+                rows.setdefault(part["cells"].shape[1:], []).append(part)
+        assert settled is not None
+        return cls(tuple(Open.from_rows(np.concatenate(rows.pop(key))) for key in sorted(rows)), settled)
+
+    @classmethod
     def from_probabilities(cls, probabilities: np.ndarray, truth: np.ndarray) -> Undecided:
-        """Reduce (M, N, C) float64 and truth (N,)."""
-        members, _, classes = probabilities.shape
-        winner = probabilities[0].argmax(axis=1)
-        agreed = _all_agree(probabilities, winner)
-        cells = truth[agreed] * classes + winner[agreed]
-        settled = np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
-        open_rows = probabilities[:, ~agreed].transpose(1, 0, 2).reshape(-1, members * classes)
-        rows, times = np.unique(np.column_stack([truth[~agreed], open_rows]), axis=0, return_counts=True)
-        patterns = rows[:, 1:].reshape(-1, members, classes).transpose(1, 2, 0)
-        return cls(np.ascontiguousarray(patterns), rows[:, 0].astype(np.int64), times, settled)
+        """Reduce (M, N, C) with truth (N,) as the group."""
+        return cls.from_chunks([reduce_chunk(probabilities, truth, probabilities.shape[2])])
 
-    def counter(self, vectors: int) -> Callable[..., None]:
-        """The function that counts fastest where `vectors` weight vectors are to be looked at in all."""
-        work = vectors * self.patterns.size
-        return compiled(count_with_loops) if work > WORTH_COMPILING else count_with_numpy
-
-    def confusions(self, weights: np.ndarray, count: Callable[..., None] | None = None) -> np.ndarray:
-        """Confusion matrices (V, C, C) int64 of weight vectors (V, M), fast where neighbours share their first weights.
+    def confusions(self, weights: np.ndarray, vectors: int | None = None) -> np.ndarray:
+        """Counts (V, G, C) int64 of rows by group and predicted class, for weight vectors (V, M).
 
         The class is the argmax of the float64 sum of weight times probability, members in order, lowest on a tie.
+        Fast where neighbours share their first weights, as on a grid. `vectors`, how many are to be looked at in all,
+        decides whether compiling pays.
         """
-        out = np.repeat(self.settled[None], len(weights), axis=0)
-        if self.truth.size:
-            count = count or self.counter(len(weights))
-            count(np.ascontiguousarray(weights), self.patterns, self.truth, self.times, out)
-        return out
+        weights = np.ascontiguousarray(weights, dtype=np.float64)
+        out = np.repeat(self.settled.reshape(1, -1), len(weights), axis=0)
+        compiling = (vectors or len(weights)) * sum(part.scores.size for part in self.open) > WORTH_COMPILING
+        for part in self.open:
+            count = counter_for(part.scores.shape[1]) if compiling else count_with_numpy
+            count(weights, part.scores, part.times, part.bounds, part.cells, out)
+        return out.reshape(len(weights), *self.settled.shape)
+
+    @cached_property
+    def group_sizes(self) -> np.ndarray:
+        """How many rows each group (G,) has."""
+        members = self.open[0].scores.shape[0] if self.open else 1
+        return self.confusions(np.eye(1, members))[0].sum(axis=1)
+
+    @cached_property
+    def hash(self) -> str:
+        """Fingerprint of all that weights and truth can tell apart."""
+        digest = hashlib.sha256(self.settled.tobytes())
+        for part in self.open:
+            for array in (part.scores, part.times, part.bounds, part.cells):
+                digest.update(repr(array.shape).encode() + array.tobytes())
+        return digest.hexdigest()
 
 
-def _all_agree(probabilities: np.ndarray, winner: np.ndarray) -> np.ndarray:
-    # Rounding keeps `>=` but may turn a lead of a last digit into a tie, which the lowest class wins: lower classes
-    # must be behind by more than rounding can close, higher ones need only not be ahead.
-    won = np.take_along_axis(probabilities, winner[None, :, None], axis=2)
-    lead = (won - probabilities).min(axis=0)
-    lower = np.arange(probabilities.shape[2]) < winner[:, None]
-    return np.where(lower, lead > MARGIN, lead >= 0).all(axis=1)
+def reduce_chunk(probabilities: np.ndarray, groups: np.ndarray, total: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Counts (total, C) of settled rows, and the open rows by how many classes can win.
 
-
-def count_with_numpy(
-    weights: np.ndarray, patterns: np.ndarray, truth: np.ndarray, times: np.ndarray, out: np.ndarray
-) -> None:
-    """Add each weight vector's confusion counts to `out` (V, C, C); block by block, in the order of the fusion rule."""
-    members, classes, samples = patterns.shape
-    rows = max(1, BLOCK // (classes * samples))
-    for start in range(0, len(weights), rows):
-        block = weights[start : start + rows]
-        fused = sum(block[:, member, None, None] * patterns[member] for member in range(members))
-        cells = (np.arange(len(block))[:, None] * classes + truth) * classes + np.argmax(fused, axis=1)
-        repeated = np.broadcast_to(times, cells.shape)
-        counts = np.bincount(cells.ravel(), repeated.ravel(), minlength=len(block) * classes * classes)
-        out[start : start + rows] += counts.reshape(-1, classes, classes).astype(np.int64)
-
-
-def count_with_loops(
-    weights: np.ndarray, patterns: np.ndarray, truth: np.ndarray, times: np.ndarray, out: np.ndarray
-) -> None:
-    """The same for numba: the sum over the first members is kept for the next vector, which often shares their weights.
-
-    Keeping prefix sums leaves the order of additions, and so every float64 bit, as the fusion rule has it.
+    `probabilities` are (M, N, C), `groups` (N,) lie in 0..total - 1.
     """
-    members, classes, samples = patterns.shape
-    sums = np.zeros((members, classes, samples))  # sums[m]: over the members before m
-    highest = np.empty(samples)
-    winner = np.empty(samples, np.int64)
-    last = members - 1
-    for v in range(len(weights)):
-        changed = 0
-        while v > 0 and changed < last and weights[v, changed] == weights[v - 1, changed]:
-            changed += 1
-        for m in range(changed, last):
-            for c in range(classes):
-                for u in range(samples):
-                    sums[m + 1, c, u] = sums[m, c, u] + weights[v, m] * patterns[m, c, u]
-        highest[:] = -1.0
-        for c in range(classes):
-            for u in range(samples):
-                value = sums[last, c, u] + weights[v, last] * patterns[last, c, u]
-                winner[u] = c if value > highest[u] else winner[u]
-                highest[u] = max(value, highest[u])
-        for u in range(samples):
-            out[v, truth[u], winner[u]] += times[u]
+    classes = probabilities.shape[2]
+    live = can_win(probabilities)
+    left = live.sum(axis=1)
+    cells = groups[left == 1] * classes + live[left == 1].argmax(axis=1)
+    settled = np.bincount(cells, minlength=total * classes).reshape(total, classes)
+    numbers = np.unique(left[left > 1])
+    return settled, [_rows(probabilities, groups, live, np.flatnonzero(left == number)) for number in numbers]
+
+
+def can_win(probabilities: np.ndarray) -> np.ndarray:
+    """Which classes (N, C) of (M, N, C) no other class beats under every member.
+
+    Rounding keeps `>=` but may turn a lead of a last digit into a tie, which the lowest class wins: a lower class beats
+    a higher one where it is not behind, a higher one only where it leads by more than rounding can close.
+    """
+    by_class = np.ascontiguousarray(probabilities.transpose(2, 0, 1))
+    live = np.ones((len(by_class), by_class.shape[2]), dtype=bool)
+    for high in range(1, len(by_class)):
+        for low in range(high):
+            lead = by_class[low] - by_class[high]
+            live[high] &= lead.min(axis=0) < 0
+            live[low] &= lead.max(axis=0) >= -MARGIN
+    return live.T
+
+
+def _rows(probabilities: np.ndarray, groups: np.ndarray, live: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The chosen rows with the classes that can win in them, as `Open.from_rows` takes them."""
+    classes = np.nonzero(live[chosen])[1].reshape(len(chosen), -1)
+    shape = (len(probabilities), classes.shape[1])
+    rows = np.empty(len(chosen), [("cells", np.int32, shape[1:]), ("scores", probabilities.dtype, shape)])
+    rows["cells"] = groups[chosen, None] * live.shape[1] + classes
+    rows["scores"] = np.take_along_axis(probabilities[:, chosen], classes[None], axis=2).transpose(1, 0, 2)
+    return rows

@@ -34,7 +34,7 @@ class SearchSettings(Strict):
     """How the weights are chosen, on validation predictions only."""
 
     name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
-    metric: str = "accuracy"
+    metric: str = ""  # empty: accuracy, of segmentation dice_foreground
     method: Literal["grid", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = Field(default=0.1, gt=0, le=1)
     trials: int = Field(default=200, ge=1)  # of tpe and cmaes

@@ -143,7 +143,7 @@ def test_the_number_of_threads_does_not_matter(monkeypatch):
     members, truth = random_members(np.random.default_rng(7), count=4, samples=40, classes=3)
     found = []
     for cores, chunk in ((1, 7), (3, 10), (2, 100_000)):
-        monkeypatch.setattr("ensemble.grid._cores", lambda cores=cores: cores)
+        monkeypatch.setattr("ensemble.grid.cores", lambda cores=cores: cores)
         monkeypatch.setattr("ensemble.grid.CHUNK", chunk)
         found.append(search_weights(members, truth, metric="log_loss", step=0.1))
     assert found[0] == found[1] == found[2]
@@ -227,7 +227,7 @@ HALF = np.array([[0.5, 0.5], [0.1, 0.9]])
         ({"a": HALF}, [1, 1], {"metric": "roc_auc"}, "not defined on a truth"),
         ({"a": HALF}, [0, 1], {"metric": "acuracy"}, "one of accuracy, balanced_accuracy"),
         ({"a": HALF}, [0, 1], {"method": "gird"}, "one of grid, equal, best"),
-        ({"a": HALF}, [0, 1], {"task": "painting"}, "one of classification"),
+        ({"a": HALF}, [0, 1], {"task": "painting"}, "one of classification, segmentation"),
         ({"a": HALF}, [0, 1], {"step": 0.3}, "does not divide 1"),
         (dict.fromkeys("abcdefghij", HALF), [0, 1], {"step": 0.02}, "method greedy, tpe or cmaes"),
         (dict.fromkeys("abcdef", HALF), [0, 1], {"method": "optuna-grid"}, "1,771,561 points"),

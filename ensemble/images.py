@@ -1,0 +1,136 @@
+"""Members' probabilities of images beside the masks, reduced image by image to what weights can change.
+
+Images may differ in size; predictions on disk stay there, and a few images are in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from ensemble.cores import cores
+from ensemble.stack import require_probabilities
+from ensemble.undecided import Undecided, reduce_chunk
+from spine.member import Predictions, require_same
+from spine.problems import SpineError
+from spine.truth import MaskTruth
+
+__all__ = ["Images", "Masks", "reduce_images"]
+
+Masks = np.ndarray | Iterable[np.ndarray] | MaskTruth  # (N, H, W), or one (H, W) after the other
+
+
+@dataclass(frozen=True)
+class Images:
+    """One member's probabilities: `values[number]` for images of one size, `values[start:stop]` rows otherwise.
+
+    `sizes` are (height, width) of each image, `classes` the number of columns.
+    """
+
+    name: str
+    values: np.ndarray  # (N, H, W, C), or (pixels, C) with `offsets`
+    sizes: tuple[tuple[int, int], ...]
+    offsets: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, name: str, source: np.ndarray | Predictions) -> Images:
+        """From an array (N, H, W, C) or stored predictions; SpineError where it is neither."""
+        if isinstance(source, Predictions):
+            if source.task != "segmentation":
+                raise SpineError(f"the predictions of {name!r} are of {source.task}; give predictions of segmentation")
+            heights, widths = source.index["height"], source.index["width"]
+            sizes = tuple((int(height), int(width)) for height, width in zip(heights, widths, strict=True))
+            return cls(name, source.values, sizes, tuple(map(int, source.index["offset"])))
+        values = np.asarray(source)
+        if values.ndim != 4 or not values.size or values.shape[3] < 2:
+            raise SpineError(f"member {name!r} is {values.shape}; give probabilities (N, H, W, C), C >= 2 classes")
+        return cls(name, values, (values.shape[1:3],) * len(values))  # type: ignore[arg-type]
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return self.values.shape[-1]
+
+    def image(self, number: int) -> np.ndarray:
+        """Probabilities (H * W, C) of one image as float32, or float64 where they are stored so."""
+        if self.offsets is None:
+            pixels = self.values[number].reshape(-1, self.classes)
+        else:
+            height, width = self.sizes[number]
+            pixels = self.values[self.offsets[number] : self.offsets[number] + height * width]
+        pixels = pixels.astype(np.float64 if pixels.dtype == np.float64 else np.float32)
+        require_probabilities(f"{self.name}, image {number}", pixels, pixels.shape)
+        return pixels
+
+
+def reduce_images(members: Mapping[str, np.ndarray | Predictions], truth: Masks, per_image: bool) -> Undecided:
+    """The pixels, grouped by true class, or by image and true class where `per_image`.
+
+    SpineError on members that disagree in images or classes, and on masks that do not fit.
+    """
+    sources = _checked_members(members, truth)
+    count, classes = len(sources[0].sizes), sources[0].classes
+    groups = count * classes if per_image else classes
+
+    def reduce(numbered: tuple[int, np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        number, mask = numbered
+        first = number * classes if per_image else 0
+        probabilities = np.stack([source.image(number) for source in sources])
+        return reduce_chunk(probabilities, _checked_mask(mask, number, sources[0]) + first, groups)
+
+    return Undecided.from_chunks(_in_parallel(reduce, _numbered(truth, count)))
+
+
+def _checked_members(members: Mapping[str, np.ndarray | Predictions], truth: Masks) -> list[Images]:
+    stored = {name: source for name, source in members.items() if isinstance(source, Predictions)}
+    if stored:
+        require_same(stored)
+        name, predictions = next(iter(stored.items()))
+        if isinstance(truth, MaskTruth) and tuple(predictions.index["sample"]) != truth.samples:
+            raise SpineError(f"the predictions of {name!r} hold other samples than the truth; predict again")
+    sources = [Images.of(name, source) for name, source in members.items()]
+    for other in sources[1:]:
+        if (other.sizes, other.classes) != (sources[0].sizes, sources[0].classes):
+            raise SpineError(
+                f"{sources[0].name!r} and {other.name!r} disagree on the images' number, sizes or classes "
+                f"({sources[0].values.shape} and {other.values.shape}); predict all on the same images"
+            )
+    return sources
+
+
+def _numbered(truth: Masks, count: int) -> Iterator[tuple[int, np.ndarray]]:
+    """The masks with their numbers; SpineError where there are more or fewer than images."""
+    number = -1
+    for number, mask in enumerate(truth):
+        if number == count:
+            raise SpineError(f"the truth holds more masks than the members have images ({count})")
+        yield number, mask
+    if number + 1 != count:
+        raise SpineError(f"the truth holds {number + 1} masks, the members {count} images")
+
+
+def _checked_mask(mask: np.ndarray, number: int, images: Images) -> np.ndarray:
+    """The mask's classes (H * W,) int64."""
+    mask = np.asarray(mask)
+    if mask.shape != images.sizes[number] or mask.dtype.kind not in "iu":
+        raise SpineError(
+            f"mask {number} is {mask.dtype} {mask.shape}; give class indices of shape {images.sizes[number]}"
+        )
+    if mask.min() < 0 or mask.max() >= images.classes:
+        raise SpineError(
+            f"mask {number} lies in {mask.min()}..{mask.max()}; {images.classes} classes have indices "
+            f"0..{images.classes - 1}"
+        )
+    return mask.ravel().astype(np.int64)
+
+
+def _in_parallel(work, items):
+    """Results in order, a few items at a time, so that memory stays bounded."""
+    items = iter(items)
+    with ThreadPoolExecutor(cores()) as pool:
+        while batch := list(islice(items, 2 * cores())):
+            yield from pool.map(work, batch)
