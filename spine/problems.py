@@ -35,6 +35,12 @@ class Problem:
         if self.severity not in ("error", "warning"):
             raise ValueError(f"severity is {self.severity!r}; it is 'error' or 'warning'")
 
+    @classmethod
+    def from_error(cls, error: SpineError, path: Path, severity: str = "error") -> Problem:
+        """What an error says of a file, its message being `<path> <reason>; <advice>`, each in its place."""
+        reason, _, advice = str(error).removeprefix(str(path)).lstrip(": ").partition("; ")
+        return cls(str(path), reason, advice or "copy the file again, or leave it out", severity)
+
 
 def write_problems(problems: Iterable[Problem], path: Path) -> None:
     """Write the problems as CSV (path, reason, advice, severity), atomically; without any, an empty table."""

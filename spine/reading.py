@@ -70,7 +70,7 @@ class Images:
             try:
                 yield from item.read()
             except SpineError as error:
-                self.problems.append(_problem(item.path, error))
+                self.problems.append(Problem.from_error(error, item.path))
 
 
 def read_images(root: Path, kind: Kind = "auto", slices: int | None = None) -> Images:
@@ -148,7 +148,7 @@ class _Scan:
             self._take(path, kind)
         except SpineError as error:
             self.names.add(self.name(path))
-            self.problems.append(_problem(path, error))
+            self.problems.append(Problem.from_error(error, path))
 
     def _take(self, path: Path, kind: str) -> None:
         if kind == "unsupported" or self.kind not in ("auto", kind):
@@ -215,9 +215,3 @@ def _numbered(name: str, count: int) -> list[str]:
 def _read_pages(path: Path, names: list[str]) -> Iterator[Picture]:
     for name, pixels in zip(names, read_pages(path), strict=True):
         yield Picture(pixels, path, name)
-
-
-def _problem(path: Path, error: SpineError) -> Problem:
-    reason, _, advice = str(error).partition("; ")
-    reason = reason.removeprefix(str(path)).lstrip(": ")  # the table has a column for the path
-    return Problem(str(path), reason, advice or "copy the file again, or leave it out")

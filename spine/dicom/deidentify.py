@@ -53,9 +53,7 @@ def deidentify(source: Path, target: Path) -> list[Problem]:
             with quiet():
                 problems += _copy(path, target)
         except SpineError as error:
-            reason, _, advice = str(error).removeprefix(f"{path} ").rpartition("; ")
-            severity = "error" if kind_of(path) == "dicom" else "warning"
-            problems.append(Problem(str(path), reason, advice, severity))
+            problems.append(Problem.from_error(error, path, "error" if kind_of(path) == "dicom" else "warning"))
     return problems
 
 

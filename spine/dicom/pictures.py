@@ -92,14 +92,13 @@ def _of_patient(series: list[Series], slices: int) -> tuple[list[Wanted], list[P
 
 
 def _of_stacks(stacks: list[Series], slices: int) -> tuple[list[Wanted], list[Problem]]:
-    folder = str(stacks[0].slices[0].path.parent)
+    folder = stacks[0].slices[0].path.parent
     try:
         choice = choose_midsagittal(stacks, slices)
     except SpineError as error:
-        reason, _, advice = str(error).partition("; ")
-        return [], [Problem(folder, reason, advice)]
+        return [], [Problem.from_error(error, folder)]
     advice = "look at its pictures, and name its series so that T2 shows"
-    problems = [Problem(folder, choice.warning, advice, "warning")] if choice.warning else []
+    problems = [Problem(str(folder), choice.warning, advice, "warning")] if choice.warning else []
     return [Wanted(choice.series, one, choice.reason) for one in choice.slices], problems
 
 

@@ -88,8 +88,7 @@ def find_series(paths: Iterable[Path]) -> tuple[list[Series], list[Problem]]:
                 for key, found in _images(path):
                     groups[key].append(found)
         except SpineError as error:
-            reason, _, advice = str(error).removeprefix(f"{path} ").rpartition("; ")
-            problems.append(Problem(str(path), reason, advice))
+            problems.append(Problem.from_error(error, path))
         except _NoImageError as remark:
             problems.append(Problem(str(path), str(remark), "nothing, unless an image was expected", "warning"))
     series = [stack for group in groups.values() for stack in _stacks(group)]

@@ -43,6 +43,7 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
     then are in problems.csv all the same.
     """
     config = config if isinstance(config, DataConfig) else load_data_config(config)
+    _check_output(config)
     if config.phantom:
         from spine.phantom import generate
 
@@ -58,6 +59,15 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
             file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         write_json({**card, "problems": hash_file(listed)}, root / _CARD)
     return _result(config.output, listed, skipped=False)
+
+
+def _check_output(config: DataConfig) -> None:
+    for source in config.sources:
+        if config.output.resolve().is_relative_to(source.images.resolve()):
+            raise SpineError(
+                f"output {config.output} lies within {source.images}, the images of source {source.name}: the next "
+                "build would read its pictures as more images; choose another `output`"
+            )
 
 
 @contextmanager

@@ -168,6 +168,11 @@ def test_a_folder_that_no_build_wrote_is_not_replaced(source, tmp_path):
         build(_config(source))
 
 
+def test_a_dataset_within_its_own_source_is_refused(source):
+    with pytest.raises(SpineError, match=r"lies within .* the images of source mr"):
+        build(_config(source, output=source / "images" / "dataset"))
+
+
 def test_bad_input_is_listed_and_the_good_goes_on(source):
     images = source / "images"
     (images / "empty.png").write_bytes(b"")

@@ -1,4 +1,8 @@
-from spine.problems import Problem, print_problems, write_problems
+from pathlib import Path
+
+import pytest
+
+from spine.problems import Problem, SpineError, print_problems, write_problems
 
 
 def test_a_path_is_printed_whole_however_narrow_the_terminal(monkeypatch, capsys):
@@ -17,3 +21,10 @@ def test_nothing_is_printed_where_nothing_is_wrong(capsys):
 def test_no_problems_are_an_empty_table(tmp_path):
     write_problems([], tmp_path / "new" / "problems.csv")
     assert (tmp_path / "new" / "problems.csv").read_text().strip() == "path,reason,advice,severity"
+
+
+@pytest.mark.parametrize("path", [Path("/data/a.png"), Path("/data/Doe; Jane/a.png")])
+def test_an_error_of_a_file_is_parted_into_reason_and_advice(path):
+    problem = Problem.from_error(SpineError(f"{path} is empty (0 bytes); copy it again"), path)
+    assert problem == Problem(str(path), "is empty (0 bytes)", "copy it again", "error")
+    assert Problem.from_error(SpineError(f"{path}: no pixels"), path).reason == "no pixels"
