@@ -26,7 +26,7 @@ class Data(FitData):
 
     @classmethod
     def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Data:
-        """Read the splits of a dataset; SpineError where one is empty or the target is not there."""
+        """Read the splits of a dataset; SpineError where one is empty, or target, labels or weights do not fit."""
         from spine.inputs import bootstrap
 
         train, validation = (
@@ -35,6 +35,7 @@ class Data(FitData):
         )
         if settings.bootstrap != "none":
             train = bootstrap(train, seed, settings.bootstrap)
+        class_weights(settings.class_weights, train.values, train.labels)  # refused now, not when training starts
         return cls(train, validation, settings, seed)
 
     @property

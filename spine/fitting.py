@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,14 +75,16 @@ class Fitting(ABC):
         """Its checkpoints."""
         return Checkpoints(self.directory / "checkpoints")
 
-    def run(self) -> History:
+    def run(self, make_room: Callable[[], None] = lambda: None) -> History:
         """Run the phases from wherever an earlier run was killed; gives the history.
 
-        SpineError where the validation loss never was a number.
+        `make_room` is called once the network stands, just before the directory is read or written: settings that
+        cannot be trained cost no earlier member. SpineError where the validation loss never was a number.
         """
         keras.utils.set_random_seed(self.seed)
         with _precision(self.settings), strategy().scope():
             network = self.build(pretrained=True)
+            make_room()
             for phase in self.settings.phases:
                 self._run_phase(phase, network)
         history = self.checkpoints.history()

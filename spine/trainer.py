@@ -22,6 +22,7 @@ from spine.quiet import silence_tensorflow
 
 if TYPE_CHECKING:
     from spine.fitting import Fitting
+    from spine.history import History
 
 __all__ = ["command", "seed_of", "train_member"]
 
@@ -39,12 +40,12 @@ def train_member(
     manifest = Manifest.read(experiment.data)
     config_hash = experiment.member_hash(member, manifest.data_hash, manifest.splits_hash)
     directory = experiment.member_directory(member)
-    if _is_complete(directory, config_hash):
+    if Member.is_complete(directory, config_hash):
         return directory
-    _open_directory(directory, experiment, member, config_hash)
     silence_tensorflow()
     fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
-    _publish(fitting, experiment, config_hash)
+    history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
+    _publish(fitting, history, experiment, config_hash)
     fitting.checkpoints.clear()
     return directory
 
@@ -54,14 +55,11 @@ def seed_of(experiment: Experiment, member: str) -> int:
     return int(fingerprint([experiment.seed, member])[:7], 16)
 
 
-def _is_complete(directory: Path, config_hash: str) -> bool:
-    return (directory / "member.json").exists() and Member.open(directory).card.config_hash == config_hash
-
-
 def _open_directory(directory: Path, experiment: Experiment, member: str, config_hash: str) -> None:
-    """Make room for a training, or find the same one under way."""
+    """Make room for a training, or find the same one under way; what failed or lost its model begins afresh."""
     mark = directory / "training.json"
-    if not mark.exists() or read_json(mark)["config_hash"] != config_hash:
+    under_way = mark.exists() and read_json(mark)["config_hash"] == config_hash
+    if not under_way or (directory / "member.json").exists():
         (directory / "member.json").unlink(missing_ok=True)  # first: what is half gone is no member
         shutil.rmtree(directory, ignore_errors=True)
         only = experiment.model_copy(update={"members": {member: experiment.members[member]}})
@@ -70,10 +68,9 @@ def _open_directory(directory: Path, experiment: Experiment, member: str, config
     shutil.rmtree(directory / "model", ignore_errors=True)  # of a run killed before its member.json
 
 
-def _publish(fitting: Fitting, experiment: Experiment, config_hash: str) -> Member:
+def _publish(fitting: Fitting, history: History, experiment: Experiment, config_hash: str) -> Member:
     from spine.serving import package_versions
 
-    history = fitting.run()
     network = fitting.best_network()
     version = fitting.export(network)
     inputs, outputs = fitting.signature()

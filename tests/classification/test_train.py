@@ -1,6 +1,7 @@
 """Training one member: killed and resumed, skipped when complete, afresh when changed; and the member it leaves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from classification.model import base_of, build
 from classification.train import train
 from ensemble.predict import run as predict
 from spine.config import Experiment, load_experiment
+from spine.files import hash_directory
 from spine.history import History
 from spine.manifest import Manifest
 from spine.member import Member
@@ -145,6 +147,25 @@ def test_a_changed_setting_trains_afresh(folder, tmp_path):
     assert first.path == second.path
     assert first.card.config_hash != second.card.config_hash
     assert first.card.model_hash != second.card.model_hash
+
+
+@pytest.mark.parametrize(
+    "mistake", ["target=typo", "members.plain.class_weights={healthy: 1}", "members.plain.weights=typo.h5"]
+)
+def test_settings_that_cannot_be_trained_cost_no_earlier_member(folder, tmp_path, mistake):
+    directory = train(quick(folder, tmp_path), "plain")
+    before = hash_directory(directory)
+    with pytest.raises(SpineError):
+        train(quick(folder, tmp_path, mistake), "plain")
+    assert hash_directory(directory) == before
+
+
+def test_a_member_that_lost_its_model_is_trained_again(folder, tmp_path):
+    directory = train(quick(folder, tmp_path), "plain")
+    shutil.rmtree(directory / "model")
+    train(quick(folder, tmp_path), "plain")
+    assert Member.is_complete(directory, Member.open(directory).card.config_hash)
+    assert len(History.read(directory / "history.csv")) == 1
 
 
 def test_a_complete_member_is_left_as_it_is(experiment, trained):
