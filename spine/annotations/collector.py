@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from spine.annotations.sources import image_size
+from spine.annotations.sources import image_size, source_files
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.problems import Problem, SpineError
 
-__all__ = ["Collector", "need", "parse_json", "size_of", "texts"]
+__all__ = ["Collector", "need", "parse_json", "read_files", "size_of", "texts"]
 
 
 class Collector:
@@ -98,6 +98,21 @@ class Collector:
             return image_size(self._images / image) if self._images else None
         except SpineError:
             return None
+
+
+def read_files(
+    path: Path,
+    suffix: str,
+    labels: Collection[str] | None,
+    images: Path | None,
+    read: Callable[[Collector, Path, PurePath], Annotation],
+) -> Reading:
+    """The reading of a format of one file an image: `read` gives the annotation of a file in a folder below `path`."""
+    collector = Collector(labels, images)
+    for file, folder in source_files(path, suffix):
+        with collector.guard(file):
+            collector.add(file, read(collector, file, folder))
+    return collector.reading()
 
 
 def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from spine.annotations.collector import Collector, need, parse_json, size_of, texts
-from spine.annotations.sources import image_name, source_files, split_of
+from spine.annotations.collector import Collector, need, parse_json, read_files, size_of, texts
+from spine.annotations.sources import image_name, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.files import write_json
 
@@ -22,11 +22,7 @@ __all__ = ["read", "write"]
 
 def read(path: Path, *, labels: Collection[str] | None = None, images: Path | None = None) -> Reading:
     """Read a LabelMe JSON file, or all below a folder; folders named train, valid or test tell the split."""
-    collector = Collector(labels, images)
-    for file, folder in source_files(path, ".json"):
-        with collector.guard(file):
-            collector.add(file, _annotation(collector, file, folder))
-    return collector.reading()
+    return read_files(path, ".json", labels, images, _annotation)
 
 
 def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotation:

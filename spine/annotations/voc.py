@@ -12,9 +12,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from spine.annotations.collector import Collector, size_of
+from spine.annotations.collector import Collector, read_files, size_of
 from spine.annotations.safe_xml import child, child_text, integer, parse_xml, write_xml
-from spine.annotations.sources import image_name, source_files, split_of
+from spine.annotations.sources import image_name, split_of
 from spine.annotations.types import Annotation, Box, Reading, value_text
 
 __all__ = ["read", "write"]
@@ -22,11 +22,7 @@ __all__ = ["read", "write"]
 
 def read(path: Path, *, labels: Collection[str] | None = None, images: Path | None = None) -> Reading:
     """Read a VOC file, or all below a folder; folders named train, valid or test tell the split."""
-    collector = Collector(labels, images)
-    for file, folder in source_files(path, ".xml"):
-        with collector.guard(file):
-            collector.add(file, _annotation(collector, file, folder))
-    return collector.reading()
+    return read_files(path, ".xml", labels, images, _annotation)
 
 
 def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotation:
