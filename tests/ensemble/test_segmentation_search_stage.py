@@ -1,0 +1,84 @@
+"""The stage `spine search` for segmentation on a small experiment on disk."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensemble.predictions import read_split
+from ensemble.search import run, search_weights
+from spine.config import Experiment
+from spine.files import read_json
+from spine.manifest import Manifest
+from spine.member import Card, Member, Predictions
+from spine.privacy import patient_hash
+from spine.problems import SpineError
+from spine.truth import MaskTruth
+from tests.segmentation_on_disk import LABELS, experiment_of, write_masks
+
+MEMBERS = ("unet", "linknet", "fpn")
+
+
+@pytest.fixture
+def experiment(tmp_path) -> Experiment:
+    """Three members that see each mask through noise of their own; only validation is predicted."""
+    manifest = write_masks(tmp_path / "data")
+    experiment = experiment_of(tmp_path, {name: {} for name in MEMBERS})
+    truth = MaskTruth.of_segmentation(manifest, "validation", LABELS)
+    for seed, name in enumerate(MEMBERS):
+        store(experiment, name, truth, seed)
+    return experiment
+
+
+def store(experiment: Experiment, name: str, truth: MaskTruth, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    logits = np.concatenate([np.eye(3)[mask.ravel()] for mask in truth]) * 2
+    powers = np.exp(logits + random.normal(0, 1, logits.shape))
+    index = pd.DataFrame({"sample": truth.samples, "patient": truth.patients})
+    index[["height", "width"]] = truth.sizes
+    index["offset"] = [0, *np.cumsum([height * width for height, width in truth.sizes])[:-1]]
+    directory = experiment.member_directory(name)
+    Predictions.write(
+        directory / "predictions" / "validation",
+        (powers / powers.sum(axis=1, keepdims=True)).astype(np.float16),
+        index,
+        task="segmentation",
+        labels=truth.labels,
+        split="validation",
+        model_hash=name,
+        truth_hash=truth.hash,
+    )
+    Member.publish(directory, Card(name=name, task="segmentation", labels=truth.labels, model_hash=name))
+
+
+def test_it_writes_what_the_search_on_validation_finds(experiment):
+    paths = run(experiment)
+    assert [path.name for path in paths] == ["weights.json", "search.csv", "study.db"]
+    written = read_json(paths[0])
+    predictions = read_split(experiment, "validation")
+    truth = predictions.truth
+    arrays = [stored.values.astype(np.float64) for stored in predictions.stored.values()]
+    found = search_weights(predictions.stored, truth, "segmentation")
+    assert written["weights"] == found.weights
+    assert [written[key] for key in ("task", "metric", "score")] == ["segmentation", "dice_foreground", found.score]
+    called = sum(weight * array for weight, array in zip(found.weights.values(), arrays, strict=True)).argmax(axis=1)
+    true = np.concatenate([mask.ravel() for mask in truth])
+    dices = [2 * ((called == c) & (true == c)).sum() / ((called == c).sum() + (true == c).sum()) for c in (1, 2)]
+    assert written["score"] == pytest.approx(np.mean(dices))
+    assert written["score"] > max(written["singles"].values())
+    assert written["counts"] == {"samples": 4, "units": 4, "patients": 2}
+    patients = {Manifest.read(experiment.data).patient_of()[sample] for sample in truth.samples}
+    assert written["patients"]["searched"] == sorted(map(patient_hash, patients))
+    assert list(written["predictions"]) == list(MEMBERS)
+
+
+def test_what_is_unchanged_is_skipped(experiment):
+    before = [path.stat().st_mtime_ns for path in run(experiment)]
+    assert [path.stat().st_mtime_ns for path in run(experiment)] == before
+
+
+def test_predictions_of_another_truth_are_refused(experiment):
+    manifest = Manifest.read(experiment.data)
+    manifest.images["mask_sha256"] = "changed"
+    manifest.write()
+    with pytest.raises(SpineError, match="another truth"):
+        run(experiment)
