@@ -40,14 +40,15 @@ class Open:
 
     @classmethod
     def from_rows(cls, rows: np.ndarray) -> Open:
-        """Sort and merge rows, a structured array of `cells` (K,) and `scores` (M, K)."""
+        """Sort (in place) and merge rows, a structured array of `cells` (K,) and `scores` (M, K)."""
         as_bytes = rows.view(f"V{rows.itemsize}")  # sorts fast, and equal rows end up side by side
-        merged, times = np.unique(as_bytes, return_counts=True)
-        merged = merged.view(rows.dtype)
-        changes = (merged["cells"][1:] != merged["cells"][:-1]).any(axis=1)
-        bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(merged)]])
+        as_bytes.sort()
+        first = _starts(as_bytes[1:] != as_bytes[:-1])
+        times = np.diff(first, append=len(rows))
+        merged = rows[first] if len(first) < len(rows) else rows
+        starts = _starts((merged["cells"][1:] != merged["cells"][:-1]).any(axis=1))
         scores = np.ascontiguousarray(merged["scores"].transpose(1, 2, 0))
-        return cls(scores, times, bounds, merged["cells"][bounds[:-1]].astype(np.int64))
+        return cls(scores, times, np.append(starts, len(merged)), merged["cells"][starts].astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ def can_win(probabilities: np.ndarray) -> np.ndarray:
             live[high] &= lead.min(axis=0) < 0
             live[low] &= lead.max(axis=0) >= -MARGIN
     return live.T
+
+
+def _starts(changes: np.ndarray) -> np.ndarray:
+    """Where runs start, of n items between whose neighbours `changes` (n - 1,) tells a change."""
+    return np.append(0, np.flatnonzero(changes) + 1)
 
 
 def _rows(probabilities: np.ndarray, groups: np.ndarray, live: np.ndarray, chosen: np.ndarray) -> np.ndarray:
