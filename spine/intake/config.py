@@ -91,7 +91,7 @@ class DataConfig(Strict):
     name: str = Field(pattern=NAME)
     output: Path
     phantom: GeneratedStudies | None = None
-    sources: tuple[Source, ...] = Field(min_length=1)
+    sources: tuple[Source, ...]
     targets: Mapping[str, Target] = Field(default_factory=dict)  # none: every raw value under its own name
     crop: CropSettings | None = None
     splits: SplitSettings = SplitSettings()
@@ -99,6 +99,8 @@ class DataConfig(Strict):
     @field_validator("sources")
     @classmethod
     def _names_differ(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        if not sources:
+            raise ValueError("is empty; give one source or more")
         names = [source.name for source in sources]
         if len(set(names)) < len(names):
             raise ValueError(f"the sources' names are {names}; each has a name of its own")

@@ -306,7 +306,11 @@ def test_splits_do_not_change_with_the_salt(phantom, tmp_path, monkeypatch):
 def test_an_unknown_key_names_the_known(tmp_path):
     path = tmp_path / "data.yaml"
     path.write_text("name: a\noutput: b\nsources:\n  - {name: x, images: y, slice: 3}\n")
-    with pytest.raises(SpineError, match="slices"):
+    with pytest.raises(SpineError, match="slices") as error:
+        load_data_config(path)
+    assert len(str(error.value).splitlines()) == 2  # the one fault, and none that follows from it
+    path.write_text("name: a\noutput: b\nsources: []\n")
+    with pytest.raises(SpineError, match="sources: is empty"):
         load_data_config(path)
 
 
