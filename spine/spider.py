@@ -41,7 +41,7 @@ Grades = Mapping[tuple[str, str], Mapping[str, str]]  # (patient, level) -> name
 
 
 def read_release(
-    path: Path, slices: int | None, scratch: Path, gradings: str = "radiological_gradings.csv", min_area: int = 20
+    path: Path, slices: int | None, scratch: Path, *, gradings: str = "radiological_gradings.csv", min_area: int = 20
 ) -> Reading:
     """Annotations of the `slices` slices nearest the middle (None: every one) of each volume in `path`/masks.
 

@@ -18,7 +18,7 @@ from typing import Any
 from spine.annotations.types import Annotation, Box, Reading
 from spine.problems import SpineError
 
-__all__ = ["FORMATS", "Annotation", "Box", "Reading", "read_annotations", "write_annotations"]
+__all__ = ["FORMATS", "Annotation", "Box", "Reading", "check_options", "read_annotations", "write_annotations"]
 
 FORMATS: Mapping[str, str] = {
     "coco": "spine.annotations.coco",
@@ -37,7 +37,7 @@ _LISTS = ("box", "labels", "names", "targets")  # a text would be taken as a lis
 def read_annotations(format: str, path: Path | str, **options: Any) -> Reading:
     """Read a source in one of FORMATS; options as its `read` has them. SpineError on an unknown name or option."""
     read = _module(format).read
-    _check_options(format, read, options)
+    check_options(format, read, options)
     if options.get("images") is not None:
         options["images"] = Path(options["images"])
     return read(Path(path), **options)
@@ -46,7 +46,7 @@ def read_annotations(format: str, path: Path | str, **options: Any) -> Reading:
 def write_annotations(format: str, annotations: Iterable[Annotation], path: Path | str, **options: Any) -> None:
     """Write annotations in one of FORMATS; what a format cannot hold, its `write` says."""
     write = _module(format).write
-    _check_options(format, write, options)
+    check_options(format, write, options)
     write(annotations, Path(path), **options)
 
 
@@ -56,7 +56,8 @@ def _module(format: str) -> ModuleType:
     return import_module(FORMATS[format])
 
 
-def _check_options(format: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+def check_options(format: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """SpineError where options of a format are not keywords of its function, lack one, or are a text for a list."""
     parameters = inspect.signature(function).parameters.values()
     known = {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
     for name in options:

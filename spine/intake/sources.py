@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from spine.annotations import Annotation, Reading, read_annotations
+from spine.annotations import Annotation, Reading, check_options, read_annotations
 from spine.intake.config import AnnotationSource, Source
 from spine.intake.merge import Told, merge
 from spine.intake.records import Records
@@ -85,6 +85,7 @@ def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Readi
     if annotations.format == "spider":
         from spine.spider import read_release
 
+        check_options("spider", read_release, annotations.options)
         return read_release(annotations.path, source.slices, scratch / source.name, **annotations.options)
     images = source.images if source.images.is_dir() else source.images.parent
     return read_annotations(annotations.format, annotations.path, **{"images": images, **annotations.options})

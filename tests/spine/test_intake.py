@@ -314,6 +314,13 @@ def test_an_unknown_key_names_the_known(tmp_path):
         load_data_config(path)
 
 
+@pytest.mark.parametrize("format", ["spider", "coco"])
+def test_an_unknown_option_of_a_format_names_the_known(source, format):
+    annotations = [{"format": format, "path": source, "grading": "other.csv"}]
+    with pytest.raises(SpineError, match=f"'{format}' has no option 'grading'; its options are"):
+        build(_config(source, source={"annotations": annotations}))
+
+
 def test_a_crop_that_requires_an_unknown_target_is_refused(source):
     with pytest.raises(ValueError, match="the targets are degeneration"):
         _config(source, crop={"label": "disc", "require": "narrowing"})
