@@ -21,7 +21,7 @@ RESULTS = ("export", "evaluate", "report")  # the stages whose files a person op
 def run_all(experiment: Experiment, show: Show) -> list[Path]:
     """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths to open.
 
-    A dataset built with problems is used all the same: they are shown and stay in its problems.csv.
+    A dataset built with problems is used all the same: they are shown, and listed beside the dataset.
     """
     if experiment.build:
         build_data(experiment, show)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("spine", "classification", "ensemble")
-ALLOWED = {"spine": {"spine"}, "classification": {"classification", "spine"}, "ensemble": {"ensemble", "spine"}}
+TASKS = ("classification", "segmentation")
+PACKAGES = ("spine", *TASKS, "ensemble")
+ALLOWED = {"spine": {"spine"}, **{package: {package, "spine"} for package in (*TASKS, "ensemble")}}
 
 # Each heavy dependency has one home.
 HOMES = {
