@@ -63,7 +63,8 @@ class EpochProgress(keras.callbacks.Callback):
     def __init__(self, title: str, epochs: int, steps: int) -> None:
         super().__init__()
         self.title, self.epochs, self.steps = title, epochs, steps
-        self.progress = Progress(transient=True, console=Console(stderr=True))
+        console = Console(stderr=True)
+        self.progress = Progress(transient=True, console=console, disable=not console.is_terminal)
         self.task = self.progress.add_task(title, total=steps)
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
