@@ -8,19 +8,24 @@ from typing import Any
 from ensemble.judge.classification import Classifiers
 from ensemble.judge.rows import EQUAL, Contender, Contenders
 from ensemble.judge.segmentation import Segmenters
-from ensemble.predictions import read_split
+from ensemble.predictions import SplitPredictions, read_split
 from spine.config import Experiment
 from spine.files import read_json
 from spine.problems import SpineError
 
-__all__ = ["EQUAL", "JUDGES", "Contender", "Contenders", "read_contenders", "read_weights"]
+__all__ = ["EQUAL", "JUDGES", "Contender", "Contenders", "judge", "read_contenders", "read_weights"]
 
 JUDGES: dict[str, Any] = {"classification": Classifiers, "segmentation": Segmenters}  # task -> its Contenders
 
 
 def read_contenders(experiment: Experiment, split: str) -> Any:
     """Read the members' predictions of `split` and fuse them, equally and with the searched weights."""
-    return JUDGES[experiment.task].of(read_split(experiment, split), read_weights(experiment)["weights"])
+    return judge(experiment, read_split(experiment, split))
+
+
+def judge(experiment: Experiment, split: SplitPredictions) -> Any:
+    """The task's rows of a split that was read."""
+    return JUDGES[experiment.task].of(split, read_weights(experiment)["weights"])
 
 
 def read_weights(experiment: Experiment) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """The evaluate stage: one honest leaderboard of members, equal weights and the ensemble, on the test split.
 
-Repeated slices of one disc are averaged to a unit before anything is scored; intervals come from a bootstrap over
-patients, on the same resamples for every row. The best single member is the best on validation, since one chosen on
-the test split would be flattered by the choice.
+What a row is measured by is the task's (`ensemble.judge`); here is what every task shares. Intervals come from a
+bootstrap over patients, on the same resamples for every row. The best single member is the best on validation, since
+one chosen on the test split would be flattered by the choice.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble.contenders import Contender, Contenders, read_contenders, read_weights
+from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_contenders, read_weights
+from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
+from ensemble.predictions import read_split
 from ensemble.verdict import compare
 from spine import metrics
 from spine.config import Experiment
@@ -27,28 +30,31 @@ from spine.statistics import interval, patient_resamples
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["REPORTED", "leaderboard", "leaderboard_table", "read_metrics", "run"]
+__all__ = ["leaderboard", "read_metrics", "run"]
 
-REPORTED = (
-    *("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "recall", "f1"),
-    *("log_loss", "balanced_accuracy", "matthews", "brier"),
-)
-VERSION = 1  # of metrics.json: another one is computed afresh
+VERSION = 2  # of metrics.json: another one is computed afresh
 
 
 def run(experiment: Experiment) -> list[Path]:
-    """Write metrics.json and leaderboard.csv; SpineError where a test patient was seen before, unless allowed."""
+    """Write metrics.json, leaderboard.csv and the task's own tables; SpineError where a test patient was seen before.
+
+    Unless the experiment allows it: then the files say so.
+    """
     directory = experiment.evaluation_directory
-    paths = [directory / "metrics.json", directory / "leaderboard.csv"]
-    test = read_contenders(experiment, "test")
-    inputs_hash = _inputs_hash(experiment, test)
+    paths = [directory / name for name in ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)]
+    split = read_split(experiment, "test")
+    inputs_hash = _inputs_hash(experiment, split.truth.hash)
     if all(path.exists() for path in paths) and read_json(paths[0]).get("inputs_hash") == inputs_hash:
         return paths
-    overlap = find_overlap(test.patients, _sources(experiment))
+    overlap = find_overlap(split.truth.patients, _sources(experiment))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
+    test = judge(experiment, split)
     found = {**_evaluate(experiment, test, overlap), "inputs_hash": inputs_hash}
-    _write_csv(found, paths[1])
+    for path, table in zip(paths[2:], test.tables(), strict=True):
+        with atomic_file(path) as temporary:
+            table.to_csv(temporary, index=False)
+    write_leaderboard(found, paths[1])
     write_json(_finite(found), paths[0])
     return paths
 
@@ -66,39 +72,13 @@ def leaderboard(experiment: Experiment) -> Table:
     return leaderboard_table(read_metrics(experiment))
 
 
-def leaderboard_table(found: dict[str, Any]) -> Table:
-    """A compact table of metrics.json's rows: AUC and accuracy with intervals, and the rates."""
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
-    counts = found["counts"]
-    table = Table(
-        title=f"{escape(found['experiment'])}: {counts['patients']} test patients, {counts['units']} units, "
-        f"{found['bootstrap']['confidence'] * 100:g} % intervals over patients",
-        caption=escape(" ".join([*found["notes"], found["verdict"]])),
-        box=SIMPLE_HEAD,
-        padding=0,
-    )
-    for heading in ("", "weight", "AUC", "accuracy", "sens.", "spec.", "F1"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading), overflow="fold")
-    for row in found["rows"]:
-        values = [_with_interval(row["metrics"][name]) for name in ("roc_auc", "accuracy")]
-        values += [_number(row["metrics"][name]["value"]) for name in ("sensitivity", "specificity", "f1")]
-        weight = "" if row["weight"] is None else f"{row['weight']:.2f}"
-        table.add_row(escape(row["name"]), weight, *values, style="bold" if row["kind"] == "ensemble" else None)
-    return table
-
-
-def _inputs_hash(experiment: Experiment, test: Contenders) -> str:
+def _inputs_hash(experiment: Experiment, truth_hash: str) -> str:
     members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
     stored = [
         hash_directory(member.path / "predictions" / split) for member in members for split in ("validation", "test")
     ]
     settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
-    return fingerprint(
-        [stored, [m.card.model_dump() for m in members], read_weights(experiment), test.truth.hash, settings]
-    )
+    return fingerprint([stored, [m.card.model_dump() for m in members], read_weights(experiment), truth_hash, settings])
 
 
 def _sources(experiment: Experiment) -> dict[str, Patients]:
@@ -124,10 +104,12 @@ def _evaluate(experiment: Experiment, test: Contenders, overlap: Overlap) -> dic
         "split": "test",
         "headline": headline,
         "verdict": _verdict(test, comparisons),
-        "counts": _counts(test),
+        "units": test.UNITS,
+        "names": dict(test.names),
+        "counts": test.counts,
         "bootstrap": {**settings.model_dump(include={"resamples", "confidence"}), "seed": experiment.seed},
         "overlap": asdict(overlap),
-        "notes": overlap.notes,
+        "notes": [*overlap.notes, *test.notes],
         "search": {key: weights.get(key) for key in ("metric", "method", "step", "score")},
         "validation": validation,
         "best_on_validation": best.name,
@@ -143,54 +125,19 @@ def _verdict(test: Contenders, comparisons: list[dict[str, Any]]) -> str:
     return comparisons[0]["verdict"]
 
 
-def _counts(test: Contenders) -> dict[str, Any]:
-    classes = np.bincount(test.values, minlength=len(test.truth.labels)).tolist()
-    return {
-        "patients": len(set(test.patients)),
-        "units": len(test.values),
-        "rows": len(test.truth.samples),
-        "units_per_class": dict(zip(test.truth.labels, classes, strict=True)),
-    }
-
-
 def _scores(contenders: Contenders, metric: str) -> dict[str, float]:
-    function = metrics.metric(metric).function
-    return {row.name: float(function(contenders.values, row.probabilities)) for row in contenders.rows}
+    return {row.name: float(contenders.score(row, metric)) for row in contenders.rows}
 
 
 def _best(contenders: Contenders, scores: dict[str, float], metric: str) -> Contender:
     """The best member by `scores`, the first on a tie; an undefined score is the worst."""
-    sign = 1 if metrics.metric(metric).higher_is_better else -1
+    sign = 1 if metrics.metric(metric, contenders.TASK).higher_is_better else -1
     return max(contenders.members, key=lambda row: np.nan_to_num(sign * scores[row.name], nan=-np.inf))
 
 
 def _row(row: Contender, test: Contenders, draws: np.ndarray, confidence: float) -> dict[str, Any]:
-    found = {}
-    for name in REPORTED:
-        function = metrics.METRICS[name].function
-        found[name] = asdict(
-            interval(lambda w, f=function: f(test.values, row.probabilities, w), draws, confidence)  # type: ignore[misc]
-        )
-    confusion = metrics.confusion(test.values, row.probabilities).astype(int).tolist()
-    return {"name": row.name, "kind": row.kind, "weight": row.weight, "metrics": found, "confusion": confusion}
-
-
-def _write_csv(found: dict[str, Any], path: Path) -> None:
-    import pandas as pd
-
-    counts = {key: found["counts"][key] for key in ("patients", "units", "rows")}
-    rows = [
-        {key: row[key] for key in ("name", "kind", "weight")}
-        | counts
-        | {
-            name + suffix: value[key]
-            for name, value in row["metrics"].items()
-            for suffix, key in (("", "value"), ("_low", "low"), ("_high", "high"))
-        }
-        for row in found["rows"]
-    ]
-    with atomic_file(path) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
+    found = {name: asdict(interval(partial(test.score, row, name), draws, confidence)) for name in test.reported}
+    return {"name": row.name, "kind": row.kind, "weight": row.weight, "metrics": found, **test.details(row)}
 
 
 def _finite(value: Any) -> Any:
@@ -200,13 +147,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _with_interval(found: dict[str, Any]) -> str:
-    if found["low"] is None:
-        return _number(found["value"])
-    return f"{_number(found['value'])} ({found['low']:.2f}–{found['high']:.2f})"

@@ -18,25 +18,28 @@ from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
 from spine.serving import package_versions, publish_model
-from spine.truth import Truth
+from spine.truth import read_truth
 
 __all__ = ["PARITY", "FusedModel", "measure_parity", "run"]
 
 PARITY = 1e-5  # the largest difference allowed between the fused graph and the NumPy ensemble, both from float32
 PARITY_PICTURES = 8
+# Task -> what the ensemble gives besides its members' outputs, as `member.json` tells it.
+OUTPUTS = {"segmentation": {"mask": {"dtype": "int32", "shape": [None, None, None]}}}
 
 
 class FusedModel(tf.Module):
     """The weighted mean of members' SavedModels, each with its own preprocessing inside.
 
     `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` give
-    `probabilities` (N, C).
+    `probabilities` (N, C), of segmentation (N, H, W, C) and their argmax `mask` (N, H, W) int32.
     """
 
-    def __init__(self, models: list[Any], weights: list[float]) -> None:
+    def __init__(self, models: list[Any], weights: list[float], task: str = "classification") -> None:
         super().__init__()
         self.models = models
         self.weights = weights
+        self.task = task
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -50,7 +53,10 @@ class FusedModel(tf.Module):
 
     def _fuse(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = [model.signatures[signature](**inputs)["probabilities"] for model in self.models]
-        return {"probabilities": weighted_mean(outputs, self.weights)}
+        answer = {"probabilities": weighted_mean(outputs, self.weights)}
+        if self.task == "segmentation":
+            answer["mask"] = tf.argmax(answer["probabilities"], axis=-1, output_type=tf.int32)
+        return answer
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -75,7 +81,7 @@ def _publish(
 ) -> None:
     directory = experiment.ensemble_directory
     models = [load_model(member) for member in members]
-    fused = FusedModel(models, list(weights.values()))
+    fused = FusedModel(models, list(weights.values()), experiment.task)
     pictures = _some_pictures(experiment)
     parity: list[float] = []
     version = publish_model(
@@ -91,9 +97,12 @@ def measure_parity(saved: Path, models: list[Any], weights: list[float], picture
 
     Raises SpineError above `PARITY`.
     """
-    fused = np.concatenate(list(predict_pictures(tf.saved_model.load(str(saved)), pictures)))
-    outputs = [np.concatenate(list(predict_pictures(model, pictures))).astype(np.float64) for model in models]
-    difference = float(np.abs(fused - weighted_mean(outputs, weights)).max())
+    answers = [predict_pictures(model, pictures) for model in (tf.saved_model.load(str(saved)), *models)]
+    differences = [
+        np.abs(fused - weighted_mean([output.astype(np.float64) for output in outputs], weights)).max()
+        for fused, *outputs in zip(*answers, strict=True)
+    ]
+    difference = float(max(differences))
     if difference > PARITY:
         raise SpineError(
             f"the fused model differs from the members' weighted mean by {difference:.2e}, more than "
@@ -103,8 +112,7 @@ def measure_parity(saved: Path, models: list[Any], weights: list[float], picture
 
 
 def _some_pictures(experiment: Experiment) -> list[Path]:
-    manifest = Manifest.read(experiment.data)
-    truth = Truth.of_classification(manifest, "validation", experiment.target, experiment.labels)
+    truth = read_truth(experiment, Manifest.read(experiment.data), "validation")
     return list(truth.paths[:PARITY_PICTURES])
 
 
@@ -123,7 +131,7 @@ def _card(
         labels=experiment.labels,
         kind="ensemble",
         input=members[0].card.input,
-        outputs=members[0].card.outputs,
+        outputs={**members[0].card.outputs, **OUTPUTS.get(experiment.task, {})},
         versions=package_versions(),
         config_hash=config_hash,
         model_hash=Member.hash_model(version),

@@ -9,51 +9,35 @@ import numpy as np
 
 from ensemble.contenders import Contender, Contenders
 from spine import metrics
-from spine.statistics import Interval, delong, interval, mcnemar
+from spine.statistics import Interval, interval
 
-__all__ = ["LABELS", "compare", "p_value"]
-
-LABELS = {
-    "roc_auc": "AUC",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "matthews": "Matthews correlation",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-}
+__all__ = ["compare", "p_value"]
 
 
 def compare(
     contenders: Contenders, other: Contender, role: str, draws: np.ndarray, confidence: float, headline: str
 ) -> dict[str, Any]:
     """The ensemble against `other` (`role` says who that is) on the same units and the same resamples of patients."""
-    ensemble, truth = contenders.ensemble.probabilities, contenders.values
     differences = {
-        name: _difference(name, truth, ensemble, other.probabilities, draws, confidence)
-        for name in dict.fromkeys((headline, "accuracy"))
+        name: _difference(contenders, other, name, draws, confidence)
+        for name in dict.fromkeys((headline, *contenders.COMPARED))
     }
-    discordant = mcnemar(truth, metrics.predicted(ensemble), metrics.predicted(other.probabilities))
-    areas = _delong(truth, ensemble, other.probabilities)
+    tests = contenders.tests(other)
     found = {
         "against": other.name,
         "role": role,
-        "identical": bool(np.array_equal(ensemble, other.probabilities)),
+        "identical": contenders.identical(other),
         "differences": {name: asdict(difference) for name, difference in differences.items()},
-        "mcnemar": asdict(discordant),
-        "delong": areas,
+        **{test.key: test.found for test in tests},
     }
-    p_values = {"accuracy": f"exact McNemar {p_value(discordant.p)}"}
-    if areas:
-        p_values["roc_auc"] = f"DeLong {p_value(areas['p'])}"
+    p_values = {test.metric: test.found["p"] for test in tests if test.found}
+    labels = {test.metric: f"{test.label} {p_value(test.found['p'])}" for test in tests if test.found}
     whom = f"{role} ({other.name})" if other.kind == "member" else other.name
-    told = ", ".join(_told(name, one, p_values.get(name), confidence) for name, one in differences.items())
-    claim = _claim(whom, found, headline, confidence)
+    told = ", ".join(
+        _told(contenders.names[name], one, labels.get(name), confidence) for name, one in differences.items()
+    )
+    higher_is_better = metrics.metric(headline, contenders.TASK).higher_is_better
+    claim = _claim(whom, found, headline, higher_is_better, p_values.get(headline), confidence)
     return {**found, "verdict": f"{claim}." if found["identical"] else f"{claim}; {told}."}
 
 
@@ -64,22 +48,17 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def _difference(
-    name: str, truth: np.ndarray, first: np.ndarray, second: np.ndarray, draws: np.ndarray, confidence: float
-) -> Interval:
-    function = metrics.METRICS[name].function
-    return interval(lambda w: function(truth, first, w) - function(truth, second, w), draws, confidence)
+def _difference(contenders: Contenders, other: Contender, name: str, draws: np.ndarray, confidence: float) -> Interval:
+    def difference(weights: np.ndarray) -> Any:
+        return contenders.score(contenders.ensemble, name, weights) - contenders.score(other, name, weights)
+
+    return interval(difference, draws, confidence)
 
 
-def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float] | None:
-    """None where it does not apply: more than two classes, or fewer than two units of either."""
-    if first.shape[1] != 2 or np.bincount(truth, minlength=2).min() < 2:
-        return None
-    return asdict(delong(truth, first[:, 1], second[:, 1]))
-
-
-def _claim(whom: str, found: dict[str, Any], headline: str, confidence: float) -> str:
-    """A claim needs the interval over patients to leave out 0 and, where DeLong applies, its p to be small too.
+def _claim(
+    whom: str, found: dict[str, Any], headline: str, higher_is_better: bool, p: float | None, confidence: float
+) -> str:
+    """A claim needs the interval over patients to leave out 0 and, where the headline has a test, its p to be small.
 
     DeLong takes units for independent, the percentile interval is narrow on few patients: neither is enough alone.
     """
@@ -88,10 +67,10 @@ def _claim(whom: str, found: dict[str, Any], headline: str, confidence: float) -
         return f"The ensemble and {whom} predict the same"
     if not np.isfinite(difference.low):
         return f"Whether the ensemble is better than {whom} cannot be told on these patients"
-    better = "better" if (difference.value > 0) == metrics.METRICS[headline].higher_is_better else "worse"
+    better = "better" if (difference.value > 0) == higher_is_better else "worse"
     if not difference.excludes_zero:
         return f"No evidence that the ensemble is better than {whom}"
-    if found["delong"] and headline == "roc_auc" and not found["delong"]["p"] < 1 - confidence:
+    if p is not None and not p < 1 - confidence:
         return f"Weak evidence that the ensemble is {better} than {whom}: the interval leaves out 0, but p is not small"
     return f"The ensemble is {better} than {whom}"
 
@@ -99,4 +78,4 @@ def _claim(whom: str, found: dict[str, Any], headline: str, confidence: float) -
 def _told(name: str, found: Interval, p: str | None, confidence: float) -> str:
     bounds = f"{confidence * 100:g} % interval {found.low:+.3f} to {found.high:+.3f}"
     inside = bounds if np.isfinite(found.low) else "no interval"
-    return f"{LABELS[name]} {found.value:+.3f} ({'; '.join(filter(None, (inside, p)))})"
+    return f"{name} {found.value:+.3f} ({'; '.join(filter(None, (inside, p)))})"

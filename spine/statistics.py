@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap over patients, exact McNemar, DeLong.
+"""How sure a number is: bootstrap over patients, exact McNemar, DeLong, Wilcoxon.
 
 Discs of one patient are alike, so a patient, not a disc, is what the bootstrap draws. McNemar and DeLong treat every
 scored unit as independent: where a patient contributes many, their p-values are too small, and the interval over
@@ -19,12 +19,14 @@ __all__ = [
     "DeLong",
     "Interval",
     "McNemar",
+    "Wilcoxon",
     "bootstrap_interval",
     "delong",
     "delong_variance",
     "interval",
     "mcnemar",
     "patient_resamples",
+    "wilcoxon",
 ]
 
 
@@ -160,3 +162,28 @@ def _delong(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
     above = (ranks[:, positive] - rankdata(scores[:, positive], axis=1)) / n  # of a positive: negatives below it
     below = 1 - (ranks[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / m  # of a negative: positives above
     return above.mean(axis=1), np.atleast_2d(np.cov(above)) / m + np.atleast_2d(np.cov(below)) / n
+
+
+@dataclass(frozen=True)
+class Wilcoxon:
+    """How many pairs differ, in how many the first is higher, and the two-sided p of the signed ranks."""
+
+    differing: int
+    higher: int
+    p: float
+
+
+def wilcoxon(first: np.ndarray, second: np.ndarray) -> Wilcoxon:
+    """Signed-rank test of paired values (N,), one pair a patient, such as a patient's mean Dice by two models.
+
+    Pairs with a NaN are left out, and so are equal ones; p is 1 where no pair differs. (Wilcoxon 1945.)
+    """
+    from scipy import stats
+
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 1:
+        raise SpineError(f"the paired values are {first.shape} and {second.shape}; give (N,) twice")
+    differences = first - second
+    differences = differences[np.isfinite(differences) & (differences != 0)]
+    p = float(stats.wilcoxon(differences).pvalue) if len(differences) else 1.0
+    return Wilcoxon(len(differences), int((differences > 0).sum()), p)

@@ -2,6 +2,7 @@
 
     experiment = write_experiment(tmp_path)             # 3 members, 2 classes, trained and searched
     experiment = write_experiment(tmp_path, labels=("a", "b", "c"), members=("only",))
+    experiment = write_segmentation_experiment(tmp_path)   # masks of different sizes, predictions in float16
 
 Every patient has `slices` slices of each of two discs, so that repeated slices share a unit. Members see the
 truth through noise of their own: more noise, worse member.
@@ -19,13 +20,15 @@ import pandas as pd
 
 from ensemble.predictions import read_split
 from spine.config import Experiment, validate
-from spine.files import write_json
+from spine.files import hash_file, write_json
 from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
 from spine.member import Card, Member, Patients, Predictions
+from spine.pictures import write_mask, write_png16
 from spine.privacy import patient_hash, salt_id
-from spine.truth import Truth
+from spine.truth import MaskTruth, Truth
 
 LEVELS = ("L4/L5", "L5/S1")
+MASK_LABELS = ("background", "vertebra", "disc", "canal")
 PATIENTS = {"train": 4, "validation": 12, "test": 15}
 HISTORY = "phase,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate\n"
 
@@ -162,13 +165,116 @@ def hashes(manifest: Manifest, split: str) -> tuple[str, ...]:
     return tuple(sorted({patient_hash(patient_of[sample]) for sample in samples}))
 
 
-def write_weights(experiment: Experiment, weights: dict[str, float]) -> Path:
+def write_segmentation_experiment(
+    tmp_path: Path,
+    *,
+    members: Sequence[str] = ("unet", "fpn", "linknet"),
+    noise: Sequence[float] = (0.5, 0.6, 0.7),
+    patients: dict[str, int] | None = None,
+    spacings: Sequence[float | str] = (0.5, 1.0),
+    weights: dict[str, float] | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Experiment:
+    """Two images a patient, the second larger: a bone, a disc below it and a canal beside, in class indices 1, 2, 3.
+
+    `spacings` in mm are those of the first and second image, "" where unknown.
+    """
+    write_masks(
+        tmp_path / "data", {"train": 1, "validation": 4, "test": 6} if patients is None else patients, spacings, seed
+    )
+    raw = {
+        "name": "small",
+        "task": "segmentation",
+        "data": tmp_path / "data",
+        "labels": MASK_LABELS,
+        "runs": tmp_path / "runs",
+        "members": {name: {"encoder_weights": "none"} for name in members},
+        "search": {"metric": "dice_foreground"},
+        **settings,
+    }
+    experiment = validate(Experiment, raw, "the segmentation experiment on disk")
+    for index, name in enumerate(members):
+        write_segmenter(experiment, name, noise[index % len(noise)], seed + index)
+    write_weights(experiment, weights or {name: 1 / len(members) for name in members}, "dice_foreground")
+    return experiment
+
+
+def write_masks(root: Path, patients: dict[str, int], spacings: Sequence[float | str], seed: int) -> Manifest:
+    """Write pictures of 24 x 20 and 30 x 26 pixels whose grey levels tell the classes, and their masks."""
+    random = np.random.default_rng(seed)
+    images, splits = [], []
+    for patient, split in [(f"{split}{n:02d}", split) for split, count in patients.items() for n in range(count)]:
+        for number, (height, width) in enumerate(((24, 20), (30, 26))):
+            sample, mask = f"{patient}-{number}", np.zeros((height, width), np.uint8)
+            top, left = random.integers(2, 6, 2)
+            mask[top : top + 6, left : left + 7] = 1
+            mask[top + 6 : top + 9, left : left + 7] = 2
+            mask[top : top + 14, left + 9 : left + 12] = 3
+            write_mask(mask, root / "masks" / f"{sample}.png")
+            grey = 12000 * mask.astype(np.uint16) + random.integers(0, 4000, mask.shape).astype(np.uint16)
+            write_png16(grey, root / "images" / f"{sample}.png")
+            images.append(
+                {"sample": sample, "patient": patient, "height": height, "width": width}
+                | {"spacing_y": spacings[number], "spacing_x": spacings[number]}
+                | {"mask_sha256": hash_file(root / "masks" / f"{sample}.png")}
+            )
+            splits.append({"sample": sample, "split": split})
+    tables = [
+        pd.DataFrame(rows, columns=list(columns), dtype=object).fillna("")
+        for rows, columns in ((images, IMAGES), (splits, SPLITS))
+    ]
+    Manifest(root, images=tables[0], splits=tables[1], mask_labels=MASK_LABELS[1:]).write()
+    return Manifest.read(root)
+
+
+def write_segmenter(experiment: Experiment, name: str, noise: float, seed: int) -> Member:
+    """Publish a segmentation member with flat float16 predictions of validation and test: the truth through noise."""
+    manifest = Manifest.read(experiment.data)
+    directory = experiment.member_directory(name)
+    model_hash = write_model(directory, f"{name} {noise} {seed}")
+    for split in ("validation", "test"):
+        truth = MaskTruth.of_segmentation(manifest, split, experiment.labels)
+        values = np.concatenate([noisy_pixels(mask, len(truth.labels), noise, seed) for mask in truth])
+        index = pd.DataFrame({"sample": truth.samples, "patient": truth.patients})
+        index[["height", "width"]] = truth.sizes
+        pixels = index["height"] * index["width"]
+        Predictions.write(
+            directory / "predictions" / split,
+            values,
+            index.assign(offset=pixels.cumsum() - pixels),
+            task="segmentation",
+            labels=truth.labels,
+            split=split,
+            model_hash=model_hash,
+            truth_hash=truth.hash,
+        )
+    (directory / "history.csv").write_text(HISTORY.replace("accuracy", "dice_foreground") + history(seed))
+    card = Card(
+        name=name,
+        task="segmentation",
+        labels=experiment.labels,
+        model_hash=model_hash,
+        patients=Patients(salt=salt_id(), trained=hashes(manifest, "train"), stopped=hashes(manifest, "validation")),
+        details={"parameters": 1234},
+    )
+    return Member.publish(directory, card)
+
+
+def noisy_pixels(mask: np.ndarray, classes: int, noise: float, seed: int) -> np.ndarray:
+    """Probabilities (H * W, C) float16: the softmax of each pixel's one-hot truth plus Gaussian noise."""
+    random = np.random.default_rng([seed, int(mask.sum())])
+    powers = np.exp(4 * (np.eye(classes)[mask.ravel()] + random.normal(0, noise, (mask.size, classes))))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float16)
+
+
+def write_weights(experiment: Experiment, weights: dict[str, float], metric: str = "accuracy") -> Path:
     """Write weights.json as the search leaves it."""
     manifest = Manifest.read(experiment.data)
     path = experiment.ensemble_directory / "weights.json"
     content = {
         "weights": weights,
-        "metric": "accuracy",
+        "metric": metric,
         "method": "grid",
         "step": 0.1,
         "score": 0.9,

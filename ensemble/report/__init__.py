@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ensemble.contenders import read_contenders, read_weights
+from ensemble.contenders import read_weights
 from ensemble.evaluate import read_metrics
-from ensemble.report.page import Page, render, template
-from ensemble.report.plots import Figures
+from ensemble.report.classification import ClassificationEvidence
+from ensemble.report.page import Page, render, templates
+from ensemble.report.plots import Figures, shared_drawings
+from ensemble.report.segmentation import SegmentationEvidence
 from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, hash_file, read_json, write_json
 from spine.manifest import Manifest
 from spine.member import Member
 
-__all__ = ["run"]
+__all__ = ["EVIDENCE", "run"]
+
+# Task -> what its report shows: `of(page)`, `drawings(styles)`, `context()` and the name of its TEMPLATE.
+EVIDENCE: dict[str, Any] = {"classification": ClassificationEvidence, "segmentation": SegmentationEvidence}
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -25,9 +31,11 @@ def run(experiment: Experiment) -> list[Path]:
         if all(one.exists() for one in paths):
             return paths
     page = _page(experiment)
-    figures = Figures.draw(page.found, page.contenders, page.members)
+    evidence = EVIDENCE[experiment.task].of(page)
+    shared = shared_drawings(page.found, page.members, page.styles)
+    figures = Figures.draw({**evidence.drawings(page.styles), **shared})
     with atomic_file(path) as temporary:
-        temporary.write_text(render(page, figures), encoding="utf-8")
+        temporary.write_text(render(page, figures, evidence.TEMPLATE, evidence.context()), encoding="utf-8")
     pictures = figures.write(done.parent)
     write_json({"inputs_hash": inputs_hash, "figures": [picture.name for picture in pictures]}, done)
     return [path, *pictures]
@@ -38,7 +46,6 @@ def _page(experiment: Experiment) -> Page:
         experiment,
         read_metrics(experiment),
         read_weights(experiment),
-        read_contenders(experiment, "test"),
         {name: Member.open(experiment.member_directory(name)) for name in experiment.members},
         Manifest.read(experiment.data),
     )
@@ -50,5 +57,5 @@ def _inputs_hash(experiment: Experiment) -> str:
     manifest = Manifest.read(experiment.data)
     settings = experiment.model_dump(mode="json")
     return fingerprint(
-        [read_metrics(experiment), found, settings, manifest.data_hash, manifest.splits_hash, template()]
+        [read_metrics(experiment), found, settings, manifest.data_hash, manifest.splits_hash, templates()]
     )

@@ -4,56 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from typing import Any
 
 import numpy as np
 import yaml
 
-from ensemble.contenders import Contenders
 from ensemble.report.plots import Figures
-from ensemble.report.style import INK, styles_of
-from ensemble.report.worst import worst_cases
-from ensemble.verdict import LABELS, p_value
+from ensemble.report.style import INK, Style, styles_of
+from ensemble.verdict import p_value
 from spine.config import Experiment
 from spine.manifest import SPLIT_NAMES, Manifest
 from spine.member import Member
 from spine.serving import package_versions
 
-__all__ = ["Page", "render", "template"]
-
-COLUMNS = ("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "f1", "log_loss")
+__all__ = ["Page", "render", "templates"]
 
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page tells: metrics.json, weights.json, the test split, the members and the dataset."""
+    """All that the page tells: metrics.json, weights.json, the members and the dataset."""
 
     experiment: Experiment
     found: dict[str, Any]
     weights: dict[str, Any]
-    contenders: Contenders
     members: Mapping[str, Member]
     manifest: Manifest
 
-    @property
-    def splits(self) -> list[dict[str, Any]]:
-        """A row a split: patients, samples, and samples of each class, of those that have the target."""
-        values, patient_of = self.manifest.values(self.experiment.target), self.manifest.patient_of()
-        rows = []
-        for split in SPLIT_NAMES:
-            chosen = self.manifest.splits.loc[self.manifest.splits["split"] == split, "sample"]
-            samples = [sample for sample in chosen if sample in values]
-            classes = [sum(values[sample] == label for sample in samples) for label in self.experiment.labels]
-            patients = len({patient_of[sample] for sample in samples})
-            rows.append({"name": split, "patients": patients, "samples": len(samples), "classes": classes})
-        return rows
+    def samples_of_splits(self, known: set[str]) -> list[tuple[str, list[str]]]:
+        """Split -> its samples among the `known` ones, those with a truth."""
+        splits = self.manifest.splits
+        chosen = {name: splits.loc[splits["split"] == name, "sample"] for name in SPLIT_NAMES}
+        return [(name, [sample for sample in samples if sample in known]) for name, samples in chosen.items()]
+
+    def split_row(self, name: str, samples: list[str]) -> dict[str, Any]:
+        """A split's name, patients and samples."""
+        patient_of = self.manifest.patient_of()
+        return {"name": name, "patients": len({patient_of[sample] for sample in samples}), "samples": len(samples)}
+
+    @cached_property
+    def styles(self) -> dict[str, Style]:
+        """Row -> how figures draw it."""
+        return styles_of([(row["name"], row["kind"]) for row in self.found["rows"]])
 
     @property
     def colours(self) -> dict[str, str]:
         """Row -> CSS colour, as in the figures."""
-        styles = styles_of([(row.name, row.kind) for row in self.contenders.rows])
-        return {name: "currentColor" if style["color"] == INK else style["color"] for name, style in styles.items()}
+        colours = {name: style["color"] for name, style in self.styles.items()}
+        return {name: "currentColor" if colour == INK else colour for name, colour in colours.items()}
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -79,28 +78,30 @@ class Page:
         return yaml.safe_dump(self.experiment.model_dump(mode="json", exclude={"shared"}), sort_keys=False)
 
 
-def template() -> str:
-    """The text of the page's template."""
-    return (resources.files("ensemble.report") / "report.html").read_text("utf-8")
+def templates() -> dict[str, str]:
+    """File name -> text of the page's templates."""
+    files = [file for file in resources.files("ensemble.report").iterdir() if file.name.endswith(".html")]
+    return {file.name: file.read_text("utf-8") for file in sorted(files, key=lambda file: file.name)}
 
 
-def render(page: Page, figures: Figures) -> str:
+def render(page: Page, figures: Figures, template: str, context: Mapping[str, Any]) -> str:
     """The page's HTML; all text is escaped, figures are inline, nothing is fetched."""
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=DictLoader(templates())
+    )
     environment.filters |= {"number": _number, "signed": _signed, "p": _p}
-    return environment.from_string(template()).render(
+    return environment.get_template(template).render(
         page=page,
         found=page.found,
         weights=page.weights,
-        columns=COLUMNS,
-        names=LABELS,
+        names=page.found["names"],
+        ensemble=next(row for row in page.found["rows"] if row["kind"] == "ensemble"),
         # Drawn by us; matplotlib escapes the names within.
         figures={name: Markup(svg) for name, svg in figures.svg.items()},
-        cases=worst_cases(page.contenders),
-        errors=int(np.sum(page.contenders.ensemble.probabilities.argmax(axis=1) != page.contenders.values)),
+        **context,
     )
 
 

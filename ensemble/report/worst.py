@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ensemble.contenders import Contenders
-from spine.pictures import read_picture
-from spine.problems import SpineError
+from ensemble.judge.classification import Classifiers
+from ensemble.report.pixels import data_url, grey_picture
 
 __all__ = ["Case", "worst_cases"]
 
@@ -30,7 +28,7 @@ class Case:
     said: dict[str, float]  # row -> probability of the true class
 
 
-def worst_cases(contenders: Contenders, count: int = 8) -> list[Case]:
+def worst_cases(contenders: Classifiers, count: int = 8) -> list[Case]:
     """The units that the ensemble has wrong, the most confident error first; at most `count`."""
     probabilities = contenders.ensemble.probabilities
     called = probabilities.argmax(axis=1)
@@ -39,7 +37,7 @@ def worst_cases(contenders: Contenders, count: int = 8) -> list[Case]:
     return [_case(contenders, unit, int(called[unit])) for unit in order[:count]]
 
 
-def _case(contenders: Contenders, unit: int, called: int) -> Case:
+def _case(contenders: Classifiers, unit: int, called: int) -> Case:
     truth = contenders.truth
     units = np.array(truth.units)
     rows = np.flatnonzero(units == np.unique(units)[unit])
@@ -48,7 +46,7 @@ def _case(contenders: Contenders, unit: int, called: int) -> Case:
     return Case(
         sample=truth.samples[middle],
         slices=len(rows),
-        picture=_data_url(truth.paths[middle]),
+        picture=_picture(truth.paths[middle]),
         truth=truth.labels[right],
         called=truth.labels[called],
         probability=float(contenders.ensemble.probabilities[unit, called]),
@@ -56,16 +54,6 @@ def _case(contenders: Contenders, unit: int, called: int) -> Case:
     )
 
 
-def _data_url(path: Path) -> str:
-    import cv2
-
-    try:
-        pixels = read_picture(path, path.name).pixels.astype(np.float32)
-    except (SpineError, OSError):
-        return ""
-    low, high = np.percentile(pixels, [0.5, 99.5])
-    grey = np.clip((pixels - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
-    scale = LONGEST / max(grey.shape)
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    _, encoded = cv2.imencode(".png", cv2.resize(grey, None, fx=scale, fy=scale, interpolation=how))
-    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+def _picture(path: Path) -> str:
+    grey = grey_picture(path, LONGEST)
+    return "" if grey is None else data_url(grey)

@@ -7,7 +7,7 @@ import pytest
 
 from ensemble import evaluate
 from ensemble.contenders import read_contenders
-from ensemble.report.plots import calibration
+from ensemble.report.classification import calibration
 from ensemble.report.style import COLOURS, styles_of
 from ensemble.report.worst import worst_cases
 from spine.files import read_json

@@ -1,0 +1,1 @@
+"""How the rows of the leaderboard are measured, a module a task."""

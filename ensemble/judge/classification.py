@@ -1,0 +1,124 @@
+"""Classification's rows: probabilities a unit; repeated slices of one disc are averaged before anything is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, fusions, named_rows
+from ensemble.predictions import SplitPredictions
+from spine import metrics
+from spine.statistics import delong, mcnemar
+from spine.truth import Truth
+
+__all__ = ["Classified", "Classifiers"]
+
+NAMES = {
+    "roc_auc": "AUC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "matthews": "Matthews correlation",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
+REPORTED = (
+    *("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "recall", "f1"),
+    *("log_loss", "balanced_accuracy", "matthews", "brier"),
+)
+
+
+@dataclass(frozen=True)
+class Classified(Contender):
+    """What one row said of each unit, (U, C) float64."""
+
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Classifiers(Contenders[Classified]):
+    """All rows of one split, with the class (U,) of every unit."""
+
+    truth: Truth
+    values: np.ndarray
+
+    TASK = "classification"
+    UNITS = "units"
+    COMPARED = ("roc_auc", "accuracy")
+
+    @classmethod
+    def of(cls, split: SplitPredictions, weights: Mapping[str, float]) -> Classifiers:
+        """Average the slices of each unit, and fuse the members equally and by `weights`."""
+        members, values, patients = split.by_unit()
+        assert isinstance(split.truth, Truth)
+        said = [*members.values(), *fusions(members, weights)]
+        named = named_rows({name: weights[name] for name in members})
+        rows = tuple(Classified(*row, probabilities) for row, probabilities in zip(named, said, strict=True))
+        return cls(rows, split.truth, patients, values)
+
+    @staticmethod
+    def columns(labels: list[str]) -> list[Column]:
+        """AUC and accuracy with intervals, and the rates."""
+        rates = {"sensitivity": "sens.", "specificity": "spec.", "f1": "F1"}
+        return [
+            Column("roc_auc", "AUC", interval=True),
+            Column("accuracy", "accuracy", interval=True),
+            *(Column(metric, heading) for metric, heading in rates.items()),
+        ]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Metric -> how people call it."""
+        return NAMES
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The metrics of every row, in order."""
+        return REPORTED
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Patients, units, images, and units of each class."""
+        classes = np.bincount(self.values, minlength=len(self.truth.labels)).tolist()
+        return {
+            "patients": len(set(self.patients)),
+            "units": len(self.values),
+            "rows": len(self.truth.samples),
+            "units_per_class": dict(zip(self.truth.labels, classes, strict=True)),
+        }
+
+    def score(self, row: Classified, metric: str, weights: np.ndarray | None = None) -> Any:
+        """A metric of `spine.metrics` over the units."""
+        return metrics.metric(metric).function(self.values, row.probabilities, weights)
+
+    def identical(self, other: Classified) -> bool:
+        """Whether all probabilities are equal."""
+        return bool(np.array_equal(self.ensemble.probabilities, other.probabilities))
+
+    def tests(self, other: Classified) -> tuple[PairedTest, ...]:
+        """McNemar of the predicted classes, DeLong of the areas."""
+        first, second = self.ensemble.probabilities, other.probabilities
+        discordant = mcnemar(self.values, metrics.predicted(first), metrics.predicted(second))
+        return (
+            PairedTest("mcnemar", "accuracy", "exact McNemar", asdict(discordant)),
+            PairedTest("delong", "roc_auc", "DeLong", _delong(self.values, first, second)),
+        )
+
+    def details(self, row: Classified) -> dict[str, Any]:
+        """The confusion matrix: rows true, columns predicted classes."""
+        return {"confusion": metrics.confusion(self.values, row.probabilities).astype(int).tolist()}
+
+
+def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float] | None:
+    """None where it does not apply: more than two classes, or fewer than two units of either."""
+    if first.shape[1] != 2 or np.bincount(truth, minlength=2).min() < 2:
+        return None
+    return asdict(delong(truth, first[:, 1], second[:, 1]))

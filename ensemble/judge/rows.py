@@ -1,0 +1,139 @@
+"""The rows of the leaderboard: every member, equal weights and the searched ensemble; what every task's judge gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from ensemble.fuse import weighted_mean, without_zeros
+
+__all__ = ["EQUAL", "Column", "Contender", "Contenders", "PairedTest", "fusions", "named_rows"]
+
+EQUAL = "equal weights"  # with a space, so that no member can have the name
+Kind = Literal["member", "equal", "ensemble"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row; `weight` is a member's in the ensemble, else None. A task's own adds what it is measured by."""
+
+    name: str
+    kind: Kind
+    weight: float | None
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A test of the ensemble against another row: its name in metrics.json, the metric it is about, what it found.
+
+    `found` has a `p`; it is None where the test does not apply.
+    """
+
+    key: str
+    metric: str
+    label: str
+    found: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the printed leaderboard: a metric, its short heading, and whether its interval is shown."""
+
+    metric: str
+    heading: str
+    interval: bool = False
+
+
+Row = TypeVar("Row", bound=Contender)
+
+
+@dataclass(frozen=True)
+class Contenders(ABC, Generic[Row]):
+    """All rows of one split, the truth of its samples, and the patient (U,) of every unit that is scored once."""
+
+    rows: tuple[Row, ...]
+    truth: Any
+    patients: np.ndarray
+
+    TASK: ClassVar[str]
+    UNITS: ClassVar[str]  # what is scored once, in the plural
+    TABLES: ClassVar[tuple[str, ...]] = ()  # names of the evaluation's further CSV files
+    COMPARED: ClassVar[tuple[str, ...]]  # the metrics whose differences are told, the headline first
+
+    @property
+    def members(self) -> tuple[Row, ...]:
+        """The rows that are members, in the experiment's order."""
+        return tuple(row for row in self.rows if row.kind == "member")
+
+    @property
+    def equal(self) -> Row:
+        """The unweighted mean of all members."""
+        return next(row for row in self.rows if row.kind == "equal")
+
+    @property
+    def ensemble(self) -> Row:
+        """The searched ensemble."""
+        return next(row for row in self.rows if row.kind == "ensemble")
+
+    @staticmethod
+    @abstractmethod
+    def columns(labels: list[str]) -> list[Column]:
+        """The columns of the printed leaderboard."""
+
+    @property
+    @abstractmethod
+    def names(self) -> Mapping[str, str]:
+        """Metric -> how people call it, of all metrics that may be told."""
+
+    @property
+    @abstractmethod
+    def reported(self) -> tuple[str, ...]:
+        """The metrics of every row, in order."""
+
+    @property
+    @abstractmethod
+    def counts(self) -> dict[str, Any]:
+        """Patients, units and rows (images) of the split, and what else is counted."""
+
+    @abstractmethod
+    def score(self, row: Row, metric: str, weights: np.ndarray | None = None) -> Any:
+        """A metric of a row; with `weights` (R, U), how often each unit counts, R values."""
+
+    @abstractmethod
+    def identical(self, other: Row) -> bool:
+        """Whether the ensemble says the same as `other` of every unit."""
+
+    @abstractmethod
+    def tests(self, other: Row) -> tuple[PairedTest, ...]:
+        """Paired tests of the ensemble against `other`."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of how this split was measured."""
+        return []
+
+    def details(self, row: Row) -> dict[str, Any]:
+        """What metrics.json also holds of a row."""
+        return {}
+
+    def tables(self) -> list[pd.DataFrame]:
+        """The content of `TABLES`."""
+        return []
+
+
+def named_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | None]]:
+    """Name, kind and weight of every row of members with these weights, in the leaderboard's order."""
+    members: list[tuple[str, Kind, float | None]] = [(name, "member", float(weights[name])) for name in weights]
+    return [*members, (EQUAL, "equal", None), ("ensemble", "ensemble", None)]
+
+
+def fusions(members: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of all members, and their weighted mean without those of weight 0, from float64 (..., C)."""
+    equal = weighted_mean(list(members.values()), [1 / len(members)] * len(members))
+    kept = without_zeros({name: weights[name] for name in members})
+    return equal, weighted_mean([members[name] for name in kept], list(kept.values()))

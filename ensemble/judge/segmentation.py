@@ -1,0 +1,253 @@
+"""Segmentation's rows: pixel counts of every image, found in one pass over the stored predictions, and surfaces in mm.
+
+Pixels are pooled over the split unless a name says `per_image`; `foreground` is the mean over all classes but the
+background, `all` over all; `dice.disc` is that of one class. A Hausdorff distance is the mean over the images in
+which both outlines are there; where one is missing, the surface distance score is 0 and the image is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.images import Images
+from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, fusions, named_rows
+from ensemble.predictions import SplitPredictions
+from spine.metrics import segmentation as metrics
+from spine.metrics.surface import TOLERANCE, surface_scores
+from spine.progress import track
+from spine.statistics import wilcoxon
+from spine.truth import MaskTruth
+
+__all__ = ["Segmented", "Segmenters", "call_image", "disagreement"]
+
+RATES: dict[str, Callable[..., Any]] = {
+    "dice": metrics.dice,
+    "iou": metrics.iou,
+    "precision": metrics.precision,
+    "recall": metrics.recall,
+}
+SURFACES = ("hausdorff_95_mm", "surface_dice")  # in the order of `surface_scores`
+NAMES = {
+    "dice_foreground": "Dice, foreground",
+    "iou_foreground": "IoU, foreground",
+    "dice_foreground_per_image": "Dice, foreground, mean over images",
+    "iou_foreground_per_image": "IoU, foreground, mean over images",
+    "dice_all": "Dice with background",
+    "iou_all": "IoU with background",
+    "dice_all_per_image": "Dice with background, mean over images",
+    "iou_all_per_image": "IoU with background, mean over images",
+    "pixel_accuracy": "pixel accuracy",
+    "precision_foreground": "precision, foreground",
+    "recall_foreground": "recall, foreground",
+}
+NAMES_OF_A_CLASS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "precision": "precision",
+    "recall": "recall",
+    "hausdorff_95_mm": "Hausdorff 95 %, mm",
+    "surface_dice": f"surface distance score at {TOLERANCE:g} mm",
+}
+CHUNK = 2**18  # pixels that are fused at a time: memory stays bounded however large an image is
+
+
+@dataclass(frozen=True)
+class Segmented(Contender):
+    """How one row did: counts (N, C, 3) as `spine.metrics.segmentation` has them, and surface scores (N, C - 1, 2).
+
+    Surface scores are NaN for images without a spacing.
+    """
+
+    counts: np.ndarray
+    surfaces: np.ndarray
+
+
+@dataclass(frozen=True)
+class Segmenters(Contenders[Segmented]):
+    """All rows of one split; `disagreements` (N,) are the shares of pixels that members call differently."""
+
+    truth: MaskTruth
+    disagreements: np.ndarray
+
+    TASK = "segmentation"
+    UNITS = "images"
+    TABLES = ("images.csv",)
+    COMPARED = ("dice_foreground", "iou_foreground")
+
+    @classmethod
+    def of(cls, split: SplitPredictions, weights: Mapping[str, float]) -> Segmenters:
+        """Count every image once; one image is in memory at a time."""
+        truth = split.truth
+        assert isinstance(truth, MaskTruth)
+        sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
+        measured = [
+            _measure(mask, call_image(sources, weights, number), truth.spacings[number], len(truth.labels))
+            for number, mask in enumerate(track(truth, "judging images", len(truth)))
+        ]
+        counts, surfaces, disagreements = (np.stack(found) for found in zip(*measured, strict=True))
+        rows = tuple(
+            Segmented(*row, counts[:, number], surfaces[:, number])
+            for number, row in enumerate(named_rows({name: weights[name] for name in split.stored}))
+        )
+        return cls(rows, truth, np.array(truth.patients), disagreements)
+
+    @staticmethod
+    def columns(labels: list[str]) -> list[Column]:
+        """Dice and IoU of the foreground with intervals, and every class's Dice."""
+        return [
+            Column("dice_foreground", "foreground Dice", interval=True),
+            Column("iou_foreground", "foreground IoU", interval=True),
+            *(Column(f"dice.{label}", label) for label in labels[1:]),
+        ]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Metric -> how people call it, those of single classes included."""
+        of_classes = {
+            f"{rate}.{label}": f"{name} of {label}"
+            for rate, name in NAMES_OF_A_CLASS.items()
+            for label in self.truth.labels
+        }
+        return {**NAMES, **of_classes}
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The metrics of the foreground, then of every class, then of its surface where a spacing is known."""
+        labels = self.truth.labels
+        of_classes = [f"{rate}.{label}" for rate in RATES for label in labels]
+        of_surfaces = [f"{name}.{label}" for name in SURFACES for label in labels[1:]] if any(self._spaced) else []
+        return (*NAMES, *of_classes, *of_surfaces)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Patients and images, those with a spacing, and the images on which a row misses or invents a class."""
+        return {
+            "patients": len(set(self.patients)),
+            "units": len(self.truth),
+            "rows": len(self.truth),
+            "with_spacing": sum(self._spaced),
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """Which images have no spacing, so that no distances in mm are known."""
+        known, images = sum(self._spaced), len(self.truth)
+        if known == images:
+            return []
+        if not known:
+            return ["Surface distances were left out: the dataset's images.csv knows no pixel spacing."]
+        return [f"Surface distances are those of {known} of {images} images: the others' pixel spacing is unknown."]
+
+    def score(self, row: Segmented, metric: str, weights: np.ndarray | None = None) -> Any:
+        """A metric by one of `names`."""
+        name, _, label = metric.partition(".")
+        if label and name in SURFACES:
+            return _mean_of(row.surfaces[:, self.truth.labels.index(label) - 1, SURFACES.index(name)], weights)
+        if label:
+            return RATES[name](row.counts, weights)[..., self.truth.labels.index(label)]
+        return FUNCTIONS[name](row.counts, weights)
+
+    def identical(self, other: Segmented) -> bool:
+        """Whether every image has the same counts."""
+        return bool(np.array_equal(self.ensemble.counts, other.counts))
+
+    def tests(self, other: Segmented) -> tuple[PairedTest, ...]:
+        """Wilcoxon's signed ranks of the patients' mean Dice."""
+        found = wilcoxon(self.dice_of_patients(self.ensemble), self.dice_of_patients(other))
+        return (PairedTest("wilcoxon", "dice_foreground", "Wilcoxon over patients", asdict(found)),)
+
+    def dice_of_patients(self, row: Segmented) -> np.ndarray:
+        """Mean over each patient's images of the foreground's Dice, patients in sorted order."""
+        return pd.Series(_dice_of_images(row)).groupby(self.patients).mean().to_numpy()
+
+    def details(self, row: Segmented) -> dict[str, Any]:
+        """Images on which exactly one of truth and prediction holds a class, so that an outline is missing."""
+        there = row.counts[:, 1:, 1:] > 0  # predicted, true
+        missing = (there[..., 0] != there[..., 1]).sum(axis=0).tolist()
+        return {"missing_outlines": dict(zip(self.truth.labels[1:], missing, strict=True))}
+
+    def tables(self) -> list[pd.DataFrame]:
+        """images.csv: a line a row and image."""
+        return [pd.concat([self._table(row) for row in self.rows], ignore_index=True)]
+
+    def _table(self, row: Segmented) -> pd.DataFrame:
+        labels, rates = self.truth.labels, metrics.RATES["dice"](row.counts)
+        table = pd.DataFrame({"sample": self.truth.samples, "patient": self.patients, "name": row.name})
+        table["disagreement"] = self.disagreements
+        table["dice_foreground"] = _dice_of_images(row)
+        table[[f"dice.{label}" for label in labels]] = rates
+        for index, name in enumerate(SURFACES):
+            table[[f"{name}.{label}" for label in labels[1:]]] = row.surfaces[..., index]
+        return table
+
+    @property
+    def _spaced(self) -> list[bool]:
+        return [spacing is not None for spacing in self.truth.spacings]
+
+
+def call_image(sources: Mapping[str, Images], weights: Mapping[str, float], number: int) -> np.ndarray:
+    """The class (R, H, W) uint8 that every row gives to each pixel of one image.
+
+    Rows are as `named_rows` has them: members, equal weights, ensemble.
+    """
+    outputs = {name: source.image(number) for name, source in sources.items()}
+    height, width = next(iter(sources.values())).sizes[number]
+    starts = range(0, height * width, CHUNK)
+    called = [_call({name: rows[start : start + CHUNK] for name, rows in outputs.items()}, weights) for start in starts]
+    return np.concatenate(called, axis=1).reshape(-1, height, width)
+
+
+def disagreement(called: np.ndarray) -> np.ndarray:
+    """Share (H, W) of members that call a pixel otherwise than most of them, of their classes (M, H, W)."""
+    votes = np.stack([(called == label).sum(axis=0) for label in range(int(called.max()) + 1)])
+    return 1 - votes.max(axis=0) / len(called)
+
+
+def _call(outputs: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+    members = {name: np.asarray(rows, dtype=np.float64) for name, rows in outputs.items()}
+    return np.stack([said.argmax(axis=1) for said in (*members.values(), *fusions(members, weights))]).astype(np.uint8)
+
+
+def _measure(
+    mask: np.ndarray, called: np.ndarray, spacing: tuple[float, float] | None, classes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts (R, C, 3), surface scores (R, C - 1, 2) and the share of pixels on which members differ, of one image."""
+    counts = np.stack([metrics.count(mask, one, classes) for one in called])
+    surfaces = np.full((len(called), classes - 1, len(SURFACES)), np.nan)
+    if spacing is not None:
+        surfaces = np.stack([surface_scores(mask, one, spacing, classes) for one in called])
+    members = called[:-2]
+    return counts, surfaces, (members != members[0]).any(axis=0).mean()
+
+
+def _mean_of(values: np.ndarray, weights: np.ndarray | None) -> Any:
+    """Mean over images (N,) of what is finite; NaN where nothing is."""
+    known = np.isfinite(values)
+    weights = np.ones(len(values)) if weights is None else weights
+    with np.errstate(invalid="ignore"):
+        return (weights @ np.where(known, values, 0)) / (weights @ known)
+
+
+def _mean_over_classes(counts: np.ndarray, weights: np.ndarray | None = None, *, rate: str) -> Any:
+    """Mean of a pooled rate over the foreground classes of which it is defined."""
+    rates = RATES[rate](counts, weights)[..., 1:]
+    defined = ~np.isnan(rates)
+    with np.errstate(invalid="ignore"):
+        return np.where(defined, rates, 0).sum(axis=-1) / defined.sum(axis=-1)
+
+
+def _dice_of_images(row: Segmented) -> np.ndarray:
+    """The foreground's Dice (N,) of each image; NaN where truth and prediction hold background alone."""
+    return metrics.mean_over_pixels(row.counts[:, None], rate="dice", first=1)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: metric.function for name, metric in metrics.METRICS.items()},
+    **{f"{rate}_foreground": partial(_mean_over_classes, rate=rate) for rate in ("precision", "recall")},
+}

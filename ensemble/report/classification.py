@@ -1,0 +1,167 @@
+"""What the report shows of classification: curves, confusion matrices, calibration, the most confident errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ensemble.contenders import read_contenders
+from ensemble.judge.classification import Classifiers
+from ensemble.report.page import Page
+from ensemble.report.plots import SQUARE, WIDE, Drawing, intervals
+from ensemble.report.style import GREY, Style, new_figure
+from ensemble.report.worst import worst_cases
+
+__all__ = ["ClassificationEvidence", "calibration"]
+
+COLUMNS = ("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "f1", "log_loss")
+
+
+@dataclass(frozen=True)
+class ClassificationEvidence:
+    """The test split's units as all rows see them."""
+
+    page: Page
+    contenders: Classifiers
+
+    TEMPLATE = "classification.html"
+
+    @classmethod
+    def of(cls, page: Page) -> ClassificationEvidence:
+        """Read what the members said of the test split."""
+        return cls(page, read_contenders(page.experiment, "test"))
+
+    def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
+        """The task's figures by name."""
+        contenders, found = self.contenders, self.page.found
+        return {
+            "interval_auc": partial(intervals, found, styles, "roc_auc"),
+            "interval_accuracy": partial(intervals, found, styles, "accuracy"),
+            "roc": partial(_curves, contenders, styles, _roc, "false positive rate", "true positive rate"),
+            "precision_recall": partial(_curves, contenders, styles, _precision_recall, "recall", "precision"),
+            "calibration": partial(_calibration, contenders, styles),
+            "confusion": partial(_confusion, found, "ensemble"),
+            "confusion_members": partial(_confusion, found, "member"),
+        }
+
+    def context(self) -> dict[str, Any]:
+        """What the template shows besides the page and its figures."""
+        called = self.contenders.ensemble.probabilities.argmax(axis=1)
+        return {
+            "columns": COLUMNS,
+            "cases": worst_cases(self.contenders),
+            "errors": int(np.sum(called != self.contenders.values)),
+            "splits": self._splits(),
+        }
+
+    def _splits(self) -> list[dict[str, Any]]:
+        """A row a split: patients, samples, and samples of each class, of those that have the target."""
+        experiment, manifest = self.page.experiment, self.page.manifest
+        values = manifest.values(experiment.target)
+        rows = []
+        for name, samples in self.page.samples_of_splits(set(values)):
+            classes = [sum(values[sample] == label for sample in samples) for label in experiment.labels]
+            rows.append({**self.page.split_row(name, samples), "classes": classes})
+        return rows
+
+
+def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean stated confidence and share that is right, a pair a bin of (nearly) equal counts.
+
+    Two classes: the positive class's probability and how often it is true. More: the predicted class's. Unless
+    `bins` is given, there is one for every ten units, 10 at most.
+    """
+    if probabilities.shape[1] == 2:
+        stated, right = probabilities[:, 1], truth == 1
+    else:
+        stated, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    parts = np.array_split(np.argsort(stated, kind="stable"), bins or min(max(len(stated) // 10, 1), 10))
+    return np.array([stated[part].mean() for part in parts]), np.array([right[part].mean() for part in parts])
+
+
+def _curves(contenders: Classifiers, styles: dict[str, Style], curve: Any, horizontal: str, vertical: str) -> Any:
+    with new_figure(SQUARE, SQUARE + 0.17 * -(-len(contenders.rows) // 2)) as (figure, axis):
+        for row in contenders.rows:
+            x, y = curve(contenders.values, row.probabilities)
+            axis.plot(x, y, label=row.name, clip_on=False, **styles[row.name])
+        axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=horizontal, ylabel=vertical, aspect="equal")
+        if curve is _roc:
+            axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, alpha=0.6)
+        figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def _one_against_rest(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The positive class, or every class against the rest pooled (micro average)."""
+    if probabilities.shape[1] == 2:
+        return truth == 1, probabilities[:, 1]
+    return np.eye(probabilities.shape[1], dtype=bool)[truth].ravel(), probabilities.ravel()
+
+
+def _roc(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.metrics import roc_curve
+
+    positive, score = _one_against_rest(truth, probabilities)
+    if positive.all() or not positive.any():
+        return np.array([]), np.array([])
+    return roc_curve(positive, score)[:2]
+
+
+def _precision_recall(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.metrics import precision_recall_curve
+
+    positive, score = _one_against_rest(truth, probabilities)
+    if not positive.any():
+        return np.array([]), np.array([])
+    precision, recall, _ = precision_recall_curve(positive, score)
+    return recall, precision
+
+
+def _calibration(contenders: Classifiers, styles: dict[str, Style]) -> Any:
+    binary = len(contenders.truth.labels) == 2
+    with new_figure(SQUARE, SQUARE + 0.17) as (figure, axis):
+        axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, alpha=0.6)
+        for row in (contenders.equal, contenders.ensemble):
+            stated, right = calibration(contenders.values, row.probabilities)
+            axis.plot(stated, right, marker="o", markersize=4, label=row.name, **styles[row.name])
+        what = f"probability of {contenders.truth.labels[-1]}" if binary else "probability of the predicted class"
+        axis.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel=what, ylabel="share that is true", aspect="equal")
+        figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def _confusion(found: dict[str, Any], kind: str) -> Any:
+    rows = [row for row in found["rows"] if row["kind"] == kind]
+    columns = min(len(rows), 2)
+    side = SQUARE if kind == "ensemble" else WIDE / 2
+    lines = -(-len(rows) // columns)
+    with new_figure(side * columns, side * lines, columns, lines, squeeze=False) as (figure, axes):
+        for axis, row in zip(axes.flat, rows, strict=False):
+            _matrix(axis, np.array(row["confusion"]), found["labels"], small=kind == "member")
+            if kind == "member":
+                axis.set_title(row["name"])
+        for axis in list(axes.flat)[len(rows) :]:
+            axis.set_visible(False)
+    return figure
+
+
+def _matrix(axis: Any, counts: np.ndarray, labels: list[str], small: bool) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    # From transparent to blue: the ground of the page shows through in light and dark.
+    blues = LinearSegmentedColormap.from_list("blues", [(0.27, 0.47, 0.67, 0.04), (0.27, 0.47, 0.67, 0.75)])
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axis.pcolormesh(share, cmap=blues, vmin=0, vmax=1, edgecolors=GREY, linewidth=0.4)
+    for (true, called), count in np.ndenumerate(counts):
+        text = f"{count}" if small else f"{count}\n{100 * share[true, called]:.0f} %"
+        axis.text(called + 0.5, true + 0.5, text, ha="center", va="center", fontsize=9 if small else 11)
+    places = np.arange(len(labels)) + 0.5
+    axis.set_xticks(places, labels, rotation=0 if len(labels) < 4 else 45, fontsize=7 if small else 9)
+    axis.set_yticks(places, labels, rotation=90, va="center", fontsize=7 if small else 9)
+    axis.set(xlabel="predicted", ylabel="true", aspect="equal")
+    axis.invert_yaxis()
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)

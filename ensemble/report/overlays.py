@@ -1,0 +1,80 @@
+"""Test images as all rows see them: which are shown, and each as input, truth, rows and disagreement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.images import Images
+from ensemble.judge.segmentation import call_image, disagreement
+from ensemble.predictions import SplitPredictions
+from ensemble.report.pixels import grey_picture, heat, outlined, overlay
+
+__all__ = ["SeenImage", "choose", "see_image", "worst"]
+
+LONGEST = 300  # pixels of a picture's longer side in the page
+TYPICAL, WORST = 2, 3  # rows of the grid
+
+
+@dataclass(frozen=True)
+class SeenImage:
+    """One test image: `columns` are pictures (RGB, or grey) by heading; `dice` is every row's over its foreground."""
+
+    sample: str
+    columns: dict[str, np.ndarray]
+    dice: dict[str, float | None]  # None where truth and prediction hold background alone
+    disagreement: float
+    errors: np.ndarray  # the ensemble's classes under the outlines of the truth, RGB
+
+
+def worst(images: pd.DataFrame, count: int) -> list[str]:
+    """The samples on which the ensemble's Dice is lowest, of images.csv, lowest first."""
+    ensemble = images[images["name"] == "ensemble"].dropna(subset="dice_foreground")
+    return ensemble.sort_values("dice_foreground", kind="stable")["sample"].head(count).tolist()
+
+
+def choose(images: pd.DataFrame) -> dict[str, list[str]]:
+    """`typical` samples, nearest the ensemble's median Dice, and its `worst`; one a patient, none twice."""
+    ensemble = images[images["name"] == "ensemble"].dropna(subset="dice_foreground")
+    lowest = ensemble.sort_values("dice_foreground", kind="stable").drop_duplicates("patient")
+    bad = lowest.head(WORST)
+    others = ensemble[~ensemble["patient"].isin(bad["patient"])]
+    if others.empty:
+        others = ensemble[~ensemble["sample"].isin(bad["sample"])]
+    distance = (others["dice_foreground"] - ensemble["dice_foreground"].median()).abs()
+    near = others.loc[distance.sort_values(kind="stable").index].drop_duplicates("patient").head(TYPICAL)
+    return {"typical": near["sample"].tolist(), "worst": bad["sample"].tolist()}
+
+
+def see_image(
+    split: SplitPredictions, weights: Mapping[str, float], names: Sequence[str], images: pd.DataFrame, sample: str
+) -> SeenImage:
+    """Read and fuse one image again, and draw what every row made of it; an unreadable picture is left black."""
+    truth: Any = split.truth
+    number, classes = truth.samples.index(sample), len(truth.labels)
+    mask = truth.mask(number)
+    called = call_image({name: Images.of(name, one) for name, one in split.stored.items()}, weights, number)
+    grey = grey_picture(truth.paths[number], LONGEST)
+    grey = np.zeros(_fitting(mask.shape), np.uint8) if grey is None else grey
+    drawn = {name: overlay(grey, one, classes) for name, one in zip(names, called, strict=True)}
+    rows = images[images["sample"] == sample].set_index("name")
+    return SeenImage(
+        sample=sample,
+        columns={
+            "input": grey,
+            "truth": overlay(grey, mask, classes),
+            **drawn,
+            "disagreement": heat(grey, disagreement(called[:-2])),
+        },
+        dice={str(name): None if np.isnan(dice) else dice for name, dice in rows["dice_foreground"].items()},
+        disagreement=float(rows["disagreement"].iloc[0]),
+        errors=outlined(drawn["ensemble"], mask, classes),
+    )
+
+
+def _fitting(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(1, round(side * LONGEST / max(shape))) for side in shape)
