@@ -25,12 +25,14 @@ Sizes = Sequence[tuple[int, int]]  # height, width
 
 def run(experiment: Experiment) -> list[Path]:
     """Predict both splits with every member; predictions that are up to date are kept."""
+    from rich.console import Console
     from rich.progress import Progress
 
     manifest = Manifest.read(experiment.data)
     truths = {split: read_truth(experiment, manifest, split) for split in SPLITS}
     members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
-    with Progress(transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("predict", total=len(members) * sum(len(truth.samples) for truth in truths.values()))
         for member in members:
             progress.update(task, description=f"predict {member.name}")

@@ -63,10 +63,11 @@ def searched(experiment) -> Experiment:
     return experiment
 
 
-def test_predictions_come_from_the_saved_model_and_are_kept(experiment):
+def test_predictions_come_from_the_saved_model_and_are_kept(experiment, capsys):
     with pytest.raises(SpineError, match="spine predict"):
         read_split(experiment, "test")
     predict.run(experiment)
+    assert capsys.readouterr().out == ""  # paths alone go to stdout
     split = read_split(experiment, "test")
     picture = tf.io.decode_png(split.truth.paths[0].read_bytes(), 1, tf.uint16).numpy()
     mean = picture.mean(dtype=np.float64) / 65535
