@@ -5,10 +5,11 @@ Images may differ in size; predictions on disk stay there, and a few images are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from spine.truth import MaskTruth
 
 __all__ = ["Images", "Masks", "reduce_images"]
 
+Item, Result = TypeVar("Item"), TypeVar("Result")
 Masks = np.ndarray | Iterable[np.ndarray] | MaskTruth  # (N, H, W), or one (H, W) after the other
 
 
@@ -128,9 +130,8 @@ def _checked_mask(mask: np.ndarray, number: int, images: Images) -> np.ndarray:
     return mask.ravel().astype(np.int64)
 
 
-def _in_parallel(work, items):
+def _in_parallel(work: Callable[[Item], Result], items: Iterator[Item]) -> Iterator[Result]:
     """Results in order, a few items at a time, so that memory stays bounded."""
-    items = iter(items)
     with ThreadPoolExecutor(cores()) as pool:
         while batch := list(islice(items, 2 * cores())):
             yield from pool.map(work, batch)
