@@ -17,7 +17,9 @@ HOMES = {
     "SimpleITK": ("spine/volumes.py",),
     "optuna": ("ensemble/study.py",),
     "jinja2": ("ensemble/report/",),
-    "keras": ("classification/", "segmentation/", "spine/training.py", "spine/fitting.py"),
+    "keras": ("classification/", "segmentation/", "spine/training.py", "spine/fitting.py", "spine/pretrained.py"),
+    "segmentation_models": ("segmentation/library.py",),
+    "surface_distance": ("spine/metrics/surface.py",),
 }
 
 
