@@ -22,7 +22,8 @@ from spine.truth import MaskTruth
 
 __all__ = ["Images", "Masks", "reduce_images"]
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Masks = np.ndarray | Iterable[np.ndarray] | MaskTruth  # (N, H, W), or one (H, W) after the other
 
 
