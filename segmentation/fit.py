@@ -36,7 +36,7 @@ class SegmenterFitting(Fitting):
 
     def set_trainable(self, network: keras.Model, phase: Any) -> None:
         """The decoder learns, and the encoder unless the phase freezes it."""
-        set_trainable(network, phase.unfreeze)
+        set_trainable(network, phase.encoder_learns)
 
     def objective(self) -> Mapping[str, Any]:
         """The settings' loss, and the foreground's Dice as it is reported."""

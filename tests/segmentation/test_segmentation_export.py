@@ -1,0 +1,75 @@
+"""A served segmentation network: answers at the input's own size, whatever that is."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from segmentation.config import Settings
+from segmentation.export import ServedSegmenter, with_flips
+from tests.member_contract import as_image, grey, png
+
+SETTINGS = Settings(encoder="resnet18", encoder_weights="none", height=64, width=96, normalisation="none")
+
+
+def grey_network() -> keras.Model:
+    """Probabilities [grey, 1 - grey] of each pixel, by a convolution that only copies."""
+    inputs = keras.Input((64, 96, 1))
+    copy = keras.layers.Conv2D(2, 1, kernel_initializer=lambda *_, **__: np.array([[[[1.0, -1.0]]]]), name="copy")
+    outputs = copy(inputs)
+    model = keras.Model(inputs, outputs)
+    copy.bias.assign([0.0, 1.0])
+    return model
+
+
+@pytest.fixture(scope="module")
+def served():
+    return ServedSegmenter(grey_network(), SETTINGS)
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (97, 131), (512, 620), (64, 96)])
+def test_answers_lie_where_the_picture_does_at_its_own_size(served, height, width):
+    picture = cv2.resize(grey(40, 60) * 16, (width, height))  # no detail finer than the network's own pixels
+    answer = served.image(as_image(picture))["probabilities"].numpy()
+    assert answer.shape == (1, height, width, 2)
+    np.testing.assert_allclose(answer.sum(axis=-1), 1, atol=1e-6)
+    expected = picture / 65535
+    assert np.corrcoef(answer[0, ..., 0].ravel(), expected.ravel())[0, 1] > 0.97
+    assert np.abs(answer[0, ..., 0] - expected).mean() < 0.05
+
+
+def test_pictures_of_one_size_share_a_request(served):
+    pictures = [png(grey(50, 70, seed)) for seed in range(2)]
+    together = served.serving_default(tf.constant(pictures))["probabilities"].numpy()
+    for index, picture in enumerate(pictures):
+        alone = served.serving_default(tf.constant([picture]))["probabilities"].numpy()
+        np.testing.assert_allclose(together[index], alone[0], atol=1e-6)
+
+
+def test_pictures_of_different_sizes_are_refused(served):
+    files = tf.constant([png(grey(50, 70)), png(grey(70, 50))])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="differ in size"):
+        served.serving_default(files)
+
+
+def test_flips_are_averaged_where_the_image_lies():
+    column = tf.reshape(tf.range(3.0), [1, 1, 3, 1])
+
+    def leaning(x):  # adds what depends on the place, as a network with padding does
+        return x + column
+
+    images = tf.reshape(tf.constant([10.0, 20.0, 30.0]), [1, 1, 3, 1])
+    mean = with_flips(leaning, images, ("horizontal",)).numpy().ravel()
+    np.testing.assert_allclose(mean, [(10 + 10 + 0 + 2) / 2, (20 + 20 + 1 + 1) / 2, (30 + 30 + 2 + 0) / 2])
+
+
+def test_flips_of_the_settings_are_in_the_graph():
+    network = grey_network()
+    keras.utils.set_random_seed(0)
+    network.get_layer("copy").bias.assign([0.1, 0.9])
+    flipped = ServedSegmenter(network, SETTINGS.model_copy(update={"test_time_flips": ("horizontal", "vertical")}))
+    plain = ServedSegmenter(network, SETTINGS)
+    image = as_image(grey(64, 96))
+    # A network that treats every pixel alike answers alike with and without them.
+    np.testing.assert_allclose(flipped.image(image)["probabilities"], plain.image(image)["probabilities"], atol=1e-6)

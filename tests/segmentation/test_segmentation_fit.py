@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from segmentation import losses
+from segmentation.fit import DiceForeground
+
+TRUTH = np.array([[0, 1, 1, 2], [0, 0, 1, -1]])  # -1 has no truth
+PREDICTED = np.array([[0, 1, 0, 2], [1, 0, 1, 1]])
+
+
+def one_hot(classes):
+    return (classes[None, ..., None] == np.arange(4)).astype(np.float32)
+
+
+def test_dice_foreground_counts_pixels_with_truth():
+    metric = DiceForeground(4)
+    metric.update_state(one_hot(TRUTH), one_hot(PREDICTED))
+    first = 2 * 2 / (3 + 3)
+    second = 2 * 1 / (1 + 1)
+    assert float(metric.result()) == pytest.approx((first + second) / 2)  # the third occurs nowhere
+
+
+def test_dice_foreground_pools_batches_and_starts_anew():
+    metric = DiceForeground(4)
+    for row in range(2):
+        metric.update_state(one_hot(TRUTH[row : row + 1]), one_hot(PREDICTED[row : row + 1]))
+    whole = DiceForeground(4)
+    whole.update_state(one_hot(TRUTH), one_hot(PREDICTED))
+    assert float(metric.result()) == float(whole.result())
+    metric.reset_state()
+    assert float(metric.result()) == 0
+
+
+@pytest.mark.parametrize("loss", [losses.dice, losses.focal, losses.cross_entropy, losses.paper_dice])
+def test_what_is_said_of_a_pixel_without_truth_costs_nothing(loss):
+    said = np.random.default_rng(0).dirichlet(np.ones(4), TRUTH.shape)[None].astype(np.float32)
+    other = said.copy()
+    other[0, 1, 3] = [0.97, 0.01, 0.01, 0.01]
+    assert float(loss(one_hot(TRUTH), said)) == pytest.approx(float(loss(one_hot(TRUTH), other)), abs=1e-7)
+    other[0, 0, 0] = [0.01, 0.97, 0.01, 0.01]
+    assert float(loss(one_hot(TRUTH), said)) != pytest.approx(float(loss(one_hot(TRUTH), other)), abs=1e-4)

@@ -1,0 +1,122 @@
+"""Training one segmentation member: killed and resumed, and the member it leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensemble.predict import run as predict
+from segmentation.train import train
+from spine.config import Experiment
+from spine.history import History
+from spine.manifest import Manifest
+from spine.member import Member
+from spine.privacy import patient_hash
+from spine.truth import read_truth
+from tests.member_contract import MemberContract
+from tests.segmentation_on_disk import experiment_of, write_masks
+
+ROOT = Path(__file__).resolve().parents[2]
+SALT = "salt of the tests"
+EPOCHS = 8
+MEMBER = {
+    "architecture": "linknet",
+    "encoder": "vgg16",
+    "encoder_weights": "none",
+    "height": 64,
+    "width": 64,
+    "batch": 4,
+    "epochs": EPOCHS,
+    "learning_rate": 2e-3,
+    "batch_norm_momentum": 0.7,
+    "test_time_flips": ["vertical"],
+}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory) -> Experiment:
+    folder = tmp_path_factory.mktemp("training")
+    write_masks(folder / "data")
+    return experiment_of(folder, {"tiny": MEMBER})
+
+
+@pytest.fixture(scope="module")
+def trained(experiment) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", SALT)
+        directory = train(experiment, "tiny")
+        predict(experiment)
+    return directory
+
+
+def test_it_learns_discs_and_tells_so_in_its_history(trained):
+    history = History.read(trained / "history.csv")
+    assert list(history.rows[0]) == [
+        *("phase", "epoch", "loss", "dice_foreground", "val_loss", "val_dice_foreground", "seconds", "learning_rate"),
+    ]
+    assert len(history) == EPOCHS
+    assert float(history.rows[-1]["val_dice_foreground"]) > 0.8
+    assert float(history.rows[-1]["learning_rate"]) < float(history.rows[0]["learning_rate"]) / 4  # cosine
+    assert list((trained / "logs" / "validation").glob("events.*"))
+
+
+def test_its_stored_maps_are_those_of_its_best_epoch_at_the_pictures_own_size(experiment, trained):
+    member = Member.open(trained)
+    stored = member.predictions("validation")
+    truth = read_truth(experiment, Manifest.read(experiment.data), "validation")
+    assert stored.values.dtype == np.float16
+    assert stored.values.shape == (2 * 48 * 48 + 2 * 40 * 56, 3)
+    both = either = np.zeros(3)
+    for number, row in enumerate(stored.index.itertuples()):
+        answer = stored.values[row.offset : row.offset + row.height * row.width].argmax(axis=1)
+        said = np.eye(3)[answer]
+        true = np.eye(3)[truth.mask(number).ravel()]
+        both, either = both + (said * true).sum(axis=0), either + (said + true).sum(axis=0)
+    dice = np.mean(2 * both[1:] / either[1:])
+    assert dice == pytest.approx(
+        member.card.details["val_dice_foreground"], abs=0.05
+    )  # there without flips, at 64 x 64
+
+
+def test_the_card_names_its_patients_by_hash(trained):
+    patients = Member.open(trained).card.patients
+    assert set(patients.trained) == {patient_hash(f"train{number:02d}") for number in range(6)}
+    assert set(patients.stopped) == {patient_hash(f"validation{number:02d}") for number in range(2)}
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_with_as_many_epochs(experiment, trained):
+    killed = experiment.model_copy(update={"name": "killed"})
+    file = killed.write(killed.directory / "experiment.yaml")
+    directory = killed.member_directory("tiny")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "segmentation.train", str(file), "--member", "tiny"],
+        cwd=ROOT,
+        env={**os.environ, "SPINE_SALT": SALT},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (directory / "checkpoints" / "epoch-0003").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (directory / "member.json").exists()
+    before = History.read(directory / "history.csv")
+    resumed, whole = (History.read(train(killed, "tiny") / "history.csv"), History.read(trained / "history.csv"))
+    assert 2 <= len(before) < EPOCHS  # history.csv follows the checkpoint
+    assert resumed.rows[: len(before)] == before.rows
+    for column in ("epoch", "learning_rate", "loss", "val_loss"):
+        values = ([row[column] for row in history.rows] for history in (resumed, whole))
+        np.testing.assert_allclose(*values, rtol=2e-2, err_msg=column)
+
+
+class TestTrainedMember(MemberContract):
+    @pytest.fixture
+    def member_directory(self, trained) -> Path:
+        return trained
