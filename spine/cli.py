@@ -23,7 +23,9 @@ app = typer.Typer(
 data = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
-ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The experiment's YAML file.")]
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a study.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as search.step=0.05.")
 ]
@@ -35,10 +37,11 @@ def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Run all stages in order; what is done and unchanged is skipped."""
     from spine.run import run_all
 
-    settings = _load(experiment, overrides)
-    written = run_all(settings, _show)
-    _show_leaderboard(settings)
-    _show_paths(written)
+    experiments = _load(experiment, overrides)
+    written = [run_all(settings, _show) for settings in experiments]
+    for settings, paths in zip(experiments, written, strict=True):
+        _show_leaderboard(settings)
+        _show_paths(paths)
 
 
 @app.command()
@@ -46,7 +49,8 @@ def train(experiment: ExperimentFile, overrides: Overrides = None, member: Membe
     """Train the members, each in a process of its own; a killed one resumes."""
     from spine.run import train_members
 
-    _show_paths(train_members(_load(experiment, overrides), _show, member or ()))
+    for settings in _load(experiment, overrides):
+        _show_paths(train_members(settings, _show, member or ()))
 
 
 @app.command()
@@ -70,8 +74,8 @@ def export(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 @app.command()
 def evaluate(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Judge members, equal weights and the ensemble on the test split."""
-    settings = _stage("evaluate", experiment, overrides)
-    _show_leaderboard(settings)
+    for settings in _stage("evaluate", experiment, overrides):
+        _show_leaderboard(settings)
 
 
 @app.command()
@@ -126,20 +130,21 @@ def data_deidentify(
     _exit_on_errors(problems)
 
 
-def _load(path: Path, overrides: list[str] | None) -> Experiment:
-    from spine.config import load_experiment
+def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
+    from spine.config import load_experiments
     from spine.quiet import silence_tensorflow
 
     silence_tensorflow()
-    return load_experiment(path, overrides or ())
+    return load_experiments(path, overrides or ())
 
 
-def _stage(name: str, path: Path, overrides: list[str] | None) -> Experiment:
+def _stage(name: str, path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
     from spine.run import run_stage
 
-    settings = _load(path, overrides)
-    _show_paths(run_stage(settings, name, _show))
-    return settings
+    experiments = _load(path, overrides)
+    for settings in experiments:
+        _show_paths(run_stage(settings, name, _show))
+    return experiments
 
 
 def _show(line: str) -> None:

@@ -13,12 +13,22 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
 
 from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError
 
-__all__ = ["Experiment", "ExportSettings", "SearchSettings", "Strict", "load_experiment", "read_yaml", "validate"]
+__all__ = [
+    "Experiment",
+    "ExportSettings",
+    "SearchSettings",
+    "Strict",
+    "Study",
+    "load_experiment",
+    "load_experiments",
+    "read_yaml",
+    "validate",
+]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Model = TypeVar("Model", bound=BaseModel)
@@ -39,6 +49,11 @@ class SearchSettings(Strict):
     step: float = Field(default=0.1, gt=0, le=1)
     trials: int = Field(default=200, ge=1)  # of tpe and cmaes
     storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
+
+    @field_serializer("storage")
+    def _hide_password(self, url: str) -> str:
+        """What is written, into the resolved copy and the report, holds no password."""
+        return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
 
 
 class EvaluateSettings(Strict):
@@ -133,6 +148,21 @@ class Experiment(Strict):
         with atomic_file(path) as temporary:
             temporary.write_text(yaml.safe_dump(content, sort_keys=False))
         return path
+
+
+class Study(Strict):
+    """Experiments that belong together and run one after another, such as those of the quickstart."""
+
+    experiments: tuple[Path, ...] = Field(min_length=1)
+
+
+def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
+    """The experiment of an experiment file, or all of a study's; overrides apply to each."""
+    raw = read_yaml(path)
+    if "experiments" not in raw:
+        return (load_experiment(path, overrides),)
+    study = validate(Study, raw, str(path))
+    return tuple(load_experiment(experiment, overrides) for experiment in study.experiments)
 
 
 def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:

@@ -50,7 +50,7 @@ def test_a_user_error_is_one_message_and_status_1(monkeypatch, capsys):
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["spine", "run", "x.yaml"])
-    monkeypatch.setattr("spine.config.load_experiment", lambda path, overrides: {}["defect"])
+    monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: {}["defect"])
     with pytest.raises(KeyError):
         cli.main()
 
@@ -66,7 +66,7 @@ def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
 
 
 def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
-    monkeypatch.setattr("spine.config.load_experiment", lambda path, overrides: "settings")
+    monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: ("settings",))
     monkeypatch.setattr("spine.run.run_stage", lambda settings, name, show: [tmp_path / "a", tmp_path / "a"])
     result = CliRunner().invoke(cli.app, ["search", "x.yaml"])
     assert result.output.count(str(tmp_path / "a")) == 1
@@ -79,7 +79,7 @@ def test_overrides_are_passed_on(monkeypatch):
         received.extend(overrides)
         raise SpineError("enough")
 
-    monkeypatch.setattr("spine.config.load_experiment", load)
+    monkeypatch.setattr("spine.config.load_experiments", load)
     CliRunner().invoke(cli.app, ["train", "x.yaml", "seed=3", "search.step=0.2"])
     assert received == ["seed=3", "search.step=0.2"]
 

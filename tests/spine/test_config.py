@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spine.config import load_experiment, read_yaml
+from spine.config import load_experiment, load_experiments, read_yaml
 from spine.problems import SpineError
 
 SMALL = """
@@ -108,3 +108,26 @@ def test_member_hash_follows_settings_data_and_splits(file):
 def test_written_yaml_is_plain(file, tmp_path):
     written = load_experiment(file).write(tmp_path / "resolved.yaml")
     assert yaml.safe_load(written.read_text())["members"]["one"]["network"] == "plain_cnn"
+
+
+def test_a_study_is_its_experiments_each_with_the_overrides(file, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(f"experiments: [{file}, {file}]\n")
+    experiments = load_experiments(study, ["seed=5"])
+    assert [(experiment.name, experiment.seed) for experiment in experiments] == [("small", 5), ("small", 5)]
+    assert load_experiments(file) == (load_experiment(file),)
+
+
+def test_a_study_has_no_other_keys(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text("experiments: [a.yaml]\nseed: 1\n")
+    with pytest.raises(SpineError, match="seed: unknown key"):
+        load_experiments(study)
+
+
+def test_a_storage_s_password_is_not_written(file, tmp_path):
+    experiment = load_experiment(file, ["search.storage=postgresql://me:secret@127.0.0.1/studies"])
+    assert experiment.search.storage.endswith("me:secret@127.0.0.1/studies")
+    written = experiment.write(tmp_path / "resolved.yaml").read_text()
+    assert "secret" not in written
+    assert "postgresql://me:***@127.0.0.1/studies" in written
