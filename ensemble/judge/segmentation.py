@@ -34,17 +34,17 @@ RATES: dict[str, Callable[..., Any]] = {
 }
 SURFACES = ("hausdorff_95_mm", "surface_dice")  # in the order of `surface_scores`
 NAMES = {
-    "dice_foreground": "Dice, foreground",
-    "iou_foreground": "IoU, foreground",
-    "dice_foreground_per_image": "Dice, foreground, mean over images",
-    "iou_foreground_per_image": "IoU, foreground, mean over images",
+    "dice_foreground": "foreground Dice",
+    "iou_foreground": "foreground IoU",
+    "dice_foreground_per_image": "foreground Dice, mean over images",
+    "iou_foreground_per_image": "foreground IoU, mean over images",
     "dice_all": "Dice with background",
     "iou_all": "IoU with background",
     "dice_all_per_image": "Dice with background, mean over images",
     "iou_all_per_image": "IoU with background, mean over images",
     "pixel_accuracy": "pixel accuracy",
-    "precision_foreground": "precision, foreground",
-    "recall_foreground": "recall, foreground",
+    "precision_foreground": "foreground precision",
+    "recall_foreground": "foreground recall",
 }
 NAMES_OF_A_CLASS = {
     "dice": "Dice",

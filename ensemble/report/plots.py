@@ -20,7 +20,8 @@ Drawing = Callable[[], Any]  # gives a matplotlib figure
 
 WIDE = 4.8  # inches; at these widths the text is as large as the small print of the page
 SQUARE = 3.5
-MEASURED = ("loss", "accuracy", "dice_foreground")  # columns of a history.csv that are drawn
+# Columns of a history.csv that are drawn, and how they are called.
+MEASURED = {"loss": "loss", "accuracy": "accuracy", "dice_foreground": "foreground Dice"}
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _training(path: Path, style: Style) -> Any:
                 axis.plot(step, table[held_out], color=style["color"], linewidth=1.8, label="validation")
             for change in _phase_starts(table):
                 axis.axvline(change + 0.5, color=INK, linewidth=0.6, linestyle=(0, (2, 2)), alpha=0.6)
-            axis.set(title=own.replace("_", " "), xlabel="epoch")
+            axis.set(title=MEASURED[own], xlabel="epoch")
             axis.xaxis.get_major_locator().set_params(integer=True)
         axes.flat[0].legend()
     return figure

@@ -20,7 +20,7 @@ from ensemble.report.style import GREY, Style, new_figure
 __all__ = ["SegmentationEvidence"]
 
 COLUMNS = (
-    *("dice_foreground", "iou_foreground", "dice_all", "iou_all", "dice_foreground_per_image"),
+    *("dice_foreground", "iou_foreground", "iou_all", "dice_foreground_per_image"),
     *("pixel_accuracy", "precision_foreground", "recall_foreground"),
 )
 WORST_CASES = 6
@@ -48,13 +48,12 @@ class SegmentationEvidence:
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
         found = self.page.found
-        drawings: dict[str, Drawing] = {
+        return {
             "interval_dice": partial(intervals, found, styles, "dice_foreground"),
             "interval_iou": partial(intervals, found, styles, "iou_foreground"),
             "dice_of_classes": partial(_bars_of_classes, found, styles, "dice"),
             "iou_of_classes": partial(_bars_of_classes, found, styles, "iou"),
         }
-        return drawings
 
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
@@ -62,9 +61,9 @@ class SegmentationEvidence:
         labels = self.page.found["labels"]
         return {
             "columns": COLUMNS,
-            "rates": [rate for rate in NAMES_OF_A_CLASS if rate not in SURFACES],
             "surfaces": SURFACES if self.page.found["counts"]["with_spacing"] else (),
             "names_of_a_class": NAMES_OF_A_CLASS,
+            "missing": any(any(row["missing_outlines"].values()) for row in self.page.found["rows"]),
             "legend": {label: class_colour(index) for index, label in enumerate(labels) if index},
             "shown": [(why, _inlined(self._see(sample))) for why, samples in chosen.items() for sample in samples],
             "cases": [_inlined(self._see(sample)) for sample in worst(self.images, WORST_CASES)],
@@ -89,10 +88,10 @@ def _inlined(seen: SeenImage) -> dict[str, Any]:
 
 
 def _bars_of_classes(found: dict[str, Any], styles: dict[str, Style], rate: str) -> Any:
-    """Points with intervals, a group a foreground class, its rows side by side in the leaderboard's order."""
+    """Bars with intervals, a group a foreground class, its rows side by side in the leaderboard's order."""
     rows, labels = found["rows"], found["labels"][1:]
     width = 0.8 / len(rows)
-    with new_figure(2 * WIDE, 2.6) as (figure, axis):
+    with new_figure(WIDE, 2.4 + 0.17 * -(-len(rows) // 3)) as (figure, axis):
         for place, row in enumerate(rows):
             ones = [row["metrics"][f"{rate}.{label}"] for label in labels]
             x = np.arange(len(labels)) + (place - (len(rows) - 1) / 2) * width
@@ -105,5 +104,5 @@ def _bars_of_classes(found: dict[str, Any], styles: dict[str, Style], rate: str)
         axis.set(title=f"{NAMES_OF_A_CLASS[rate]} of each class", ylim=(0, 1))
         axis.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
         axis.tick_params(axis="x", length=0)
-        figure.legend(loc="outside lower center", ncols=min(len(rows), 6))
+        figure.legend(loc="outside lower center", ncols=3)
     return figure

@@ -13,6 +13,7 @@ from spine.statistics import (
     interval,
     mcnemar,
     patient_resamples,
+    wilcoxon,
 )
 
 
@@ -177,3 +178,19 @@ def test_wrong_input_is_refused():
         delong(np.array([0, 0, 1]), np.zeros(3), np.zeros(3))
     with pytest.raises(SpineError, match=r"\(2,\)"):
         mcnemar(np.zeros(3), np.zeros(3), np.zeros(2))
+
+
+def test_wilcoxon_by_hand():
+    # All five differ upwards: 2 of the 2^5 sign patterns are as extreme.
+    found = wilcoxon(np.array([0.5, 0.6, 0.7, 0.8, 0.9]), np.array([0.49, 0.58, 0.67, 0.76, 0.85]))
+    assert (found.differing, found.higher) == (5, 5)
+    assert found.p == pytest.approx(2 / 2**5)
+
+
+def test_wilcoxon_leaves_out_what_is_equal_or_undefined():
+    first, second = np.array([0.5, 0.6, np.nan, 0.9]), np.array([0.5, 0.5, 0.5, 0.8])
+    found = wilcoxon(first, second)
+    assert (found.differing, found.higher, found.p) == (2, 2, 2 / 2**2)
+    assert wilcoxon(first, first).p == 1
+    with pytest.raises(SpineError, match=r"\(2,\)"):
+        wilcoxon(np.zeros(3), np.zeros(2))

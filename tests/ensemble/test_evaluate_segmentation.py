@@ -1,0 +1,198 @@
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from ensemble import evaluate
+from ensemble.contenders import EQUAL, read_contenders
+from ensemble.images import Images
+from ensemble.judge import segmentation
+from ensemble.predictions import read_split
+from spine.files import read_json
+from spine.metrics.surface import surface_scores
+from spine.statistics import bootstrap_interval
+from tests.experiment_on_disk import MASK_LABELS, write_segmentation_experiment
+
+FAST = {"evaluate": {"resamples": 200}}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", "salt of the tests")
+        weights = {"unet": 0.6, "fpn": 0.4, "linknet": 0.0}
+        experiment = write_segmentation_experiment(tmp_path_factory.mktemp("masks"), weights=weights, **FAST)
+        evaluate.run(experiment)
+    return experiment
+
+
+@pytest.fixture
+def found(experiment):
+    return read_json(experiment.evaluation_directory / "metrics.json")
+
+
+def row_of(found, name):
+    return next(row for row in found["rows"] if row["name"] == name)
+
+
+def called_by_hand(experiment):
+    """Row -> the classes of every test image, fused in float64 without any code of the judge."""
+    split = read_split(experiment, "test")
+    weights = {
+        "unet": (1, 0, 0),
+        "fpn": (0, 1, 0),
+        "linknet": (0, 0, 1),
+        EQUAL: (1 / 3,) * 3,
+        "ensemble": (0.6, 0.4, 0),
+    }
+    called = {name: [] for name in weights}
+    for height, width, offset in split.stored["unet"].index[["height", "width", "offset"]].to_numpy():
+        said = [one.values[offset : offset + height * width].astype(np.float64) for one in split.stored.values()]
+        for name, parts in weights.items():
+            fused = sum(part * one for part, one in zip(parts, said, strict=True))
+            called[name].append(fused.argmax(axis=1).reshape(height, width))
+    return called, list(split.truth)
+
+
+def test_rows_and_dice_are_those_of_masks_fused_by_hand(experiment, found):
+    called, masks = called_by_hand(experiment)
+    assert [row["name"] for row in found["rows"]] == list(called)
+    truth = np.concatenate([mask.ravel() for mask in masks])
+    for name, images in called.items():
+        flat = np.concatenate([image.ravel() for image in images])
+        dice = [2 * ((flat == c) & (truth == c)).sum() / ((flat == c).sum() + (truth == c).sum()) for c in range(4)]
+        values = {key: one["value"] for key, one in row_of(found, name)["metrics"].items()}
+        assert [values[f"dice.{label}"] for label in MASK_LABELS] == pytest.approx(dice)
+        assert values["dice_foreground"] == pytest.approx(np.mean(dice[1:]))
+        assert values["dice_all"] == pytest.approx(np.mean(dice))
+        assert values["iou.disc"] == pytest.approx(dice[2] / (2 - dice[2]))
+        assert values["pixel_accuracy"] == pytest.approx((flat == truth).mean())
+        recall = ((flat == 3) & (truth == 3)).sum() / (truth == 3).sum()
+        assert values["recall.canal"] == pytest.approx(recall)
+
+
+def test_intervals_draw_patients(experiment, found):
+    test = read_contenders(experiment, "test")
+    expected = bootstrap_interval(
+        lambda w: test.score(test.members[1], "dice_foreground", w), test.patients, 200, 0.95, experiment.seed
+    )
+    one = row_of(found, "fpn")["metrics"]["dice_foreground"]
+    assert (one["value"], one["low"], one["high"]) == (expected.value, expected.low, expected.high)
+    assert one["low"] < one["value"] < one["high"]
+    for row in found["rows"]:
+        assert all(value["value"] is not None for value in row["metrics"].values())
+
+
+def test_weighted_scores_are_scores_of_repeated_images(experiment):
+    test = read_contenders(experiment, "test")
+    draw = np.arange(len(test.patients)) % 3
+    for name in test.reported:
+        repeated = segmentation.Segmented(
+            "twice", "member", None, test.ensemble.counts.repeat(draw, 0), test.ensemble.surfaces.repeat(draw, 0)
+        )
+        assert test.score(test.ensemble, name, draw[None])[0] == pytest.approx(test.score(repeated, name)), name
+
+
+def test_surfaces_are_means_over_images_in_mm(experiment, found):
+    called, masks = called_by_hand(experiment)
+    spacings = read_split(experiment, "test").truth.spacings
+    assert set(spacings) == {(0.5, 0.5), (1.0, 1.0)}
+    scores = [surface_scores(*three, 4) for three in zip(masks, called["ensemble"], spacings, strict=True)]
+    values = row_of(found, "ensemble")["metrics"]
+    assert values["hausdorff_95_mm.vertebra"]["value"] == pytest.approx(np.mean([one[0, 0] for one in scores]))
+    assert values["surface_dice.canal"]["value"] == pytest.approx(np.mean([one[2, 1] for one in scores]))
+
+
+def test_a_missed_class_is_counted_and_leaves_the_distance_out(tmp_path):
+    experiment = write_segmentation_experiment(tmp_path, members=("unet", "fpn"), **FAST)
+    test = read_contenders(experiment, "test")
+    row = test.ensemble
+    counts, surfaces = row.counts.copy(), row.surfaces.copy()
+    counts[0, 2, :2] = 0  # the disc of the first image is never called
+    surfaces[0, 1] = (np.inf, 0)
+    missed = segmentation.Segmented("missed", "member", None, counts, surfaces)
+    assert test.details(missed)["missing_outlines"] == {"vertebra": 0, "disc": 1, "canal": 0}
+    assert test.score(missed, "hausdorff_95_mm.disc") == pytest.approx(surfaces[1:, 1, 0].mean())
+    assert test.score(missed, "surface_dice.disc") == pytest.approx(surfaces[1:, 1, 1].sum() / len(surfaces))
+
+
+@pytest.mark.parametrize(("spacings", "said"), [(("", ""), "left out"), ((0.5, ""), "6 of 12 images")])
+def test_without_a_spacing_there_is_no_distance_and_it_says_so(tmp_path, spacings, said):
+    experiment = write_segmentation_experiment(tmp_path, members=("unet",), spacings=spacings, **FAST)
+    found = read_json(evaluate.run(experiment)[0])
+    assert any(said in note for note in found["notes"])
+    assert ("hausdorff_95_mm.disc" in row_of(found, "unet")["metrics"]) == (spacings != ("", ""))
+
+
+def test_the_ensemble_is_compared_with_the_best_on_validation_and_with_equal_weights(experiment, found):
+    validation = read_contenders(experiment, "validation")
+    scores = {row.name: validation.score(row, "dice_foreground") for row in validation.members}
+    best, equal = found["comparisons"]
+    assert best["against"] == found["best_on_validation"] == max(scores, key=scores.__getitem__)
+    assert equal["against"] == EQUAL
+    for one in (best, equal):
+        rows = [row_of(found, name)["metrics"]["iou_foreground"]["value"] for name in ("ensemble", one["against"])]
+        assert one["differences"]["iou_foreground"]["value"] == pytest.approx(rows[0] - rows[1])
+        assert one["wilcoxon"]["differing"] <= found["counts"]["patients"] == 6
+    assert found["verdict"] == best["verdict"]
+    assert "Wilcoxon over patients p" in found["verdict"]
+
+
+def test_wilcoxon_pairs_the_means_of_patients(experiment):
+    test = read_contenders(experiment, "test")
+    images = pd.read_csv(experiment.evaluation_directory / "images.csv")
+    means = images[images["name"] == "ensemble"].groupby("patient")["dice_foreground"].mean()
+    assert test.dice_of_patients(test.ensemble) == pytest.approx(means.to_numpy())
+    assert len(means) == 6
+
+
+def test_images_csv_tells_every_row_of_every_image(experiment):
+    called, masks = called_by_hand(experiment)
+    images = pd.read_csv(experiment.evaluation_directory / "images.csv")
+    assert len(images) == 5 * len(masks)
+    first = images[images["name"] == "fpn"].iloc[0]
+    right = (called["fpn"][0] == 2) & (masks[0] == 2)
+    assert first["dice.disc"] == pytest.approx(
+        2 * right.sum() / ((called["fpn"][0] == 2).sum() + (masks[0] == 2).sum())
+    )
+    members = np.stack([called[name][0] for name in ("unet", "fpn", "linknet")])
+    assert first["disagreement"] == pytest.approx((members.min(axis=0) != members.max(axis=0)).mean())
+
+
+def test_an_image_is_fused_in_pieces(experiment, monkeypatch):
+    split = read_split(experiment, "test")
+    sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
+    weights = {"unet": 0.6, "fpn": 0.4, "linknet": 0.0}
+    whole = segmentation.call_image(sources, weights, 1)
+    monkeypatch.setattr(segmentation, "CHUNK", 7)
+    assert np.array_equal(segmentation.call_image(sources, weights, 1), whole)
+
+
+def test_disagreement_by_hand():
+    called = np.array([[[0, 1, 1]], [[0, 1, 2]], [[0, 2, 0]]])
+    assert segmentation.disagreement(called)[0] == pytest.approx([0, 1 - 2 / 3, 1 - 1 / 3])
+
+
+def test_files_have_the_shape_of_classification(experiment):
+    rows = list(csv.DictReader((experiment.evaluation_directory / "leaderboard.csv").open()))
+    assert [row["name"] for row in rows] == ["unet", "fpn", "linknet", EQUAL, "ensemble"]
+    assert {"dice_foreground_low", "dice.disc", "hausdorff_95_mm.canal_high", "iou_all"} <= set(rows[0])
+    assert not any(name in ("miou", "iou", "dice") for name in rows[0])  # none without its definition
+
+
+def test_what_is_unchanged_is_not_judged_again(experiment, monkeypatch):
+    stamp = (experiment.evaluation_directory / "metrics.json").stat().st_mtime_ns
+    monkeypatch.setattr(evaluate, "judge", pytest.fail)
+    assert evaluate.run(experiment)[0].stat().st_mtime_ns == stamp
+
+
+def test_the_leaderboard_fits_a_terminal(experiment):
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(evaluate.leaderboard(experiment))
+    text = " ".join(console.export_text().split())
+    assert "6 test patients, 12 images" in text
+    assert "foreground Dice foreground IoU vertebra disc canal" in text
+    assert "…" not in text

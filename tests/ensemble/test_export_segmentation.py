@@ -1,0 +1,98 @@
+"""The fused model of members that are a line of arithmetic: each class has a grey level of its own."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ensemble import export, predict
+from ensemble.predictions import read_split
+from spine.member import Member
+from spine.serving import publish_model
+from tests.clean_process import run_clean
+from tests.experiment_on_disk import write_segmentation_experiment, write_weights
+from tests.member_contract import MemberContract
+
+SHARPNESS = {"unet": 4.0, "fpn": 7.0, "linknet": 2.0}
+WEIGHTS = {"unet": 0.7, "fpn": 0.3, "linknet": 0.0}
+LEVELS = [0.0, 0.2, 0.4, 0.6]  # the grey of each class
+
+
+class GreyLevels(tf.Module):
+    """probabilities = softmax(-sharpness * |grey - level|) of each pixel, at the picture's own size."""
+
+    def __init__(self, sharpness: float) -> None:
+        super().__init__()
+        self.sharpness = tf.Variable(sharpness)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def serving_default(self, image_bytes):
+        decoded = tf.map_fn(
+            lambda one: tf.cast(tf.io.decode_png(one, 1, tf.uint16), tf.float32) / 65535.0,
+            image_bytes,
+            fn_output_signature=tf.TensorSpec([None, None, 1], tf.float32),
+        )
+        return self._probabilities(decoded)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
+    def image(self, image):
+        return self._probabilities(image[..., :1])
+
+    def _probabilities(self, grey):
+        return {"probabilities": tf.nn.softmax(-self.sharpness * tf.abs(grey - tf.constant(LEVELS)))}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", "salt of the tests")
+        experiment = write_segmentation_experiment(tmp_path_factory.mktemp("export"))
+        for name, sharpness in SHARPNESS.items():
+            directory = experiment.member_directory(name)
+            shutil.rmtree(directory / "model")
+            version = publish_model(GreyLevels(sharpness), directory)
+            outputs = {"probabilities": {"dtype": "float32", "shape": [None, None, None, 4]}}
+            changes = {"model_hash": Member.hash_model(version), "outputs": outputs}
+            Member.publish(directory, Member.open(directory).card.model_copy(update=changes))
+        predict.run(experiment)
+        write_weights(experiment, WEIGHTS, "dice_foreground")
+        export.run(experiment)
+    return experiment
+
+
+def test_probabilities_and_mask_are_the_ensemble_s_where_there_is_only_tensorflow(experiment, tmp_path):
+    truth = read_split(experiment, "test").truth
+    code = """
+import json
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+for path in sys.argv[2:]:
+    out = model.signatures["serving_default"](image_bytes=tf.constant([open(path, "rb").read()]))
+    print(json.dumps({name: value.numpy().tolist() for name, value in out.items()}))
+"""
+    model = Member.open(experiment.ensemble_directory).model
+    printed = run_clean(code, tmp_path, str(model), *map(str, truth.paths[:2]))
+    members = [predict.load_model(Member.open(experiment.member_directory(name))) for name in ("unet", "fpn")]
+    for number, line in enumerate(printed.splitlines()[-2:]):
+        answer = {name: np.array(values) for name, values in json.loads(line).items()}
+        first, second = (next(iter(predict.predict_pictures(one, [truth.paths[number]]))) for one in members)
+        expected = 0.7 * first.astype(np.float64) + 0.3 * second.astype(np.float64)
+        assert answer["probabilities"].shape == (1, *truth.sizes[number], 4)
+        np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+        np.testing.assert_array_equal(answer["mask"], expected.argmax(axis=-1))
+
+
+def test_parity_is_measured_on_pictures_of_any_size(experiment):
+    card = Member.open(experiment.ensemble_directory).card
+    assert len(set(read_split(experiment, "validation").truth.sizes)) == 2
+    assert card.details["parity"] < export.PARITY
+    assert card.outputs["mask"]["dtype"] == "int32"
+
+
+class TestEnsemble(MemberContract):
+    @pytest.fixture(scope="class")
+    def member_directory(self, experiment):
+        return experiment.ensemble_directory

@@ -1,0 +1,111 @@
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensemble import evaluate
+from ensemble.report import pixels
+from ensemble.report.overlays import choose, worst
+from spine.files import read_json
+from tests.ensemble.test_report import Page
+from tests.experiment_on_disk import write_segmentation_experiment
+
+FAST = {"evaluate": {"resamples": 200}}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", "salt of the tests")
+        experiment = write_segmentation_experiment(tmp_path_factory.mktemp("report"), **FAST)
+        evaluate.run(experiment)
+        paths = import_module("ensemble.report").run(experiment)
+    return experiment, paths, Page(paths[0].read_text())
+
+
+def test_the_page_is_whole_and_fetches_nothing(written):
+    _, _, page = written
+    assert page.open == []
+    for tag, attributes in page.tags:
+        for name in ("src", "href"):
+            value = attributes.get(name) or ""
+            assert value == "" or value.startswith(("data:image/", "#")), (tag, value)
+
+
+def test_the_page_says_what_metrics_json_holds(written):
+    experiment, _, page = written
+    found = read_json(experiment.evaluation_directory / "metrics.json")
+    assert found["verdict"] in page.text
+    for row in found["rows"]:
+        for name in ("dice_foreground", "iou_all", "dice.disc", "hausdorff_95_mm.canal"):
+            one = row["metrics"][name]
+            digits = 2 if name.startswith("hausdorff") else 3
+            assert f"{one['value']:.{digits}f} {one['low']:.2f}–{one['high']:.2f}" in page.text
+    assert "mIoU" not in page.text
+
+
+def test_the_grid_shows_every_row_of_every_chosen_image(written):
+    experiment, _, page = written
+    images = pd.read_csv(experiment.evaluation_directory / "images.csv")
+    shown = [sample for samples in choose(images).values() for sample in samples]
+    assert 0 < len(set(shown)) == len(shown)
+    described = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    headings = ["input", "truth", "unet", "fpn", "linknet", "equal weights", "ensemble", "disagreement"]
+    assert described[: len(shown) * 8] == [f"{heading} of {sample}" for sample in shown for heading in headings]
+    assert described[len(shown) * 8 :] == worst(images, 6)
+
+
+def test_figures_are_written(written):
+    experiment, paths, page = written
+    names = {path.stem for path in paths[1:]}
+    assert {"interval_dice", "dice_of_classes", "iou_of_classes", "weights", "validation"} <= names
+    assert {f"training_{name}" for name in experiment.members} <= names
+    assert sum(tag == "svg" for tag, _ in page.tags) == len(names)
+
+
+def test_pictures_that_are_gone_leave_the_masks(tmp_path):
+    experiment = write_segmentation_experiment(tmp_path, members=("unet",), spacings=("", ""), **FAST)
+    for path in (experiment.data / "images").glob("*.png"):
+        path.unlink()
+    evaluate.run(experiment)
+    page = Page(import_module("ensemble.report").run(experiment)[0].read_text())
+    assert page.open == []
+    assert "Left out: the dataset knows no pixel spacing." in page.text
+
+
+def table(dice):
+    rows = [(f"{patient}-{n}", patient, "ensemble", one) for n, (patient, one) in enumerate(dice)]
+    return pd.DataFrame(rows, columns=["sample", "patient", "name", "dice_foreground"])
+
+
+def test_shown_images_are_typical_and_worst_one_a_patient():
+    images = table([("a", 0.1), ("a", 0.2), ("b", 0.3), ("c", 0.4), ("d", 0.8), ("e", 0.9), ("f", 0.7), ("g", np.nan)])
+    # The median of 0.1 .. 0.9 is 0.4, of a patient that is among the worst; 0.7 and 0.8 are the nearest others.
+    assert choose(images) == {"typical": ["f-6", "d-4"], "worst": ["a-0", "b-2", "c-3"]}
+    assert worst(images, 3) == ["a-0", "a-1", "b-2"]
+
+
+def test_few_patients_are_shown_once_each():
+    assert choose(table([("a", 0.5)])) == {"typical": [], "worst": ["a-0"]}
+
+
+def test_a_class_keeps_its_colour_and_the_anatomy_shines_through():
+    grey = np.full((40, 40), 200, np.uint8)
+    grey[:, 20:] = 60
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:15, 2:18] = 2
+    drawn = pixels.overlay(grey, mask, 4)
+    assert (drawn[0, 0] == 200).all()
+    inside, colour = drawn[20, 10].astype(float), pixels._rgb(pixels.class_colour(2))
+    assert inside == pytest.approx((1 - pixels.FILL) * 200 + pixels.FILL * colour, abs=1)
+    assert (drawn[20, 10] > drawn[20, 30]).all()
+    assert len(set(pixels.CLASS_COLOURS)) == len(pixels.CLASS_COLOURS)
+
+
+def test_disagreement_glows_where_members_differ():
+    shares = np.zeros((10, 10))
+    shares[4:6, 4:6] = 0.5
+    drawn = pixels.heat(np.full((10, 10), 80, np.uint8), shares)
+    assert drawn[0, 0].tolist() == [60, 60, 60]
+    assert drawn[5, 5].tolist() == pixels.HEAT[0].tolist()
