@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from spine import schedule
 from spine.augment import Augmentation
 from spine.config import Strict
-from spine.schedule import Count, Fraction, Plateau, Positive, Schedule
+from spine.training import schedule
+from spine.training.schedule import Count, Fraction, Plateau, Positive, Schedule
 
 __all__ = ["LEAST_SIZE", "FineTuning", "Head", "Phase", "Settings"]
 

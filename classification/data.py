@@ -9,9 +9,9 @@ import numpy as np
 
 from classification.config import Settings
 from spine.config import Experiment
-from spine.fit_data import FitData
 from spine.manifest import Manifest
 from spine.problems import SpineError
+from spine.training.data import FitData
 from spine.truth import Truth
 
 __all__ = ["Data", "class_weights"]

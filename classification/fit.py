@@ -13,7 +13,7 @@ from classification.config import Settings
 from classification.data import Data
 from classification.export import export, signature_of
 from classification.model import build, set_trainable
-from spine.fitting import Fitting
+from spine.training.fitting import Fitting
 
 __all__ = ["ClassifierFitting"]
 

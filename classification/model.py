@@ -17,8 +17,8 @@ from keras import layers
 
 from classification import squeezenet
 from classification.config import LEAST_SIZE, Head, Settings, Unfreeze
-from spine import pretrained
 from spine.problems import SpineError
+from spine.training import pretrained
 
 __all__ = ["BUILDERS", "base_of", "build", "preprocessing", "set_trainable"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from spine.config import Experiment
 from spine.manifest import Manifest
-from spine.trainer import command, train_member
+from spine.training.trainer import command, train_member
 
 if TYPE_CHECKING:
     from classification.fit import ClassifierFitting

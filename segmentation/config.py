@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from segmentation import algebra
-from spine import schedule
 from spine.augment import Augmentation
 from spine.config import Strict
 from spine.problems import SpineError
-from spine.schedule import Count, Fraction, Plateau, Positive, Schedule
+from spine.training import schedule
+from spine.training.schedule import Count, Fraction, Plateau, Positive, Schedule
 
 __all__ = ["ARCHITECTURES", "ENCODERS", "LEAST_SIZE", "MULTIPLE", "SAYED2025", "Phase", "Settings"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from segmentation.config import Settings
 from spine.config import Experiment
-from spine.fit_data import FitData
 from spine.manifest import Manifest
+from spine.training.data import FitData
 from spine.truth import MaskTruth
 
 __all__ = ["Data"]

@@ -15,7 +15,7 @@ from segmentation.config import Settings
 from segmentation.data import Data
 from segmentation.export import export, signature_of
 from segmentation.model import build, set_trainable
-from spine.fitting import Fitting
+from spine.training.fitting import Fitting
 
 __all__ = ["DiceForeground", "SegmenterFitting"]
 

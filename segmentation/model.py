@@ -15,7 +15,7 @@ from keras import layers
 from segmentation import deeplab, library
 from segmentation.config import Settings
 from segmentation.encoders import ENCODERS, features_of
-from spine import pretrained
+from spine.training import pretrained
 
 __all__ = ["build", "encoder_of", "set_trainable"]
 

@@ -17,7 +17,7 @@ HOMES = {
     "SimpleITK": ("spine/volumes.py",),
     "optuna": ("ensemble/study.py",),
     "jinja2": ("ensemble/report/",),
-    "keras": ("classification/", "segmentation/", "spine/training.py", "spine/fitting.py", "spine/pretrained.py"),
+    "keras": ("classification/", "segmentation/", "spine/training/"),
     "segmentation_models": ("segmentation/library.py",),
     "surface_distance": ("spine/metrics/surface.py",),
 }

@@ -18,12 +18,12 @@ from classification.train import train
 from ensemble.predict import run as predict
 from spine.config import Experiment, load_experiment
 from spine.files import hash_directory
-from spine.history import History
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.privacy import patient_hash
 from spine.problems import SpineError
-from spine.trainer import seed_of
+from spine.training.history import History
+from spine.training.trainer import seed_of
 from tests.experiment_on_disk import write_dataset
 from tests.member_contract import MemberContract
 

@@ -10,8 +10,8 @@ import pytest
 from classification import squeezenet
 from classification.config import Settings
 from classification.model import base_of, build
-from spine import pretrained
 from spine.problems import SpineError
+from spine.training import pretrained
 
 
 class NotThere(BaseHTTPRequestHandler):

@@ -14,8 +14,8 @@ from segmentation.encoders import ENCODERS as BUILDERS
 from segmentation.encoders import SCALES, features_of
 from segmentation.losses import Dice, Focal
 from segmentation.model import FEATURES, build, encoder_of, set_trainable
-from spine import pretrained
 from spine.problems import SpineError
+from spine.training import pretrained
 
 SMALL = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 50, "width": 71}
 LARGE = ("vgg19", "resnet50", "resnext50", "densenet121", "inceptionv3", "efficientnetb7")

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from spine.fitting import optimizer
-from spine.schedule import Phase
+from spine.training.fitting import optimizer
+from spine.training.schedule import Phase
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 

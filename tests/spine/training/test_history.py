@@ -1,6 +1,6 @@
 import pytest
 
-from spine.history import History
+from spine.training.history import History
 
 
 def history(*losses: float, rate: float | list[float] = 0.1, phase: str = "frozen") -> History:

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from spine.history import History
-from spine.schedule import Phase, Plateau, is_over, next_rate
+from spine.training.history import History
+from spine.training.schedule import Phase, Plateau, is_over, next_rate
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 

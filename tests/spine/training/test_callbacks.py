@@ -1,4 +1,4 @@
-from spine.training import EpochProgress
+from spine.training.callbacks import EpochProgress
 
 
 def test_where_nobody_watches_an_epoch_is_one_line_and_nothing_else(capsys):

@@ -1,6 +1,6 @@
 """Epochs on the record: after each one its checkpoint, its line in history.csv, and the decision to go on.
 
-Keras callbacks for any task. What they decide is read off `spine.history`, so a resumed run decides alike.
+Keras callbacks for any task. What they decide is read off `spine.training.history`, so a resumed run decides alike.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import keras
 from rich.console import Console
 from rich.progress import Progress
 
-from spine.checkpoints import Checkpoints
-from spine.history import History, in_order
+from spine.training.checkpoints import Checkpoints
+from spine.training.history import History, in_order
 
 __all__ = ["EpochProgress", "Recorder", "reseed"]
 

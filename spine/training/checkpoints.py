@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spine.files import atomic_directory
-from spine.history import History
+from spine.training.history import History
 
 __all__ = ["Checkpoints"]
 

@@ -21,8 +21,8 @@ from spine.problems import SpineError
 from spine.quiet import silence_tensorflow
 
 if TYPE_CHECKING:
-    from spine.fitting import Fitting
-    from spine.history import History
+    from spine.training.fitting import Fitting
+    from spine.training.history import History
 
 __all__ = ["command", "seed_of", "train_member"]
 

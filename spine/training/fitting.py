@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from spine.checkpoints import Checkpoints
-from spine.fit_data import FitData
-from spine.history import History
 from spine.problems import SpineError
-from spine.schedule import Phase, Scheduled, is_over, next_rate
-from spine.training import EpochProgress, Recorder
+from spine.training.callbacks import EpochProgress, Recorder
+from spine.training.checkpoints import Checkpoints
+from spine.training.data import FitData
+from spine.training.history import History
+from spine.training.schedule import Phase, Scheduled, is_over, next_rate
 
 __all__ = ["FitSettings", "Fitting", "optimizer", "strategy"]
 

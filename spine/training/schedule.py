@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from spine.config import Strict
-from spine.history import History
+from spine.training.history import History
 
 __all__ = ["Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled", "is_over", "next_rate"]
 

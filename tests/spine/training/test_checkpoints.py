@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from spine.checkpoints import Checkpoints
-from spine.history import History
-from spine.training import reseed
+from spine.training.callbacks import reseed
+from spine.training.checkpoints import Checkpoints
+from spine.training.history import History
 
 IMAGES, TRUTH = np.eye(4, dtype=np.float32), np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
 

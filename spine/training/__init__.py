@@ -1,0 +1,1 @@
+"""Training one member of any task: phases of epochs, each safe on disk before the next begins."""
