@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from spine.config import load_experiment
+from spine.config import load_experiment, load_experiments
 
 ROOT = Path(__file__).resolve().parents[1]
-EXPERIMENTS = sorted(p for p in (ROOT / "configs").rglob("*.yaml") if p.parent.name != "data")
+STUDIES = [ROOT / "configs" / "quickstart.yaml"]
+EXPERIMENTS = sorted(p for p in (ROOT / "configs").rglob("*.yaml") if p.parent.name != "data" and p not in STUDIES)
 DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
 
 
@@ -38,3 +39,9 @@ def test_data_config_loads(path, monkeypatch):
 
     monkeypatch.chdir(ROOT)
     assert load_data_config(path).sources
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_study_names_experiments_that_load(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert len({experiment.name for experiment in load_experiments(path)}) > 1
