@@ -25,8 +25,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ensemble.engine.simplex import Simplex
 from ensemble.search import SearchResult, search_weights
-from ensemble.simplex import Simplex
 from spine.member import Predictions
 
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ensemble.choice import Choice
-from ensemble.greedy import search_greedy
-from ensemble.grid import search_grid
-from ensemble.images import Masks, reduce_images
-from ensemble.objectives import Objective
+from ensemble.engine.choice import Choice
+from ensemble.engine.greedy import search_greedy
+from ensemble.engine.grid import search_grid
+from ensemble.engine.images import Masks, reduce_images
+from ensemble.engine.objectives import Objective
+from ensemble.engine.simplex import Simplex, steps_of
+from ensemble.engine.stack import Stack
 from ensemble.predictions import SplitPredictions, read_split
-from ensemble.simplex import Simplex, steps_of
-from ensemble.stack import Stack
 from ensemble.study import SAMPLERS, Record
 from spine import metrics
 from spine.config import Experiment

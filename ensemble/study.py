@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble.choice import Choice
-from ensemble.objectives import Objective
+from ensemble.engine.choice import Choice
+from ensemble.engine.objectives import Objective
 from spine.problems import SpineError
 
 if TYPE_CHECKING:

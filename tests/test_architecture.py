@@ -17,6 +17,7 @@ HOMES = {
     "SimpleITK": ("spine/volumes.py",),
     "optuna": ("ensemble/study.py",),
     "jinja2": ("ensemble/report/",),
+    "numba": ("ensemble/engine/",),
     "keras": ("classification/", "segmentation/", "spine/training/"),
     "segmentation_models": ("segmentation/library.py",),
     "surface_distance": ("spine/metrics/surface.py",),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ensemble.images import Images
+from ensemble.engine.images import Images
 from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, fusions, named_rows
 from ensemble.predictions import SplitPredictions
 from spine.metrics import segmentation as metrics

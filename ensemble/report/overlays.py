@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ensemble.images import Images
+from ensemble.engine.images import Images
 from ensemble.judge.segmentation import call_image, disagreement
 from ensemble.predictions import SplitPredictions
 from ensemble.report.pixels import grey_picture, heat, outlined, overlay

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from ensemble.cores import cores
-from ensemble.stack import require_probabilities
-from ensemble.undecided import Undecided, reduce_chunk
+from ensemble.engine.cores import cores
+from ensemble.engine.stack import require_probabilities
+from ensemble.engine.undecided import Undecided, reduce_chunk
 from spine.member import Predictions, require_same
 from spine.problems import SpineError
 from spine.truth import MaskTruth

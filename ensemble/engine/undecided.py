@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ensemble.count_winners import count_with_numpy, counter_for
+from ensemble.engine.count_winners import count_with_numpy, counter_for
 
 __all__ = ["Open", "Undecided"]
 

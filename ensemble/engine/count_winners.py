@@ -1,6 +1,6 @@
 """Count, for many weight vectors, in how many rows each class wins: in NumPy, and in two loops for numba.
 
-All three take weights (V, M), scores (M, K, U), times (U,), bounds (S + 1,) and cells (S, K) as `ensemble.undecided`
+All three take weights (V, M), scores (M, K, U), times (U,), bounds (S + 1,) and cells (S, K) as `.undecided`
 tells, and add to counts `out` (V, cells). They compute the float64 sum of weight times score with members in order, so
 that every bit is as the fusion rule has it; the first of the K classes wins a tie.
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ensemble.compiled import compiled
+from ensemble.engine.compiled import compiled
 
 __all__ = ["count_many", "count_pairs", "count_with_numpy", "counter_for"]
 

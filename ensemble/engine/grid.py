@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ensemble.choice import Choice
-from ensemble.cores import cores
-from ensemble.objectives import Objective
-from ensemble.simplex import Simplex
+from ensemble.engine.choice import Choice
+from ensemble.engine.cores import cores
+from ensemble.engine.objectives import Objective
+from ensemble.engine.simplex import Simplex
 from spine.problems import SpineError
 
 __all__ = ["search_grid"]

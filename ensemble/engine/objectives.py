@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.compiled import compiled
+from ensemble.engine.compiled import compiled
+from ensemble.engine.stack import Stack
+from ensemble.engine.undecided import Undecided
 from ensemble.fuse import weighted_mean
-from ensemble.stack import Stack
-from ensemble.undecided import Undecided
 from spine import metrics
 from spine.problems import SpineError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ensemble.choice import Choice, first_choice
-from ensemble.objectives import Objective
+from ensemble.engine.choice import Choice, first_choice
+from ensemble.engine.objectives import Objective
 
 __all__ = ["search_greedy"]
 

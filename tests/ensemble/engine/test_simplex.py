@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from ensemble.simplex import Simplex, steps_of
+from ensemble.engine.simplex import Simplex, steps_of
 from spine.problems import SpineError
 
 

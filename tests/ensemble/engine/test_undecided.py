@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ensemble.compiled import compiled
-from ensemble.count_winners import count_many, count_pairs, count_with_numpy, counter_for
-from ensemble.undecided import Undecided, can_win
+from ensemble.engine.compiled import compiled
+from ensemble.engine.count_winners import count_many, count_pairs, count_with_numpy, counter_for
+from ensemble.engine.undecided import Undecided, can_win
 
 
 def test_agreed_samples_are_settled_and_equal_ones_merged():
