@@ -81,6 +81,7 @@ class Experiment(Strict):
     labels: tuple[str, ...]  # index is the class; of two, the last is the positive one
     seed: int = 0
     runs: Path = Path("runs")
+    jobs: int = Field(default=1, ge=1)  # members trained at the same time, each on its share of the cores
     shared: Mapping[str, Any] = Field(default_factory=dict)  # what every member starts from
     members: Mapping[str, Any]
     search: SearchSettings = SearchSettings()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from spine import registry
@@ -60,15 +61,25 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     for name in chosen:
         _known_member(experiment, name)
     file = experiment.write(experiment.directory / "experiment.yaml")
-    failed = []
+    outdated = []
     for name in chosen:
         config_hash = experiment.member_hash(name, manifest.data_hash, manifest.splits_hash)
         if Member.is_complete(experiment.member_directory(name), config_hash):
             show(f"train {name}: up to date")
-            continue
+        else:
+            outdated.append(name)
+
+    def trains(name: str) -> bool:
         show(f"train {name}")
-        if _train_in_own_process(experiment.task, file, name) != 0:
-            failed.append(name)
+        return _train_in_own_process(experiment.task, file, name, experiment.jobs) == 0
+
+    with ThreadPoolExecutor(experiment.jobs) as pool:
+        try:
+            succeeded = list(pool.map(trains, outdated))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C no further member starts
+            raise
+    failed = [name for name, success in zip(outdated, succeeded, strict=True) if not success]
     if failed:
         raise SpineError(
             f"training failed for {', '.join(failed)} (see above). Mend the cause and run the same command again: "
@@ -88,8 +99,25 @@ def _known_member(experiment: Experiment, name: str) -> None:
         raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
 
 
-def _train_in_own_process(task: str, file: Path, name: str) -> int:
+def _train_in_own_process(task: str, file: Path, name: str, jobs: int) -> int:
     # -m puts the working directory first on the path; an installed package must win over a stray folder there.
     command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name]
     # Its output is news of the work (stderr, 2), not the result of this command.
-    return subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=2, check=False).returncode
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if jobs == 1:
+        return subprocess.run(command, env=environment, check=False).returncode
+    # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn into a pipe.
+    environment |= _share_of_cores(jobs)
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            if line.strip():
+                print(line, end="", file=sys.stderr, flush=True)
+    return process.returncode
+
+
+def _share_of_cores(jobs: int) -> dict[str, str]:
+    """TensorFlow's threads for one of several trainings, so that they do not fight for the cores."""
+    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}

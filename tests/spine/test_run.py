@@ -1,4 +1,5 @@
 import shutil
+import threading
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
         (experiment.member_directory(name) / "member.json").unlink()
     started = []
 
-    def crash_first(task, file, name):
+    def crash_first(task, file, name, jobs):
         started.append(name)
         return 1 if name == "first" else 0
 
@@ -42,7 +43,7 @@ def test_a_changed_setting_trains_again(tmp_path, monkeypatch, shown):
     directory = experiment.member_directory("vgg")
     Member.publish(directory, Member.open(directory).card.model_copy(update={"config_hash": "another"}))
     started = []
-    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name: started.append(name) or 0)
+    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
     run.train_members(experiment, shown.append)
     assert started == ["vgg"]
 
@@ -52,7 +53,7 @@ def test_a_member_whose_model_is_lost_or_cut_is_trained_again(tmp_path, monkeypa
     shutil.rmtree(experiment.member_directory("vgg") / "model")
     (experiment.member_directory("dense") / "model" / "1" / "saved_model.pb").write_text("cut")
     started = []
-    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name: started.append(name) or 0)
+    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
     run.train_members(experiment, shown.append)
     assert started == ["vgg", "dense"]
 
@@ -95,3 +96,29 @@ def test_the_training_process_fails_loudly(tmp_path, shown):
         picture.write_bytes(b"")
     with pytest.raises(SpineError, match="failed for only"):
         run.train_members(experiment, shown.append)
+
+
+def test_members_train_at_the_same_time_where_jobs_allow(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path, members=("first", "second"), jobs=2)
+    for name in experiment.members:
+        (experiment.member_directory(name) / "member.json").unlink()
+    together = threading.Barrier(2, timeout=20)
+
+    def train(task, file, name, jobs):
+        together.wait()  # raises where the other member is not there at the same time
+        return 0
+
+    monkeypatch.setattr(run, "_train_in_own_process", train)
+    run.train_members(experiment, shown.append)
+    assert sorted(shown) == ["train first", "train second"]
+
+
+def test_one_of_several_jobs_tells_its_lines_and_its_status(tmp_path, monkeypatch, capfd):
+    (tmp_path / "sorting").mkdir()
+    (tmp_path / "sorting" / "train.py").write_text(
+        "import os, sys\nprint(sys.argv[3], os.environ['TF_NUM_INTRAOP_THREADS'], flush=True)\nraise SystemExit(3)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(run.os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert run._train_in_own_process("sorting", tmp_path / "x.yaml", "quick", jobs=2) == 3
+    assert capfd.readouterr().err == "quick 4\n"
