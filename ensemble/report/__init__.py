@@ -26,10 +26,8 @@ def run(experiment: Experiment) -> list[Path]:
     """Write `runs/<experiment>/report.html` and the figures beside metrics.json; skipped where nothing changed."""
     path, done = experiment.directory / "report.html", experiment.evaluation_directory / "report.json"
     inputs_hash = _inputs_hash(experiment)
-    if done.exists() and (before := read_json(done))["inputs_hash"] == inputs_hash:
-        paths = [path, *(done.parent / name for name in before["figures"])]
-        if all(one.exists() for one in paths):
-            return paths
+    if path.exists() and _is_current(done, inputs_hash):
+        return [path]
     page = _page(experiment)
     evidence = EVIDENCE[experiment.task].of(page)
     shared = shared_drawings(page.found, page.members, page.styles)
@@ -38,7 +36,14 @@ def run(experiment: Experiment) -> list[Path]:
         temporary.write_text(render(page, figures, evidence.TEMPLATE, evidence.context()), encoding="utf-8")
     pictures = figures.write(done.parent)
     write_json({"inputs_hash": inputs_hash, "figures": [picture.name for picture in pictures]}, done)
-    return [path, *pictures]
+    return [path]
+
+
+def _is_current(done: Path, inputs_hash: str) -> bool:
+    if not done.exists():
+        return False
+    before = read_json(done)
+    return before["inputs_hash"] == inputs_hash and all((done.parent / name).exists() for name in before["figures"])
 
 
 def _page(experiment: Experiment) -> Page:

@@ -21,7 +21,7 @@ def written(tmp_path_factory):
         experiment = write_segmentation_experiment(tmp_path_factory.mktemp("report"), **FAST)
         evaluate.run(experiment)
         paths = import_module("ensemble.report").run(experiment)
-    return experiment, paths, Page(paths[0].read_text())
+    return experiment, [*paths, *sorted(experiment.evaluation_directory.glob("*.png"))], Page(paths[0].read_text())
 
 
 def test_the_page_is_whole_and_fetches_nothing(written):
