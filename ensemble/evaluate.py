@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_contenders, read_weights
+from ensemble.fuse import without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
 from ensemble.predictions import read_split
@@ -42,6 +43,7 @@ def run(experiment: Experiment) -> list[Path]:
     """
     directory = experiment.evaluation_directory
     paths = [directory / name for name in ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)]
+    _require_exported(experiment)
     split = read_split(experiment, "test")
     inputs_hash = _inputs_hash(experiment, split.truth.hash)
     if all(path.exists() for path in paths) and read_json(paths[0]).get("inputs_hash") == inputs_hash:
@@ -57,6 +59,19 @@ def run(experiment: Experiment) -> list[Path]:
     write_leaderboard(found, paths[1])
     write_json(_finite(found), paths[0])
     return paths
+
+
+def _require_exported(experiment: Experiment) -> None:
+    """What is judged is what is served: a model exported with other weights is refused; none yet is none to mistake."""
+    directory = experiment.ensemble_directory
+    if not (directory / "member.json").exists():
+        return
+    served = Member.open(directory).card.details.get("weights")
+    if served != without_zeros(read_weights(experiment)["weights"]):
+        raise SpineError(
+            f"the model in {directory} was exported with other weights than its weights.json now holds; "
+            "run `spine export EXPERIMENT` again"
+        )
 
 
 def read_metrics(experiment: Experiment) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError
@@ -49,6 +49,13 @@ class SearchSettings(Strict):
     step: float = Field(default=0.1, gt=0, le=1)
     trials: int = Field(default=200, ge=1)  # of tpe and cmaes
     storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
+
+    @field_validator("step")
+    @classmethod
+    def _divides_one(cls, step: float) -> float:
+        if abs(round(1 / step) * step - 1) > 1e-9:
+            raise ValueError("does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
+        return step
 
     @field_serializer("storage")
     def _hide_password(self, url: str) -> str:
@@ -115,6 +122,18 @@ class Experiment(Strict):
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ValueError(
                 f"labels is {self.labels}; name two or more different classes, background first where there is one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_metric(self) -> Experiment:
+        """Before hours of training rather than after them."""
+        from spine.metrics import TABLES
+
+        known = TABLES.get(self.task, {})
+        if self.search.metric and known and self.search.metric not in known:
+            raise ValueError(
+                f"search.metric is {self.search.metric!r}; for {self.task} it is one of {', '.join(known)}"
             )
         return self
 
@@ -229,6 +248,9 @@ def _override(raw: dict[str, Any], text: str) -> None:
     if not separator or not key:
         raise SpineError(f"override {text!r} is not of the form key=value, such as search.step=0.05")
     *parents, last = key.split(".")
+    members = raw.get("members")
+    if parents[:1] == ["members"] and isinstance(members, dict) and [*parents, last][1] not in members:
+        raise SpineError(f"override {text!r}: no member has that name; the members are {', '.join(members)}")
     place: Any = raw
     for part in parents:
         place = place.setdefault(part, {})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble import export, predict
+from ensemble import evaluate, export, predict
 from ensemble.predictions import read_split
 from spine.config import Experiment, ExportSettings
 from spine.member import Card, Member, Patients
@@ -193,3 +193,15 @@ def test_weights_of_predictions_that_have_changed_are_not_exported(searched):
     predict.run(searched)
     with pytest.raises(SpineError, match="searched on other predictions than dense holds now"):
         export.run(searched)
+
+
+def test_a_model_exported_with_other_weights_is_not_judged(experiment):
+    predict.run(experiment)
+    write_weights(experiment, {"vgg": 0.7, "dense": 0.3, "squeeze": 0.0})
+    export.run(experiment)
+    evaluate.run(experiment)
+    write_weights(experiment, {"vgg": 0.5, "dense": 0.5, "squeeze": 0.0})
+    with pytest.raises(SpineError, match="spine export"):
+        evaluate.run(experiment)
+    export.run(experiment)
+    evaluate.run(experiment)

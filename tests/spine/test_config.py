@@ -49,6 +49,9 @@ def test_overrides_reach_nested_settings(file):
         ("search.step", ["key=value"]),
         ("name.first=3", ["name", "no keys"]),
         ("members={}", ["(file): members is empty; name at least one"]),
+        ("members.three.epochs=1", ["no member", "one, two"]),
+        ("search.metric=auc", ["auc", "roc_auc"]),
+        ("search.step=0.3", ["search.step", "does not divide 1"]),
         ("search.step=[1", ["search.step=[1", "'[1' is not a YAML value"]),
     ],
 )
