@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
+from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from spine.problems import SpineError
 
-__all__ = ["frame_count", "is_directory", "is_image", "macro", "quiet", "read_dataset"]
+__all__ = ["frame_count", "is_directory", "is_image", "macro", "missing_bytes", "quiet", "read_dataset"]
 
 _AGAIN = "copy it again from where it came from"
 
@@ -51,6 +52,23 @@ def frame_count(dataset: Dataset) -> int:
 def is_image(dataset: Dataset) -> bool:
     """Whether the object is a picture: it has rows and columns, and is no segmentation or dose."""
     return "Rows" in dataset and "Columns" in dataset and dataset.get("Modality") not in ("SEG", "RTDOSE")
+
+
+def missing_bytes(path: Path, dataset: Dataset) -> int:
+    """How many bytes of its pixels a truncated file lacks, 0 of a whole one, told without reading them.
+
+    Only uncompressed pixels tell their length in advance; a cut compressed file is found when it is decoded.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated or syntax.is_deflated:
+        return 0
+    with Path(path).open("rb") as stream, quiet():
+        dcmread(stream, stop_before_pixels=True, force=True)
+        start = stream.tell() + (8 if syntax.is_implicit_VR else 12)  # the element's tag, VR and length, PS3.5 7.1
+    try:
+        return max(0, start + get_expected_length(dataset) - Path(path).stat().st_size)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 0  # the header does not tell; decoding will
 
 
 def is_directory(dataset: Dataset) -> bool:

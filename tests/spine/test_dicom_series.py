@@ -225,3 +225,13 @@ def test_a_header_that_states_absurd_numbers_is_refused(tmp_path):
     told = [problem.reason for problem in images.problems]
     assert "2,000,000,000 frames" in told[0]
     assert "60000 x 60000 pixels" in told[1]
+
+
+def test_a_slice_that_was_cut_is_told_though_it_would_not_be_chosen(tmp_path):
+    paths = save_stack(tmp_path, [-8.0, -4.0, 0.0, 4.0, 8.0])
+    paths[0].write_bytes(paths[0].read_bytes()[:-3])
+    (series,), problems = find_series(paths)
+    assert len(series.slices) == 4
+    (problem,) = problems
+    assert problem.path == str(paths[0])
+    assert "lacks the last 3 bytes" in problem.reason
