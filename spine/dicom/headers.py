@@ -13,6 +13,7 @@ from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from spine.problems import SpineError
+from spine.whole import MAX_PIXELS
 
 __all__ = ["frame_count", "is_directory", "is_image", "macro", "missing_bytes", "quiet", "read_dataset"]
 
@@ -60,7 +61,8 @@ def missing_bytes(path: Path, dataset: Dataset) -> int:
     Only uncompressed pixels tell their length in advance; a cut compressed file is found when it is decoded.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_encapsulated or syntax.is_deflated:
+    absurd = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) > MAX_PIXELS  # decoding says so better
+    if syntax.is_encapsulated or syntax.is_deflated or absurd:
         return 0
     with Path(path).open("rb") as stream, quiet():
         dcmread(stream, stop_before_pixels=True, force=True)
