@@ -34,6 +34,9 @@ exec docker run --rm -p 127.0.0.1:8500:8500 -p 127.0.0.1:8501:8501 \\
 def write_serving_kit(directory: Path, name: str) -> None:
     """Write `models.config` and the executable `serve.sh` beside `model/`; `name` is what the model is served as."""
     for file, template in (("models.config", MODELS_CONFIG), ("serve.sh", SERVE)):
+        text = template.format(name=name)
+        if (directory / file).exists() and (directory / file).read_text() == text:
+            continue  # what is unchanged keeps its time
         with atomic_file(directory / file) as temporary:
-            temporary.write_text(template.format(name=name))
-    (directory / "serve.sh").chmod(0o755)
+            temporary.write_text(text)
+            temporary.chmod(0o755 if file.endswith(".sh") else 0o644)
