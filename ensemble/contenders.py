@@ -20,12 +20,12 @@ JUDGES: dict[str, Any] = {"classification": Classifiers, "segmentation": Segment
 
 def read_contenders(experiment: Experiment, split: str) -> Any:
     """Read the members' predictions of `split` and fuse them, equally and with the searched weights."""
-    return judge(experiment, read_split(experiment, split))
+    return judge(experiment, read_split(experiment, split), read_weights(experiment))
 
 
-def judge(experiment: Experiment, split: SplitPredictions) -> Any:
-    """The task's rows of a split that was read."""
-    return JUDGES[experiment.task].of(split, read_weights(experiment)["weights"])
+def judge(experiment: Experiment, split: SplitPredictions, weights: dict[str, Any]) -> Any:
+    """The task's rows of a split that was read; `weights` is what `read_weights` gives."""
+    return JUDGES[experiment.task].of(split, weights["weights"])
 
 
 def read_weights(experiment: Experiment) -> dict[str, Any]:

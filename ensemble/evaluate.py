@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_contenders, read_weights
+from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_weights
 from ensemble.fuse import without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
@@ -43,16 +43,17 @@ def run(experiment: Experiment) -> list[Path]:
     """
     directory = experiment.evaluation_directory
     paths = [directory / name for name in ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)]
-    _require_exported(experiment)
     split = read_split(experiment, "test")
-    inputs_hash = _inputs_hash(experiment, split.truth.hash)
+    weights = read_weights(experiment)  # once: it checks them against the hashes of all validation predictions
+    _require_exported(experiment, weights)
+    inputs_hash = _inputs_hash(experiment, weights, split.truth.hash)
     if all(path.exists() for path in paths) and read_json(paths[0]).get("inputs_hash") == inputs_hash:
         return paths
-    overlap = find_overlap(split.truth.patients, _sources(experiment))
+    overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
-    test = judge(experiment, split)
-    found = {**_evaluate(experiment, test, overlap), "inputs_hash": inputs_hash}
+    test = judge(experiment, split, weights)
+    found = {**_evaluate(experiment, weights, test, overlap), "inputs_hash": inputs_hash}
     for path, table in zip(paths[2:], test.tables(), strict=True):
         with atomic_file(path) as temporary:
             table.to_csv(temporary, index=False)
@@ -61,13 +62,13 @@ def run(experiment: Experiment) -> list[Path]:
     return paths
 
 
-def _require_exported(experiment: Experiment) -> None:
+def _require_exported(experiment: Experiment, weights: dict[str, Any]) -> None:
     """What is judged is what is served: a model exported with other weights is refused; none yet is none to mistake."""
     directory = experiment.ensemble_directory
     if not (directory / "member.json").exists():
         return
     served = Member.open(directory).card.details.get("weights")
-    if served != without_zeros(read_weights(experiment)["weights"]):
+    if served != without_zeros(weights["weights"]):
         raise SpineError(
             f"the model in {directory} was exported with other weights than its weights.json now holds; "
             "run `spine export EXPERIMENT` again"
@@ -87,25 +88,25 @@ def leaderboard(experiment: Experiment) -> Table:
     return leaderboard_table(read_metrics(experiment))
 
 
-def _inputs_hash(experiment: Experiment, truth_hash: str) -> str:
+def _inputs_hash(experiment: Experiment, weights: dict[str, Any], truth_hash: str) -> str:
     members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
     stored = [
         hash_directory(member.path / "predictions" / split) for member in members for split in ("validation", "test")
     ]
     settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
-    return fingerprint([stored, [m.card.model_dump() for m in members], read_weights(experiment), truth_hash, settings])
+    return fingerprint([stored, [m.card.model_dump() for m in members], weights, truth_hash, settings])
 
 
-def _sources(experiment: Experiment) -> dict[str, Patients]:
+def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patients]:
     members = {name: Member.open(experiment.member_directory(name)).card.patients for name in experiment.members}
-    return {**members, "the search": Patients(**read_weights(experiment)["patients"])}
+    return {**members, "the search": Patients(**weights["patients"])}
 
 
-def _evaluate(experiment: Experiment, test: Contenders, overlap: Overlap) -> dict[str, Any]:
-    settings, weights = experiment.evaluate, read_weights(experiment)
+def _evaluate(experiment: Experiment, weights: dict[str, Any], test: Contenders, overlap: Overlap) -> dict[str, Any]:
+    settings = experiment.evaluate
     headline = metrics.HEADLINE[experiment.task]
     draws = patient_resamples(test.patients, settings.resamples, experiment.seed)
-    validation = _scores(read_contenders(experiment, "validation"), weights["metric"])
+    validation = _scores(judge(experiment, read_split(experiment, "validation"), weights), weights["metric"])
     best, best_on_test = _best(test, validation, weights["metric"]), _best(test, _scores(test, headline), headline)
     comparisons = [
         compare(test, other, role, draws, settings.confidence, headline)
