@@ -27,7 +27,7 @@ from rich.table import Table
 
 from ensemble.engine.simplex import Simplex
 from ensemble.search import SearchResult, search_weights
-from spine.member import Predictions
+from spine.predictions import Predictions
 
 
 def main() -> None:

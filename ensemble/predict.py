@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 
 from spine.config import Experiment
+from spine.detections import Detections
 from spine.manifest import Manifest
-from spine.member import Member, Predictions
+from spine.member import Member
+from spine.predictions import AnyPredictions, BoxPredictions, Predictions, open_predictions
 from spine.problems import SpineError
-from spine.truth import MaskTruth, Truth, read_truth
+from spine.truth import AnyTruth, read_truth
 
-__all__ = ["SPLITS", "load_model", "predict_pictures", "predict_split", "run"]
+__all__ = ["SPLITS", "detect_pictures", "load_model", "predict_pictures", "predict_split", "run"]
 
 SPLITS = ("validation", "test")
 BATCH = 32  # pictures a call: memory stays bounded however many there are
-BATCH_OF_MAPS = 8  # where every pixel has an answer
+BATCH_OF_MAPS = 8  # where every pixel has an answer, or a detector has its many proposals
 Sizes = Sequence[tuple[int, int]]  # height, width
 
 
@@ -40,7 +42,7 @@ def run(experiment: Experiment) -> list[Path]:
     return [member.path / "predictions" / split for member in members for split in SPLITS]
 
 
-def _predict_member(member: Member, truths: Mapping[str, Truth | MaskTruth], advance: Callable[[int], None]) -> None:
+def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Callable[[int], None]) -> None:
     stale = {split: truth for split, truth in truths.items() if not _is_current(member, split, truth)}
     if not stale:
         return
@@ -49,9 +51,9 @@ def _predict_member(member: Member, truths: Mapping[str, Truth | MaskTruth], adv
         predict_split(member, model, split, truth, advance)
 
 
-def _is_current(member: Member, split: str, truth: Truth | MaskTruth) -> bool:
+def _is_current(member: Member, split: str, truth: AnyTruth) -> bool:
     try:
-        stored = Predictions.open(member.path / "predictions" / split)
+        stored = open_predictions(member.path / "predictions" / split, member.card.task)
     except SpineError:  # none there, or unreadable: made anew
         return False
     return (stored.model_hash, stored.truth_hash) == (member.card.model_hash, truth.hash)
@@ -86,6 +88,17 @@ def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> It
         yield serve(image_bytes=tf.constant(encoded))["probabilities"].numpy()
 
 
+def detect_pictures(model: Any, paths: Sequence[Path]) -> Iterator[Detections]:
+    """What a detector's `serving_default` finds in each of the picture files, of any sizes, some at a time."""
+    import tensorflow as tf
+
+    serve = model.signatures["serving_default"]
+    for batch in _alike([0] * len(paths), BATCH_OF_MAPS):
+        encoded = [path.read_bytes() for path in paths[batch]]
+        outputs = {name: value.numpy() for name, value in serve(image_bytes=tf.constant(encoded)).items()}
+        yield from (Detections.from_outputs(outputs, number) for number in range(len(encoded)))
+
+
 def _alike(keys: Sequence[Any], most: int) -> Iterator[slice]:
     """Successive stretches of equal keys, of at most that many."""
     start = 0
@@ -96,27 +109,29 @@ def _alike(keys: Sequence[Any], most: int) -> Iterator[slice]:
 
 
 def predict_split(
-    member: Member, model: Any, split: str, truth: Truth | MaskTruth, advance: Callable[[int], None] = lambda done: None
-) -> Predictions:
+    member: Member, model: Any, split: str, truth: AnyTruth, advance: Callable[[int], None] = lambda done: None
+) -> AnyPredictions:
     """Predict one split with a member's loaded model and store what it said, a batch in memory at a time.
 
-    `advance` is told each batch's size. SpineError where the model answers at another size than the picture's.
+    `advance` is told how many are done. SpineError where a map's size is not the picture's, or an answer is no answer.
     """
-    return Predictions.write(
-        member.path / "predictions" / split,
-        _answers(member, model, truth, advance),
-        _index(truth, member.card.task),
-        task=member.card.task,
-        labels=member.card.labels,
-        split=split,
-        model_hash=member.card.model_hash,
-        truth_hash=truth.hash,
-    )
+    path, card = member.path / "predictions" / split, member.card
+    head = {"split": split, "model_hash": card.model_hash, "truth_hash": truth.hash}
+    index = _index(truth, card.task)
+    if card.task == "detection":
+        found = _detections(member, model, truth, advance)
+        return BoxPredictions.write(path, found, index, task=card.task, labels=card.labels, **head)
+    answers = _answers(member, model, truth, advance)
+    return Predictions.write(path, answers, index, task=card.task, labels=card.labels, **head)
 
 
-def _answers(
-    member: Member, model: Any, truth: Truth | MaskTruth, advance: Callable[[int], None]
-) -> Iterator[np.ndarray]:
+def _detections(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int], None]) -> Iterator[Detections]:
+    for found in detect_pictures(model, truth.paths):
+        yield found
+        advance(1)
+
+
+def _answers(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int], None]) -> Iterator[np.ndarray]:
     done = 0
     for batch in predict_pictures(model, truth.paths, truth.sizes):
         if batch.ndim == 4 and batch.shape[1:3] != truth.sizes[done]:
@@ -129,7 +144,7 @@ def _answers(
         advance(len(batch))
 
 
-def _index(truth: Truth | MaskTruth, task: str) -> pd.DataFrame:
+def _index(truth: AnyTruth, task: str) -> pd.DataFrame:
     heights, widths = np.transpose(truth.sizes)
     rows = heights * widths if task == "segmentation" else np.ones(len(heights), int)
     columns = {"sample": truth.samples, "patient": truth.patients, "height": heights, "width": widths}

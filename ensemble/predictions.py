@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from spine.config import Experiment
 from spine.manifest import Manifest
-from spine.member import Member, Predictions, require_same
+from spine.member import Member
+from spine.predictions import require_same
 from spine.problems import SpineError
-from spine.truth import MaskTruth, Truth, read_truth
+from spine.truth import AnyTruth, Truth, read_truth
 
 __all__ = ["SplitPredictions", "read_split"]
 
@@ -20,12 +22,12 @@ __all__ = ["SplitPredictions", "read_split"]
 class SplitPredictions:
     """What all members said of one split: `stored` by member name, in the experiment's order, and the `truth` of it."""
 
-    truth: Truth | MaskTruth
-    stored: dict[str, Predictions]
+    truth: AnyTruth
+    stored: dict[str, Any]  # Predictions, or BoxPredictions of detection: as the truth's task has them
 
-    def to_search(self) -> tuple[Mapping[str, np.ndarray | Predictions], np.ndarray | MaskTruth]:
-        """Members and truth as `search_weights` takes them: units of classification, images of segmentation."""
-        if isinstance(self.truth, MaskTruth):
+    def to_search(self) -> tuple[Mapping[str, Any], Any]:
+        """Members and truth as `search_weights` takes them: units of classification, images of the other tasks."""
+        if not isinstance(self.truth, Truth):
             return self.stored, self.truth
         members, values, _ = self.by_unit()
         return members, values

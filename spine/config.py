@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_WHAT_LABELS_ARE = {
+    1: "the one or more different classes that boxes have; the background is none of them",
+    2: "two or more different classes, background first where there is one",
+}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -44,8 +48,8 @@ class SearchSettings(Strict):
     """How the weights are chosen, on validation predictions only."""
 
     name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
-    metric: str = ""  # empty: accuracy, of segmentation dice_foreground
-    method: Literal["grid", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
+    metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50
+    method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = Field(default=0.1, gt=0, le=1)
     trials: int = Field(default=200, ge=1)  # of tpe and cmaes
     storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
@@ -85,7 +89,7 @@ class Experiment(Strict):
     data: Path  # the dataset's directory
     build: Path | None = None  # the data config that builds it where it is missing or changed
     target: str = ""
-    labels: tuple[str, ...]  # index is the class; of two, the last is the positive one
+    labels: tuple[str, ...]  # index is the class; of two, the last is the positive one; of boxes class 1 comes first
     seed: int = 0
     runs: Path = Path("runs")
     jobs: int = Field(default=1, ge=1)  # members trained at the same time, each on its share of the cores
@@ -119,10 +123,9 @@ class Experiment(Strict):
     def _is_complete(self) -> Experiment:
         if not self.members:
             raise ValueError("members is empty; name at least one")
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise ValueError(
-                f"labels is {self.labels}; name two or more different classes, background first where there is one"
-            )
+        least = 1 if self.task == "detection" else 2
+        if len(self.labels) < least or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels is {self.labels}; name {_WHAT_LABELS_ARE[least]}")
         return self
 
     @model_validator(mode="after")

@@ -2,26 +2,24 @@
 
     member.json                    who it is: `Card`
     model/<version>/               its SavedModel, preprocessing inside (a foreign model has none)
-    predictions/<split>/           what it said: `Predictions`
+    predictions/<split>/           what it said: `spine.predictions`
 
 Whatever writes this directory can join an ensemble, in any framework; an ensemble writes it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from spine.files import atomic_directory, hash_directory, read_json, write_json
+from spine.files import hash_directory, read_json, write_json
+from spine.predictions import AnyPredictions, open_predictions
 from spine.problems import SpineError
 
-__all__ = ["Card", "Member", "Patients", "Predictions", "require_same"]
+__all__ = ["Card", "Member", "Patients"]
 
 
 class _Frozen(BaseModel):
@@ -107,9 +105,9 @@ class Member:
             )
         return max(versions, key=lambda entry: int(entry.name))
 
-    def predictions(self, split: str) -> Predictions:
+    def predictions(self, split: str) -> AnyPredictions:
         """Its stored predictions of one split, refused where a re-export made them stale."""
-        stored = Predictions.open(self.path / "predictions" / split)
+        stored = open_predictions(self.path / "predictions" / split, self.card.task)
         if stored.model_hash != self.card.model_hash:
             raise SpineError(
                 f"{stored.path} was made by model {stored.model_hash[:8]}, but {self.name!r} is now "
@@ -121,112 +119,3 @@ class Member:
     def hash_model(model: Path) -> str:
         """The fingerprint of a SavedModel directory, for `Card.model_hash`."""
         return hash_directory(model)
-
-
-INDEX = ("sample", "patient", "height", "width", "offset")
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """One member's stored output for one split.
-
-    `index` has a row a sample: sample, patient, height, width, offset. `values` is memory-mapped: (N, C) float32 for
-    classification, where offset is the row; (pixels, C) float16 for segmentation, where a sample's height * width rows
-    start at offset. `truth_hash` names the truth it belongs to, `model_hash` the SavedModel that made it.
-    """
-
-    path: Path
-    task: str
-    labels: tuple[str, ...]
-    split: str
-    model_hash: str
-    truth_hash: str
-    index: pd.DataFrame
-    values: np.ndarray
-
-    @classmethod
-    def open(cls, path: Path | str) -> Predictions:
-        """Map a stored directory; SpineError where it is missing, unreadable or its tables disagree in length."""
-        path = Path(path)
-        if not (path / "predictions.json").exists():
-            raise SpineError(f"{path} holds no predictions; make them with `spine predict EXPERIMENT`")
-        try:
-            head = read_json(path / "predictions.json")
-            index = pd.read_csv(path / "index.csv", dtype={"sample": str, "patient": str}, keep_default_na=False)
-            values = np.load(path / "probabilities.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, ValueError) as error:
-            raise SpineError(f"{path} cannot be read ({error}); run `spine predict EXPERIMENT` again") from error
-        rows = _rows(head["task"], index)
-        if len(values) != rows or values.shape[-1] != len(head["labels"]):
-            raise SpineError(
-                f"{path}: probabilities.npy is {values.shape}, but index.csv and predictions.json ask for "
-                f"({rows}, {len(head['labels'])}); predict again"
-            )
-        return cls(path, labels=tuple(head.pop("labels")), index=index, values=values, **head)
-
-    @classmethod
-    def write(
-        cls,
-        path: Path,
-        values: np.ndarray | Iterable[np.ndarray],
-        index: pd.DataFrame,
-        *,
-        task: str,
-        labels: tuple[str, ...],
-        split: str,
-        model_hash: str,
-        truth_hash: str,
-    ) -> Predictions:
-        """Store predictions atomically in the contract's layout and return them opened.
-
-        `values` are all rows in order, (rows, C) or any shape (..., C), or successive blocks of them: those are written
-        one by one, so memory holds one at a time. SpineError where they are not as many as `index` asks for.
-        """
-        head = {"task": task, "labels": list(labels), "split": split}
-        with atomic_directory(path) as temporary:
-            _write_rows(temporary / "probabilities.npy", values, task, (_rows(task, index), len(labels)))
-            index[list(INDEX)].to_csv(temporary / "index.csv", index=False)
-            write_json({**head, "model_hash": model_hash, "truth_hash": truth_hash}, temporary / "predictions.json")
-        return cls.open(path)
-
-    @property
-    def hash(self) -> str:
-        """Fingerprint of all that is stored: the values, of which samples, by which model, for which truth.
-
-        A foreign member has no model whose hash would tell that its values changed.
-        """
-        return hash_directory(self.path)
-
-
-def _write_rows(path: Path, values: np.ndarray | Iterable[np.ndarray], task: str, shape: tuple[int, int]) -> None:
-    """Write an .npy file from blocks of rows (..., C), as `np.save` would their whole (rows, C)."""
-    kind = np.dtype("<f2" if task == "segmentation" else "<f4")
-    received = 0
-    with path.open("wb") as stream:
-        header = {"descr": kind.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        for block in [values] if isinstance(values, np.ndarray) else values:
-            received += block.size
-            stream.write(np.ascontiguousarray(block, kind).data)
-    if received != shape[0] * shape[1]:
-        raise SpineError(
-            f"{received} probabilities were given; the index and the labels ask for {shape}: rows, classes"
-        )
-
-
-def _rows(task: str, index: pd.DataFrame) -> int:
-    return len(index) if task == "classification" else int((index["height"] * index["width"]).sum())
-
-
-def require_same(members: dict[str, Predictions]) -> None:
-    """Refuse predictions that disagree on task, labels, samples or truth, by name; nothing is re-aligned in silence."""
-    (first_name, first), *others = members.items()
-    for name, other in others:
-        for what in ("task", "labels", "split", "truth_hash"):
-            if getattr(first, what) != getattr(other, what):
-                raise SpineError(
-                    f"{first_name!r} and {name!r} disagree on {what}: {getattr(first, what)!r} and "
-                    f"{getattr(other, what)!r}; predict both on the same dataset"
-                )
-        if list(first.index["sample"]) != list(other.index["sample"]):
-            raise SpineError(f"{first_name!r} and {name!r} hold different samples or another order; predict again")

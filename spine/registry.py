@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "TASKS", "Stage", "TaskSettings", "Train", "leaderboard", "stage", "task_settings", "train"]
 
-TASKS = ("classification", "segmentation")
+TASKS = ("classification", "segmentation", "detection")
 STAGES = ("predict", "search", "export", "evaluate", "report")
 
 

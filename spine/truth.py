@@ -1,4 +1,4 @@
-"""The truth of one split of a dataset: class indices or masks, patients and the units that are scored once."""
+"""The truth of one split of a dataset: class indices, masks or boxes, patients and the units that are scored once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,13 @@ from spine.manifest import Manifest
 from spine.pictures import read_mask
 from spine.problems import SpineError
 
-__all__ = ["MaskTruth", "Truth", "read_truth"]
+__all__ = ["AnyTruth", "BoxTruth", "MaskTruth", "Truth", "read_truth"]
 
 
-def read_truth(experiment: Experiment, manifest: Manifest, split: str) -> Truth | MaskTruth:
-    """What is true of `split` for the experiment's task: masks for segmentation, class indices for classification."""
+def read_truth(experiment: Experiment, manifest: Manifest, split: str) -> AnyTruth:
+    """What is true of `split` for the experiment's task: class indices, masks or boxes."""
+    if experiment.task == "detection":
+        return BoxTruth.of_detection(manifest, split, experiment.labels)
     if experiment.task == "segmentation":
         return MaskTruth.of_segmentation(manifest, split, experiment.labels)
     return Truth.of_classification(manifest, split, experiment.target, experiment.labels)
@@ -144,6 +147,67 @@ class MaskTruth:
     def __iter__(self) -> Iterator[np.ndarray]:
         """Masks one after the other, so that one is in memory at a time."""
         return (self.mask(number) for number in range(len(self)))
+
+
+@dataclass(frozen=True)
+class BoxTruth:
+    """Samples of one split with their boxes, in the manifest's order; each image is scored once.
+
+    `boxes` holds an (n, 4) float32 array an image, x0 y0 x1 y1 in its 0-based half-open pixels, `classes` an (n,) int64
+    array, 1-based: class c is `labels[c - 1]`. An image without boxes is background, and stays in.
+    """
+
+    labels: tuple[str, ...]
+    samples: tuple[str, ...]
+    patients: tuple[str, ...]
+    paths: tuple[Path, ...]
+    sizes: tuple[tuple[int, int], ...]  # height, width of each picture
+    boxes: tuple[np.ndarray, ...]
+    classes: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of_detection(cls, manifest: Manifest, split: str, labels: tuple[str, ...]) -> BoxTruth:
+        """The samples of `split` with the boxes of `labels`; SpineError on a label without a box, or no box at all."""
+        known = sorted(manifest.boxes["label"].unique())
+        if unknown := [label for label in labels if label not in known]:
+            raise SpineError(
+                f"no box of {manifest.root} is labelled {', '.join(unknown)}; its boxes are labelled: "
+                f"{', '.join(known) or 'none'}"
+            )
+        samples = tuple(manifest.samples_in(split))
+        wanted = manifest.boxes[manifest.boxes["label"].isin(labels)]
+        of_sample = dict(iter(wanted[wanted["sample"].isin(samples)].groupby("sample")))
+        if not of_sample:
+            raise SpineError(f"no sample of split {split!r} in {manifest.root} has a box of {', '.join(labels)}")
+        found = [of_sample.get(sample, wanted[:0]) for sample in samples]
+        rows = manifest.images.set_index("sample").loc[list(samples)]
+        return cls(
+            labels=tuple(labels),
+            samples=samples,
+            patients=tuple(rows["patient"]),
+            paths=tuple(map(manifest.image_path, samples)),
+            sizes=_sizes(rows),
+            boxes=tuple(boxes[["x0", "y0", "x1", "y1"]].to_numpy(np.float32) for boxes in found),
+            classes=tuple(np.array([labels.index(x) + 1 for x in boxes["label"]], np.int64) for boxes in found),
+        )
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """What is scored once: every sample."""
+        return self.samples
+
+    @cached_property
+    def hash(self) -> str:
+        """Fingerprint of samples, patients, sizes and boxes, as stored with predictions."""
+        boxes = [boxes.tolist() for boxes in self.boxes]
+        classes = [classes.tolist() for classes in self.classes]
+        return fingerprint([self.labels, self.samples, self.patients, self.sizes, boxes, classes])
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+AnyTruth: TypeAlias = Truth | MaskTruth | BoxTruth
 
 
 def _sizes(rows: pd.DataFrame) -> tuple[tuple[int, int], ...]:

@@ -22,8 +22,9 @@ from ensemble.predictions import read_split
 from spine.config import Experiment, validate
 from spine.files import hash_file, write_json
 from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
-from spine.member import Card, Member, Patients, Predictions
+from spine.member import Card, Member, Patients
 from spine.pictures import write_mask, write_png16
+from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.truth import MaskTruth, Truth
 

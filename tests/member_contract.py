@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine.member import Member, Predictions
+from spine.member import Member
+from spine.predictions import Predictions
 from tests.clean_process import run_clean
 
 SIZES = ((40, 60), (61, 33))  # height, width of pictures that no network was made for

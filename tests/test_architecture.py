@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = ("classification", "segmentation")
+TASKS = ("classification", "segmentation", "detection")
 PACKAGES = ("spine", *TASKS, "ensemble")
 ALLOWED = {"spine": {"spine"}, **{package: {package, "spine"} for package in (*TASKS, "ensemble")}}
 

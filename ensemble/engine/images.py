@@ -16,7 +16,7 @@ import numpy as np
 from ensemble.engine.cores import cores
 from ensemble.engine.stack import require_probabilities
 from ensemble.engine.undecided import Undecided, reduce_chunk
-from spine.member import Predictions, require_same
+from spine.predictions import Predictions, require_same
 from spine.problems import SpineError
 from spine.truth import MaskTruth
 

@@ -9,7 +9,8 @@ from ensemble.search import run, search_weights
 from spine.config import Experiment
 from spine.files import read_json
 from spine.manifest import Manifest
-from spine.member import Card, Member, Predictions
+from spine.member import Card, Member
+from spine.predictions import Predictions
 from spine.privacy import patient_hash
 from spine.problems import SpineError
 from spine.truth import MaskTruth

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.member import Card, Member, Predictions, require_same
+from spine.member import Card, Member
+from spine.predictions import Predictions, require_same
 from spine.problems import SpineError
 
 VALUES = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
