@@ -27,7 +27,7 @@ from ensemble.study import SAMPLERS, Record
 from spine import metrics
 from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, read_json, write_json
-from spine.member import Predictions
+from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 

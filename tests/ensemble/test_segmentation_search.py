@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from ensemble.search import METHODS, search_weights
-from spine.member import Predictions
 from spine.metrics.segmentation import METRICS
 from spine.problems import SpineError
 
