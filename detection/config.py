@@ -1,0 +1,218 @@
+"""Settings of one detection member; cheap to import, so `spine --help` and every config load at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from spine.augment import Augmentation
+from spine.config import Strict
+from spine.training.schedule import Count, Fraction, Positive
+
+__all__ = ["BACKBONES", "IMAGENET", "Anchor", "Settings"]
+
+Level = Annotated[int, Field(ge=2, le=7)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+# Backbone -> the levels of the maps that it gives; a map of level l has the stride 2**l, in pixels.
+BACKBONES: Mapping[str, range] = {
+    **dict.fromkeys(("resnet18", "resnet50", "vgg16", "mobilenet", "mobilenet0.25"), range(2, 6)),
+    **dict.fromkeys(("inception_v2", "inception_v3", "inception_resnet_v2"), range(2, 6)),
+}
+# Those whose ImageNet weights are published in a form that can be downloaded.
+IMAGENET = tuple(name for name in BACKBONES if name not in ("resnet18", "inception_v2"))
+
+
+class Anchor(Strict):
+    """The RPN's anchors: at each place of level l one for every scale s of `num_scales` and every aspect ratio.
+
+    Its area is that of a square of anchor_size * 2**l * 2**(octaves * s / num_scales) pixels.
+    """
+
+    num_scales: Count = 1
+    aspect_ratios: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)  # width over height
+    anchor_size: Positive = 4.0  # in strides
+    # 1 is Model Garden's own; 3 with 3 scales doubles from scale to scale, as Faster R-CNN's first authors did.
+    octaves: Positive = 1.0
+
+
+class FPN(Strict):
+    """A feature pyramid network on top of the backbone."""
+
+    num_filters: Count = 256
+
+
+class Decoder(Strict):
+    """What lies between the backbone and the heads; identity hands the backbone's maps on."""
+
+    type: Literal["fpn", "identity"] = "fpn"
+    fpn: FPN = FPN()
+
+
+class RPNHead(Strict):
+    """The region proposal network."""
+
+    num_convs: Count = 1
+    num_filters: Count = 256
+    use_separable_conv: bool = False
+
+
+class ROIGenerator(Strict):
+    """From the RPN's scores to proposals; `test_` in inference."""
+
+    pre_nms_top_k: Count = 2000
+    pre_nms_score_threshold: NotNegative = 0.0
+    pre_nms_min_size_threshold: NotNegative = 0.0  # pixels
+    nms_iou_threshold: Probability = 0.7
+    num_proposals: Count = 300
+    test_pre_nms_top_k: Count = 1000
+    test_pre_nms_score_threshold: NotNegative = 0.0
+    test_pre_nms_min_size_threshold: NotNegative = 0.0
+    test_nms_iou_threshold: Probability = 0.7
+    test_num_proposals: Count = 300
+
+
+class ROISampler(Strict):
+    """Which proposals the box head learns from."""
+
+    mix_gt_boxes: bool = True
+    num_sampled_rois: Count = 128
+    foreground_fraction: Probability = 0.25
+    foreground_iou_threshold: Probability = 0.5
+    background_iou_high_threshold: Probability = 0.5
+    background_iou_low_threshold: Probability = 0.0
+
+
+class ROIAligner(Strict):
+    """The patch of features that is cut out for each proposal."""
+
+    crop_size: Count = 7
+    sample_offset: Probability = 0.5
+
+
+class DetectionHead(Strict):
+    """The box head: classes and boxes of the proposals."""
+
+    num_convs: Annotated[int, Field(ge=0)] = 0
+    num_filters: Count = 256
+    use_separable_conv: bool = False
+    num_fcs: Annotated[int, Field(ge=0)] = 2
+    fc_dims: Count = 1024
+    class_agnostic_bbox_pred: bool = False
+
+
+class DetectionGenerator(Strict):
+    """From the box head's answers to detections: score threshold, non-maximum suppression, at most so many."""
+
+    pre_nms_top_k: Count = 1000
+    pre_nms_score_threshold: Probability = 0.05
+    nms_iou_threshold: Probability = 0.5
+    max_num_detections: Count = 100
+    nms_version: Literal["v1", "v2", "batched"] = "v2"
+
+
+class Parser(Strict):
+    """Which anchors the RPN learns from, and how many boxes an image may have in training."""
+
+    rpn_match_threshold: Probability = 0.7
+    rpn_unmatched_threshold: Probability = 0.3
+    rpn_batch_size_per_im: Count = 256
+    rpn_fg_fraction: Probability = 0.5
+    max_num_instances: Count = 100
+
+
+class Settings(Strict):
+    """One member: backbone, size, the parts of Faster R-CNN by Model Garden's own names, training.
+
+    For the published training see `configs/papers/`.
+    """
+
+    backbone: str = "resnet50"
+    backbone_weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file
+    # The backbone's layers up to this level keep their weights; 5 is all of it.
+    frozen_stages: Annotated[int, Field(ge=0, le=5)] = 0
+    # Of a backbone with weights: a few images a batch give poor statistics, so its batch norm keeps its own.
+    freeze_batch_norm: bool = True
+    batch_norm_momentum: Fraction = 0.9  # of every batch norm that learns
+    height: Annotated[int, Field(ge=32)] = 256
+    width: Annotated[int, Field(ge=32)] = 256
+    normalisation: Literal["minmax", "percentile", "none"] = "minmax"
+
+    min_level: Level = 2
+    max_level: Level = 5
+    decoder: Decoder = Decoder()
+    anchor: Anchor = Anchor()
+    rpn_head: RPNHead = RPNHead()
+    roi_generator: ROIGenerator = ROIGenerator()
+    roi_sampler: ROISampler = ROISampler()
+    roi_aligner: ROIAligner = ROIAligner()
+    detection_head: DetectionHead = DetectionHead()
+    detection_generator: DetectionGenerator = DetectionGenerator()
+    parser: Parser = Parser()
+
+    epochs: Count = 30
+    learning_rate: Positive = 1e-2
+    batch: Count = 4
+    optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
+    momentum: Fraction = 0.9  # of sgd and rmsprop
+    weight_decay: NotNegative = 1e-4  # half the squared norm of the kernels that learn, times this, joins the loss
+    patience: Count = 10  # epochs without a higher validation mAP
+    augmentation: Augmentation = Augmentation()
+
+    @field_validator("backbone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in BACKBONES:
+            raise ValueError(f"backbone {name!r} is not known; it is one of {', '.join(sorted(BACKBONES))}")
+        return name
+
+    @model_validator(mode="after")
+    def _weights_exist(self) -> Settings:
+        if self.backbone_weights == "imagenet" and self.backbone not in IMAGENET:
+            raise ValueError(
+                f"{self.backbone} has no published ImageNet weights; set backbone_weights to none or to a file "
+                f"(those with: {', '.join(sorted(IMAGENET))})"
+            )
+        if self.frozen_stages and not self.pretrained:
+            raise ValueError("frozen_stages would keep random layers; give backbone_weights, or set it to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> Settings:
+        if self.min_level > self.max_level:
+            raise ValueError(f"min_level {self.min_level} is above max_level {self.max_level}")
+        given = BACKBONES[self.backbone]
+        if self.min_level not in given:
+            raise ValueError(f"min_level is {self.min_level}; {self.backbone} has the levels {given[0]} to {given[-1]}")
+        if self.decoder.type == "identity" and self.min_level != self.max_level:
+            raise ValueError(
+                "the identity decoder hands one level on, as the maps of several differ in depth; "
+                f"received min_level {self.min_level} and max_level {self.max_level}: set them alike, or use fpn"
+            )
+        return self
+
+    @property
+    def network(self) -> str:
+        """Its name, such as faster-rcnn-resnet50-fpn."""
+        return f"faster-rcnn-{self.backbone}" + ("-fpn" if self.decoder.type == "fpn" else "")
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the backbone starts from weights."""
+        return self.backbone_weights != "none"
+
+    @property
+    def backbone_levels(self) -> range:
+        """The levels that are taken from the backbone; the pyramid adds those above."""
+        return range(self.min_level, min(self.max_level, BACKBONES[self.backbone][-1]) + 1)
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width that the network itself reads: the settings' own, padded to its largest stride."""
+        stride = 2**self.max_level
+        height, width = (math.ceil(size / stride) * stride for size in (self.height, self.width))
+        return height, width
