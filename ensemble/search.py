@@ -19,6 +19,7 @@ from ensemble.engine.choice import Choice
 from ensemble.engine.greedy import search_greedy
 from ensemble.engine.grid import search_grid
 from ensemble.engine.images import Masks, reduce_images
+from ensemble.engine.line import search_line
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex, steps_of
 from ensemble.engine.stack import Stack
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights"]
 
-METHODS = ("grid", "equal", "best", "greedy", *SAMPLERS)
+METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
 DEFAULT_METRIC = {"classification": "accuracy", "segmentation": "dice_foreground"}
 SPLIT = "validation"  # test belongs to evaluate
 
@@ -127,6 +128,8 @@ def _objective(task: str, metric: str, members: Mapping[str, Any], truth: Any, v
 def _choose(method: str, objective: Objective, grid: Simplex, progress: bool) -> Choice:
     if method == "grid":
         return search_grid(objective, grid, progress=progress)
+    if method == "line":
+        return search_line(objective, grid.members, progress=progress)
     if method == "greedy":
         return search_greedy(objective, grid.members, grid.steps)
     weights = np.eye(grid.members) if method == "best" else np.full((1, grid.members), 1 / grid.members)

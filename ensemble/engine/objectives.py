@@ -1,29 +1,26 @@
 """Metrics of many weight vectors at once: the same numbers as `spine.metrics` on the weighted mean, found faster.
 
-Metrics of the predicted class are ratios of confusion counts; ROC AUC and log loss need the fused probabilities. Every
-other metric of `spine.metrics` works too, one vector at a time.
+Metrics of the predicted class are ratios of confusion counts; ROC AUC, log loss and Brier score need the fused
+probabilities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.engine.compiled import compiled
-from ensemble.engine.stack import Stack
+from ensemble.engine.areas import Areas
+from ensemble.engine.counted import Counted
+from ensemble.engine.stack import Stack, fused_blocks
 from ensemble.engine.undecided import Undecided
-from ensemble.fuse import weighted_mean
 from spine import metrics
 from spine.problems import SpineError
 
 __all__ = ["Objective"]
 
 Scores = Callable[[np.ndarray], np.ndarray]  # weights (V, M) -> scores (V,)
-WORTH_COMPILING = 100_000_000  # samples that are ranked; below it NumPy is done before numba is imported
-BLOCK = 16_384  # numbers in one intermediate array, so that it stays in the cache
-LARGEST = 2_000_000  # counts held at a time: 16 MB a thread
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Objective:
                 f"{metric} is not defined on a truth that holds only the classes {np.unique(stack.truth).tolist()}; "
                 "choose accuracy or log_loss, or search on a split that holds every class"
             )
-        scores = _BUILDERS.get(metric, _one_by_one)(metric, stack, vectors)
+        scores = _BUILDERS[metric](metric, stack, vectors)
         return cls(
             metric,
             reference.higher_is_better,
@@ -68,20 +65,19 @@ class Objective:
         classes = undecided.settled.shape[1]
         if not undecided.group_sizes.reshape(-1, classes)[:, 1:].any():
             raise SpineError("the masks hold background only; search on a split where a foreground class occurs")
-        rows = max(1, LARGEST // undecided.settled.size)
 
-        def scores_of(weights: np.ndarray) -> np.ndarray:
-            confusions = undecided.confusions(weights, vectors)
-            confusions = confusions.reshape(len(weights), -1, classes, classes)
-            return reference.function(metrics.segmentation.counts_of(confusions))
+        def function(confusions: np.ndarray) -> np.ndarray:
+            by_image = confusions.reshape(len(confusions), -1, classes, classes)
+            return reference.function(metrics.segmentation.counts_of(by_image))
 
-        def scores(weights: np.ndarray) -> np.ndarray:
-            return np.concatenate([scores_of(weights[at : at + rows]) for at in range(0, len(weights), rows)])
-
-        def score(weights: np.ndarray) -> float:
-            return float(scores(weights[None])[0])
-
-        return cls(metric, reference.higher_is_better, scores, score, undecided.hash)
+        scores = Counted(undecided, function, vectors)
+        return cls(
+            metric,
+            reference.higher_is_better,
+            scores,
+            lambda weights: float(scores(weights[None])[0]),
+            undecided.hash,
+        )
 
     def gains(self, weights: np.ndarray) -> np.ndarray:
         """Scores (V,) of weights (V, M), negated where lower is better."""
@@ -92,92 +88,34 @@ class Objective:
         return gain if self.higher_is_better else -gain
 
 
-def _of_the_class(metric: str, stack: Stack, vectors: int) -> Scores:
+def _of_the_class(metric: str, stack: Stack, vectors: int) -> Counted:
     """Metrics of the predicted class: each cell of a confusion matrix is one row, counted as often as it says."""
     classes = stack.probabilities.shape[2]
     true, called = np.divmod(np.arange(classes * classes), classes)
     certain = np.eye(classes)[called]
-    undecided = Undecided.from_probabilities(stack.probabilities, stack.truth)
 
-    def scores(weights: np.ndarray) -> np.ndarray:
-        cells = undecided.confusions(weights, vectors).reshape(len(weights), -1)
-        return metrics.metric(metric).function(true, certain, cells)
+    def function(confusions: np.ndarray) -> np.ndarray:
+        return metrics.metric(metric).function(true, certain, confusions.reshape(len(confusions), -1))
 
-    return scores
+    return Counted(Undecided.from_probabilities(stack.probabilities, stack.truth, classes), function, vectors)
 
 
 def _log_loss(metric: str, stack: Stack, vectors: int) -> Scores:
     right = np.take_along_axis(stack.probabilities, stack.truth[None, :, None], axis=2)[:, :, 0]
 
-    def losses(weights: np.ndarray) -> np.ndarray:
-        return -np.log(np.clip(_fused(weights, right), metrics.CLIP, 1 - metrics.CLIP)).mean(axis=1)
+    def losses(fused: np.ndarray) -> np.ndarray:
+        return -np.log(np.clip(fused, metrics.CLIP, 1 - metrics.CLIP)).mean(axis=1)
 
-    return lambda weights: np.concatenate([losses(block) for block in _blocks(weights, right.shape[1])])
-
-
-def _roc_auc(metric: str, stack: Stack, vectors: int) -> Scores:
-    classes = stack.probabilities.shape[2]
-    chosen = [1] if classes == 2 else np.unique(stack.truth)
-    count = compiled(twice_won_by_merging) if vectors * len(stack.truth) > WORTH_COMPILING else twice_won
-    against_rest = [_area(stack.probabilities[:, :, label], stack.truth == label, count) for label in chosen]
-    return lambda weights: np.mean([area(weights) for area in against_rest], axis=0)
+    return lambda weights: np.concatenate([losses(fused) for fused in fused_blocks(weights, right)])
 
 
-def _area(scores: np.ndarray, positive: np.ndarray, count: Callable[..., np.ndarray]) -> Scores:
-    above, below = scores[:, positive], scores[:, ~positive]
-
-    def areas(weights: np.ndarray) -> np.ndarray:
-        blocks = _blocks(weights, scores.shape[1])
-        won = [count(_sorted(_fused(block, above)), _sorted(_fused(block, below))) for block in blocks]
-        return np.concatenate(won) / (2 * above.shape[1] * below.shape[1])
-
-    return areas
-
-
-def twice_won(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Twice the pairs that (V, P) wins against (V, Q), a tie being half a win: whole numbers (V,). Rows are sorted."""
-    return np.array(
-        [
-            np.searchsorted(low, high, side="left").sum() + np.searchsorted(low, high, side="right").sum()
-            for high, low in zip(above, below, strict=True)
-        ]
-    )
-
-
-def twice_won_by_merging(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """The same for numba."""
-    out = np.empty(len(above), np.int64)
-    for v in range(len(above)):
-        less, not_more, won = 0, 0, 0  # how many of below[v] are less than, and not more than, the value at hand
-        for value in above[v]:
-            while less < below.shape[1] and below[v, less] < value:
-                less += 1
-            not_more = max(not_more, less)
-            while not_more < below.shape[1] and below[v, not_more] <= value:
-                not_more += 1
-            won += less + not_more
-        out[v] = won
-    return out
-
-
-def _sorted(values: np.ndarray) -> np.ndarray:
-    values.sort(axis=1)
-    return values
-
-
-def _blocks(weights: np.ndarray, samples: int) -> Iterator[np.ndarray]:
-    rows = max(1, BLOCK // samples)
-    return (weights[start : start + rows] for start in range(0, len(weights), rows))
-
-
-def _fused(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Weighted means (V, N) of `values` (M, N), by the fusion rule."""
-    return weighted_mean(list(values), list(weights.T[:, :, None]))
-
-
-def _one_by_one(metric: str, stack: Stack, vectors: int) -> Scores:
-    members, function = list(stack.probabilities), metrics.metric(metric).function
-    return lambda weights: np.array([function(stack.truth, weighted_mean(members, row)) for row in weights])
+def _brier(metric: str, stack: Stack, vectors: int) -> Scores:
+    """The mean square of the weighted mean of the members' errors, which is w' G w of their mean products G (M, M)."""
+    errors = stack.probabilities - np.eye(stack.probabilities.shape[2])[stack.truth]
+    if errors.shape[2] == 2:
+        errors = errors[:, :, 1:]
+    products = np.einsum("inc,jnc->ij", errors, errors) / len(stack.truth)
+    return lambda weights: np.einsum("vi,ij,vj->v", weights, products, weights)
 
 
 _OF_THE_CLASS = (
@@ -186,6 +124,7 @@ _OF_THE_CLASS = (
 )
 _BUILDERS: dict[str, Callable[[str, Stack, int], Scores]] = {
     **dict.fromkeys(_OF_THE_CLASS, _of_the_class),
-    "roc_auc": _roc_auc,
+    "roc_auc": lambda metric, stack, vectors: Areas.of(stack, vectors),
     "log_loss": _log_loss,
+    "brier": _brier,
 }

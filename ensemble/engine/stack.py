@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,8 +12,9 @@ import numpy as np
 from ensemble.fuse import weighted_mean
 from spine.problems import SpineError
 
-__all__ = ["Stack", "require_probabilities"]
+__all__ = ["Stack", "fused_blocks", "require_probabilities"]
 
+BLOCK = 16_384  # numbers in one intermediate array, so that it stays in the cache
 SUM_TOLERANCE = 2e-3  # a float16 row of probabilities sums to 1 within half of this
 
 
@@ -47,6 +48,13 @@ class Stack:
         digest.update(self.probabilities.tobytes())
         digest.update(self.truth.tobytes())
         return digest.hexdigest()
+
+
+def fused_blocks(weights: np.ndarray, values: np.ndarray) -> Iterator[np.ndarray]:
+    """Weighted means of `values` (M, N) by the fusion rule, (rows, N) for successive rows of the weights (V, M)."""
+    rows = max(1, BLOCK // values.shape[1])
+    for start in range(0, len(weights), rows):
+        yield weighted_mean(list(values), list(weights[start : start + rows].T[:, :, None]))
 
 
 def require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -71,9 +71,9 @@ class Undecided:
         return cls(tuple(Open.from_rows(np.concatenate(rows.pop(key))) for key in sorted(rows)), settled)
 
     @classmethod
-    def from_probabilities(cls, probabilities: np.ndarray, truth: np.ndarray) -> Undecided:
-        """Reduce (M, N, C) with truth (N,) as the group."""
-        return cls.from_chunks([reduce_chunk(probabilities, truth, probabilities.shape[2])])
+    def from_probabilities(cls, probabilities: np.ndarray, groups: np.ndarray, total: int) -> Undecided:
+        """Reduce (M, N, C) of rows that belong to `groups` (N,) in 0..total - 1, such as their true class."""
+        return cls.from_chunks([reduce_chunk(probabilities, groups, total)])
 
     def confusions(self, weights: np.ndarray, vectors: int | None = None) -> np.ndarray:
         """Counts (V, G, C) int64 of rows by group and predicted class, for weight vectors (V, M).

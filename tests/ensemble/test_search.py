@@ -134,7 +134,7 @@ def test_large_problems_take_the_compiled_loops_to_the_same_answer(metric, monke
     members, truth = random_members(np.random.default_rng(6), count=4, samples=60, classes=3, levels=1)
     plain = search_weights(members, truth, metric=metric, step=0.1)
     monkeypatch.setattr("ensemble.engine.undecided.WORTH_COMPILING", 0)
-    monkeypatch.setattr("ensemble.engine.objectives.WORTH_COMPILING", 0)
+    monkeypatch.setattr("ensemble.engine.areas.WORTH_COMPILING", 0)
     assert search_weights(members, truth, metric=metric, step=0.1) == plain
     require_equals_brute_force(members, truth, metric, steps=6)
 
@@ -226,7 +226,7 @@ HALF = np.array([[0.5, 0.5], [0.1, 0.9]])
         ({"a": HALF}, [-1, 0], {}, r"-1\.\.0"),
         ({"a": HALF}, [1, 1], {"metric": "roc_auc"}, "not defined on a truth"),
         ({"a": HALF}, [0, 1], {"metric": "acuracy"}, "one of accuracy, balanced_accuracy"),
-        ({"a": HALF}, [0, 1], {"method": "gird"}, "one of grid, equal, best"),
+        ({"a": HALF}, [0, 1], {"method": "gird"}, "one of grid, line, equal, best"),
         ({"a": HALF}, [0, 1], {"task": "painting"}, "one of classification, segmentation"),
         ({"a": HALF}, [0, 1], {"step": 0.3}, "does not divide 1"),
         (dict.fromkeys("abcdefghij", HALF), [0, 1], {"step": 0.02}, "method greedy, tpe or cmaes"),

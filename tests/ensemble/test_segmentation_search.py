@@ -8,6 +8,7 @@ import pytest
 
 from ensemble.search import METHODS, search_weights
 from spine.metrics.segmentation import METRICS
+from spine.predictions import Predictions
 from spine.problems import SpineError
 
 
@@ -181,7 +182,7 @@ def test_neither_threads_nor_blocks_matter(metric, monkeypatch):
         monkeypatch.setattr("ensemble.engine.grid.cores", lambda cores=cores: cores)
         monkeypatch.setattr("ensemble.engine.images.cores", lambda cores=cores: cores)
         monkeypatch.setattr("ensemble.engine.grid.CHUNK", chunk)
-        monkeypatch.setattr("ensemble.engine.objectives.LARGEST", counts)
+        monkeypatch.setattr("ensemble.engine.counted.LARGEST", counts)
         found.append(search_weights(arrays, truth, "segmentation", metric))
     assert all(result == found[0] for result in found)
 

@@ -12,7 +12,7 @@ def test_agreed_samples_are_settled_and_equal_ones_merged():
     a = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.6, 0.4], [0.6, 0.4], [0.5, 0.5]])
     b = np.array([[0.7, 0.3], [0.1, 0.9], [0.3, 0.7], [0.3, 0.7], [0.3, 0.7], [0.6, 0.4]])
     truth = np.array([0, 0, 1, 1, 0, 1])
-    reduced = Undecided.from_probabilities(np.stack([a, b]), truth)
+    reduced = Undecided.from_probabilities(np.stack([a, b]), truth, 2)
     # Rows 0, 1 and 5 (a tie goes to class 0) are agreed; 2 and 3 are one pattern, 4 has another truth.
     assert reduced.settled.tolist() == [[1, 1], [1, 0]]
     (left,) = reduced.open
@@ -27,7 +27,7 @@ def test_agreed_samples_are_settled_and_equal_ones_merged():
 
 def test_full_agreement_needs_no_counting():
     a = np.array([[0.9, 0.1], [0.2, 0.8]])
-    reduced = Undecided.from_probabilities(np.stack([a, a]), np.array([0, 0]))
+    reduced = Undecided.from_probabilities(np.stack([a, a]), np.array([0, 0]), 2)
     assert reduced.open == ()
     assert reduced.confusions(np.array([[0.3, 0.7]])).tolist() == [[[1, 1], [0, 0]]]
 
@@ -43,7 +43,7 @@ def test_a_class_that_another_beats_under_every_member_cannot_win():
 def test_rows_are_kept_by_the_number_of_classes_that_can_win():
     a = np.array([[0.5, 0.4, 0.1], [0.4, 0.35, 0.25]])
     b = np.array([[0.4, 0.5, 0.1], [0.25, 0.35, 0.4]])
-    reduced = Undecided.from_probabilities(np.stack([a, b]), np.array([2, 1]))
+    reduced = Undecided.from_probabilities(np.stack([a, b]), np.array([2, 1]), 3)
     assert [part.cells.tolist() for part in reduced.open] == [[[6, 7]], [[3, 4, 5]]]
     assert reduced.confusions(np.eye(2)).tolist() == [
         [[0, 0, 0], [1, 0, 0], [1, 0, 0]],

@@ -1,0 +1,139 @@
+"""Continuous weights by exact line search: climb from good starts along lines of the weight simplex.
+
+A metric that counts rows is constant between crossings, and `sweep` finds its best stretch of a line exactly. Log loss
+and the Brier score are convex in the weights, so a bounded one-dimensional minimum is the line's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ensemble.engine.areas import Areas
+from ensemble.engine.choice import SAME, Choice
+from ensemble.engine.counted import Counted
+from ensemble.engine.greedy import search_greedy
+from ensemble.engine.grid import search_grid
+from ensemble.engine.objectives import Objective
+from ensemble.engine.simplex import Simplex
+from ensemble.engine.sweep import sweep
+
+__all__ = ["search_line"]
+
+STEPS = 10  # of the grid whose best points are among the starts
+LARGEST_GRID = 100_000  # vectors; where the grid has more, greedy selection stands in for it
+GRID_STARTS = 3
+SMALLEST = 1e-9  # a weight below it is 0
+
+BestOnLine = Callable[[np.ndarray, np.ndarray], np.ndarray]  # start and stop (M,) -> the best weights between them
+
+
+def search_line(objective: Objective, members: int, *, progress: bool = False) -> Choice:
+    """Climb from the best points of the grid at step 0.1, greedy selection, equal weights and each member alone.
+
+    Never worse than any start. The chosen weights lie in the middle of the widest stretch that reaches the optimum.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    best_on_line = _best_on_line(objective)
+    begun = _starts(objective, members, progress)
+    seen = [begun.weights]
+    starts = begun.weights
+    for start in track(starts, "line search", console=Console(stderr=True), transient=True, disable=not progress):
+        seen.append(_climb(objective, start, best_on_line)[None])
+    weights = np.concatenate(seen)
+    choice = Choice.of(weights, objective.gains(weights))
+    scored = begun.scored + len(weights) - len(begun.weights)
+    return replace(choice, evaluated=begun.evaluated, scored=scored, why=_why(objective, begun, choice))
+
+
+def _starts(objective: Objective, members: int, progress: bool) -> Choice:
+    """The starts, the best of all first, and what it took to find them."""
+    grid = Simplex(members, STEPS)
+    if grid.size <= LARGEST_GRID:
+        found = search_grid(objective, grid, progress=progress)
+    else:
+        found = search_greedy(objective, members, STEPS)
+    plain = np.concatenate([np.eye(members), np.full((1, members), 1 / members)])
+    greedy = search_greedy(objective, members, STEPS).weights[:1]
+    weights = np.concatenate([found.weights[:GRID_STARTS], greedy, plain])
+    return replace(found, weights=weights, gains=objective.gains(weights))
+
+
+def _climb(objective: Objective, weights: np.ndarray, best_on_line: BestOnLine) -> np.ndarray:
+    """Move to the best point of one line after the other until none is better."""
+    gain, unmoved = float(objective.gains(weights[None])[0]), 0
+    lines = list(_directions(len(weights)))
+    while unmoved < len(lines):
+        for direction in lines:
+            ends = _ends(weights, direction)
+            unmoved += 1
+            if ends is None:
+                continue
+            found = _tidy(best_on_line(*ends))
+            better = float(objective.gains(found[None])[0])
+            if better > gain + SAME:
+                weights, gain, unmoved = found, better, 0
+            if unmoved >= len(lines):
+                break
+    return weights
+
+
+def _directions(members: int) -> Iterator[tuple[int, int]]:
+    """Weight from one member to another, for each pair; (m, m) is towards m from all others alike."""
+    yield from ((member, member) for member in range(members))
+    yield from ((one, other) for one in range(members) for other in range(one))
+
+
+def _ends(weights: np.ndarray, direction: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where the line through `weights` meets the border of the simplex; None where there is no line."""
+    to, source = direction
+    start, stop = weights.copy(), weights.copy()
+    if to != source:
+        both = weights[to] + weights[source]
+        start[[to, source]], stop[[to, source]] = (0, both), (both, 0)
+        return (start, stop) if both > 0 else None
+    if weights[to] > 1 - SMALLEST:
+        return None
+    start[to] = 0
+    return start / start.sum(), np.eye(len(weights))[to]
+
+
+def _best_on_line(objective: Objective) -> BestOnLine:
+    scores = objective.scores
+    counted = scores.by_pairs() if isinstance(scores, Areas) else scores
+    if not isinstance(counted, Counted):
+        return lambda start, stop: _minimum(objective, start, stop)
+    better = objective.higher_is_better
+
+    def best(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        place = sweep(counted, start, stop, higher_is_better=better).middle
+        return start + place * (stop - start)
+
+    return best
+
+
+def _minimum(objective: Objective, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    from scipy.optimize import minimize_scalar
+
+    def loss(place: float) -> float:
+        return -float(objective.gains((start + place * (stop - start))[None])[0])
+
+    place = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-10}).x
+    return start + place * (stop - start)
+
+
+def _tidy(weights: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1, without traces of rounding."""
+    weights = np.where(weights < SMALLEST, 0, weights)
+    return weights / weights.sum()
+
+
+def _why(objective: Objective, begun: Choice, choice: Choice) -> str:
+    before, after = (objective.score_of(np.array([found.gains.max()]))[0] for found in (begun, choice))
+    if before == after:
+        return f"No line from {len(begun.weights)} starts leads to a better score than the best of them."
+    return f"Exact line searches from {len(begun.weights)} starts; the best of those scored {before:.6g}."
