@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from rich.console import Console
-from rich.progress import Progress
 
 from spine.training.checkpoints import Checkpoints
-from spine.training.history import History, in_order
+from spine.training.history import History
+from spine.training.progress import EpochBar
 
 __all__ = ["EpochProgress", "Recorder", "reseed"]
 
@@ -58,36 +57,31 @@ class Recorder(keras.callbacks.Callback):
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """One bar for the epoch that runs, and one line for each that has ended."""
+    """An `EpochBar` that Keras drives."""
 
     def __init__(self, title: str, epochs: int, steps: int) -> None:
         super().__init__()
-        self.title, self.epochs, self.steps = title, epochs, steps
-        console = Console(stderr=True)
-        self.progress = Progress(transient=True, console=console, disable=not console.is_terminal)
-        self.task = self.progress.add_task(title, total=steps)
+        self.bar = EpochBar(title, epochs, steps)
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Show the bar."""
-        self.progress.start()
+        self.bar.start()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start it anew."""
-        self.progress.reset(self.task, description=f"{self.title} {epoch + 1}/{self.epochs}", total=self.steps)
+        self.bar.begin(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """One step on."""
-        self.progress.advance(self.task)
+        self.bar.step()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Leave the epoch's line."""
-        values = "  ".join(f"{name} {value:.4f}" for name, value in in_order(logs or {}).items())
-        line = f"{self.title} {epoch + 1}/{self.epochs}  {values}"
-        self.progress.console.print(line, highlight=False, soft_wrap=True)
+        self.bar.end(epoch, logs or {})
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Take the bar away."""
-        self.progress.stop()
+        self.bar.stop()
 
 
 def reseed(model: Any, seed: int) -> None:

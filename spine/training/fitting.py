@@ -16,10 +16,11 @@ from spine.problems import SpineError
 from spine.training.callbacks import EpochProgress, Recorder
 from spine.training.checkpoints import Checkpoints
 from spine.training.data import FitData
+from spine.training.devices import strategy
 from spine.training.history import History
 from spine.training.schedule import Phase, Scheduled, is_over, next_rate
 
-__all__ = ["FitSettings", "Fitting", "optimizer", "strategy"]
+__all__ = ["FitSettings", "Fitting", "optimizer"]
 
 
 class FitSettings(Scheduled, Protocol):
@@ -64,6 +65,11 @@ class Fitting(ABC):
     @abstractmethod
     def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What `member.json` says of the inputs and outputs."""
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the member's directory; of several machines that train together, one does."""
+        return True
 
     @property
     def class_weights(self) -> dict[int, float] | None:
@@ -152,12 +158,6 @@ def optimizer(phase: Phase, settings: FitSettings) -> keras.optimizers.Optimizer
         "sgd": lambda: keras.optimizers.SGD(rate, momentum=momentum),
         "rmsprop": lambda: keras.optimizers.RMSprop(rate, momentum=momentum),
     }[settings.optimizer]()
-
-
-def strategy() -> tf.distribute.Strategy:
-    """All visible GPUs, or the one device there is."""
-    gpus = tf.config.list_logical_devices("GPU")
-    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
 @contextmanager

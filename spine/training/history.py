@@ -12,11 +12,11 @@ from pathlib import Path
 
 from spine.files import atomic_file
 
-__all__ = ["MONITOR", "History", "in_order"]
+__all__ = ["MONITORS", "History", "in_order"]
 
 Row = Mapping[str, float | int | str]
 
-MONITOR = "val_loss"  # lower is better
+MONITORS = {"val_map50": -1, "val_loss": 1}  # the first that an epoch has says how good it was; 1: lower is better
 RATE = "learning_rate"
 
 
@@ -55,8 +55,8 @@ class History:
 
     @property
     def best(self) -> Row | None:
-        """The epoch of the lowest validation loss, the first on a tie; None where there is none."""
-        return min(self.rows, key=lambda row: _number(row[MONITOR]), default=None)
+        """The epoch of the highest validation mAP or lowest validation loss, the first on a tie; None where none is."""
+        return min(self.rows, key=_badness, default=None)
 
     @property
     def waited(self) -> int:
@@ -84,7 +84,7 @@ def _parsed(key: str, text: str) -> float | int | str:
     return text if key == "phase" else int(text) if key == "epoch" else float(text)
 
 
-def _number(value: float | int | str) -> float:
-    # A loss that became NaN is worse than any other, not better than all.
-    number = float(value)
+def _badness(row: Row) -> float:
+    # What became NaN is worse than any other, not better than all.
+    number = next(sign * float(row[name]) for name, sign in MONITORS.items() if name in row)
     return number if number == number else float("inf")

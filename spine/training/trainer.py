@@ -45,8 +45,9 @@ def train_member(
     silence_tensorflow()
     fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
     history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
-    _publish(fitting, history, experiment, config_hash)
-    fitting.checkpoints.clear()
+    if fitting.is_chief:
+        _publish(fitting, history, experiment, config_hash)
+        fitting.checkpoints.clear()
     return directory
 
 

@@ -50,3 +50,11 @@ def test_it_reads_back_as_it_was_written(tmp_path):
     assert History.read(tmp_path / "none.csv") == History()
     with pytest.raises(AttributeError):
         written.rows = ()
+
+
+def test_where_epochs_have_a_mean_average_precision_the_highest_is_the_best():
+    found = History()
+    for score in (float("nan"), 0.25, 0.75, 0.5):
+        found = found.adding("whole", {"loss": 1, "val_map50": score}, 0.1)
+    assert found.best["epoch"] == 3
+    assert found.waited == 1
