@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from spine.augment import Augmentation
 from spine.config import Strict
+from spine.training import schedule
 from spine.training.schedule import Count, Fraction, Positive
 
-__all__ = ["BACKBONES", "IMAGENET", "Anchor", "Settings"]
+__all__ = ["BACKBONES", "IMAGENET", "PARTS", "Anchor", "Parser", "Phase", "Settings"]
 
 Level = Annotated[int, Field(ge=2, le=7)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
+
+PARTS = ("backbone", "decoder", "rpn_head", "detection_head")  # of Faster R-CNN, by Model Garden's names
+SHARED = frozenset(("backbone", "decoder"))  # by the RPN and the box head
 
 # Backbone -> the levels of the maps that it gives; a map of level l has the stride 2**l, in pixels.
 BACKBONES: Mapping[str, range] = {
@@ -125,6 +130,30 @@ class Parser(Strict):
     max_num_instances: Count = 100
 
 
+class Losses(Strict):
+    """What the four losses weigh, and where a box's loss turns from a square into a line."""
+
+    rpn_score_weight: NotNegative = 1.0
+    rpn_box_weight: NotNegative = 1.0
+    frcnn_class_weight: NotNegative = 1.0
+    frcnn_box_weight: NotNegative = 1.0
+    rpn_huber_loss_delta: Positive = 1 / 9
+    frcnn_huber_loss_delta: Positive = 1.0
+
+
+@dataclass(frozen=True)
+class Phase(schedule.Phase):
+    """A stretch of epochs in which some of `PARTS` learn.
+
+    One that `starts_over` begins with a new network, which learns from the proposals of the one before; one that is
+    not `judged` runs its epochs, since half a network has no mean average precision.
+    """
+
+    learns: frozenset[str] = frozenset(PARTS)
+    starts_over: bool = False
+    judged: bool = True
+
+
 class Settings(Strict):
     """One member: backbone, size, the parts of Faster R-CNN by Model Garden's own names, training.
 
@@ -153,9 +182,19 @@ class Settings(Strict):
     detection_head: DetectionHead = DetectionHead()
     detection_generator: DetectionGenerator = DetectionGenerator()
     parser: Parser = Parser()
+    losses: Losses = Losses()
 
-    epochs: Count = 30
+    # joint, or alternating: in four equal parts of the epochs the RPN; a second network's box head on its proposals;
+    # that network's RPN, what both share held still; its box head alike.
+    scheme: Literal["joint", "alternating"] = "joint"
+    epochs: Count = 30  # in all
+    freeze_backbone: Annotated[int, Field(ge=0)] = 0  # the first epochs of the joint scheme
     learning_rate: Positive = 1e-2
+    schedule: Literal["constant", "cosine", "step"] = "cosine"  # cosine: down to 0 at the end of a phase
+    step: Count = 30  # epochs after which the step schedule multiplies the rate by gamma, again and again
+    gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    warmup: NotNegative = 1.0  # epochs of a phase over which the rate rises from 0
+    global_clipnorm: Positive | None = 10.0  # the largest norm of a step's gradients, all taken together
     batch: Count = 4
     optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
     momentum: Fraction = 0.9  # of sgd and rmsprop
@@ -179,6 +218,20 @@ class Settings(Strict):
             )
         if self.frozen_stages and not self.pretrained:
             raise ValueError("frozen_stages would keep random layers; give backbone_weights, or set it to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Settings:
+        if self.scheme == "alternating" and self.freeze_backbone:
+            raise ValueError("the alternating scheme has its own phases; set freeze_backbone to 0, or scheme to joint")
+        if self.scheme == "alternating" and self.epochs < 4:
+            raise ValueError(f"the alternating scheme has four phases; epochs is {self.epochs}, give at least 4")
+        if self.freeze_backbone and not self.pretrained:
+            raise ValueError("freeze_backbone would keep a random backbone; give backbone_weights, or set it to 0")
+        if self.freeze_backbone > self.epochs:
+            raise ValueError(f"freeze_backbone is {self.freeze_backbone} of {self.epochs} epochs; give at most all")
+        if self.augmentation.elastic:
+            raise ValueError("elastic augmentation bends what a box cannot follow; set elastic to 0")
         return self
 
     @model_validator(mode="after")
@@ -206,6 +259,16 @@ class Settings(Strict):
         return self.backbone_weights != "none"
 
     @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in order."""
+        if self.scheme == "alternating":
+            return _four_steps(self.epochs, self.learning_rate)
+        without = frozenset(PARTS) - {"backbone"}
+        frozen = Phase("frozen", self.freeze_backbone, self.learning_rate, without)
+        whole = Phase("whole", self.epochs - self.freeze_backbone, self.learning_rate)
+        return tuple(phase for phase in (frozen, whole) if phase.epochs)
+
+    @property
     def backbone_levels(self) -> range:
         """The levels that are taken from the backbone; the pyramid adds those above."""
         return range(self.min_level, min(self.max_level, BACKBONES[self.backbone][-1]) + 1)
@@ -216,3 +279,15 @@ class Settings(Strict):
         stride = 2**self.max_level
         height, width = (math.ceil(size / stride) * stride for size in (self.height, self.width))
         return height, width
+
+
+def _four_steps(epochs: int, rate: float) -> tuple[Phase, ...]:
+    """Four-step alternating training of Ren et al. 2015 (Faster R-CNN), section 3.2."""
+    each = epochs // 4
+    rpn, head = frozenset(("rpn_head",)), frozenset(("detection_head",))
+    return (
+        Phase("rpn", each, rate, SHARED | rpn, judged=False),
+        Phase("detector", each, rate, SHARED | head, starts_over=True, judged=False),
+        Phase("rpn_shared", each, rate, rpn, judged=False),
+        Phase("detector_shared", epochs - 3 * each, rate, head),
+    )
