@@ -17,16 +17,24 @@ import tensorflow as tf
 from spine.augment.elastic import apply_elastic, apply_elastic_to_masks, draw_elastic
 from spine.augment.intensity import apply_intensity, draw_intensity
 from spine.augment.settings import Augmentation
-from spine.augment.spatial import affine, apply_spatial, apply_spatial_to_masks, draw_spatial
+from spine.augment.spatial import (
+    affine,
+    apply_spatial,
+    apply_spatial_to_boxes,
+    apply_spatial_to_masks,
+    draw_spatial,
+)
 from spine.prepared import MEMORY_LIMIT, Prepared
 from spine.problems import SpineError
-from spine.truth import MaskTruth, Truth
+from spine.truth import BoxTruth, MaskTruth, Truth
 
 __all__ = [
     "augment",
     "augment_together",
+    "augment_with_boxes",
     "bootstrap",
     "classification_data",
+    "in_order",
     "ordered_batches",
     "segmentation_data",
     "steps_per_epoch",
@@ -35,7 +43,7 @@ __all__ = [
 ]
 
 Tensor = Any
-AnyTruth = TypeVar("AnyTruth", Truth, MaskTruth)
+AnyTruth = TypeVar("AnyTruth", Truth, MaskTruth, BoxTruth)
 
 
 def training_batches(samples: int, batch: int, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
@@ -84,6 +92,22 @@ def augment_together(
         images = apply_spatial(images, matrices, settings.fill)
         masks = None if masks is None else apply_spatial_to_masks(masks, matrices)
     return apply_intensity(images, draw_intensity(settings, n, intensity_seed)), masks
+
+
+def augment_with_boxes(images: Tensor, boxes: Tensor, settings: Augmentation, seed: Tensor) -> tuple[Tensor, Tensor]:
+    """Images as `augment` gives them and their boxes (N, M, 4) moved with them; one that left its image becomes zeros.
+
+    x0 y0 x1 y1 in 0-based half-open pixels. SpineError where the images would bend, which no box can follow.
+    """
+    if settings.elastic:
+        raise SpineError(f"elastic is {settings.elastic}, but boxes cannot follow a bent image; set elastic to 0")
+    n, height, width = tf.unstack(tf.shape(images)[:3])
+    spatial_seed, intensity_seed = tf.unstack(tf.random.split(seed))
+    if settings.moves:
+        matrices = affine(draw_spatial(settings, n, spatial_seed), height, width)
+        images = apply_spatial(images, matrices, settings.fill)
+        boxes, _ = apply_spatial_to_boxes(boxes, matrices, height, width)
+    return apply_intensity(images, draw_intensity(settings, n, intensity_seed)), boxes
 
 
 def classification_data(
@@ -168,15 +192,16 @@ def _batches(
     count: int, batch: int, seed: int, training: bool, first_epoch: int, example: Callable[..., Any]
 ) -> tf.data.Dataset:
     numbers = training_batches(count, batch, seed, first_epoch) if training else ordered_batches(count, batch)
-    return numbers.map(example, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(_options())
+    return in_order(numbers, example)
 
 
-def _options() -> tf.data.Options:
+def in_order(numbers: tf.data.Dataset, example: Callable[..., Any]) -> tf.data.Dataset:
+    """What `example` makes of batches of sample numbers, several at once, in the order of the batches."""
     options = tf.data.Options()
     options.deterministic = True
     # Pictures live in this process: under a distribution strategy each replica takes its part of every batch.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return options
+    return numbers.map(example, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def bootstrap(truth: Truth, seed: int, by: Literal["sample", "patient"] = "sample") -> Truth:
