@@ -16,7 +16,7 @@ import numpy as np
 from spine.detections import Detections
 from spine.problems import SpineError
 
-__all__ = ["BoxFusion", "comparable", "fuse_boxes", "in_order"]
+__all__ = ["BoxFusion", "by_score", "comparable", "fuse_boxes"]
 
 APART = 1e-13  # what tells equal scores apart, of 1; hundreds of them vanish in float32
 
@@ -55,7 +55,7 @@ def fuse_boxes(members: Sequence[Detections], weights: Sequence[float], fusion: 
     _require_weights(members, weights)
     from ensemble_boxes import weighted_boxes_fusion
 
-    kept = [comparable(member, fusion) for member, weight in zip(members, weights, strict=True) if weight > 0]
+    kept = [_part(member, fusion) for member, weight in zip(members, weights, strict=True) if weight > 0]
     positive = [float(weight) for weight in weights if weight > 0]
     boxes, scores, classes = weighted_boxes_fusion(
         [member.boxes for member in kept],  # y1x1y2x2 where it says x1y1x2y2: the rule treats both axes alike
@@ -64,22 +64,26 @@ def fuse_boxes(members: Sequence[Detections], weights: Sequence[float], fusion: 
         weights=positive,
         iou_thr=fusion.iou_threshold,
     )
-    return in_order(boxes, scores, classes)
-
-
-def comparable(member: Detections, fusion: BoxFusion) -> Detections:
-    """The boxes that take part: those with an area, and a score above 0 (a mean weighs by it) and the threshold."""
-    # In float64, as the library and the graph compare: float32 has no 0.7.
-    strong = (member.scores > 0) & (member.scores.astype(np.float64) >= fusion.score_threshold)
-    rows = strong & (member.boxes[:, 2:] > member.boxes[:, :2]).all(axis=1)
-    return Detections(member.boxes[rows], member.scores[rows], member.classes[rows])
-
-
-def in_order(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> Detections:
-    """Fused rows (n, 4), (n,), (n,) as detections, sorted as `fuse_boxes` tells."""
     boxes, scores = boxes.astype(np.float32), scores.astype(np.float32)
-    order = np.lexsort((boxes[:, 1], boxes[:, 0], classes, -scores))
+    order = by_score(boxes, scores, classes)
     return Detections(boxes[order], np.minimum(scores[order], 1), classes[order].astype(np.int64))
+
+
+def comparable(boxes: np.ndarray, scores: np.ndarray, score_threshold: float) -> np.ndarray:
+    """Which boxes (n, 4) take part: those with an area, and a score above 0 (a mean weighs by it) and the threshold."""
+    # In float64, as the library and the graph compare: float32 has no 0.7.
+    strong = (scores > 0) & (scores.astype(np.float64) >= score_threshold)
+    return strong & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+
+
+def by_score(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, *first: np.ndarray) -> np.ndarray:
+    """The order (n,) of fused boxes (n, 4): by the keys in `first`, falling score, class and corner."""
+    return np.lexsort((boxes[:, 1], boxes[:, 0], classes, -scores, *first))
+
+
+def _part(member: Detections, fusion: BoxFusion) -> Detections:
+    rows = comparable(member.boxes, member.scores, fusion.score_threshold)
+    return Detections(member.boxes[rows], member.scores[rows], member.classes[rows])
 
 
 def _apart(scores: list[np.ndarray], weights: list[float]) -> list[np.ndarray]:
