@@ -17,6 +17,7 @@ from keras import layers
 
 from classification import squeezenet
 from classification.config import LEAST_SIZE, Head, Settings, Unfreeze
+from spine import base_weights
 from spine.problems import SpineError
 from spine.training import pretrained
 
@@ -62,7 +63,7 @@ def preprocessing(network: str) -> tuple[np.ndarray, np.ndarray]:
     function = BUILDERS.get(network)
     if function is _plain_cnn:
         return np.full(3, 2.0), np.full(3, -1.0)
-    return pretrained.scale_and_offset(sys.modules[_application(network).__module__].preprocess_input)
+    return base_weights.scale_and_offset(sys.modules[_application(network).__module__].preprocess_input)
 
 
 def _resized_up(x: Any, settings: Settings) -> tuple[Any, tuple[int, int]]:
@@ -86,7 +87,7 @@ def _head(x: Any, head: Head, classes: int) -> Any:
 def _base(settings: Settings, shape: tuple[int, int, int]) -> keras.Model:
     builder = BUILDERS.get(settings.network, _of_applications)
     source = "imagenet" if settings.weights == "imagenet" else None
-    with pretrained.download(settings.network):
+    with base_weights.download(settings.network):
         base = builder(settings, weights=source, input_shape=shape)
     base.name = BASE
     if settings.pretrained and source is None:

@@ -15,6 +15,7 @@ from keras import layers
 from segmentation import deeplab, library
 from segmentation.config import Settings
 from segmentation.encoders import ENCODERS, features_of
+from spine import base_weights
 from spine.training import pretrained
 
 __all__ = ["build", "encoder_of", "set_trainable"]
@@ -37,7 +38,7 @@ def build(settings: Settings, classes: int) -> keras.Model:
     inputs = keras.Input((settings.height, settings.width, 1), name="image")
     padding = _padding(settings)
     x = layers.ZeroPadding2D(padding, name="pad")(inputs)
-    x = pretrained.in_scale_of(x, *pretrained.scale_and_offset(ENCODERS[settings.encoder].preprocess))
+    x = pretrained.in_scale_of(x, *base_weights.scale_and_offset(ENCODERS[settings.encoder].preprocess))
     logits = layers.Cropping2D(padding, name="unpad")(_logits(settings, inputs, x, classes))
     # float32 also under mixed precision: probabilities add up to 1, and small ones stay apart from 0.
     probabilities = layers.Softmax(dtype="float32", name="probabilities")(logits)
@@ -76,7 +77,7 @@ def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:
 
 def _base(settings: Settings) -> keras.Model:
     source = "imagenet" if settings.encoder_weights == "imagenet" else None
-    with pretrained.download(settings.encoder, "encoder_weights"):
+    with base_weights.download(settings.encoder, "encoder_weights"):
         base = ENCODERS[settings.encoder].build(weights=source, input_shape=(*settings.padded_size, 3))
     if settings.pretrained and source is None:
         pretrained.load_base(base, settings.encoder_weights, settings.encoder, "encoder_weights")

@@ -1,78 +1,23 @@
-"""What a base trained by others comes with: weights, downloaded or in a file, and the scale its pixels had."""
+"""What a base trained by others comes with, in Keras 3: its weights' file, and the scale its pixels had."""
 
 from __future__ import annotations
 
-import socket
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from keras import layers
 
-from spine.problems import SpineError
+from spine.base_weights import checked_file, fitting
 
-__all__ = ["DOWNLOAD_TIMEOUT", "download", "in_scale_of", "load_base", "scale_and_offset", "set_momentum"]
-
-DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
-
-
-@contextmanager
-def download(network: str, setting: str = "weights") -> Iterator[None]:
-    """Around what may download: a download that cannot be made becomes one SpineError that says how to give a file.
-
-    `setting` is where the user gives it.
-    """
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
-    try:
-        yield
-    except Exception as error:
-        if not _is_download_failure(error):
-            raise
-        raise SpineError(
-            f"the ImageNet weights of {network} cannot be downloaded: {error}. Fetch the file elsewhere, "
-            f"then set `{setting}` to its path (the base without its top, .h5), or to none to train from scratch"
-        ) from None
-    finally:
-        socket.setdefaulttimeout(before)
+__all__ = ["in_scale_of", "load_base", "set_momentum"]
 
 
 def load_base(base: keras.Model, file: str, network: str, setting: str = "weights") -> None:
     """Load a base's weights from a .h5, .weights.h5 or .keras file; SpineError where it is missing or does not fit."""
-    path = Path(file)
-    if not path.is_file():
-        raise SpineError(
-            f"{setting} {file!r} is not a file; give imagenet, none, or the path of the weights of {network}"
-        )
-    if path.suffix not in (".h5", ".keras"):
-        raise SpineError(
-            f"{setting} {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns where layers would keep their random start
-            base.load_weights(path)
-    except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SpineError(
-            f"{setting} {file!r} do not fit {network} without its top ({base.count_params():,} parameters): {reason}. "
-            "Take the file of the same network, width (alpha) and Keras layout, saved with include_top=False"
-        ) from None
-
-
-def scale_and_offset(preprocess_input: Callable[[Any], Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and offset (3,) that take grey in [0, 1] to what a published preprocessing gives, in its channel order.
-
-    Every one of them (Caffe's, TensorFlow's, Torch's, or none) takes [0, 255] and is affine in each channel, so black
-    and white determine it.
-    """
-    black, white = (np.ravel(preprocess_input(np.full((1, 1, 1, 3), level))) for level in (0.0, 255.0))
-    return white - black, black
+    path = checked_file(file, network, setting)
+    with fitting(file, network, base.count_params(), setting):
+        base.load_weights(path)
 
 
 def in_scale_of(x: Any, scale: np.ndarray, offset: np.ndarray) -> Any:
@@ -89,8 +34,3 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
             set_momentum(layer, momentum)
         elif isinstance(layer, layers.BatchNormalization):
             layer.momentum = momentum
-
-
-def _is_download_failure(error: Exception) -> bool:
-    # keras.utils.get_file raises a bare Exception on HTTP and URL errors, ValueError on a wrong hash; sockets, OSError.
-    return isinstance(error, OSError) or "URL fetch failure" in str(error) or "corrupted file" in str(error)

@@ -10,8 +10,8 @@ import pytest
 from classification import squeezenet
 from classification.config import Settings
 from classification.model import base_of, build
+from spine import base_weights
 from spine.problems import SpineError
-from spine.training import pretrained
 
 
 class NotThere(BaseHTTPRequestHandler):
@@ -81,7 +81,7 @@ def test_a_host_that_cannot_be_reached_fails_alike(serve, monkeypatch):
 
 
 def test_a_defect_in_building_is_not_taken_for_a_failed_download():
-    with pytest.raises(ZeroDivisionError), pretrained.download("vgg16"):
+    with pytest.raises(ZeroDivisionError), base_weights.download("vgg16"):
         raise ZeroDivisionError
 
 

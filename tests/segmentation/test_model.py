@@ -14,8 +14,8 @@ from segmentation.encoders import ENCODERS as BUILDERS
 from segmentation.encoders import SCALES, features_of
 from segmentation.losses import Dice, Focal
 from segmentation.model import FEATURES, build, encoder_of, set_trainable
+from spine import base_weights
 from spine.problems import SpineError
-from spine.training import pretrained
 
 SMALL = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 50, "width": 71}
 LARGE = ("vgg19", "resnet50", "resnext50", "densenet121", "inceptionv3", "efficientnetb7")
@@ -109,7 +109,7 @@ def test_padding_is_black_around_the_picture_and_cut_off_again():
     ],
 )
 def test_grey_comes_in_the_encoder_s_own_scale(encoder, black, white):
-    scale, offset = pretrained.scale_and_offset(BUILDERS[encoder].preprocess)
+    scale, offset = base_weights.scale_and_offset(BUILDERS[encoder].preprocess)
     np.testing.assert_allclose(offset, black, rtol=1e-5)
     np.testing.assert_allclose(scale + offset, white, rtol=1e-5)
 
