@@ -12,6 +12,7 @@ from pathlib import Path
 from spine import registry
 from spine.config import Experiment
 from spine.problems import SpineError
+from spine.processes import as_child
 
 __all__ = ["build_data", "run_all", "run_stage", "train_members"]
 
@@ -103,7 +104,7 @@ def _train_in_own_process(task: str, file: Path, name: str, jobs: int) -> int:
     # -m puts the working directory first on the path; an installed package must win over a stray folder there.
     command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name]
     # Its output is news of the work (stderr, 2), not the result of this command.
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**as_child(), "PYTHONUNBUFFERED": "1"}
     if jobs == 1:
         return subprocess.run(command, env=environment, check=False).returncode
     # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn into a pipe.

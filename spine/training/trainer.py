@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from spine.files import fingerprint, read_json, write_json
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
+from spine.processes import die_with_parent, only_one
 from spine.quiet import silence_tensorflow
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def train_member(
     """Train one member, publish its directory and return it; `fitting_of(experiment, member, manifest, seed)` is how.
 
     A member that is complete with the same settings, data and splits is left as it is; a killed run resumes after its
-    last complete epoch; with anything else changed the training starts afresh.
+    last complete epoch; with anything else changed the training starts afresh. SpineError where another process trains
+    it at the moment.
     """
     if member not in experiment.members:
         raise SpineError(f"member {member!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
@@ -44,10 +47,11 @@ def train_member(
         return directory
     silence_tensorflow()
     fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
-    history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
-    if fitting.is_chief:
-        _publish(fitting, history, experiment, config_hash)
-        fitting.checkpoints.clear()
+    with only_one(directory) if fitting.is_chief else nullcontext():
+        history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
+        if fitting.is_chief:
+            _publish(fitting, history, experiment, config_hash)
+            fitting.checkpoints.clear()
     return directory
 
 
@@ -122,6 +126,7 @@ def command(train: Callable[[Experiment, str], Path], task: str) -> Callable[[],
         typer.echo(str(train(load_experiment(experiment, overrides or ()), member)))
 
     def main() -> None:
+        die_with_parent()
         try:
             app()
         except SpineError as error:

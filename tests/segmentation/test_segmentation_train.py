@@ -16,6 +16,8 @@ from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.privacy import patient_hash
+from spine.problems import SpineError
+from spine.processes import only_one
 from spine.training.history import History
 from spine.truth import read_truth
 from tests.member_contract import MemberContract
@@ -114,6 +116,37 @@ def test_a_killed_run_resumes_with_as_many_epochs(experiment, trained):
     for column in ("epoch", "learning_rate", "loss", "val_loss"):
         values = ([row[column] for row in history.rows] for history in (resumed, whole))
         np.testing.assert_allclose(*values, rtol=2e-2, err_msg=column)
+
+
+def test_a_member_that_another_process_trains_is_refused(experiment):
+    other = experiment.model_copy(update={"name": "other"})
+    with (
+        only_one(other.member_directory("tiny")),
+        pytest.raises(SpineError, match=rf"tiny is being written by process {os.getpid()} on"),
+    ):
+        train(other, "tiny")
+    assert not other.member_directory("tiny").exists()
+
+
+@pytest.mark.slow
+def test_a_training_ends_with_the_command_that_started_it(experiment):
+    longer = experiment.members["tiny"].model_copy(update={"epochs": 1000, "patience": 1000})
+    killed = experiment.model_copy(update={"name": "ended", "members": {"tiny": longer}})
+    file = killed.write(killed.directory / "experiment.yaml")
+    lock = killed.member_directory("tiny").with_name(".tiny.lock")
+    command = [sys.executable, "-c", "from spine.cli import main; main()", "train", str(file)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "SPINE_SALT": SALT}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while not lock.exists() or not lock.read_text():
+            assert process.poll() is None
+            time.sleep(0.05)
+        trains = int(lock.read_text().split()[1])
+        assert trains != process.pid
+        process.kill()
+    time.sleep(3)
+    with only_one(killed.member_directory("tiny")):  # free again, so the training has ended
+        pass
 
 
 class TestTrainedMember(MemberContract):
