@@ -150,7 +150,7 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = [column for column in columns if column in _NUMBERS and column in table.columns]
     table[numbers] = table[numbers].apply(pd.to_numeric)
-    return table
+    return table.astype(dict.fromkeys(numbers, float)) if table.empty else table  # no rows tell no type
 
 
 def _canonical(table: pd.DataFrame) -> list[list[str]]:
