@@ -17,10 +17,13 @@ from spine.whole import check_whole
 __all__ = [
     "Picture",
     "count_pages",
+    "decode_picture",
+    "encode_png",
     "read_bytes",
     "read_mask",
     "read_pages",
     "read_picture",
+    "stretched_to_8_bit",
     "write_mask",
     "write_png16",
 ]
@@ -61,10 +64,15 @@ def read_picture(path: Path, name: str) -> Picture:
 
     Raises SpineError where the file cannot be read whole.
     """
-    pages = read_pages(path)
+    return Picture(decode_picture(read_bytes(path), Path(path)), Path(path), name)
+
+
+def decode_picture(data: bytes, path: Path) -> np.ndarray:
+    """(H, W) uint16 of the bytes of a picture file of one page, as `read_picture`; errors name `path`."""
+    pages = _decode(data, path)
     if len(pages) > 1:
         raise SpineError(f"{path} holds {len(pages)} pages where one image was expected; split it into one file a page")
-    return Picture(pages[0], Path(path), name)
+    return _as_uint16(_grey(pages[0]), path)
 
 
 def count_pages(path: Path) -> int:
@@ -82,7 +90,7 @@ def count_pages(path: Path) -> int:
 
 def read_pages(path: Path) -> np.ndarray:
     """Read every page of a TIFF, or the one image of a PNG or JPEG, as (P, H, W) uint16, or raise SpineError."""
-    pages = [_grey(page) for page in _decode(Path(path))]
+    pages = [_grey(page) for page in _decode(read_bytes(path), Path(path))]
     if len({page.shape for page in pages}) > 1:
         sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages)
         raise SpineError(f"{path} holds pages of different sizes ({sizes}); save pages of one size in a file")
@@ -100,7 +108,7 @@ def read_mask(path: Path) -> np.ndarray:
     if colour_type == _PALETTE:
         check_whole(data, path)
         return _read_palette(path)
-    pages = _decode(path)
+    pages = _decode(data, path)
     if len(pages) > 1:
         raise SpineError(f"{path} holds {len(pages)} pages where one mask was expected; give the label of each page")
     page = pages[0]
@@ -122,6 +130,20 @@ def write_mask(mask: np.ndarray, path: Path) -> None:
     _write_png(mask.astype(np.uint8), np.uint8, path)
 
 
+def encode_png(pixels: np.ndarray) -> bytes:
+    """The bytes of a grey PNG of (H, W) uint8 or uint16."""
+    good, data = cv2.imencode(".png", pixels)
+    if not good:
+        raise SpineError(f"the PNG could not be encoded from {pixels.dtype} {pixels.shape}")
+    return data.tobytes()
+
+
+def stretched_to_8_bit(pixels: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 of which the darkest pixel is 0 and the brightest 255; a constant picture is 0."""
+    low, high = int(pixels.min()), int(pixels.max())
+    return np.rint((pixels.astype(np.float64) - low) * (255 / max(high - low, 1))).astype(np.uint8)
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file; SpineError where it is missing, empty or not readable."""
     try:
@@ -133,8 +155,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def _decode(path: Path) -> list[np.ndarray]:
-    data = read_bytes(path)
+def _decode(data: bytes, path: Path) -> list[np.ndarray]:
     check_whole(data, path)
     try:
         with _quiet():
@@ -195,8 +216,5 @@ def _quiet() -> Iterator[None]:
 def _write_png(pixels: np.ndarray, kind: type, path: Path) -> None:
     if pixels.ndim != 2 or pixels.dtype != kind or not pixels.size:
         raise ValueError(f"{path}: pixels are {pixels.dtype} {pixels.shape}; (H, W) {kind.__name__} must hold")
-    good, data = cv2.imencode(".png", pixels)
-    if not good:
-        raise SpineError(f"{path}: the PNG could not be encoded from {pixels.dtype} {pixels.shape}")
     with atomic_file(Path(path)) as temporary:
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(encode_png(pixels))

@@ -9,6 +9,7 @@
 
 What a file is, its first bytes tell; its name counts only where they tell nothing. A bad file becomes one Problem and
 the others go on. Hidden files and files that neither are nor claim to be images (annotations, tables) are passed over.
+TFRecords of tf.Example, which hold annotations too, are read where the kind is "tfrecord".
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from spine.pictures import Picture, count_pages, read_pages
 from spine.problems import Problem, SpineError
+from spine.tfrecords import is_records
 
 if TYPE_CHECKING:
     from spine.dicom.pictures import Wanted
 
 __all__ = ["Images", "Kind", "kind_of", "read_images"]
 
-Kind = Literal["auto", "dicom", "picture", "volume"]
+Kind = Literal["auto", "dicom", "picture", "volume", "tfrecord"]
 
 _SUFFIXES = {
     "dicom": (".dcm", ".dicom", ".ima"),
@@ -41,11 +43,11 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class _Item:
-    """One file still to be decoded: `read` yields its `count` pictures, or raises SpineError."""
+    """One file still to be decoded: `read` yields its `count` pictures, or what is wrong; or raises SpineError."""
 
     path: Path
     count: int
-    read: Callable[[], Iterator[Picture]]
+    read: Callable[[], Iterator[Picture | Problem]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,11 @@ class Images:
         self.problems[:] = self._of_headers
         for item in self.items:
             try:
-                yield from item.read()
+                for found in item.read():
+                    if isinstance(found, Problem):
+                        self.problems.append(found)
+                    else:
+                        yield found
             except SpineError as error:
                 self.problems.append(Problem.from_error(error, item.path))
 
@@ -86,8 +92,8 @@ def read_images(root: Path, kind: Kind = "auto", slices: int | None = None) -> I
     root = Path(root)
     if not root.exists():
         raise SpineError(f"{root} does not exist; give a file or a folder of images")
-    if kind not in ("auto", "dicom", "picture", "volume"):
-        raise SpineError(f"kind is {kind!r}; it is auto, dicom, picture or volume")
+    if kind not in get_args(Kind):
+        raise SpineError(f"kind is {kind!r}; it is one of {', '.join(get_args(Kind))}")
     if slices is not None and slices < 1:
         raise SpineError(f"slices is {slices}; give 1 or more, or leave it out for every slice")
     base = root if root.is_dir() else root.parent
@@ -139,7 +145,7 @@ class _Scan:
 
     def add(self, path: Path) -> None:
         """Take up one file."""
-        kind = kind_of(path)
+        kind = "tfrecord" if self.kind == "tfrecord" and is_records(path) else kind_of(path)
         if kind == "" and self.kind == "dicom" and not path.suffix:
             kind = "dicom"  # PACS exports name files without a suffix, and old ones lack the magic bytes
         if kind == "" or (self.kind != "auto" and self.kind not in (kind, _claimed(path))):
@@ -158,6 +164,8 @@ class _Scan:
             self.dicom.append(path)
         elif kind == "picture":
             self._take_picture(path)
+        elif kind == "tfrecord":
+            self._take_records(path)
         else:
             self._take_volume(path)
 
@@ -165,6 +173,19 @@ class _Scan:
         names = _numbered(self.name(path), count_pages(path))
         self.names.update(names)
         self.items.append(_Item(path, len(names), lambda: _read_pages(path, names)))
+
+    def _take_records(self, path: Path) -> None:
+        from spine.annotations.tfrecord_pictures import picture_names, read_record_pictures
+
+        folder = path.parent.relative_to(self.base)
+        names = picture_names(path, folder)
+        fresh = {name: number for number, name in reversed(names.items()) if name not in self.names}  # the first holds
+        for number in sorted(names.keys() - fresh.values()):
+            reason = f"holds a picture called {names[number]!r} as another record does; the first was kept"
+            self.problems.append(Problem(f"{path}: record {number}", reason, "give each picture a name of its own"))
+        self.names.update(fresh)
+        numbers = frozenset(fresh.values())
+        self.items.append(_Item(path, len(numbers), lambda: read_record_pictures(path, folder, numbers)))
 
     def _take_volume(self, path: Path) -> None:
         from spine.volumes import middle_first, read_volume, sagittal_count, sagittal_slices

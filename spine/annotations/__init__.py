@@ -27,6 +27,7 @@ FORMATS: Mapping[str, str] = {
     "labelme-xml": "spine.annotations.labelme_xml",
     "mask": "spine.annotations.mask",
     "table": "spine.annotations.table",
+    "tfrecord": "spine.annotations.tfrecord",
     "voc": "spine.annotations.voc",
     "yolo": "spine.annotations.yolo",
 }

@@ -54,7 +54,7 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
         return _result(config.output, listed, skipped=True)
     with atomic_directory(config.output) as root, _listing(listed) as problems:
         _fill(config, root, problems)
-        write_problems(problems, listed)
+        write_problems(dict.fromkeys(problems), listed)  # a damaged file may be met once for pictures, once for boxes
         with atomic_file(listed.with_name("config.yaml")) as file:
             file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         write_json({**card, "problems": hash_file(listed)}, root / _CARD)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from spine.config import NAME, Strict, read_yaml, validate
 from spine.crop import CropSettings
 from spine.phantom import PhantomSettings
+from spine.reading import Kind
 from spine.splits import SplitSettings
 
 __all__ = ["AnnotationSource", "DataConfig", "GeneratedStudies", "Source", "Target", "load_data_config"]
@@ -37,7 +38,7 @@ class Source(Strict):
 
     name: str = Field(pattern=NAME)
     images: Path  # a file, a folder or a tree
-    read: Literal["auto", "dicom", "picture", "volume"] = "auto"
+    read: Kind = "auto"
     slices: int | None = Field(default=1, ge=1)  # mid-sagittal ones of a patient's series or a volume; null: every one
     patient: str = ""  # regular expression on the relative name: its groups, joined, are the patient
     pseudonymise: bool | None = None  # null: DICOM only

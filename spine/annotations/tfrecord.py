@@ -1,0 +1,167 @@
+"""TFRecords of tf.Example under the TF Object Detection API's keys, with a `label_map.pbtxt` beside them.
+
+Beyond the API's keys a record may tell image/patient_id, image/sequence, image/split, image/labels/<target>, and of
+each box image/object/level and image/object/values/<target>. Crowd regions are left out; a warning says how many.
+Pictures lie within the records: a source reads them with `read: tfrecord`. Keys: spine.annotations.tf_example.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from spine.annotations.collector import Collector
+from spine.annotations.label_map import LABEL_MAP, LabelMap, read_label_map
+from spine.annotations.sources import split_named, split_of
+from spine.annotations.tf_example import (
+    BOX,
+    CLASS,
+    CORNERS,
+    LABELS,
+    VALUES,
+    Features,
+    name_of,
+    parse,
+    picture_size,
+    text_of,
+    texts_of,
+)
+from spine.annotations.tfrecord_writer import write
+from spine.annotations.types import Annotation, Box, Malformed, Reading
+from spine.tfrecords import missing_shards, read_records, record_files
+
+__all__ = ["read", "write"]
+
+# Of the image's extent: the API's own check holds corners beyond it to be pixels, not fractions.
+_FAR = 0.1
+
+
+def read(
+    path: Path,
+    *,
+    labels: Collection[str] | None = None,
+    images: Path | None = None,
+    label_map: Path | str | None = None,
+) -> Reading:
+    """Read a TFRecord file, or all below a folder; names of files or folders (`train.record-...`) tell the split.
+
+    `label_map` names the classes that records tell by number; without it, `label_map.pbtxt` beside the records does. A
+    problem's place is `<file>: record <number from 0>[: box <number from 0>]`.
+    """
+    files = record_files(path)
+    classes = _classes(path, label_map)
+    collector = Collector(labels, images)
+    for missing in missing_shards([file for file, _ in files]):
+        collector.error(missing, "is missing beside the other shards of its name", "copy it from where they came from")
+    for file, folder in files:
+        number = -1
+        for number, record in read_records(file):
+            where = f"{file}: record {number}"
+            with collector.guard(where):
+                features = parse(record)
+                image = name_of(features, folder, number, file)
+                collector.add(where, _annotation(collector, where, features, image, file, classes))
+        if number < 0:
+            collector.error(file, "holds no record", "write the file again from its source")
+    return collector.reading()
+
+
+def _classes(path: Path, label_map: Path | str | None) -> LabelMap:
+    folder = path if path.is_dir() else path.parent
+    if label_map is None and not (folder / LABEL_MAP).is_file():
+        return LabelMap({}, {})
+    return read_label_map(Path(label_map) if label_map is not None else folder / LABEL_MAP)
+
+
+def _annotation(
+    collector: Collector, where: str, features: Features, image: str, file: Path, classes: LabelMap
+) -> Annotation:
+    size = picture_size(features)
+    stated = split_named(text_of(features, "image/split"))
+    return Annotation(
+        image,
+        tuple(_boxes(collector, where, features, size, classes)),
+        labels=_told(features, LABELS, 0),
+        patient=text_of(features, "image/patient_id"),
+        sequence=text_of(features, "image/sequence"),
+        split=stated or split_of(image) or _split_of_file(file),
+        size=size,
+    )
+
+
+def _split_of_file(file: Path) -> str:
+    """`train.record`, `coco_val.record-00000-of-00010`: the API's data sets name their splits so."""
+    return next(filter(None, (split_of(f"{word}/x") for word in re.split(r"[\W_]+", file.name))), "")
+
+
+def _told(features: Features, prefix: str, number: int) -> dict[str, str]:
+    """Target -> value of one box, or of the image, from the keys that begin so."""
+    found = {key.removeprefix(prefix): texts_of(features, key) for key in features if key.startswith(prefix)}
+    return {target: values[number] for target, values in found.items() if number < len(values) and values[number]}
+
+
+def _boxes(
+    collector: Collector, where: str, features: Features, size: tuple[int, int], classes: LabelMap
+) -> Iterator[Box]:
+    corners = [features.get(BOX + side, []) for side in CORNERS]
+    names, numbers = texts_of(features, CLASS + "text"), features.get(CLASS + "label", [])
+    lengths = {len(values) for values in corners} | {len(values) for values in (names, numbers) if values}
+    if len(lengths) > 1:
+        told = ", ".join(f"{side} {len(values)}" for side, values in zip(CORNERS, corners, strict=True))
+        raise Malformed(f"tells {told}, class/text {len(names)}, class/label {len(numbers)} values; one a box holds")
+    crowds, levels = features.get("image/object/is_crowd", []), texts_of(features, "image/object/level")
+    for number, fractions in enumerate(zip(*corners, strict=True)):
+        if number < len(crowds) and crowds[number]:
+            collector.warn(
+                f"{where}: box {number}", "is a crowd region and was left out", "draw its objects one by one"
+            )
+            continue
+        with collector.guard(f"{where}: box {number}"):
+            label = _label(names[number] if names else "", numbers[number] if numbers else None, classes)
+            level = levels[number] if number < len(levels) else ""
+            within = _within(collector, f"{where}: box {number}", fractions, size)
+            yield collector.box(label, within, level, _told(features, VALUES, number))
+
+
+def _label(name: str, number: int | None, classes: LabelMap) -> str:
+    """The class of a box by its name and its number, of which either may be missing and both must agree."""
+    if not name.strip():
+        if number is None:
+            raise Malformed("has an empty class", "give class/text or class/label")
+        if number not in classes.names:
+            raise Malformed(
+                f"has the unknown class {number}; {_known(classes)}", "correct it, or add it to the label map"
+            )
+        return classes.names[number]
+    known = classes.ids.get(name)
+    if classes.ids and known is None:
+        raise Malformed(f"has the unknown class {name!r}; {_known(classes)}", "correct it, or add it to the label map")
+    if known is not None and number not in (known, None):
+        raise Malformed(f"has the class {name!r}, which is {known} in the label map, and the number {number}")
+    return classes.names[known] if known is not None else name
+
+
+def _known(classes: LabelMap) -> str:
+    pairs = ", ".join(f"{number} {name!r}" for number, name in classes.names.items())
+    return f"the label map has {pairs}" if pairs else f"there is no {LABEL_MAP} to name it: give `label_map`"
+
+
+def _within(collector: Collector, where: str, fractions: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """Corners in pixels, cut off at the image's edges with a warning; Malformed where the box lies outside."""
+    height, width = size
+    if not all(math.isfinite(value) for value in fractions):
+        raise Malformed(f"has corners {fractions}; finite fractions of width and height hold")
+    x0, y0, x1, y1 = fractions
+    if min(fractions) < -_FAR or max(fractions) > 1 + _FAR or x0 >= 1 or y0 >= 1 or x1 <= 0 or y1 <= 0:
+        advice = "divide pixels by the image's width and height, or draw the box again"
+        raise Malformed(f"lies outside the image: its corners {fractions} are no fractions from 0 to 1", advice)
+    # float32 holds whole pixels to a thousandth: they come back whole.
+    pixels = [round(value * extent, 3) for value, extent in zip(fractions, (width, height) * 2, strict=True)]
+    inside = [min(max(value, 0.0), extent) for value, extent in zip(pixels, (width, height) * 2, strict=True)]
+    if inside != pixels:
+        collector.warn(
+            where, f"reaches outside the image of {height} x {width}: {pixels}", "it was cut off at the edge"
+        )
+    return inside
