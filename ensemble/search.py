@@ -86,6 +86,7 @@ def search_weights(
     storage: Storage = None,
     study_name: str = "search",
     progress: bool = False,
+    unfinished: Path | None = None,
 ) -> SearchResult:
     """Search weights for `members`, a mapping of name to probabilities, on `truth`.
 
@@ -94,7 +95,8 @@ def search_weights(
 
     `metric` is a name of `spine.metrics.TABLES[task]`, accuracy or dice_foreground unless given; `method` one of
     METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
-    `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. Raises SpineError on
+    `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps its
+    scores in the file `unfinished` while it runs, and goes on from there after a stop. Raises SpineError on
     arrays, names or numbers that do not hold.
     """
     if task not in DEFAULT_METRIC:
@@ -112,7 +114,7 @@ def search_weights(
     if method in SAMPLERS:
         choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
-        choice = _choose(method, objective, grid, progress)
+        choice = _choose(method, objective, grid, progress, unfinished)
         if storage is not None:
             record.write(choice)
     return _result(names, objective, choice, method, step)
@@ -125,9 +127,9 @@ def _objective(task: str, metric: str, members: Mapping[str, Any], truth: Any, v
     return Objective.of_images(metric, reduce_images(members, truth, metric.endswith("_per_image")), vectors)
 
 
-def _choose(method: str, objective: Objective, grid: Simplex, progress: bool) -> Choice:
+def _choose(method: str, objective: Objective, grid: Simplex, progress: bool, unfinished: Path | None) -> Choice:
     if method == "grid":
-        return search_grid(objective, grid, progress=progress)
+        return search_grid(objective, grid, progress=progress, unfinished=unfinished)
     if method == "line":
         return search_line(objective, grid.members, progress=progress)
     if method == "greedy":
@@ -180,6 +182,7 @@ def run(experiment: Experiment) -> list[Path]:
         storage=settings.storage or f"sqlite:///{study}",
         study_name=f"{experiment.name}-{settings.name}-{inputs_hash[:8]}",
         progress=True,
+        unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
     )
     _write_points(result, table)
     write_json({**_summary(experiment, result, predictions, hashes), "inputs_hash": inputs_hash}, weights_file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -18,26 +20,51 @@ CHUNK = 2048  # vectors a thread takes at a time
 LARGEST = 50_000_000  # vectors whose scores are held: 400 MB
 
 
-def search_grid(objective: Objective, grid: Simplex, *, progress: bool = False) -> Choice:
-    """The exact optimum over the whole grid; SpineError where the grid is too large to enumerate."""
+def search_grid(
+    objective: Objective, grid: Simplex, *, progress: bool = False, unfinished: Path | None = None
+) -> Choice:
+    """The exact optimum over the whole grid; SpineError where the grid is too large to enumerate.
+
+    With `unfinished`, scores are kept in that file while the search runs, and one that was stopped goes on from there.
+    The caller names the file for the inputs; it is gone when the search is done.
+    """
     if grid.size > LARGEST:
         raise SpineError(
             f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; at most {LARGEST:,} are "
-            "enumerated: take a larger step, fewer members, or method greedy, tpe or cmaes"
+            "enumerated: take a larger step, fewer members, or method line, greedy, tpe or cmaes"
         )
-    return Choice.among(grid.weights, _gains(objective, grid, progress))
+    gains = _kept(unfinished, grid.size) if unfinished else np.full(grid.size, np.nan)
+    _fill(gains, objective, grid, progress)
+    choice = Choice.among(grid.weights, gains)
+    if unfinished:
+        unfinished.unlink()
+    return choice
 
 
-def _gains(objective: Objective, grid: Simplex, progress: bool) -> np.ndarray:
+def _kept(path: Path, size: int) -> np.ndarray:
+    """What an earlier run scored, NaN where it did not get to; writing to the array writes the file."""
+    with suppress(FileNotFoundError, ValueError):  # none there, or cut short
+        kept = np.lib.format.open_memmap(path, mode="r+")
+        if kept.shape == (size,) and kept.dtype == np.float64:
+            return kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = np.lib.format.open_memmap(path, mode="w+", dtype=np.float64, shape=(size,))
+    kept[:] = np.nan
+    return kept
+
+
+def _fill(gains: np.ndarray, objective: Objective, grid: Simplex, progress: bool) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    def chunk(start: int) -> np.ndarray:
-        return objective.gains(grid.weights(np.arange(start, min(start + CHUNK, grid.size))))
+    def fill(start: int) -> None:
+        numbers = np.arange(start, min(start + CHUNK, grid.size))
+        gains[numbers] = objective.gains(grid.weights(numbers))
 
-    starts = range(0, grid.size, CHUNK)
+    starts = [start for start in range(0, grid.size, CHUNK) if np.isnan(gains[start : start + CHUNK]).any()]
     with ThreadPoolExecutor(cores()) as pool:
-        chunks = pool.map(chunk, starts)
+        chunks = pool.map(fill, starts)
         if progress:
             chunks = iter(track(chunks, "weight search", len(starts), console=Console(stderr=True), transient=True))
-        return np.concatenate(list(chunks))
+        for _ in chunks:  # an error in a thread is raised here
+            pass
