@@ -12,10 +12,11 @@ a bootstrap, at the price of a matrix product. Without weights each row counts o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
 from spine.problems import SpineError
 
 __all__ = [
@@ -37,8 +38,6 @@ __all__ = [
     "specificity",
 ]
 
-Score = Any  # a float, or an array (R,) where weights are (R, N)
-Weights = np.ndarray | None
 
 CLIP = 1e-7  # log loss sees probabilities in [CLIP, 1 - CLIP], so one confident error costs at most 16.1
 
@@ -59,17 +58,17 @@ def confusion(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = N
 def accuracy(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Share of rows whose predicted class is the true one."""
     counts = confusion(truth, probabilities, weights)
-    return _ratio(_diagonal(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
+    return ratio(_diagonal(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
 
 
 def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Mean recall over the classes that occur in the truth."""
-    return _mean(_recalls(confusion(truth, probabilities, weights)))
+    return mean_of_defined(_recalls(confusion(truth, probabilities, weights)))
 
 
 def macro_f1(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Mean F1 over the classes that occur in the truth, of two classes as well."""
-    return _mean(_f1s(confusion(truth, probabilities, weights)))
+    return mean_of_defined(_f1s(confusion(truth, probabilities, weights)))
 
 
 def sensitivity(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
@@ -87,14 +86,14 @@ def specificity(truth: np.ndarray, probabilities: np.ndarray, weights: Weights =
     counts = confusion(truth, probabilities, weights)
     negatives = counts.sum(axis=(-2, -1))[..., None] - counts.sum(axis=-1)
     false_positives = counts.sum(axis=-2) - _diagonal(counts)
-    rates = _ratio(negatives - false_positives, negatives)
+    rates = ratio(negatives - false_positives, negatives)
     return _positive_or_mean(rates if counts.shape[-1] == 2 else _where_present(rates, counts))
 
 
 def precision(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """TP / (TP + FP) of the positive class, 0 where it is never predicted; the macro average of more."""
     counts = confusion(truth, probabilities, weights)
-    found = np.nan_to_num(_ratio(_diagonal(counts), counts.sum(axis=-2)))
+    found = np.nan_to_num(ratio(_diagonal(counts), counts.sum(axis=-2)))
     return _positive_or_mean(_where_present(found, counts))
 
 
@@ -109,7 +108,7 @@ def matthews(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = No
     total, true, called = counts.sum(axis=(-2, -1)), counts.sum(axis=-1), counts.sum(axis=-2)
     covariance = _diagonal(counts).sum(axis=-1) * total - (true * called).sum(axis=-1)
     spread = (total**2 - (true**2).sum(axis=-1)) * (total**2 - (called**2).sum(axis=-1))
-    return np.where(spread > 0, _ratio(covariance, np.sqrt(spread)), 0.0)[()]
+    return np.where(spread > 0, ratio(covariance, np.sqrt(spread)), 0.0)[()]
 
 
 def roc_auc(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
@@ -121,14 +120,14 @@ def roc_auc(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = Non
     truth, probabilities, weights = _checked(truth, probabilities, weights)
     classes = range(probabilities.shape[1])
     chosen = classes[-1:] if len(classes) == 2 else classes
-    return _mean(np.stack([_auc(truth == c, probabilities[:, c], weights) for c in chosen], axis=-1))
+    return mean_of_defined(np.stack([_auc(truth == c, probabilities[:, c], weights) for c in chosen], axis=-1))
 
 
 def log_loss(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
     """Mean of -ln(probability of the true class), probabilities clipped to [1e-7, 1 - 1e-7]."""
     truth, probabilities, weights = _checked(truth, probabilities, weights)
     right = np.clip(probabilities[np.arange(len(truth)), truth], CLIP, 1 - CLIP)
-    return _ratio(weights @ -np.log(right), weights.sum(axis=-1))
+    return ratio(weights @ -np.log(right), weights.sum(axis=-1))
 
 
 def brier(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
@@ -136,13 +135,14 @@ def brier(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None)
     truth, probabilities, weights = _checked(truth, probabilities, weights)
     errors = np.square(probabilities - np.eye(probabilities.shape[1])[truth])
     error = errors[:, -1] if errors.shape[1] == 2 else errors.sum(axis=1)
-    return _ratio(weights @ error, weights.sum(axis=-1))
+    return ratio(weights @ error, weights.sum(axis=-1))
 
 
 class Metric(NamedTuple):
     """A metric's function, and whether higher is better.
 
-    The function takes (truth, probabilities, weights=None) in classification, (counts, weights=None) in segmentation.
+    The function takes (truth, probabilities, weights=None) in classification, (counts, weights=None) in segmentation,
+    (matches, weights=None) in detection.
     """
 
     function: Callable[..., Score]
@@ -182,35 +182,24 @@ def _checked(
     return truth.astype(np.int64), probabilities, weights
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.true_divide(part, whole)
-
-
 def _diagonal(counts: np.ndarray) -> np.ndarray:
     return np.diagonal(counts, axis1=-2, axis2=-1)
 
 
 def _recalls(counts: np.ndarray) -> np.ndarray:
-    return _ratio(_diagonal(counts), counts.sum(axis=-1))
+    return ratio(_diagonal(counts), counts.sum(axis=-1))
 
 
 def _f1s(counts: np.ndarray) -> np.ndarray:
-    return _where_present(_ratio(2 * _diagonal(counts), counts.sum(axis=-1) + counts.sum(axis=-2)), counts)
+    return _where_present(ratio(2 * _diagonal(counts), counts.sum(axis=-1) + counts.sum(axis=-2)), counts)
 
 
 def _where_present(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(counts.sum(axis=-1) > 0, rates, np.nan)
 
 
-def _mean(rates: np.ndarray) -> Score:
-    """Mean over the last axis of what is defined; NaN where nothing is."""
-    defined = ~np.isnan(rates)
-    return _ratio(np.where(defined, rates, 0).sum(axis=-1), defined.sum(axis=-1))
-
-
 def _positive_or_mean(rates: np.ndarray) -> Score:
-    return rates[..., -1][()] if rates.shape[-1] == 2 else _mean(rates)
+    return rates[..., -1][()] if rates.shape[-1] == 2 else mean_of_defined(rates)
 
 
 def _auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -220,4 +209,4 @@ def _auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.nda
     positives = np.add.reduceat((weights * positive)[..., order], runs, axis=-1)
     negatives = np.add.reduceat((weights * ~positive)[..., order], runs, axis=-1)
     below = np.cumsum(negatives, axis=-1) - negatives / 2
-    return _ratio((positives * below).sum(axis=-1), positives.sum(axis=-1) * negatives.sum(axis=-1))
+    return ratio((positives * below).sum(axis=-1), positives.sum(axis=-1) * negatives.sum(axis=-1))

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from spine.metrics.classification import Metric
+from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
 from spine.problems import SpineError
 
 __all__ = [
@@ -39,9 +39,6 @@ __all__ = [
     "precision",
     "recall",
 ]
-
-Weights = np.ndarray | None
-Score = Any  # a float, or an array (R,) where weights are (R, N)
 
 
 def count(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -86,24 +83,24 @@ def iou(counts: np.ndarray, weights: Weights = None) -> np.ndarray:
 def precision(counts: np.ndarray, weights: Weights = None) -> np.ndarray:
     """Share of the pixels called a class that are of it (..., C), pooled; NaN for a class that is never called."""
     right, called, _ = _columns(_pooled(counts, weights))
-    return _ratio(right, called)
+    return ratio(right, called)
 
 
 def recall(counts: np.ndarray, weights: Weights = None) -> np.ndarray:
     """Share of the pixels of a class that are called so (..., C), pooled; NaN for a class that does not occur."""
     right, _, true = _columns(_pooled(counts, weights))
-    return _ratio(right, true)
+    return ratio(right, true)
 
 
 def pixel_accuracy(counts: np.ndarray, weights: Weights = None) -> Score:
     """Share of all pixels, background included, whose class is right."""
     right, _, true = _columns(_pooled(counts, weights))
-    return _ratio(right.sum(axis=-1), true.sum(axis=-1))
+    return ratio(right.sum(axis=-1), true.sum(axis=-1))
 
 
 def mean_over_pixels(counts: np.ndarray, weights: Weights = None, *, rate: str = "dice", first: int = 1) -> Score:
     """Mean of a rate over the classes from `first` on that occur, their pixels pooled over the images."""
-    return _mean(RATES[rate](_pooled(counts, weights))[..., first:])
+    return mean_of_defined(RATES[rate](_pooled(counts, weights))[..., first:])
 
 
 def mean_over_images(counts: np.ndarray, weights: Weights = None, *, rate: str = "dice", first: int = 1) -> Score:
@@ -111,21 +108,21 @@ def mean_over_images(counts: np.ndarray, weights: Weights = None, *, rate: str =
 
     An image in which none of them occurs is left out.
     """
-    values = _mean(RATES[rate](_checked(counts))[..., first:])
+    values = mean_of_defined(RATES[rate](_checked(counts))[..., first:])
     if weights is None:
-        return _mean(values)
+        return mean_of_defined(values)
     defined = ~np.isnan(values)
-    return _ratio(weights @ np.where(defined, values, 0), weights @ defined)
+    return ratio(weights @ np.where(defined, values, 0), weights @ defined)
 
 
 def _dice(counts: np.ndarray) -> np.ndarray:
     right, called, true = _columns(counts)
-    return _ratio(2 * right, called + true)
+    return ratio(2 * right, called + true)
 
 
 def _iou(counts: np.ndarray) -> np.ndarray:
     right, called, true = _columns(counts)
-    return _ratio(right, called + true - right)
+    return ratio(right, called + true - right)
 
 
 RATES = {"dice": _dice, "iou": _iou}
@@ -157,14 +154,3 @@ def _pooled(counts: np.ndarray, weights: Weights) -> np.ndarray:
 
 def _columns(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return counts[..., 0], counts[..., 1], counts[..., 2]
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.true_divide(part, whole)
-
-
-def _mean(rates: np.ndarray) -> Score:
-    """Mean over the last axis of what is defined; NaN where nothing is."""
-    defined = ~np.isnan(rates)
-    return _ratio(np.where(defined, rates, 0).sum(axis=-1), defined.sum(axis=-1))
