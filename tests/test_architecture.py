@@ -21,6 +21,7 @@ HOMES = {
     "keras": ("classification/", "segmentation/", "spine/training/"),
     "segmentation_models": ("segmentation/library.py",),
     "surface_distance": ("spine/metrics/surface.py",),
+    "pycocotools": ("spine/metrics/matches.py",),
 }
 
 

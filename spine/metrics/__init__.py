@@ -1,10 +1,11 @@
 """Metrics by name, task by task: counts first, ratios after.
 
 The names here are classification's, of truth (N,) and probabilities (N, C). `spine.metrics.segmentation` starts from
-each image's counts, `spine.metrics.surface` from masks with a spacing in mm.
+each image's counts, `spine.metrics.detection` from each image's matches (`spine.metrics.matches`),
+`spine.metrics.surface` from masks with a spacing in mm.
 """
 
-from spine.metrics import segmentation
+from spine.metrics import detection, segmentation
 from spine.metrics.classification import (
     CLIP,
     METRICS,
@@ -36,6 +37,7 @@ __all__ = [
     "balanced_accuracy",
     "brier",
     "confusion",
+    "detection",
     "f1",
     "log_loss",
     "macro_f1",
@@ -50,8 +52,10 @@ __all__ = [
     "specificity",
 ]
 
-TABLES = {"classification": METRICS, "segmentation": segmentation.METRICS}  # task -> its metrics by name
-HEADLINE = {"classification": "roc_auc", "segmentation": "dice_foreground"}  # task -> the metric its verdict is about
+# task -> its metrics by name
+TABLES = {"classification": METRICS, "segmentation": segmentation.METRICS, "detection": detection.METRICS}
+# task -> the metric its verdict is about
+HEADLINE = {"classification": "roc_auc", "segmentation": "dice_foreground", "detection": "map50"}
 
 
 def metric(name: str, task: str = "classification") -> Metric:
