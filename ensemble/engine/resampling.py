@@ -1,0 +1,117 @@
+"""What a search is worth: weights chosen again on resampled patients, and judged on the patients that were left out.
+
+Each resample draws patients with replacement, as the bootstrap does; on average 37 % of them are left out of it. The
+grid is searched on the drawn ones and the choice is scored on the others, which it never saw (out-of-bag estimation,
+Breiman 1996). No member is trained again: this measures how much the choice of weights overfits, not the members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.engine.choice import SAME, first_choice
+from ensemble.engine.simplex import Simplex
+from ensemble.engine.stack import Stack
+from ensemble.engine.undecided import Undecided
+from spine import metrics
+
+__all__ = ["Worth", "scores_of_images", "scores_of_samples", "worth"]
+
+Scorer = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]  # weights (V, M), draws (R, U) -> V rows (R,)
+MOST_VECTORS = 20_000  # of the grid that is searched again in every resample
+BLOCK = 64  # weight vectors whose counts are held at a time
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Means over resamples of the metric on left-out patients: `nested` of weights chosen without them, `equal` of
+    equal weights, `single` of the member that was best without them. `low` and `high` hold the middle 95 % of `nested`.
+
+    `share` is how often the weights that the search chose are a best choice on the drawn patients too. `resamples`
+    counts those in which every score is defined. `step` is the grid's here, coarser than the search's where that has
+    too many vectors; then `share` is of the grid point nearest to the chosen weights.
+    """
+
+    nested: float
+    low: float
+    high: float
+    equal: float
+    single: float
+    share: float
+    resamples: int
+    step: float
+
+
+def worth(scores: Scorer, draws: np.ndarray, chosen: np.ndarray, steps: int, *, higher_is_better: bool) -> Worth:
+    """Choose and judge in every resample. `draws` (R, U) tell how often each sample counts, `chosen` (M,) are the
+    search's weights, `steps` its grid's.
+    """
+    grid = Simplex(len(chosen), _steps_within(len(chosen), steps))
+    weights = grid.weights(np.arange(grid.size))
+    drawn, left_out = _gains(scores, weights, draws, higher_is_better)
+    resamples = np.arange(drawn.shape[1])
+    picks = [first_choice(weights, column) for column in drawn[:-1].T]
+    singles = np.flatnonzero(weights.max(axis=1) == 1)
+    nearest = np.square(weights - chosen).sum(axis=1).argmin()
+    sign = 1 if higher_is_better else -1
+    nested = sign * left_out[picks, resamples]
+    low, high = np.quantile(nested, [0.025, 0.975]) if len(picks) else (np.nan, np.nan)
+    return Worth(
+        nested=_mean(nested),
+        low=float(low),
+        high=float(high),
+        equal=_mean(sign * left_out[-1]),
+        single=_mean(sign * left_out[singles[drawn[singles].argmax(axis=0)], resamples]),
+        share=_mean(drawn[nearest] >= drawn[:-1].max(axis=0, initial=-np.inf) - SAME),
+        resamples=len(picks),
+        step=1 / grid.steps,
+    )
+
+
+def _gains(
+    scores: Scorer, weights: np.ndarray, draws: np.ndarray, higher_is_better: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gains (V + 1, R) on drawn and on left-out patients, equal weights last, where all of them are defined."""
+    equal = np.full((1, weights.shape[1]), 1 / weights.shape[1])
+    found = np.stack(list(scores(np.concatenate([weights, equal]), np.concatenate([draws, draws == 0]))))
+    drawn, left_out = np.split(found if higher_is_better else -found, 2, axis=1)
+    defined = np.isfinite(drawn).all(axis=0) & np.isfinite(left_out).all(axis=0)
+    return drawn[:, defined], left_out[:, defined]
+
+
+def _steps_within(members: int, steps: int) -> int:
+    """The search's own steps, or the most that keep the grid within `MOST_VECTORS`."""
+    while steps > 1 and Simplex(members, steps).size > MOST_VECTORS:
+        steps -= 1
+    return steps
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
+def scores_of_samples(stack: Stack, metric: str) -> Scorer:
+    """Of classification; the units that draws count are the rows of the stack."""
+    function = metrics.metric(metric).function
+
+    def scores(weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
+        return (function(stack.truth, stack.fused(row), draws) for row in weights)
+
+    return scores
+
+
+def scores_of_images(undecided: Undecided, metric: str) -> Scorer:
+    """Of segmentation, from pixels grouped by image and true class; the units that draws count are images."""
+    function = metrics.metric(metric, "segmentation").function
+    classes = undecided.settled.shape[1]
+
+    def scores(weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
+        for start in range(0, len(weights), BLOCK):
+            confusions = undecided.confusions(weights[start : start + BLOCK], len(weights))
+            counts = metrics.segmentation.counts_of(confusions.reshape(len(confusions), -1, classes, classes))
+            yield from (function(one, draws) for one in counts)
+
+    return scores
