@@ -193,7 +193,7 @@ def test_detections_that_are_not_the_truth_s_are_refused():
     truth = truth_of([[LEFT], [LEFT]])
     with pytest.raises(SpineError, match="detections of 1 images were given; the truth has 2"):
         match_images(truth, [detections_of([LEFT], [0.5])])
-    with pytest.raises(SpineError, match=r"image1 has a detection of class 2; the labels end at 1"):
+    with pytest.raises(SpineError, match=r"image1 has a detection of class 2; the labels are \['disc'\], 1-based"):
         match_images(truth, [detections_of([LEFT], [0.5]), detections_of([LEFT], [0.5], [2])])
 
 
