@@ -101,6 +101,30 @@ def data_build(
     _exit_on_errors(result.problems)
 
 
+@data.command("export")
+def data_export(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")],
+    format: Annotated[str, typer.Option("--format", "-f", help="Such as tfrecord, coco, voc or yolo.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", "-l", help="Only boxes of this label; class numbers follow the order."),
+    ] = None,
+    shards: Annotated[int | None, typer.Option(help="TFRecord files a split.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Bits of a picture in a TFRecord: 8, stretched, or 16.")] = None,
+    target: Annotated[str | None, typer.Option(help="The target that names the folders of format folders.")] = None,
+) -> None:
+    """Write a dataset in a format of other tools, with its pictures."""
+    from spine.interchange import export_dataset
+    from spine.manifest import Manifest
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    given = {"shards": shards, "depth": depth, "target": target}
+    options = {name: value for name, value in given.items() if value is not None}
+    _show_paths([export_dataset(Manifest.read(dataset), format, output, label or (), **options)])
+
+
 @data.command("check")
 def data_check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")]) -> None:
     """Audit a dataset for leakage and quality; the exit status is 1 on an error."""

@@ -18,7 +18,16 @@ from typing import Any
 from spine.annotations.types import Annotation, Box, Reading
 from spine.problems import SpineError
 
-__all__ = ["FORMATS", "Annotation", "Box", "Reading", "check_options", "read_annotations", "write_annotations"]
+__all__ = [
+    "FORMATS",
+    "Annotation",
+    "Box",
+    "Reading",
+    "check_options",
+    "read_annotations",
+    "write_annotations",
+    "writer",
+]
 
 FORMATS: Mapping[str, str] = {
     "coco": "spine.annotations.coco",
@@ -46,9 +55,14 @@ def read_annotations(format: str, path: Path | str, **options: Any) -> Reading:
 
 def write_annotations(format: str, annotations: Iterable[Annotation], path: Path | str, **options: Any) -> None:
     """Write annotations in one of FORMATS; what a format cannot hold, its `write` says."""
-    write = _module(format).write
+    write = writer(format)
     check_options(format, write, options)
     write(annotations, Path(path), **options)
+
+
+def writer(format: str) -> Callable[..., None]:
+    """The `write` of a format in FORMATS."""
+    return _module(format).write
 
 
 def _module(format: str) -> ModuleType:
