@@ -27,6 +27,7 @@ SHARED = frozenset(("backbone", "decoder"))  # by the RPN and the box head
 BACKBONES: Mapping[str, range] = {
     **dict.fromkeys(("resnet18", "resnet50", "vgg16", "mobilenet", "mobilenet0.25"), range(2, 6)),
     **dict.fromkeys(("inception_v2", "inception_v3", "inception_resnet_v2"), range(2, 6)),
+    "inception_resnet_v2_atrous": range(2, 4),
 }
 # Those whose ImageNet weights are published in a form that can be downloaded.
 IMAGENET = tuple(name for name in BACKBONES if name not in ("resnet18", "inception_v2"))
@@ -163,7 +164,7 @@ class Settings(Strict):
     backbone: str = "resnet50"
     backbone_weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file
     # The backbone's layers up to this level keep their weights; 5 is all of it.
-    frozen_stages: Annotated[int, Field(ge=0, le=5)] = 0
+    frozen_stages: Literal[0, 2, 3, 4, 5] = 0
     # Of a backbone with weights: a few images a batch give poor statistics, so its batch norm keeps its own.
     freeze_batch_norm: bool = True
     batch_norm_momentum: Fraction = 0.9  # of every batch norm that learns
@@ -193,7 +194,7 @@ class Settings(Strict):
     schedule: Literal["constant", "cosine", "step"] = "cosine"  # cosine: down to 0 at the end of a phase
     step: Count = 30  # epochs after which the step schedule multiplies the rate by gamma, again and again
     gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    warmup: NotNegative = 1.0  # epochs of a phase over which the rate rises from 0
+    warmup: NotNegative = 1.0  # epochs of a phase over which the rate rises from a tenth
     global_clipnorm: Positive | None = 10.0  # the largest norm of a step's gradients, all taken together
     batch: Count = 4
     optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"

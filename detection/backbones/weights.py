@@ -1,0 +1,59 @@
+"""Weights that a backbone starts from: ImageNet's, downloaded, or a file's."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras
+
+from detection.backbones.trunks import Trunk
+from spine.base_weights import checked_file, download, fitting
+from spine.problems import SpineError
+
+__all__ = ["CHECKPOINTS", "SETTING", "load_checkpoint", "started"]
+
+SETTING = "backbone_weights"
+# Model Garden's own, as its page on vision models lists them; Keras' applications know their own addresses.
+CHECKPOINTS = {"resnet50": "https://storage.googleapis.com/tf_model_garden/vision/resnet/resnet-50-i224.tar.gz"}
+
+
+def started(name: str, trunk: Trunk, weights: str) -> tf_keras.Model:
+    """The trunk's network with its weights: "imagenet", "none" or a file's.
+
+    A file may also be Model Garden's own archive of a checkpoint (.tar.gz), where the network is its own.
+    SpineError where they cannot be downloaded, read, or do not fit.
+    """
+    if weights == "imagenet" and name in CHECKPOINTS:
+        with download(name, SETTING):
+            archive = tf_keras.utils.get_file(origin=CHECKPOINTS[name])
+        return load_checkpoint(trunk.build(weights=None), archive, name)
+    if weights in ("imagenet", "none"):
+        with download(name, SETTING):
+            return trunk.build(weights="imagenet" if weights == "imagenet" else None)
+    base = trunk.build(weights=None)
+    if weights.endswith(".tar.gz") and name in CHECKPOINTS:
+        return load_checkpoint(base, weights, name)
+    path = checked_file(weights, name, SETTING)
+    with fitting(weights, name, base.count_params(), SETTING):
+        base.load_weights(path)
+    return base
+
+
+def load_checkpoint(base: tf_keras.Model, archive: str, name: str) -> tf_keras.Model:
+    """The network with the weights that Model Garden keeps as `backbone` in a .tar.gz of a TensorFlow checkpoint."""
+    try:
+        with tempfile.TemporaryDirectory() as directory, tarfile.open(archive) as files:
+            files.extractall(directory, filter="data")  # refuses what would land outside the directory
+            index = next(Path(directory).rglob("*.index"))
+            status = tf.train.Checkpoint(backbone=base).read(str(index.with_suffix("")))
+            status.expect_partial().assert_existing_objects_matched()
+    except (OSError, tarfile.TarError, StopIteration, AssertionError, ValueError, tf.errors.OpError) as error:
+        reason = (str(error).strip() or "there is no checkpoint in it").splitlines()[0]
+        raise SpineError(
+            f"{SETTING} {archive!r} does not hold {name}'s backbone: {reason}. Give Model Garden's archive of {name}, "
+            "or none to train from scratch"
+        ) from None
+    return base
