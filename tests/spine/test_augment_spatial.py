@@ -95,11 +95,11 @@ def test_mask_gets_background_from_outside():
     np.testing.assert_array_equal(moved[0, :, WIDTH // 2 :], 2)
 
 
-def test_boxes_are_clipped_and_emptied_ones_flagged():
-    boxes = np.array([[[0, 0, 20, 10], [70, 0, 80, 10], [0, 0, 0, 0]]], np.float32)
-    moved, there = apply_spatial_to_boxes(boxes, matrices_of(shift_x=0.2, shift_y=-5 / HEIGHT), HEIGHT, WIDTH)
-    np.testing.assert_array_equal(there[0], [True, False, False])
-    np.testing.assert_allclose(moved[0], [[16, 0, 36, 5], [0, 0, 0, 0], [0, 0, 0, 0]], atol=1e-4)
+def test_boxes_are_clipped_and_those_whose_centre_leaves_flagged():
+    boxes = np.array([[[0, 0, 20, 10], [70, 0, 80, 10], [50, 0, 60, 6], [0, 0, 0, 0]]], np.float32)
+    moved, there = apply_spatial_to_boxes(boxes, matrices_of(shift_x=0.2, shift_y=-4 / HEIGHT), HEIGHT, WIDTH)
+    np.testing.assert_array_equal(there[0], [True, False, False, False])  # the third keeps 2 of its 6 rows
+    np.testing.assert_allclose(moved[0], [[16, 0, 36, 6], *[[0, 0, 0, 0]] * 3], atol=1e-4)
 
 
 def test_box_holds_its_rotated_corners():
