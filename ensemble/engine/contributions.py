@@ -1,8 +1,8 @@
 """What each member adds: the best score without it, and its Shapley value.
 
-The game is the weight search itself: a set of members is worth the best score that any grid weights on them reach, and
-no member at all what is scored by who knows nothing. All sets are read off one scored grid, since a vector belongs to every set that holds
-the members it weighs.
+The game is the weight search itself: a set of members is worth the best score that any grid weights on them reach,
+and no member at all what is scored by who knows nothing. All sets are read off one scored grid, since a vector belongs
+to every set that holds the members it weighs.
 """
 
 from __future__ import annotations
