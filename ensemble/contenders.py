@@ -29,7 +29,7 @@ def judge(experiment: Experiment, split: SplitPredictions, weights: dict[str, An
 
 
 def read_weights(experiment: Experiment) -> dict[str, Any]:
-    """What the search wrote; SpineError where it is missing, or was found for other members or other predictions."""
+    """What the search wrote; SpineError where it is missing, or searched other members, settings or predictions."""
     path = experiment.ensemble_directory / "weights.json"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine search EXPERIMENT` first")
@@ -39,8 +39,20 @@ def read_weights(experiment: Experiment) -> dict[str, Any]:
             f"{path} weighs {', '.join(found['weights'])}, but the experiment's members are "
             f"{', '.join(experiment.members)}; run `spine search EXPERIMENT` again"
         )
+    _require_asked_for(found, experiment, path)
     _require_current(found, experiment, path)
     return found
+
+
+def _require_asked_for(found: dict[str, Any], experiment: Experiment, path: Path) -> None:
+    """Weights that were found by other settings than the experiment now has are not those it tells of."""
+    asked = experiment.search.model_dump(include={"metric", "method", "step"})
+    asked = {key: value for key, value in asked.items() if value != ""}  # an empty metric is the task's own
+    if other := [f"{key} {found.get(key)}, not {value}" for key, value in asked.items() if found.get(key) != value]:
+        raise SpineError(
+            f"{path} was searched with {' and '.join(other)} as the experiment now asks; "
+            "run `spine search EXPERIMENT` again, or put the settings back"
+        )
 
 
 def _require_current(found: dict[str, Any], experiment: Experiment, path: Path) -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard", "read_metrics", "run"]
 
-VERSION = 2  # of metrics.json: another one is computed afresh
+ENOUGH_PATIENTS = 10  # in test; below, the report warns
+VERSION = 3  # of metrics.json: another one is computed afresh
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -125,7 +126,7 @@ def _evaluate(experiment: Experiment, weights: dict[str, Any], test: Contenders,
         "counts": test.counts,
         "bootstrap": {**settings.model_dump(include={"resamples", "confidence"}), "seed": experiment.seed},
         "overlap": asdict(overlap),
-        "notes": [*overlap.notes, *test.notes],
+        "notes": [*overlap.notes, *_few(test), *test.notes],
         "search": {key: weights.get(key) for key in ("metric", "method", "step", "score")},
         "validation": validation,
         "best_on_validation": best.name,
@@ -133,6 +134,15 @@ def _evaluate(experiment: Experiment, weights: dict[str, Any], test: Contenders,
         "rows": [_row(row, test, draws, settings.confidence) for row in test.rows],
         "comparisons": comparisons,
     }
+
+
+def _few(test: Contenders) -> list[str]:
+    """Resampling so few patients gives intervals that are too narrow, and misses what other patients would show."""
+    patients = test.counts["patients"]
+    if patients >= ENOUGH_PATIENTS:
+        return []
+    told = f"There {'is' if patients == 1 else 'are'} only {patients} test patient{'s' if patients != 1 else ''}"
+    return [f"{told}: too few to judge by. Intervals are rough, and other patients may give quite other figures."]
 
 
 def _verdict(test: Contenders, comparisons: list[dict[str, Any]]) -> str:

@@ -95,6 +95,21 @@ class Classifiers(Contenders[Classified]):
             "units_per_class": dict(zip(self.truth.labels, classes, strict=True)),
         }
 
+    @property
+    def notes(self) -> list[str]:
+        """Which rows call every unit the same class, where the truth holds several."""
+        if len(np.unique(self.values)) < 2:
+            return []
+        called = {row.name: metrics.predicted(row.probabilities) for row in self.rows}
+        told = []
+        for number, label in enumerate(self.truth.labels):
+            if names := [name for name, classes in called.items() if (classes == number).all()]:
+                told.append(
+                    f"Calls all {len(self.values)} units {label}, and so tells no class from another, whatever its "
+                    f"accuracy: {', '.join(names)}."
+                )
+        return told
+
     def score(self, row: Classified, metric: str, weights: np.ndarray | None = None) -> Any:
         """A metric of `spine.metrics` over the units."""
         return metrics.metric(metric).function(self.values, row.probabilities, weights)

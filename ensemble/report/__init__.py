@@ -18,7 +18,7 @@ from spine.member import Member
 
 __all__ = ["EVIDENCE", "run"]
 
-# Task -> what its report shows: `of(page)`, `drawings(styles)`, `context()` and the name of its TEMPLATE.
+# Task -> what its report shows: `of(page)`, `drawings(styles)`, `pictures()`, `context()` and the name of its TEMPLATE.
 EVIDENCE: dict[str, Any] = {"classification": ClassificationEvidence, "segmentation": SegmentationEvidence}
 
 
@@ -31,7 +31,7 @@ def run(experiment: Experiment) -> list[Path]:
     page = _page(experiment)
     evidence = EVIDENCE[experiment.task].of(page)
     shared = shared_drawings(page.found, page.members, page.styles)
-    figures = Figures.draw({**evidence.drawings(page.styles), **shared})
+    figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
     with atomic_file(path) as temporary:
         temporary.write_text(render(page, figures, evidence.TEMPLATE, evidence.context()), encoding="utf-8")
     pictures = figures.write(done.parent)

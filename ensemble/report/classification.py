@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 from ensemble.contenders import read_contenders
 from ensemble.judge.classification import Classifiers
 from ensemble.report.page import Page
+from ensemble.report.picture_grid import draw_cases
 from ensemble.report.plots import SQUARE, WIDE, Drawing, intervals
 from ensemble.report.style import GREY, Style, new_figure
-from ensemble.report.worst import worst_cases
+from ensemble.report.worst import Case, worst_cases
 
 __all__ = ["ClassificationEvidence", "calibration"]
 
@@ -47,12 +48,26 @@ class ClassificationEvidence:
             "confusion_members": partial(_confusion, found, "member"),
         }
 
+    def pictures(self) -> dict[str, Drawing]:
+        """The figures that are PNG alone: the most confident errors that have a picture."""
+        cases = [
+            (case.picture, f"{case.truth}, called {case.called} with {case.probability:.2f}")
+            for case in self.cases
+            if case.picture is not None
+        ]
+        return {"worst_cases": partial(draw_cases, cases)} if cases else {}
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """The most confident errors."""
+        return worst_cases(self.contenders)
+
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
         called = self.contenders.ensemble.probabilities.argmax(axis=1)
         return {
             "columns": COLUMNS,
-            "cases": worst_cases(self.contenders),
+            "cases": self.cases,
             "errors": int(np.sum(called != self.contenders.values)),
             "splits": self._splits(),
         }

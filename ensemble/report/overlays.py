@@ -12,6 +12,7 @@ import pandas as pd
 from ensemble.engine.images import Images
 from ensemble.judge.segmentation import call_image, disagreement
 from ensemble.predictions import SplitPredictions
+from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import grey_picture, heat, outlined, overlay
 
 __all__ = ["SeenImage", "choose", "see_image", "worst"]
@@ -29,6 +30,12 @@ class SeenImage:
     dice: dict[str, float | None]  # None where truth and prediction hold background alone
     disagreement: float
     errors: np.ndarray  # the ensemble's classes under the outlines of the truth, RGB
+
+    def line(self, why: str) -> Line:
+        """As a line of the grid; below each row's picture its Dice."""
+        captions = {name: "–" if dice is None else f"{dice:.3f}" for name, dice in self.dice.items()}
+        differing = f"{100 * self.disagreement:.1f} % of pixels"
+        return Line(why, self.sample, self.columns, {**captions, "disagreement": differing})
 
 
 def worst(images: pd.DataFrame, count: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from ensemble.report.style import GREY, INK, Style, as_png, as_svg, new_figure
 from spine.files import atomic_file
 from spine.member import Member
 
-__all__ = ["SQUARE", "WIDE", "Drawing", "Figures", "intervals", "shared_drawings"]
+__all__ = ["SQUARE", "WIDE", "Drawing", "Figures", "bars_of_classes", "intervals", "shared_drawings"]
 
 Drawing = Callable[[], Any]  # gives a matplotlib figure
 
@@ -26,17 +26,18 @@ MEASURED = {"loss": "loss", "accuracy": "accuracy", "dice_foreground": "foregrou
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures by name, each as SVG for the page and as PNG for documents."""
+    """Figures by name, each as SVG for the page and as PNG for documents; grids of pictures as PNG alone."""
 
     svg: Mapping[str, str]
     png: Mapping[str, bytes]
 
     @classmethod
-    def draw(cls, drawings: Mapping[str, Drawing]) -> Figures:
-        """Draw them all."""
+    def draw(cls, drawings: Mapping[str, Drawing], pictures: Mapping[str, Drawing]) -> Figures:
+        """Draw them all; `pictures` are those that the page shows in a table of its own."""
         drawn = {name: draw() for name, draw in drawings.items()}
         return cls(
-            png={name: as_png(figure) for name, figure in drawn.items()},
+            png={name: as_png(figure) for name, figure in drawn.items()}
+            | {name: as_png(draw()) for name, draw in pictures.items()},
             svg={name: as_svg(figure) for name, figure in drawn.items()},
         )
 
@@ -77,6 +78,29 @@ def intervals(found: dict[str, Any], styles: dict[str, Style], name: str) -> Any
         axis.tick_params(axis="y", length=0)
         axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
         axis.set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+def bars_of_classes(
+    found: dict[str, Any], styles: dict[str, Style], labels: Sequence[str], rate: str, title: str
+) -> Any:
+    """Bars of the metrics `rate.label` with their intervals, a group a label, rows side by side in their order."""
+    rows = found["rows"]
+    width = 0.8 / len(rows)
+    with new_figure(WIDE, 2.4 + 0.17 * -(-len(rows) // 3)) as (figure, axis):
+        for place, row in enumerate(rows):
+            ones = [row["metrics"][f"{rate}.{label}"] for label in labels]
+            x = np.arange(len(labels)) + (place - (len(rows) - 1) / 2) * width
+            colour = styles[row["name"]]["color"]
+            axis.bar(x, [one["value"] or 0 for one in ones], 0.86 * width, color=colour, label=row["name"])
+            for at, one in zip(x, ones, strict=True):
+                if one["low"] is not None:
+                    axis.plot([at, at], [one["low"], one["high"]], color=GREY, linewidth=1.1)
+        axis.set_xticks(range(len(labels)), labels)
+        axis.set(title=f"{title} of each class", ylim=(0, 1))
+        axis.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
+        axis.tick_params(axis="x", length=0)
+        figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

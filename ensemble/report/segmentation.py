@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ensemble.judge.segmentation import NAMES_OF_A_CLASS, SURFACES
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.report.overlays import SeenImage, choose, see_image, worst
 from ensemble.report.page import Page
+from ensemble.report.picture_grid import Line, draw_cases, draw_grid
 from ensemble.report.pixels import class_colour, data_url
-from ensemble.report.plots import WIDE, Drawing, intervals
-from ensemble.report.style import GREY, Style, new_figure
+from ensemble.report.plots import Drawing, bars_of_classes, intervals
+from ensemble.report.style import Style
 
 __all__ = ["SegmentationEvidence"]
 
@@ -48,16 +48,16 @@ class SegmentationEvidence:
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
         found = self.page.found
+        labels = found["labels"][1:]
         return {
             "interval_dice": partial(intervals, found, styles, "dice_foreground"),
             "interval_iou": partial(intervals, found, styles, "iou_foreground"),
-            "dice_of_classes": partial(_bars_of_classes, found, styles, "dice"),
-            "iou_of_classes": partial(_bars_of_classes, found, styles, "iou"),
+            "dice_of_classes": partial(bars_of_classes, found, styles, labels, "dice", NAMES_OF_A_CLASS["dice"]),
+            "iou_of_classes": partial(bars_of_classes, found, styles, labels, "iou", NAMES_OF_A_CLASS["iou"]),
         }
 
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
-        chosen = choose(self.images)
         labels = self.page.found["labels"]
         return {
             "columns": COLUMNS,
@@ -65,10 +65,25 @@ class SegmentationEvidence:
             "names_of_a_class": NAMES_OF_A_CLASS,
             "missing": any(any(row["missing_outlines"].values()) for row in self.page.found["rows"]),
             "legend": {label: class_colour(index) for index, label in enumerate(labels) if index},
-            "shown": [(why, _inlined(self._see(sample))) for why, samples in chosen.items() for sample in samples],
-            "cases": [_inlined(self._see(sample)) for sample in worst(self.images, WORST_CASES)],
+            "shown": self.shown,
+            "cases": [{**vars(case), "errors": data_url(case.errors)} for case in self.cases],
             "splits": self._splits(),
         }
+
+    def pictures(self) -> dict[str, Drawing]:
+        """The figures that are PNG alone: overlays, and the worst cases under the outlines of the truth."""
+        worst_cases = [(case.errors, f"Dice {case.dice['ensemble']:.3f}") for case in self.cases]
+        return {"overlays": partial(draw_grid, self.shown), "worst_cases": partial(draw_cases, worst_cases)}
+
+    @cached_property
+    def shown(self) -> list[Line]:
+        """Typical and worst images as all rows see them."""
+        return [self._see(sample).line(why) for why, samples in choose(self.images).items() for sample in samples]
+
+    @cached_property
+    def cases(self) -> list[SeenImage]:
+        """The images that went worst."""
+        return [self._see(sample) for sample in worst(self.images, WORST_CASES)]
 
     def _see(self, sample: str) -> SeenImage:
         names = [row["name"] for row in self.page.found["rows"]]
@@ -79,30 +94,3 @@ class SegmentationEvidence:
         images = self.page.manifest.images
         masked = set(images.loc[images["mask_sha256"] != "", "sample"])
         return [self.page.split_row(name, samples) for name, samples in self.page.samples_of_splits(masked)]
-
-
-def _inlined(seen: SeenImage) -> dict[str, Any]:
-    """The image with its pictures as data URLs."""
-    pictures = {heading: data_url(picture) for heading, picture in seen.columns.items()}
-    return {**vars(seen), "columns": pictures, "errors": data_url(seen.errors)}
-
-
-def _bars_of_classes(found: dict[str, Any], styles: dict[str, Style], rate: str) -> Any:
-    """Bars with intervals, a group a foreground class, its rows side by side in the leaderboard's order."""
-    rows, labels = found["rows"], found["labels"][1:]
-    width = 0.8 / len(rows)
-    with new_figure(WIDE, 2.4 + 0.17 * -(-len(rows) // 3)) as (figure, axis):
-        for place, row in enumerate(rows):
-            ones = [row["metrics"][f"{rate}.{label}"] for label in labels]
-            x = np.arange(len(labels)) + (place - (len(rows) - 1) / 2) * width
-            colour = styles[row["name"]]["color"]
-            axis.bar(x, [one["value"] or 0 for one in ones], 0.86 * width, color=colour, label=row["name"])
-            for at, one in zip(x, ones, strict=True):
-                if one["low"] is not None:
-                    axis.plot([at, at], [one["low"], one["high"]], color=GREY, linewidth=1.1)
-        axis.set_xticks(range(len(labels)), labels)
-        axis.set(title=f"{NAMES_OF_A_CLASS[rate]} of each class", ylim=(0, 1))
-        axis.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
-        axis.tick_params(axis="x", length=0)
-        figure.legend(loc="outside lower center", ncols=3)
-    return figure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,15 +16,20 @@ LONGEST = 280  # pixels of a picture's longer side in the page
 
 @dataclass(frozen=True)
 class Case:
-    """One unit: its picture (a data URL, "" where it cannot be read), what is true and what each row said."""
+    """One unit: its picture (H, W), None where it cannot be read, what is true and what each row said."""
 
     sample: str
     slices: int
-    picture: str
+    picture: np.ndarray | None
     truth: str
     called: str
     probability: float  # of the called class
     said: dict[str, float]  # row -> probability of the true class
+
+    @property
+    def url(self) -> str:
+        """The picture as a data URL, "" where there is none."""
+        return "" if self.picture is None else data_url(self.picture)
 
 
 def worst_cases(contenders: Classifiers, count: int = 8) -> list[Case]:
@@ -46,14 +50,9 @@ def _case(contenders: Classifiers, unit: int, called: int) -> Case:
     return Case(
         sample=truth.samples[middle],
         slices=len(rows),
-        picture=_picture(truth.paths[middle]),
+        picture=grey_picture(truth.paths[middle], LONGEST),
         truth=truth.labels[right],
         called=truth.labels[called],
         probability=float(contenders.ensemble.probabilities[unit, called]),
         said={row.name: float(row.probabilities[unit, right]) for row in contenders.rows},
     )
-
-
-def _picture(path: Path) -> str:
-    grey = grey_picture(path, LONGEST)
-    return "" if grey is None else data_url(grey)

@@ -9,6 +9,7 @@ from rich.console import Console
 from ensemble import evaluate
 from ensemble.contenders import EQUAL, read_contenders
 from ensemble.overlap import find_overlap
+from ensemble.predictions import read_split
 from spine import metrics
 from spine.files import read_json, write_json
 from spine.manifest import Manifest
@@ -16,7 +17,7 @@ from spine.member import Member, Patients
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 from spine.statistics import bootstrap_interval
-from tests.experiment_on_disk import hashes, write_experiment, write_member, write_weights
+from tests.experiment_on_disk import hashes, write_experiment, write_member, write_predictions, write_weights
 
 FAST = {"evaluate": {"resamples": 200}}
 
@@ -223,3 +224,28 @@ def test_missing_or_foreign_weights_are_refused(tmp_path):
         evaluate.run(experiment)
     with pytest.raises(SpineError, match="spine evaluate"):
         evaluate.leaderboard(experiment)
+
+
+def test_weights_of_another_search_are_refused(tmp_path):
+    experiment = write_experiment(tmp_path, **FAST)
+    changed = experiment.search.model_copy(update={"method": "tpe", "step": 0.05})
+    with pytest.raises(SpineError, match=r"method grid, not tpe and step 0.1, not 0.05 .* `spine search EXPERIMENT`"):
+        evaluate.run(experiment.model_copy(update={"search": changed}))
+
+
+def test_a_member_that_calls_one_class_alone_is_told(tmp_path):
+    experiment = write_experiment(tmp_path, **FAST)
+    truth = read_split(experiment, "test").truth
+    always = np.tile([0.6, 0.4], (len(truth.samples), 1))
+    member = Member.open(experiment.member_directory("dense"))
+    write_predictions(member.path, truth, always, "test", member.card.model_hash)
+    notes = evaluated(experiment)["notes"]
+    assert [note for note in notes if "Calls all" in note] == [
+        "Calls all 30 units healthy, and so tells no class from another, whatever its accuracy: dense."
+    ]
+
+
+@pytest.mark.parametrize(("patients", "few"), [(9, True), (10, False)])
+def test_few_patients_are_told(tmp_path, patients, few):
+    experiment = write_experiment(tmp_path, patients={"train": 1, "validation": 3, "test": patients}, **FAST)
+    assert any(f"only {patients} test patients" in note for note in evaluated(experiment)["notes"]) == few

@@ -5,9 +5,13 @@ import pandas as pd
 import pytest
 
 from ensemble import evaluate
+from ensemble.predictions import read_split
 from ensemble.report import pixels
 from ensemble.report.overlays import choose, worst
 from spine.files import read_json
+from spine.manifest import Manifest
+from spine.member import Member
+from spine.predictions import Predictions
 from tests.ensemble.test_report import Page
 from tests.experiment_on_disk import write_segmentation_experiment
 
@@ -61,7 +65,33 @@ def test_figures_are_written(written):
     names = {path.stem for path in paths[1:]}
     assert {"interval_dice", "dice_of_classes", "iou_of_classes", "weights", "validation"} <= names
     assert {f"training_{name}" for name in experiment.members} <= names
-    assert sum(tag == "svg" for tag, _ in page.tags) == len(names)
+    shown_as_tables = {"overlays", "worst_cases"}
+    assert shown_as_tables <= names
+    assert sum(tag == "svg" for tag, _ in page.tags) == len(names - shown_as_tables)
+
+
+def test_an_outline_that_is_two_pixels_off_is_told_in_mm(tmp_path):
+    """Rows are 0.5 mm apart, columns 2 mm: one member calls every test image two rows too low, and is 1 mm off."""
+    experiment = write_segmentation_experiment(tmp_path, members=("low",), spacings=(0.5, 0.5), **FAST)
+    manifest = Manifest.read(experiment.data)
+    manifest.images["spacing_x"] = "2.0"
+    manifest.write()
+    member, truth = Member.open(experiment.member_directory("low")), read_split(experiment, "test").truth
+    stored = member.predictions("test")
+    lower = [np.roll(mask, 2, axis=0) for mask in truth]
+    values = np.concatenate([np.eye(4)[mask.ravel()] for mask in lower])
+    head = {"task": "segmentation", "labels": truth.labels, "split": "test"}
+    Predictions.write(
+        stored.path, values, stored.index, model_hash=stored.model_hash, truth_hash=stored.truth_hash, **head
+    )
+    row = read_json(evaluate.run(experiment)[0])["rows"][0]
+    for label in truth.labels[1:]:
+        one = row["metrics"][f"hausdorff_95_mm.{label}"]
+        assert (one["value"], one["low"], one["high"]) == pytest.approx((2 * 0.5,) * 3)
+        assert row["metrics"][f"surface_dice.{label}"]["value"] == pytest.approx(1)  # all within 1 mm
+    page = Page(import_module("ensemble.report").run(experiment)[0].read_text())
+    assert "low 1.00 1.00–1.00 1.00 1.00–1.00 1.00 1.00–1.00" in page.text
+    assert "as means over 12 images with a known pixel spacing" in page.text
 
 
 def test_pictures_that_are_gone_leave_the_masks(tmp_path):
