@@ -57,16 +57,14 @@ class FasterRCNN(MaskRCNNModel):
         """
         count = tf.shape(images)[0]
         if image_shape is None:
-            size = tf.constant([[self.settings.height, self.settings.width]], tf.float32)
-            image_shape = tf.tile(size, [count, 1])
+            image_shape = tf.tile(tf.constant([[self.settings.height, self.settings.width]], tf.float32), [count, 1])
         if anchor_boxes is None:
-            anchor_boxes = {level: tf.tile(one[tf.newaxis], [count, 1, 1, 1]) for level, one in self.anchors().items()}
-        padded = _padded(images, self.settings)
-        return super().call(padded, image_shape, anchor_boxes, gt_boxes, gt_classes, training=training)
+            own = anchors(self.settings)
+            anchor_boxes = {level: tf.repeat(boxes[tf.newaxis], count, axis=0) for level, boxes in own.items()}
+        return super().call(images, image_shape, anchor_boxes, gt_boxes, gt_classes, training=training)
 
-    def anchors(self) -> dict[str, Tensor]:
-        """Those of the settings."""
-        return anchors(self.settings)
+    def _get_backbone_and_decoder_features(self, images: Tensor) -> Any:
+        return super()._get_backbone_and_decoder_features(_padded(images, self.settings))
 
 
 def build(settings: Settings, classes: int) -> FasterRCNN:

@@ -1,0 +1,110 @@
+"""A trained detector as a SavedModel that holds its own preprocessing, and needs TensorFlow alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from detection.config import Settings
+from spine.preprocess import boxes_to_original, decode, frame, prepare
+from spine.serving import publish_model
+
+__all__ = ["ServedDetector", "export", "in_images", "signature_of"]
+
+Tensor = Any
+
+
+class ServedDetector(tf.Module):
+    """Preprocessing and network behind the contract's two signatures.
+
+    Both give `detection_boxes` (N, M, 4) y1 x1 y2 x2 in [0, 1] of each image, `detection_scores` (N, M) descending,
+    `detection_classes` (N, M) from 1 on, and `num_detections` (N), all float32; rows past it are zero.
+    `serving_default(image_bytes: string [N])` takes PNG or JPEG files, each of its own size;
+    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images.
+    """
+
+    def __init__(self, network: tf_keras.Model, settings: Settings) -> None:
+        super().__init__(name="detector")
+        # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
+        self.variables_of_network = list(network.variables)
+        size = (settings.height, settings.width)
+
+        def prepared(images: Tensor) -> tuple[Tensor, Tensor]:
+            sizes = tf.repeat(tf.shape(images)[tf.newaxis, 1:3], tf.shape(images)[0], axis=0)
+            return prepare(images, *size, settings.normalisation), sizes
+
+        def prepared_file(file: Tensor) -> tuple[Tensor, Tensor]:
+            inputs, sizes = prepared(decode(file)[tf.newaxis])
+            return inputs[0], sizes[0]
+
+        def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+            return in_images(network(inputs, training=False), sizes, *size)
+
+        specs = (tf.TensorSpec([*size, 1], tf.float32), tf.TensorSpec([2], tf.int32))
+        self.serving_default = tf.function(
+            lambda image_bytes: answer(*tf.map_fn(prepared_file, image_bytes, fn_output_signature=specs)),
+            input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
+        )
+        self.image = tf.function(
+            lambda image: answer(*prepared(image)),
+            input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
+        )
+
+
+def in_images(outputs: dict[str, Tensor], sizes: Tensor, height: int, width: int) -> dict[str, Tensor]:
+    """A network's detections in the frames of the images that were letterboxed to it.
+
+    `detection_boxes` come as y1 x1 y2 x2 in pixels of (height, width) and leave in [0, 1] of each image; `sizes`
+    (N, 2) int32 are the images' heights and widths. What lies in the letterbox's black alone is left out.
+    """
+    boxes = tf.map_fn(
+        lambda one: _in_image(one[0], one[1], height, width),
+        (tf.cast(outputs["detection_boxes"], tf.float32), sizes),
+        fn_output_signature=tf.TensorSpec(outputs["detection_boxes"].shape[1:], tf.float32),
+    )
+    there = tf.sequence_mask(outputs["num_detections"], tf.shape(boxes)[1])
+    there &= tf.reduce_all(boxes[..., 2:] > boxes[..., :2], axis=-1)
+    order = tf.argsort(tf.cast(there, tf.int32), direction="DESCENDING", stable=True)
+    scores, classes = (tf.cast(outputs[f"detection_{name}"], tf.float32) for name in ("scores", "classes"))
+    return {
+        "detection_boxes": _first(boxes * tf.cast(there, tf.float32)[..., tf.newaxis], order),
+        "detection_scores": _first(tf.where(there, scores, 0.0), order),
+        "detection_classes": _first(tf.where(there, classes, 0.0), order),
+        "num_detections": tf.reduce_sum(tf.cast(there, tf.float32), axis=1),
+    }
+
+
+def _in_image(boxes: Tensor, size: Tensor, height: int, width: int) -> Tensor:
+    swapped = tf.gather(boxes, [1, 0, 3, 2], axis=-1)
+    original = boxes_to_original(swapped, frame(size[0], size[1], height, width))
+    relative = tf.gather(original, [1, 0, 3, 2], axis=-1) / tf.cast(tf.tile(size, [2]), tf.float32)
+    return tf.clip_by_value(relative, 0.0, 1.0)
+
+
+def _first(rows: Tensor, order: Tensor) -> Tensor:
+    return tf.gather(rows, order, batch_dims=1)
+
+
+def export(network: tf_keras.Model, settings: Settings, directory: Path) -> Path:
+    """Publish a float32 network as `directory/model/<next version>/`; that path."""
+    return publish_model(ServedDetector(network, settings), directory)
+
+
+def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `member.json` says of the inputs and outputs; a detector's outputs do not depend on the classes."""
+    rows = settings.detection_generator.max_num_detections
+    inputs = {
+        "serving_default": {"image_bytes": {"dtype": "string", "shape": [None], "content": "PNG or JPEG"}},
+        "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
+        "network": {"height": settings.height, "width": settings.width, "normalisation": settings.normalisation},
+    }
+    shapes = {
+        "detection_boxes": [None, rows, 4],
+        "detection_scores": [None, rows],
+        "detection_classes": [None, rows],
+        "num_detections": [None],
+    }
+    return inputs, {name: {"dtype": "float32", "shape": shape} for name, shape in shapes.items()}
