@@ -71,7 +71,7 @@ class Settings(Strict):
     weights "none" there is one, `epochs` at `learning_rate` with everything trainable; `fine_tuning` does not apply.
     """
 
-    network: str = "vgg16"
+    network: str
     weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file for the base
     alpha: Positive = 1.0  # MobileNet's width; 1 elsewhere
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32, 64, 128)  # of plain_cnn

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from classification.config import Settings
 from spine.preprocess import prepare, prepare_bytes
-from spine.serving import publish_model
+from spine.serving import for_any_number, publish_model
 
 __all__ = ["ServedClassifier", "export", "signature_of"]
 
@@ -19,7 +19,7 @@ class ServedClassifier(tf.Module):
     """Preprocessing and network behind the contract's two signatures, both giving `probabilities` (N, C) float32.
 
     `serving_default(image_bytes: string [N])` takes PNG or JPEG files, each of its own size and depth;
-    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images.
+    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images. No image at all has an answer of no rows.
     """
 
     def __init__(self, network: keras.Model, settings: Settings) -> None:
@@ -32,11 +32,11 @@ class ServedClassifier(tf.Module):
             return {"probabilities": tf.cast(network(pixels, training=False), tf.float32)}
 
         self.serving_default = tf.function(
-            lambda image_bytes: answer(prepare_bytes(image_bytes, *size)),
+            for_any_number(lambda image_bytes: answer(prepare_bytes(image_bytes, *size))),
             input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
         )
         self.image = tf.function(
-            lambda image: answer(prepare(image, *size)),
+            for_any_number(lambda image: answer(prepare(image, *size))),
             input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
         )
 

@@ -17,7 +17,7 @@ from spine.files import fingerprint
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
-from spine.serving import package_versions, publish_model
+from spine.serving import for_any_number, package_versions, publish_model
 from spine.truth import read_truth
 
 __all__ = ["PARITY", "FusedModel", "measure_parity", "run"]
@@ -44,12 +44,12 @@ class FusedModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Probabilities of PNG or JPEG files."""
-        return self._fuse("serving_default", image_bytes=image_bytes)
+        return for_any_number(lambda files: self._fuse("serving_default", image_bytes=files))(image_bytes)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
     def image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Probabilities of decoded images."""
-        return self._fuse("image", image=image)
+        return for_any_number(lambda images: self._fuse("image", image=images))(image)
 
     def _fuse(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = [model.signatures[signature](**inputs)["probabilities"] for model in self.models]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from segmentation.config import Settings
 from spine.preprocess import decode, prepare, unletterbox
-from spine.serving import publish_model
+from spine.serving import for_any_number, publish_model
 
 __all__ = ["ServedSegmenter", "export", "signature_of"]
 
@@ -25,7 +25,7 @@ class ServedSegmenter(tf.Module):
     H and W are the input's own: the image is letterboxed to the network's size, its answer cut out and resized back,
     and divided by its sum, so that each pixel's probabilities add up to 1.
     `serving_default(image_bytes: string [N])` takes PNG or JPEG files of one size in a request;
-    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images.
+    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images. No image at all has an answer of no rows.
     """
 
     def __init__(self, network: keras.Model, settings: Settings) -> None:
@@ -40,11 +40,12 @@ class ServedSegmenter(tf.Module):
             return {"probabilities": outer / tf.reduce_sum(outer, axis=-1, keepdims=True)}
 
         self.serving_default = tf.function(
-            lambda image_bytes: answer(decode_alike(image_bytes)),
+            for_any_number(lambda image_bytes: answer(decode_alike(image_bytes))),
             input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
         )
         self.image = tf.function(
-            answer, input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")]
+            for_any_number(answer),
+            input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from spine.files import atomic_directory
 
-__all__ = ["next_version", "package_versions", "publish_model"]
+__all__ = ["for_any_number", "next_version", "package_versions", "publish_model"]
 
 _PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
 
@@ -29,6 +29,32 @@ def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = 
         tf.saved_model.save(module, str(temporary), signatures=signatures)
         check(temporary)
     return version
+
+
+def for_any_number(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """`answer`, from a batch of images or files to named outputs, such that an empty batch has an empty answer.
+
+    Kernels fail on an empty batch, so it is answered for one black image, and that is cut off again; of files the
+    answer is then of 1 x 1 pixels. A client that found nothing to ask about, such as no disc to grade, needs no case
+    of its own.
+    """
+    import tensorflow as tf
+
+    def answer_any(batch: Any) -> dict[str, Any]:
+        count = tf.shape(batch)[0]
+        return {name: value[:count] for name, value in answer(_at_least_one(batch)).items()}
+
+    return answer_any
+
+
+def _at_least_one(batch: Any) -> Any:
+    import tensorflow as tf
+
+    lacking = tf.maximum(1 - tf.shape(batch)[0], 0)
+    if batch.dtype == tf.string:
+        black = tf.io.encode_png(tf.zeros([1, 1, 1], tf.uint8))
+        return tf.concat([batch, tf.repeat(black, lacking)], axis=0)
+    return tf.pad(batch, [[0, lacking], [0, 0], [0, 0], [0, 0]])
 
 
 def next_version(directory: Path) -> Path:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from spine.detections import OUTPUTS, Detections
 from spine.member import Member
-from spine.predictions import Predictions
+from spine.predictions import BoxPredictions, Predictions
 from tests.clean_process import run_clean
 
 SIZES = ((40, 60), (61, 33))  # height, width of pictures that no network was made for
@@ -47,6 +48,45 @@ def as_image(picture: np.ndarray) -> np.ndarray:
     return (picture / 65535).astype(np.float32)[None, :, :, None]
 
 
+def assert_same_answers(one: dict[str, np.ndarray], other: dict[str, np.ndarray], atol: float) -> None:
+    """Equal arrays, or, of a detector, equal detections: near-ties of scores may change places, and padding differ."""
+    assert one.keys() == other.keys()
+    if "num_detections" not in one:
+        for name, values in one.items():
+            np.testing.assert_allclose(values, other[name], atol=atol)
+        return
+    for number in range(len(one["num_detections"])):
+        first, second = (Detections.from_outputs(outputs, number) for outputs in (one, other))
+        assert len(first) == len(second)
+        assert_each_has_its_like(first, second, atol)
+        assert_each_has_its_like(second, first, atol)
+
+
+def assert_each_has_its_like(ones: Detections, others: Detections, atol: float) -> None:
+    """Each detection of `ones` is among `others`, its box and score within `atol`."""
+    for box, score, number in zip(ones.boxes, ones.scores, ones.classes, strict=True):
+        near = np.abs(others.boxes - box).max(axis=1) <= atol
+        assert (near & (np.abs(others.scores - score) <= atol) & (others.classes == number)).any(), (box, score)
+
+
+def assert_detections(outputs: dict[str, np.ndarray], count: int, classes: int) -> None:
+    """A detector's outputs for `count` images: shapes, ranges, best first, and zeros past `num_detections`."""
+    boxes, scores, numbers, lengths = (outputs[name] for name in OUTPUTS)
+    most = scores.shape[1]
+    assert boxes.shape == (count, most, 4)
+    assert scores.shape == numbers.shape == (count, most)
+    assert lengths.shape == (count,)
+    assert ((boxes >= 0) & (boxes <= 1)).all()
+    assert (boxes[..., :2] <= boxes[..., 2:]).all()
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert (np.diff(scores, axis=1) <= 0).all()
+    found = np.arange(most) < lengths[:, None]
+    assert (lengths == found.sum(axis=1)).all()  # whole numbers, of at most so many rows
+    assert np.isin(numbers[found], np.arange(1, classes + 1)).all()
+    for padding in (boxes[~found], scores[~found], numbers[~found]):
+        assert not padding.any()
+
+
 @cache
 def load(model: Path):
     """A SavedModel, loaded once for all tests."""
@@ -55,6 +95,8 @@ def load(model: Path):
 
 class MemberContract:
     """The conformance tests; the subclass gives the fixture `member_directory`."""
+
+    normalises = True  # its SavedModel stretches the grey levels of each picture
 
     @pytest.fixture
     def member(self, member_directory: Path) -> Member:
@@ -65,7 +107,7 @@ class MemberContract:
         return load(member.model)
 
     def serve(self, model, *pictures: bytes) -> dict[str, np.ndarray]:
-        outputs = model.signatures["serving_default"](image_bytes=tf.constant(list(pictures)))
+        outputs = model.signatures["serving_default"](image_bytes=tf.constant(list(pictures), tf.string))
         return {name: value.numpy() for name, value in outputs.items()}
 
     def see(self, model, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -76,7 +118,7 @@ class MemberContract:
         card = member.card
         assert card.name
         assert card.task
-        assert len(card.labels) == len(set(card.labels)) >= 2
+        assert len(card.labels) == len(set(card.labels)) >= (1 if card.task == "detection" else 2)
         assert card.config_hash
         assert "tensorflow" in card.versions
         assert card.patients.salt
@@ -100,13 +142,16 @@ class MemberContract:
             }
 
     @pytest.mark.parametrize(("height", "width"), SIZES)
-    def test_outputs_have_the_task_s_shape_and_are_probabilities(self, member, model, height, width):
+    def test_outputs_have_the_task_s_shape_and_range(self, member, model, height, width):
         pictures = [grey(height, width, seed) for seed in range(3)]
         outputs = self.serve(model, *map(png, pictures))
         self.check_outputs(member, outputs, len(pictures), height, width)
 
     def check_outputs(self, member, outputs, count: int, height: int, width: int) -> None:
         classes = len(member.card.labels)
+        if member.card.task == "detection":
+            assert_detections(outputs, count, classes)
+            return
         shape = {"classification": (count, classes), "segmentation": (count, height, width, classes)}[member.card.task]
         assert outputs["probabilities"].shape == shape
         assert outputs["probabilities"].min() >= 0
@@ -115,16 +160,39 @@ class MemberContract:
     def test_a_picture_is_answered_alike_alone_and_in_a_batch(self, model):
         pictures = [png(grey(40, 60, seed)) for seed in range(3)]
         together = self.serve(model, *pictures)
-        for name, values in together.items():
-            for index, picture in enumerate(pictures):
-                np.testing.assert_allclose(values[index], self.serve(model, picture)[name][0], atol=1e-5)
+        for index, picture in enumerate(pictures):
+            alone = {name: values[index : index + 1] for name, values in together.items()}
+            assert_same_answers(alone, self.serve(model, picture), atol=1e-5)
+
+    def test_pictures_of_different_sizes_share_a_request(self, member, model):
+        if member.card.task == "segmentation":
+            pytest.skip("segmentation takes pictures of one size in a request")
+        pictures = [png(grey(height, width)) for height, width in SIZES]
+        together = self.serve(model, *pictures)
+        for index, picture in enumerate(pictures):
+            alone = {name: values[index : index + 1] for name, values in together.items()}
+            assert_same_answers(alone, self.serve(model, picture), atol=1e-5)
+
+    @pytest.mark.parametrize("factor", [257, 16], ids=["8 bits", "12 bits"])
+    def test_one_scan_of_any_depth_is_answered_alike(self, model, factor):
+        if factor == 16 and not self.normalises:
+            pytest.skip("only a member that normalises is blind to unused bits")
+        scan = (grey(40, 60) // 16).astype(np.uint16)  # 8 bits
+        shallow = scan.astype(np.uint8) if factor == 257 else scan * np.uint16(16)
+        assert_same_answers(self.serve(model, png(shallow)), self.serve(model, png(scan * np.uint16(257))), atol=1e-4)
 
     def test_bytes_and_decoded_image_are_answered_alike(self, model):
         picture = grey(40, 60)
         expected = self.serve(model, png(picture))
         for image in (as_image(picture), np.repeat(as_image(picture), 3, axis=-1)):
-            for name, values in self.see(model, image).items():
-                np.testing.assert_allclose(values, expected[name], atol=1e-5)
+            assert_same_answers(self.see(model, image), expected, atol=1e-5)
+
+    def test_no_picture_has_an_answer_of_no_rows(self, model):
+        one = self.serve(model, png(grey(40, 60)))
+        for answer in (self.serve(model), self.see(model, np.zeros((0, 40, 60, 1), np.float32))):
+            assert set(answer) == set(one)
+            for name, values in answer.items():
+                assert (len(values), values.ndim, values.dtype) == (0, one[name].ndim, one[name].dtype)
 
     def test_it_answers_different_pictures_differently(self, model):
         answers = self.serve(model, png(grey(40, 60, 1)), png(grey(40, 60, 2)))
@@ -134,12 +202,16 @@ class MemberContract:
         (tmp_path / "picture.png").write_bytes(png(grey(40, 60)))
         arguments = (str(member.model.resolve()), str(tmp_path / "picture.png"))
         printed = json.loads(run_clean(LOAD_AND_SERVE, tmp_path, *arguments))
-        for name, values in self.serve(model, png(grey(40, 60))).items():
-            np.testing.assert_allclose(printed[name], values, atol=1e-6)
+        here = self.serve(model, png(grey(40, 60)))
+        assert_same_answers({name: np.array(values) for name, values in printed.items()}, here, atol=1e-6)
 
     def test_its_stored_predictions_are_its_own(self, member):
         for split in (member.path / "predictions").glob("*"):
             stored = member.predictions(split.name)
-            assert isinstance(stored, Predictions)
             assert (stored.task, stored.labels) == (member.card.task, member.card.labels)
+            if member.card.task == "detection":
+                assert isinstance(stored, BoxPredictions)
+                assert sum(map(len, stored)) == len(stored.scores)
+                continue
+            assert isinstance(stored, Predictions)
             np.testing.assert_allclose(np.asarray(stored.values, np.float64).sum(axis=-1), 1, atol=5e-3)

@@ -76,6 +76,11 @@ def test_what_does_not_hold_is_told(changes, complaint):
         settings(**changes)
 
 
+def test_a_member_names_its_network():
+    with pytest.raises(SpineError, match="network: is required"):
+        validate(Settings, {"weights": "none"}, "member")
+
+
 def test_sizes_are_told_for_every_network():
     assert {LEAST_SIZE[name] for name in ("inceptionv3", "inceptionresnetv2")} == {75}
     assert LEAST_SIZE["xception"] == 71
