@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spine.config import Experiment
-from spine.detections import Detections
+from spine.detections import OUTPUTS, Detections
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.predictions import AnyPredictions, BoxPredictions, Predictions, open_predictions
@@ -70,6 +70,13 @@ def load_model(member: Member) -> Any:
             f"the SavedModel {member.model} lacks the signatures {sorted(missing)}; it has {sorted(model.signatures)}. "
             "Export it with `serving_default(image_bytes)` and `image(image)` (docs/design.md, The contract)"
         )
+    outputs = set(model.signatures["serving_default"].structured_outputs)
+    wanted = set(OUTPUTS) if member.card.task == "detection" else {"probabilities"}
+    if absent := wanted - outputs:
+        raise SpineError(
+            f"the SavedModel {member.model} of a {member.card.task} member lacks the outputs {sorted(absent)}; it has "
+            f"{sorted(outputs)} (docs/design.md, The contract)"
+        )
     return model
 
 
@@ -126,7 +133,12 @@ def predict_split(
 
 
 def _detections(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int], None]) -> Iterator[Detections]:
-    for found in detect_pictures(model, truth.paths):
+    answers = detect_pictures(model, truth.paths)
+    for sample in truth.samples:
+        try:
+            found = next(answers)
+        except SpineError as error:
+            raise SpineError(f"{member.name!r} answers {sample} against the contract: {error}") from error
         yield found
         advance(1)
 

@@ -154,6 +154,7 @@ class BoxPredictions(_Stored):
                 values = np.concatenate([getattr(of_one, field) for of_one in found])
                 np.save(temporary / f"{name}.npy", values.astype(kind), allow_pickle=False)
             _write_tables(temporary, index.assign(offset=np.cumsum(lengths) - lengths), head)
+            cls.open(temporary)  # what does not hold is never published
         return cls.open(path)
 
     def __len__(self) -> int:
