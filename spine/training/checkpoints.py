@@ -1,6 +1,6 @@
 """Checkpoints of a training, one an epoch, so that a killed run loses at most the epoch it was in.
 
-checkpoints/epoch-0007/{weights.weights.h5, history.csv}     appears complete, or not at all
+checkpoints/epoch-0007/{all.weights.h5, history.csv}     appears complete, or not at all
 """
 
 from __future__ import annotations
@@ -8,14 +8,26 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from spine.files import atomic_directory
 from spine.training.history import History
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "Saveable"]
 
 WEIGHTS = "all.weights.h5"  # the layers', and the optimizer's where the model is compiled
+
+
+class Saveable(Protocol):
+    """What checkpoints hold: a Keras model, or what saves and loads as one does."""
+
+    def save_weights(self, path: Path) -> None:
+        """Write all that there is to `path`, or to files whose names begin with it."""
+        ...
+
+    def load_weights(self, path: Path) -> None:
+        """Read it back."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,25 +35,26 @@ class Checkpoints:
     """The checkpoints of one training below `path`: the newest and the best are kept."""
 
     path: Path
+    weights: str = WEIGHTS
 
     def history(self) -> History:
         """The epochs that are safe: up to the newest checkpoint."""
         newest = max(self.path.glob("epoch-[0-9]*"), default=None)
         return History.read(newest / "history.csv") if newest else History()
 
-    def save(self, model: Any, history: History) -> None:
-        """Save a Keras model after the last epoch of `history`, then drop what is neither newest nor best."""
+    def save(self, model: Saveable, history: History) -> None:
+        """Save a model after the last epoch of `history`, then drop what is neither newest nor best."""
         with atomic_directory(self._of(len(history))) as temporary:
             history.write(temporary / "history.csv")
-            model.save_weights(temporary / WEIGHTS)
+            model.save_weights(temporary / self.weights)
         assert history.best is not None
         kept = {self._of(len(history)), self._of(int(history.best["epoch"]))}
         for directory in set(self.path.glob("epoch-[0-9]*")) - kept:
             shutil.rmtree(directory)
 
-    def load(self, model: Any, epoch: int | str | float) -> None:
+    def load(self, model: Saveable, epoch: int | str | float) -> None:
         """Load the weights of an epoch, with the optimizer's state where the model is compiled and has the same."""
-        model.load_weights(self._of(int(epoch)) / WEIGHTS)
+        model.load_weights(self._of(int(epoch)) / self.weights)
 
     def clear(self) -> None:
         """Remove them all."""

@@ -1,0 +1,231 @@
+"""Fitting a detection network by Model Garden's trainer, an epoch at a time, each safe on disk before the next."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from detection.alternating import DetectorOnProposals
+from detection.config import PARTS, Phase, Settings
+from detection.data import Data
+from detection.export import export, signature_of
+from detection.model import build
+from detection.objective import task_of
+from detection.optimizer import optimizer_of
+from detection.sampling import seed_roi_samplers
+from detection.trainer import EpochTrainer
+from detection.validation import Validation
+from detection.workers import Workers
+from spine.problems import SpineError
+from spine.training.checkpoints import Checkpoints
+from spine.training.history import History
+from spine.training.progress import EpochBar
+from spine.training.schedule import is_over
+
+__all__ = ["DetectorFitting"]
+
+
+@dataclass(frozen=True)
+class DetectorFitting:
+    """One training: what it reads, how, on which machines, and the member's directory that the chief writes to."""
+
+    name: str
+    settings: Settings
+    data: Data
+    seed: int
+    directory: Path
+    workers: Workers
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the member's directory."""
+        return self.workers.is_chief
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints."""
+        return Checkpoints(self.directory / "checkpoints", "state")
+
+    def run(self, make_room: Callable[[], None] = lambda: None) -> History:
+        """Run the phases from wherever an earlier run was killed; gives the history.
+
+        `make_room` is called by the chief once the network stands, just before the directory is read or written:
+        settings that cannot be trained cost no earlier member. SpineError where the loss stops being a number.
+        """
+        tf_keras.utils.set_random_seed(self.seed)
+        validation = Validation(self.build(pretrained=False), self.data)
+        if self.is_chief:
+            make_room()
+        self.workers.meet()
+        for phase in self.settings.phases:
+            self._run_phase(phase, validation)
+        history = self.checkpoints.history()
+        if self.is_chief:
+            history.write(self.directory / "history.csv")
+        return history
+
+    def build(self, *, pretrained: bool) -> tf_keras.Model:
+        """The network, its backbone from the weights of the settings or from none."""
+        none = {"backbone_weights": "none"}
+        settings = self.settings if pretrained else self.settings.model_copy(update=none)
+        return build(settings, len(self.data.labels))
+
+    def best_network(self) -> tf_keras.Model:
+        """The network of the best epoch."""
+        network = self.build(pretrained=False)
+        best = self.checkpoints.history().best
+        assert best is not None
+        self.checkpoints.load(State(network=network), int(best["epoch"]))
+        return network
+
+    def export(self, network: tf_keras.Model) -> Path:
+        """Publish the network as the next SavedModel below `directory`; its path."""
+        return export(network, self.settings, self.directory)
+
+    def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What `member.json` says of the inputs and outputs."""
+        return signature_of(self.settings, len(self.data.labels))
+
+    def _run_phase(self, phase: Phase, validation: Validation) -> None:
+        history = self.checkpoints.history()
+        if _is_over(history, phase, self.settings):
+            return
+        data = self.data.shared_by(self.workers.replicas)
+        last = len(history) - len(history.of(phase.name)) + phase.epochs
+        bar = EpochBar(f"{self.name} {phase.name}", last, data.steps)
+        with self.workers.strategy.scope():
+            network, trainer, state = self._begin(phase, history, data, bar)
+            with _shown(bar):
+                while not _is_over(history, phase, self.settings):
+                    bar.begin(len(history))
+                    history = self._run_epoch(phase, history, data.steps, trainer, network, validation)
+                    self._record(state, history)
+                    bar.end(len(history) - 1, _measures(history))
+
+    def _begin(self, phase: Phase, history: History, data: Data, bar: EpochBar) -> tuple[Any, EpochTrainer, State]:
+        """Network, trainer and what a checkpoint holds of them, as they were after the history's last epoch."""
+        fresh = phase.starts_over or not history.rows
+        network, proposer = self.build(pretrained=fresh), None
+        if phase.starts_over:
+            proposer = self.build(pretrained=False)
+        _hold_still(network, phase)
+        trainer = EpochTrainer(
+            task_of(phase, self.settings, len(data.labels), network),
+            DetectorOnProposals(network, proposer) if proposer else network,
+            optimizer_of(phase, self.settings, data.steps),
+            self.workers.distribute(lambda worker, of: data.training(len(history), worker, of)),
+            bar.step if self.is_chief else lambda: None,
+        )
+        seed_roi_samplers(network, self.seed, trainer.global_step)
+        items = {"network": network, "optimizer": trainer.optimizer, "step": trainer.global_step}
+        state = State(**items, **({"proposer": proposer} if proposer else {}))
+        if history.of(phase.name):
+            self.checkpoints.load(state, len(history))
+        elif history.rows:
+            self.checkpoints.load(State(network=proposer or network), _start_of_next_phase(history))
+        return network, trainer, state
+
+    def _run_epoch(
+        self,
+        phase: Phase,
+        history: History,
+        steps: int,
+        trainer: EpochTrainer,
+        network: tf_keras.Model,
+        validation: Validation,
+    ) -> History:
+        started = time.monotonic()
+        losses = trainer.epoch(steps)
+        rate = float(f"{losses.pop('learning_rate'):.6g}")  # it is held in float32
+        _refuse_divergence(losses, self.name, len(history) + 1)
+        weights = network.get_weights()  # by all machines: batch norm's are of all
+        scores = validation.scores(weights) if phase.judged and self.is_chief else validation.nothing
+        names = (*scores, "seconds")
+        told = self.workers.told([*scores.values(), round(time.monotonic() - started, 3)])
+        return history.adding(phase.name, {**losses, **dict(zip(names, told.tolist(), strict=True))}, rate)
+
+    def _record(self, state: State, history: History) -> None:
+        """A checkpoint, `history.csv` and TensorBoard's logs; every machine gives its part of the state."""
+        if self.is_chief:
+            self.checkpoints.save(state, history)
+            history.write(self.directory / "history.csv")
+            _log(history, self.directory / "logs")
+        else:
+            with tempfile.TemporaryDirectory() as nowhere:
+                state.save_weights(Path(nowhere) / "state")
+        self.workers.meet()
+
+
+class State:
+    """What a checkpoint holds, saved and loaded as a Keras model is."""
+
+    def __init__(self, **items: Any) -> None:
+        self.checkpoint = tf.train.Checkpoint(**items)
+
+    def save_weights(self, path: Path) -> None:
+        """Write all items."""
+        self.checkpoint.write(str(path))
+
+    def load_weights(self, path: Path) -> None:
+        """Read the items that this state has; all of them must be there."""
+        self.checkpoint.read(str(path)).assert_existing_objects_matched().expect_partial()
+
+
+def _is_over(history: History, phase: Phase, settings: Settings) -> bool:
+    if phase.judged:
+        return is_over(history, phase, settings)
+    return len(history.of(phase.name)) >= phase.epochs
+
+
+def _start_of_next_phase(history: History) -> int:
+    """The best epoch, or the last where none was judged."""
+    best = history.best
+    return int(best["epoch"]) if best and math.isfinite(float(best["val_map50"])) else len(history)
+
+
+def _hold_still(network: tf_keras.Model, phase: Phase) -> None:
+    for name in set(PARTS) - phase.learns:
+        part = getattr(network, name)
+        for layer in part if isinstance(part, (list, tuple)) else [part]:
+            if layer is not None:
+                layer.trainable = False
+
+
+def _refuse_divergence(losses: dict[str, float], name: str, epoch: int) -> None:
+    if not all(map(math.isfinite, losses.values())):
+        told = ", ".join(f"{loss} {value:g}" for loss, value in losses.items())
+        raise SpineError(
+            f"the training of {name!r} diverged in epoch {epoch}: {told}. Lower `learning_rate`, give more `warmup` or "
+            "a smaller `global_clipnorm`"
+        )
+
+
+def _measures(history: History) -> dict[str, float]:
+    return {name: float(value) for name, value in history.rows[-1].items() if name not in ("phase", "epoch")}
+
+
+def _log(history: History, directory: Path) -> None:
+    """Losses under train, scores under validation, each by its own name, for TensorBoard."""
+    for part in ("train", "validation"):
+        with tf.summary.create_file_writer(str(directory / part)).as_default(step=len(history)):
+            for name, value in _measures(history).items():
+                if name.startswith("val_") == (part == "validation") and math.isfinite(value):
+                    tf.summary.scalar(f"epoch_{name.removeprefix('val_')}", value)
+
+
+@contextmanager
+def _shown(bar: EpochBar) -> Iterator[None]:
+    bar.start()
+    try:
+        yield
+    finally:
+        bar.stop()

@@ -1,0 +1,57 @@
+"""Model Garden's trainer, one epoch at a time, with a bar that moves at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+from official.core.base_trainer import Trainer
+from official.core.config_definitions import ExperimentConfig
+from official.vision.tasks.maskrcnn import MaskRCNNTask
+
+from detection.objective import losses_of
+
+__all__ = ["EpochTrainer"]
+
+
+class EpochTrainer(Trainer):
+    """Trains a network by a task of Model Garden's; `after_step` is called after each step.
+
+    `checkpoint` holds the network, the optimizer and the count of steps. Made and used within the strategy's scope.
+    """
+
+    def __init__(
+        self,
+        task: MaskRCNNTask,
+        network: tf_keras.Model,
+        optimizer: tf_keras.optimizers.Optimizer,
+        data: Any,
+        after_step: Callable[[], None],
+    ) -> None:
+        self.after_step = after_step
+        config = ExperimentConfig(task=task.task_config)
+        super().__init__(config, task, network, optimizer, evaluate=False, train_dataset=data)
+        optimizer.build(network.trainable_variables)  # so that a checkpoint finds its state
+
+    def epoch(self, steps: int) -> dict[str, float]:
+        """Train for so many steps; the means of their losses, and the rate of the last."""
+        logs = self.train(tf.constant(steps))
+        return {**losses_of(logs), "learning_rate": float(logs["learning_rate"])}
+
+    def create_train_loop_fn(self) -> Callable[[Any, tf.Tensor], None]:
+        """The loop over the steps, here and not in a graph, so that each can be seen."""
+        step = tf.function(self.train_step)
+
+        def loop(iterator: Any, steps: tf.Tensor) -> None:
+            for _ in range(int(steps)):
+                step(iterator)
+                self.after_step()
+
+        return loop
+
+    def train_loop_begin(self) -> None:
+        """Forget the losses of the epoch before."""
+        for metric in (*self.train_metrics, self.train_loss):
+            metric.reset_state()
