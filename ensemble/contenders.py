@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.judge.classification import Classifiers
+from ensemble.judge.detection import Detectors
 from ensemble.judge.rows import EQUAL, Contender, Contenders
 from ensemble.judge.segmentation import Segmenters
 from ensemble.predictions import SplitPredictions, read_split
@@ -15,7 +16,11 @@ from spine.problems import SpineError
 
 __all__ = ["EQUAL", "JUDGES", "Contender", "Contenders", "judge", "read_contenders", "read_weights"]
 
-JUDGES: dict[str, Any] = {"classification": Classifiers, "segmentation": Segmenters}  # task -> its Contenders
+JUDGES: dict[str, Any] = {  # task -> its Contenders
+    "classification": Classifiers,
+    "segmentation": Segmenters,
+    "detection": Detectors,
+}
 
 
 def read_contenders(experiment: Experiment, split: str) -> Any:
@@ -25,7 +30,7 @@ def read_contenders(experiment: Experiment, split: str) -> Any:
 
 def judge(experiment: Experiment, split: SplitPredictions, weights: dict[str, Any]) -> Any:
     """The task's rows of a split that was read; `weights` is what `read_weights` gives."""
-    return JUDGES[experiment.task].of(split, weights["weights"])
+    return JUDGES[experiment.task].of(split, weights)
 
 
 def read_weights(experiment: Experiment) -> dict[str, Any]:

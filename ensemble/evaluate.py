@@ -53,8 +53,9 @@ def run(experiment: Experiment) -> list[Path]:
     overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
-    test = judge(experiment, split, weights)
-    found = {**_evaluate(experiment, weights, test, overlap), "inputs_hash": inputs_hash}
+    validation = judge(experiment, read_split(experiment, "validation"), weights)
+    test = judge(experiment, split, weights).completed(validation, _models(experiment))
+    found = {**_evaluate(experiment, weights, test, validation, overlap), "inputs_hash": inputs_hash}
     for path, table in zip(paths[2:], test.tables(), strict=True):
         with atomic_file(path) as temporary:
             table.to_csv(temporary, index=False)
@@ -103,12 +104,22 @@ def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patie
     return {**members, "the search": Patients(**weights["patients"])}
 
 
-def _evaluate(experiment: Experiment, weights: dict[str, Any], test: Contenders, overlap: Overlap) -> dict[str, Any]:
+def _models(experiment: Experiment) -> dict[str, Path]:
+    """Row -> its SavedModel, of members and the exported ensemble; equal weights and foreign members have none."""
+    directories = {name: experiment.member_directory(name) for name in experiment.members}
+    directories["ensemble"] = experiment.ensemble_directory
+    members = {name: Member.open(path) for name, path in directories.items() if (path / "member.json").exists()}
+    return {name: member.model for name, member in members.items() if (member.path / "model").exists()}
+
+
+def _evaluate(
+    experiment: Experiment, weights: dict[str, Any], test: Contenders, validation: Contenders, overlap: Overlap
+) -> dict[str, Any]:
     settings = experiment.evaluate
     headline = metrics.HEADLINE[experiment.task]
     draws = patient_resamples(test.patients, settings.resamples, experiment.seed)
-    validation = _scores(judge(experiment, read_split(experiment, "validation"), weights), weights["metric"])
-    best, best_on_test = _best(test, validation, weights["metric"]), _best(test, _scores(test, headline), headline)
+    on_validation = _scores(validation, weights["metric"])
+    best, best_on_test = _best(test, on_validation, weights["metric"]), _best(test, _scores(test, headline), headline)
     comparisons = [
         compare(test, other, role, draws, settings.confidence, headline)
         for other, role in ((best, "the best single member on validation"), (test.equal, "equal weights"))
@@ -127,8 +138,8 @@ def _evaluate(experiment: Experiment, weights: dict[str, Any], test: Contenders,
         "bootstrap": {**settings.model_dump(include={"resamples", "confidence"}), "seed": experiment.seed},
         "overlap": asdict(overlap),
         "notes": [*overlap.notes, *_few(test), *test.notes],
-        "search": {key: weights.get(key) for key in ("metric", "method", "step", "score")},
-        "validation": validation,
+        "search": {key: weights.get(key) for key in ("metric", "method", "step", "score", "fusion")},
+        "validation": on_validation,
         "best_on_validation": best.name,
         "best_on_test": best_on_test.name,
         "rows": [_row(row, test, draws, settings.confidence) for row in test.rows],

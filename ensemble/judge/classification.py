@@ -55,8 +55,9 @@ class Classifiers(Contenders[Classified]):
     COMPARED = ("roc_auc", "accuracy")
 
     @classmethod
-    def of(cls, split: SplitPredictions, weights: Mapping[str, float]) -> Classifiers:
-        """Average the slices of each unit, and fuse the members equally and by `weights`."""
+    def of(cls, split: SplitPredictions, found: Mapping[str, Any]) -> Classifiers:
+        """Average the slices of each unit, and fuse the members equally and by the weights that were `found`."""
+        weights = found["weights"]
         members, values, patients = split.by_unit()
         assert isinstance(split.truth, Truth)
         said = [*members.values(), *fusions(members, weights)]

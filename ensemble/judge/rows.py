@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,13 @@ class Contenders(ABC, Generic[Row]):
     def ensemble(self) -> Row:
         """The searched ensemble."""
         return next(row for row in self.rows if row.kind == "ensemble")
+
+    def completed(self, validation: Contenders[Any], models: Mapping[str, Path]) -> Self:
+        """The rows with what this split alone does not tell: settled on `validation`, or measured on their `models`.
+
+        `models` are SavedModels by row, of those that have one.
+        """
+        return self
 
     @staticmethod
     @abstractmethod

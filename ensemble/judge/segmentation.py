@@ -81,9 +81,9 @@ class Segmenters(Contenders[Segmented]):
     COMPARED = ("dice_foreground", "iou_foreground")
 
     @classmethod
-    def of(cls, split: SplitPredictions, weights: Mapping[str, float]) -> Segmenters:
+    def of(cls, split: SplitPredictions, found: Mapping[str, Any]) -> Segmenters:
         """Count every image once; one image is in memory at a time."""
-        truth = split.truth
+        truth, weights = split.truth, found["weights"]
         assert isinstance(truth, MaskTruth)
         sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
         measured = [

@@ -1,0 +1,242 @@
+"""Detection's rows: every row's boxes matched to the true ones image by image, after the members were fused.
+
+A rate at a confidence counts the boxes with at least that score. Scores mean something else to every row (fusion lowers
+those that few members share), so each row has a confidence of its own: where its F1 is highest on validation. Seconds
+are those of one picture at a time through the row's SavedModel, the median over some of the split's pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, named_rows
+from ensemble.judge.seconds import seconds_of
+from ensemble.predictions import SplitPredictions
+from spine.detections import Detections
+from spine.metrics import detection as metrics
+from spine.metrics.matches import Matches, match_images
+from spine.metrics.rates import mean_of_defined
+from spine.progress import track
+from spine.statistics import wilcoxon
+from spine.truth import BoxTruth
+
+__all__ = ["AT_CONFIDENCE", "SIZES", "Detected", "Detectors"]
+
+NAMES = {
+    "map50": "mAP at IoU 0.5",
+    "map50_95": "mAP at IoU 0.5 to 0.95",
+    "ar": "average recall",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "sensitivity": "sensitivity, of images",
+    "specificity": "specificity, of images",
+    "seconds_an_image": "seconds an image",
+}
+SIZES = ("small", "medium", "large")  # of boxes, as `spine.metrics.detection` has them
+NAMES_OF_A_SIZE = {"map50_95": "mAP at IoU 0.5 to 0.95, {} boxes", "ar": "average recall, {} boxes"}
+NAMES_OF_A_CLASS = {"ap50": "AP at IoU 0.5", "precision": "precision", "recall": "recall", "f1": "F1"}
+CONFIDENCES = np.arange(1, 20) / 20  # what a row's confidence is chosen from
+
+Rates = Callable[..., np.ndarray]
+AT_CONFIDENCE: dict[str, Rates] = {
+    "precision": metrics.precision,
+    "recall": metrics.recall,
+    "f1": metrics.f1,
+    "sensitivity": lambda *args, **options: metrics.image_rates(*args, **options)[0],
+    "specificity": lambda *args, **options: metrics.image_rates(*args, **options)[1],
+}
+
+
+@dataclass(frozen=True)
+class Detected(Contender):
+    """What one row detected in each of N images, and how that matches the truth.
+
+    `seconds` (N,) are what its SavedModel took, NaN for pictures that were not timed.
+    """
+
+    detections: tuple[Detections, ...]
+    matches: Matches
+    seconds: np.ndarray
+    confidence: float = metrics.CONFIDENCE
+
+
+@dataclass(frozen=True)
+class Detectors(Contenders[Detected]):
+    """All rows of one split."""
+
+    truth: BoxTruth
+
+    TASK = "detection"
+    UNITS = "images"
+    TABLES = ("images.csv",)
+    COMPARED = ("map50", "map50_95")
+
+    @classmethod
+    def of(cls, split: SplitPredictions, found: Mapping[str, Any]) -> Detectors:
+        """Fuse the members' boxes equally and by the weights that were `found`, both with the thresholds found."""
+        truth, members = split.truth, {name: tuple(stored) for name, stored in split.stored.items()}
+        assert isinstance(truth, BoxTruth)
+        weights = {name: found["weights"][name] for name in members}
+        fuse = partial(_fuse, list(members.values()), fusion=BoxFusion.of_weights(found))
+        said = [*members.values(), fuse([1 / len(members)] * len(members)), fuse(list(weights.values()))]
+        unknown = np.full(len(truth), np.nan)
+        rows = [
+            Detected(*row, detections, match_images(truth, detections), unknown)
+            for row, detections in zip(named_rows(weights), track(said, "matching boxes", len(said)), strict=True)
+        ]
+        return cls(tuple(rows), truth, np.array(truth.patients))
+
+    def completed(self, validation: Contenders[Any], models: Mapping[str, Path]) -> Detectors:
+        """The rows with the confidence of their F1 on `validation`, and the seconds that their models take."""
+        confidences = {row.name: best_confidence(row.matches) for row in validation.rows}
+        seconds = {name: seconds_of(model, self.truth.paths) for name, model in models.items()}
+        timed = (replace(row, seconds=seconds.get(row.name, row.seconds)) for row in self.rows)
+        return replace(self, rows=tuple(timed)).at(confidences)
+
+    def at(self, confidences: Mapping[str, float]) -> Detectors:
+        """The same with those confidences, by row."""
+        return replace(self, rows=tuple(replace(row, confidence=confidences[row.name]) for row in self.rows))
+
+    @staticmethod
+    def columns(labels: list[str]) -> list[Column]:
+        """Both mean average precisions with intervals, recall and the rates."""
+        return [
+            Column("map50", "mAP50", interval=True),
+            Column("map50_95", "mAP50-95", interval=True),
+            *(Column(metric, heading) for metric, heading in {"ar": "AR", "f1": "F1", "seconds_an_image": "s"}.items()),
+        ]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Metric -> how people call it, those of sizes and of single classes included."""
+        sizes = {f"{rate}_{size}": name.format(size) for rate, name in NAMES_OF_A_SIZE.items() for size in SIZES}
+        classes = {
+            f"{rate}.{label}": f"{name} of {label}"
+            for rate, name in NAMES_OF_A_CLASS.items()
+            for label in self.truth.labels
+        }
+        return {**NAMES, **sizes, **classes}
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The metrics over all boxes, of the sizes that occur, and of each class where there are several."""
+        of_sizes = [f"{rate}_{size}" for rate in NAMES_OF_A_SIZE for size in self.sizes]
+        labels = self.truth.labels if len(self.truth.labels) > 1 else ()
+        of_classes = [f"{rate}.{label}" for rate in NAMES_OF_A_CLASS for label in labels]
+        return (*NAMES, *of_sizes, *of_classes)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many true boxes are small, medium, large: those sizes that occur."""
+        matches = self.rows[0].matches
+        boxes = {size: int(matches.truths[:, matches.area(size)].sum()) for size in SIZES}
+        return {size: count for size, count in boxes.items() if count}
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Patients, images, those without a box, and true boxes of each class and size."""
+        classes = np.bincount(np.concatenate(self.truth.classes) - 1, minlength=len(self.truth.labels)).tolist()
+        return {
+            "patients": len(set(self.patients)),
+            "units": len(self.truth),
+            "rows": len(self.truth),
+            "without_boxes": sum(not len(boxes) for boxes in self.truth.boxes),
+            "boxes": sum(classes),
+            "boxes_per_class": dict(zip(self.truth.labels, classes, strict=True)),
+            "boxes_per_size": self.sizes,
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """Rows that detect nothing, or nothing with the confidence at which they are judged."""
+        silent = [
+            row.name for row in self.rows if not any((one.scores >= row.confidence).any() for one in row.detections)
+        ]
+        return (
+            [f"Finds no box in any image with the confidence it is judged at: {', '.join(silent)}."] if silent else []
+        )
+
+    def score(self, row: Detected, metric: str, weights: np.ndarray | None = None) -> Any:
+        """A metric by one of `names`."""
+        rate, _, label = metric.partition(".")
+        if rate == "seconds_an_image":
+            return _median(row.seconds, np.ones(len(row.seconds)) if weights is None else weights)
+        if rate in AT_CONFIDENCE:
+            rates = AT_CONFIDENCE[rate](row.matches, weights, confidence=row.confidence)
+            return rates[..., self.truth.labels.index(label)] if label else mean_of_defined(rates)
+        if label:
+            return metrics.average_precision(row.matches, weights, iou=0.5)[..., self.truth.labels.index(label)]
+        return metrics.METRICS[rate].function(row.matches, weights)
+
+    def identical(self, other: Detected) -> bool:
+        """Whether all boxes, scores and classes are equal."""
+        pairs = zip(self.ensemble.detections, other.detections, strict=True)
+        return all(
+            np.array_equal(getattr(first, name), getattr(second, name))
+            for first, second in pairs
+            for name in ("boxes", "scores", "classes")
+        )
+
+    def tests(self, other: Detected) -> tuple[PairedTest, ...]:
+        """Wilcoxon's signed ranks of the patients' own mAP50: patients are independent, their images are not."""
+        found = wilcoxon(self.map50_of_patients(self.ensemble), self.map50_of_patients(other))
+        return (PairedTest("wilcoxon", "map50", "Wilcoxon over patients", asdict(found)),)
+
+    def map50_of_patients(self, row: Detected) -> np.ndarray:
+        """mAP50 over the images of each patient alone, patients in sorted order; NaN for one without a true box."""
+        alone = np.unique(self.patients)[:, None] == self.patients
+        return self.score(row, "map50", alone.astype(np.float64))
+
+    def details(self, row: Detected) -> dict[str, Any]:
+        """The confidence of this row, and the boxes that are right, wrong and missed with it."""
+        right, called, true = (int(count) for count in self._boxes_of_images(row).sum(axis=0))
+        return {"confidence": row.confidence, "right": right, "wrong": called - right, "missed": true - right}
+
+    def tables(self) -> list[pd.DataFrame]:
+        """images.csv: a line a row and image."""
+        return [pd.concat([self._table(row) for row in self.rows], ignore_index=True)]
+
+    def _table(self, row: Detected) -> pd.DataFrame:
+        right, called, true = self._boxes_of_images(row).T
+        table = pd.DataFrame({"sample": self.truth.samples, "patient": self.patients, "name": row.name})
+        table[["right", "wrong", "missed"]] = np.stack([right, called - right, true - right], axis=1)
+        with np.errstate(invalid="ignore"):
+            table["f1"] = 2 * right / (called + true)  # NaN where neither truth nor row has a box
+        table["seconds"] = row.seconds
+        return table
+
+    def _boxes_of_images(self, row: Detected) -> np.ndarray:
+        """(N, 3) of each image: right detections, all detections, true boxes, of all classes."""
+        return metrics.count_boxes(row.matches, row.confidence).sum(axis=1).astype(int)
+
+
+def best_confidence(matches: Matches) -> float:
+    """Where the mean F1 over the classes is highest; of several such confidences the middle one."""
+    scores = [mean_of_defined(metrics.f1(matches, confidence=confidence)) for confidence in CONFIDENCES]
+    reached = np.flatnonzero(scores == np.nanmax(scores))
+    return float(CONFIDENCES[reached[len(reached) // 2]])
+
+
+def _fuse(members: list[tuple[Detections, ...]], weights: list[float], fusion: BoxFusion) -> tuple[Detections, ...]:
+    images = zip(*members, strict=True)
+    return tuple(fuse_boxes(of_members, weights, fusion) for of_members in images)
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> Any:
+    """Median of the known values (N,), each counted as often as its weight (..., N); the lower of two. NaN of none."""
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known])]
+    counted = np.cumsum(weights[..., order], axis=-1)
+    if not len(order):
+        return np.full(weights.shape[:-1], np.nan)
+    place = (counted < counted[..., -1:] / 2).sum(axis=-1)
+    return np.where(counted[..., -1] > 0, values[order][place], np.nan)
