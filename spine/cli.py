@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from spine.config import Experiment
+    from spine.intake import DataConfig
 
 __all__ = ["app", "main"]
 
@@ -90,15 +91,35 @@ def data_build(
     force: Annotated[bool, typer.Option("--force", "-f", help="Build again, even where nothing changed.")] = False,
 ) -> None:
     """Read images and annotations into a dataset with patient-disjoint splits; what is unchanged is skipped."""
-    from spine.intake import build, load_data_config
-    from spine.problems import print_problems
+    from spine.intake import load_data_config
 
-    result = build(load_data_config(config), force)
-    if result.skipped:
-        _show("unchanged since it was built (--force builds it again)")
-    print_problems(result.problems)
-    _show_paths([result.root])
-    _exit_on_errors(result.problems)
+    _build(load_data_config(config), force)
+
+
+@data.command("crop")
+def data_crop(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")],
+    label: Annotated[str, typer.Option("--label", "-l", help="The boxes' label.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new dataset's directory.")],
+    detector: Annotated[
+        Path | None, typer.Option(help="A detection member or ensemble, for its boxes instead of the true ones.")
+    ] = None,
+    grow: Annotated[float, typer.Option(help="Share of width and height that a box grows by.")] = 0.1,
+    confidence: Annotated[float, typer.Option(help="Least score of a detected box.")] = 0.25,
+    count: Annotated[int | None, typer.Option(help="Only the best detected boxes of a picture.")] = None,
+    iou: Annotated[float, typer.Option(help="Least overlap by which a detected box is a true one.")] = 0.5,
+    require: Annotated[str, typer.Option(help="Leave out boxes without a value of this target.")] = "",
+    force: Annotated[bool, typer.Option("--force", "-f", help="Crop again, even where nothing changed.")] = False,
+) -> None:
+    """Make a dataset of the boxes of another, true or detected; patients stay in their splits."""
+    from spine.config import validate
+    from spine.intake import DataConfig
+
+    chosen = {"label": label, "grow": grow, "require": require, "detector": detector}
+    crop = {**chosen, "confidence": confidence, "count": count, "iou": iou}
+    _build(
+        validate(DataConfig, {"name": output.name, "output": output, "dataset": dataset, "crop": crop}, "crop"), force
+    )
 
 
 @data.command("export")
@@ -152,6 +173,30 @@ def data_deidentify(
     print_problems(problems)
     _show_paths([target])
     _exit_on_errors(problems)
+
+
+def _build(config: DataConfig, force: bool) -> None:
+    from spine.intake import build
+    from spine.problems import print_problems
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    result = build(config, force)
+    if result.skipped:
+        _show("unchanged since it was built (--force builds it again)")
+    print_problems(result.problems)
+    _print_detection(result.root)
+    _show_paths([result.root])
+    _exit_on_errors(result.problems)
+
+
+def _print_detection(root: Path) -> None:
+    from rich.console import Console
+
+    from spine.intake import detection_table
+
+    if table := detection_table(root):
+        Console().print(table)
 
 
 def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:

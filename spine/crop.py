@@ -28,6 +28,10 @@ class CropSettings(Strict):
     label: str  # of the boxes
     grow: float = Field(default=0.1, ge=0)  # of width and height, as a total
     require: str = ""  # leave out boxes without a value of this target
+    detector: Path | None = None  # a detection member's or ensemble's directory, for its boxes instead of the true ones
+    confidence: float = Field(default=0.25, ge=0, le=1)  # least score of a detected box
+    count: int | None = Field(default=None, ge=1)  # of detected boxes only the best of a picture: 1 for its one region
+    iou: float = Field(default=0.5, gt=0, le=1)  # least overlap by which a detected box is a true one
 
 
 def grow(box: tuple[float, float, float, float], fraction: float, height: int, width: int) -> tuple[int, int, int, int]:
@@ -78,11 +82,12 @@ def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: 
 
 
 def match_boxes(detected: pd.DataFrame, true: pd.DataFrame, least: float = 0.5) -> pd.DataFrame:
-    """The detected boxes with `box` and `level` of the true box of the same sample and label they match, "" for none.
+    """The detected boxes with `box`, `level` and `iou` of the true box of the same sample and label that they match.
 
-    Both have the columns of boxes.csv. Pairs of the highest IoU match first, each box once; none below `least`.
+    Both have the columns of boxes.csv. Pairs of the highest IoU match first, each box once; none below `least`. Without
+    a match `box` is "" and `iou` NaN; without a true level the detected box keeps its own.
     """
-    matched = detected.assign(box="", level="")
+    matched = detected.assign(box="", iou=np.nan)
     pairs = matched.reset_index(names="row").merge(true, on=["sample", "label"], suffixes=("", "_true"))
     shared = _shared_area(pairs, "", "_true")
     pairs["iou"] = shared / (_area(pairs, "") + _area(pairs, "_true") - shared)
@@ -91,7 +96,8 @@ def match_boxes(detected: pd.DataFrame, true: pd.DataFrame, least: float = 0.5) 
         true_box = (pair["sample"], pair["box_true"])
         if pair["row"] not in taken and true_box not in taken:
             taken |= {pair["row"], true_box}
-            matched.loc[pair["row"], ["box", "level"]] = [pair["box_true"], pair["level_true"]]
+            level = pair["level_true"] or pair["level"]
+            matched.loc[pair["row"], ["box", "level", "iou"]] = [pair["box_true"], level, pair["iou"]]
     return matched
 
 

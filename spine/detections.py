@@ -63,10 +63,21 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def take(self, rows: slice | np.ndarray) -> Detections:
+        """Those of a slice or of a mask (n,), still best first."""
+        return Detections(self.boxes[rows], self.scores[rows], self.classes[rows])
+
     def above(self, confidence: float) -> Detections:
         """Those with a score of at least `confidence`."""
-        n = int((self.scores >= confidence).sum())
-        return Detections(self.boxes[:n], self.scores[:n], self.classes[:n])
+        return self.take(self.scores >= confidence)
+
+    def levels(self) -> np.ndarray:
+        """Numbers (n,) from below among those of the same class: 1 is the lowest, which of discs is L5/S1."""
+        levels = np.zeros(len(self), np.int64)
+        centres = self.boxes[:, 0] + self.boxes[:, 2]
+        for found in (np.flatnonzero(self.classes == one) for one in np.unique(self.classes)):
+            levels[found[np.argsort(-centres[found], kind="stable")]] = 1 + np.arange(len(found))
+        return levels
 
     def in_pixels(self, height: int, width: int) -> np.ndarray:
         """Boxes (n, 4) float64 as x0 y0 x1 y1, 0-based half-open pixels of an image of that size."""

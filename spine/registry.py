@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,8 +14,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from spine.config import Experiment
+    from spine.detections import Detections
+    from spine.member import Member
 
-__all__ = ["STAGES", "TASKS", "Stage", "TaskSettings", "Train", "leaderboard", "stage", "task_settings", "train"]
+__all__ = [
+    *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
+    *("detect", "leaderboard", "stage", "task_settings", "train"),
+]
 
 TASKS = ("classification", "segmentation", "detection")
 STAGES = ("predict", "search", "export", "evaluate", "report")
@@ -24,6 +30,10 @@ class TaskSettings(Protocol):
     """`<task>.config.Settings`: the pydantic model of one member of that task; importing it must be cheap."""
 
     model_validate: Any
+
+    def check(self, train: Any) -> None:
+        """SpineError where the training rows lack what these settings need, or a file is missing; cheap."""
+        ...
 
 
 class Train(Protocol):
@@ -60,6 +70,12 @@ def stage(name: str) -> Stage:
 def leaderboard(experiment: Experiment) -> Table:
     """The table that `spine run` and `spine evaluate` print at the end."""
     return import_module("ensemble.evaluate").leaderboard(experiment)
+
+
+def detect(member: Member, paths: Sequence[Path]) -> Iterator[Detections]:
+    """What a detector's SavedModel finds in each picture file."""
+    predict = import_module("ensemble.predict")
+    return predict.detect_pictures(predict.load_model(member), paths)
 
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import yaml
@@ -18,8 +18,15 @@ from spine.intake.config import DataConfig, load_data_config
 from spine.privacy import salt_id
 from spine.problems import Problem, SpineError, write_problems
 
-__all__ = ["BuildResult", "build"]
+if TYPE_CHECKING:
+    from rich.table import Table
 
+    from spine.crop import CropSettings
+    from spine.manifest import Manifest
+
+__all__ = ["DETECTION", "BuildResult", "build", "detection_table"]
+
+DETECTION = "detection.csv"  # of crops by a detector: how many boxes of each split were found, missed, made up
 _CARD = "build.json"
 
 
@@ -62,6 +69,8 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
 
 
 def _check_output(config: DataConfig) -> None:
+    if config.dataset and config.output.resolve() == config.dataset.resolve():
+        raise SpineError(f"output {config.output} is the dataset that is cropped; choose another `output`")
     for source in config.sources:
         if config.output.resolve().is_relative_to(source.images.resolve()):
             raise SpineError(
@@ -84,11 +93,14 @@ def _listing(file: Path) -> Iterator[list[Problem]]:
 
 
 def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
-    from spine.crop import crop_samples
     from spine.intake.records import Records
     from spine.intake.sources import read_source
+    from spine.manifest import Manifest
     from spine.splits import make_splits
 
+    if config.dataset and config.crop:
+        _crop(Manifest.read(config.dataset), root, config.crop, problems)
+        return
     with tempfile.TemporaryDirectory(dir=root, prefix=".whole") as scratch:
         whole = Path(scratch) if config.crop else root
         records = Records(whole, config.targets, problems=problems)
@@ -96,13 +108,41 @@ def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
             read_source(source, records, Path(scratch))
         manifest = records.manifest()
         if config.crop:
-            manifest = crop_samples(manifest, manifest.boxes, root, config.crop)
+            manifest = _crop(manifest, root, config.crop, problems)
     parents = manifest.images["parent"].where(manifest.images["parent"] != "", manifest.images["sample"])
     # Patients as the source names them: a split must not change with the salt.
     images = manifest.images.assign(patient=parents.map(records.patients))
     stated = dict(zip(images["sample"], parents.map(records.stated), strict=True))
     replace(manifest, splits=make_splits(images, manifest.labels, config.splits, stated)).write()
     _write_notes(records.notes, root / "notes.csv")
+
+
+def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list[Problem]) -> Manifest:
+    """Crops of the true boxes, or of a detector's: then detections.csv tells each box, detection.csv how many."""
+    from spine.crop import crop_samples
+
+    if settings.detector is None:
+        return crop_samples(manifest, manifest.boxes, root, settings)
+    from spine.detected import detect_boxes
+
+    detected, found = detect_boxes(manifest, settings)
+    problems += found
+    detected.boxes.to_csv(root / "detections.csv", index=False)
+    detected.summary().to_csv(root / DETECTION, index_label="split")
+    return crop_samples(manifest, detected.boxes, root, settings)
+
+
+def detection_table(root: Path) -> Table | None:
+    """What a detector found of the true boxes, split by split; None where crops are of true boxes."""
+    from rich.table import Table
+
+    if not (root / DETECTION).exists():
+        return None
+    found = pd.read_csv(root / DETECTION, dtype=str, keep_default_na=False)
+    table = Table(*found.columns, title="boxes that the detector found")
+    for row in found.itertuples(index=False):
+        table.add_row(*row)
+    return table
 
 
 def _write_notes(notes: Mapping[str, str], path: Path) -> None:
@@ -133,6 +173,8 @@ def _inputs(config: DataConfig) -> str:
     """Fingerprint of the config and of every input file's name, size and time of change."""
     given = [source.images for source in config.sources]
     given += [annotations.path for source in config.sources for annotations in source.annotations]
+    given += [config.dataset / "dataset.json"] if config.dataset else []
+    given += [config.crop.detector / "member.json"] if config.crop and config.crop.detector else []
     files = sorted({file for path in given for file in _files(path)})
     seen = [(file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     hidden = any(source.pseudonymise is not False for source in config.sources)

@@ -87,12 +87,13 @@ class GeneratedStudies(Strict):
 
 
 class DataConfig(Strict):
-    """A dataset: its sources, its targets, its crops, its splits."""
+    """A dataset: its sources, its targets, its crops, its splits; or crops of another `dataset`, with its splits."""
 
     name: str = Field(pattern=NAME)
     output: Path
     phantom: GeneratedStudies | None = None
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = ()
+    dataset: Path | None = None  # in place of sources: its samples are cropped, their labels and splits handed down
     targets: Mapping[str, Target] = Field(default_factory=dict)  # none: every raw value under its own name
     crop: CropSettings | None = None
     splits: SplitSettings = SplitSettings()
@@ -106,6 +107,17 @@ class DataConfig(Strict):
         if len(set(names)) < len(names):
             raise ValueError(f"the sources' names are {names}; each has a name of its own")
         return sources
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> DataConfig:
+        if not self.sources and not self.dataset:
+            raise ValueError("has no sources; give one source or more, or the `dataset` to crop")
+        if self.dataset:
+            if not self.crop:
+                raise ValueError("has a dataset and no crop; say what is cropped: crop: {label: disc}")
+            if kept := sorted({"sources", "phantom", "targets", "splits"} & self.model_fields_set):
+                raise ValueError(f"has a dataset, whose own {', '.join(kept)} hold; remove {', '.join(kept)}")
+        return self
 
     @model_validator(mode="after")
     def _knows_its_targets(self) -> DataConfig:
