@@ -30,9 +30,16 @@ LOSSES = {
 class Task(MaskRCNNTask):
     """Model Garden's task, a step forward and backward, with the weight decay of the kernels that learn."""
 
-    def __init__(self, config: configs.MaskRCNNTask, network: tf_keras.Model, weight_decay: float) -> None:
+    def __init__(self, config: configs.MaskRCNNTask, network: tf_keras.Model, settings: Settings) -> None:
         super().__init__(config)
-        self.network, self.weight_decay = network, weight_decay
+        self.network, self.weight_decay = network, settings.weight_decay
+        self.anchors, self.regions = settings.parser.rpn_batch_size_per_im, settings.roi_sampler.num_sampled_rois
+
+    def _build_rpn_losses(self, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        # Model Garden divides the sum over the drawn anchors by the number of regions that the box head learns from;
+        # the mean over the anchors is that of Ren et al. 2015 (Faster R-CNN), equation 1.
+        score, box = super()._build_rpn_losses(outputs, labels)
+        return score * self.regions / self.anchors, box
 
     def build_losses(
         self, outputs: Mapping[str, Any], labels: Mapping[str, Any], aux_losses: Any = None
@@ -56,7 +63,7 @@ def task_of(phase: Phase, settings: Settings, classes: int, network: tf_keras.Mo
         frcnn_box_weight=head * own.frcnn_box_weight,
     )
     config = configs.MaskRCNNTask(model=model_config(settings, classes), losses=losses)
-    return Task(config, network, settings.weight_decay)
+    return Task(config, network, settings)
 
 
 def losses_of(logs: Mapping[str, Any]) -> dict[str, float]:
