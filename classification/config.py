@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from spine.augment import Augmentation
+from spine.base_weights import checked_file
 from spine.config import Strict
 from spine.training import schedule
 from spine.training.schedule import Count, Fraction, Plateau, Positive, Schedule
+
+if TYPE_CHECKING:
+    from spine.truth import Truth
 
 __all__ = ["LEAST_SIZE", "FineTuning", "Head", "Phase", "Settings"]
 
@@ -116,6 +120,14 @@ class Settings(Strict):
         if self.reduce_on_plateau and self.schedule != "constant":
             raise ValueError(f"schedule {self.schedule} sets every epoch's rate; reduce_on_plateau needs constant")
         return self
+
+    def check(self, train: Truth) -> None:
+        """SpineError where the weights are no file, or a class has no weight or no training row."""
+        from classification.data import class_weights
+
+        class_weights(self.class_weights, train.values, train.labels)
+        if self.weights not in ("imagenet", "none"):
+            checked_file(self.weights, self.network)
 
     @property
     def pretrained(self) -> bool:

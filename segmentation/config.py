@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segmentation import algebra
 from spine.augment import Augmentation
+from spine.base_weights import checked_file
 from spine.config import Strict
 from spine.problems import SpineError
 from spine.training import schedule
 from spine.training.schedule import Count, Fraction, Plateau, Positive, Schedule
+
+if TYPE_CHECKING:
+    from spine.truth import MaskTruth
 
 __all__ = ["ARCHITECTURES", "ENCODERS", "LEAST_SIZE", "MULTIPLE", "SAYED2025", "Phase", "Settings"]
 
@@ -108,6 +112,12 @@ class Settings(Strict):
                 "a cosine schedule sets every epoch's rate; set schedule to constant for reduce_on_plateau"
             )
         return self
+
+    def check(self, train: MaskTruth) -> None:
+        """SpineError where the encoder's weights are no file, or `class_weights` does not fit the labels."""
+        self.weight_of_classes(train.labels)
+        if self.encoder_weights not in ("imagenet", "none"):
+            checked_file(self.encoder_weights, self.encoder, "encoder_weights")
 
     @property
     def network(self) -> str:

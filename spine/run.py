@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from spine import registry
 from spine.config import Experiment
@@ -27,6 +28,7 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     """
     if experiment.build:
         build_data(experiment, show)
+    _truth(experiment, "test")  # that there is one is told before hours of training
     train_members(experiment, show)
     written = {name: run_stage(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]
@@ -54,21 +56,14 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
 
     A crash costs one member: the others are trained first, then SpineError names those that failed.
     """
-    from spine.manifest import Manifest
-    from spine.member import Member
-
-    manifest = Manifest.read(experiment.data)
     chosen = list(only) or list(experiment.members)
+    outdated = _outdated(experiment, chosen)
     for name in chosen:
-        _known_member(experiment, name)
-    file = experiment.write(experiment.directory / "experiment.yaml")
-    outdated = []
-    for name in chosen:
-        config_hash = experiment.member_hash(name, manifest.data_hash, manifest.splits_hash)
-        if Member.is_complete(experiment.member_directory(name), config_hash):
+        if name not in outdated:
             show(f"train {name}: up to date")
-        else:
-            outdated.append(name)
+    if outdated:
+        _check(experiment, outdated)
+    file = experiment.write(experiment.directory / "experiment.yaml")
 
     def trains(name: str) -> bool:
         show(f"train {name}")
@@ -95,9 +90,37 @@ def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
     return registry.stage(name)(experiment)
 
 
-def _known_member(experiment: Experiment, name: str) -> None:
-    if name not in experiment.members:
-        raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
+def _outdated(experiment: Experiment, names: Iterable[str]) -> list[str]:
+    from spine.manifest import Manifest
+    from spine.member import Member
+
+    manifest = Manifest.read(experiment.data)
+    outdated = []
+    for name in names:
+        if name not in experiment.members:
+            known = ", ".join(experiment.members)
+            raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {known}")
+        config_hash = experiment.member_hash(name, manifest.data_hash, manifest.splits_hash)
+        if not Member.is_complete(experiment.member_directory(name), config_hash):
+            outdated.append(name)
+    return outdated
+
+
+def _check(experiment: Experiment, names: Iterable[str]) -> None:
+    """Tell once, before any training starts, what would end each one: a wrong label or target, a file that lacks."""
+    train, _ = (_truth(experiment, split) for split in ("train", "validation"))
+    for name in names:
+        try:
+            experiment.members[name].check(train)
+        except SpineError as error:
+            raise SpineError(f"members.{name}: {error}") from None
+
+
+def _truth(experiment: Experiment, split: str) -> Any:
+    from spine.manifest import Manifest
+    from spine.truth import read_truth
+
+    return read_truth(experiment, Manifest.read(experiment.data), split)
 
 
 def _train_in_own_process(task: str, file: Path, name: str, jobs: int) -> int:

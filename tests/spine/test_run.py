@@ -1,9 +1,11 @@
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
 from spine import registry, run
+from spine.manifest import Manifest
 from spine.member import Card, Member
 from spine.problems import SpineError
 from tests.experiment_on_disk import write_experiment
@@ -65,6 +67,38 @@ def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
     monkeypatch.setattr(run.subprocess, "run", lambda *a, **k: pytest.fail("a process was started"))
     run.train_members(experiment, shown.append)
     assert Member.open(experiment.member_directory("vgg")).card == card
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"labels": ("healthy", "ill")}, r"target 'degeneration' holds \['degenerated'\]"),
+        ({"labels": ("healthy", "degenerated", "ill")}, r"members.first: the training rows hold no 'ill'"),
+        ({"target": "narrowing"}, "has no target 'narrowing'; its targets: degeneration"),
+        ({"data": Path("nowhere")}, "nowhere is not a dataset"),
+        ({"weights": "missing.h5"}, r"members.second: weights 'missing.h5' is not a file"),
+        ({"class_weights": {"healthy": 1.0}}, r"members.second: class_weights names \['healthy'\]"),
+    ],
+)
+def test_what_would_end_every_training_is_told_before_the_first(tmp_path, monkeypatch, shown, changes, complaint):
+    experiment = write_experiment(tmp_path, members=("first", "second"))
+    for name in experiment.members:
+        (experiment.member_directory(name) / "member.json").unlink()
+    second = {key: changes.pop(key) for key in ("weights", "class_weights") if key in changes}
+    members = {**experiment.members, "second": experiment.members["second"].model_copy(update=second)}
+    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    with pytest.raises(SpineError, match=complaint):
+        run.train_members(experiment.model_copy(update={**changes, "members": members}), shown.append)
+    assert not [line for line in shown if line.startswith("train")]
+
+
+def test_a_run_without_test_patients_ends_before_it_trains(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path)
+    splits = Manifest.read(experiment.data).splits
+    splits[splits["split"] != "test"].to_csv(experiment.data / "splits.csv", index=False)
+    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    with pytest.raises(SpineError, match="has no samples in split 'test'"):
+        run.run_all(experiment, shown.append)
 
 
 def test_an_unknown_member_names_the_known_ones(tmp_path, shown):
