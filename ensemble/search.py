@@ -2,20 +2,23 @@
 
 The result is exact where the method is "grid": the optimum of a float64 brute force over all weight vectors whose
 entries are integers over 1/step. The ensemble's class is the argmax of the float64 sum of weight times probability,
-members in order, the lowest class on a tie; members of weight 0 are left out.
+members in order, the lowest class on a tie; members of weight 0 are left out. Detectors are fused by weighted boxes
+fusion, whose thresholds are searched with the weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ensemble.engine.box_objectives import box_family
 from ensemble.engine.choice import Choice
+from ensemble.engine.family import Family
 from ensemble.engine.greedy import search_greedy
 from ensemble.engine.grid import search_grid
 from ensemble.engine.images import Masks, reduce_images
@@ -26,11 +29,13 @@ from ensemble.engine.stack import Stack
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
 from spine import metrics
-from spine.config import Experiment
+from spine.config import Experiment, SearchSettings
+from spine.detections import Detections
 from spine.files import atomic_file, fingerprint, read_json, write_json
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
+from spine.truth import BoxTruth
 
 if TYPE_CHECKING:
     from ensemble.study import Storage
@@ -38,16 +43,17 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights"]
 
 METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
-DEFAULT_METRIC = {"classification": "accuracy", "segmentation": "dice_foreground"}
+DEFAULT_METRIC = {"classification": "accuracy", "segmentation": "dice_foreground", "detection": "map50"}
 SPLIT = "validation"  # test belongs to evaluate
 
 
 @dataclass(frozen=True)
 class Point:
-    """A weight vector by member, and its score."""
+    """A weight vector by member, its score, and of detection the thresholds of the fusion."""
 
     weights: Mapping[str, float]
     score: float
+    fusion: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,9 @@ class SearchResult:
 
     `evaluated` counts the weight vectors settled exactly (of a grid: all), `scored` those whose metric was computed,
     `ties` how many distinct ones reach the optimum; `why` tells how this one was found among them. `best` holds the
-    best points, this one first; `singles` each member alone, `equal` the equal weights.
+    best points, this one first; `singles` each member alone, `equal` the equal weights. Of detection, `fusion` holds
+    the chosen thresholds, which `equal` has too; vectors are counted once for each pair of thresholds, and `singles`
+    are members' own detections, not fused.
     """
 
     weights: Mapping[str, float]
@@ -71,11 +79,12 @@ class SearchResult:
     best: tuple[Point, ...]
     singles: Mapping[str, float]
     equal: float
+    fusion: Mapping[str, float] = field(default_factory=dict)
 
 
 def search_weights(
-    members: Mapping[str, np.ndarray | Predictions],
-    truth: np.ndarray | Masks,
+    members: Mapping[str, np.ndarray | Predictions | Iterable[Detections]],
+    truth: np.ndarray | Masks | BoxTruth,
     task: str = "classification",
     metric: str = "",
     method: str = "grid",
@@ -85,15 +94,19 @@ def search_weights(
     trials: int = 200,
     storage: Storage = None,
     study_name: str = "search",
+    iou_thresholds: Sequence[float] = SearchSettings().iou_thresholds,
+    score_thresholds: Sequence[float] = SearchSettings().score_thresholds,
     progress: bool = False,
     unfinished: Path | None = None,
 ) -> SearchResult:
-    """Search weights for `members`, a mapping of name to probabilities, on `truth`.
+    """Search weights for `members`, a mapping of name to what each predicts, on `truth`.
 
     Classification: probabilities (N, C) and N class indices. Segmentation: probabilities (N, H, W, C), or stored
     predictions whose images may differ in size, and masks of class indices: (N, H, W), or any iterable of (H, W).
+    Detection: stored predictions or any `Detections` an image, in the order of the truth; the fusion's thresholds are
+    searched too, on a grid over the given ones, by tpe and cmaes anywhere between the least and the greatest.
 
-    `metric` is a name of `spine.metrics.TABLES[task]`, accuracy or dice_foreground unless given; `method` one of
+    `metric` is a name of `spine.metrics.TABLES[task]`, that of DEFAULT_METRIC unless given; `method` one of
     METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
     `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps its
     scores in the file `unfinished` while it runs, and goes on from there after a stop. Raises SpineError on
@@ -103,21 +116,32 @@ def search_weights(
         raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(DEFAULT_METRIC)}")
     if method not in METHODS:
         raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
+    if (task, method) == ("detection", "line"):
+        raise SpineError("boxes change by jumps along a line of weights; take method grid, greedy, tpe or cmaes")
     if not members:
         raise SpineError("no members were given; give a mapping of name to probabilities")
     metric, grid = metric or DEFAULT_METRIC[task], Simplex(len(members), steps_of(step))
-    objective = _objective(task, metric, members, truth, grid.size if method == "grid" else 1)
+    thresholds = (iou_thresholds, score_thresholds)
+    family = _family(task, metric, members, truth, thresholds, grid.size if method == "grid" else 1)
     names = tuple(members)
-    facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed}
-    facts["inputs_hash"] = fingerprint([facts, names, objective.inputs_hash])
-    record = Record(names, objective, facts, storage, study_name)
+    facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed, **family.values}
+    facts["inputs_hash"] = fingerprint([facts, names, family.first.inputs_hash])
+    record = Record(names, family, facts, storage, study_name)
     if method in SAMPLERS:
         choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
-        choice = _choose(method, objective, grid, progress, unfinished)
+        choice = _choose_among(method, family, grid, progress, unfinished)
         if storage is not None:
             record.write(choice)
-    return _result(names, objective, choice, method, step)
+    return _result(names, family, choice, method, step)
+
+
+def _family(
+    task: str, metric: str, members: Mapping[str, Any], truth: Any, thresholds: tuple[Any, Any], vectors: int
+) -> Family:
+    if task == "detection":
+        return box_family(metric, members, truth, *thresholds)
+    return Family.of_one(_objective(task, metric, members, truth, vectors), len(members))
 
 
 def _objective(task: str, metric: str, members: Mapping[str, Any], truth: Any, vectors: int) -> Objective:
@@ -125,6 +149,21 @@ def _objective(task: str, metric: str, members: Mapping[str, Any], truth: Any, v
         return Objective.of(metric, Stack.from_members(members, truth), vectors)
     metrics.metric(metric, task)  # an unknown name is told before gigabytes are read
     return Objective.of_images(metric, reduce_images(members, truth, metric.endswith("_per_image")), vectors)
+
+
+def _choose_among(method: str, family: Family, grid: Simplex, progress: bool, unfinished: Path | None) -> Choice:
+    """Search under each setting of the fusion, and choose among what was found."""
+    settings = family.settings
+    if len(settings) == 1:
+        return Choice.over([_choose(method, family.first, grid, progress, unfinished)], settings)
+    from rich.console import Console
+    from rich.progress import track
+
+    shown = track(settings, "weight search", console=Console(stderr=True), transient=True, disable=not progress)
+    files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(settings))]
+    objectives = map(family.at, shown)
+    found = [_choose(method, one, grid, False, file) for one, file in zip(objectives, files, strict=True)]
+    return Choice.over(found, settings)
 
 
 def _choose(method: str, objective: Objective, grid: Simplex, progress: bool, unfinished: Path | None) -> Choice:
@@ -138,12 +177,14 @@ def _choose(method: str, objective: Objective, grid: Simplex, progress: bool, un
     return Choice.of(weights, objective.gains(weights))
 
 
-def _result(names: tuple[str, ...], objective: Objective, choice: Choice, method: str, step: float) -> SearchResult:
+def _result(names: tuple[str, ...], family: Family, choice: Choice, method: str, step: float) -> SearchResult:
+    objective = family.at(choice.settings[0])
+
     def named(row: np.ndarray) -> dict[str, float]:
         return dict(zip(names, row.tolist(), strict=True))
 
-    pairs = zip(choice.weights, objective.score_of(choice.gains).tolist(), strict=True)
-    best = tuple(Point(named(row), value) for row, value in pairs)
+    points = zip(choice.weights, objective.score_of(choice.gains).tolist(), choice.settings, strict=True)
+    best = tuple(Point(named(row), value, setting) for row, value, setting in points)
     return SearchResult(
         weights=best[0].weights,
         score=objective.reference(choice.weights[0]),
@@ -155,8 +196,9 @@ def _result(names: tuple[str, ...], objective: Objective, choice: Choice, method
         ties=choice.ties,
         why=choice.why,
         best=best,
-        singles={name: objective.reference(row) for name, row in zip(names, np.eye(len(names)), strict=True)},
+        singles={name: family.alone(number) for number, name in enumerate(names)},
         equal=objective.reference(np.full(len(names), 1 / len(names))),
+        fusion=choice.settings[0],
     )
 
 
@@ -181,6 +223,8 @@ def run(experiment: Experiment) -> list[Path]:
         trials=settings.trials,
         storage=settings.storage or f"sqlite:///{study}",
         study_name=f"{experiment.name}-{settings.name}-{inputs_hash[:8]}",
+        iou_thresholds=settings.iou_thresholds,
+        score_thresholds=settings.score_thresholds,
         progress=True,
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
     )
@@ -201,6 +245,7 @@ def _summary(
         "method": result.method,
         "step": result.step,
         "weights": dict(result.weights),
+        **({"fusion": dict(result.fusion)} if result.fusion else {}),
         "score": result.score,
         "singles": dict(result.singles),
         "equal": result.equal,
@@ -216,7 +261,7 @@ def _summary(
 
 
 def _write_points(result: SearchResult, path: Path) -> None:
-    """The best points as CSV, a column a member and the score, best first."""
-    rows = [{**point.weights, result.metric: point.score} for point in result.best]
+    """The best points as CSV, a column a member, of detection one a threshold, and the score, best first."""
+    rows = [{**point.weights, **point.fusion, result.metric: point.score} for point in result.best]
     with atomic_file(path) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)

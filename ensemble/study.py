@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ensemble.engine.choice import Choice
-from ensemble.engine.objectives import Objective
+from ensemble.engine.family import Family, Setting
 from spine.problems import SpineError
 
 if TYPE_CHECKING:
@@ -33,26 +33,31 @@ LARGEST = 50_000  # points that Optuna's GridSampler, which holds the whole cube
 
 @dataclass(frozen=True)
 class Record:
-    """One study: `names` of the members, the `objective`, what the study is of (`facts`), and where it is stored.
+    """One study: `names` of the members, the objectives, what the study is of (`facts`), and where it is stored.
 
     `storage` is an Optuna storage URL or object, None for memory; a study of that name is continued, and SpineError
     says so where it belongs to other predictions or settings.
     """
 
     names: tuple[str, ...]
-    objective: Objective
+    family: Family
     facts: Mapping[str, Any]
     storage: Storage
     study_name: str
 
     def write(self, choice: Choice) -> None:
-        """Add the best points, the single members and equal weights as completed trials; nothing is added twice."""
+        """Add the best points, the single members and equal weights as completed trials; nothing is added twice.
+
+        Members and equal weights are fused as the chosen ones are.
+        """
         with _quiet():
             study = self._open(None)
-            points = np.concatenate([choice.weights, np.eye(len(self.names)), self._equal])
-            gains = np.concatenate([choice.gains, self.objective.gains(points[len(choice.gains) :])])
-            values = self.objective.score_of(gains)
-            trials = [self._completed(*point) for point in zip(points, values, strict=True)]
+            others = np.concatenate([np.eye(len(self.names)), self._equal])
+            objective = self.family.at(choice.settings[0])
+            values = np.concatenate([objective.score_of(choice.gains), objective.scores(others)])
+            points = np.concatenate([choice.weights, others])
+            settings = [*choice.settings, *[choice.settings[0]] * len(others)]
+            trials = [self._completed(*point) for point in zip(points, settings, values, strict=True)]
             study.add_trials(trials[len(study.trials) :])
 
     def search(self, method: str, *, steps: int, trials: int, seed: int, progress: bool = False) -> Choice:
@@ -63,7 +68,7 @@ class Record:
             if method != "optuna-grid":
                 trials = max(trials, len(self.names) + 1)
                 self._enqueue_known(study)
-            left = ((steps + 1) ** len(self.names) if method == "optuna-grid" else trials) - done
+            left = (self._points(steps) if method == "optuna-grid" else trials) - done
             if left > 0:
                 with _bar(left, progress) as advance:
                     study.optimize(lambda trial: self._try(trial, steps, method), left, callbacks=[advance])
@@ -79,12 +84,21 @@ class Record:
             raise TrialPruned("all weights are zero")
         weights = raw / raw.sum()
         trial.set_user_attr("weights", weights.tolist())
-        return float(self.objective.scores(weights[None])[0])
+        ranges = {name: (min(values), max(values)) for name, values in self.family.values.items()}
+        setting = {name: trial.suggest_float(name, *range_) for name, range_ in ranges.items()}
+        return float(self.family.at(setting).scores(weights[None])[0])
 
     def _choice(self, finished: list[FrozenTrial]) -> Choice:
-        complete = [trial for trial in finished if trial.value is not None]
-        weights = np.array([trial.user_attrs["weights"] for trial in complete])
-        return Choice.of(weights, self.objective.score_of(np.array([trial.value for trial in complete])))
+        of_setting: dict[tuple[float, ...], list[FrozenTrial]] = {}
+        for trial in finished:
+            if trial.value is not None:
+                of_setting.setdefault(tuple(trial.params[name] for name in self.family.values), []).append(trial)
+        choices = [self._choice_under_one(trials) for trials in of_setting.values()]
+        return Choice.over(choices, [dict(zip(self.family.values, key, strict=True)) for key in of_setting])
+
+    def _choice_under_one(self, trials: list[FrozenTrial]) -> Choice:
+        weights = np.array([trial.user_attrs["weights"] for trial in trials])
+        return Choice.of(weights, self.family.first.score_of(np.array([trial.value for trial in trials])))
 
     def _open(self, sampler: BaseSampler | None) -> Study:
         import optuna
@@ -93,7 +107,7 @@ class Record:
             storage=self.storage,
             sampler=sampler,
             study_name=self.study_name,
-            direction="maximize" if self.objective.higher_is_better else "minimize",
+            direction="maximize" if self.family.first.higher_is_better else "minimize",
             load_if_exists=True,
         )
         stored = study.user_attrs.get("inputs_hash", self.facts["inputs_hash"])
@@ -114,29 +128,33 @@ class Record:
             return samplers.TPESampler(seed=seed)
         if method == "cmaes":
             return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-        points = (steps + 1) ** len(self.names)
+        points = self._points(steps)
         if points > LARGEST:
             raise SpineError(
                 f"optuna-grid over {len(self.names)} members at step 1/{steps} has {points:,} points, more than "
                 f"{LARGEST:,}; take method grid, which is exact and faster, or a larger step"
             )
         levels = [step / steps for step in range(steps + 1)]
-        return samplers.GridSampler({name: levels for name in self.names}, seed=0)
+        return samplers.GridSampler({**dict.fromkeys(self.names, levels), **self.family.values}, seed=0)
+
+    def _points(self, steps: int) -> int:
+        """How many points Optuna's grid has."""
+        return (steps + 1) ** len(self.names) * len(self.family.settings)
 
     def _enqueue_known(self, study: Study) -> None:
         """Begin with equal weights and each single member, so that no sampler ends below them."""
         if not study.trials:
             for weights in [*self._equal, *np.eye(len(self.names))]:
-                study.enqueue_trial(dict(zip(self.names, weights.tolist(), strict=True)))
+                study.enqueue_trial({**dict(zip(self.names, weights.tolist(), strict=True)), **self.family.settings[0]})
 
-    def _completed(self, weights: np.ndarray, value: float) -> FrozenTrial:
+    def _completed(self, weights: np.ndarray, setting: Setting, value: float) -> FrozenTrial:
         from optuna.distributions import FloatDistribution
         from optuna.trial import create_trial
 
         return create_trial(
             value=float(value),
-            params=dict(zip(self.names, weights.tolist(), strict=True)),
-            distributions={name: FloatDistribution(0.0, 1.0) for name in self.names},
+            params={**dict(zip(self.names, weights.tolist(), strict=True)), **setting},
+            distributions={name: FloatDistribution(0.0, 1.0) for name in (*self.names, *setting)},
             user_attrs={"weights": weights.tolist()},
         )
 

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
@@ -48,10 +48,14 @@ class SearchSettings(Strict):
     """How the weights are chosen, on validation predictions only."""
 
     name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
-    metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50
+    metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50, of detection map50
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = Field(default=0.1, gt=0, le=1)
     trials: int = Field(default=200, ge=1)  # of tpe and cmaes
+    # Of detection, the thresholds of weighted boxes fusion that are tried: the IoU above which boxes become one, and
+    # the score below which boxes are left out.
+    iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
+    score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
     storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
 
     @field_validator("step")
@@ -134,6 +138,8 @@ class Experiment(Strict):
         from spine.metrics import TABLES
 
         known = TABLES.get(self.task, {})
+        if (self.task, self.search.method) == ("detection", "line"):
+            raise ValueError("search.method is 'line'; for detection it is grid, equal, best, greedy, tpe or cmaes")
         if self.search.metric and known and self.search.metric not in known:
             raise ValueError(
                 f"search.metric is {self.search.metric!r}; for {self.task} it is one of {', '.join(known)}"

@@ -6,8 +6,8 @@ grid: more weight on the members named first). Scores closer than 1e-12 are one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Choice:
     """The best weight vectors (K, M), the chosen one first, and their gains (K,) (scores where higher is better).
 
     `evaluated` vectors were settled exactly, `scored` had their metric computed, `ties` reach the optimum; `why` tells
-    in one sentence how the chosen one was found among those.
+    in one sentence how the chosen one was found among those. `settings` of the fusion, one a vector, where it has any.
     """
 
     weights: np.ndarray
@@ -30,6 +30,7 @@ class Choice:
     scored: int
     ties: int
     why: str
+    settings: tuple[Mapping[str, float], ...] = ()
 
     @classmethod
     def among(cls, weights_of: Callable[[np.ndarray], np.ndarray], gains: np.ndarray, keep: int = 100) -> Choice:
@@ -37,13 +38,29 @@ class Choice:
         tied = _tied(gains)
         members, spread = _preferences(weights_of(tied))
         order = np.lexsort((spread, members))
-        numbers = tied[order][:keep]
-        if len(numbers) < keep:
-            others = np.delete(np.arange(len(gains)), tied)
-            runners_up = others[np.argsort(-gains[others], kind="stable")]
-            numbers = np.concatenate([numbers, runners_up[: keep - len(numbers)]])
+        numbers = _best(gains, tied[order], keep)
         why = _why(members[order], spread[order], len(gains))
         return cls(weights_of(numbers), gains[numbers], len(gains), len(gains), len(tied), why)
+
+    @classmethod
+    def over(cls, choices: Sequence[Choice], settings: Sequence[Mapping[str, float]], keep: int = 100) -> Choice:
+        """The best of several searches, each under a setting of its own; between equals the earlier setting is taken.
+
+        `ties` and `evaluated` then count pairs of a vector and a setting.
+        """
+        weights, gains = (np.concatenate([getattr(one, name) for one in choices]) for name in ("weights", "gains"))
+        of_row = [setting for one, setting in zip(choices, settings, strict=True) for _ in one.gains]
+        if len(choices) == 1:
+            return replace(choices[0], settings=tuple(of_row))
+        tied = _tied(gains)
+        members, spread = _preferences(weights[tied])
+        numbers = _best(gains, tied[np.lexsort((spread, members))], keep)
+        evaluated, scored = (sum(getattr(one, name) for one in choices) for name in ("evaluated", "scored"))
+        ties = sum(one.ties for one in choices if one.gains[0] >= gains.max() - SAME)
+        rows = tuple(of_row[number] for number in numbers)
+        return cls(
+            weights[numbers], gains[numbers], evaluated, scored, ties, _why_over(ties, evaluated, members.min()), rows
+        )
 
     @classmethod
     def of(cls, weights: np.ndarray, gains: np.ndarray) -> Choice:
@@ -65,6 +82,15 @@ def _tied(gains: np.ndarray) -> np.ndarray:
     return np.flatnonzero(gains >= gains.max() - SAME)
 
 
+def _best(gains: np.ndarray, tied: np.ndarray, keep: int) -> np.ndarray:
+    """The numbers of the best, the tied ones first, in the order they are given in."""
+    if len(tied) >= keep:
+        return tied[:keep]
+    others = np.setdiff1d(np.arange(len(gains)), tied)
+    runners_up = others[np.argsort(-gains[others], kind="stable")]
+    return np.concatenate([tied, runners_up[: keep - len(tied)]])
+
+
 def _preferences(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # The squared distance to equal weights is the sum of squares less a constant.
     return np.count_nonzero(weights, axis=1), np.square(weights).sum(axis=1).round(9)
@@ -84,3 +110,14 @@ def _why(members: np.ndarray, spread: np.ndarray, evaluated: int) -> str:
     if near.sum() == 1:
         return f"{text}; of these it is the nearest to equal weights."
     return f"{text}; of the {near.sum()} nearest to equal weights it is the first."
+
+
+def _why_over(ties: int, evaluated: int, members: int) -> str:
+    """The sentence for vectors under several settings."""
+    pairs = f"{evaluated} pairs of weights and fusion thresholds"
+    if ties == 1:
+        return f"The only one of {pairs} with this score."
+    return (
+        f"{ties} of {pairs} have this score; this one is the first with the fewest members ({members}) and weights as "
+        "near to equal as such have."
+    )

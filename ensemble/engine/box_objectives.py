@@ -1,0 +1,123 @@
+"""Detection metrics of fused boxes for many weight vectors and thresholds: those of `spine.metrics`, found faster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.engine.box_rows import BoxRows
+from ensemble.engine.cores import cores
+from ensemble.engine.family import Family, Setting
+from ensemble.engine.match_boxes import Matcher
+from ensemble.engine.objectives import Objective, Scores
+from ensemble.fuse_boxes import BoxFusion, fuse_boxes
+from spine import metrics
+from spine.detections import Detections
+from spine.files import fingerprint
+from spine.metrics.matches import AREAS, IOUS, match_images
+from spine.problems import SpineError
+from spine.truth import BoxTruth
+
+__all__ = ["Boxes", "box_family"]
+
+
+def box_family(
+    metric: str,
+    members: Mapping[str, Iterable[Detections]],
+    truth: BoxTruth,
+    iou_thresholds: Sequence[float],
+    score_thresholds: Sequence[float],
+) -> Family:
+    """The objectives of members' detections, read once; SpineError where they are not of the truth's images."""
+    metrics.metric(metric, "detection")  # an unknown name is told first
+    boxes = Boxes.of(metric, members, truth)
+    if all(np.isnan(boxes.alone(number)) for number in range(len(members))):
+        raise SpineError(
+            f"{metric} is not defined on this truth and these detections; choose map50, or search on a split that "
+            "holds boxes of that size"
+        )
+    values = {"iou_threshold": tuple(iou_thresholds), "score_threshold": tuple(score_thresholds)}
+    family = Family(boxes.at, boxes.alone, values)
+    for setting in family.settings:
+        BoxFusion(**setting)  # refuses thresholds that do not hold before any is searched
+    return family
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """What members detect, as given and as one table of rows, beside the truth and the metric."""
+
+    metric: str
+    members: tuple[tuple[Detections, ...], ...]
+    rows: BoxRows
+    truth: BoxTruth
+    matcher: Matcher
+
+    @classmethod
+    def of(cls, metric: str, members: Mapping[str, Iterable[Detections]], truth: BoxTruth) -> Boxes:
+        """Read each member's detections once; SpineError names the member that does not belong to the truth."""
+        listed = {name: tuple(detections) for name, detections in members.items()}
+        rows = BoxRows.from_members(listed, len(truth))
+        for name, found in listed.items():
+            highest = max((int(one.classes.max(initial=0)) for one in found), default=0)
+            if highest > len(truth.labels):
+                raise SpineError(
+                    f"member {name!r} detects class {highest}; the labels are {list(truth.labels)}, 1-based"
+                )
+        return cls(metric, tuple(listed.values()), rows, truth, Matcher.of_truth(truth, *_asked(metric)))
+
+    def at(self, setting: Setting) -> Objective:
+        """The objective of one fusion."""
+        fusion = BoxFusion(**setting)
+        rated = metrics.metric(self.metric, "detection")
+        return Objective(
+            self.metric,
+            rated.higher_is_better,
+            self._scores(fusion),
+            lambda row: self._reference(row, fusion),
+            self.hash,
+        )
+
+    def alone(self, member: int) -> float:
+        """The score of one member's own detections."""
+        return self._score_of(self.members[member])
+
+    def _scores(self, fusion: BoxFusion) -> Scores:
+        rows = self.rows.comparable(fusion)
+        function = metrics.metric(self.metric, "detection").function
+
+        def score(weights: np.ndarray) -> float:
+            found = float(function(self.matcher.match(rows.fused(weights, fusion.iou_threshold))))
+            return (
+                0.0 if np.isnan(found) else found
+            )  # where nothing is called there is no precision: the worst there is
+
+        def scores(weights: np.ndarray) -> np.ndarray:
+            with ThreadPoolExecutor(cores()) as pool:
+                return np.fromiter(pool.map(score, weights), np.float64, len(weights))
+
+        return scores
+
+    def _reference(self, weights: np.ndarray, fusion: BoxFusion) -> float:
+        images = zip(*self.members, strict=True)
+        return self._score_of([fuse_boxes(image, weights.tolist(), fusion) for image in images])
+
+    def _score_of(self, detections: Sequence[Detections]) -> float:
+        ious, areas = _asked(self.metric)
+        matches = match_images(self.truth, detections, ious=ious, areas=areas)
+        return float(metrics.metric(self.metric, "detection").function(matches))
+
+    @property
+    def hash(self) -> str:
+        """Fingerprint of what the members said and of the truth."""
+        return fingerprint([self.rows.hash, self.truth.hash])
+
+
+def _asked(metric: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """The IoU thresholds and area ranges that a metric looks at: matching costs as much as there are."""
+    ious = IOUS if metric.startswith(("map50_95", "ar")) else (0.5, 0.75)
+    area = metric.rsplit("_", 1)[-1]
+    return ious, (area,) if area in AREAS else ("all",)
