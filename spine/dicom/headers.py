@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
@@ -15,31 +16,27 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from spine.problems import SpineError
 from spine.whole import MAX_PIXELS
 
-__all__ = ["frame_count", "is_directory", "is_image", "macro", "missing_bytes", "quiet", "read_dataset"]
+__all__ = ["frame_count", "is_directory", "is_image", "macro", "quiet", "read_dataset", "read_header"]
 
 _AGAIN = "copy it again from where it came from"
 
 
-def read_dataset(path: Path, pixels: bool = True) -> Dataset:
-    """Read a DICOM file, with or without its pixel data; files without the preamble of PS3.10 too.
+def read_dataset(path: Path) -> Dataset:
+    """Read a DICOM file with its pixel data; files without the preamble of PS3.10 too.
 
     Raises SpineError where the file is missing, empty, truncated before its pixels, or no DICOM at all.
     """
-    if not Path(path).is_file():
-        raise SpineError(f"{path} is not a file; check the path")
-    if not Path(path).stat().st_size:
-        raise SpineError(f"{path} is empty (0 bytes); {_AGAIN}")
-    try:
-        with quiet():
-            dataset = _read(path, pixels)
-            list(dataset.file_meta)  # pydicom parses late: what is broken should break here
-    except SpineError:
-        raise
-    except Exception as error:  # a broken file breaks its parser in a dozen ways
-        raise SpineError(
-            f"{path} is a damaged or truncated DICOM file ({str(error).replace(';', ',')}); {_AGAIN}"
-        ) from error
-    return dataset
+    return _checked(path, pixels=True)[0]
+
+
+def read_header(path: Path) -> tuple[Dataset, int]:
+    """Read a DICOM file up to its pixels, and how many bytes of them a truncated file lacks: 0 of a whole one.
+
+    Only uncompressed pixels tell their length in advance; a cut compressed file is found when it is decoded.
+    Raises SpineError as `read_dataset` does.
+    """
+    dataset, end = _checked(path, pixels=False)
+    return dataset, _missing_bytes(dataset, end, Path(path).stat().st_size)
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -53,24 +50,6 @@ def frame_count(dataset: Dataset) -> int:
 def is_image(dataset: Dataset) -> bool:
     """Whether the object is a picture: it has rows and columns, and is no segmentation or dose."""
     return "Rows" in dataset and "Columns" in dataset and dataset.get("Modality") not in ("SEG", "RTDOSE")
-
-
-def missing_bytes(path: Path, dataset: Dataset) -> int:
-    """How many bytes of its pixels a truncated file lacks, 0 of a whole one, told without reading them.
-
-    Only uncompressed pixels tell their length in advance; a cut compressed file is found when it is decoded.
-    """
-    syntax = dataset.file_meta.TransferSyntaxUID
-    absurd = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) > MAX_PIXELS  # decoding says so better
-    if syntax.is_encapsulated or syntax.is_deflated or absurd:
-        return 0
-    with Path(path).open("rb") as stream, quiet():
-        dcmread(stream, stop_before_pixels=True, force=True)
-        start = stream.tell() + (8 if syntax.is_implicit_VR else 12)  # the element's tag, VR and length, PS3.5 7.1
-    try:
-        return max(0, start + get_expected_length(dataset) - Path(path).stat().st_size)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return 0  # the header does not tell; decoding will
 
 
 def is_directory(dataset: Dataset) -> bool:
@@ -100,16 +79,49 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _read(path: Path, pixels: bool) -> Dataset:
+def _checked(path: Path, pixels: bool) -> tuple[Dataset, int]:
+    """The dataset and where in the file its reading ended."""
+    if not Path(path).is_file():
+        raise SpineError(f"{path} is not a file; check the path")
+    if not Path(path).stat().st_size:
+        raise SpineError(f"{path} is empty (0 bytes); {_AGAIN}")
     try:
-        dataset = dcmread(path, stop_before_pixels=not pixels)
+        with quiet(), Path(path).open("rb") as stream:
+            dataset = _read(stream, path, pixels)
+            list(dataset.file_meta)  # pydicom parses late: what is broken should break here
+            return dataset, stream.tell()
+    except SpineError:
+        raise
+    except Exception as error:  # a broken file breaks its parser in a dozen ways
+        raise SpineError(
+            f"{path} is a damaged or truncated DICOM file ({str(error).replace(';', ',')}); {_AGAIN}"
+        ) from error
+
+
+def _read(stream: BinaryIO, path: Path, pixels: bool) -> Dataset:
+    try:
+        dataset = dcmread(stream, stop_before_pixels=not pixels)
     except InvalidDicomError:
-        dataset = dcmread(path, stop_before_pixels=not pixels, force=True)
+        stream.seek(0)
+        dataset = dcmread(stream, stop_before_pixels=not pixels, force=True)
         if "SOPClassUID" not in dataset and "Rows" not in dataset:
             raise SpineError(f"{path} is no DICOM file, whatever its name says; leave it out, or {_AGAIN}") from None
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta.TransferSyntaxUID = _native_syntax(dataset)
     return dataset
+
+
+def _missing_bytes(dataset: Dataset, end: int, size: int) -> int:
+    """How many of a file's pixel bytes lie behind its `size`, where its header ends at the byte `end`."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        absurd = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) > MAX_PIXELS
+        if syntax.is_encapsulated or syntax.is_deflated or absurd:  # of what is absurd decoding says so better
+            return 0
+        start = end + (8 if syntax.is_implicit_VR else 12)  # the element's tag, VR and length, PS3.5 7.1
+        return max(0, start + get_expected_length(dataset) - size)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 0  # the header does not tell; decoding will
 
 
 def _native_syntax(dataset: Dataset) -> UID:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from spine.dicom.headers import frame_count, is_directory, is_image, macro, missing_bytes, quiet, read_dataset
+from spine.dicom.headers import frame_count, is_directory, is_image, macro, quiet, read_header
 from spine.dicom.sequence import sequence_of
 from spine.problems import Problem, SpineError
 
@@ -102,7 +102,7 @@ class _NoImageError(Exception):
 
 
 def _images(path: Path) -> list[tuple[tuple[str, float], tuple[Series, Slice]]]:
-    dataset = read_dataset(path, pixels=False)
+    dataset, missing = read_header(path)
     if is_directory(dataset):
         return []
     if "Rows" not in dataset and _kind(dataset).endswith("Image Storage"):
@@ -111,7 +111,7 @@ def _images(path: Path) -> list[tuple[tuple[str, float], tuple[Series, Slice]]]:
         raise _NoImageError(f"it is a DICOM object without an image ({_kind(dataset)})")
     if (count := frame_count(dataset)) > _MOST_FRAMES:
         raise SpineError(f"{path} states {count:,} frames, and {_MOST_FRAMES:,} can be read; repair its header")
-    if missing := missing_bytes(path, dataset):
+    if missing:
         raise SpineError(f"{path} is truncated: it lacks the last {missing:,} bytes of its pixels; copy it again")
     try:
         return [_image(dataset, path, frame) for frame in range(count)]
