@@ -64,6 +64,15 @@ def test_a_wrong_setting_is_named_with_what_holds(file, override, words):
     assert len(str(error.value)) < 700, "a message is no dump of the file"
 
 
+def test_one_label_is_enough_for_boxes(file):
+    boxes = ["task=detection", "labels=[disc]", "shared={}", "members={only: {}}"]
+    assert load_experiment(file, [*boxes, "search.metric=map50"]).labels == ("disc",)
+    with pytest.raises(SpineError, match=r"labels is \(\); name the one or more different classes that boxes have"):
+        load_experiment(file, [*boxes, "labels=[]"])
+    with pytest.raises(SpineError, match=r"search.metric is 'accuracy'; for detection it is one of map50, map75"):
+        load_experiment(file, [*boxes, "search.metric=accuracy"])
+
+
 def test_resolved_copy_loads_to_an_equal_experiment(file, tmp_path):
     experiment = load_experiment(file, ["search.step=0.2"])
     again = load_experiment(experiment.write(tmp_path / "resolved.yaml"))
