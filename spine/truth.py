@@ -154,7 +154,8 @@ class BoxTruth:
     """Samples of one split with their boxes, in the manifest's order; each image is scored once.
 
     `boxes` holds an (n, 4) float32 array an image, x0 y0 x1 y1 in its 0-based half-open pixels, `classes` an (n,) int64
-    array, 1-based: class c is `labels[c - 1]`. An image without boxes is background, and stays in.
+    array, 1-based: class c is `labels[c - 1]`. A box is cut off at the image's edges: what lies beyond them nobody can
+    find. An image without boxes is background, and stays in.
     """
 
     labels: tuple[str, ...]
@@ -167,7 +168,10 @@ class BoxTruth:
 
     @classmethod
     def of_detection(cls, manifest: Manifest, split: str, labels: tuple[str, ...]) -> BoxTruth:
-        """The samples of `split` with the boxes of `labels`; SpineError on a label without a box, or no box at all."""
+        """The samples of `split` with the boxes of `labels`.
+
+        SpineError on a label that no box of the dataset has, no box in the split, or a box outside its image.
+        """
         known = sorted(manifest.boxes["label"].unique())
         if unknown := [label for label in labels if label not in known]:
             raise SpineError(
@@ -181,13 +185,14 @@ class BoxTruth:
             raise SpineError(f"no sample of split {split!r} in {manifest.root} has a box of {', '.join(labels)}")
         found = [of_sample.get(sample, wanted[:0]) for sample in samples]
         rows = manifest.images.set_index("sample").loc[list(samples)]
+        sizes = _sizes(rows)
         return cls(
             labels=tuple(labels),
             samples=samples,
             patients=tuple(rows["patient"]),
             paths=tuple(map(manifest.image_path, samples)),
-            sizes=_sizes(rows),
-            boxes=tuple(boxes[["x0", "y0", "x1", "y1"]].to_numpy(np.float32) for boxes in found),
+            sizes=sizes,
+            boxes=tuple(_visible(*of_one) for of_one in zip(samples, found, sizes, strict=True)),
             classes=tuple(np.array([labels.index(x) + 1 for x in boxes["label"]], np.int64) for boxes in found),
         )
 
@@ -208,6 +213,20 @@ class BoxTruth:
 
 
 AnyTruth: TypeAlias = Truth | MaskTruth | BoxTruth
+
+
+def _visible(sample: str, boxes: pd.DataFrame, size: tuple[int, int]) -> np.ndarray:
+    """Corners (n, 4) of the part of each box that lies within the image; SpineError where there is none."""
+    height, width = size
+    corners = boxes[["x0", "y0", "x1", "y1"]].to_numpy(np.float32)
+    visible = np.clip(corners, 0, np.array([width, height, width, height], np.float32))
+    for box, part in zip(corners, visible, strict=True):
+        if not (part[:2] < part[2:]).all():
+            raise SpineError(
+                f"{sample} has a box {box.tolist()} (x0 y0 x1 y1) outside its {height} x {width} pixels, or without an "
+                "area; mend or remove it in the annotations and build the dataset again"
+            )
+    return visible
 
 
 def _sizes(rows: pd.DataFrame) -> tuple[tuple[int, int], ...]:

@@ -113,6 +113,15 @@ def test_the_hash_follows_the_boxes(manifest):
     assert truth.hash == again.hash != BoxTruth.of_detection(manifest, "validation", ("disc",)).hash
 
 
+def test_boxes_are_cut_off_at_the_edges_and_those_beyond_refused(manifest):
+    manifest.boxes.loc[0, ["x0", "y0", "x1", "y1"]] = [-5, 30, 70, 50]
+    truth = BoxTruth.of_detection(manifest, "validation", ("disc",))
+    assert truth.boxes[0].tolist() == [[0, 30, 60, 40]]
+    manifest.boxes.loc[0, "y0"] = 40
+    with pytest.raises(SpineError, match=r"a has a box \[-5.0, 40.0, 70.0, 50.0\] .* outside its 40 x 60 pixels"):
+        BoxTruth.of_detection(manifest, "validation", ("disc",))
+
+
 def test_a_label_without_boxes_and_a_split_without_boxes_are_refused(manifest):
     with pytest.raises(SpineError, match="is labelled rib, sacrum; its boxes are labelled: disc, vertebra"):
         BoxTruth.of_detection(manifest, "validation", ("rib", "disc", "sacrum"))
