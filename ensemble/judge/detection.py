@@ -23,7 +23,7 @@ from ensemble.predictions import SplitPredictions
 from spine.detections import Detections
 from spine.metrics import detection as metrics
 from spine.metrics.matches import Matches, match_images
-from spine.metrics.rates import mean_of_defined
+from spine.metrics.rates import mean_of_defined, ratio
 from spine.progress import track
 from spine.statistics import wilcoxon
 from spine.truth import BoxTruth
@@ -198,7 +198,7 @@ class Detectors(Contenders[Detected]):
 
     def details(self, row: Detected) -> dict[str, Any]:
         """The confidence of this row, and the boxes that are right, wrong and missed with it."""
-        right, called, true = (int(count) for count in self._boxes_of_images(row).sum(axis=0))
+        right, called, true = (int(count) for count in self.boxes_of_images(row).sum(axis=0))
         return {"confidence": row.confidence, "right": right, "wrong": called - right, "missed": true - right}
 
     def tables(self) -> list[pd.DataFrame]:
@@ -206,15 +206,19 @@ class Detectors(Contenders[Detected]):
         return [pd.concat([self._table(row) for row in self.rows], ignore_index=True)]
 
     def _table(self, row: Detected) -> pd.DataFrame:
-        right, called, true = self._boxes_of_images(row).T
+        right, called, true = self.boxes_of_images(row).T
         table = pd.DataFrame({"sample": self.truth.samples, "patient": self.patients, "name": row.name})
         table[["right", "wrong", "missed"]] = np.stack([right, called - right, true - right], axis=1)
-        with np.errstate(invalid="ignore"):
-            table["f1"] = 2 * right / (called + true)  # NaN where neither truth nor row has a box
+        table["f1"] = self.f1_of_images(row)
         table["seconds"] = row.seconds
         return table
 
-    def _boxes_of_images(self, row: Detected) -> np.ndarray:
+    def f1_of_images(self, row: Detected) -> np.ndarray:
+        """F1 (N,) of each image alone, over all classes; NaN where neither truth nor row has a box."""
+        right, called, true = self.boxes_of_images(row).T
+        return ratio(2 * right, called + true)
+
+    def boxes_of_images(self, row: Detected) -> np.ndarray:
         """(N, 3) of each image: right detections, all detections, true boxes, of all classes."""
         return metrics.count_boxes(row.matches, row.confidence).sum(axis=1).astype(int)
 

@@ -8,6 +8,7 @@ from typing import Any
 from ensemble.contenders import read_weights
 from ensemble.evaluate import read_metrics
 from ensemble.report.classification import ClassificationEvidence
+from ensemble.report.detection import DetectionEvidence
 from ensemble.report.page import Page, render, templates
 from ensemble.report.plots import Figures, shared_drawings
 from ensemble.report.segmentation import SegmentationEvidence
@@ -19,7 +20,11 @@ from spine.member import Member
 __all__ = ["EVIDENCE", "run"]
 
 # Task -> what its report shows: `of(page)`, `drawings(styles)`, `pictures()`, `context()` and the name of its TEMPLATE.
-EVIDENCE: dict[str, Any] = {"classification": ClassificationEvidence, "segmentation": SegmentationEvidence}
+EVIDENCE: dict[str, Any] = {
+    "classification": ClassificationEvidence,
+    "segmentation": SegmentationEvidence,
+    "detection": DetectionEvidence,
+}
 
 
 def run(experiment: Experiment) -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 from spine.pictures import read_picture
 from spine.problems import SpineError
 
-__all__ = ["CLASS_COLOURS", "class_colour", "data_url", "grey_picture", "heat", "outlined", "overlay"]
+__all__ = ["CLASS_COLOURS", "class_colour", "data_url", "grey_picture", "heat", "outlined", "overlay", "rgb"]
 
 # Bright on grey anatomy, and told apart by the colour-blind: the first foreground class has the first colour.
 CLASS_COLOURS = ("#35b6e6", "#f5a524", "#e8639c", "#8ecf4d", "#f4e04d", "#a78bfa", "#ef6f52", "#2fd4b2")
@@ -42,7 +42,7 @@ def overlay(grey: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
     canvas = np.repeat(grey[..., None], 3, axis=2)
     for label in range(1, classes):
         inside = _resized(mask == label, grey.shape)
-        colour = _rgb(class_colour(label))
+        colour = rgb(class_colour(label))
         canvas[inside] = np.rint((1 - FILL) * canvas[inside] + FILL * colour)
         _outline(canvas, inside, colour)
     return canvas
@@ -84,5 +84,6 @@ def _outline(image: np.ndarray, inside: np.ndarray, colour: np.ndarray) -> None:
     cv2.drawContours(image, edges, -1, [int(part) for part in colour], 1)
 
 
-def _rgb(colour: str) -> np.ndarray:
+def rgb(colour: str) -> np.ndarray:
+    """The parts (3,) in 0 .. 255 of a CSS colour `#rrggbb`."""
     return np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)])

@@ -73,6 +73,8 @@ class SegmentationEvidence:
     def pictures(self) -> dict[str, Drawing]:
         """The figures that are PNG alone: overlays, and the worst cases under the outlines of the truth."""
         worst_cases = [(case.errors, f"Dice {case.dice['ensemble']:.3f}") for case in self.cases]
+        if not self.shown:  # nothing but background anywhere
+            return {}
         return {"overlays": partial(draw_grid, self.shown), "worst_cases": partial(draw_cases, worst_cases)}
 
     @cached_property

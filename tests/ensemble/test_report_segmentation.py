@@ -127,7 +127,7 @@ def test_a_class_keeps_its_colour_and_the_anatomy_shines_through():
     mask[5:15, 2:18] = 2
     drawn = pixels.overlay(grey, mask, 4)
     assert (drawn[0, 0] == 200).all()
-    inside, colour = drawn[20, 10].astype(float), pixels._rgb(pixels.class_colour(2))
+    inside, colour = drawn[20, 10].astype(float), pixels.rgb(pixels.class_colour(2))
     assert inside == pytest.approx((1 - pixels.FILL) * 200 + pixels.FILL * colour, abs=1)
     assert (drawn[20, 10] > drawn[20, 30]).all()
     assert len(set(pixels.CLASS_COLOURS)) == len(pixels.CLASS_COLOURS)

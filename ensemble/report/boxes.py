@@ -1,0 +1,114 @@
+"""Test images with the boxes of every row drawn into them, and which images are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ensemble.judge.detection import Detected, Detectors
+from ensemble.report.picture_grid import Line
+from ensemble.report.pixels import class_colour, grey_picture, rgb
+
+__all__ = ["choose", "draw_boxes", "see_boxes", "see_errors", "worst"]
+
+LONGEST = 300  # pixels of a picture's longer side in the page
+TYPICAL, WORST = 2, 3  # lines of the grid
+TRUTH = np.array([255, 255, 255])
+
+
+def worst(contenders: Detectors, count: int) -> list[int]:
+    """The numbers of the images with the ensemble's lowest F1, lowest first; those without an error are left out."""
+    f1 = contenders.f1_of_images(contenders.ensemble)
+    order = np.argsort(f1, kind="stable")  # NaN last
+    return [int(number) for number in order[:count] if f1[number] < 1]
+
+
+def choose(contenders: Detectors) -> list[tuple[str, int]]:
+    """`typical` images, nearest the ensemble's median F1, and its `worst`; one a patient where there are enough."""
+    f1 = contenders.f1_of_images(contenders.ensemble)
+    bad = _one_a_patient(worst(contenders, len(f1)), contenders.patients)[:WORST]
+    if np.isnan(f1).all():
+        return []
+    nearest = np.argsort(np.abs(f1 - np.nanmedian(f1)), kind="stable")
+    near = [int(number) for number in nearest if np.isfinite(f1[number]) and number not in bad]
+    typical = _one_a_patient(near, contenders.patients)[:TYPICAL]
+    return [("typical", number) for number in typical] + [("worst", number) for number in bad]
+
+
+def _one_a_patient(numbers: Sequence[int], patients: np.ndarray) -> list[int]:
+    seen: dict[str, int] = {}
+    for number in numbers:
+        seen.setdefault(patients[number], number)
+    return list(seen.values())
+
+
+def see_boxes(contenders: Detectors, number: int, why: str) -> Line:
+    """One image as input, truth and as every row sees it, with the boxes that have the row's confidence."""
+    truth, grey = contenders.truth, _grey(contenders, number)
+    of_truth = draw_boxes(grey, _scaled(truth.boxes[number], truth.sizes[number], grey), truth.classes[number])
+    rows = {row.name: _draw_row(grey, row, number) for row in contenders.rows}
+    captions = {row.name: _caption(contenders, row, number) for row in contenders.rows}
+    captions["truth"] = f"{len(truth.boxes[number])} boxes"
+    return Line(why, truth.samples[number], {"input": grey, "truth": of_truth, **rows}, captions)
+
+
+def see_errors(contenders: Detectors, number: int) -> np.ndarray:
+    """RGB of one image with the ensemble's boxes in colour over the true ones in white."""
+    truth, grey = contenders.truth, _grey(contenders, number)
+    canvas = draw_boxes(grey, _scaled(truth.boxes[number], truth.sizes[number], grey))
+    return _draw_row(canvas, contenders.ensemble, number)
+
+
+def draw_boxes(
+    picture: np.ndarray, boxes: np.ndarray, classes: np.ndarray | None = None, scores: np.ndarray | None = None
+) -> np.ndarray:
+    """RGB of a grey or RGB picture with boxes (n, 4) x0 y0 x1 y1 in its pixels, their scores in percent above.
+
+    In the colours of their `classes` (n,), 1-based, or in white.
+    """
+    canvas = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture.copy()
+    for place, corners in enumerate(np.rint(boxes).astype(int)):
+        colour = TRUTH if classes is None else rgb(class_colour(int(classes[place])))
+        x0, y0, x1, y1 = (int(corner) for corner in corners)
+        cv2.rectangle(canvas, (x0, y0), (x1 - 1, y1 - 1), colour.tolist(), 2, cv2.LINE_AA)
+        if scores is not None:
+            _write(canvas, f"{100 * scores[place]:.0f}", (x0, y0), colour)
+    return canvas
+
+
+def _write(canvas: np.ndarray, text: str, corner: tuple[int, int], colour: np.ndarray) -> None:
+    """Dark text on a tag of the box's colour, above the corner or, at the edge of the picture, inside it."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+    (width, height), _ = cv2.getTextSize(text, font, size, 1)
+    left, bottom = corner[0], corner[1] if corner[1] > height + 4 else height + 4
+    cv2.rectangle(canvas, (left - 1, bottom - height - 4), (left + width + 2, bottom), colour.tolist(), cv2.FILLED)
+    cv2.putText(canvas, text, (left + 1, bottom - 2), font, size, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _draw_row(picture: np.ndarray, row: Detected, number: int) -> np.ndarray:
+    said = row.detections[number].above(row.confidence)
+    return draw_boxes(picture, said.in_pixels(*picture.shape[:2]), said.classes, said.scores)
+
+
+def _caption(contenders: Detectors, row: Detected, number: int) -> str:
+    right, called, true = contenders.boxes_of_images(row)[number]
+    return f"{right} of {true}, {called - right} wrong"
+
+
+def _grey(contenders: Detectors, number: int) -> np.ndarray:
+    """The picture; black where it cannot be read."""
+    truth = contenders.truth
+    grey = grey_picture(truth.paths[number], LONGEST)
+    if grey is not None:
+        return grey
+    scale = LONGEST / max(truth.sizes[number])
+    height, width = truth.sizes[number]
+    return np.zeros((max(1, round(height * scale)), max(1, round(width * scale))), np.uint8)
+
+
+def _scaled(boxes: np.ndarray, size: tuple[int, int], picture: np.ndarray) -> np.ndarray:
+    """Boxes in pixels of an image of that (height, width), in those of its resized picture."""
+    scale = np.array(picture.shape[1::-1]) / np.array(size[::-1])
+    return boxes * np.tile(scale, 2)
