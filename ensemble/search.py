@@ -24,12 +24,12 @@ from ensemble.engine.grid import search_grid
 from ensemble.engine.images import Masks, reduce_images
 from ensemble.engine.line import search_line
 from ensemble.engine.objectives import Objective
-from ensemble.engine.simplex import Simplex, steps_of
+from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
 from spine import metrics
-from spine.config import Experiment, SearchSettings
+from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
 from spine.files import atomic_file, fingerprint, read_json, write_json
 from spine.predictions import Predictions
@@ -120,7 +120,7 @@ def search_weights(
         raise SpineError("boxes change by jumps along a line of weights; take method grid, greedy, tpe or cmaes")
     if not members:
         raise SpineError("no members were given; give a mapping of name to probabilities")
-    metric, grid = metric or DEFAULT_METRIC[task], Simplex(len(members), steps_of(step))
+    metric, grid = metric or DEFAULT_METRIC[task], Simplex(len(members), _steps(step))
     thresholds = (iou_thresholds, score_thresholds)
     family = _family(task, metric, members, truth, thresholds, grid.size if method == "grid" else 1)
     names = tuple(members)
@@ -142,6 +142,13 @@ def _family(
     if task == "detection":
         return box_family(metric, members, truth, *thresholds)
     return Family.of_one(_objective(task, metric, members, truth, vectors), len(members))
+
+
+def _steps(step: float) -> int:
+    try:
+        return steps_of(step)
+    except ValueError as error:
+        raise SpineError(str(error)) from None
 
 
 def _objective(task: str, metric: str, members: Mapping[str, Any], truth: Any, vectors: int) -> Objective:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ensemble.engine.choice import Choice
 from ensemble.engine.family import Family, Setting
+from spine.config import without_password
 from spine.problems import SpineError
 
 if TYPE_CHECKING:
@@ -101,15 +102,7 @@ class Record:
         return Choice.of(weights, self.family.first.score_of(np.array([trial.value for trial in trials])))
 
     def _open(self, sampler: BaseSampler | None) -> Study:
-        import optuna
-
-        study = optuna.create_study(
-            storage=self.storage,
-            sampler=sampler,
-            study_name=self.study_name,
-            direction="maximize" if self.family.first.higher_is_better else "minimize",
-            load_if_exists=True,
-        )
+        study = self._create(sampler)
         stored = study.user_attrs.get("inputs_hash", self.facts["inputs_hash"])
         if stored != self.facts["inputs_hash"]:
             raise SpineError(
@@ -119,6 +112,28 @@ class Record:
         for key, value in {**self.facts, "members": list(self.names)}.items():
             study.set_user_attr(key, value)
         return study
+
+    def _create(self, sampler: BaseSampler | None) -> Study:
+        import optuna
+
+        try:
+            return optuna.create_study(
+                storage=self.storage,
+                sampler=sampler,
+                study_name=self.study_name,
+                direction="maximize" if self.family.first.higher_is_better else "minimize",
+                load_if_exists=True,
+            )
+        except Exception as error:  # each database, and each driver that lacks, has errors of its own
+            if not isinstance(self.storage, str):
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise SpineError(
+                without_password(
+                    f"the search storage {self.storage} cannot be opened: {reason}. Give search.storage the URL of a "
+                    "database that is there, its driver installed, or leave it out for study.db"
+                )
+            ) from None
 
     def _sampler(self, method: str, steps: int, seed: int) -> BaseSampler:
         # A seed that moves with the trials done: a resumed sampler must not draw the same points again.

@@ -27,7 +27,9 @@ __all__ = [
     "load_experiment",
     "load_experiments",
     "read_yaml",
+    "steps_of",
     "validate",
+    "without_password",
 ]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -50,7 +52,7 @@ class SearchSettings(Strict):
     name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
     metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50, of detection map50
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
-    step: float = Field(default=0.1, gt=0, le=1)
+    step: float = 0.1
     trials: int = Field(default=200, ge=1)  # of tpe and cmaes
     # Of detection, the thresholds of weighted boxes fusion that are tried: the IoU above which boxes become one, and
     # the score below which boxes are left out.
@@ -61,14 +63,13 @@ class SearchSettings(Strict):
     @field_validator("step")
     @classmethod
     def _divides_one(cls, step: float) -> float:
-        if abs(round(1 / step) * step - 1) > 1e-9:
-            raise ValueError("does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
+        steps_of(step)
         return step
 
     @field_serializer("storage")
     def _hide_password(self, url: str) -> str:
         """What is written, into the resolved copy and the report, holds no password."""
-        return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+        return without_password(url)
 
 
 class EvaluateSettings(Strict):
@@ -185,6 +186,19 @@ class Study(Strict):
     experiments: tuple[Path, ...] = Field(min_length=1)
 
 
+def steps_of(step: float) -> int:
+    """n = 1/step, of the steps that weights are whole multiples of; ValueError where the step does not divide 1."""
+    steps = round(1 / step) if 0 < step <= 1 else 0
+    if not steps or abs(steps * step - 1) > 1e-9:
+        raise ValueError(f"step {step!r} does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
+    return steps
+
+
+def without_password(text: str) -> str:
+    """A text with the passwords of the URLs in it starred out."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
+
+
 def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
     """The experiment of an experiment file, or all of a study's; overrides apply to each."""
     raw = read_yaml(path)
@@ -197,6 +211,11 @@ def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[E
 def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it."""
     raw = read_yaml(path)
+    if "sources" in raw and "members" not in raw:
+        raise SpineError(
+            f"{path} is a data config, as its `sources` tell; build it with `spine data build {path}`, and give the "
+            "file of an experiment here"
+        )
     for override in overrides:
         _override(raw, override)
     return validate(Experiment, raw, str(path))

@@ -13,17 +13,7 @@ from math import comb
 
 import numpy as np
 
-from spine.problems import SpineError
-
-__all__ = ["Simplex", "steps_of"]
-
-
-def steps_of(step: float) -> int:
-    """n = 1/step; SpineError where the step does not divide 1."""
-    steps = round(1 / step) if 0 < step <= 1 else 0
-    if not steps or abs(steps * step - 1) > 1e-9:
-        raise SpineError(f"step {step!r} does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
-    return steps
+__all__ = ["Simplex"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from spine.config import NAME, Strict, read_yaml, validate
 from spine.crop import CropSettings
 from spine.phantom import PhantomSettings
+from spine.problems import SpineError
 from spine.reading import Kind
 from spine.splits import SplitSettings
 
@@ -130,4 +131,10 @@ class DataConfig(Strict):
 
 def load_data_config(path: Path | str) -> DataConfig:
     """Read and validate a data config; SpineError tells each wrong key."""
-    return validate(DataConfig, read_yaml(path), str(path))
+    raw = read_yaml(path)
+    if found := {"members", "experiments"} & set(raw):
+        raise SpineError(
+            f"{path} is an experiment or a study, as its `{min(found)}` tell; run it with `spine run {path}`, and give "
+            "the data config here that it names under `build`"
+        )
+    return validate(DataConfig, raw, str(path))

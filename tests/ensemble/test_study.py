@@ -159,3 +159,18 @@ def test_where_the_optimum_lies_on_both_grids_both_find_it():
     optunas = search_weights(members, truth, method="optuna-grid", step=0.5)
     assert exact.score == optunas.score == accuracy(truth, (members["a"] + members["b"]) / 2) == 1
     assert exact.weights == optunas.weights == {"a": 0.5, "b": 0.5, "c": 0}
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:////nowhere/at/all/study.db", "unable to open database file"),
+        ("nosuch://me:secret@host/x", "nosuch://me:\\*\\*\\*@host/x cannot be opened: "),
+        ("no url", "no url cannot be opened: "),
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_told_without_its_password(problem, url, reason):
+    with pytest.raises(SpineError, match=reason) as error:
+        search_weights(*problem, step=0.5, storage=url)
+    assert "search.storage" in str(error.value)
+    assert "secret" not in str(error.value)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spine.config import load_experiment, load_experiments, read_yaml
+from spine.config import load_experiment, load_experiments, read_yaml, steps_of, without_password
+from spine.intake import load_data_config
 from spine.problems import SpineError
 
 SMALL = """
@@ -143,3 +144,42 @@ def test_a_storage_s_password_is_not_written(file, tmp_path):
     written = experiment.write(tmp_path / "resolved.yaml").read_text()
     assert "secret" not in written
     assert "postgresql://me:***@127.0.0.1/studies" in written
+
+
+@pytest.mark.parametrize(("step", "steps"), [(1, 1), (0.5, 2), (0.1, 10), (0.05, 20), (1 / 3, 3), (0.01, 100)])
+def test_steps_of(step, steps):
+    assert steps_of(step) == steps
+
+
+@pytest.mark.parametrize("step", [0.3, 0.15, 0, -0.1, 2, float("nan")])
+def test_a_step_that_does_not_divide_one_is_refused(step):
+    with pytest.raises(ValueError, match="does not divide 1"):
+        steps_of(step)
+
+
+def test_a_data_config_given_as_an_experiment_is_told_apart(tmp_path):
+    path = tmp_path / "data.yaml"
+    path.write_text("name: a\noutput: out\nsources: []\n")
+    with pytest.raises(SpineError, match=r"data.yaml is a data config.*spine data build \S+data.yaml"):
+        load_experiments(path)
+
+
+def test_an_experiment_given_as_a_data_config_is_told_apart(file):
+    with pytest.raises(SpineError, match=r"is an experiment or a study, as its `members` tell; run it with `spine run"):
+        load_data_config(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("sqlite:///a/b.db", "sqlite:///a/b.db"),
+        ("mysql://me:secret@host/x cannot be opened", "mysql://me:***@host/x cannot be opened"),
+        ("redis://:secret@host", "redis://:***@host"),
+        (
+            "postgresql+psycopg://me@host/x, told at 12:30 to a@b",
+            "postgresql+psycopg://me@host/x, told at 12:30 to a@b",
+        ),
+    ],
+)
+def test_passwords_are_not_written(text, written):
+    assert without_password(text) == written

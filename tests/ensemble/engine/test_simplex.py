@@ -6,8 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from ensemble.engine.simplex import Simplex, steps_of
-from spine.problems import SpineError
+from ensemble.engine.simplex import Simplex
 
 
 @pytest.mark.parametrize(("members", "steps"), [(1, 1), (1, 5), (2, 1), (2, 4), (3, 3), (4, 5), (5, 2)])
@@ -31,14 +30,3 @@ def test_weights_are_integers_divided_by_the_steps():
     weights = Simplex(2, 10).weights(np.arange(11))
     assert weights[:, 1].tolist() == [k / 10 for k in range(11)]
     assert weights[7, 0] == 3 / 10 != 3 * 0.1
-
-
-@pytest.mark.parametrize(("step", "steps"), [(1, 1), (0.5, 2), (0.1, 10), (0.05, 20), (1 / 3, 3), (0.01, 100)])
-def test_steps_of(step, steps):
-    assert steps_of(step) == steps
-
-
-@pytest.mark.parametrize("step", [0.3, 0.15, 0, -0.1, 2, float("nan")])
-def test_a_step_that_does_not_divide_one_is_refused(step):
-    with pytest.raises(SpineError, match="does not divide 1"):
-        steps_of(step)
