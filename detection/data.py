@@ -16,6 +16,7 @@ from spine.inputs import augment_with_boxes, in_order, ordered_batches, training
 from spine.manifest import Manifest
 from spine.prepared import Prepared
 from spine.preprocess import boxes_to_frame, frame
+from spine.problems import SpineError
 from spine.training.data import FitData
 from spine.truth import BoxTruth
 
@@ -55,7 +56,7 @@ class Data(FitData):
         pictures = self._pictures(truth)
         if not training:
             return in_order(ordered_batches(len(truth), batch), pictures.batch)
-        boxes, classes = padded_boxes(truth, self.settings.height, self.settings.width)
+        boxes, classes = padded_boxes(truth, self.settings)
 
         def example(chosen: Tensor, seed: Tensor) -> tuple[Tensor, dict[str, Any]]:
             images, moved = augment_with_boxes(
@@ -92,15 +93,19 @@ def _prepared(truth: BoxTruth, settings: Settings) -> Prepared:
     return Prepared.of(truth.paths, settings.height, settings.width, settings.normalisation)
 
 
-def padded_boxes(truth: BoxTruth, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def padded_boxes(truth: BoxTruth, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (S, M, 4) float32 and classes (S, M) int64 of all samples as their pictures are letterboxed.
 
-    x0 y0 x1 y1 in 0-based half-open pixels of (height, width); zeros where an image has fewer boxes than the most.
+    x0 y0 x1 y1 in 0-based half-open pixels of the network's size; zeros where an image has fewer than
+    `parser.max_num_instances` boxes. SpineError where it has more.
     """
-    most = max(1, *map(len, truth.boxes))
+    most = settings.parser.max_num_instances
+    for sample, own in zip(truth.samples, truth.boxes, strict=True):
+        if len(own) > most:
+            raise SpineError(f"{sample} has {len(own)} boxes; raise parser.max_num_instances, which is {most}")
     boxes = np.zeros((len(truth), most, 4), np.float32)
     classes = np.zeros((len(truth), most), np.int64)
-    place = lru_cache(lambda size: frame(*size, height, width))
+    place = lru_cache(lambda size: frame(*size, settings.height, settings.width))
     for row, (own, labels, size) in enumerate(zip(truth.boxes, truth.classes, truth.sizes, strict=True)):
         boxes[row, : len(own)] = boxes_to_frame(own, place(size))
         classes[row, : len(own)] = labels

@@ -109,7 +109,7 @@ class DetectorFitting:
                     bar.begin(len(history))
                     history = self._run_epoch(phase, history, data.steps, trainer, network, validation)
                     self._record(state, history)
-                    bar.end(len(history) - 1, _measures(history))
+                    bar.end(len(history) - 1, _measures(history, "seconds", "learning_rate"))
 
     def _begin(self, phase: Phase, history: History, data: Data, bar: EpochBar) -> tuple[Any, EpochTrainer, State]:
         """Network, trainer and what a checkpoint holds of them, as they were after the history's last epoch."""
@@ -209,8 +209,10 @@ def _refuse_divergence(losses: dict[str, float], name: str, epoch: int) -> None:
         )
 
 
-def _measures(history: History) -> dict[str, float]:
-    return {name: float(value) for name, value in history.rows[-1].items() if name not in ("phase", "epoch")}
+def _measures(history: History, *without: str) -> dict[str, float]:
+    """What was measured in the last epoch."""
+    row = history.rows[-1]
+    return {name: float(value) for name, value in row.items() if name not in ("phase", "epoch", *without)}
 
 
 def _log(history: History, directory: Path) -> None:
