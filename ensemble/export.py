@@ -5,58 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-
 from ensemble.contenders import read_weights
-from ensemble.fuse import weighted_mean, without_zeros
-from ensemble.predict import load_model, predict_pictures
+from ensemble.fuse import without_zeros
+from ensemble.fuse_boxes import BoxFusion
+from ensemble.fused_model import FusedModel, fuse_for
+from ensemble.parity import measure_parity
+from ensemble.predict import load_model
 from ensemble.serving_kit import write_serving_kit
 from spine.config import Experiment
 from spine.files import fingerprint
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
-from spine.problems import SpineError
-from spine.serving import for_any_number, package_versions, publish_model
+from spine.serving import package_versions, publish_model
 from spine.truth import read_truth
 
-__all__ = ["PARITY", "FusedModel", "measure_parity", "run"]
+__all__ = ["run"]
 
-PARITY = 1e-5  # the largest difference allowed between the fused graph and the NumPy ensemble, both from float32
 PARITY_PICTURES = 8
-# Task -> what the ensemble gives besides its members' outputs, as `member.json` tells it.
-OUTPUTS = {"segmentation": {"mask": {"dtype": "int32", "shape": [None, None, None]}}}
-
-
-class FusedModel(tf.Module):
-    """The weighted mean of members' SavedModels, each with its own preprocessing inside.
-
-    `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` give
-    `probabilities` (N, C), of segmentation (N, H, W, C) and their argmax `mask` (N, H, W) int32.
-    """
-
-    def __init__(self, models: list[Any], weights: list[float], task: str = "classification") -> None:
-        super().__init__()
-        self.models = models
-        self.weights = weights
-        self.task = task
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Probabilities of PNG or JPEG files."""
-        return for_any_number(lambda files: self._fuse("serving_default", image_bytes=files))(image_bytes)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
-    def image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Probabilities of decoded images."""
-        return for_any_number(lambda images: self._fuse("image", image=images))(image)
-
-    def _fuse(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = [model.signatures[signature](**inputs)["probabilities"] for model in self.models]
-        answer = {"probabilities": weighted_mean(outputs, self.weights)}
-        if self.task == "segmentation":
-            answer["mask"] = tf.argmax(answer["probabilities"], axis=-1, output_type=tf.int32)
-        return answer
+# Task -> what the ensemble gives besides its members' outputs, or with another shape, as `member.json` tells it.
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "segmentation": {"mask": {"dtype": "int32", "shape": [None, None, None]}},
+    "detection": {  # as many rows as all members together
+        "detection_boxes": {"dtype": "float32", "shape": [None, None, 4]},
+        "detection_scores": {"dtype": "float32", "shape": [None, None]},
+        "detection_classes": {"dtype": "float32", "shape": [None, None]},
+    },
+}
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -65,7 +39,8 @@ def run(experiment: Experiment) -> list[Path]:
     found = read_weights(experiment)
     weights = without_zeros(found["weights"])
     members = [Member.open(experiment.member_directory(name)) for name in weights]
-    config_hash = fingerprint([weights, [member.card.model_hash for member in members], found["patients"]])
+    models = [member.card.model_hash for member in members]
+    config_hash = fingerprint([weights, models, found["patients"], *_fusion(found).values()])
     if not Member.is_complete(directory, config_hash):
         _publish(experiment, members, weights, found, config_hash)
     write_serving_kit(directory, experiment.export.name or experiment.name)
@@ -81,34 +56,17 @@ def _publish(
 ) -> None:
     directory = experiment.ensemble_directory
     models = [load_model(member) for member in members]
-    fused = FusedModel(models, list(weights.values()), experiment.task)
+    shares = list(weights.values())
+    fused = FusedModel(models, shares, fuse_for(experiment.task, found))
+    fusion = BoxFusion.of_weights(found) if experiment.task == "detection" else None
     pictures = _some_pictures(experiment)
     parity: list[float] = []
     version = publish_model(
         fused,
         directory,
-        check=lambda saved: parity.append(measure_parity(saved, models, list(weights.values()), pictures)),
+        check=lambda saved: parity.append(measure_parity(saved, models, shares, pictures, fusion)),
     )
     Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity[0]))
-
-
-def measure_parity(saved: Path, models: list[Any], weights: list[float], pictures: list[Path]) -> float:
-    """Largest absolute difference between the saved fusion and the NumPy ensemble on float32 re-predictions.
-
-    Raises SpineError above `PARITY`.
-    """
-    answers = [predict_pictures(model, pictures) for model in (tf.saved_model.load(str(saved)), *models)]
-    differences = [
-        np.abs(fused - weighted_mean([output.astype(np.float64) for output in outputs], weights)).max()
-        for fused, *outputs in zip(*answers, strict=True)
-    ]
-    difference = float(max(differences))
-    if difference > PARITY:
-        raise SpineError(
-            f"the fused model differs from the members' weighted mean by {difference:.2e}, more than "
-            f"{PARITY:.0e}; it was not published. Report this with the members' configs"
-        )
-    return difference
 
 
 def _some_pictures(experiment: Experiment) -> list[Path]:
@@ -136,22 +94,16 @@ def _card(
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
         patients=_patients(members, found["patients"]),
-        details={"weights": weights, "parity": parity},
+        details={"weights": weights, **_fusion(found), "parity": parity},
     )
+
+
+def _fusion(found: dict[str, Any]) -> dict[str, Any]:
+    """The thresholds of the fusion, where it has any."""
+    return {"fusion": found["fusion"]} if "fusion" in found else {}
 
 
 def _patients(members: list[Member], searched: dict[str, Any]) -> Patients:
-    """All that any member has seen; hashes under different salts cannot be united."""
-    salts = {member.card.patients.salt for member in members} | {searched["salt"]}
-    if len(salts) > 1:
-        raise SpineError(
-            f"members and weights carry patient hashes of different salts ({', '.join(sorted(salts))}), so overlaps "
-            "with an evaluation could not be found; train and search them with the same .spine-salt"
-        )
-
-    def union(what: str) -> tuple[str, ...]:
-        return tuple(sorted({patient for member in members for patient in getattr(member.card.patients, what)}))
-
-    return Patients(
-        salt=salts.pop(), trained=union("trained"), stopped=union("stopped"), searched=tuple(searched["searched"])
-    )
+    """All that any member, or the search, has seen."""
+    search = Patients(salt=searched["salt"], searched=tuple(searched["searched"]))
+    return Patients.union([*(member.card.patients for member in members), search])

@@ -178,9 +178,9 @@ def write_box_weights(
     content = {
         "weights": dict(weights),
         "fusion": dict(fusion or {"iou_threshold": 0.5, "score_threshold": 0.0}),
-        "metric": "map50",
-        "method": "grid",
-        "step": 0.1,
+        "metric": experiment.search.metric or "map50",
+        "method": experiment.search.method,
+        "step": experiment.search.step,
         "score": 0.9,
         "split": "validation",
         "predictions": {name: BoxPredictions.open(path).hash for name, path in stored.items()},
@@ -206,9 +206,11 @@ def publish_detectors(experiment: Experiment, sharpness: Mapping[str, float]) ->
 def _detector(sharpness: float, shift: float) -> Any:
     """A tf.Module with a detector's signatures: 36 fixed boxes, bright ones of class 1 and dark ones of class 2.
 
-    A box scores min(1, sharpness * |mean grey - background|), and is found where that is above 0.3.
+    A box scores min(1, sharpness * |mean grey - 0.5|), grey stretched to [0, 1], and is found where that is above 0.3.
     """
     import tensorflow as tf
+
+    from spine.preprocess import decode, normalise, to_grey
 
     starts = np.stack(np.meshgrid(np.linspace(0, 0.7, 6), np.linspace(0, 0.7, 6), indexing="ij"), -1).reshape(-1, 2)
     places = np.concatenate([starts, starts + 0.3], axis=1) + np.array([shift, 0, 0, shift])
@@ -221,17 +223,15 @@ def _detector(sharpness: float, shift: float) -> Any:
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         def serving_default(self, image_bytes):
-            return self._each(
-                image_bytes, lambda one: tf.cast(tf.io.decode_png(one, 1, tf.uint16), tf.float32) / 65535.0
-            )
+            return self._each(image_bytes, decode)
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
         def image(self, image):
-            return self._each(image, lambda one: one[..., :1])
+            return self._each(image, to_grey)
 
-        def _each(self, inputs, decode):
+        def _each(self, inputs, read):
             answers = tf.map_fn(
-                lambda one: self._detect(decode(one)),
+                lambda one: self._detect(normalise(read(one), "minmax")),
                 inputs,
                 fn_output_signature=tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes),
             )
@@ -240,7 +240,7 @@ def _detector(sharpness: float, shift: float) -> Any:
         def _detect(self, grey):
             boxes = tf.clip_by_value(tf.constant(places, tf.float32), 0, 1)
             seen = tf.image.crop_and_resize(grey[None], boxes, tf.zeros(len(places), tf.int32), [6, 6])
-            lead = tf.reduce_mean(seen, axis=[1, 2, 3]) - GREYS[0] / 65535
+            lead = tf.reduce_mean(seen, axis=[1, 2, 3]) - 0.5
             scores = tf.minimum(self.sharpness * tf.abs(lead), 1.0)
             scores = tf.where(scores > 0.3, scores, 0)
             order = tf.argsort(scores, direction="DESCENDING", stable=True)

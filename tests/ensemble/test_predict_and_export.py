@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble import evaluate, export, predict
+from ensemble import evaluate, export, fused_model, predict
+from ensemble.fused_model import FusedModel
+from ensemble.parity import PARITY, measure_parity
 from ensemble.predictions import read_split
 from spine.config import Experiment, ExportSettings
 from spine.member import Card, Member, Patients
@@ -124,7 +126,7 @@ def test_the_ensemble_is_a_member_that_knows_whom_it_has_seen(searched):
     assert card.kind == "ensemble"
     assert card.model_hash == Member.hash_model(Member.open(searched.ensemble_directory).model)
     assert card.details["weights"] == {"vgg": 0.7, "dense": 0.3}
-    assert card.details["parity"] < export.PARITY
+    assert card.details["parity"] < PARITY
     assert card.patients.trained == one.patients.trained
     assert set(card.patients.searched) == set(one.patients.stopped)  # both are the validation patients
 
@@ -138,14 +140,14 @@ def test_export_is_skipped_when_unchanged_and_takes_the_next_version_when_not(se
 
 
 def test_a_fusion_that_differs_is_not_published(experiment, monkeypatch):
-    monkeypatch.setattr(export, "weighted_mean", lambda outputs, weights: outputs[0] * 0.5)
-    model = export.FusedModel([predict.load_model(Member.open(experiment.member_directory("vgg")))], [1.0])
+    monkeypatch.setattr(fused_model, "weighted_mean", lambda outputs, weights: outputs[0] * 0.5)
+    model = FusedModel([predict.load_model(Member.open(experiment.member_directory("vgg")))], [1.0])
     saved = publish_model(model, experiment.directory / "wrong")
     monkeypatch.undo()
     monkeypatch.setenv("SPINE_SALT", "salt of the tests")
     pictures = export._some_pictures(experiment)
     with pytest.raises(SpineError, match="not published"):
-        export.measure_parity(saved, model.models, [1.0], pictures)
+        measure_parity(saved, model.models, [1.0], pictures)
 
 
 def test_hashes_of_different_salts_are_not_united(searched):

@@ -1,0 +1,63 @@
+"""The members' SavedModels and their fusion as one module, with a member's own signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from ensemble.fuse import weighted_mean
+from ensemble.fuse_boxes import BoxFusion
+from ensemble.fuse_boxes_graph import fuse_boxes_in_graph
+from spine.serving import for_any_number
+
+__all__ = ["Fuse", "FusedModel", "fuse_for"]
+
+Outputs = Mapping[str, Any]  # of a signature, tensors by name
+Fuse = Callable[[Sequence[Outputs], Sequence[float]], dict[str, Any]]  # members' outputs and their weights
+
+
+def fuse_for(task: str, found: Mapping[str, Any]) -> Fuse:
+    """The task's fusion in the graph; `found` is what weights.json says."""
+    if task == "detection":
+        return partial(fuse_boxes_in_graph, fusion=BoxFusion.of_weights(found))
+    return _mean_and_mask if task == "segmentation" else _mean
+
+
+def _mean(outputs: Sequence[Outputs], weights: Sequence[float]) -> dict[str, Any]:
+    return {"probabilities": weighted_mean([output["probabilities"] for output in outputs], weights)}
+
+
+def _mean_and_mask(outputs: Sequence[Outputs], weights: Sequence[float]) -> dict[str, Any]:
+    answer = _mean(outputs, weights)
+    return {**answer, "mask": tf.argmax(answer["probabilities"], axis=-1, output_type=tf.int32)}
+
+
+class FusedModel(tf.Module):
+    """Members' SavedModels, each with its own preprocessing inside, and what they say, fused.
+
+    `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` give
+    `probabilities` (N, C), of segmentation (N, H, W, C) and their argmax `mask` (N, H, W) int32; of detection the
+    outputs of `fuse_boxes_in_graph`.
+    """
+
+    def __init__(self, models: Sequence[Any], weights: Sequence[float], fuse: Fuse = _mean) -> None:
+        super().__init__()
+        self.models = list(models)
+        self.weights = list(weights)
+        self.fuse = fuse
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What is fused of PNG or JPEG files."""
+        return for_any_number(lambda files: self._answer("serving_default", image_bytes=files))(image_bytes)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
+    def image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What is fused of decoded images."""
+        return for_any_number(lambda images: self._answer("image", image=images))(image)
+
+    def _answer(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.fuse([model.signatures[signature](**inputs) for model in self.models], self.weights)
