@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from spine.augment import Augmentation
+from spine.base_weights import SUFFIXES, checked_file
 from spine.config import Strict
 from spine.training import schedule
 from spine.training.schedule import Count, Fraction, Positive
 
-__all__ = ["BACKBONES", "IMAGENET", "PARTS", "Anchor", "Parser", "Phase", "Settings"]
+if TYPE_CHECKING:
+    from spine.truth import BoxTruth
+
+__all__ = ["BACKBONES", "IMAGENET", "PARTS", "WEIGHTS", "Anchor", "Parser", "Phase", "Settings"]
 
 Level = Annotated[int, Field(ge=2, le=7)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -29,6 +33,7 @@ BACKBONES: Mapping[str, range] = {
     **dict.fromkeys(("inception_v2", "inception_v3", "inception_resnet_v2"), range(2, 6)),
     "inception_resnet_v2_atrous": range(2, 4),
 }
+WEIGHTS = (*SUFFIXES, ".gz")  # of a backbone's file; Model Garden publishes its ResNet-50 as .tar.gz
 # Those whose ImageNet weights are published in a form that can be downloaded.
 IMAGENET = tuple(name for name in BACKBONES if name not in ("resnet18", "inception_v2"))
 
@@ -248,6 +253,30 @@ class Settings(Strict):
                 f"received min_level {self.min_level} and max_level {self.max_level}: set them alike, or use fpn"
             )
         return self
+
+    @model_validator(mode="after")
+    def _regions_suffice(self) -> Settings:
+        wanted, most = self.roi_sampler.num_sampled_rois, self._most_regions
+        if wanted > most:
+            raise ValueError(
+                f"roi_sampler.num_sampled_rois is {wanted}, but an image of {self.height}x{self.width} has at most "
+                f"{most} regions in training; lower it, or raise roi_generator.num_proposals or the number of anchors"
+            )
+        return self
+
+    @property
+    def _most_regions(self) -> int:
+        """What the sampler has to choose from: proposals, and the true boxes among them where they are mixed in."""
+        height, width = self.padded_size
+        places = sum((height >> level) * (width >> level) for level in range(self.min_level, self.max_level + 1))
+        anchors = places * self.anchor.num_scales * len(self.anchor.aspect_ratios)
+        true = self.parser.max_num_instances if self.roi_sampler.mix_gt_boxes else 0
+        return min(self.roi_generator.num_proposals, anchors) + true
+
+    def check(self, train: BoxTruth) -> None:
+        """SpineError where the backbone's weights are no file."""
+        if self.backbone_weights not in ("imagenet", "none"):
+            checked_file(self.backbone_weights, self.backbone, "backbone_weights", WEIGHTS)
 
     @property
     def network(self) -> str:

@@ -10,7 +10,7 @@ import tf_keras
 
 from detection.config import Settings
 from spine.preprocess import boxes_to_original, decode, frame, prepare
-from spine.serving import publish_model
+from spine.serving import for_any_number, publish_model
 
 __all__ = ["ServedDetector", "export", "in_images", "signature_of"]
 
@@ -23,7 +23,7 @@ class ServedDetector(tf.Module):
     Both give `detection_boxes` (N, M, 4) y1 x1 y2 x2 in [0, 1] of each image, `detection_scores` (N, M) descending,
     `detection_classes` (N, M) from 1 on, and `num_detections` (N), all float32; rows past it are zero.
     `serving_default(image_bytes: string [N])` takes PNG or JPEG files, each of its own size;
-    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images.
+    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images. No image at all has an answer of no rows.
     """
 
     def __init__(self, network: tf_keras.Model, settings: Settings) -> None:
@@ -45,11 +45,13 @@ class ServedDetector(tf.Module):
 
         specs = (tf.TensorSpec([*size, 1], tf.float32), tf.TensorSpec([2], tf.int32))
         self.serving_default = tf.function(
-            lambda image_bytes: answer(*tf.map_fn(prepared_file, image_bytes, fn_output_signature=specs)),
+            for_any_number(
+                lambda image_bytes: answer(*tf.map_fn(prepared_file, image_bytes, fn_output_signature=specs))
+            ),
             input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
         )
         self.image = tf.function(
-            lambda image: answer(*prepared(image)),
+            for_any_number(lambda image: answer(*prepared(image))),
             input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
         )
 

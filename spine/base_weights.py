@@ -41,14 +41,14 @@ def download(network: str, setting: str = "weights") -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def checked_file(file: str, network: str, setting: str = "weights") -> Path:
+def checked_file(file: str, network: str, setting: str = "weights", suffixes: tuple[str, ...] = SUFFIXES) -> Path:
     """The path of a base's weights; SpineError where it is missing or no weights file by its name."""
     path = Path(file)
     if not path.is_file():
         raise SpineError(
             f"{setting} {file!r} is not a file; give imagenet, none, or the path of the weights of {network}"
         )
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in suffixes:
         raise SpineError(
             f"{setting} {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras"
         )

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from detection.backbones.trunks import Trunk
+from detection.config import WEIGHTS
 from spine.base_weights import checked_file, download, fitting
 from spine.problems import SpineError
 
@@ -23,7 +24,7 @@ CHECKPOINTS = {"resnet50": "https://storage.googleapis.com/tf_model_garden/visio
 def started(name: str, trunk: Trunk, weights: str) -> tf_keras.Model:
     """The trunk's network with its weights: "imagenet", "none" or a file's.
 
-    A file may also be Model Garden's own archive of a checkpoint (.tar.gz), where the network is its own.
+    The file of a network of Model Garden's own may also be the archive of a checkpoint (.tar.gz).
     SpineError where they cannot be downloaded, read, or do not fit.
     """
     if weights == "imagenet" and name in CHECKPOINTS:
@@ -34,9 +35,9 @@ def started(name: str, trunk: Trunk, weights: str) -> tf_keras.Model:
         with download(name, SETTING):
             return trunk.build(weights="imagenet" if weights == "imagenet" else None)
     base = trunk.build(weights=None)
-    if weights.endswith(".tar.gz") and name in CHECKPOINTS:
+    path = checked_file(weights, name, SETTING, WEIGHTS)
+    if path.suffix == ".gz":
         return load_checkpoint(base, weights, name)
-    path = checked_file(weights, name, SETTING)
     with fitting(weights, name, base.count_params(), SETTING):
         base.load_weights(path)
     return base
