@@ -85,6 +85,24 @@ def report(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     _stage("report", experiment, overrides)
 
 
+@app.command("two-stage")
+def two_stage(
+    regions: Annotated[Path, typer.Option(help="The detector of the region: a member or an ensemble.")],
+    discs: Annotated[Path, typer.Option(help="The detector of what is looked for within it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new member's directory.")],
+    label: Annotated[str, typer.Option("--label", "-l", help="The region's, where its detector has several.")] = "",
+    grow: Annotated[float, typer.Option(min=0, help="Share of width and height that the region grows by.")] = 0.1,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Below it, the region is the whole image.")] = 0.25,
+) -> None:
+    """Make two detectors one: a region is found, and within it the discs."""
+    from spine import registry
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    member = registry.two_stage(regions, discs, output, label=label, grow=grow, confidence=confidence)
+    _show_paths([member.path])
+
+
 @data.command("build")
 def data_build(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The data config's YAML file.")],

@@ -113,7 +113,8 @@ def _best(found: Detections, wanted: int, settings: CropSettings) -> Detections:
 
 
 def _table(sample: str, found: Detections, size: tuple[int, int], label: str) -> pd.DataFrame:
-    corners = dict(zip(("x0", "y0", "x1", "y1"), found.in_pixels(*size).T, strict=True))
+    in_pixels = found.in_pixels(*size).round(3)  # float32 reaches no further, and whole pixels stay whole
+    corners = dict(zip(("x0", "y0", "x1", "y1"), in_pixels.T, strict=True))
     levels = found.levels()
     told = {"sample": sample, "box": "", "label": label, **corners, "level": levels.astype(str)}
     return pd.DataFrame({**told, "score": found.scores, "number": levels})[[*BOXES, "score", "number"]]

@@ -9,6 +9,7 @@ Whatever writes this directory can join an ensemble, in any framework; an ensemb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,21 @@ class Patients(_Frozen):
     stopped: tuple[str, ...] = ()
     searched: tuple[str, ...] = ()
 
+    @classmethod
+    def union(cls, several: Sequence[Patients]) -> Patients:
+        """All that any of several have seen; SpineError where hashes are of different salts."""
+        salts = {patients.salt for patients in several}
+        if len(salts) > 1:
+            raise SpineError(
+                f"members and weights carry patient hashes of different salts ({', '.join(sorted(salts))}), so "
+                "overlaps with an evaluation could not be found; train and search them with the same .spine-salt"
+            )
+        trained, stopped, searched = (
+            tuple(sorted({hashed for patients in several for hashed in getattr(patients, use)}))
+            for use in ("trained", "stopped", "searched")
+        )
+        return cls(salt=salts.pop(), trained=trained, stopped=stopped, searched=searched)
+
 
 class Card(_Frozen):
     """What `member.json` says. `config_hash` names the settings and data it came from, `model_hash` its SavedModel."""
@@ -41,7 +57,7 @@ class Card(_Frozen):
     name: str
     task: str
     labels: tuple[str, ...]
-    kind: str = "network"  # network, ensemble or foreign
+    kind: str = "network"  # network, ensemble, two-stage or foreign
     input: dict[str, Any] = Field(default_factory=dict)
     outputs: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
@@ -77,11 +93,16 @@ class Member:
 
     @classmethod
     def is_complete(cls, path: Path, config_hash: str) -> bool:
-        """Whether `path` holds a member of that config and data, its SavedModel unharmed; a foreign one always is."""
+        """Whether `path` holds a member of that config and data, its SavedModel unharmed.
+
+        What no experiment trains is complete as it is: a foreign member always, a two-stage one with its SavedModel.
+        """
         if not (path / "member.json").exists():
             return False
         member = cls.open(path)
-        return member.card.kind == "foreign" or (member.card.config_hash == config_hash and member._has_its_model())
+        if member.card.kind == "foreign":
+            return True
+        return (member.card.kind == "two-stage" or member.card.config_hash == config_hash) and member._has_its_model()
 
     def _has_its_model(self) -> bool:
         return any(self._versions()) and self.hash_model(self.model) == self.card.model_hash

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
-    *("detect", "leaderboard", "stage", "task_settings", "train"),
+    *("detect", "evaluate", "leaderboard", "stage", "task_settings", "train", "two_stage"),
 ]
 
 TASKS = ("classification", "segmentation", "detection")
@@ -62,20 +62,30 @@ def train(task: str) -> Train:
     return import_module(f"{_known(task, TASKS, 'task')}.train").train
 
 
+def evaluate(experiment: Experiment, dataset: Path) -> list[Path]:
+    """The evaluate stage on another dataset's test split."""
+    return import_module("ensemble.evaluate").run(experiment, dataset)
+
+
 def stage(name: str) -> Stage:
     """A stage of the ensemble."""
     return import_module(f"ensemble.{_known(name, STAGES, 'stage')}").run
 
 
-def leaderboard(experiment: Experiment) -> Table:
+def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
     """The table that `spine run` and `spine evaluate` print at the end."""
-    return import_module("ensemble.evaluate").leaderboard(experiment)
+    return import_module("ensemble.evaluate").leaderboard(experiment, dataset)
 
 
 def detect(member: Member, paths: Sequence[Path]) -> Iterator[Detections]:
     """What a detector's SavedModel finds in each picture file."""
     predict = import_module("ensemble.predict")
     return predict.detect_pictures(predict.load_model(member), paths)
+
+
+def two_stage(regions: Path, discs: Path, output: Path, **settings: Any) -> Member:
+    """Publish a region detector and a disc detector as one; settings as of `ensemble.two_stage.publish`."""
+    return import_module("ensemble.two_stage").publish(regions, discs, output, **settings)
 
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:

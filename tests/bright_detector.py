@@ -2,11 +2,10 @@
 
 import tensorflow as tf
 
+from spine.detections import OUTPUTS
 from spine.member import Card, Member, Patients
 from spine.preprocess import decode, to_grey
-from spine.serving import publish_model
-
-OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+from spine.serving import package_versions, publish_model
 
 
 class Bright(tf.Module):
@@ -18,12 +17,12 @@ class Bright(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def serving_default(self, image_bytes):
-        types = dict(zip(OUTPUTS, (tf.float32, tf.float32, tf.float32, tf.int32), strict=True))
+        types = dict(zip(OUTPUTS, [tf.float32] * 4, strict=True))
         return tf.map_fn(lambda one: self._of_one(decode(one)), image_bytes, fn_output_signature=types)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
     def image(self, image):
-        types = dict(zip(OUTPUTS, (tf.float32, tf.float32, tf.float32, tf.int32), strict=True))
+        types = dict(zip(OUTPUTS, [tf.float32] * 4, strict=True))
         return tf.map_fn(lambda one: self._of_one(to_grey(one)), image, fn_output_signature=types)
 
     def _of_one(self, image):
@@ -35,7 +34,7 @@ class Bright(tf.Module):
         first = tf.argsort(tf.cast(there, tf.int32), direction="DESCENDING", stable=True)
         zeroed = [tf.gather(tf.where(there, x, 0), first) for x in (scores, classes)]
         boxes = tf.gather(tf.where(there[:, None], boxes, 0), first)
-        return dict(zip(OUTPUTS, (boxes, *zeroed, tf.reduce_sum(tf.cast(there, tf.int32))), strict=True))
+        return dict(zip(OUTPUTS, (boxes, *zeroed, tf.reduce_sum(tf.cast(there, tf.float32))), strict=True))
 
     def _box(self, grey, low, high):
         inside = (grey >= low) & (grey < high)
@@ -56,6 +55,8 @@ def write_detector(path, labels, *things, name="detector", patients=None):
         name=name,
         task="detection",
         labels=tuple(labels),
+        outputs={name: {"dtype": "float32"} for name in OUTPUTS},
+        versions=package_versions(),
         config_hash="artificial",
         model_hash=Member.hash_model(version),
         patients=patients or Patients(salt="s"),
