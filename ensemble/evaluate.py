@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_weights
+from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.fuse import without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
-from ensemble.predictions import read_split
+from ensemble.predictions import SplitPredictions, read_split
 from ensemble.verdict import compare
 from spine import metrics
 from spine.config import Experiment
-from spine.files import atomic_file, fingerprint, hash_directory, read_json, write_json
+from spine.files import atomic_file, fingerprint, read_json, write_json
 from spine.member import Member, Patients
 from spine.privacy import salt_id
 from spine.problems import SpineError
@@ -37,17 +38,18 @@ ENOUGH_PATIENTS = 10  # in test; below, the report warns
 VERSION = 3  # of metrics.json: another one is computed afresh
 
 
-def run(experiment: Experiment) -> list[Path]:
+def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     """Write metrics.json, leaderboard.csv and the task's own tables; SpineError where a test patient was seen before.
 
-    Unless the experiment allows it: then the files say so.
+    Unless the experiment allows it: then the files say so. With `dataset`, the same members and weights are judged on
+    its test split instead, and the files lie apart.
     """
-    directory = experiment.evaluation_directory
-    paths = [directory / name for name in ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)]
-    split = read_split(experiment, "test")
+    names = ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)
+    paths = [_directory(experiment, dataset) / name for name in names]
+    split = predict_elsewhere(experiment, dataset) if dataset else read_split(experiment, "test")
     weights = read_weights(experiment)  # once: it checks them against the hashes of all validation predictions
     _require_exported(experiment, weights)
-    inputs_hash = _inputs_hash(experiment, weights, split.truth.hash)
+    inputs_hash = _inputs_hash(experiment, weights, split)
     if all(path.exists() for path in paths) and read_json(paths[0]).get("inputs_hash") == inputs_hash:
         return paths
     overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
@@ -56,12 +58,36 @@ def run(experiment: Experiment) -> list[Path]:
     validation = judge(experiment, read_split(experiment, "validation"), weights)
     test = judge(experiment, split, weights).completed(validation, _models(experiment))
     found = {**_evaluate(experiment, weights, test, validation, overlap), "inputs_hash": inputs_hash}
+    if dataset:
+        own = judge(experiment, read_split(experiment, "test"), weights).completed(validation, {})
+        found |= _elsewhere(experiment, dataset, test, own, found["notes"])
+    _write(found, test, paths)
+    return paths
+
+
+def _directory(experiment: Experiment, dataset: Path | None) -> Path:
+    own = experiment.evaluation_directory
+    return own.with_name(f"{own.name}-{dataset.resolve().name}") if dataset else own
+
+
+def _elsewhere(
+    experiment: Experiment, dataset: Path, test: Contenders, own: Contenders, notes: list[str]
+) -> dict[str, Any]:
+    settings, headline = experiment.evaluate, metrics.HEADLINE[experiment.task]
+    against = cost(test, own, headline, settings.resamples, settings.confidence, experiment.seed)
+    return {
+        "dataset": dataset.resolve().name,
+        "against_own_dataset": against,
+        "notes": [*told(experiment, dataset, test, against, headline), *notes],
+    }
+
+
+def _write(found: dict[str, Any], test: Contenders, paths: list[Path]) -> None:
     for path, table in zip(paths[2:], test.tables(), strict=True):
         with atomic_file(path) as temporary:
             table.to_csv(temporary, index=False)
     write_leaderboard(found, paths[1])
     write_json(_finite(found), paths[0])
-    return paths
 
 
 def _require_exported(experiment: Experiment, weights: dict[str, Any]) -> None:
@@ -69,34 +95,33 @@ def _require_exported(experiment: Experiment, weights: dict[str, Any]) -> None:
     directory = experiment.ensemble_directory
     if not (directory / "member.json").exists():
         return
-    served = Member.open(directory).card.details.get("weights")
-    if served != without_zeros(weights["weights"]):
+    served = Member.open(directory).card.details
+    if (served.get("weights"), served.get("fusion")) != (without_zeros(weights["weights"]), weights.get("fusion")):
         raise SpineError(
             f"the model in {directory} was exported with other weights than its weights.json now holds; "
             "run `spine export EXPERIMENT` again"
         )
 
 
-def read_metrics(experiment: Experiment) -> dict[str, Any]:
+def read_metrics(experiment: Experiment, dataset: Path | None = None) -> dict[str, Any]:
     """What `run` wrote; SpineError where it has not."""
-    path = experiment.evaluation_directory / "metrics.json"
+    path = _directory(experiment, dataset) / "metrics.json"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
     return read_json(path)
 
 
-def leaderboard(experiment: Experiment) -> Table:
+def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
     """The table that the command line prints at the end."""
-    return leaderboard_table(read_metrics(experiment))
+    return leaderboard_table(read_metrics(experiment, dataset))
 
 
-def _inputs_hash(experiment: Experiment, weights: dict[str, Any], truth_hash: str) -> str:
-    members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
-    stored = [
-        hash_directory(member.path / "predictions" / split) for member in members for split in ("validation", "test")
-    ]
+def _inputs_hash(experiment: Experiment, weights: dict[str, Any], split: SplitPredictions) -> str:
+    """Of all that is read; `weights` names the validation predictions, which were checked."""
+    stored = [predictions.hash for predictions in split.stored.values()]
+    cards = [Member.open(experiment.member_directory(name)).card.model_dump() for name in experiment.members]
     settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
-    return fingerprint([stored, [m.card.model_dump() for m in members], weights, truth_hash, settings])
+    return fingerprint([stored, cards, weights, split.truth.hash, settings])
 
 
 def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patients]:
@@ -130,6 +155,7 @@ def _evaluate(
         "target": experiment.target,
         "labels": list(experiment.labels),
         "split": "test",
+        "dataset": experiment.data.name,
         "headline": headline,
         "verdict": _verdict(test, comparisons),
         "units": test.UNITS,

@@ -23,7 +23,7 @@ def leaderboard_table(found: dict[str, Any]) -> Table:
 
     counts, columns = found["counts"], JUDGES[found["task"]].columns(found["labels"])
     table = Table(
-        title=f"{escape(found['experiment'])}: {counts['patients']} test patients, {counts['units']} {found['units']}, "
+        title=f"{escape(_where(found))}: {counts['patients']} test patients, {counts['units']} {found['units']}, "
         f"{found['bootstrap']['confidence'] * 100:g} % intervals over patients",
         caption=escape(" ".join([*found["notes"], found["verdict"]])),
         box=SIMPLE_HEAD,
@@ -57,6 +57,11 @@ def write_leaderboard(found: dict[str, Any], path: Path) -> None:
     ]
     with atomic_file(path) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
+
+
+def _where(found: dict[str, Any]) -> str:
+    """The experiment, and the dataset where it is another than its own."""
+    return found["experiment"] + (f" on {found['dataset']}" if "against_own_dataset" in found else "")
 
 
 def _cell(found: dict[str, Any], column: Column) -> str:

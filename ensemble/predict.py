@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from spine.predictions import AnyPredictions, BoxPredictions, Predictions, open_
 from spine.problems import SpineError
 from spine.truth import AnyTruth, read_truth
 
-__all__ = ["SPLITS", "detect_pictures", "load_model", "predict_pictures", "predict_split", "run"]
+__all__ = ["SPLITS", "detect_pictures", "load_model", "predict_missing", "predict_pictures", "predict_split", "run"]
 
 SPLITS = ("validation", "test")
 BATCH = 32  # pictures a call: memory stays bounded however many there are
@@ -27,19 +27,24 @@ Sizes = Sequence[tuple[int, int]]  # height, width
 
 def run(experiment: Experiment) -> list[Path]:
     """Predict both splits with every member; predictions that are up to date are kept."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     manifest = Manifest.read(experiment.data)
     truths = {split: read_truth(experiment, manifest, split) for split in SPLITS}
     members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
+    predict_missing(members, truths)
+    return [member.path / "predictions" / split for member in members for split in SPLITS]
+
+
+def predict_missing(members: Collection[Member], truths: Mapping[str, AnyTruth]) -> None:
+    """Store what each member says of each truth's samples, by the name of their split; what is up to date is kept."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("predict", total=len(members) * sum(len(truth.samples) for truth in truths.values()))
         for member in members:
             progress.update(task, description=f"predict {member.name}")
             _predict_member(member, truths, lambda done: progress.advance(task, done))
-    return [member.path / "predictions" / split for member in members for split in SPLITS]
 
 
 def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Callable[[int], None]) -> None:

@@ -1,0 +1,82 @@
+"""The same members and weights on the test split of another dataset, and what that costs against their own.
+
+Such as a classifier of true disc crops on the crops of a detector: the loss is the cost of imperfect detection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble.contenders import Contender, Contenders
+from ensemble.predict import predict_missing
+from ensemble.predictions import SplitPredictions
+from spine.config import Experiment
+from spine.manifest import Manifest
+from spine.member import Member
+from spine.predictions import require_same
+from spine.problems import SpineError
+from spine.statistics import Interval, interval, patient_resamples
+from spine.truth import read_truth
+
+__all__ = ["cost", "predict_elsewhere", "told"]
+
+
+def predict_elsewhere(experiment: Experiment, dataset: Path) -> SplitPredictions:
+    """What the members say of the test split of `dataset`; what is missing is predicted, and stored beside the others.
+
+    SpineError where it is the experiment's own, or has another target or labels.
+    """
+    if dataset.resolve() == experiment.data.resolve():
+        raise SpineError(f"{dataset} is the experiment's own dataset; leave --data out")
+    manifest = Manifest.read(dataset)
+    truth = read_truth(experiment, manifest, "test")
+    # Crops may change while samples and labels stay: a truth does not tell that, the data's hash does.
+    split = f"test-of-{dataset.resolve().name}-{manifest.data_hash[:8]}"
+    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
+    predict_missing(members.values(), {split: truth})
+    stored = {name: member.predictions(split) for name, member in members.items()}
+    require_same(stored)
+    return SplitPredictions(truth, stored)
+
+
+def cost(
+    here: Contenders[Any], own: Contenders[Any], metric: str, resamples: int, confidence: float, seed: int
+) -> dict[str, Any]:
+    """Each row's metric here less that on its own dataset, by row; {} where the two have other patients.
+
+    Paired by patient, so that units which are missing here, such as discs that were not detected, are no hindrance.
+    """
+    if set(here.patients) != set(own.patients):
+        return {}
+    # One seed and the same patients: each resample draws the same of them in both.
+    draws = [patient_resamples(contenders.patients, resamples, seed) for contenders in (here, own)]
+    both = np.concatenate(draws, axis=1)
+    return {
+        first.name: asdict(interval(_difference(here, first, own, second, metric), both, confidence))
+        for first, second in zip(here.rows, own.rows, strict=True)
+    }
+
+
+def _difference(here: Contenders[Any], first: Contender, own: Contenders[Any], second: Contender, metric: str) -> Any:
+    units = len(here.patients)
+
+    def difference(weights: np.ndarray) -> Any:
+        on_own = own.score(second, metric, weights[..., units:])
+        return here.score(first, metric, weights[..., :units]) - on_own
+
+    return difference
+
+
+def told(experiment: Experiment, dataset: Path, here: Contenders[Any], found: dict[str, Any], metric: str) -> list[str]:
+    """The notes of an evaluation elsewhere: on which data it is, and what the ensemble loses or gains by them."""
+    note = f"Judged on the test split of {dataset.resolve().name}; the members learned from {experiment.data.name}."
+    if not found:
+        return [note, "The two have other test patients, so that their figures cannot be compared one to one."]
+    one = Interval(**found["ensemble"])
+    bounds = f" ({one.low:+.3f} to {one.high:+.3f})" if np.isfinite(one.low) else ""
+    compared = f"{here.names[metric]} of the ensemble is {one.value:+.3f}{bounds} against {experiment.data.name}"
+    return [note, f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients."]

@@ -1,0 +1,136 @@
+"""Members and weights judged on another dataset: here the same patients' discs, some of them missing or drawn anew."""
+
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ensemble import elsewhere, evaluate, predict
+from ensemble.contenders import judge, read_weights
+from ensemble.predictions import read_split
+from spine import metrics
+from spine.cli import app
+from spine.files import read_json
+from spine.manifest import Manifest
+from spine.problems import SpineError
+from spine.statistics import patient_resamples
+from tests.experiment_on_disk import noisy, write_dataset, write_experiment, write_predictions
+
+FAST = {"evaluate": {"resamples": 200}}
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    """Members whose SavedModels see other data through more noise."""
+
+    def predict_noisily(member, model, split, truth, advance):
+        write_predictions(member.path, truth, noisy(truth, 2.0, len(member.name)), split, member.card.model_hash)
+
+    monkeypatch.setattr(predict, "load_model", lambda member: None)
+    monkeypatch.setattr(predict, "predict_split", predict_noisily)
+    return write_experiment(tmp_path, **FAST)
+
+
+@pytest.fixture
+def other(experiment):
+    """The dataset without the last disc of the test split, as if no detector had found it."""
+    path = experiment.data.with_name("detected")
+    shutil.copytree(experiment.data, path)
+    manifest = Manifest.read(path)
+    last = manifest.samples_in("test")[-2:]  # two slices
+    tables = {
+        name: getattr(manifest, name)[~getattr(manifest, name)["sample"].isin(last)]
+        for name in ("images", "labels", "splits")
+    }
+    Manifest(path, **tables).write()
+    return path
+
+
+def judged(experiment, other):
+    return read_json(evaluate.run(experiment, other)[0])
+
+
+def test_files_lie_apart_and_say_what_was_judged(experiment, other):
+    own = evaluate.run(experiment)
+    before = own[0].read_text()
+    found = judged(experiment, other)
+    directory = experiment.directory / "evaluation-detected"
+    assert evaluate.run(experiment, other) == [directory / "metrics.json", directory / "leaderboard.csv"]
+    assert own[0].read_text() == before
+    assert found["dataset"] == "detected"
+    assert found["notes"][0] == "Judged on the test split of detected; the members learned from data."
+    assert found["counts"]["units"] == read_json(own[0])["counts"]["units"] - 1
+    assert found["best_on_validation"] == read_json(own[0])["best_on_validation"]
+    assert "small on detected: 15 test patients" in str(evaluate.leaderboard(experiment, other).title)
+
+
+def test_predictions_are_stored_beside_the_others_and_kept(experiment, other, monkeypatch):
+    evaluate.run(experiment, other)
+    name = f"test-of-detected-{Manifest.read(other).data_hash[:8]}"
+    for member in experiment.members:
+        assert (experiment.member_directory(member) / "predictions" / name / "predictions.json").exists()
+    monkeypatch.setattr(predict, "predict_split", pytest.fail)
+    monkeypatch.setattr(evaluate, "judge", pytest.fail)
+    evaluate.run(experiment, other)
+
+
+def test_other_pictures_of_the_same_samples_are_predicted_anew(experiment, other):
+    evaluate.run(experiment, other)
+    manifest = Manifest.read(other)
+    manifest.images["sha256"] = "of other crops"
+    manifest.write()
+    evaluate.run(experiment, other)
+    stored = experiment.member_directory("vgg") / "predictions"
+    assert len(list(stored.glob("test-of-detected-*"))) == 2
+
+
+def test_the_cost_is_paired_by_patient(experiment, other):
+    found, weights = judged(experiment, other), read_weights(experiment)
+    here = judge(experiment, elsewhere.predict_elsewhere(experiment, other), weights)
+    own = judge(experiment, read_split(experiment, "test"), weights)
+
+    def areas(contenders, draw):
+        return metrics.roc_auc(contenders.values, contenders.ensemble.probabilities, draw)
+
+    differences = [
+        areas(here, first) - areas(own, second)
+        for first, second in zip(*(patient_resamples(one.patients, 200, 0) for one in (here, own)), strict=True)
+    ]
+    one = found["against_own_dataset"]["ensemble"]
+    assert one["value"] == pytest.approx(areas(here, None) - areas(own, None))
+    assert (one["low"], one["high"]) == pytest.approx(np.quantile(differences, [0.025, 0.975]))
+    assert f"{one['value']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f}) against data" in found["notes"][1]
+    assert "on the same 15 patients" in found["notes"][1]
+
+
+def test_other_patients_are_not_compared(experiment):
+    path = experiment.data.with_name("elsewhere")
+    write_dataset(path, experiment.labels, 1, {"train": 1, "validation": 1, "test": 4})
+    found = judged(experiment, path)
+    assert found["against_own_dataset"] == {}
+    assert "other test patients" in found["notes"][1]
+
+
+def test_patients_that_were_trained_on_are_found(experiment, other):
+    manifest = Manifest.read(other)
+    swapped = manifest.splits["split"].map({"train": "test", "test": "train", "validation": "validation"})
+    Manifest(
+        other, images=manifest.images, labels=manifest.labels, splits=manifest.splits.assign(split=swapped)
+    ).write()
+    with pytest.raises(SpineError, match="4 test patients were seen before"):
+        evaluate.run(experiment, other)
+
+
+def test_the_own_dataset_is_refused(experiment):
+    with pytest.raises(SpineError, match="own dataset; leave --data out"):
+        evaluate.run(experiment, experiment.data)
+
+
+def test_the_command_prints_the_files_and_the_table(experiment, other, tmp_path):
+    file = experiment.write(tmp_path / "small.yaml")
+    result = CliRunner().invoke(app, ["evaluate", str(file), "--data", str(other)])
+    assert result.exit_code == 0, result.output
+    assert "evaluation-detected/metrics.json" in result.output.replace("\n", "")
+    assert "small on detected" in result.output
+    assert not experiment.evaluation_directory.exists()
