@@ -107,7 +107,7 @@ def mean_average_recall(matches: Matches, weights: Weights = None, *, most: int 
 def count_boxes(matches: Matches, confidence: float = CONFIDENCE, iou: float = 0.5) -> np.ndarray:
     """Counts (N, K, 3) of boxes in each image: right detections, all detections, true boxes."""
     a, t = matches.area("all"), matches.iou(iou)
-    called = matches.scores >= confidence
+    called = _is_called(matches, confidence)
     right = _by_image(matches, called & matches.right[a, t])
     return np.stack([right, _by_image(matches, called), matches.truths[:, a]], axis=-1)
 
@@ -142,7 +142,7 @@ def image_rates(
     An image is called where any box of the class has that confidence, wherever it lies. NaN for a class that no image
     has, or that every image has.
     """
-    called = _by_image(matches, matches.scores >= confidence) > 0
+    called = _by_image(matches, _is_called(matches, confidence)) > 0
     true = matches.truths[:, matches.area("all")] > 0
     return (
         ratio(_pooled(called & true, weights), _pooled(true, weights)),
@@ -212,6 +212,10 @@ def _rows(matches: Matches, weights: Weights) -> tuple[np.ndarray, tuple[int, ..
 def _pooled(counts: np.ndarray, weights: Weights) -> np.ndarray:
     """Counts (N, K) of images, added up as often as each counts: (..., K)."""
     return counts.sum(axis=0) if weights is None else np.asarray(weights) @ counts
+
+
+def _is_called(matches: Matches, confidence: float) -> np.ndarray:
+    return matches.scores >= np.float32(confidence)  # scores are float32, and one of 0.7 has a confidence of 0.7
 
 
 def _by_image(matches: Matches, values: np.ndarray) -> np.ndarray:

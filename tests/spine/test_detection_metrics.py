@@ -143,6 +143,12 @@ def test_rates_at_a_confidence_by_hand(small):
     assert np.isnan(precision(small, confidence=0.95)).all()
 
 
+def test_a_score_of_the_confidence_counts_in_spite_of_rounding(small):
+    assert np.float32(0.7) < 0.7
+    np.testing.assert_array_equal(count_boxes(small, confidence=0.7)[1], [[1, 1, 1]])
+    np.testing.assert_allclose(image_rates(small, confidence=0.7)[0], [2 / 2])
+
+
 def test_image_rates_by_hand(small):
     np.testing.assert_allclose(image_rates(small), [[2 / 2], [1 / 1]])
     np.testing.assert_allclose(image_rates(small, confidence=0.25), [[2 / 2], [0 / 1]])
