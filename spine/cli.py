@@ -170,11 +170,12 @@ def data_check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="
     from rich.console import Console
 
     from spine.audit import check
-    from spine.problems import print_problems
+    from spine.problems import print_problems, verdict
 
     table, problems = check(dataset)
     Console().print(table)
     print_problems(problems)
+    typer.echo(f"{dataset}: {verdict(problems)}")
     _exit_on_errors(problems)
 
 
@@ -194,8 +195,11 @@ def data_deidentify(
 
 
 def _build(config: DataConfig, force: bool) -> None:
+    from rich.console import Console
+
+    from spine.audit import count_table
     from spine.intake import build
-    from spine.problems import print_problems
+    from spine.problems import print_problems, verdict
     from spine.quiet import silence_tensorflow
 
     silence_tensorflow()
@@ -203,7 +207,9 @@ def _build(config: DataConfig, force: bool) -> None:
     if result.skipped:
         _show("unchanged since it was built (--force builds it again)")
     print_problems(result.problems)
+    Console(stderr=True).print(count_table(result.counts, str(result.root)))
     _print_detection(result.root)
+    _show(f"{result.counts.loc['samples'].sum()} samples, {verdict(result.problems)}")
     _show_paths([result.root])
     _exit_on_errors(result.problems)
 

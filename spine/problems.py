@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from spine.files import atomic_file
 
-__all__ = ["Problem", "SpineError", "print_problems", "write_problems"]
+__all__ = ["Problem", "SpineError", "print_problems", "verdict", "write_problems"]
 
 
 class SpineError(Exception):
@@ -48,6 +49,13 @@ def write_problems(problems: Iterable[Problem], path: Path) -> None:
         writer = csv.DictWriter(stream, [field.name for field in fields(Problem)])
         writer.writeheader()
         writer.writerows(asdict(problem) for problem in problems)
+
+
+def verdict(problems: Iterable[Problem]) -> str:
+    """How many there are, in words, such as "2 errors, 1 warning"."""
+    counts = Counter(problem.severity for problem in problems)
+    told = [f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}" for kind in ("error", "warning") if counts[kind]]
+    return ", ".join(told) or "no problems"
 
 
 def print_problems(problems: Iterable[Problem]) -> None:

@@ -18,19 +18,23 @@ from spine.problems import Problem
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["audit", "check", "count"]
+__all__ = ["audit", "check", "count", "count_table"]
 
 
 def check(root: Path | str) -> tuple[Table, list[Problem]]:
     """The table of counts of the dataset at `root`, and everything that is wrong with it."""
+    manifest = Manifest.read(root)
+    return count_table(count(manifest), str(manifest.root)), audit(manifest)
+
+
+def count_table(counts: pd.DataFrame, title: str) -> Table:
+    """What `count` gives, to be printed."""
     from rich.table import Table
 
-    manifest = Manifest.read(root)
-    counts = count(manifest)
-    table = Table("", *map(str, counts.columns), title=str(manifest.root))
+    table = Table("", *map(str, counts.columns), title=title)
     for name, row in counts.iterrows():
         table.add_row(str(name), *map(str, row))
-    return table, audit(manifest)
+    return table
 
 
 def count(manifest: Manifest) -> pd.DataFrame:

@@ -67,7 +67,10 @@ def _reason(series: Series, middle: float, slices: int) -> str:
     count = len(series.positions)
     what = "slice" if slices == 1 else f"{min(slices, count)} slices"
     contrast = series.sequence or series.modality or "series"
-    return f"{what} nearest the middle ({middle:.1f} mm) of {count} sagittal {contrast} slices"
+    along = (
+        f"half way between the outermost of {count} sagittal {contrast} slices, at {middle:.1f} mm along their normal"
+    )
+    return f"{what} nearest the middle, {along}"
 
 
 def _warning(series: Series) -> str:

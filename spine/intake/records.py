@@ -42,6 +42,7 @@ class Records:
     stated: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)  # sample -> why this slice, what was done to its values
     orphans: list[str] = field(default_factory=list)  # pictures of unknown patients, each its own patient
+    told: set[str] = field(default_factory=set)  # the names of all raw values that the annotations have
     _taken: set[str] = field(default_factory=set)
 
     def add(self, source: Source, picture: Picture, told: Annotation) -> None:
@@ -66,10 +67,14 @@ class Records:
         self._note_labels(picture.name, sample, told)
 
     def manifest(self) -> Manifest:
-        """The dataset without splits; SpineError where nothing was read."""
+        """The dataset without splits; SpineError where nothing was read, or a target is `of` what nobody tells."""
         if not self.images:
             reasons = "; ".join(problem.reason for problem in self.problems[:3]) or "the folders hold no image"
             raise SpineError(f"no image could be read ({reasons}); mend the sources' paths or files")
+        for target, settings in self.targets.items():
+            if settings.of not in self.told:
+                known = ", ".join(sorted(self.told)) or "none"
+                raise SpineError(f"targets.{target}.of is {settings.of!r}; what the annotations tell is: {known}")
         return Manifest(
             self.root,
             pd.DataFrame(self.images, columns=list(IMAGES)),
@@ -126,6 +131,7 @@ class Records:
             self.labels += [(sample, str(number), target, value) for target, value in self._values(name, box.values)]
 
     def _values(self, name: str, raw: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        self.told |= raw.keys()
         targets = self.targets or {key: Target(of=key) for key in raw}
         for target, settings in targets.items():
             if not (value := raw.get(settings.of, "")):

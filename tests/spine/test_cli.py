@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -63,6 +64,7 @@ def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
     assert result.exit_code == status
     assert "the table" in result.output
     assert "images/a.png" in result.output
+    assert result.stdout.splitlines()[-1] == f"somewhere: 1 {severity}"
 
 
 def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
@@ -89,10 +91,14 @@ def test_a_build_that_was_skipped_says_so_and_how_to_force_it(monkeypatch, tmp_p
 
     def build(config, force):
         forced.append(force)
-        return BuildResult(tmp_path, [], None, skipped=not force)
+        counts = pd.DataFrame({"train": [2, 4], "test": [1, 3]}, index=["patients", "samples"])
+        return BuildResult(tmp_path, [], counts, skipped=not force)
 
     monkeypatch.setattr("spine.intake.load_data_config", lambda path: path)
     monkeypatch.setattr("spine.intake.build", build)
     assert "unchanged since it was built (--force" in CliRunner().invoke(cli.app, ["data", "build", "a.yaml"]).stderr
-    assert "unchanged" not in CliRunner().invoke(cli.app, ["data", "build", "a.yaml", "--force"]).output
+    forcing = CliRunner().invoke(cli.app, ["data", "build", "a.yaml", "--force"])
+    assert "unchanged" not in forcing.output
+    assert "== 7 samples, no problems\n" in forcing.stderr
+    assert forcing.stdout == f"{tmp_path}\n"
     assert forced == [False, True]

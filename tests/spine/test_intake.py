@@ -285,7 +285,7 @@ def test_dicom_becomes_one_pseudonymous_midsagittal_picture_a_patient(phantom, t
     assert manifest.images["sequence"].str.startswith("T2").all()
     assert (manifest.images["mask_sha256"] != "").all()
     notes = pd.read_csv(result.root / "notes.csv")
-    assert notes["note"].str.contains("nearest the middle").sum() == 6
+    assert notes["note"].str.contains("nearest the middle, half way between the outermost of").sum() == 6
     text = "".join(path.read_text() for path in result.root.glob("*.csv"))
     assert "ph00" not in text
     assert not any("ph00" in path.name for path in result.root.rglob("*"))
@@ -319,6 +319,11 @@ def test_an_unknown_option_of_a_format_names_the_known(source, format):
     annotations = [{"format": format, "path": source, "grading": "other.csv"}]
     with pytest.raises(SpineError, match=f"'{format}' has no option 'grading'; its options are"):
         build(_config(source, source={"annotations": annotations}))
+
+
+def test_a_target_of_what_no_annotation_tells_is_refused_with_what_they_tell(source):
+    with pytest.raises(SpineError, match=r"targets.narrowing.of is 'grad'; what the annotations tell is: grade"):
+        build(_config(source, targets={"narrowing": {"of": "grad"}}))
 
 
 def test_a_crop_that_requires_an_unknown_target_is_refused(source):

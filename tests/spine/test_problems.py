@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from spine.problems import Problem, SpineError, print_problems, write_problems
+from spine.problems import Problem, SpineError, print_problems, verdict, write_problems
 
 
 def test_a_path_is_printed_whole_however_narrow_the_terminal(monkeypatch, capsys):
@@ -28,3 +28,12 @@ def test_an_error_of_a_file_is_parted_into_reason_and_advice(path):
     problem = Problem.from_error(SpineError(f"{path} is empty (0 bytes); copy it again"), path)
     assert problem == Problem(str(path), "is empty (0 bytes)", "copy it again", "error")
     assert Problem.from_error(SpineError(f"{path}: no pixels"), path).reason == "no pixels"
+
+
+@pytest.mark.parametrize(
+    ("severities", "words"),
+    [("", "no problems"), ("e", "1 error"), ("ww", "2 warnings"), ("wewe", "2 errors, 2 warnings")],
+)
+def test_a_verdict_counts_by_severity(severities, words):
+    kinds = {"e": "error", "w": "warning"}
+    assert verdict(Problem("a", "b", "c", kinds[letter]) for letter in severities) == words
