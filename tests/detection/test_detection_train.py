@@ -1,0 +1,139 @@
+"""Training one detection member: what it learns, killed and resumed, in phases, and the member it leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detection.train import train
+from ensemble.predict import run as predict
+from spine.config import Experiment
+from spine.member import Member
+from spine.privacy import patient_hash
+from spine.problems import SpineError
+from spine.training.history import History
+from tests.detection_on_disk import experiment_of, write_boxes
+from tests.member_contract import MemberContract
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+SALT = "salt of the tests"
+EPOCHS = 12
+LOSSES = ("rcnn_box", "rcnn_cls", "rpn_box", "rpn_cls")
+MEMBER = {
+    "backbone": "mobilenet0.25",
+    "backbone_weights": "none",
+    "height": 64,
+    "width": 64,
+    "min_level": 3,
+    "max_level": 4,
+    "decoder": {"type": "fpn", "fpn": {"num_filters": 16}},
+    "anchor": {"anchor_size": 2.0, "aspect_ratios": [1.0, 2.0]},
+    "rpn_head": {"num_filters": 16},
+    "detection_head": {"num_fcs": 1, "fc_dims": 64},
+    "roi_generator": {"num_proposals": 32, "test_num_proposals": 32},
+    "roi_sampler": {"num_sampled_rois": 16},
+    "parser": {"rpn_batch_size_per_im": 32, "max_num_instances": 5},
+    "detection_generator": {"max_num_detections": 10},
+    "batch": 4,
+    "epochs": EPOCHS,
+    "optimizer": "adam",
+    "learning_rate": 3e-3,
+    "augmentation": {"horizontal_flip": 0.5},
+}
+PATIENTS = {"train": 16, "validation": 4, "test": 4}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory) -> Experiment:
+    folder = tmp_path_factory.mktemp("training")
+    write_boxes(folder / "data", PATIENTS)
+    alternating = {**MEMBER, "scheme": "alternating", "epochs": 4, "freeze_batch_norm": False}
+    wild = {**MEMBER, "learning_rate": 1e30, "global_clipnorm": None, "optimizer": "sgd", "warmup": 0}
+    return experiment_of(folder, {"tiny": MEMBER, "alternating": alternating, "wild": wild})
+
+
+@pytest.fixture(scope="module")
+def trained(experiment) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", SALT)
+        directory = train(experiment, "tiny")
+        predict(experiment.model_copy(update={"members": {"tiny": experiment.members["tiny"]}}))
+    return directory
+
+
+def values(history: History, column: str) -> np.ndarray:
+    return np.array([float(row[column]) for row in history.rows])
+
+
+def test_it_learns_and_tells_so_in_its_history(trained):
+    history = History.read(trained / "history.csv")
+    assert list(history.rows[0]) == [
+        *("phase", "epoch", "loss", *LOSSES, "val_map50", "val_map50_95", "seconds", "learning_rate"),
+    ]
+    assert len(history) == EPOCHS
+    assert values(history, "loss")[-1] < values(history, "loss")[0] / 2
+    assert values(history, "val_map50").max() > 0.3
+    assert list((trained / "logs" / "validation").glob("events.*"))
+    assert Member.open(trained).card.details["val_map50"] == values(history, "val_map50").max()
+
+
+def test_the_card_names_its_patients_by_hash(trained):
+    patients = Member.open(trained).card.patients
+    assert set(patients.trained) == {patient_hash(f"train{number:02d}") for number in range(16)}
+    assert set(patients.stopped) == {patient_hash(f"validation{number:02d}") for number in range(4)}
+
+
+def start(file: Path, member: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "detection.train", str(file), "--member", member],
+        cwd=ROOT,
+        env={**os.environ, "SPINE_SALT": SALT, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_killed_run_resumes_as_if_it_had_not_been(experiment, trained):
+    killed = experiment.model_copy(update={"name": "killed"})
+    file = killed.write(killed.directory / "experiment.yaml")
+    directory = killed.member_directory("tiny")
+    process = start(file, "tiny")
+    while not (directory / "checkpoints" / "epoch-0003").exists():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (directory / "member.json").exists()
+    before = History.read(directory / "history.csv")
+    resumed, whole = (History.read(train(killed, "tiny") / "history.csv"), History.read(trained / "history.csv"))
+    assert 2 <= len(before) < EPOCHS  # history.csv follows the checkpoint
+    assert resumed.rows[: len(before)] == before.rows
+    for column in ("epoch", "learning_rate", "loss"):
+        np.testing.assert_allclose(values(resumed, column), values(whole, column), rtol=5e-2, err_msg=column)
+
+
+def test_alternating_training_runs_its_four_steps_and_judges_the_last(experiment):
+    history = History.read(train(experiment, "alternating") / "history.csv")
+    assert [row["phase"] for row in history.rows] == ["rpn", "detector", "rpn_shared", "detector_shared"]
+    assert np.isnan(values(history, "val_map50")).tolist() == [True, True, True, False]
+    assert history.best["phase"] == "detector_shared"
+
+
+def test_divergence_is_told_and_leaves_no_member(experiment):
+    with pytest.raises(SpineError, match="'wild' diverged in epoch 1"):
+        train(experiment, "wild")
+    assert not (experiment.member_directory("wild") / "member.json").exists()
+
+
+class TestTrainedMember(MemberContract):
+    @pytest.fixture
+    def member_directory(self, trained) -> Path:
+        return trained

@@ -1,0 +1,56 @@
+"""Two processes on the loopback train one member: they agree, end together, and one writes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from spine.member import Member
+from spine.training.history import History
+from tests.detection.test_detection_train import MEMBER, PATIENTS, ROOT, SALT
+from tests.detection_on_disk import experiment_of, write_boxes
+
+pytestmark = pytest.mark.slow
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def start(file, addresses: list[str], index: int) -> subprocess.Popen:
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    return subprocess.Popen(
+        [sys.executable, "-m", "detection.train", str(file), "--member", "tiny"],
+        cwd=ROOT,
+        env={**os.environ, "SPINE_SALT": SALT, "TF_CONFIG": json.dumps(config), "TF_NUM_INTRAOP_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_workers_stop_at_the_same_epoch_and_the_chief_alone_writes(tmp_path):
+    write_boxes(tmp_path / "data", PATIENTS)
+    # A rate of next to nothing: the first epoch stays the best, and patience runs out after the third of nine.
+    still = {**MEMBER, "epochs": 9, "patience": 2, "learning_rate": 1e-12}
+    experiment = experiment_of(tmp_path, {"tiny": still})
+    file = experiment.write(experiment.directory / "experiment.yaml")
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = [start(file, addresses, index) for index in range(2)]
+    ended = [process.communicate(timeout=600) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ended
+    lines = [[line for line in stderr.splitlines() if line.startswith("tiny whole")] for _, stderr in ended]
+    history = History.read(experiment.member_directory("tiny") / "history.csv")
+    assert len(history) == 3
+    assert len(lines[0]) == 3
+    assert Member.open(experiment.member_directory("tiny")).card.details["epochs"] == 3
+    assert not list(tmp_path.rglob("worker*"))
