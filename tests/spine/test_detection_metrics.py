@@ -144,7 +144,7 @@ def test_rates_at_a_confidence_by_hand(small):
 
 
 def test_a_score_of_the_confidence_counts_in_spite_of_rounding(small):
-    assert np.float32(0.7) < 0.7
+    assert float(np.float32(0.7)) < 0.7
     np.testing.assert_array_equal(count_boxes(small, confidence=0.7)[1], [[1, 1, 1]])
     np.testing.assert_allclose(image_rates(small, confidence=0.7)[0], [2 / 2])
 
