@@ -73,10 +73,20 @@ def export(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
-def evaluate(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+def evaluate(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Another dataset, whose test split is judged instead.")
+    ] = None,
+) -> None:
     """Judge members, equal weights and the ensemble on the test split."""
-    for settings in _stage("evaluate", experiment, overrides):
-        _show_leaderboard(settings)
+    from spine import registry
+
+    for settings in _load(experiment, overrides):
+        _show(f"evaluate on {data}" if data else "evaluate")
+        _show_paths(registry.evaluate(settings, data))
+        _show_leaderboard(settings, data)
 
 
 @app.command()
@@ -249,12 +259,12 @@ def _show_paths(paths: list[Path]) -> None:
         typer.echo(str(path))
 
 
-def _show_leaderboard(settings: Experiment) -> None:
+def _show_leaderboard(settings: Experiment, dataset: Path | None = None) -> None:
     from rich.console import Console
 
     from spine import registry
 
-    Console().print(registry.leaderboard(settings))
+    Console().print(registry.leaderboard(settings, dataset))
 
 
 def _exit_on_errors(problems: list) -> None:

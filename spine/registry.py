@@ -62,8 +62,8 @@ def train(task: str) -> Train:
     return import_module(f"{_known(task, TASKS, 'task')}.train").train
 
 
-def evaluate(experiment: Experiment, dataset: Path) -> list[Path]:
-    """The evaluate stage on another dataset's test split."""
+def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
+    """The evaluate stage, on the test split of another dataset where one is given."""
     return import_module("ensemble.evaluate").run(experiment, dataset)
 
 
