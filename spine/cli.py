@@ -241,13 +241,11 @@ def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
     return load_experiments(path, overrides or ())
 
 
-def _stage(name: str, path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
+def _stage(name: str, path: Path, overrides: list[str] | None) -> None:
     from spine.run import run_stage
 
-    experiments = _load(path, overrides)
-    for settings in experiments:
+    for settings in _load(path, overrides):
         _show_paths(run_stage(settings, name, _show))
-    return experiments
 
 
 def _show(line: str) -> None:
