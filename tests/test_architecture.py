@@ -22,6 +22,9 @@ HOMES = {
     "segmentation_models": ("segmentation/library.py",),
     "surface_distance": ("spine/metrics/surface.py",),
     "pycocotools": ("spine/metrics/matches.py",),
+    "ensemble_boxes": ("ensemble/fuse_boxes.py",),
+    "official": ("detection/",),
+    "tf_keras": ("detection/",),
 }
 
 
