@@ -105,7 +105,7 @@ def padded_boxes(truth: BoxTruth, settings: Settings) -> tuple[np.ndarray, np.nd
             raise SpineError(f"{sample} has {len(own)} boxes; raise parser.max_num_instances, which is {most}")
     boxes = np.zeros((len(truth), most, 4), np.float32)
     classes = np.zeros((len(truth), most), np.int64)
-    place = lru_cache(lambda size: frame(*size, settings.height, settings.width))
+    place = lru_cache(lambda size: frame(size[0], size[1], settings.height, settings.width))
     for row, (own, labels, size) in enumerate(zip(truth.boxes, truth.classes, truth.sizes, strict=True)):
         boxes[row, : len(own)] = boxes_to_frame(own, place(size))
         classes[row, : len(own)] = labels

@@ -79,7 +79,8 @@ class Workers:
 
 
 def _sum_of_all(values: tf.Tensor) -> tf.Tensor:
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+    own = tf.identity(values)  # on the replica's device: a reduction goes where its operands lie
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own)
 
 
 def _read(text: str) -> tuple[int, int]:

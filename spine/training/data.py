@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from spine.truth import MaskTruth, Truth
+from spine.truth import AnyTruth
 
 __all__ = ["FitData"]
 
@@ -16,7 +16,7 @@ __all__ = ["FitData"]
 class FitData(ABC):
     """The truths of the training rows and of the validation split, and how they are read; a task makes the batches.
 
-    Both truths are of one kind, `Truth` or `MaskTruth`.
+    Both truths are of one kind, such as `Truth` or `MaskTruth`.
     """
 
     train: Any
@@ -57,7 +57,7 @@ class FitData(ABC):
         """The validation data once, in order, as it is."""
         return self.batches(self.validation, training=False, batch=self._batch(self.validation))
 
-    def _batch(self, truth: Truth | MaskTruth) -> int:
+    def _batch(self, truth: AnyTruth) -> int:
         # Keras takes the devices' parts of the first batch to be of one size, so it is a multiple of the devices.
         wanted = math.ceil(self.settings.batch / self.replicas)
         there = len(truth.samples) // self.replicas

@@ -39,15 +39,23 @@ class Phase:
     learning_rate: float
 
 
-class Scheduled(Protocol):
+class Patient(Protocol):
+    """The setting that the end of a phase depends on."""
+
+    @property
+    def patience(self) -> int:
+        """Epochs without a better one."""
+        ...
+
+
+class Scheduled(Patient, Protocol):
     """The settings that the learning rate and the end of a phase depend on."""
 
     schedule: Schedule
     reduce_on_plateau: Plateau | None
-    patience: int
 
 
-def is_over(history: History, phase: Phase, settings: Scheduled) -> bool:
+def is_over(history: History, phase: Phase, settings: Patient) -> bool:
     """Whether a phase has run its epochs, or its patience has run out."""
     own = history.of(phase.name)
     return len(own) >= phase.epochs or own.waited >= settings.patience

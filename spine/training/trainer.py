@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -23,10 +23,55 @@ from spine.processes import die_with_parent, only_one
 from spine.quiet import silence_tensorflow
 
 if TYPE_CHECKING:
-    from spine.training.fitting import Fitting
+    from spine.training.checkpoints import Checkpoints
     from spine.training.history import History
 
-__all__ = ["command", "seed_of", "train_member"]
+__all__ = ["Fitting", "command", "seed_of", "train_member"]
+
+
+class Fitting(Protocol):
+    """One training of one network of any task and framework, such as `spine.training.fitting.Fitting`."""
+
+    @property
+    def name(self) -> str:
+        """The member's."""
+        ...
+
+    @property
+    def directory(self) -> Path:
+        """The member's."""
+        ...
+
+    @property
+    def data(self) -> Any:
+        """The truths it trains and stops on, as `train` and `validation`."""
+        ...
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the member's directory; of several machines that train together, one does."""
+        ...
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Removed when the member is complete."""
+        ...
+
+    def run(self, make_room: Callable[[], None]) -> History:
+        """Train from wherever an earlier run was killed; call `make_room` before the directory is read or written."""
+        ...
+
+    def best_network(self) -> Any:
+        """The network of the best epoch."""
+        ...
+
+    def export(self, network: Any) -> Path:
+        """Publish the network as a SavedModel; its path."""
+        ...
+
+    def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What `member.json` says of the inputs and outputs."""
+        ...
 
 
 def train_member(
