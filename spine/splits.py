@@ -27,7 +27,9 @@ DRAWS = 500
 class SplitSettings(Strict):
     """How patients are divided: by fractions, into folds, or as the source states it.
 
-    With `folds` the test fraction is set apart first; the others are "train" with the fold that leaves them out.
+    With `folds` the test fraction is set apart first; the others are "train" with the fold that leaves them out. With
+    `balance: labels` every label of the target counts as a sample does: whole images whose discs are labelled are then
+    split as the crops of those discs would be.
     """
 
     train: float = Field(default=0.75, ge=0, le=1)
@@ -35,6 +37,7 @@ class SplitSettings(Strict):
     test: float = Field(default=0.10, ge=0, le=1)
     folds: int | None = Field(default=None, ge=2)
     stratify: str = ""  # a target of labels.csv
+    balance: Literal["samples", "labels"] = "samples"  # what is divided by the fractions, beside patients
     within: Literal["", "source"] = ""  # the same fractions in every source
     stated: bool = False  # take the split that the source's annotations or folders state
     seed: int = 0
@@ -44,6 +47,8 @@ class SplitSettings(Strict):
         total = self.train + self.validation + self.test
         if not self.folds and not self.stated and abs(total - 1) > 1e-9:
             raise ValueError(f"train + validation + test is {total:g}; the three fractions sum to 1")
+        if self.balance == "labels" and not self.stratify:
+            raise ValueError("balance is labels; name their target in `stratify`")
         return self
 
     @property
@@ -66,8 +71,10 @@ def make_splits(
     """
     if settings.stated:
         return _as_stated(images, stated or {})
-    patients = images["patient"].tolist()
     values = _values_of(images, labels, settings.stratify)
+    if settings.balance == "labels":
+        images, values = _one_a_label(images, values)
+    patients = images["patient"].tolist()
     strata = images["source"].tolist() if settings.within else None
     if settings.folds is None:
         split = split_by_fractions(patients, settings.fractions, settings.seed, values, strata)
@@ -76,7 +83,7 @@ def make_splits(
         split, fold = _test_and_folds(patients, values, strata, settings)
     rows = [
         (sample, split[patient], fold.get(patient, ""))
-        for sample, patient in zip(images["sample"], patients, strict=True)
+        for sample, patient in dict(zip(images["sample"], patients, strict=True)).items()
     ]
     return pd.DataFrame(rows, columns=list(SPLITS))
 
@@ -161,6 +168,13 @@ def _values_of(images: pd.DataFrame, labels: pd.DataFrame, target: str) -> list[
         raise SpineError(f"splits.stratify is {target!r}, which no sample has; the targets are: {known}")
     by_sample = chosen.groupby("sample")["value"].agg(tuple)
     return [by_sample.get(sample, ()) for sample in images["sample"]]
+
+
+def _one_a_label(images: pd.DataFrame, values: list[tuple[str, ...]]) -> tuple[pd.DataFrame, list[tuple[str, ...]]]:
+    """The images and their values, each image as often as it has labels, and once without."""
+    times = [max(len(found), 1) for found in values]
+    singly: list[tuple[str, ...]] = [(value,) if value else () for found in values for value in found or ("",)]
+    return images.loc[images.index.repeat(times)], singly
 
 
 def _profile(names: list[str], patients: Sequence[str], labels: Sequence[Iterable[str]]) -> np.ndarray:

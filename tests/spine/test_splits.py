@@ -126,3 +126,30 @@ def test_an_unknown_target_names_the_known():
 def test_fractions_that_do_not_sum_to_one_are_refused():
     with pytest.raises(ValueError, match="sum to 1"):
         SplitSettings(train=0.5, validation=0.2, test=0.2)
+
+
+def test_whole_images_are_split_as_the_crops_of_their_labelled_discs():
+    random = np.random.default_rng(3)
+    discs = [(f"p{patient:02d}", disc) for patient in range(24) for disc in range(random.integers(3, 9))]
+    value_of = {disc: random.choice(["normal", "degenerated"]) for disc in discs}
+    crops = pd.DataFrame([(f"{patient}_{disc}", patient) for patient, disc in discs], columns=["sample", "patient"])
+    of_crops = pd.DataFrame(
+        [(f"{patient}_{disc}", "grade", value_of[patient, disc]) for patient, disc in discs],
+        columns=["sample", "target", "value"],
+    )
+    whole = pd.DataFrame([(patient, patient) for patient in crops["patient"].unique()], columns=["sample", "patient"])
+    settings = {"train": 0.5, "validation": 0.2, "test": 0.3, "stratify": "grade", "seed": 1}
+    by_crops = make_splits(crops, of_crops, SplitSettings(**settings))
+    expected = dict(zip(crops["patient"], by_crops["split"], strict=True))
+    of_whole = of_crops.assign(sample=crops["patient"])
+    by_whole = make_splits(whole, of_whole, SplitSettings(**settings, balance="labels"))
+    assert dict(zip(by_whole["sample"], by_whole["split"], strict=True)) == expected
+
+
+def test_an_image_without_labels_is_split_too():
+    images = pd.DataFrame([(f"p{n}", f"p{n}") for n in range(8)], columns=["sample", "patient"])
+    labels = pd.DataFrame([(f"p{n}", "grade", "1") for n in range(4)], columns=["sample", "target", "value"])
+    splits = make_splits(images, labels, SplitSettings(stratify="grade", balance="labels"))
+    assert splits["sample"].tolist() == images["sample"].tolist()
+    with pytest.raises(ValueError, match="name their target in `stratify`"):
+        SplitSettings(balance="labels")
