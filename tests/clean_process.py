@@ -10,7 +10,7 @@ from pathlib import Path
 PRELUDE = """
 import sys
 sys.path.append({packages!r})
-for name in ("spine", "classification", "segmentation", "ensemble"):
+for name in ("spine", "classification", "segmentation", "detection", "ensemble"):
     try:
         __import__(name)
     except ImportError:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import tensorflow as tf
 import tf_keras
 from official.modeling import hyperparams
 from official.vision.configs import backbones
 from official.vision.modeling.backbones.factory import register_backbone_builder
 from tf_keras import layers
 
-from detection.backbones.trunks import TRUNKS, maps_of
+from detection.backbones.trunks import TRUNKS, Trunk, maps_of
 from detection.backbones.weights import started
+from detection.config import BACKBONES
 from spine.base_weights import scale_and_offset
 
 __all__ = ["KEY", "Backbone", "GreyBackbone", "TrunkConfig", "register", "set_trainable"]
@@ -59,6 +59,15 @@ class GreyBackbone(tf_keras.Model):
         super().__init__(inputs, outputs, name=config.name)
         self.trunk = trunk_of_maps
         self.output_specs = {level: features.shape for level, features in outputs.items()}
+        self.stages = _stages(base, trunk, range(BACKBONES[config.name][0], config.max_level + 1))
+
+
+def _stages(base: tf_keras.Model, trunk: Trunk, levels: range) -> dict[str, tuple[str, ...]]:
+    """Level -> the names of the layers that its map depends on; also of levels that are not given."""
+    maps = maps_of(base, trunk, levels)
+    return {
+        level: tuple(layer.name for layer in tf_keras.Model(base.inputs, own).layers) for level, own in maps.items()
+    }
 
 
 def register() -> None:
@@ -82,10 +91,9 @@ def set_trainable(backbone: GreyBackbone, frozen_stages: int, *, batch_norm: boo
     """
     trunk = backbone.trunk
     trunk.trainable = True
-    frozen = [maps for level, maps in trunk.output.items() if int(level) <= frozen_stages]
-    if frozen:
-        for layer in tf_keras.Model(trunk.input, frozen).layers:
-            layer.trainable = False
-    for layer in tf.nest.flatten(list(trunk.submodules)):
+    for level, names in backbone.stages.items():
+        for name in names if int(level) <= frozen_stages else ():
+            trunk.get_layer(name).trainable = False
+    for layer in trunk.submodules:
         if isinstance(layer, layers.BatchNormalization) and not batch_norm:
             layer.trainable = False

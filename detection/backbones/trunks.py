@@ -19,6 +19,9 @@ from detection.backbones.inception_v2 import inception_v2
 __all__ = ["TRUNKS", "Trunk", "maps_of"]
 
 
+Places = Mapping[int, str | int]  # level -> name or number of the layer that ends there
+
+
 @dataclass(frozen=True)
 class Trunk:
     """How to build one, its preprocessing of [0, 255], and the layers that give its maps.
@@ -30,7 +33,7 @@ class Trunk:
 
     build: Callable[..., tf_keras.Model]
     preprocess: Callable[[Any], Any]
-    layers: Mapping[int, str | int]
+    layers: Places
     adapted: Callable[[tf_keras.Model], tf_keras.Model] = lambda base: base
 
 
@@ -60,15 +63,17 @@ def _standardised(pixels: np.ndarray) -> np.ndarray:
 
 def _mobilenet(alpha: float) -> Trunk:
     # Padded at the end only, which for even sizes is what 'same' does.
-    places = {level: f"conv_pw_{number}_relu" for level, number in zip(range(2, 6), (3, 5, 11, 13), strict=True)}
+    places: Places = {
+        level: f"conv_pw_{number}_relu" for level, number in zip(range(2, 6), (3, 5, 11, 13), strict=True)
+    }
     build = _application(applications.MobileNet, alpha=alpha)
     return Trunk(build, applications.mobilenet.preprocess_input, places)
 
 
-_VGG16 = {2: "block3_conv3", 3: "block4_conv3", 4: "block5_conv3", 5: "block5_pool"}
+_VGG16: Places = {2: "block3_conv3", 3: "block4_conv3", 4: "block5_conv3", 5: "block5_pool"}
 # The layers of both Inceptions' stems have numbers for names, which depend on what was built before.
-_INCEPTION_V3 = {2: 16, 3: "mixed2", 4: "mixed7", 5: "mixed10"}
-_INCEPTION_RESNET_V2 = {2: 16, 3: "block35_10_ac", 4: "block17_20_ac", 5: "conv_7b_ac"}
+_INCEPTION_V3: Places = {2: 16, 3: "mixed2", 4: "mixed7", 5: "mixed10"}
+_INCEPTION_RESNET_V2: Places = {2: 16, 3: "block35_10_ac", 4: "block17_20_ac", 5: "conv_7b_ac"}
 _INCEPTION_RESNET = (_application(applications.InceptionResNetV2), applications.inception_resnet_v2.preprocess_input)
 
 

@@ -95,6 +95,10 @@ def test_frozen_stages_keep_their_weights_and_the_others_learn():
     learning = {weight.name.split("/")[0] for weight in backbone.trainable_weights}
     assert {"conv_pw_6", "conv_pw_13", "conv_pw_6_bn"} <= learning
     assert not {"conv1", "conv1_bn", "conv_pw_3", "conv_dw_5", "conv_pw_5_bn"} & learning
+    single = grey_backbone("mobilenet0.25", 64, 64, levels=[4])
+    set_trainable(single, 3, batch_norm=True)  # a stage that ends below the level it gives
+    of_level_4 = {name for name in learning if "_12" not in name and "_13" not in name}
+    assert {weight.name.split("/")[0] for weight in single.trainable_weights} == of_level_4
     set_trainable(backbone, 5, batch_norm=True)
     assert not backbone.trainable_weights
     set_trainable(backbone, 0, batch_norm=True)
