@@ -1,0 +1,78 @@
+"""docs/settings.md tells every key of an experiment file, with the default that the code has."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from classification.config import FineTuning, Head
+from classification.config import Settings as Classification
+from segmentation.config import Settings as Segmentation
+from spine.augment import Augmentation
+from spine.augment.settings import PRESETS
+from spine.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
+from spine.training.schedule import Plateau
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "settings.md").read_text()
+TABLES: dict[str, type[BaseModel]] = {
+    "Experiment": Experiment,
+    "search": SearchSettings,
+    "evaluate": EvaluateSettings,
+    "export": ExportSettings,
+    "A classification member": Classification,
+    "head": Head,
+    "fine_tuning": FineTuning,
+    "A segmentation member": Segmentation,
+    "reduce_on_plateau": Plateau,
+    "augmentation": Augmentation,
+}
+
+
+def written(section: str) -> dict[str, str]:
+    """Key -> default of one section's table."""
+    text = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, flags=re.MULTILINE))
+
+
+def told(field: FieldInfo) -> str:
+    """A field's default as the page writes it."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        own = type(value).model_fields
+        changed = {name: inner for name, inner in value if inner != own[name].get_default(call_default_factory=True)}
+        return f"`{yaml_of(changed)}`" if changed else "below"
+    return f"`{yaml_of(value)}`" if value != "" else "empty"
+
+
+def yaml_of(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return f"[{', '.join(map(yaml_of, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key}: {yaml_of(inner)}' for key, inner in value.items())}}}"
+        case _:
+            return str(value)
+
+
+@pytest.mark.parametrize("section", TABLES)
+def test_every_key_is_told_with_its_default(section):
+    assert written(section) == {name: told(field) for name, field in TABLES[section].model_fields.items()}
+
+
+def test_no_section_is_left_unread():
+    assert re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE) == list(TABLES)
+
+
+def test_every_preset_is_named():
+    assert f"a preset: {', '.join(f'`{name}`' for name in PRESETS)}." in PAGE
