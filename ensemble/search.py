@@ -169,13 +169,17 @@ def _choose_among(method: str, family: Family, grid: Simplex, progress: bool, un
     shown = track(settings, "weight search", console=Console(stderr=True), transient=True, disable=not progress)
     files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(settings))]
     objectives = map(family.at, shown)
-    found = [_choose(method, one, grid, False, file) for one, file in zip(objectives, files, strict=True)]
+    found = [_choose(method, one, grid, False, file, keep=True) for one, file in zip(objectives, files, strict=True)]
+    for file in filter(None, files):
+        file.unlink(missing_ok=True)
     return Choice.over(found, settings)
 
 
-def _choose(method: str, objective: Objective, grid: Simplex, progress: bool, unfinished: Path | None) -> Choice:
+def _choose(
+    method: str, objective: Objective, grid: Simplex, progress: bool, unfinished: Path | None, keep: bool = False
+) -> Choice:
     if method == "grid":
-        return search_grid(objective, grid, progress=progress, unfinished=unfinished)
+        return search_grid(objective, grid, progress=progress, unfinished=unfinished, keep=keep)
     if method == "line":
         return search_line(objective, grid.members, progress=progress)
     if method == "greedy":

@@ -21,12 +21,18 @@ LARGEST = 50_000_000  # vectors whose scores are held: 400 MB
 
 
 def search_grid(
-    objective: Objective, grid: Simplex, *, progress: bool = False, unfinished: Path | None = None
+    objective: Objective,
+    grid: Simplex,
+    *,
+    progress: bool = False,
+    unfinished: Path | None = None,
+    keep: bool = False,
 ) -> Choice:
     """The exact optimum over the whole grid; SpineError where the grid is too large to enumerate.
 
     With `unfinished`, scores are kept in that file while the search runs, and one that was stopped goes on from there.
-    The caller names the file for the inputs; it is gone when the search is done.
+    The caller names the file for the inputs; it is gone when the search is done, unless `keep`: of several searches
+    that belong together, those that are done are then not done again.
     """
     if grid.size > LARGEST:
         raise SpineError(
@@ -36,7 +42,7 @@ def search_grid(
     gains = _kept(unfinished, grid.size) if unfinished else np.full(grid.size, np.nan)
     _fill(gains, objective, grid, progress)
     choice = Choice.among(grid.weights, gains)
-    if unfinished:
+    if unfinished and not keep:
         unfinished.unlink()
     return choice
 

@@ -6,6 +6,7 @@ import numpy as np
 import optuna
 import pytest
 
+from ensemble.engine.box_objectives import Boxes
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.search import search_weights
 from spine.detections import Detections
@@ -111,6 +112,33 @@ def test_a_grid_is_recorded_with_its_thresholds(problem):
     assert study.trials[0].params == {**found.weights, **found.fusion}
     assert len(study.trials) == len(found.best) + 3 + 1
     assert search_weights(*problem, "detection", **settings) == found
+
+
+def test_a_grid_that_was_stopped_goes_on_under_the_thresholds_that_are_left(problem, tmp_path, monkeypatch):
+    settings = {"step": 0.5, "unfinished": tmp_path / "grid.npy", **THRESHOLDS}
+    expected = search_weights(*problem, "detection", step=0.5, **THRESHOLDS)
+    searched, scores_of = [], Boxes._scores
+
+    def stop_at(count):
+        def scores(self, fusion):
+            def counted(weights):
+                searched.append(fusion)
+                if len(searched) == count:
+                    raise KeyboardInterrupt
+                return scores_of(self, fusion)(weights)
+
+            return counted
+
+        monkeypatch.setattr(Boxes, "_scores", scores)
+
+    stop_at(3)
+    with pytest.raises(KeyboardInterrupt):
+        search_weights(*problem, "detection", **settings)
+    searched.clear()
+    stop_at(0)
+    assert search_weights(*problem, "detection", **settings) == expected
+    assert len(searched) == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_optunas_grid_tries_every_pair(problem):
