@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from spine.crop import CropSettings
     from spine.manifest import Manifest
 
-__all__ = ["DETECTION", "BuildResult", "build", "detection_table"]
+__all__ = ["SUMMARY", "BuildResult", "build", "detection_table"]
 
-DETECTION = "detection.csv"  # of crops by a detector: how many boxes of each split were found, missed, made up
+SUMMARY = "detections_summary.csv"  # of a detector: how many boxes of each split were found, missed, made up
 _CARD = "build.json"
 
 
@@ -118,7 +118,7 @@ def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
 
 
 def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list[Problem]) -> Manifest:
-    """Crops of the true boxes, or of a detector's: then detections.csv tells each box, detection.csv how many."""
+    """Crops of the true boxes, or of a detector's: then detections.csv tells each box, SUMMARY how many."""
     from spine.crop import crop_samples
 
     if settings.detector is None:
@@ -128,7 +128,7 @@ def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list
     detected, found = detect_boxes(manifest, settings)
     problems += found
     detected.boxes.to_csv(root / "detections.csv", index=False)
-    detected.summary().to_csv(root / DETECTION, index_label="split")
+    detected.summary().to_csv(root / SUMMARY, index_label="split")
     return crop_samples(manifest, detected.boxes, root, settings)
 
 
@@ -136,9 +136,9 @@ def detection_table(root: Path) -> Table | None:
     """What a detector found of the true boxes, split by split; None where crops are of true boxes."""
     from rich.table import Table
 
-    if not (root / DETECTION).exists():
+    if not (root / SUMMARY).exists():
         return None
-    found = pd.read_csv(root / DETECTION, dtype=str, keep_default_na=False)
+    found = pd.read_csv(root / SUMMARY, dtype=str, keep_default_na=False)
     table = Table(*found.columns, title="boxes that the detector found")
     for row in found.itertuples(index=False):
         table.add_row(*row)
