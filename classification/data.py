@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -42,22 +41,6 @@ class Data(FitData):
     def class_weights(self) -> dict[int, float] | None:
         """What each class weighs in the loss."""
         return class_weights(self.settings.class_weights, self.train.values, self.labels)
-
-    def batches(self, truth: Truth, *, training: bool, first_epoch: int = 0, batch: int) -> Any:
-        """Batches of pictures and one-hot labels."""
-        from spine.inputs import classification_data
-
-        return classification_data(
-            truth,
-            height=self.settings.height,
-            width=self.settings.width,
-            normalisation=self.settings.normalisation,
-            batch=batch,
-            augmentation=self.settings.augmentation if training else None,
-            seed=self.seed,
-            training=training,
-            first_epoch=first_epoch,
-        )
 
 
 def class_weights(

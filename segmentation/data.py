@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from segmentation.config import Settings
 from spine.config import Experiment
 from spine.manifest import Manifest
@@ -27,19 +25,3 @@ class Data(FitData):
             MaskTruth.of_segmentation(manifest, split, experiment.labels) for split in ("train", "validation")
         )
         return cls(train, validation, settings, seed)
-
-    def batches(self, truth: MaskTruth, *, training: bool, first_epoch: int = 0, batch: int) -> Any:
-        """Batches of pictures and one-hot masks; a pixel without truth (letterbox padding) is 0 in every class."""
-        from spine.inputs import segmentation_data
-
-        return segmentation_data(
-            truth,
-            height=self.settings.height,
-            width=self.settings.width,
-            normalisation=self.settings.normalisation,
-            batch=batch,
-            augmentation=self.settings.augmentation if training else None,
-            seed=self.seed,
-            training=training,
-            first_epoch=first_epoch,
-        )

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from spine.truth import AnyTruth
+from spine.truth import AnyTruth, MaskTruth
 
 __all__ = ["FitData"]
 
 
 @dataclass(frozen=True)
-class FitData(ABC):
-    """The truths of the training rows and of the validation split, and how they are read; a task makes the batches.
-
-    Both truths are of one kind, such as `Truth` or `MaskTruth`.
-    """
+class FitData:
+    """The truths of the training rows and of the validation split, both of one kind, and how they are read."""
 
     train: Any
     validation: Any
@@ -25,9 +21,25 @@ class FitData(ABC):
     seed: int
     replicas: int = 1
 
-    @abstractmethod
     def batches(self, truth: Any, *, training: bool, first_epoch: int = 0, batch: int) -> Any:
-        """Batches of inputs and targets: endless and augmented for training, else once, in order, as they are."""
+        """Batches of pictures and one-hot targets: for training endless and augmented, else once, as they are.
+
+        Of masks, a pixel without truth (letterbox padding) is 0 in every class.
+        """
+        from spine.inputs import classification_data, segmentation_data
+
+        read: Any = segmentation_data if isinstance(truth, MaskTruth) else classification_data
+        return read(
+            truth,
+            height=self.settings.height,
+            width=self.settings.width,
+            normalisation=self.settings.normalisation,
+            batch=batch,
+            augmentation=self.settings.augmentation if training else None,
+            seed=self.seed,
+            training=training,
+            first_epoch=first_epoch,
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
