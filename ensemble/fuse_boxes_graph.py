@@ -20,7 +20,7 @@ Tensor = Any  # TensorFlow ships no types that a checker could read
 
 
 class _Rows(NamedTuple):
-    """Members' boxes side by side, strongest first: boxes (N, K, 4), weighted scores and classes (N, K) float64.
+    """Members' boxes side by side, strongest first: boxes (N, K, 4), weighted scores and classes (N, K, 1) float64.
 
     A score of 0 marks a row that is no box.
     """
@@ -31,14 +31,25 @@ class _Rows(NamedTuple):
 
 
 class _Clusters(NamedTuple):
-    """Clusters so far, in the order they began: (N, K, 4) and (N, K), zero from number `end` (N,) on."""
+    """What is known of clusters, in the order they began: boxes and sums of score times box (..., 4), sum of scores,
+    number of boxes and class (..., 1); zero where there is none.
+
+    Travels through the loop as one tensor (N, K, 11) float64: a step then reads and writes one row of each image.
+    """
 
     boxes: Tensor
-    sums: Tensor  # float32, of score times box
-    totals: Tensor  # of scores
+    sums: Tensor
+    totals: Tensor
     sizes: Tensor
     classes: Tensor
-    end: Tensor
+
+    @classmethod
+    def of(cls, packed: Tensor) -> _Clusters:
+        """Unpacked."""
+        return cls(*tf.split(packed, _WIDTHS, axis=-1))
+
+
+_WIDTHS = [4, 4, 1, 1, 1]
 
 
 def fuse_boxes_in_graph(
@@ -50,25 +61,22 @@ def fuse_boxes_in_graph(
     `num_detections` (N), K being the sum of the members' own and rows past `num_detections` zero.
     """
     rows = _strongest_first(outputs, weights, fusion.score_threshold)
-    count = tf.math.count_nonzero(rows.scores, axis=1)
+    count = tf.math.count_nonzero(rows.scores, axis=[1, 2], dtype=tf.int32)
     most = tf.reduce_max(tf.concat([count, [0]], axis=0))  # all that follow it are padding in every image
     found = _cluster(_Rows(*(values[:, :most] for values in rows)), fusion.iou_threshold)
-    places = tf.shape(rows.scores)[1]
-    boxes, scores, classes = _in_order(found, _scores(found, weights))
-    padding = [[0, 0], [0, places - tf.cast(most, tf.int32)]]
-    answers = (
-        tf.ensure_shape(tf.pad(boxes, [*padding, [0, 0]]), [None, rows.boxes.shape[1], 4]),
-        tf.ensure_shape(tf.pad(scores, padding), [None, rows.boxes.shape[1]]),
-        tf.ensure_shape(tf.pad(classes, padding), [None, rows.boxes.shape[1]]),
-        tf.cast(found.end, outputs[0]["num_detections"].dtype),
+    answers = _in_order(found, _scores(found, weights))
+    padding = [[0, 0], [0, tf.shape(rows.scores)[1] - most], [0, 0]]
+    boxes, scores, classes = (
+        tf.ensure_shape(tf.pad(values, padding), [None, *rows.boxes.shape[1:2], values.shape[2]]) for values in answers
     )
-    return dict(zip(OUTPUTS, answers, strict=True))
+    number = tf.math.count_nonzero(found.sizes, axis=[1, 2], dtype=outputs[0]["num_detections"].dtype)
+    return dict(zip(OUTPUTS, (boxes, scores[..., 0], classes[..., 0], number), strict=True))
 
 
 def _strongest_first(outputs: Sequence[Mapping[str, Tensor]], weights: Sequence[float], threshold: float) -> _Rows:
     parts = [_weighted(one, weight, threshold) for one, weight in zip(outputs, weights, strict=True)]
     rows = _Rows(*(tf.concat(values, axis=1) for values in zip(*parts, strict=True)))
-    order = tf.argsort(rows.scores, direction="DESCENDING", stable=True)
+    order = tf.argsort(rows.scores[..., 0], direction="DESCENDING", stable=True)
     return _Rows(*(tf.gather(values, order, batch_dims=1) for values in rows))
 
 
@@ -81,48 +89,39 @@ def _weighted(output: Mapping[str, Tensor], weight: float, threshold: float) -> 
     counts = places < tf.cast(output["num_detections"], tf.int32)[:, None]
     counts &= (scores >= threshold) & tf.reduce_all(boxes[..., 2:] > boxes[..., :2], axis=-1)
     weighted = tf.where(counts, scores * weight, tf.zeros_like(scores))
-    return _Rows(boxes, weighted, tf.cast(output["detection_classes"], tf.float64))
+    classes = tf.cast(output["detection_classes"], tf.float64)
+    return _Rows(boxes, weighted[..., None], classes[..., None])
 
 
 def _cluster(rows: _Rows, threshold: float) -> _Clusters:
-    shape = tf.shape(rows.scores)
-    start = _Clusters(
-        boxes=tf.zeros_like(rows.boxes),
-        sums=tf.zeros_like(rows.boxes, tf.float32),
-        totals=tf.zeros_like(rows.scores),
-        sizes=tf.zeros_like(rows.scores),
-        classes=tf.zeros_like(rows.scores),
-        end=tf.zeros(shape[:1], tf.int32),
+    shape, packed = tf.shape(rows.scores), tf.concat(rows, axis=-1)
+    _, clusters, _ = tf.while_loop(
+        lambda row, *_: row < shape[1],
+        lambda row, clusters, end: (row + 1, *_add(packed[:, row], clusters, end, threshold)),
+        (tf.constant(0), tf.zeros([shape[0], shape[1], sum(_WIDTHS)], tf.float64), tf.zeros(shape[:1], tf.int32)),
     )
-    _, found = tf.while_loop(
-        lambda row, _: row < shape[1],
-        lambda row, clusters: (row + 1, _add(_Rows(*(values[:, row] for values in rows)), clusters, threshold)),
-        (tf.constant(0), start),
-    )
-    return found
+    return _Clusters.of(clusters)
 
 
-def _add(box: _Rows, clusters: _Clusters, threshold: float) -> _Clusters:
-    """Put one box of each image, (N, 4) and (N,), into the cluster that it overlaps most, or begin one with it."""
-    corners, score, label = box.boxes[:, None], box.scores[:, None], box.classes[:, None]
-    ious = tf.where(clusters.classes == label, _iou(corners, clusters.boxes), -tf.ones_like(clusters.totals))
+def _add(row: Tensor, clusters: Tensor, end: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Put one box of each image into the cluster that it overlaps most, or begin one with it at number `end` (N,)."""
+    box, score, label = tf.split(row, [4, 1, 1], axis=-1)
+    ious = tf.where(clusters[..., -1] == label, _iou(box[:, None], clusters[..., :4]), tf.constant(-1, tf.float64))
     matched = tf.reduce_max(ious, axis=1) > threshold
-    home = tf.where(matched, tf.argmax(ious, axis=1, output_type=tf.int32), clusters.end)
-    there = (tf.range(tf.shape(ious)[1]) == home[:, None]) & (score > 0)
-    corner = there[:, :, None]
-    grown = tf.cast(tf.cast(clusters.sums, tf.float64) + score[:, :, None] * corners, tf.float32)
-    sums = tf.where(corner, grown, clusters.sums)
-    totals = tf.where(there, clusters.totals + score, clusters.totals)
-    mean = tf.cast(tf.cast(sums, tf.float64) / totals[:, :, None], tf.float32)
-    mean = tf.where(matched[:, None, None], tf.cast(mean, tf.float64), corners)
-    return _Clusters(
-        boxes=tf.where(corner, mean, clusters.boxes),
-        sums=sums,
-        totals=totals,
-        sizes=clusters.sizes + tf.cast(there, tf.float64),
-        classes=tf.where(there, label, clusters.classes),
-        end=clusters.end + tf.cast(~matched & (box.scores > 0), tf.int32),
-    )
+    home = tf.where(matched, tf.argmax(ious, axis=1, output_type=tf.int32), end)
+    place = tf.stack([tf.range(tf.shape(home)[0]), home], axis=1)
+    before = tf.gather_nd(clusters, place)
+    old = _Clusters.of(before)
+    sums, totals = _as_float32(old.sums + score * box), old.totals + score
+    boxes = tf.where(matched[:, None], _as_float32(sums / totals), box)
+    after = tf.concat(_Clusters(boxes, sums, totals, old.sizes + 1, label), axis=-1)
+    clusters = tf.tensor_scatter_nd_update(clusters, place, tf.where(score > 0, after, before))
+    return clusters, end + tf.cast(~matched & (score[:, 0] > 0), tf.int32)
+
+
+def _as_float32(values: Tensor) -> Tensor:
+    """Rounded as the library rounds its running means."""
+    return tf.cast(tf.cast(values, tf.float32), tf.float64)
 
 
 def _iou(box: Tensor, others: Tensor) -> Tensor:
@@ -134,7 +133,7 @@ def _iou(box: Tensor, others: Tensor) -> Tensor:
 
 
 def _scores(found: _Clusters, weights: Sequence[float]) -> Tensor:
-    """Each cluster's score (N, K) float32; 0 where there is none."""
+    """Each cluster's score (N, K, 1) float32; 0 where there is none."""
     means = tf.math.divide_no_nan(found.totals, found.sizes)
     return tf.cast(means * tf.minimum(found.sizes, len(weights)) / sum(weights), tf.float32)
 
@@ -143,7 +142,7 @@ def _in_order(found: _Clusters, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]
     """Boxes, scores and classes, float32, by falling score, then class and corner; empty clusters last."""
     boxes, classes = tf.cast(found.boxes, tf.float32), tf.cast(found.classes, tf.float32)
     order = tf.argsort(boxes[..., 1], stable=True)
-    for key in (boxes[..., 0], classes, -scores):
+    for key in (boxes[..., 0], classes[..., 0], -scores[..., 0]):
         order = tf.gather(order, tf.argsort(tf.gather(key, order, batch_dims=1), stable=True), batch_dims=1)
     boxes, scores, classes = (tf.gather(values, order, batch_dims=1) for values in (boxes, scores, classes))
     return boxes, tf.minimum(scores, 1), classes
