@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras
@@ -62,18 +62,18 @@ class DetectorFitting:
         settings that cannot be trained cost no earlier member. SpineError where the loss stops being a number.
         """
         tf_keras.utils.set_random_seed(self.seed)
-        validation = Validation(self.build(pretrained=False), self.data)
+        self.build()  # for its errors
         if self.is_chief:
             make_room()
         self.workers.meet()
         for phase in self.settings.phases:
-            self._run_phase(phase, validation)
+            self._run_phase(phase)
         history = self.checkpoints.history()
         if self.is_chief:
             history.write(self.directory / "history.csv")
         return history
 
-    def build(self, *, pretrained: bool) -> tf_keras.Model:
+    def build(self, *, pretrained: bool = True) -> tf_keras.Model:
         """The network, its backbone from the weights of the settings or from none."""
         none = {"backbone_weights": "none"}
         settings = self.settings if pretrained else self.settings.model_copy(update=none)
@@ -95,35 +95,42 @@ class DetectorFitting:
         """What `member.json` says of the inputs and outputs."""
         return signature_of(self.settings, len(self.data.labels))
 
-    def _run_phase(self, phase: Phase, validation: Validation) -> None:
+    def _run_phase(self, phase: Phase) -> None:
         history = self.checkpoints.history()
         if _is_over(history, phase, self.settings):
             return
         data = self.data.shared_by(self.workers.replicas)
         last = len(history) - len(history.of(phase.name)) + phase.epochs
         bar = EpochBar(f"{self.name} {phase.name}", last, data.steps)
-        with self.workers.strategy.scope():
-            network, trainer, state = self._begin(phase, history, data, bar)
-            with _shown(bar):
-                while not _is_over(history, phase, self.settings):
-                    bar.begin(len(history))
-                    history = self._run_epoch(phase, history, data.steps, trainer, network, validation)
-                    self._record(state, history)
-                    bar.end(len(history) - 1, _measures(history, "seconds", "learning_rate"))
+        validation = self._validation(phase)
+        with self.workers.strategy.scope(), _shown(bar):
+            session = self._begin(phase, history, data, bar)
+            while not _is_over(history, phase, self.settings):
+                bar.begin(len(history))
+                history = self._run_epoch(phase, history, session, validation)
+                self._record(session.state, history)
+                bar.end(len(history) - 1, _measures(history, "seconds", "learning_rate"))
 
-    def _begin(self, phase: Phase, history: History, data: Data, bar: EpochBar) -> tuple[Any, EpochTrainer, State]:
-        """Network, trainer and what a checkpoint holds of them, as they were after the history's last epoch."""
-        fresh = phase.starts_over or not history.rows
-        network, proposer = self.build(pretrained=fresh), None
-        if phase.starts_over:
-            proposer = self.build(pretrained=False)
+    def _validation(self, phase: Phase) -> Validation | None:
+        """The chief's, in a phase that is judged; what learns in its network is the same, since weights go by that."""
+        if not (self.is_chief and phase.judged):
+            return None
+        network = self.build()
+        _hold_still(network, phase)
+        return Validation(network, self.data)
+
+    def _begin(self, phase: Phase, history: History, data: Data, bar: EpochBar) -> Session:
+        """Network and trainer as they were after the history's last epoch."""
+        network = self.build()
+        proposer = self.build(pretrained=False) if phase.starts_over else None
         _hold_still(network, phase)
         trainer = EpochTrainer(
             task_of(phase, self.settings, len(data.labels), network),
             DetectorOnProposals(network, proposer) if proposer else network,
             optimizer_of(phase, self.settings, data.steps),
             self.workers.distribute(lambda worker, of: data.training(len(history), worker, of)),
-            bar.step if self.is_chief else lambda: None,
+            data.steps,
+            bar.step,
         )
         seed_roi_samplers(network, self.seed, trainer.global_step)
         items = {"network": network, "optimizer": trainer.optimizer, "step": trainer.global_step}
@@ -132,23 +139,15 @@ class DetectorFitting:
             self.checkpoints.load(state, len(history))
         elif history.rows:
             self.checkpoints.load(State(network=proposer or network), _start_of_next_phase(history))
-        return network, trainer, state
+        return Session(network, trainer, state)
 
-    def _run_epoch(
-        self,
-        phase: Phase,
-        history: History,
-        steps: int,
-        trainer: EpochTrainer,
-        network: tf_keras.Model,
-        validation: Validation,
-    ) -> History:
+    def _run_epoch(self, phase: Phase, history: History, session: Session, validation: Validation | None) -> History:
         started = time.monotonic()
-        losses = trainer.epoch(steps)
+        losses = session.trainer.epoch()
         rate = float(f"{losses.pop('learning_rate'):.6g}")  # it is held in float32
         _refuse_divergence(losses, self.name, len(history) + 1)
-        weights = network.get_weights()  # by all machines: batch norm's are of all
-        scores = validation.scores(weights) if phase.judged and self.is_chief else validation.nothing
+        weights = session.network.get_weights()  # by all machines: batch norm's are the mean over them
+        scores = validation.scores(weights) if validation else Validation.nothing
         names = (*scores, "seconds")
         told = self.workers.told([*scores.values(), round(time.monotonic() - started, 3)])
         return history.adding(phase.name, {**losses, **dict(zip(names, told.tolist(), strict=True))}, rate)
@@ -163,6 +162,14 @@ class DetectorFitting:
             with tempfile.TemporaryDirectory() as nowhere:
                 state.save_weights(Path(nowhere) / "state")
         self.workers.meet()
+
+
+class Session(NamedTuple):
+    """What a phase trains: the network, its trainer, and all that a checkpoint holds of them."""
+
+    network: tf_keras.Model
+    trainer: EpochTrainer
+    state: State
 
 
 class State:

@@ -17,7 +17,7 @@ __all__ = ["EpochTrainer"]
 
 
 class EpochTrainer(Trainer):
-    """Trains a network by a task of Model Garden's; `after_step` is called after each step.
+    """Trains a network by a task of Model Garden's, `steps` an epoch; `after_step` is called after each.
 
     `checkpoint` holds the network, the optimizer and the count of steps. Made and used within the strategy's scope.
     """
@@ -28,17 +28,18 @@ class EpochTrainer(Trainer):
         network: tf_keras.Model,
         optimizer: tf_keras.optimizers.Optimizer,
         data: Any,
+        steps: int,
         after_step: Callable[[], None],
     ) -> None:
-        self.after_step = after_step
+        self.steps, self.after_step = steps, after_step
         config = ExperimentConfig(task=task.task_config)
         super().__init__(config, task, network, optimizer, evaluate=False, train_dataset=data)
         optimizer.build(network.trainable_variables)  # so that a checkpoint finds its state
 
-    def epoch(self, steps: int) -> dict[str, float]:
-        """Train for so many steps; the means of their losses, and the rate of the last."""
-        logs = self.train(tf.constant(steps))
-        return {**losses_of(logs), "learning_rate": float(logs["learning_rate"])}
+    def epoch(self) -> dict[str, float]:
+        """Train for the epoch's steps; the means of their losses, and the rate of the last."""
+        logs = self.train(tf.constant(self.steps))
+        return {**losses_of(logs), "learning_rate": float(tf.convert_to_tensor(logs["learning_rate"]))}
 
     def create_train_loop_fn(self) -> Callable[[Any, tf.Tensor], None]:
         """The loop over the steps, here and not in a graph, so that each can be seen."""

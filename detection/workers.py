@@ -28,7 +28,7 @@ class Workers:
 
     index: int = 0
     count: int = 1
-    strategy: tf.distribute.Strategy = field(default_factory=devices.strategy)
+    strategy: tf.distribute.Strategy = field(default_factory=lambda: devices.strategy())
 
     @classmethod
     def from_environment(cls) -> Workers:
