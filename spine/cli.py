@@ -36,12 +36,18 @@ Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only 
 @app.command()
 def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Run all stages in order; what is done and unchanged is skipped."""
-    from spine.run import run_all
+    from spine.config import load_elsewhere
+    from spine.run import evaluate_elsewhere, run_all
 
     experiments = _load(experiment, overrides)
+    elsewhere = load_elsewhere(experiment, overrides or ())
     written = [run_all(settings, _show) for settings in experiments]
+    also = [(settings, *evaluate_elsewhere(settings, config, _show)) for settings, config in elsewhere]
     for settings, paths in zip(experiments, written, strict=True):
         _show_leaderboard(settings)
+        _show_paths(paths)
+    for settings, dataset, paths in also:
+        _show_leaderboard(settings, dataset)
         _show_paths(paths)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "SearchSettings",
     "Strict",
     "Study",
+    "load_elsewhere",
     "load_experiment",
     "load_experiments",
     "read_yaml",
@@ -180,10 +181,18 @@ class Experiment(Strict):
         return path
 
 
+class Elsewhere(Strict):
+    """An experiment whose members and weights are judged on the test split of another dataset too."""
+
+    experiment: Path
+    build: Path  # that dataset's data config
+
+
 class Study(Strict):
     """Experiments that belong together and run one after another, such as those of the quickstart."""
 
     experiments: tuple[Path, ...] = Field(min_length=1)
+    also: tuple[Elsewhere, ...] = ()  # judged when they have all run
 
 
 def steps_of(step: float) -> int:
@@ -206,6 +215,13 @@ def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[E
         return (load_experiment(path, overrides),)
     study = validate(Study, raw, str(path))
     return tuple(load_experiment(experiment, overrides) for experiment in study.experiments)
+
+
+def load_elsewhere(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
+    """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
+    raw = read_yaml(path)
+    also = validate(Study, raw, str(path)).also if "experiments" in raw else ()
+    return tuple((load_experiment(one.experiment, overrides), one.build) for one in also)
 
 
 def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:

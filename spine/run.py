@@ -8,14 +8,17 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spine import registry
 from spine.config import Experiment
 from spine.problems import SpineError
 from spine.processes import as_child
 
-__all__ = ["build_data", "run_all", "run_stage", "train_members"]
+if TYPE_CHECKING:
+    from spine.intake import DataConfig
+
+__all__ = ["build_data", "evaluate_elsewhere", "run_all", "run_stage", "train_members"]
 
 Show = Callable[[str], None]
 RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
@@ -36,8 +39,7 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
 
 def build_data(experiment: Experiment, show: Show) -> Path:
     """Build the experiment's dataset from its data config and check that it lies where the experiment reads it."""
-    from spine.intake import build, load_data_config
-    from spine.problems import print_problems
+    from spine.intake import load_data_config
 
     assert experiment.build is not None
     config = load_data_config(experiment.build)
@@ -45,6 +47,25 @@ def build_data(experiment: Experiment, show: Show) -> Path:
         raise SpineError(
             f"{experiment.build} builds {config.output}, but the experiment reads {experiment.data}; make them the same"
         )
+    return _build(config, show)
+
+
+def evaluate_elsewhere(experiment: Experiment, config: Path, show: Show) -> tuple[Path, list[Path]]:
+    """Build another dataset, such as a detector's crops, and judge the members and weights on its test split too.
+
+    Gives the dataset and the paths that were written.
+    """
+    from spine.intake import load_data_config
+
+    dataset = _build(load_data_config(config), show)
+    show(f"evaluate on {dataset}")
+    return dataset, registry.evaluate(experiment, dataset)
+
+
+def _build(config: DataConfig, show: Show) -> Path:
+    from spine.intake import build
+    from spine.problems import print_problems
+
     show("build")
     result = build(config)
     print_problems(result.problems)

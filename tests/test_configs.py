@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spine.config import load_experiment, load_experiments
+from spine.config import load_elsewhere, load_experiment, load_experiments
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = [ROOT / "configs" / "quickstart.yaml"]
@@ -46,3 +46,4 @@ def test_data_config_loads(path, monkeypatch):
 def test_study_names_experiments_that_load(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert len({experiment.name for experiment in load_experiments(path)}) > 1
+    assert all(config in [data.relative_to(ROOT) for data in DATA] for _, config in load_elsewhere(path))

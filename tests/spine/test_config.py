@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spine.config import load_experiment, load_experiments, read_yaml, steps_of, without_password
+from spine.config import load_elsewhere, load_experiment, load_experiments, read_yaml, steps_of, without_password
 from spine.intake import load_data_config
 from spine.problems import SpineError
 
@@ -183,3 +183,11 @@ def test_an_experiment_given_as_a_data_config_is_told_apart(file):
 )
 def test_passwords_are_not_written(text, written):
     assert without_password(text) == written
+
+
+def test_a_study_may_judge_an_experiment_on_another_dataset_too(file, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(f"experiments: [{file}]\nalso: [{{experiment: {file}, build: crops.yaml}}]\n")
+    ((experiment, config),) = load_elsewhere(study, ["seed=5"])
+    assert (experiment.name, experiment.seed, config) == ("small", 5, Path("crops.yaml"))
+    assert load_elsewhere(file) == ()

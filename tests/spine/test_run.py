@@ -9,6 +9,7 @@ from spine.manifest import Manifest
 from spine.member import Card, Member
 from spine.problems import SpineError
 from tests.experiment_on_disk import write_experiment
+from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 
 @pytest.fixture
@@ -156,3 +157,15 @@ def test_one_of_several_jobs_tells_its_lines_and_its_status(tmp_path, monkeypatc
     monkeypatch.setattr(run.os, "sched_getaffinity", lambda pid: set(range(8)))
     assert run._train_in_own_process("sorting", tmp_path / "x.yaml", "quick", jobs=2) == 3
     assert capfd.readouterr().err == "quick 4\n"
+
+
+def test_another_dataset_is_built_and_judged(tmp_path, monkeypatch):
+    boxes = [("a", "0", "disc", 10.0, 10.0, 30.0, 20.0, "1")]
+    whole = write_dataset(tmp_path / "whole", {"a": smooth_noise(1)}, boxes=boxes, splits=[("a", "test", "")])
+    config = tmp_path / "crops.yaml"
+    config.write_text(f"name: crops\noutput: {tmp_path}/crops\ndataset: {whole.root}\ncrop: {{label: disc}}\n")
+    judged = []
+    monkeypatch.setattr(registry, "evaluate", lambda experiment, dataset: judged.append((experiment, dataset)) or [])
+    assert run.evaluate_elsewhere("experiment", config, lambda line: None) == (tmp_path / "crops", [])
+    assert judged == [("experiment", tmp_path / "crops")]
+    assert Manifest.read(tmp_path / "crops").samples_in("test") == ["a_disc0"]
