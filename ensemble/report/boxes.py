@@ -64,7 +64,7 @@ def see_errors(contenders: Detectors, number: int) -> np.ndarray:
 def draw_boxes(
     picture: np.ndarray, boxes: np.ndarray, classes: np.ndarray | None = None, scores: np.ndarray | None = None
 ) -> np.ndarray:
-    """RGB of a grey or RGB picture with boxes (n, 4) x0 y0 x1 y1 in its pixels, their scores in percent above.
+    """RGB of a grey or RGB picture with boxes (n, 4) x0 y0 x1 y1 in its pixels, their scores in percent beside.
 
     In the colours of their `classes` (n,), 1-based, or in white.
     """
@@ -74,17 +74,21 @@ def draw_boxes(
         x0, y0, x1, y1 = (int(corner) for corner in corners)
         cv2.rectangle(canvas, (x0, y0), (x1 - 1, y1 - 1), colour.tolist(), 2, cv2.LINE_AA)
         if scores is not None:
-            _write(canvas, f"{100 * scores[place]:.0f}", (x0, y0), colour)
+            _tag(canvas, f"{100 * scores[place]:.0f}", (x0, x1, (y0 + y1) // 2), colour)
     return canvas
 
 
-def _write(canvas: np.ndarray, text: str, corner: tuple[int, int], colour: np.ndarray) -> None:
-    """Dark text on a tag of the box's colour, above the corner or, at the edge of the picture, inside it."""
-    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+def _tag(canvas: np.ndarray, text: str, beside: tuple[int, int, int], colour: np.ndarray) -> None:
+    """Dark text on the colour of a box (x0, x1, middle y), right of it or, at the picture's edge, left: discs are flat
+    and lie one above the other.
+    """
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.42
     (width, height), _ = cv2.getTextSize(text, font, size, 1)
-    left, bottom = corner[0], corner[1] if corner[1] > height + 4 else height + 4
-    cv2.rectangle(canvas, (left - 1, bottom - height - 4), (left + width + 2, bottom), colour.tolist(), cv2.FILLED)
-    cv2.putText(canvas, text, (left + 1, bottom - 2), font, size, (0, 0, 0), 1, cv2.LINE_AA)
+    x0, x1, middle = beside
+    left = x1 + 1 if x1 + width + 4 <= canvas.shape[1] else x0 - width - 5
+    bottom = middle + height // 2 + 2
+    cv2.rectangle(canvas, (left, bottom - height - 4), (left + width + 3, bottom), colour.tolist(), cv2.FILLED)
+    cv2.putText(canvas, text, (left + 2, bottom - 2), font, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def _draw_row(picture: np.ndarray, row: Detected, number: int) -> np.ndarray:

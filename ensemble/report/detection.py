@@ -154,9 +154,12 @@ def _scores(contenders: Detectors) -> Any:
     right = matches.right[matches.area("all"), matches.iou(0.5)]
     edges = np.linspace(0, 1, 21)
     with new_figure(*_panel(contenders)) as (figure, axis):
-        parts = [matches.scores[right], matches.scores[~right]]
-        axis.hist(parts, edges, stacked=True, color=[RIGHT, WRONG], label=["right", "wrong"])
+        for scores, colour, label in (
+            (matches.scores[right], RIGHT, "right"),
+            (matches.scores[~right], WRONG, "wrong"),
+        ):
+            axis.hist(scores, edges, histtype="stepfilled", color=colour, alpha=0.6, label=label)
         axis.axvline(row.confidence, color=GREY, linewidth=1, linestyle=(0, (3, 2)))
-        axis.set(xlim=(0, 1), xlabel="score", ylabel="boxes of the ensemble")
+        axis.set(xlim=(0, 1), xlabel="score", ylabel="boxes of the ensemble", yscale="log")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
