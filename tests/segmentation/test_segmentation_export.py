@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from segmentation.config import Settings
-from segmentation.export import ServedSegmenter, with_flips
+from segmentation.config import ARCHITECTURES, Settings
+from segmentation.export import ServedSegmenter, export, with_flips
+from segmentation.losses import from_settings
+from segmentation.model import build
+from tests.clean_process import run_clean
 from tests.member_contract import as_image, grey, png
 
 SETTINGS = Settings(encoder="resnet18", encoder_weights="none", height=64, width=96, normalisation="none")
@@ -73,3 +76,37 @@ def test_flips_of_the_settings_are_in_the_graph():
     image = as_image(grey(64, 96))
     # A network that treats every pixel alike answers alike with and without them.
     np.testing.assert_allclose(flipped.image(image)["probabilities"], plain.image(image)["probabilities"], atol=1e-6)
+
+
+SERVE = """
+import sys
+sys.modules["keras"] = None  # an import of it fails from here on
+import numpy as np, tensorflow as tf
+answer = tf.saved_model.load(sys.argv[1]).signatures["image"](image=tf.constant(np.load(sys.argv[2])))
+np.save(sys.argv[3], answer["probabilities"].numpy())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_trains_a_step_at_400_and_answers_512_by_620_where_there_is_only_tensorflow(
+    tmp_path, architecture
+):
+    settings = Settings(
+        architecture=architecture, encoder="mobilenet0.25", encoder_weights="none", height=400, width=400
+    )
+    network = build(settings, 3)
+    network.compile("adam", from_settings(settings, ("background", "bone", "disc")))
+    truth = np.random.default_rng(0).integers(3, size=(2, 400, 400))
+    before = [value.copy() for value in network.get_weights()]
+    loss = network.train_on_batch(truth[..., None] / 2, np.eye(3, dtype=np.float32)[truth])
+    assert np.isfinite(loss)
+    assert any((value != kept).any() for value, kept in zip(network.get_weights(), before, strict=True))
+    model = export(network, settings, tmp_path)
+    picture = as_image(grey(512, 620))
+    np.save(tmp_path / "picture.npy", picture)
+    run_clean(SERVE, tmp_path, str(model), str(tmp_path / "picture.npy"), str(tmp_path / "answer.npy"))
+    answer = np.load(tmp_path / "answer.npy")
+    assert answer.shape == (1, 512, 620, 3)
+    expected = ServedSegmenter(network, settings).image(picture)["probabilities"].numpy()
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
