@@ -1,0 +1,71 @@
+"""Two segmentation experiments on the same test patients: the ensemble of one against that of the other.
+
+    python benchmarks/segmentation_paired.py configs/spider_segmentation.yaml configs/spider_segmentation_plain.yaml
+
+Both must have been searched and predicted (`spine run`). An experiment with one member is that member. Metrics are
+pooled over pixels; the 95 % interval of each difference is a paired bootstrap over patients, the p Wilcoxon's signed
+ranks of the patients' mean Dice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ensemble.contenders import read_contenders
+from ensemble.judge.segmentation import Segmenters
+from spine.config import Experiment, load_experiment
+from spine.problems import SpineError
+from spine.statistics import Interval, interval, patient_resamples, wilcoxon
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiments", nargs=2, metavar="EXPERIMENT")
+    first, second = map(load_experiment, parser.parse_args().experiments)
+    Console(width=110).print(paired(first, second))
+
+
+def paired(first: Experiment, second: Experiment) -> Table:
+    """What each ensemble scores and by how much the first is above; SpineError where their test images differ."""
+    ours, theirs = (read_contenders(experiment, "test") for experiment in (first, second))
+    if ours.truth.hash != theirs.truth.hash:
+        raise SpineError(
+            f"{first.name} and {second.name} are tested on other images; build both from one dataset with one split"
+        )
+    draws = patient_resamples(ours.patients, first.evaluate.resamples, first.seed)
+    dice_of_patients = (judged.dice_of_patients(judged.ensemble) for judged in (ours, theirs))
+    title = f"{ours.counts['patients']} patients, {len(ours.truth)} images; Wilcoxon over patients "
+    table = Table(
+        "", first.name, second.name, "difference (95 %)", title=f"{title}p = {wilcoxon(*dice_of_patients).p:.2g}"
+    )
+    for metric in metrics_of(ours):
+        scores = [judged.score(judged.ensemble, metric) for judged in (ours, theirs)]
+        found = difference(ours, theirs, metric, draws, first.evaluate.confidence)
+        told = f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        table.add_row(ours.names[metric], *(f"{score:.3f}" for score in scores), told)
+    return table
+
+
+def metrics_of(judged: Segmenters) -> list[str]:
+    of_classes = [f"{rate}.{label}" for rate in ("dice", "iou") for label in judged.truth.labels[1:]]
+    return [*Segmenters.COMPARED, *of_classes]
+
+
+def difference(ours: Segmenters, theirs: Segmenters, metric: str, draws: np.ndarray, confidence: float) -> Interval:
+    return interval(
+        lambda weights: ours.score(ours.ensemble, metric, weights) - theirs.score(theirs.ensemble, metric, weights),
+        draws,
+        confidence,
+    )
+
+
+if __name__ == "__main__":
+    main()
