@@ -49,22 +49,28 @@ class Detected:
         tables = [with_split(self.manifest, table) for table in (self.manifest.images, self.true, self.boxes)]
         known = [split for split in (*SPLIT_NAMES, "none") if split in set(tables[0]["split"])]
         parts = {split: [table[table["split"] == split] for table in tables] for split in known} | {"all": tables}
-        return pd.DataFrame({name: _counts(*part) for name, part in parts.items()}, index=list(COUNTS)).T
+        counts = [_counts(*part) for part in parts.values()]
+        return pd.DataFrame(counts, index=list(parts), columns=list(COUNTS))
+
+    @property
+    def missed(self) -> pd.DataFrame:
+        """The true boxes that no detected one matches, with the columns of boxes.csv."""
+        return self.true.loc[lambda each: ~each["found"], list(BOXES)]
 
     def problems(self) -> Iterator[Problem]:
-        """True boxes that were missed, and detected ones that match none, picture by picture; as warnings."""
-        true, spurious = self.true, self.boxes[self.boxes["box"] == ""]
-        missed = true[~true["found"]].groupby("sample").size()
-        for sample in self.manifest.images["sample"] if len(true) else ():
-            of, extra = int((true["sample"] == sample).sum()), int((spurious["sample"] == sample).sum())
-            if lost := int(missed.get(sample, 0)):
-                yield self._warning(sample, f"{lost} of {of} true boxes of {self.label!r} were missed")
-            if extra:
-                yield self._warning(sample, f"{extra} detected boxes of {self.label!r} match no true one")
+        """That true boxes were missed, and that detected ones match none, as warnings; none where nothing is true."""
+        true, unmatched = self.true, self.boxes[self.boxes["box"] == ""]
+        if len(true) and len(self.missed):
+            yield self._warning(f"{len(self.missed)} of {len(true)} true boxes were missed", self.missed, "missed.csv")
+        if len(true) and len(unmatched):
+            told = f"{len(unmatched)} of {len(self.boxes)} detected boxes match no true one"
+            yield self._warning(told, unmatched, "detections.csv")
 
-    def _warning(self, sample: str, reason: str) -> Problem:
-        advice = "see detections.csv; another confidence or detector may do better"
-        return Problem(str(self.manifest.image_path(sample)), reason, advice, "warning")
+    def _warning(self, told: str, boxes: pd.DataFrame, file: str) -> Problem:
+        samples = boxes["sample"].unique()
+        reason = f"{self.label}: {told}, in {len(samples)} pictures, such as {samples[0]}"
+        advice = f"see {file} of the crops; another confidence or detector may do better"
+        return Problem(str(self.manifest.root), reason, advice, "warning")
 
 
 def detect_boxes(manifest: Manifest, settings: CropSettings) -> tuple[Detected, list[Problem]]:

@@ -118,7 +118,7 @@ def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
 
 
 def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list[Problem]) -> Manifest:
-    """Crops of the true boxes, or of a detector's: then detections.csv tells each box, SUMMARY how many."""
+    """Crops of the true boxes or a detector's; of these, detections.csv and missed.csv tell each box, SUMMARY how many."""
     from spine.crop import crop_samples
 
     if settings.detector is None:
@@ -128,6 +128,7 @@ def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list
     detected, found = detect_boxes(manifest, settings)
     problems += found
     detected.boxes.to_csv(root / "detections.csv", index=False)
+    detected.missed.to_csv(root / "missed.csv", index=False)
     detected.summary().to_csv(root / SUMMARY, index_label="split")
     return crop_samples(manifest, detected.boxes, root, settings)
 
@@ -138,10 +139,10 @@ def detection_table(root: Path) -> Table | None:
 
     if not (root / SUMMARY).exists():
         return None
-    found = pd.read_csv(root / SUMMARY, dtype=str, keep_default_na=False)
-    table = Table(*found.columns, title="boxes that the detector found")
-    for row in found.itertuples(index=False):
-        table.add_row(*row)
+    found = pd.read_csv(root / SUMMARY, dtype=str, keep_default_na=False).set_index("split").T
+    table = Table("", *found.columns, title="boxes of the detector")
+    for name, counts in found.iterrows():
+        table.add_row(str(name), *counts)
     return table
 
 
