@@ -62,12 +62,12 @@ class DetectorFitting:
         settings that cannot be trained cost no earlier member. SpineError where the loss stops being a number.
         """
         tf_keras.utils.set_random_seed(self.seed)
-        self.build()  # for its errors
+        validation = Validation(self.build(), self.data)
         if self.is_chief:
             make_room()
         self.workers.meet()
         for phase in self.settings.phases:
-            self._run_phase(phase)
+            self._run_phase(phase, validation)
         history = self.checkpoints.history()
         if self.is_chief:
             history.write(self.directory / "history.csv")
@@ -95,14 +95,13 @@ class DetectorFitting:
         """What `member.json` says of the inputs and outputs."""
         return signature_of(self.settings, len(self.data.labels))
 
-    def _run_phase(self, phase: Phase) -> None:
+    def _run_phase(self, phase: Phase, validation: Validation) -> None:
         history = self.checkpoints.history()
         if _is_over(history, phase, self.settings):
             return
         data = self.data.shared_by(self.workers.replicas)
         last = len(history) - len(history.of(phase.name)) + phase.epochs
         bar = EpochBar(f"{self.name} {phase.name}", last, data.steps)
-        validation = self._validation(phase)
         with self.workers.strategy.scope(), _shown(bar):
             session = self._begin(phase, history, data, bar)
             while not _is_over(history, phase, self.settings):
@@ -111,17 +110,10 @@ class DetectorFitting:
                 self._record(session.state, history)
                 bar.end(len(history) - 1, _measures(history, "seconds", "learning_rate"))
 
-    def _validation(self, phase: Phase) -> Validation | None:
-        """The chief's, in a phase that is judged; what learns in its network is the same, since weights go by that."""
-        if not (self.is_chief and phase.judged):
-            return None
-        network = self.build()
-        _hold_still(network, phase)
-        return Validation(network, self.data)
-
     def _begin(self, phase: Phase, history: History, data: Data, bar: EpochBar) -> Session:
         """Network and trainer as they were after the history's last epoch."""
         network = self.build()
+        weights = network.weights  # in the order of a new network: it depends on what learns
         proposer = self.build(pretrained=False) if phase.starts_over else None
         _hold_still(network, phase)
         trainer = EpochTrainer(
@@ -139,15 +131,15 @@ class DetectorFitting:
             self.checkpoints.load(state, len(history))
         elif history.rows:
             self.checkpoints.load(State(network=proposer or network), _start_of_next_phase(history))
-        return Session(network, trainer, state)
+        return Session(weights, trainer, state)
 
-    def _run_epoch(self, phase: Phase, history: History, session: Session, validation: Validation | None) -> History:
+    def _run_epoch(self, phase: Phase, history: History, session: Session, validation: Validation) -> History:
         started = time.monotonic()
         losses = session.trainer.epoch()
         rate = float(f"{losses.pop('learning_rate'):.6g}")  # it is held in float32
         _refuse_divergence(losses, self.name, len(history) + 1)
-        weights = session.network.get_weights()  # by all machines: batch norm's are the mean over them
-        scores = validation.scores(weights) if validation else Validation.nothing
+        weights = tf_keras.backend.batch_get_value(session.weights)  # by all: batch norm's are the mean over machines
+        scores = validation.scores(weights) if phase.judged and self.is_chief else validation.nothing
         names = (*scores, "seconds")
         told = self.workers.told([*scores.values(), round(time.monotonic() - started, 3)])
         return history.adding(phase.name, {**losses, **dict(zip(names, told.tolist(), strict=True))}, rate)
@@ -165,9 +157,9 @@ class DetectorFitting:
 
 
 class Session(NamedTuple):
-    """What a phase trains: the network, its trainer, and all that a checkpoint holds of them."""
+    """What a phase trains: the network's weights, its trainer, and all that a checkpoint holds of them."""
 
-    network: tf_keras.Model
+    weights: list[tf.Variable]
     trainer: EpochTrainer
     state: State
 
