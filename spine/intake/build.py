@@ -118,7 +118,7 @@ def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
 
 
 def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list[Problem]) -> Manifest:
-    """Crops of the true boxes or a detector's; of these, detections.csv and missed.csv tell each box, SUMMARY how many."""
+    """Crops of the true boxes or a detector's; then detections.csv and missed.csv tell each box, SUMMARY how many."""
     from spine.crop import crop_samples
 
     if settings.detector is None:

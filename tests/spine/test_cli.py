@@ -7,13 +7,15 @@ from typer.testing import CliRunner
 
 from spine import cli
 from spine.intake import BuildResult
+from spine.manifest import Manifest
 from spine.problems import Problem, SpineError
+from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 HEAVY = ("tensorflow", "keras", "pandas", "numpy", "pydicom", "cv2", "optuna", "numba", "matplotlib", "sklearn")
 COMMANDS = (
     [],
-    *([name] for name in ("run", "train", "predict", "search", "export", "evaluate", "report", "data")),
-    *(["data", name] for name in ("build", "check", "deidentify")),
+    *([name] for name in ("run", "train", "predict", "search", "export", "evaluate", "report", "two-stage", "data")),
+    *(["data", name] for name in ("build", "crop", "export", "check", "deidentify")),
 )
 
 
@@ -102,3 +104,17 @@ def test_a_build_that_was_skipped_says_so_and_how_to_force_it(monkeypatch, tmp_p
     assert "== 7 samples, no problems\n" in forcing.stderr
     assert forcing.stdout == f"{tmp_path}\n"
     assert forced == [False, True]
+
+
+def test_a_dataset_is_cropped_and_exported(tmp_path):
+    boxes = [("a", "0", "disc", 10.0, 10.0, 30.0, 20.0, "1"), ("a", "1", "disc", 10.0, 24.0, 30.0, 34.0, "2")]
+    whole = write_dataset(tmp_path / "whole", {"a": smooth_noise(1)}, boxes=boxes, splits=[("a", "test", "")])
+    crops, exported = tmp_path / "crops", tmp_path / "exported"
+    done = CliRunner().invoke(
+        cli.app, ["data", "crop", str(whole.root), "--label", "disc", "--output", str(crops), "--grow", "0"]
+    )
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, str(crops))
+    assert Manifest.read(crops).images[["height", "width"]].to_numpy().tolist() == [[10, 20], [10, 20]]
+    done = CliRunner().invoke(cli.app, ["data", "export", str(whole.root), "-f", "coco", "-o", str(exported)])
+    assert (done.exit_code, done.stdout) == (0, f"{exported}\n")
+    assert (exported / "annotations.coco.json").is_file()
