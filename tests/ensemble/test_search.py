@@ -229,7 +229,7 @@ HALF = np.array([[0.5, 0.5], [0.1, 0.9]])
         ({"a": HALF}, [0, 1], {"method": "gird"}, "one of grid, line, equal, best"),
         ({"a": HALF}, [0, 1], {"task": "painting"}, "one of classification, segmentation"),
         ({"a": HALF}, [0, 1], {"step": 0.3}, "does not divide 1"),
-        (dict.fromkeys("abcdefghij", HALF), [0, 1], {"step": 0.02}, "method greedy, tpe or cmaes"),
+        (dict.fromkeys("abcdefghij", HALF), [0, 1], {"step": 0.02}, "method line, greedy, tpe or cmaes"),
         (dict.fromkeys("abcdef", HALF), [0, 1], {"method": "optuna-grid"}, "1,771,561 points"),
     ],
 )
