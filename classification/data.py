@@ -10,7 +10,7 @@ from classification.config import Settings
 from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.problems import SpineError
-from spine.training.data import FitData
+from spine.training.data import FitData, read_truths
 from spine.truth import Truth
 
 __all__ = ["Data", "class_weights"]
@@ -28,10 +28,7 @@ class Data(FitData):
         """Read the splits of a dataset; SpineError where one is empty, or target, labels or weights do not fit."""
         from spine.inputs import bootstrap
 
-        train, validation = (
-            Truth.of_classification(manifest, split, experiment.target, experiment.labels)
-            for split in ("train", "validation")
-        )
+        train, validation = read_truths(experiment, manifest)
         if settings.bootstrap != "none":
             train = bootstrap(train, seed, settings.bootstrap)
         class_weights(settings.class_weights, train.values, train.labels)  # refused now, not when training starts

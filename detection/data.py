@@ -17,7 +17,7 @@ from spine.manifest import Manifest
 from spine.prepared import Prepared
 from spine.preprocess import boxes_to_frame, frame
 from spine.problems import SpineError
-from spine.training.data import FitData
+from spine.training.data import FitData, read_truths
 from spine.truth import BoxTruth
 
 __all__ = ["Data", "anchor_labels", "padded_boxes"]
@@ -35,9 +35,7 @@ class Data(FitData):
     @classmethod
     def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Data:
         """Read the splits of a dataset; SpineError where one has no box, or no box has one of the labels."""
-        train, validation = (
-            BoxTruth.of_detection(manifest, split, experiment.labels) for split in ("train", "validation")
-        )
+        train, validation = read_truths(experiment, manifest)
         return cls(train, validation, settings, seed)
 
     def batches(

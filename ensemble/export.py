@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from spine.member import Card, Member, Patients
 from spine.serving import package_versions, publish_model
 from spine.truth import read_truth
 
-__all__ = ["run"]
+__all__ = ["OUTPUTS", "publish_fused", "run"]
 
 PARITY_PICTURES = 8
 # Task -> what the ensemble gives besides its members' outputs, or with another shape, as `member.json` tells it.
@@ -42,21 +43,20 @@ def run(experiment: Experiment) -> list[Path]:
     models = [member.card.model_hash for member in members]
     config_hash = fingerprint([weights, models, found["patients"], *_fusion(found).values()])
     if not Member.is_complete(directory, config_hash):
-        _publish(experiment, members, weights, found, config_hash)
+        version, parity = publish_fused(experiment, members, list(weights.values()), found, directory)
+        Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
     return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
 
 
-def _publish(
-    experiment: Experiment,
-    members: list[Member],
-    weights: dict[str, float],
-    found: dict[str, Any],
-    config_hash: str,
-) -> None:
-    directory = experiment.ensemble_directory
+def publish_fused(
+    experiment: Experiment, members: Sequence[Member], shares: Sequence[float], found: dict[str, Any], directory: Path
+) -> tuple[Path, float]:
+    """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
+
+    `found` has the `fusion` of boxes, as weights.json has.
+    """
     models = [load_model(member) for member in members]
-    shares = list(weights.values())
     fused = FusedModel(models, shares, fuse_for(experiment.task, found))
     fusion = BoxFusion.of_weights(found) if experiment.task == "detection" else None
     pictures = _some_pictures(experiment)
@@ -66,11 +66,11 @@ def _publish(
         directory,
         check=lambda saved: parity.append(measure_parity(saved, models, shares, pictures, fusion)),
     )
-    Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity[0]))
+    return version, parity[0]
 
 
 def _some_pictures(experiment: Experiment) -> list[Path]:
-    truth = read_truth(experiment, Manifest.read(experiment.data), "validation")
+    truth = read_truth(experiment, Manifest.read(experiment.data), experiment.search_split)
     return list(truth.paths[:PARITY_PICTURES])
 
 

@@ -1,4 +1,7 @@
-"""The predict stage: every member's SavedModel over the validation and test pictures, stored for later stages."""
+"""The predict stage: every member's SavedModel over the validation and test pictures, stored for later stages.
+
+With folds, out-of-fold predictions take the place of validation.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from spine.predictions import AnyPredictions, BoxPredictions, Predictions, open_
 from spine.problems import SpineError
 from spine.truth import AnyTruth, read_truth
 
-__all__ = ["SPLITS", "detect_pictures", "load_model", "predict_missing", "predict_pictures", "predict_split", "run"]
+__all__ = [
+    *("SPLITS", "detect_pictures", "index_of", "is_current", "load_model"),
+    *("predict_missing", "predict_pictures", "predict_split", "run"),
+]
 
 SPLITS = ("validation", "test")
 BATCH = 32  # pictures a call: memory stays bounded however many there are
@@ -27,11 +33,15 @@ Sizes = Sequence[tuple[int, int]]  # height, width
 
 def run(experiment: Experiment) -> list[Path]:
     """Predict both splits with every member; predictions that are up to date are kept."""
+    from ensemble.out_of_fold import predict_out_of_fold
+
     manifest = Manifest.read(experiment.data)
-    truths = {split: read_truth(experiment, manifest, split) for split in SPLITS}
     members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
-    predict_missing(members, truths)
-    return [member.path / "predictions" / split for member in members for split in SPLITS]
+    splits = ("test",) if experiment.folds else SPLITS
+    predict_missing(members, {split: read_truth(experiment, manifest, split) for split in splits})
+    if experiment.folds:
+        predict_out_of_fold(experiment, manifest, members)
+    return [member.path / "predictions" / split for member in members for split in (experiment.search_split, "test")]
 
 
 def predict_missing(members: Collection[Member], truths: Mapping[str, AnyTruth]) -> None:
@@ -48,7 +58,7 @@ def predict_missing(members: Collection[Member], truths: Mapping[str, AnyTruth])
 
 
 def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Callable[[int], None]) -> None:
-    stale = {split: truth for split, truth in truths.items() if not _is_current(member, split, truth)}
+    stale = {split: truth for split, truth in truths.items() if not is_current(member, split, truth)}
     if not stale:
         return
     model = load_model(member)
@@ -56,12 +66,13 @@ def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Cal
         predict_split(member, model, split, truth, advance)
 
 
-def _is_current(member: Member, split: str, truth: AnyTruth) -> bool:
+def is_current(member: Member, split: str, truth: AnyTruth) -> bool:
+    """Whether the member has stored predictions of just this truth, made by what it is now."""
     try:
         stored = open_predictions(member.path / "predictions" / split, member.card.task)
     except SpineError:  # none there, or unreadable: made anew
         return False
-    return (stored.model_hash, stored.truth_hash) == (member.card.model_hash, truth.hash)
+    return (stored.model_hash, stored.truth_hash) == (member.card.maker_of(split), truth.hash)
 
 
 def load_model(member: Member) -> Any:
@@ -129,7 +140,7 @@ def predict_split(
     """
     path, card = member.path / "predictions" / split, member.card
     head = {"split": split, "model_hash": card.model_hash, "truth_hash": truth.hash}
-    index = _index(truth, card.task)
+    index = index_of(truth, card.task)
     if card.task == "detection":
         found = _detections(member, model, truth, advance)
         return BoxPredictions.write(path, found, index, task=card.task, labels=card.labels, **head)
@@ -161,7 +172,8 @@ def _answers(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int
         advance(len(batch))
 
 
-def _index(truth: AnyTruth, task: str) -> pd.DataFrame:
+def index_of(truth: AnyTruth, task: str) -> pd.DataFrame:
+    """The index of stored predictions: sample, patient, height, width, offset."""
     heights, widths = np.transpose(truth.sizes)
     rows = heights * widths if task == "segmentation" else np.ones(len(heights), int)
     columns = {"sample": truth.samples, "patient": truth.patients, "height": heights, "width": widths}

@@ -26,6 +26,7 @@ from ensemble.engine.line import search_line
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
+from ensemble.out_of_fold import told
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
 from spine import metrics
@@ -44,7 +45,6 @@ __all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights"]
 
 METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
 DEFAULT_METRIC = {"classification": "accuracy", "segmentation": "dice_foreground", "detection": "map50"}
-SPLIT = "validation"  # test belongs to evaluate
 
 
 @dataclass(frozen=True)
@@ -214,11 +214,15 @@ def _result(names: tuple[str, ...], family: Family, choice: Choice, method: str,
 
 
 def run(experiment: Experiment) -> list[Path]:
-    """Search on validation predictions; write weights.json, search.csv and the study, or skip what is unchanged."""
+    """Search on validation (with folds, out-of-fold) predictions; write weights.json, search.csv and the study.
+
+    What is unchanged is skipped.
+    """
     directory, settings = experiment.ensemble_directory, experiment.search
-    predictions = read_split(experiment, SPLIT)
+    predictions = read_split(experiment, experiment.search_split)
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
-    inputs_hash = fingerprint([settings.model_dump(mode="json"), experiment.task, experiment.seed, hashes])
+    folds = [experiment.stop_on, experiment.served] if experiment.folds else []
+    inputs_hash = fingerprint([settings.model_dump(mode="json"), experiment.task, experiment.seed, hashes, *folds])
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
     if all(path.exists() for path in paths) and read_json(weights_file).get("inputs_hash") == inputs_hash:
@@ -264,7 +268,8 @@ def _summary(
         "scored": result.scored,
         "ties": result.ties,
         "why": result.why,
-        "split": SPLIT,
+        "split": experiment.search_split,
+        **told(experiment),
         "counts": {"samples": len(truth.samples), "units": len(set(truth.units)), "patients": len(patients)},
         "predictions": hashes,
         "patients": {"salt": salt_id(), "searched": sorted(map(patient_hash, patients))},

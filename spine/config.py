@@ -19,6 +19,7 @@ from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError
 
 __all__ = [
+    "REFIT",
     "Experiment",
     "ExportSettings",
     "SearchSettings",
@@ -33,6 +34,7 @@ __all__ = [
     "without_password",
 ]
 
+REFIT = "refit"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _WHAT_LABELS_ARE = {
     1: "the one or more different classes that boxes have; the background is none of them",
@@ -99,6 +101,10 @@ class Experiment(Strict):
     seed: int = 0
     runs: Path = Path("runs")
     jobs: int = Field(default=1, ge=1)  # members trained at the same time, each on its share of the cores
+    folds: int = Field(default=0, ge=0)  # a model of each member for every fold of the patients; 0: one on `train`
+    stop_on: Literal["fold", "inner"] = "fold"  # whom a fold's training is stopped on: its own patients, or others
+    served: Literal["mean", "refit"] = "mean"  # of folds: all their models, or one more of all their patients
+    fold: int | Literal["refit"] | None = None  # what one training process trains; `spine train` sets it
     shared: Mapping[str, Any] = Field(default_factory=dict)  # what every member starts from
     members: Mapping[str, Any]
     search: SearchSettings = SearchSettings()
@@ -135,6 +141,16 @@ class Experiment(Strict):
         return self
 
     @model_validator(mode="after")
+    def _folds_fit_together(self) -> Experiment:
+        if self.folds == 1:
+            raise ValueError("folds is 1; give 2 or more, or 0 for none")
+        if not self.folds and (self.stop_on, self.served, self.fold) != ("fold", "mean", None):
+            raise ValueError("stop_on, served and fold are of folds; set `folds`, such as folds: 5")
+        if isinstance(self.fold, int) and not 0 <= self.fold < self.folds:
+            raise ValueError(f"fold is {self.fold}; of {self.folds} it is one of 0 to {self.folds - 1}, or refit")
+        return self
+
+    @model_validator(mode="after")
     def _knows_its_metric(self) -> Experiment:
         """Before hours of training rather than after them."""
         from spine.metrics import TABLES
@@ -154,8 +170,16 @@ class Experiment(Strict):
         return self.runs / self.name
 
     def member_directory(self, name: str) -> Path:
-        """`runs/<experiment>/members/<member>/`."""
-        return self.directory / "members" / name
+        """`runs/<experiment>/members/<member>/`, and of a fold's training `fold-<k>/` or `refit/` below it."""
+        whole = self.directory / "members" / name
+        if self.fold is None:
+            return whole
+        return whole / (REFIT if self.fold == REFIT else f"fold-{self.fold}")
+
+    @property
+    def search_split(self) -> str:
+        """Whose predictions the weights are searched on: test belongs to evaluate."""
+        return "out-of-fold" if self.folds else "validation"
 
     @property
     def ensemble_directory(self) -> Path:

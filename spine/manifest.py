@@ -24,7 +24,7 @@ import pandas as pd
 from spine.files import fingerprint, read_json, write_json
 from spine.problems import SpineError
 
-__all__ = ["BOXES", "IMAGES", "LABELS", "SPLITS", "SPLIT_NAMES", "Manifest", "rows"]
+__all__ = ["BOXES", "IMAGES", "LABELS", "OUT_OF_FOLD", "SPLITS", "SPLIT_NAMES", "Manifest", "rows"]
 
 IMAGES = (
     *("sample", "patient", "study", "series", "sequence", "height", "width", "spacing_y", "spacing_x"),
@@ -34,6 +34,7 @@ BOXES = ("sample", "box", "label", "x0", "y0", "x1", "y1", "level")
 LABELS = ("sample", "box", "target", "value")
 SPLITS = ("sample", "split", "fold")
 SPLIT_NAMES = ("train", "validation", "test")
+OUT_OF_FOLD = "out-of-fold"  # train and validation together, where folds take the place of both
 
 _SAMPLE = r"[\w-][\w.-]*"  # a file's name on every system, and no way out of the dataset's directory
 _NUMBERS = {"height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1"}
@@ -121,9 +122,10 @@ class Manifest:
 
     def samples_in(self, split: str) -> list[str]:
         """The samples of one split, in the order of images.csv; SpineError where the split is empty or unknown."""
-        if split not in SPLIT_NAMES:
-            raise SpineError(f"split {split!r} is not one of {', '.join(SPLIT_NAMES)}")
-        chosen = set(self.splits.loc[self.splits["split"] == split, "sample"])
+        if split not in (*SPLIT_NAMES, OUT_OF_FOLD):
+            raise SpineError(f"split {split!r} is not one of {', '.join((*SPLIT_NAMES, OUT_OF_FOLD))}")
+        parts = ("train", "validation") if split == OUT_OF_FOLD else (split,)
+        chosen = set(self.splits.loc[self.splits["split"].isin(parts), "sample"])
         found = [sample for sample in self.images["sample"] if sample in chosen]
         if not found:
             raise SpineError(f"{self.root} has no samples in split {split!r}; see its splits.csv")

@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from spine.files import hash_directory, read_json, write_json
+from spine.files import fingerprint, hash_directory, read_json, write_json
+from spine.manifest import OUT_OF_FOLD
 from spine.predictions import AnyPredictions, open_predictions
 from spine.problems import SpineError
 
@@ -52,19 +53,27 @@ class Patients(_Frozen):
 
 
 class Card(_Frozen):
-    """What `member.json` says. `config_hash` names the settings and data it came from, `model_hash` its SavedModel."""
+    """What `member.json` says. `config_hash` names the settings and data it came from, `model_hash` its SavedModel.
+
+    `folds` names the SavedModels of its folds, in order, where it has some: they made its out-of-fold predictions.
+    """
 
     name: str
     task: str
     labels: tuple[str, ...]
-    kind: str = "network"  # network, ensemble, two-stage or foreign
+    kind: str = "network"  # network, folds (the mean of theirs), ensemble, two-stage or foreign
     input: dict[str, Any] = Field(default_factory=dict)
     outputs: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     config_hash: str = ""
     model_hash: str = ""
+    folds: tuple[str, ...] = ()
     patients: Patients = Patients()
     details: dict[str, Any] = Field(default_factory=dict)  # parameters, epochs, weights: for the report
+
+    def maker_of(self, split: str) -> str:
+        """The fingerprint that its predictions of a split carry: of the SavedModel, or of all that of the folds."""
+        return fingerprint(list(self.folds)) if self.folds and split == OUT_OF_FOLD else self.model_hash
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,14 @@ class Member:
             raise SpineError(f"{path / 'member.json'} does not follow the contract: {error}") from error
 
     @classmethod
+    def open_for(cls, path: Path | str, task: str) -> Member:
+        """Open a member or ensemble of that task; SpineError where the directory holds none, or one of another task."""
+        member = cls.open(path)
+        if member.card.task != task:
+            raise SpineError(f"{member.path} is a member for {member.card.task}; give the directory of one for {task}")
+        return member
+
+    @classmethod
     def publish(cls, path: Path, card: Card) -> Member:
         """Write `member.json`, last of all: from then on the directory is a member."""
         write_json(card.model_dump(mode="json"), path / "member.json")
@@ -103,6 +120,11 @@ class Member:
         if member.card.kind == "foreign":
             return True
         return (member.card.kind == "two-stage" or member.card.config_hash == config_hash) and member._has_its_model()
+
+    @classmethod
+    def is_from_elsewhere(cls, path: Path) -> bool:
+        """Whether `path` holds a member that no experiment trains."""
+        return (path / "member.json").exists() and cls.open(path).card.kind in ("foreign", "two-stage")
 
     def _has_its_model(self) -> bool:
         return any(self._versions()) and self.hash_model(self.model) == self.card.model_hash
@@ -129,10 +151,10 @@ class Member:
     def predictions(self, split: str) -> AnyPredictions:
         """Its stored predictions of one split, refused where a re-export made them stale."""
         stored = open_predictions(self.path / "predictions" / split, self.card.task)
-        if stored.model_hash != self.card.model_hash:
+        if stored.model_hash != (maker := self.card.maker_of(split)):
             raise SpineError(
                 f"{stored.path} was made by model {stored.model_hash[:8]}, but {self.name!r} is now "
-                f"{self.card.model_hash[:8]}; run `spine predict EXPERIMENT` again"
+                f"{maker[:8]}; run `spine predict EXPERIMENT` again"
             )
         return stored
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
-    *("detect", "evaluate", "leaderboard", "stage", "task_settings", "train", "two_stage"),
+    *("detect", "evaluate", "join_folds", "leaderboard", "stage", "task_settings", "train", "two_stage"),
 ]
 
 TASKS = ("classification", "segmentation", "detection")
@@ -75,6 +75,11 @@ def stage(name: str) -> Stage:
 def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
     """The table that `spine run` and `spine evaluate` print at the end."""
     return import_module("ensemble.evaluate").leaderboard(experiment, dataset)
+
+
+def join_folds(experiment: Experiment, names: Sequence[str]) -> list[Path]:
+    """Make members of their trained folds; gives their directories."""
+    return import_module("ensemble.folds").run(experiment, names)
 
 
 def detect(member: Member, paths: Sequence[Path]) -> Iterator[Detections]:

@@ -5,23 +5,54 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spine import registry
-from spine.config import Experiment
+from spine.config import REFIT, Experiment
 from spine.problems import SpineError
 from spine.processes import as_child
 
 if TYPE_CHECKING:
     from spine.intake import DataConfig
+    from spine.manifest import Manifest
 
 __all__ = ["build_data", "evaluate_elsewhere", "run_all", "run_stage", "train_members"]
 
 Show = Callable[[str], None]
 RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What one process trains: a member of an experiment, or of one of its folds, on the dataset as that sees it."""
+
+    member: str
+    experiment: Experiment
+    dataset: Manifest
+
+    def __str__(self) -> str:
+        fold = self.experiment.fold
+        return self.member if fold is None else f"{self.member} {f'fold {fold}' if fold != REFIT else fold}"
+
+    @property
+    def overrides(self) -> list[str]:
+        """What its command adds to the experiment file."""
+        return [] if self.experiment.fold is None else [f"fold={self.experiment.fold}"]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its directory holds just this; what was put there from elsewhere has no folds to train."""
+        from spine.folds import part_hash
+        from spine.member import Member
+
+        directory = self.experiment.member_directory(self.member)
+        if self.experiment.folds and Member.is_from_elsewhere(directory.parent):
+            return True
+        return Member.is_complete(directory, part_hash(self.experiment, self.member, self.dataset))
 
 
 def run_all(experiment: Experiment, show: Show) -> list[Path]:
@@ -75,20 +106,41 @@ def _build(config: DataConfig, show: Show) -> Path:
 def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) -> list[Path]:
     """Train the members that are not up to date, each in a process of its own; gives their directories.
 
-    A crash costs one member: the others are trained first, then SpineError names those that failed.
+    With folds, a process for each fold of a member; then the members are made of their folds. A crash costs one
+    training: the others are run first, then SpineError names those that failed.
     """
+    from spine.folds import parts, refit
+
     chosen = list(only) or list(experiment.members)
-    outdated = _outdated(experiment, chosen)
-    for name in chosen:
-        if name not in outdated:
-            show(f"train {name}: up to date")
-    if outdated:
-        _check(experiment, outdated)
+    _require_known(experiment, chosen)
+    _train(experiment, parts(experiment), chosen, show)
+    if experiment.folds:
+        if experiment.served == REFIT:
+            _train(experiment, [refit(experiment)], chosen, show)
+        show("join folds")
+        registry.join_folds(experiment, chosen)
+    return [experiment.member_directory(name) for name in chosen]
+
+
+def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[str], show: Show) -> None:
+    from spine.folds import view
+    from spine.manifest import Manifest
+
+    manifest = Manifest.read(experiment.data)
+    seen = [(part, view(part, manifest)) for part in parts]
+    trainings = [Training(name, part, dataset) for name in names for part, dataset in seen]
+    outdated = [training for training in trainings if not training.is_done]
+    for training in trainings:
+        if training not in outdated:
+            show(f"train {training}: up to date")
+    for part, dataset in seen:
+        _check(part, dataset, [training.member for training in outdated if training.experiment is part])
     file = experiment.write(experiment.directory / "experiment.yaml")
 
-    def trains(name: str) -> bool:
-        show(f"train {name}")
-        return _train_in_own_process(experiment.task, file, name, experiment.jobs) == 0
+    def trains(training: Training) -> bool:
+        show(f"train {training}")
+        name, overrides = training.member, training.overrides
+        return _train_in_own_process(experiment.task, file, name, experiment.jobs, *overrides) == 0
 
     with ThreadPoolExecutor(experiment.jobs) as pool:
         try:
@@ -96,13 +148,12 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
         except BaseException:
             pool.shutdown(cancel_futures=True)  # after Ctrl-C no further member starts
             raise
-    failed = [name for name, success in zip(outdated, succeeded, strict=True) if not success]
+    failed = [str(training) for training, success in zip(outdated, succeeded, strict=True) if not success]
     if failed:
         raise SpineError(
             f"training failed for {', '.join(failed)} (see above). Mend the cause and run the same command again: "
             "finished members are skipped, killed ones resume"
         )
-    return [experiment.member_directory(name) for name in chosen]
 
 
 def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
@@ -111,25 +162,20 @@ def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
     return registry.stage(name)(experiment)
 
 
-def _outdated(experiment: Experiment, names: Iterable[str]) -> list[str]:
-    from spine.manifest import Manifest
-    from spine.member import Member
-
-    manifest = Manifest.read(experiment.data)
-    outdated = []
+def _require_known(experiment: Experiment, names: Iterable[str]) -> None:
     for name in names:
         if name not in experiment.members:
             known = ", ".join(experiment.members)
             raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {known}")
-        config_hash = experiment.member_hash(name, manifest.data_hash, manifest.splits_hash)
-        if not Member.is_complete(experiment.member_directory(name), config_hash):
-            outdated.append(name)
-    return outdated
 
 
-def _check(experiment: Experiment, names: Iterable[str]) -> None:
+def _check(experiment: Experiment, dataset: Manifest, names: Sequence[str]) -> None:
     """Tell once, before any training starts, what would end each one: a wrong label or target, a file that lacks."""
-    train, _ = (_truth(experiment, split) for split in ("train", "validation"))
+    from spine.training.data import read_truths
+
+    if not names:
+        return
+    train, _ = read_truths(experiment, dataset)
     for name in names:
         try:
             experiment.members[name].check(train)
@@ -144,9 +190,9 @@ def _truth(experiment: Experiment, split: str) -> Any:
     return read_truth(experiment, Manifest.read(experiment.data), split)
 
 
-def _train_in_own_process(task: str, file: Path, name: str, jobs: int) -> int:
+def _train_in_own_process(task: str, file: Path, name: str, jobs: int, *overrides: str) -> int:
     # -m puts the working directory first on the path; an installed package must win over a stray folder there.
-    command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name]
+    command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name, *overrides]
     # Its output is news of the work (stderr, 2), not the result of this command.
     environment = {**as_child(), "PYTHONUNBUFFERED": "1"}
     if jobs == 1:

@@ -6,14 +6,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from spine.truth import AnyTruth, MaskTruth
+from spine.config import REFIT, Experiment
+from spine.manifest import Manifest
+from spine.truth import AnyTruth, MaskTruth, read_truth
 
-__all__ = ["FitData"]
+__all__ = ["FitData", "read_truths"]
 
 
 @dataclass(frozen=True)
 class FitData:
-    """The truths of the training rows and of the validation split, both of one kind, and how they are read."""
+    """The truths of the training rows and of the validation split, both of one kind, and how they are read.
+
+    `validation` is None where nothing is to stop the training.
+    """
 
     train: Any
     validation: Any
@@ -66,7 +71,9 @@ class FitData:
         return self.batches(self.train, training=True, first_epoch=first_epoch, batch=self._batch(self.train))
 
     def stopping(self) -> Any:
-        """The validation data once, in order, as it is."""
+        """The validation data once, in order, as it is; None where there is none."""
+        if self.validation is None:
+            return None
         return self.batches(self.validation, training=False, batch=self._batch(self.validation))
 
     def _batch(self, truth: AnyTruth) -> int:
@@ -76,7 +83,15 @@ class FitData:
         return self.replicas * max(1, min(wanted, there))
 
 
+def read_truths(experiment: Experiment, manifest: Manifest) -> tuple[Any, Any]:
+    """The truths of the training rows and of the validation split; of a refit, which nothing stops, None for that."""
+    train = read_truth(experiment, manifest, "train")
+    return train, None if experiment.fold == REFIT else read_truth(experiment, manifest, "validation")
+
+
 def _in_shares(truth: Any, replicas: int) -> Any:
     from spine.inputs import taking
 
+    if truth is None:
+        return None
     return taking(truth, range(len(truth.samples) // replicas * replicas))

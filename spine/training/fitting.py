@@ -18,7 +18,7 @@ from spine.training.checkpoints import Checkpoints
 from spine.training.data import FitData
 from spine.training.devices import strategy
 from spine.training.history import History
-from spine.training.schedule import Phase, Scheduled, is_over, next_rate
+from spine.training.schedule import Phase, Scheduled, is_over, next_rate, of_lengths
 
 __all__ = ["FitSettings", "Fitting", "optimizer"]
 
@@ -38,13 +38,17 @@ class FitSettings(Scheduled, Protocol):
 
 @dataclass(frozen=True)
 class Fitting(ABC):
-    """One training: what it reads, how, and the member's directory that it writes to. A task fills in its methods."""
+    """One training: what it reads, how, and the member's directory that it writes to. A task fills in its methods.
+
+    `lengths` are the epochs of each phase of a refit, which has no validation to stop on.
+    """
 
     name: str
     settings: Any  # FitSettings
     data: FitData
     seed: int
     directory: Path
+    lengths: Mapping[str, int] | None = None
 
     @abstractmethod
     def build(self, *, pretrained: bool) -> keras.Model:
@@ -77,6 +81,12 @@ class Fitting(ABC):
         return None
 
     @property
+    def phases(self) -> tuple[Phase, ...]:
+        """In order."""
+        phases: tuple[Phase, ...] = self.settings.phases
+        return phases if self.lengths is None else of_lengths(phases, self.lengths)
+
+    @property
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
         return Checkpoints(self.directory / "checkpoints")
@@ -91,7 +101,7 @@ class Fitting(ABC):
         with _precision(self.settings), strategy().scope():
             network = self.build(pretrained=True)
             make_room()
-            for phase in self.settings.phases:
+            for phase in self.phases:
                 self._run_phase(phase, network)
         history = self.checkpoints.history()
         history.write(self.directory / "history.csv")
@@ -172,8 +182,8 @@ def _precision(settings: FitSettings) -> Iterator[None]:
 
 def _refuse_divergence(history: History, name: str) -> None:
     best = history.best
-    if best is None or not float(best["val_loss"]) < float("inf"):
+    if best is None or not float(best.get("val_loss", best["loss"])) < float("inf"):
         raise SpineError(
-            f"the training of {name!r} diverged: its validation loss never was a number. Lower `learning_rate`"
+            f"the training of {name!r} diverged: its loss never was a number. Lower `learning_rate`"
             " (now and for fine tuning), or take mixed_precision away"
         )

@@ -55,8 +55,23 @@ class History:
 
     @property
     def best(self) -> Row | None:
-        """The epoch of the highest validation mAP or lowest validation loss, the first on a tie; None where none is."""
+        """The epoch of the highest validation mAP or lowest validation loss, the first on a tie; None where none is.
+
+        Without validation, as of a refit, it is the last.
+        """
         return min(self.rows, key=_badness, default=None)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Phase -> how many of its epochs the best network went through: each phase starts from the best one so far."""
+        found: dict[str, int] = {}
+        for phase in dict.fromkeys(str(row["phase"]) for row in self.rows):
+            so_far = History(tuple(row for row in self.rows if row["phase"] in (*found, phase)))
+            before = len(so_far) - len(so_far.of(phase))
+            best = so_far.best
+            kept = int(best["epoch"]) if best and _badness(best) < float("inf") else len(so_far)
+            found[phase] = max(kept - before, 0)
+        return found
 
     @property
     def waited(self) -> int:
@@ -86,5 +101,6 @@ def _parsed(key: str, text: str) -> float | int | str:
 
 def _badness(row: Row) -> float:
     # What became NaN is worse than any other, not better than all.
-    number = next(sign * float(row[name]) for name, sign in MONITORS.items() if name in row)
+    measured = (sign * float(row[name]) for name, sign in MONITORS.items() if name in row)
+    number = next(measured, -float(row["epoch"]))
     return number if number == number else float("inf")

@@ -6,15 +6,19 @@ The history is all the state there is, so a resumed run decides as an uninterrup
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
 from spine.config import Strict
 from spine.training.history import History
 
-__all__ = ["Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled", "is_over", "next_rate"]
+__all__ = [
+    *("Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
+    *("is_over", "next_rate", "of_lengths"),
+]
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -37,6 +41,14 @@ class Phase:
     name: str
     epochs: int
     learning_rate: float
+
+
+AnyPhase = TypeVar("AnyPhase", bound=Phase)
+
+
+def of_lengths(phases: Iterable[AnyPhase], lengths: Mapping[str, int]) -> tuple[AnyPhase, ...]:
+    """The phases with the epochs that `lengths` gives for each; those of none are left out."""
+    return tuple(replace(phase, epochs=lengths[phase.name]) for phase in phases if lengths.get(phase.name))
 
 
 class Patient(Protocol):

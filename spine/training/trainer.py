@@ -9,13 +9,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from spine.config import Experiment, load_experiment
+from spine.config import REFIT, Experiment, load_experiment
 from spine.files import fingerprint, read_json, write_json
+from spine.folds import part_hash, refit_lengths, view
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
@@ -44,7 +46,7 @@ class Fitting(Protocol):
 
     @property
     def data(self) -> Any:
-        """The truths it trains and stops on, as `train` and `validation`."""
+        """The truths it trains and stops on, as `train` and `validation`; the latter None where nothing stops it."""
         ...
 
     @property
@@ -85,13 +87,15 @@ def train_member(
     """
     if member not in experiment.members:
         raise SpineError(f"member {member!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
-    manifest = Manifest.read(experiment.data)
-    config_hash = experiment.member_hash(member, manifest.data_hash, manifest.splits_hash)
+    manifest = view(experiment, Manifest.read(experiment.data))
+    config_hash = part_hash(experiment, member, manifest)
     directory = experiment.member_directory(member)
     if Member.is_complete(directory, config_hash):
         return directory
     silence_tensorflow()
-    fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
+    fitting: Any = fitting_of(experiment, member, manifest, seed_of(experiment, member))
+    if experiment.fold == REFIT:
+        fitting = replace(fitting, lengths=refit_lengths(experiment, member))
     with only_one(directory) if fitting.is_chief else nullcontext():
         history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
         if fitting.is_chief:
@@ -143,7 +147,8 @@ def _patients(fitting: Fitting) -> Patients:
     from spine.privacy import patient_hash, salt_id
 
     trained, stopped = (
-        tuple(sorted(map(patient_hash, set(truth.patients)))) for truth in (fitting.data.train, fitting.data.validation)
+        tuple(sorted(map(patient_hash, () if truth is None else set(truth.patients))))
+        for truth in (fitting.data.train, fitting.data.validation)
     )
     return Patients(salt=salt_id(), trained=trained, stopped=stopped)
 
@@ -151,7 +156,12 @@ def _patients(fitting: Fitting) -> Patients:
 def _told(history: Any) -> dict[str, Any]:
     best = history.best
     seconds = sum(float(row["seconds"]) for row in history.rows)
-    told = {"epochs": len(history), "best_epoch": int(best["epoch"]), "training_seconds": round(seconds, 1)}
+    told = {
+        "epochs": len(history),
+        "best_epoch": int(best["epoch"]),
+        "lengths": history.lengths,
+        "training_seconds": round(seconds, 1),
+    }
     return {**told, **{name: float(value) for name, value in best.items() if name.startswith("val_")}}
 
 

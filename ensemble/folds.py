@@ -1,0 +1,101 @@
+"""Members made of their folds, between train and predict: the mean of the folds' models, or the refit, is served."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ensemble.export import OUTPUTS, publish_fused
+from ensemble.fuse_boxes import BoxFusion
+from spine.config import REFIT, Experiment
+from spine.files import atomic_directory, fingerprint
+from spine.folds import parts, refit
+from spine.member import Card, Member, Patients
+from spine.processes import only_one
+from spine.serving import next_version, package_versions
+
+__all__ = ["run"]
+
+
+def run(experiment: Experiment, names: Sequence[str] = ()) -> list[Path]:
+    """Publish each member from its trained folds, as `served` says; what is unchanged, or from elsewhere, is kept.
+
+    SpineError where a fold, or the refit, is not trained.
+    """
+    directories = [experiment.member_directory(name) for name in names or experiment.members]
+    for directory in directories:
+        if not Member.is_from_elsewhere(directory):
+            _join(experiment, directory)
+    return directories
+
+
+def _join(experiment: Experiment, directory: Path) -> None:
+    folds = [Member.open(part.member_directory(directory.name)) for part in parts(experiment)]
+    sources = folds
+    if experiment.served == REFIT:
+        sources = [*folds, Member.open(refit(experiment).member_directory(directory.name))]
+    config_hash = fingerprint([experiment.served, [(one.card.config_hash, one.card.model_hash) for one in sources]])
+    if Member.is_complete(directory, config_hash):
+        return
+    with only_one(directory):
+        _make_room(directory)
+        publish = _refit if experiment.served == REFIT else _mean
+        card = publish(experiment, directory, sources)
+        patients = Patients.union([one.card.patients for one in sources])
+        hashes = tuple(fold.card.model_hash for fold in folds)
+        Member.publish(
+            directory, card.model_copy(update={"config_hash": config_hash, "folds": hashes, "patients": patients})
+        )
+
+
+def _make_room(directory: Path) -> None:
+    """Take away what an earlier training or joining left, all but the folds."""
+    (directory / "member.json").unlink(missing_ok=True)  # first: what is half gone is no member
+    for entry in directory.glob("[!.]*"):  # locks are hidden, and stay
+        if entry.is_file():
+            entry.unlink()
+        elif entry.name != REFIT and not entry.name.startswith("fold-"):
+            shutil.rmtree(entry)
+
+
+def _mean(experiment: Experiment, directory: Path, folds: Sequence[Member]) -> Card:
+    """All folds' models in one, of equal weight; of detection by weighted boxes fusion with its own thresholds."""
+    fusion = {"fusion": asdict(BoxFusion())} if experiment.task == "detection" else {}
+    shares = [1 / len(folds)] * len(folds)
+    version, parity = publish_fused(experiment, folds, shares, fusion, directory)
+    first = folds[0].card
+    return Card(
+        name=first.name,
+        task=first.task,
+        labels=first.labels,
+        kind="folds",
+        input=first.input,
+        outputs={**first.outputs, **OUTPUTS.get(first.task, {})},
+        versions=package_versions(),
+        model_hash=Member.hash_model(version),
+        details={**_sums(folds), **_told(experiment), **fusion, "parity": parity},
+    )
+
+
+def _refit(experiment: Experiment, directory: Path, sources: Sequence[Member]) -> Card:
+    """The refit's own model and card, as it would be without folds."""
+    again = sources[-1]
+    with atomic_directory(next_version(directory)) as temporary:
+        shutil.copytree(again.model, temporary, dirs_exist_ok=True)
+    shutil.copy(again.path / "history.csv", directory)
+    return again.card.model_copy(update={"details": {**again.card.details, **_told(experiment)}})
+
+
+def _told(experiment: Experiment) -> dict[str, Any]:
+    return {"served": experiment.served, "fold_models": experiment.folds, "stop_on": experiment.stop_on}
+
+
+def _sums(folds: Sequence[Member]) -> dict[str, Any]:
+    """What all the folds' models together have and took, where each tells it."""
+    told = [fold.card.details for fold in folds]
+    summed = ("parameters", "epochs", "training_seconds")
+    sums = {key: sum(one[key] for one in told) for key in summed if all(key in one for one in told)}
+    return {**({"network": told[0]["network"]} if "network" in told[0] else {}), **sums}

@@ -1,0 +1,106 @@
+"""Out-of-fold predictions: each patient's by the model of the fold that never learned from him, joined into one split.
+
+A fold's own are stored below its `fold-<k>/`, the joined ones as the split `out-of-fold` of the member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ensemble.predict import index_of, is_current, predict_missing
+from spine.config import Experiment
+from spine.folds import fold_of_patients, parts
+from spine.inputs import taking
+from spine.manifest import OUT_OF_FOLD, Manifest
+from spine.member import Member
+from spine.predictions import AnyPredictions, BoxPredictions, Predictions
+from spine.privacy import patient_hash
+from spine.problems import SpineError
+from spine.truth import AnyTruth, read_truth
+
+__all__ = ["predict_out_of_fold", "told"]
+
+
+def predict_out_of_fold(experiment: Experiment, manifest: Manifest, members: Sequence[Member]) -> None:
+    """Store every member's out-of-fold predictions; what is up to date is kept.
+
+    SpineError where a fold's model has seen a patient that it is to predict, or a member from elsewhere brings none.
+    """
+    truth = read_truth(experiment, manifest, OUT_OF_FOLD)
+    fold_of = fold_of_patients(experiment, manifest)
+    rows_of = [
+        [row for row, patient in enumerate(truth.patients) if fold_of[patient] == fold]
+        for fold in range(experiment.folds)
+    ]
+    for member in members:
+        if is_current(member, OUT_OF_FOLD, truth):
+            continue
+        if Member.is_from_elsewhere(member.path):
+            raise SpineError(
+                f"the folds of {member.name!r} are not known here: put its predictions of the split {OUT_OF_FOLD} into "
+                f"{member.path / 'predictions' / OUT_OF_FOLD}, made by models that had not seen the patients"
+            )
+        stored = []
+        for part, rows in zip(parts(experiment), rows_of, strict=True):
+            fold, own = Member.open(part.member_directory(member.name)), taking(truth, rows)
+            _require_unseen(fold, own, experiment)
+            predict_missing([fold], {OUT_OF_FOLD: own})
+            stored.append(fold.predictions(OUT_OF_FOLD))
+        _join(member, truth, stored)
+
+
+def told(experiment: Experiment) -> dict[str, Any]:
+    """What weights.json says of the folds, with sentences for readers; {} without folds."""
+    if not experiment.folds:
+        return {}
+    count, told = experiment.folds, {"stop_on": experiment.stop_on, "served": experiment.served}
+    searched = (
+        f"Weights were searched on out-of-fold predictions: every patient but those of test, predicted by that one of "
+        f"a member's {count} fold models which did not learn from him."
+    )
+    stopped = {
+        "fold": "The patients of a fold also stopped the training of its model, so that out-of-fold scores are somewhat"
+        " flattered; `stop_on: inner` avoids it.",
+        "inner": "Each fold model was stopped on a share of its training patients; the patients of its fold had no part"
+        " in its training.",
+    }[experiment.stop_on]
+    served = {
+        "mean": f"What is served and tested of a member is the mean of its {count} fold models, not the single ones"
+        " that were searched on.",
+        "refit": "What is served and tested of a member is one network more, trained on all patients but those of test"
+        f" for the mean length of its {count} fold models, not the models that were searched on; nothing stopped it.",
+    }[experiment.served]
+    return {"folds": {"count": count, **told, "notes": [searched, stopped, served]}}
+
+
+def _require_unseen(fold: Member, own: AnyTruth, experiment: Experiment) -> None:
+    seen = set(fold.card.patients.trained)
+    if experiment.stop_on == "inner":
+        seen |= set(fold.card.patients.stopped)
+    if both := seen & set(map(patient_hash, set(own.patients))):
+        raise SpineError(
+            f"the model in {fold.path} has seen {len(both)} of the {len(set(own.patients))} patients that are now in "
+            "its fold; run `spine train EXPERIMENT` again"
+        )
+
+
+def _join(member: Member, truth: AnyTruth, stored: Sequence[AnyPredictions]) -> None:
+    """Write what the folds said as one split of the member, in the truth's order."""
+    place = {sample: (of_fold, row) for of_fold in stored for row, sample in enumerate(of_fold.index["sample"])}
+    answers = (_answer(*place[sample]) for sample in truth.samples)
+    task, labels = member.card.task, member.card.labels
+    head = {"split": OUT_OF_FOLD, "model_hash": member.card.maker_of(OUT_OF_FOLD), "truth_hash": truth.hash}
+    write: Any = BoxPredictions.write if task == "detection" else Predictions.write
+    write(member.path / "predictions" / OUT_OF_FOLD, answers, index_of(truth, task), task=task, labels=labels, **head)
+
+
+def _answer(stored: AnyPredictions, row: int) -> Any:
+    """What is stored of one sample: detections, or rows (n, C) of probabilities."""
+    if isinstance(stored, BoxPredictions):
+        return stored.detections(row)
+    start, height, width = (int(stored.index[column][row]) for column in ("offset", "height", "width"))
+    rows = height * width if stored.task == "segmentation" else 1
+    return np.asarray(stored.values[start : start + rows])
