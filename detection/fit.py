@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +29,17 @@ from spine.problems import SpineError
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.progress import EpochBar
-from spine.training.schedule import is_over
+from spine.training.schedule import is_over, of_lengths
 
 __all__ = ["DetectorFitting"]
 
 
 @dataclass(frozen=True)
 class DetectorFitting:
-    """One training: what it reads, how, on which machines, and the member's directory that the chief writes to."""
+    """One training: what it reads, how, on which machines, and the member's directory that the chief writes to.
+
+    `lengths` are the epochs of each phase of a refit, which has no validation to stop on.
+    """
 
     name: str
     settings: Settings
@@ -44,6 +47,13 @@ class DetectorFitting:
     seed: int
     directory: Path
     workers: Workers
+    lengths: Mapping[str, int] | None = None
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """In order."""
+        phases = self.settings.phases
+        return phases if self.lengths is None else of_lengths(phases, self.lengths)
 
     @property
     def is_chief(self) -> bool:
@@ -66,7 +76,7 @@ class DetectorFitting:
         if self.is_chief:
             make_room()
         self.workers.meet()
-        for phase in self.settings.phases:
+        for phase in self.phases:
             self._run_phase(phase, validation)
         history = self.checkpoints.history()
         if self.is_chief:
@@ -188,7 +198,7 @@ def _is_over(history: History, phase: Phase, settings: Settings) -> bool:
 def _start_of_next_phase(history: History) -> int:
     """The best epoch, or the last where none was judged."""
     best = history.best
-    return int(best["epoch"]) if best and math.isfinite(float(best["val_map50"])) else len(history)
+    return int(best["epoch"]) if best and math.isfinite(float(best.get("val_map50", 0))) else len(history)
 
 
 def _hold_still(network: tf_keras.Model, phase: Phase) -> None:

@@ -25,15 +25,20 @@ class Validation:
     It lies on one device whatever the training is spread over, so that one machine can judge alone.
     """
 
-    nothing = dict.fromkeys(SCORES, float("nan"))  # of an epoch that is not judged
-
     def __init__(self, network: tf_keras.Model, data: Data) -> None:
         self.weights, self.data = network.weights, data
         size = (data.settings.height, data.settings.width)
         self.answer = tf.function(lambda images, sizes: in_images(network(images, training=False), sizes, *size))
 
+    @property
+    def nothing(self) -> dict[str, float]:
+        """The scores of an epoch that is not judged; none where there is no validation split."""
+        return {} if self.data.validation is None else dict.fromkeys(SCORES, float("nan"))
+
     def scores(self, weights: list[np.ndarray]) -> dict[str, float]:
         """mAP50 and mAP50-95 of the weights, in the order of a new network's."""
+        if self.data.validation is None:
+            return {}
         tf_keras.backend.batch_set_value(list(zip(self.weights, weights, strict=True)))
         matches = match_images(self.data.validation, self.detections(), areas=("all",))
         return {
