@@ -111,7 +111,7 @@ def publish(
     `label` is the region's among the region detector's labels, which may be left out where it has one. SpineError where
     a directory is no detector, or `output` holds another kind of member.
     """
-    first, second = (_detector(path) for path in (regions, discs))
+    first, second = (Member.open_for(path, "detection") for path in (regions, discs))
     region = 1 + first.card.labels.index(_label(first, label))
     settings = {"region": first.card.labels[region - 1], "grow": grow, "confidence": confidence}
     config_hash = fingerprint([first.card.model_hash, second.card.model_hash, settings])
@@ -135,13 +135,6 @@ def publish(
         details={**settings, "regions": first.name, "discs": second.name},
     )
     return Member.publish(output, card)
-
-
-def _detector(path: Path) -> Member:
-    member = Member.open(path)
-    if member.card.task != "detection":
-        raise SpineError(f"{path} is a member for {member.card.task}; give the directory of a detector")
-    return member
 
 
 def _label(regions: Member, label: str) -> str:

@@ -101,9 +101,7 @@ def detect_boxes(manifest: Manifest, settings: CropSettings) -> tuple[Detected, 
 
 
 def _detector(settings: CropSettings) -> Member:
-    member = Member.open(settings.detector or Path())
-    if member.card.task != "detection":
-        raise SpineError(f"{member.path} is a member for {member.card.task}; give the directory of a detector")
+    member = Member.open_for(settings.detector or Path(), "detection")
     if settings.label not in member.card.labels:
         known = ", ".join(member.card.labels)
         raise SpineError(f"the detector {member.path} knows no {settings.label!r}; its labels are {known}")

@@ -148,3 +148,6 @@ def test_what_cannot_be_joined_is_told(directory, tmp_path):
         publish(regions, discs, discs)
     with pytest.raises(SpineError, match="is not a member"):
         publish(tmp_path, discs, tmp_path / "out")
+    Member.publish(tmp_path, Member.open(discs).card.model_copy(update={"task": "segmentation"}))
+    with pytest.raises(SpineError, match="is a member for segmentation; give the directory of one for detection"):
+        publish(regions, tmp_path, tmp_path / "out")
