@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SALT = "salt of the tests"
-EPOCHS = 12
+EPOCHS = 24
 LOSSES = ("rcnn_box", "rcnn_cls", "rpn_box", "rpn_cls")
 MEMBER = {
     "backbone": "mobilenet0.25",

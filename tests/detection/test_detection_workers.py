@@ -40,8 +40,8 @@ def start(file, addresses: list[str], index: int) -> subprocess.Popen:
 
 def test_two_workers_stop_at_the_same_epoch_and_the_chief_alone_writes(tmp_path):
     write_boxes(tmp_path / "data", PATIENTS)
-    # A rate of next to nothing: the first epoch stays the best, and patience runs out after the third of nine.
-    still = {**MEMBER, "epochs": 9, "patience": 2, "learning_rate": 1e-12}
+    # A rate of next to nothing: the first epoch stays the best, and patience runs out after the second of nine.
+    still = {**MEMBER, "epochs": 9, "patience": 1, "learning_rate": 1e-12}
     experiment = experiment_of(tmp_path, {"tiny": still})
     file = experiment.write(experiment.directory / "experiment.yaml")
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
@@ -50,7 +50,32 @@ def test_two_workers_stop_at_the_same_epoch_and_the_chief_alone_writes(tmp_path)
     assert [process.returncode for process in processes] == [0, 0], ended
     lines = [[line for line in stderr.splitlines() if line.startswith("tiny whole")] for _, stderr in ended]
     history = History.read(experiment.member_directory("tiny") / "history.csv")
-    assert len(history) == 3
-    assert len(lines[0]) == 3
-    assert Member.open(experiment.member_directory("tiny")).card.details["epochs"] == 3
-    assert not list(tmp_path.rglob("worker*"))
+    assert len(history) == 2
+    assert [len(own) for own in lines] == [2, 2]
+    assert lines[0] == lines[1]
+    assert Member.open(experiment.member_directory("tiny")).card.details["epochs"] == 2
+
+
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from detection import train, workers
+from tests.detection.test_detection_train import MEMBER
+from tests.detection_on_disk import experiment_of, write_boxes
+workers.devices.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+folder = Path(sys.argv[1])
+write_boxes(folder / "data", {"train": 5, "validation": 2, "test": 1})
+directory = train.train(experiment_of(folder, {"two": {**MEMBER, "epochs": 2}}), "two")
+print(len((directory / "history.csv").read_text().splitlines()), (directory / "model" / "1").is_dir())
+"""
+
+
+def test_two_devices_of_one_machine_train_and_publish_one_member(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "3 True"
