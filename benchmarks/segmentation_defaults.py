@@ -59,7 +59,8 @@ def counts_of_rows(experiment: Experiment, truth: MaskTruth) -> dict[str, np.nda
 def masks(member: Member, truth: MaskTruth, flips: tuple[str, ...]) -> Iterator[np.ndarray]:
     """The class of every pixel (H, W) of one image after the other, by the member's SavedModel."""
     from ensemble.predict import load_model
-    from segmentation.export import decode_alike, with_flips
+    from segmentation.export import with_flips
+    from spine.preprocess import decode
 
     model = load_model(member)
 
@@ -67,7 +68,7 @@ def masks(member: Member, truth: MaskTruth, flips: tuple[str, ...]) -> Iterator[
         return model.signatures["image"](image=images)["probabilities"]
 
     for path in truth.paths:
-        yield with_flips(network, decode_alike([path.read_bytes()]), flips).numpy()[0].argmax(axis=-1)
+        yield with_flips(network, decode(path.read_bytes())[None], flips).numpy()[0].argmax(axis=-1)
 
 
 def table_of(rows: dict[str, np.ndarray], truth: MaskTruth) -> Table:
