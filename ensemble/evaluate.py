@@ -16,7 +16,7 @@ import numpy as np
 
 from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_weights
 from ensemble.elsewhere import cost, predict_elsewhere, told
-from ensemble.fuse import without_zeros
+from ensemble.fuse import fusion_of, without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
 from ensemble.predictions import SplitPredictions, read_split
@@ -96,7 +96,7 @@ def _require_exported(experiment: Experiment, weights: dict[str, Any]) -> None:
     if not (directory / "member.json").exists():
         return
     served = Member.open(directory).card.details
-    if (served.get("weights"), served.get("fusion")) != (without_zeros(weights["weights"]), weights.get("fusion")):
+    if (served.get("weights"), fusion_of(served)) != (without_zeros(weights["weights"]), fusion_of(weights)):
         raise SpineError(
             f"the model in {directory} was exported with other weights than its weights.json now holds; "
             "run `spine export EXPERIMENT` again"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.contenders import read_weights
-from ensemble.fuse import without_zeros
+from ensemble.fuse import Mean, Share, fusion_of, without_zeros
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.fused_model import FusedModel, fuse_for
 from ensemble.parity import measure_parity
@@ -41,30 +41,31 @@ def run(experiment: Experiment) -> list[Path]:
     weights = without_zeros(found["weights"])
     members = [Member.open(experiment.member_directory(name)) for name in weights]
     models = [member.card.model_hash for member in members]
-    config_hash = fingerprint([weights, models, found["patients"], *_fusion(found).values()])
+    config_hash = fingerprint([weights, models, found["patients"], *fusion_of(found).values()])
     if not Member.is_complete(directory, config_hash):
-        version, parity = publish_fused(experiment, members, list(weights.values()), found, directory)
+        version, parity = publish_fused(experiment, members, Mean.of_weights(found).weights, found, directory)
         Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
     return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
 
 
 def publish_fused(
-    experiment: Experiment, members: Sequence[Member], shares: Sequence[float], found: dict[str, Any], directory: Path
+    experiment: Experiment, members: Sequence[Member], shares: Sequence[Share], found: dict[str, Any], directory: Path
 ) -> tuple[Path, float]:
     """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
 
-    `found` has the `fusion` of boxes, as weights.json has.
+    `found` has the `fusion` of boxes, or `temperatures`, as weights.json has.
     """
     models = [load_model(member) for member in members]
     fused = FusedModel(models, shares, fuse_for(experiment.task, found))
     fusion = BoxFusion.of_weights(found) if experiment.task == "detection" else None
+    temperatures = Mean.of_weights(found).temperatures if "temperatures" in found else ()
     pictures = _some_pictures(experiment)
     parity: list[float] = []
     version = publish_model(
         fused,
         directory,
-        check=lambda saved: parity.append(measure_parity(saved, models, shares, pictures, fusion)),
+        check=lambda saved: parity.append(measure_parity(saved, models, shares, pictures, fusion, temperatures)),
     )
     return version, parity[0]
 
@@ -94,13 +95,8 @@ def _card(
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
         patients=_patients(members, found["patients"]),
-        details={"weights": weights, **_fusion(found), "parity": parity},
+        details={"weights": weights, **fusion_of(found), "parity": parity},
     )
-
-
-def _fusion(found: dict[str, Any]) -> dict[str, Any]:
-    """The thresholds of the fusion, where it has any."""
-    return {"fusion": found["fusion"]} if "fusion" in found else {}
 
 
 def _patients(members: list[Member], searched: dict[str, Any]) -> Patients:

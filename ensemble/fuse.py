@@ -1,19 +1,63 @@
-"""The one fusion rule, the same function on NumPy arrays in the search and on tensors in the exported graph."""
+"""The one fusion rule, the same functions on NumPy arrays in the search and on tensors in the exported graph.
+
+Members' probabilities, each sharpened or softened by its temperature where it has one, are averaged by weight. Where
+every class has weights of its own, the result is divided by its sum, so that it is probabilities again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from spine.problems import SpineError
 
-__all__ = ["weighted_mean", "without_zeros"]
+__all__ = ["Mean", "Share", "fusion_of", "normalised", "tempered", "weighted_mean", "without_zeros"]
+
+Share = float | tuple[float, ...]  # a member's weight, or one for each class
+SMALLEST = 1e-12  # added to every class before a division: where all are 0, each is as likely as the others
 
 
-def weighted_mean(outputs: Sequence[Any], weights: Sequence[float]) -> Any:
+@dataclass(frozen=True)
+class Mean:
+    """The weighted mean of some members; call it with their probabilities (..., C), in order, arrays or tensors.
+
+    `weights` has a number a member, or for each member one a class; `temperatures` a number a member, or nothing.
+    """
+
+    weights: tuple[Share, ...]
+    temperatures: tuple[float, ...] = ()
+
+    @classmethod
+    def of_weights(cls, found: Mapping[str, Any], names: Iterable[str] = ()) -> Mean:
+        """What weights.json tells, of these members; unless given, of all whose weight is above 0."""
+        names = list(names) or list(without_zeros(found["weights"]))
+        shares = found.get("class_weights") or found["weights"]
+        temperatures = found.get("temperatures", {})
+        weights = [shares[name] for name in names]
+        return cls(
+            tuple(tuple(map(float, one)) if isinstance(one, Sequence) else float(one) for one in weights),
+            tuple(float(temperatures[name]) for name in names if temperatures),
+        )
+
+    @property
+    def per_class(self) -> bool:
+        """Whether every class has weights of its own."""
+        return not isinstance(self.weights[0], (int, float))
+
+    def __call__(self, outputs: Sequence[Any]) -> Any:
+        """The fused probabilities (..., C); SpineError where there are not as many outputs as weights."""
+        if self.temperatures:
+            outputs = [tempered(output, value) for output, value in zip(outputs, self.temperatures, strict=True)]
+        total = weighted_mean(outputs, self.weights)
+        return normalised(total) if self.per_class else total
+
+
+def weighted_mean(outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
     """Sum of weight times output, members in order; only `+` and `*`, so arrays and tensors alike.
 
-    Outputs share one shape (..., C). The caller normalises the weights. SpineError on unequal lengths or none.
+    Outputs share one shape (..., C). A weight is a number, or what broadcasts against an output, such as one a class.
+    The caller normalises the weights. SpineError on unequal lengths or none.
     """
     if len(outputs) != len(weights) or not len(outputs):
         raise SpineError(
@@ -23,6 +67,25 @@ def weighted_mean(outputs: Sequence[Any], weights: Sequence[float]) -> Any:
     for output, weight in zip(outputs[1:], weights[1:], strict=True):
         total = total + output * weight
     return total
+
+
+def tempered(output: Any, temperature: float) -> Any:
+    """Probabilities (..., C) to the power 1/temperature, normalised: below 1 they grow surer, above 1 less sure.
+
+    What dividing the logits does (Guo et al., ICML 2017), of a member that gives probabilities only.
+    """
+    return normalised(output ** (1 / temperature))
+
+
+def normalised(values: Any) -> Any:
+    """Non-negative values (..., C) divided by their sum over classes."""
+    values = values + SMALLEST
+    return values / sum(values[..., number : number + 1] for number in range(values.shape[-1]))
+
+
+def fusion_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What weights.json tells of the fusion beside the weights, where it tells any."""
+    return {key: found[key] for key in ("fusion", "temperatures", "class_weights") if key in found}
 
 
 def without_zeros(weights: Mapping[str, float]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from ensemble.fuse import weighted_mean
+from ensemble.fuse import Mean, Share
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.fuse_boxes_graph import fuse_boxes_in_graph
 from spine.serving import for_any_number
@@ -16,22 +16,26 @@ from spine.serving import for_any_number
 __all__ = ["Fuse", "FusedModel", "fuse_for"]
 
 Outputs = Mapping[str, Any]  # of a signature, tensors by name
-Fuse = Callable[[Sequence[Outputs], Sequence[float]], dict[str, Any]]  # members' outputs and their weights
+Fuse = Callable[[Sequence[Outputs], Sequence[Any]], dict[str, Any]]  # members' outputs and their weights
 
 
 def fuse_for(task: str, found: Mapping[str, Any]) -> Fuse:
     """The task's fusion in the graph; `found` is what weights.json says."""
     if task == "detection":
         return partial(fuse_boxes_in_graph, fusion=BoxFusion.of_weights(found))
-    return _mean_and_mask if task == "segmentation" else _mean
+    temperatures = Mean.of_weights(found).temperatures if "temperatures" in found else ()
+    return partial(_mean_and_mask if task == "segmentation" else _mean, temperatures=temperatures)
 
 
-def _mean(outputs: Sequence[Outputs], weights: Sequence[float]) -> dict[str, Any]:
-    return {"probabilities": weighted_mean([output["probabilities"] for output in outputs], weights)}
+def _mean(outputs: Sequence[Outputs], weights: Sequence[Share], temperatures: tuple[float, ...] = ()) -> dict[str, Any]:
+    fuse = Mean(tuple(weights), temperatures)
+    return {"probabilities": fuse([output["probabilities"] for output in outputs])}
 
 
-def _mean_and_mask(outputs: Sequence[Outputs], weights: Sequence[float]) -> dict[str, Any]:
-    answer = _mean(outputs, weights)
+def _mean_and_mask(
+    outputs: Sequence[Outputs], weights: Sequence[Share], temperatures: tuple[float, ...] = ()
+) -> dict[str, Any]:
+    answer = _mean(outputs, weights, temperatures)
     return {**answer, "mask": tf.argmax(answer["probabilities"], axis=-1, output_type=tf.int32)}
 
 
@@ -43,10 +47,10 @@ class FusedModel(tf.Module):
     outputs of `fuse_boxes_in_graph`.
     """
 
-    def __init__(self, models: Sequence[Any], weights: Sequence[float], fuse: Fuse = _mean) -> None:
+    def __init__(self, models: Sequence[Any], weights: Sequence[Share], fuse: Fuse = _mean) -> None:
         super().__init__()
         self.models = list(models)
-        self.weights = list(weights)
+        self.weights = tuple(weights)
         self.fuse = fuse
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.fuse import weighted_mean
+from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.predict import detect_pictures, predict_pictures
 from spine.detections import Detections
@@ -23,19 +23,21 @@ BOX_PARITY = 1e-4  # the same of corners and scores of detections
 def measure_parity(
     saved: Path,
     models: Sequence[Any],
-    weights: Sequence[float],
+    weights: Sequence[Any],
     pictures: Sequence[Path],
     fusion: BoxFusion | None = None,
+    temperatures: Sequence[float] = (),
 ) -> float:
     """Largest absolute difference between the saved fusion and the ensemble of float32 re-predictions.
 
-    With a `fusion`, of detections. Raises SpineError above `PARITY`, of detections `BOX_PARITY`.
+    With a `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`,
+    of detections `BOX_PARITY`.
     """
     import tensorflow as tf
 
     loaded = [tf.saved_model.load(str(saved)), *models]
     if fusion is None:
-        difference, allowed = _of_probabilities(loaded, weights, pictures), PARITY
+        difference, allowed = _of_probabilities(loaded, Mean(tuple(weights), tuple(temperatures)), pictures), PARITY
     else:
         difference, allowed = _of_boxes(loaded, weights, pictures, fusion), BOX_PARITY
     if difference > allowed:
@@ -46,11 +48,11 @@ def measure_parity(
     return difference
 
 
-def _of_probabilities(loaded: Sequence[Any], weights: Sequence[float], pictures: Sequence[Path]) -> float:
+def _of_probabilities(loaded: Sequence[Any], fuse: Mean, pictures: Sequence[Path]) -> float:
     answers = [predict_pictures(model, pictures) for model in loaded]
     return float(
         max(
-            np.abs(fused - weighted_mean([output.astype(np.float64) for output in outputs], weights)).max()
+            np.abs(fused - fuse([output.astype(np.float64) for output in outputs])).max()
             for fused, *outputs in zip(*answers, strict=True)
         )
     )

@@ -60,7 +60,7 @@ class Classifiers(Contenders[Classified]):
         weights = found["weights"]
         members, values, patients = split.by_unit()
         assert isinstance(split.truth, Truth)
-        said = [*members.values(), *fusions(members, weights)]
+        said = [*members.values(), *fusions(members, found)]
         named = named_rows({name: weights[name] for name in members})
         rows = tuple(Classified(*row, probabilities) for row, probabilities in zip(named, said, strict=True))
         return cls(rows, split.truth, patients, values)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 import numpy as np
 import pandas as pd
 
-from ensemble.fuse import weighted_mean, without_zeros
+from ensemble.fuse import Mean, weighted_mean, without_zeros
 
 __all__ = ["EQUAL", "Column", "Contender", "Contenders", "PairedTest", "fusions", "named_rows"]
 
@@ -140,8 +140,8 @@ def named_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | No
     return [*members, (EQUAL, "equal", None), ("ensemble", "ensemble", None)]
 
 
-def fusions(members: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of all members, and their weighted mean without those of weight 0, from float64 (..., C)."""
+def fusions(members: Mapping[str, np.ndarray], found: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of all members, and what weights.json makes of those of weight above 0, from float64 (..., C)."""
     equal = weighted_mean(list(members.values()), [1 / len(members)] * len(members))
-    kept = without_zeros({name: weights[name] for name in members})
-    return equal, weighted_mean([members[name] for name in kept], list(kept.values()))
+    kept = without_zeros({name: found["weights"][name] for name in members})
+    return equal, Mean.of_weights(found, kept)([members[name] for name in kept])

@@ -87,7 +87,7 @@ class Segmenters(Contenders[Segmented]):
         assert isinstance(truth, MaskTruth)
         sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
         measured = [
-            _measure(mask, call_image(sources, weights, number), truth.spacings[number], len(truth.labels))
+            _measure(mask, call_image(sources, found, number), truth.spacings[number], len(truth.labels))
             for number, mask in enumerate(track(truth, "judging images", len(truth)))
         ]
         counts, surfaces, disagreements = (np.stack(found) for found in zip(*measured, strict=True))
@@ -191,15 +191,15 @@ class Segmenters(Contenders[Segmented]):
         return [spacing is not None for spacing in self.truth.spacings]
 
 
-def call_image(sources: Mapping[str, Images], weights: Mapping[str, float], number: int) -> np.ndarray:
-    """The class (R, H, W) uint8 that every row gives to each pixel of one image.
+def call_image(sources: Mapping[str, Images], found: Mapping[str, Any], number: int) -> np.ndarray:
+    """The class (R, H, W) uint8 that every row gives to each pixel of one image; `found` is what weights.json says.
 
     Rows are as `named_rows` has them: members, equal weights, ensemble.
     """
     outputs = {name: source.image(number) for name, source in sources.items()}
     height, width = next(iter(sources.values())).sizes[number]
     starts = range(0, height * width, CHUNK)
-    called = [_call({name: rows[start : start + CHUNK] for name, rows in outputs.items()}, weights) for start in starts]
+    called = [_call({name: rows[start : start + CHUNK] for name, rows in outputs.items()}, found) for start in starts]
     return np.concatenate(called, axis=1).reshape(-1, height, width)
 
 
@@ -209,9 +209,9 @@ def disagreement(called: np.ndarray) -> np.ndarray:
     return 1 - votes.max(axis=0) / len(called)
 
 
-def _call(outputs: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+def _call(outputs: Mapping[str, np.ndarray], found: Mapping[str, Any]) -> np.ndarray:
     members = {name: np.asarray(rows, dtype=np.float64) for name, rows in outputs.items()}
-    return np.stack([said.argmax(axis=1) for said in (*members.values(), *fusions(members, weights))]).astype(np.uint8)
+    return np.stack([said.argmax(axis=1) for said in (*members.values(), *fusions(members, found))]).astype(np.uint8)
 
 
 def _measure(

@@ -58,13 +58,16 @@ def choose(images: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def see_image(
-    split: SplitPredictions, weights: Mapping[str, float], names: Sequence[str], images: pd.DataFrame, sample: str
+    split: SplitPredictions, found: Mapping[str, Any], names: Sequence[str], images: pd.DataFrame, sample: str
 ) -> SeenImage:
-    """Read and fuse one image again, and draw what every row made of it; an unreadable picture is left black."""
+    """Read one image again, fuse it as weights.json has `found`, and draw what every row made of it.
+
+    An unreadable picture is left black.
+    """
     truth: Any = split.truth
     number, classes = truth.samples.index(sample), len(truth.labels)
     mask = truth.mask(number)
-    called = call_image({name: Images.of(name, one) for name, one in split.stored.items()}, weights, number)
+    called = call_image({name: Images.of(name, one) for name, one in split.stored.items()}, found, number)
     grey = grey_picture(truth.paths[number], LONGEST)
     grey = np.zeros(_fitting(mask.shape), np.uint8) if grey is None else grey
     drawn = {name: overlay(grey, one, classes) for name, one in zip(names, called, strict=True)}

@@ -89,7 +89,7 @@ class SegmentationEvidence:
 
     def _see(self, sample: str) -> SeenImage:
         names = [row["name"] for row in self.page.found["rows"]]
-        return see_image(self.split, self.page.weights["weights"], names, self.images, sample)
+        return see_image(self.split, self.page.weights, names, self.images, sample)
 
     def _splits(self) -> list[dict[str, Any]]:
         """A row a split: patients and samples, of those that have a mask."""

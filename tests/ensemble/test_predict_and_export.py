@@ -140,7 +140,7 @@ def test_export_is_skipped_when_unchanged_and_takes_the_next_version_when_not(se
 
 
 def test_a_fusion_that_differs_is_not_published(experiment, monkeypatch):
-    monkeypatch.setattr(fused_model, "weighted_mean", lambda outputs, weights: outputs[0] * 0.5)
+    monkeypatch.setattr(fused_model, "Mean", lambda *weights: lambda outputs: outputs[0] * 0.5)
     model = FusedModel([predict.load_model(Member.open(experiment.member_directory("vgg")))], [1.0])
     saved = publish_model(model, experiment.directory / "wrong")
     monkeypatch.undo()
