@@ -53,6 +53,7 @@ def _require_asked_for(found: dict[str, Any], experiment: Experiment, path: Path
     """Weights that were found by other settings than the experiment now has are not those it tells of."""
     asked = experiment.search.model_dump(include={"metric", "method", "step"})
     asked = {key: value for key, value in asked.items() if value != ""}  # an empty metric is the task's own
+    asked["split"] = experiment.search_split
     if other := [f"{key} {found.get(key)}, not {value}" for key, value in asked.items() if found.get(key) != value]:
         raise SpineError(
             f"{path} was searched with {' and '.join(other)} as the experiment now asks; "

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from spine.training.history import History
-from spine.training.schedule import Phase, Plateau, is_over, next_rate
+from spine.training.schedule import Phase, Plateau, is_over, next_rate, of_lengths
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 
@@ -59,3 +59,11 @@ def test_a_cosine_falls_to_nothing_over_its_own_phase():
     ]
     assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * epochs / 5)) for epochs in range(1, 6)])
     assert rates[-1] == 0
+
+
+def test_phases_take_the_lengths_of_a_refit_and_those_of_none_are_left_out():
+    phases = (PHASE, Phase("tuning", 7, 0.01), Phase("last", 3, 0.001))
+    assert of_lengths(phases, {"frozen": 2, "tuning": 0, "last": 4}) == (
+        Phase("frozen", 2, 0.1),
+        Phase("last", 4, 0.001),
+    )

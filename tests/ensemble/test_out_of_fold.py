@@ -1,0 +1,291 @@
+"""An experiment with folds through all stages; training is a fake whose model is a line of arithmetic.
+
+The model of fold k gives p(degenerated) = m ** (k + 1), m the mean grey of the picture; that of the refit m ** 0.5.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from classification.data import Data
+from ensemble import evaluate, export, folds, out_of_fold, predict, search
+from ensemble.predictions import read_split
+from spine import run
+from spine.config import Experiment, load_experiment, validate
+from spine.folds import fold_of_patients, parts, refit
+from spine.manifest import Manifest
+from spine.member import Member
+from spine.pictures import read_pages
+from spine.privacy import patient_hash
+from spine.problems import SpineError
+from spine.serving import publish_model
+from spine.training.checkpoints import Checkpoints
+from spine.training.history import History
+from spine.training.trainer import train_member
+from tests.ensemble.test_predict_and_export import GreyModel
+from tests.experiment_on_disk import write_dataset
+
+FOLDS, LABELS = 3, ("healthy", "degenerated")
+
+
+@dataclass(frozen=True)
+class FakeFitting:
+    """Trains nothing: fold k has its best epoch in epoch k + 1 of 4."""
+
+    name: str
+    directory: Path
+    data: Data
+    fold: int | str
+    lengths: dict[str, int] | None = None
+    is_chief: bool = True
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.directory / "checkpoints")
+
+    def run(self, make_room) -> History:
+        make_room()
+        history = History()
+        for epoch in range(1, 5 if self.lengths is None else self.lengths["scratch"] + 1):
+            loss = abs(epoch - 1 - self.fold) if self.lengths is None else None
+            measured = {"loss": 1.0 / epoch, "seconds": 1.0} | ({} if loss is None else {"val_loss": loss})
+            history = history.adding("scratch", measured, 0.1)
+        history.write(self.directory / "history.csv")
+        return history
+
+    def best_network(self) -> Any:
+        return SimpleNamespace(name="grey", count_params=lambda: 1)
+
+    def export(self, network: Any) -> Path:
+        return publish_model(GreyModel(0.5 if self.fold == "refit" else float(self.fold + 1)), self.directory)
+
+    def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {}, {"probabilities": {"dtype": "float32", "shape": [None, 2]}}
+
+
+def fake_train(experiment: Experiment, member: str) -> Path:
+    def fitting_of(part, name, manifest, seed):
+        data = Data.of(part, manifest, part.members[name], seed)
+        return FakeFitting(name, part.member_directory(name), data, part.fold)
+
+    return train_member(experiment, member, fitting_of)
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[str]:
+    """The trainings that were started, each with what its command adds; they run here, in this process."""
+    started = []
+
+    def train(task, file, name, jobs, *overrides):
+        started.append(" ".join((name, *overrides)))
+        fake_train(load_experiment(file, overrides), name)
+        return 0
+
+    monkeypatch.setattr(run, "_train_in_own_process", train)
+    return started
+
+
+def experiment_in(folder: Path, **settings) -> Experiment:
+    if not (folder / "data").exists():
+        write_dataset(folder / "data", LABELS, 2, {"train": 5, "validation": 1, "test": 2})
+    raw = {
+        "name": "folded",
+        "task": "classification",
+        "data": folder / "data",
+        "target": "degeneration",
+        "labels": LABELS,
+        "runs": folder / "runs",
+        "members": {"grey": {"network": "plain_cnn", "weights": "none"}},
+        "folds": FOLDS,
+        "evaluate": {"resamples": 100},
+    }
+    return validate(Experiment, {**raw, **settings}, "an experiment with folds")
+
+
+def grey_means(truth) -> np.ndarray:
+    return np.array([read_pages(path).mean() / 65535 for path in truth.paths])
+
+
+def show(line: str) -> None: ...
+
+
+def test_from_folds_to_the_leaderboard(tmp_path, trained):
+    experiment = experiment_in(tmp_path)
+    (directory,) = run.train_members(experiment, show)
+    assert trained == ["grey fold=0", "grey fold=1", "grey fold=2"]
+    written = predict.run(experiment)
+    assert written == [directory / "predictions" / split for split in ("out-of-fold", "test")]
+
+    # Each patient is answered by the model of his fold, in the order of the manifest.
+    manifest = Manifest.read(experiment.data)
+    fold_of = fold_of_patients(experiment, manifest)
+    joined = read_split(experiment, "out-of-fold")
+    powers = np.array([fold_of[patient] + 1 for patient in joined.truth.patients])
+    expected = grey_means(joined.truth) ** powers
+    np.testing.assert_allclose(joined.stored["grey"].values[:, 1], expected, atol=1e-6)
+    rows = dict(zip(joined.truth.samples, joined.stored["grey"].values, strict=True))
+    for part in parts(experiment):
+        own = Member.open(part.member_directory("grey")).predictions("out-of-fold")
+        assert {fold_of[patient] for patient in own.index["patient"]} == {part.fold}
+        assert all((rows[sample] == row).all() for sample, row in zip(own.index["sample"], own.values, strict=True))
+
+    # What is served is the mean of the folds.
+    test = read_split(experiment, "test")
+    m = grey_means(test.truth)
+    np.testing.assert_allclose(test.stored["grey"].values[:, 1], (m + m**2 + m**3) / 3, atol=1e-5)
+
+    search.run(experiment)
+    export.run(experiment)
+    evaluate.run(experiment)
+    weights = json.loads((experiment.ensemble_directory / "weights.json").read_text())
+    assert weights["split"] == "out-of-fold"
+    assert {key: weights["folds"][key] for key in ("count", "stop_on", "served")} == {
+        "count": 3,
+        "stop_on": "fold",
+        "served": "mean",
+    }
+    assert sorted(weights["patients"]["searched"]) == sorted(map(patient_hash, fold_of))
+    notes = evaluate.read_metrics(experiment)["notes"]
+    assert any("also stopped the training" in note for note in notes)
+    assert any("the mean of its 3 fold models" in note for note in notes)
+
+
+def test_cards_tell_all_patients_of_the_folds_and_none_of_test(tmp_path, trained):
+    experiment = experiment_in(tmp_path)
+    (directory,) = run.train_members(experiment, show)
+    manifest = Manifest.read(experiment.data)
+    patients = set(map(patient_hash, fold_of_patients(experiment, manifest)))
+    card = Member.open(directory).card
+    assert set(card.patients.trained) == set(card.patients.stopped) == patients
+    tested = {patient_hash(f"test{number:02d}") for number in range(2)}
+    for part in parts(experiment):
+        fold = Member.open(part.member_directory("grey")).card
+        assert not tested & {*fold.patients.trained, *fold.patients.stopped}
+        assert not set(fold.patients.trained) & set(fold.patients.stopped)
+    assert card.folds == tuple(Member.open(part.member_directory("grey")).card.model_hash for part in parts(experiment))
+    assert (card.kind, card.details["parameters"], card.details["parity"] < 1e-5) == ("folds", 3, True)
+
+
+def test_a_refit_lasts_for_the_mean_of_the_folds_and_is_stopped_by_nobody(tmp_path, trained):
+    experiment = experiment_in(tmp_path, served="refit")
+    (directory,) = run.train_members(experiment, show)
+    assert trained == ["grey fold=0", "grey fold=1", "grey fold=2", "grey fold=refit"]
+    card = Member.open(refit(experiment).member_directory("grey")).card
+    assert card.details["epochs"] == card.details["best_epoch"] == (1 + 2 + 3) / 3
+    assert not card.patients.stopped
+    served = Member.open(directory).card
+    assert served.model_hash == card.model_hash
+    assert len(served.patients.stopped) == len(served.patients.trained) == 6  # by the folds
+    predict.run(experiment)
+    test = read_split(experiment, "test")
+    np.testing.assert_allclose(test.stored["grey"].values[:, 1], grey_means(test.truth) ** 0.5, atol=1e-6)
+    search.run(experiment)
+    weights = json.loads((experiment.ensemble_directory / "weights.json").read_text())
+    assert "not the models that were searched on" in weights["folds"]["notes"][2]
+
+
+def test_what_is_unchanged_is_kept_and_another_choice_trains_no_fold_again(tmp_path, trained):
+    experiment = experiment_in(tmp_path)
+    (directory,) = run.train_members(experiment, show)
+    predict.run(experiment)
+    files = [directory / "member.json", directory / "predictions" / "out-of-fold" / "predictions.json"]
+    times = [file.stat().st_mtime_ns for file in files]
+    trained.clear()
+    run.train_members(experiment, show)
+    predict.run(experiment)
+    assert not trained
+    assert [file.stat().st_mtime_ns for file in files] == times
+    run.train_members(experiment_in(tmp_path, served="refit"), show)
+    assert trained == ["grey fold=refit"]
+    assert Member.open(directory).card.details["served"] == "refit"
+    run.train_members(experiment, show)  # and back
+    assert trained == ["grey fold=refit"]
+    assert Member.open(directory).card.details["served"] == "mean"
+
+
+def test_a_crash_costs_one_fold(tmp_path, trained, monkeypatch):
+    experiment = experiment_in(tmp_path)
+    train = run._train_in_own_process
+    monkeypatch.setattr(run, "_train_in_own_process", lambda *given: 1 if "fold=1" in given else train(*given))
+    with pytest.raises(SpineError, match="training failed for grey fold 1"):
+        run.train_members(experiment, show)
+    assert not (experiment.member_directory("grey") / "member.json").exists()
+    trained.clear()
+    monkeypatch.setattr(run, "_train_in_own_process", train)
+    run.train_members(experiment, show)
+    assert trained == ["grey fold=1"]
+
+
+def test_with_an_inner_share_no_patient_of_a_fold_has_touched_its_model(tmp_path, trained):
+    experiment = experiment_in(tmp_path, stop_on="inner")
+    run.train_members(experiment, show)
+    fold_of = fold_of_patients(experiment, Manifest.read(experiment.data))
+    for part in parts(experiment):
+        card = Member.open(part.member_directory("grey")).card
+        own = {patient_hash(patient) for patient, fold in fold_of.items() if fold == part.fold}
+        assert card.patients.stopped
+        assert not own & {*card.patients.trained, *card.patients.stopped}
+    assert "had no part" in out_of_fold.told(experiment)["folds"]["notes"][1]
+
+
+def test_a_model_that_has_seen_a_patient_of_its_fold_is_refused(tmp_path, trained):
+    experiment = experiment_in(tmp_path)
+    run.train_members(experiment, show)
+    (fold, other, _) = (Member.open(part.member_directory("grey")) for part in parts(experiment))
+    Member.publish(fold.path, fold.card.model_copy(update={"patients": other.card.patients}))
+    with pytest.raises(SpineError, match="fold-0 has seen 2 of the 2 patients"):
+        predict.run(experiment)
+
+
+def test_a_test_patient_that_a_fold_has_seen_is_found(tmp_path, trained):
+    experiment = experiment_in(tmp_path)
+    (directory,) = run.train_members(experiment, show)
+    predict.run(experiment)
+    search.run(experiment)
+    part = parts(experiment)[0]
+    fold = Member.open(part.member_directory("grey"))
+    seen = fold.card.patients.model_copy(update={"trained": (*fold.card.patients.trained, patient_hash("test00"))})
+    Member.publish(fold.path, fold.card.model_copy(update={"patients": seen}))
+    (directory / "member.json").unlink()
+    folds.run(experiment)
+    predict.run(experiment)
+    with pytest.raises(SpineError, match="1 test patients were seen before: grey trained on 1"):
+        evaluate.run(experiment)
+
+
+def test_a_member_from_elsewhere_brings_its_own(tmp_path, trained):
+    experiment = experiment_in(tmp_path)
+    (directory,) = run.train_members(experiment, show)
+    predict.run(experiment)
+    card = Member.open(directory).card.model_copy(update={"kind": "foreign", "folds": ("other",)})
+    Member.publish(directory, card)
+    trained.clear()
+    run.train_members(experiment, show)
+    assert not trained
+    with pytest.raises(SpineError, match="the folds of 'grey' are not known here"):
+        predict.run(experiment)
+
+
+@pytest.mark.slow
+def test_real_networks_are_trained_in_folds_and_again(tmp_path):
+    member = {"network": "plain_cnn", "weights": "none", "height": 24, "width": 32, "filters": [4], "batch": 8}
+    members = {"plain": {**member, "epochs": 1}}
+    experiment = experiment_in(tmp_path, members=members, folds=2, served="refit", jobs=2, stop_on="inner")
+    (directory,) = run.train_members(experiment, show)
+    again = refit(experiment).member_directory("plain")
+    (row,) = History.read(again / "history.csv").rows
+    assert not [key for key in row if key.startswith("val_")]
+    predict.run(experiment)
+    fold_of = fold_of_patients(experiment, Manifest.read(experiment.data))
+    joined = Member.open(directory).predictions("out-of-fold")
+    assert set(joined.index["patient"]) == set(fold_of)
+    first, second = (
+        Member.open(part.member_directory("plain")).predictions("out-of-fold") for part in parts(experiment)
+    )
+    assert len(first.index) + len(second.index) == len(joined.index)
+    assert first.model_hash != second.model_hash
