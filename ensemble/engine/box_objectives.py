@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from spine import metrics
 from spine.detections import Detections
 from spine.files import fingerprint
-from spine.metrics.matches import AREAS, IOUS, match_images
+from spine.metrics.matches import AREAS, IOUS, Matches, match_images
 from spine.problems import SpineError
 from spine.truth import BoxTruth
 
@@ -84,6 +84,12 @@ class Boxes:
     def alone(self, member: int) -> float:
         """The score of one member's own detections."""
         return self._score_of(self.members[member])
+
+    def matches(self, weights: np.ndarray, setting: Setting) -> Iterator[Matches]:
+        """What becomes of the boxes that each of the weights (V, M) makes, by one fusion."""
+        fusion = BoxFusion(**setting)
+        rows = self.rows.comparable(fusion)
+        return (self.matcher.match(rows.fused(row, fusion.iou_threshold)) for row in weights)
 
     def _scores(self, fusion: BoxFusion) -> Scores:
         rows = self.rows.comparable(fusion)

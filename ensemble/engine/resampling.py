@@ -7,18 +7,20 @@ Breiman 1996). No member is trained again: this measures how much the choice of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ensemble.engine.box_objectives import Boxes
 from ensemble.engine.choice import SAME, first_choice
+from ensemble.engine.family import Setting
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
 from ensemble.engine.undecided import Undecided
 from spine import metrics
 
-__all__ = ["Worth", "scores_of_images", "scores_of_samples", "worth"]
+__all__ = ["Scorer", "Worth", "scores_of_boxes", "scores_of_images", "scores_of_samples", "steps_within", "worth"]
 
 Scorer = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]  # weights (V, M), draws (R, U) -> V rows (R,)
 MOST_VECTORS = 20_000  # of the grid that is searched again in every resample
@@ -45,13 +47,27 @@ class Worth:
     step: float
 
 
-def worth(scores: Scorer, draws: np.ndarray, chosen: np.ndarray, steps: int, *, higher_is_better: bool) -> Worth:
+def worth(
+    scorers: Sequence[Scorer],
+    draws: np.ndarray,
+    chosen: np.ndarray,
+    steps: int,
+    *,
+    higher_is_better: bool,
+    allowed: Callable[[np.ndarray], np.ndarray] | None = None,
+    most: int = MOST_VECTORS,
+) -> Worth:
     """Choose and judge in every resample. `draws` (R, U) tell how often each sample counts, `chosen` (M,) are the
-    search's weights, `steps` its grid's.
+    search's weights, `steps` its grid's, `allowed` tells which weights (V, M) it might choose.
+
+    There is a scorer for each setting of the fusion, the one that the search chose first; settings are chosen again
+    too. `most` limits the vectors of the grid.
     """
-    grid = Simplex(len(chosen), _steps_within(len(chosen), steps))
+    grid = Simplex(len(chosen), steps_within(len(chosen), steps, most))
     weights = grid.weights(np.arange(grid.size))
-    drawn, left_out = _gains(scores, weights, draws, higher_is_better)
+    weights = weights[allowed(weights)] if allowed else weights
+    drawn, left_out = _gains(scorers, weights, draws, higher_is_better)
+    weights = np.tile(weights, (len(scorers), 1))
     resamples = np.arange(drawn.shape[1])
     picks = [first_choice(weights, column) for column in drawn[:-1].T]
     singles = np.flatnonzero(weights.max(axis=1) == 1)
@@ -72,19 +88,24 @@ def worth(scores: Scorer, draws: np.ndarray, chosen: np.ndarray, steps: int, *, 
 
 
 def _gains(
-    scores: Scorer, weights: np.ndarray, draws: np.ndarray, higher_is_better: bool
+    scorers: Sequence[Scorer], weights: np.ndarray, draws: np.ndarray, higher_is_better: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gains (V + 1, R) on drawn and on left-out patients, equal weights last, where all of them are defined."""
+    """Gains (S * V + 1, R) on drawn and on left-out patients, setting by setting, equal weights under the first last.
+
+    Of the resamples in which all of them are defined.
+    """
+    both = np.concatenate([draws, draws == 0])
     equal = np.full((1, weights.shape[1]), 1 / weights.shape[1])
-    found = np.stack(list(scores(np.concatenate([weights, equal]), np.concatenate([draws, draws == 0]))))
+    rows = [row for scores in scorers for row in scores(weights, both)]
+    found = np.stack([*rows, *scorers[0](equal, both)])
     drawn, left_out = np.split(found if higher_is_better else -found, 2, axis=1)
     defined = np.isfinite(drawn).all(axis=0) & np.isfinite(left_out).all(axis=0)
     return drawn[:, defined], left_out[:, defined]
 
 
-def _steps_within(members: int, steps: int) -> int:
-    """The search's own steps, or the most that keep the grid within `MOST_VECTORS`."""
-    while steps > 1 and Simplex(members, steps).size > MOST_VECTORS:
+def steps_within(members: int, steps: int, most: int = MOST_VECTORS) -> int:
+    """The search's own steps, or the most that keep the grid within so many vectors; at least 1."""
+    while steps > 1 and Simplex(members, steps).size > most:
         steps -= 1
     return steps
 
@@ -113,5 +134,15 @@ def scores_of_images(undecided: Undecided, metric: str) -> Scorer:
             confusions = undecided.confusions(weights[start : start + BLOCK], len(weights))
             counts = metrics.segmentation.counts_of(confusions.reshape(len(confusions), -1, classes, classes))
             yield from (function(one, draws) for one in counts)
+
+    return scores
+
+
+def scores_of_boxes(boxes: Boxes, setting: Setting) -> Scorer:
+    """Of detection, fused with the thresholds of that setting; the units that draws count are images."""
+    function = metrics.metric(boxes.metric, "detection").function
+
+    def scores(weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
+        return (np.asarray(function(matches, draws)) for matches in boxes.matches(weights, setting))
 
     return scores

@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 
+from ensemble.engine.box_objectives import Boxes
+from ensemble.engine.choice import first_choice
 from ensemble.engine.images import reduce_images
-from ensemble.engine.resampling import scores_of_images, scores_of_samples, worth
+from ensemble.engine.resampling import scores_of_boxes, scores_of_images, scores_of_samples, worth
 from ensemble.engine.stack import Stack
+from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.search import search_weights
 from spine.metrics import METRICS
+from spine.metrics.detection import METRICS as METRICS_OF_BOXES
+from spine.metrics.matches import match_images
 from spine.statistics import patient_resamples
+from tests.boxes_at_random import random_detections, random_truth
 
 
 def probabilities(random, shape, truth, signal):
@@ -32,7 +38,7 @@ def test_against_searching_each_resample_by_itself(classified, metric):
     better = METRICS[metric].higher_is_better
     function, chosen = METRICS[metric].function, np.array([0.2, 0.8, 0.0])
     stack = Stack.from_members(members, truth)
-    found = worth(scores_of_samples(stack, metric), draws, chosen, 5, higher_is_better=better)
+    found = worth([scores_of_samples(stack, metric)], draws, chosen, 5, higher_is_better=better)
     nested, equal, single, best = [], [], [], []
     for draw in draws.astype(int):
         rows, others = np.repeat(np.arange(40), draw), np.flatnonzero(draw == 0)
@@ -61,7 +67,7 @@ def test_a_search_among_coin_throws_promises_what_it_does_not_keep():
     search = search_weights(members, truth, step=0.1)
     draws = patient_resamples([str(number) for number in range(60)], 200, seed=1)
     scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
-    found = worth(scorer, draws, np.array(list(search.weights.values())), 10, higher_is_better=True)
+    found = worth([scorer], draws, np.array(list(search.weights.values())), 10, higher_is_better=True)
     assert search.score > 0.55
     assert found.nested == pytest.approx(0.5, abs=0.06)
     assert search.score - found.nested > 0.05
@@ -73,7 +79,7 @@ def test_images_are_drawn_with_all_their_pixels():
     members = dict(zip("ab", probabilities(random, (2, 6, 5, 4, 3), truth, 1.0), strict=True))
     draws = patient_resamples(list("AABBCD"), 20, seed=1)
     scorer = scores_of_images(reduce_images(members, truth, per_image=True), "dice_foreground")
-    found = worth(scorer, draws, np.array([0.5, 0.5]), 4, higher_is_better=True)
+    found = worth([scorer], draws, np.array([0.5, 0.5]), 4, higher_is_better=True)
     nested = []
     for draw in draws.astype(int):
         rows, others = np.repeat(np.arange(6), draw), np.flatnonzero(draw == 0)
@@ -89,18 +95,61 @@ def test_images_are_drawn_with_all_their_pixels():
     assert found.nested == pytest.approx(np.mean(nested))
 
 
-def test_a_grid_that_is_too_large_is_taken_coarser(classified, monkeypatch):
+def test_a_grid_that_is_too_large_is_taken_coarser(classified):
     members, truth, draws = classified
-    monkeypatch.setattr("ensemble.engine.resampling.MOST_VECTORS", 21)  # three members at step 0.2
     scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
-    found = worth(scorer, draws, np.array([0.35, 0.65, 0]), 20, higher_is_better=True)
-    assert found.step == 0.2
+    found = worth([scorer], draws, np.array([0.35, 0.65, 0]), 20, higher_is_better=True, most=21)
+    assert found.step == 0.2  # three members at that step make 21 vectors
 
 
 def test_one_patient_can_not_be_left_out(classified):
     members, truth, _ = classified
     draws = patient_resamples(["only"] * 40, 5, seed=0)
     scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
-    found = worth(scorer, draws, np.array([1.0, 0, 0]), 5, higher_is_better=True)
+    found = worth([scorer], draws, np.array([1.0, 0, 0]), 5, higher_is_better=True)
     assert found.resamples == 0
     assert np.isnan(found.nested)
+
+
+def test_weights_that_are_not_allowed_are_never_chosen(classified):
+    members, truth, draws = classified
+    scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
+    only_last = worth(
+        [scorer], draws, np.array([0, 0, 1.0]), 5, higher_is_better=True, allowed=lambda weights: weights[:, 2] == 1
+    )
+    left_out = next(scorer(np.array([[0, 0, 1.0]]), draws == 0))
+    assert only_last.nested == only_last.single == pytest.approx(left_out.mean())
+    assert only_last.share == 1
+
+
+def test_thresholds_of_boxes_are_chosen_again_with_the_weights():
+    random = np.random.default_rng(4)
+    truth = random_truth(random, 6)
+    members = {name: random_detections(random, truth) for name in "ab"}
+    boxes = Boxes.of("map50", members, truth)
+    settings = [{"iou_threshold": iou, "score_threshold": 0.0} for iou in (0.4, 0.7)]
+    draws = patient_resamples(list("AABBCD"), 8, seed=1)
+    scorers = [scores_of_boxes(boxes, setting) for setting in settings]
+    found = worth(scorers, draws, np.array([0.5, 0.5]), 2, higher_is_better=True)
+    nested = []
+    weights = np.array([[1, 0], [0.5, 0.5], [0, 1]])
+    for draw in draws:
+        both = [
+            [map50(match_images(truth, fused(members, row, setting)), counted) for counted in (draw, draw == 0)]
+            for setting in settings
+            for row in weights
+        ]
+        if np.isfinite(both).all():
+            drawn, left_out = np.array(both).T
+            nested.append(left_out[first_choice(np.tile(weights, (2, 1)), drawn)])
+    assert found.resamples == len(nested) > 0
+    assert found.nested == pytest.approx(np.mean(nested))
+
+
+def map50(matches, weights):
+    return float(METRICS_OF_BOXES["map50"].function(matches, weights.astype(float)))
+
+
+def fused(members, weights, setting):
+    images = zip(*members.values(), strict=True)
+    return [fuse_boxes(image, weights.tolist(), BoxFusion(**setting)) for image in images]

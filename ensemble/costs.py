@@ -1,0 +1,101 @@
+"""What a model costs whoever serves it: seconds an image and megabytes on disk, measured once a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ensemble.engine.budget import Budget
+from ensemble.judge.seconds import seconds_of
+from spine.config import Experiment, SearchSettings
+from spine.files import read_json, write_json
+from spine.member import Member
+from spine.problems import SpineError
+from spine.progress import track
+
+__all__ = ["LATENCY", "SIZE", "Cost", "budget_of", "costs_of", "megabytes_of", "pareto_front"]
+
+LATENCY, SIZE = "ms an image", "MB"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The median of seconds for one image alone through the SavedModel, None where it does not run, and its size."""
+
+    seconds: float | None
+    megabytes: float
+
+    @classmethod
+    def of_model(cls, model: Path, pictures: Sequence[Path]) -> Cost:
+        """Measure on this machine, as it is busy now."""
+        seconds = seconds_of(model, pictures)
+        known = seconds[np.isfinite(seconds)]
+        return cls(float(np.median(known)) if len(known) else None, megabytes_of(model))
+
+
+def megabytes_of(model: Path) -> float:
+    """Size of all files of a SavedModel, in 10**6 bytes."""
+    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file()) / 1e6
+
+
+def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Sequence[Path]) -> dict[str, Cost]:
+    """The cost of each of the members that has a SavedModel; what `costs.json` knows of the same model is kept.
+
+    One measurement a model, so that a search that is resumed, and the report, speak of the same numbers.
+    """
+    path = experiment.directory / "costs.json"
+    kept = read_json(path) if path.exists() else {}
+    runnable = {name: member for name, member in members.items() if (member.path / "model").exists()}
+    missing = {name: member for name, member in runnable.items() if _hash_in(kept, name) != member.card.model_hash}
+    for name, member in track(missing.items(), "measuring latency", len(missing)):
+        cost = Cost.of_model(member.model, pictures)
+        kept[name] = {"model_hash": member.card.model_hash, **asdict(cost)}
+    if missing:
+        write_json(kept, path)
+    return {name: Cost(kept[name]["seconds"], kept[name]["megabytes"]) for name in runnable}
+
+
+def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None:
+    """The budget that the search settings ask for, in what the members cost; None where they ask for none.
+
+    SpineError names members whose cost is not known, such as those from elsewhere, which have no SavedModel.
+    """
+    limits = _limits(experiment.search)
+    if not limits:
+        return None
+    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
+    costs = costs_of(experiment, members, pictures)
+    known = {LATENCY: _milliseconds(costs), SIZE: {name: cost.megabytes for name, cost in costs.items()}}
+    unknown = sorted({name for limit in limits for name in members if name not in known[limit]})
+    if unknown:
+        raise SpineError(
+            f"what {', '.join(unknown)} costs is not known, since no SavedModel of it runs here; leave "
+            "search.max_latency_ms and search.max_megabytes out, or the member"
+        )
+    return Budget(limits, {limit: [known[limit][name] for name in members] for limit in limits})
+
+
+def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
+    """The numbers of the points that no other beats in both, cheapest first: a low cost and a high score are good."""
+    best, front = -np.inf, []
+    for number in sorted(range(len(costs)), key=lambda one: (costs[one], -scores[one])):
+        if scores[number] > best:
+            best = scores[number]
+            front.append(number)
+    return front
+
+
+def _hash_in(kept: Mapping[str, dict], name: str) -> str | None:
+    return kept[name]["model_hash"] if name in kept else None
+
+
+def _limits(settings: SearchSettings) -> dict[str, float]:
+    asked = {LATENCY: settings.max_latency_ms, SIZE: settings.max_megabytes}
+    return {name: limit for name, limit in asked.items() if limit is not None}
+
+
+def _milliseconds(costs: Mapping[str, Cost]) -> dict[str, float]:
+    return {name: 1000 * cost.seconds for name, cost in costs.items() if cost.seconds is not None}
