@@ -24,6 +24,7 @@ from ensemble.verdict import compare
 from spine import metrics
 from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, read_json, write_json
+from spine.manifest import OUT_OF_FOLD
 from spine.member import Member, Patients
 from spine.privacy import salt_id
 from spine.problems import SpineError
@@ -55,7 +56,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
-    validation = judge(experiment, read_split(experiment, "validation"), weights)
+    validation = judge(experiment, read_split(experiment, weights["split"]), weights)
     test = judge(experiment, split, weights).completed(validation, _models(experiment))
     found = {**_evaluate(experiment, weights, test, validation, overlap), "inputs_hash": inputs_hash}
     if dataset:
@@ -147,7 +148,7 @@ def _evaluate(
     best, best_on_test = _best(test, on_validation, weights["metric"]), _best(test, _scores(test, headline), headline)
     comparisons = [
         compare(test, other, role, draws, settings.confidence, headline)
-        for other, role in ((best, "the best single member on validation"), (test.equal, "equal weights"))
+        for other, role in ((best, f"the best single member on {_searched(weights)}"), (test.equal, "equal weights"))
     ]
     return {
         "experiment": experiment.name,
@@ -163,14 +164,18 @@ def _evaluate(
         "counts": test.counts,
         "bootstrap": {**settings.model_dump(include={"resamples", "confidence"}), "seed": experiment.seed},
         "overlap": asdict(overlap),
-        "notes": [*overlap.notes, *_few(test), *test.notes],
-        "search": {key: weights.get(key) for key in ("metric", "method", "step", "score", "fusion")},
+        "notes": [*overlap.notes, *_few(test), *test.notes, *weights.get("folds", {}).get("notes", ())],
+        "search": {key: weights.get(key) for key in ("metric", "method", "step", "score", "fusion", "split")},
         "validation": on_validation,
         "best_on_validation": best.name,
         "best_on_test": best_on_test.name,
         "rows": [_row(row, test, draws, settings.confidence) for row in test.rows],
         "comparisons": comparisons,
     }
+
+
+def _searched(weights: dict[str, Any]) -> str:
+    return "out-of-fold predictions" if weights["split"] == OUT_OF_FOLD else "validation"
 
 
 def _few(test: Contenders) -> list[str]:
