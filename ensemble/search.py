@@ -9,14 +9,16 @@ fusion, whose thresholds are searched with the weights.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ensemble.costs import budget_of
 from ensemble.engine.box_objectives import box_family
+from ensemble.engine.budget import Budget
 from ensemble.engine.choice import Choice
 from ensemble.engine.family import Family
 from ensemble.engine.greedy import search_greedy
@@ -29,6 +31,7 @@ from ensemble.engine.stack import Stack
 from ensemble.out_of_fold import told
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
+from ensemble.worth import Found, added, nested
 from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
@@ -96,6 +99,7 @@ def search_weights(
     study_name: str = "search",
     iou_thresholds: Sequence[float] = SearchSettings().iou_thresholds,
     score_thresholds: Sequence[float] = SearchSettings().score_thresholds,
+    budget: Budget | None = None,
     progress: bool = False,
     unfinished: Path | None = None,
 ) -> SearchResult:
@@ -109,8 +113,8 @@ def search_weights(
     `metric` is a name of `spine.metrics.TABLES[task]`, that of DEFAULT_METRIC unless given; `method` one of
     METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
     `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps its
-    scores in the file `unfinished` while it runs, and goes on from there after a stop. Raises SpineError on
-    arrays, names or numbers that do not hold.
+    scores in the file `unfinished` while it runs, and goes on from there after a stop. Weights that break the `budget`
+    are not chosen. Raises SpineError on arrays, names or numbers that do not hold.
     """
     if task not in DEFAULT_METRIC:
         raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(DEFAULT_METRIC)}")
@@ -124,6 +128,8 @@ def search_weights(
     thresholds = (iou_thresholds, score_thresholds)
     family = _family(task, metric, members, truth, thresholds, grid.size if method == "grid" else 1)
     names = tuple(members)
+    if budget:
+        family = _within(budget, family, names, method)
     facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed, **family.values}
     facts["inputs_hash"] = fingerprint([facts, names, family.first.inputs_hash])
     record = Record(names, family, facts, storage, study_name)
@@ -142,6 +148,15 @@ def _family(
     if task == "detection":
         return box_family(metric, members, truth, *thresholds)
     return Family.of_one(_objective(task, metric, members, truth, vectors), len(members))
+
+
+def _within(budget: Budget, family: Family, names: tuple[str, ...], method: str) -> Family:
+    """The same objectives, in which what breaks the budget is never best; SpineError where nothing keeps it."""
+    if method == "line":
+        raise SpineError("method line knows no budget; take grid, best, greedy, tpe or cmaes")
+    members = len(names)
+    budget.require(np.full((1, members), 1 / members) if method == "equal" else np.eye(members), names)
+    return replace(family, at=lambda setting: budget.within(family.at(setting)))
 
 
 def _steps(step: float) -> int:
@@ -228,6 +243,7 @@ def run(experiment: Experiment) -> list[Path]:
     if all(path.exists() for path in paths) and read_json(weights_file).get("inputs_hash") == inputs_hash:
         return paths
     directory.mkdir(parents=True, exist_ok=True)
+    budget = budget_of(experiment, predictions.truth.paths)
     result = search_weights(
         *predictions.to_search(),
         experiment.task,
@@ -240,12 +256,28 @@ def run(experiment: Experiment) -> list[Path]:
         study_name=f"{experiment.name}-{settings.name}-{inputs_hash[:8]}",
         iou_thresholds=settings.iou_thresholds,
         score_thresholds=settings.score_thresholds,
+        budget=budget,
         progress=True,
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
     )
     _write_points(result, table)
-    write_json({**_summary(experiment, result, predictions, hashes), "inputs_hash": inputs_hash}, weights_file)
+    summary = _summary(experiment, result, predictions, hashes) | _worth(experiment, result, predictions, budget)
+    write_json({**summary, "inputs_hash": inputs_hash}, weights_file)
     return paths
+
+
+def _worth(
+    experiment: Experiment, result: SearchResult, predictions: SplitPredictions, budget: Budget | None
+) -> dict[str, Any]:
+    """What else weights.json tells: on patients not chosen on, what each member adds, and the costs of a budget."""
+    settings, names = experiment.search, tuple(result.weights)
+    found = Found.of(predictions, result.metric, settings, result.fusion)
+    chosen = np.array(list(result.weights.values()))
+    return {
+        "nested": nested(found, settings, chosen, result.score, experiment.seed, budget),
+        "contributions": added(found, settings, names),
+        **({"budget": {"limits": budget.limits, "costs": budget.named(names)}} if budget else {}),
+    }
 
 
 def _summary(
@@ -255,6 +287,7 @@ def _summary(
     patients = sorted(set(truth.patients))
     return {
         "name": experiment.search.name,
+        "settings": experiment.search.model_dump(mode="json"),
         "task": experiment.task,
         "metric": result.metric,
         "method": result.method,

@@ -61,6 +61,9 @@ class SearchSettings(Strict):
     # the score below which boxes are left out.
     iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
     score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
+    resamples: int = Field(default=200, ge=0)  # of patients, to tell what the search is worth on others; 0: not told
+    max_latency_ms: float | None = Field(default=None, gt=0)  # an image, the sum of the members of weight above 0
+    max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
     storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
 
     @field_validator("step")
@@ -68,6 +71,12 @@ class SearchSettings(Strict):
     def _divides_one(cls, step: float) -> float:
         steps_of(step)
         return step
+
+    @model_validator(mode="after")
+    def _budget_has_a_method(self) -> SearchSettings:
+        if self.method == "line" and (self.max_latency_ms or self.max_megabytes):
+            raise ValueError("method line knows no budget; take grid, best, greedy, tpe or cmaes")
+        return self
 
     @field_serializer("storage")
     def _hide_password(self, url: str) -> str:

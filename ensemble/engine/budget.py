@@ -42,6 +42,10 @@ class Budget:
             "weight above 0; raise the limit, or add a smaller member"
         )
 
+    def named(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """What each member costs, by what is limited and by name."""
+        return {limited: dict(zip(names, costs, strict=True)) for limited, costs in self.costs.items()}
+
     def within(self, objective: Objective) -> Objective:
         """The same objective, in which weights that cost too much are worse than any other."""
         worst = objective.score_of(np.array([-np.inf]))[0]

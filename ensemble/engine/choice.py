@@ -34,13 +34,17 @@ class Choice:
 
     @classmethod
     def among(cls, weights_of: Callable[[np.ndarray], np.ndarray], gains: np.ndarray, keep: int = 100) -> Choice:
-        """Choose by the gains (V,) of vectors numbered 0..V - 1; `weights_of` numbers (K,) gives weights (K, M)."""
+        """Choose by the gains (V,) of vectors numbered 0..V - 1; `weights_of` numbers (K,) gives weights (K, M).
+
+        Vectors of gain -inf, which a budget forbids, count as none.
+        """
         tied = _tied(gains)
         members, spread = _preferences(weights_of(tied))
         order = np.lexsort((spread, members))
         numbers = _best(gains, tied[order], keep)
-        why = _why(members[order], spread[order], len(gains))
-        return cls(weights_of(numbers), gains[numbers], len(gains), len(gains), len(tied), why)
+        numbers, allowed = numbers[gains[numbers] > -np.inf], int(np.count_nonzero(gains > -np.inf))
+        why = _why(members[order], spread[order], allowed)
+        return cls(weights_of(numbers), gains[numbers], allowed, allowed, len(tied), why)
 
     @classmethod
     def over(cls, choices: Sequence[Choice], settings: Sequence[Mapping[str, float]], keep: int = 100) -> Choice:

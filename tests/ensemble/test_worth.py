@@ -1,0 +1,76 @@
+"""What weights.json tells beside the weights, of each task, against a search of one's own on the same predictions."""
+
+import pytest
+
+from ensemble.predictions import read_split
+from ensemble.search import run, search_weights
+from ensemble.worth import told
+from spine.files import read_json
+from tests.detection_on_disk import write_detection_experiment
+from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
+
+SEARCH = {"step": 0.5, "resamples": 16}
+
+
+def write_any(task, folder, **search):
+    settings = {"search": {**SEARCH, **search}}
+    if task == "detection":
+        settings["search"] |= {"iou_thresholds": [0.4, 0.6], "score_thresholds": [0.0]}
+        return write_detection_experiment(folder, **settings)
+    return {"classification": write_experiment, "segmentation": write_segmentation_experiment}[task](folder, **settings)
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation", "detection"])
+def test_of_every_task(tmp_path, task):
+    experiment = write_any(task, tmp_path)
+    found = read_json(run(experiment)[0])
+    nested, contributions = found["nested"], found["contributions"]
+    assert nested["optimism"] == pytest.approx(found["score"] - nested["score"])
+    assert nested["low"] <= nested["score"] <= nested["high"]
+    assert 0 < nested["resamples"] <= 16
+    assert 0 <= nested["share"] <= 1
+    assert nested["step"] == contributions["step"] == 0.5
+    first, *others = experiment.members
+    members, truth = read_split(experiment, "validation").to_search()
+    thresholds = {f"{name}s": [value] for name, value in found.get("fusion", {}).items()}
+    without = search_weights(
+        {name: members[name] for name in others}, truth, task, found["metric"], step=0.5, **thresholds
+    )
+    assert contributions["members"][first]["without"] == pytest.approx(without.score)
+    assert contributions["sets"][" + ".join(others)] == pytest.approx(without.score)
+    assert contributions["sets"][" + ".join(experiment.members)] == pytest.approx(found["score"])
+
+
+def test_shapley_values_sum_to_what_the_best_weights_are_ahead_of_a_coin(tmp_path):
+    found = read_json(run(write_any("classification", tmp_path, metric="roc_auc"))[0])
+    values = [one["shapley"] for one in found["contributions"]["members"].values()]
+    assert sum(values) == pytest.approx(found["score"] - 0.5)
+
+
+def test_where_nothing_was_chosen_there_is_no_optimism(tmp_path):
+    assert read_json(run(write_any("classification", tmp_path, method="equal"))[0])["nested"] == {}
+
+
+def test_no_resamples_are_none(tmp_path):
+    assert read_json(run(write_any("classification", tmp_path, resamples=0))[0])["nested"] == {}
+
+
+def test_the_best_member_is_chosen_again_among_members_only(tmp_path):
+    nested = read_json(run(write_any("classification", tmp_path, method="best"))[0])["nested"]
+    assert nested["step"] == 1
+    assert nested["score"] == pytest.approx(nested["single"])
+
+
+def test_lower_is_better_turns_the_optimism_round(tmp_path):
+    found = read_json(run(write_any("classification", tmp_path, metric="log_loss"))[0])
+    assert found["nested"]["optimism"] == pytest.approx(found["nested"]["score"] - found["score"])
+
+
+def test_the_sentence():
+    nested = {"score": 0.88, "optimism": 0.02, "resamples": 200, "low": 0.81, "high": 0.93}
+    weights = {"metric": "roc_auc", "score": 0.9}
+    assert told({**weights, "nested": nested}) == (
+        "Search: roc_auc 0.900 on the patients it chose on, about 0.880 on others (optimism +0.020; 200 resamples, "
+        "middle 95 % 0.810 to 0.930)."
+    )
+    assert told(weights) == "Search: roc_auc 0.900 on the patients it chose on; what it is on others was not estimated."
