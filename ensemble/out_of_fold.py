@@ -24,56 +24,71 @@ from spine.truth import AnyTruth, read_truth
 __all__ = ["predict_out_of_fold", "told"]
 
 
-def predict_out_of_fold(experiment: Experiment, manifest: Manifest, members: Sequence[Member]) -> None:
-    """Store every member's out-of-fold predictions; what is up to date is kept.
-
-    SpineError where a fold's model has seen a patient that it is to predict, or a member from elsewhere brings none.
-    """
-    truth = read_truth(experiment, manifest, OUT_OF_FOLD)
-    fold_of = fold_of_patients(experiment, manifest)
-    rows_of = [
-        [row for row, patient in enumerate(truth.patients) if fold_of[patient] == fold]
-        for fold in range(experiment.folds)
-    ]
-    for member in members:
-        if is_current(member, OUT_OF_FOLD, truth):
-            continue
-        if Member.is_from_elsewhere(member.path):
-            raise SpineError(
-                f"the folds of {member.name!r} are not known here: put its predictions of the split {OUT_OF_FOLD} into "
-                f"{member.path / 'predictions' / OUT_OF_FOLD}, made by models that had not seen the patients"
-            )
-        stored = []
-        for part, rows in zip(parts(experiment), rows_of, strict=True):
-            fold, own = Member.open(part.member_directory(member.name)), taking(truth, rows)
-            _require_unseen(fold, own, experiment)
-            predict_missing([fold], {OUT_OF_FOLD: own})
-            stored.append(fold.predictions(OUT_OF_FOLD))
-        _join(member, truth, stored)
+SEARCHED = (
+    "Weights were searched on out-of-fold predictions: every patient but those of test, predicted by that one of a "
+    "member's {count} fold models which did not learn from him."
+)
+STOPPED = {
+    "fold": "The patients of a fold also stopped the training of its model, so that out-of-fold scores are somewhat "
+    "flattered; `stop_on: inner` avoids it.",
+    "inner": "Each fold model was stopped on a share of its training patients; the patients of its fold had no part in "
+    "its training.",
+}
+SERVED = {
+    "mean": "What is served and tested of a member is the mean of its {count} fold models, not the single ones that "
+    "were searched on.",
+    "refit": "What is served and tested of a member is one network more, trained on all patients but those of test for "
+    "the mean length of its {count} fold models, not the models that were searched on; nothing stopped it.",
+}
 
 
 def told(experiment: Experiment) -> dict[str, Any]:
     """What weights.json says of the folds, with sentences for readers; {} without folds."""
     if not experiment.folds:
         return {}
-    count, told = experiment.folds, {"stop_on": experiment.stop_on, "served": experiment.served}
-    searched = (
-        f"Weights were searched on out-of-fold predictions: every patient but those of test, predicted by that one of "
-        f"a member's {count} fold models which did not learn from him."
-    )
-    stopped = {
-        "fold": "The patients of a fold also stopped the training of its model, so that out-of-fold scores are somewhat"
-        " flattered; `stop_on: inner` avoids it.",
-        "inner": "Each fold model was stopped on a share of its training patients; the patients of its fold had no part"
-        " in its training.",
-    }[experiment.stop_on]
-    served = {
-        "mean": f"What is served and tested of a member is the mean of its {count} fold models, not the single ones"
-        " that were searched on.",
-        "refit": "What is served and tested of a member is one network more, trained on all patients but those of test"
-        f" for the mean length of its {count} fold models, not the models that were searched on; nothing stopped it.",
-    }[experiment.served]
-    return {"folds": {"count": count, **told, "notes": [searched, stopped, served]}}
+    sentences = (SEARCHED, STOPPED[experiment.stop_on], SERVED[experiment.served])
+    notes = [sentence.format(count=experiment.folds) for sentence in sentences]
+    settings = {"count": experiment.folds, "stop_on": experiment.stop_on, "served": experiment.served}
+    return {"folds": {**settings, "notes": notes}}
+
+
+def predict_out_of_fold(experiment: Experiment, manifest: Manifest, members: Sequence[Member]) -> None:
+    """Store every member's out-of-fold predictions; what is up to date is kept.
+
+    SpineError where a fold's model has seen a patient that it is to predict, or is not one that the member was made of,
+    or where a member from elsewhere brings none.
+    """
+    truth: Any = read_truth(experiment, manifest, OUT_OF_FOLD)
+    fold_of = fold_of_patients(experiment, manifest)
+    rows = [
+        [row for row, patient in enumerate(truth.patients) if fold_of[patient] == fold]
+        for fold in range(experiment.folds)
+    ]
+    of_folds = [taking(truth, own) for own in rows]
+    for member in members:
+        if not is_current(member, OUT_OF_FOLD, truth):
+            _join(member, truth, _predict_folds(experiment, member, of_folds))
+
+
+def _predict_folds(experiment: Experiment, member: Member, truths: Sequence[Any]) -> list[AnyPredictions]:
+    """What each fold's model of a member says of the patients of its fold."""
+    folds = _folds_of(experiment, member)
+    for fold, truth in zip(folds, truths, strict=True):
+        _require_unseen(fold, truth, experiment)
+        predict_missing([fold], {OUT_OF_FOLD: truth})
+    return [fold.predictions(OUT_OF_FOLD) for fold in folds]
+
+
+def _folds_of(experiment: Experiment, member: Member) -> list[Member]:
+    if Member.is_from_elsewhere(member.path):
+        raise SpineError(
+            f"the folds of {member.name!r} are not known here: put its predictions of the split {OUT_OF_FOLD} into "
+            f"{member.path / 'predictions' / OUT_OF_FOLD}, made by models that had not seen the patients"
+        )
+    folds = [Member.open(part.member_directory(member.name)) for part in parts(experiment)]
+    if tuple(fold.card.model_hash for fold in folds) != member.card.folds:
+        raise SpineError(f"{member.path} is not made of the folds that lie in it; run `spine train EXPERIMENT` again")
+    return folds
 
 
 def _require_unseen(fold: Member, own: AnyTruth, experiment: Experiment) -> None:

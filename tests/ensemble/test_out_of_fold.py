@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from classification.data import Data
-from ensemble import evaluate, export, folds, out_of_fold, predict, search
+from ensemble import evaluate, export, folds, out_of_fold, predict, report, search
 from ensemble.predictions import read_split
 from spine import run
 from spine.config import Experiment, load_experiment, validate
@@ -142,6 +142,8 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
     search.run(experiment)
     export.run(experiment)
     evaluate.run(experiment)
+    (page,) = report.run(experiment)
+    assert "out-of-fold" in page.read_text()
     weights = json.loads((experiment.ensemble_directory / "weights.json").read_text())
     assert weights["split"] == "out-of-fold"
     assert {key: weights["folds"][key] for key in ("count", "stop_on", "served")} == {
@@ -239,6 +241,9 @@ def test_a_model_that_has_seen_a_patient_of_its_fold_is_refused(tmp_path, traine
     (fold, other, _) = (Member.open(part.member_directory("grey")) for part in parts(experiment))
     Member.publish(fold.path, fold.card.model_copy(update={"patients": other.card.patients}))
     with pytest.raises(SpineError, match="fold-0 has seen 2 of the 2 patients"):
+        predict.run(experiment)
+    Member.publish(fold.path, fold.card.model_copy(update={"model_hash": "trained by hand since"}))
+    with pytest.raises(SpineError, match="not made of the folds that lie in it"):
         predict.run(experiment)
 
 
