@@ -2,10 +2,14 @@
 
 A trial's parameters are the members' weights before they are normalised to sum 1; the normalised ones are its user
 attribute `weights`. The study's user attributes tell metric, method, step and what it was searched on.
+
+Processes that search one study, on one machine or on several, share its trials; each draws points of its own.
 """
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,29 +19,30 @@ import numpy as np
 
 from ensemble.engine.choice import Choice
 from ensemble.engine.family import Family, Setting
+from ensemble.storage import open_storage
 from spine.config import without_password
 from spine.problems import SpineError
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.samplers import BaseSampler
-    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    Storage = str | BaseStorage | None  # a URL, an object, or None for memory
+    from ensemble.storage import Storage
 
 __all__ = ["SAMPLERS", "Record"]
 
 SAMPLERS = ("optuna-grid", "tpe", "cmaes")
 LARGEST = 50_000  # points that Optuna's GridSampler, which holds the whole cube, is asked for
+ATTEMPTS = 5  # at a database in which another process makes the same tables at the same moment
 
 
 @dataclass(frozen=True)
 class Record:
     """One study: `names` of the members, the objectives, what the study is of (`facts`), and where it is stored.
 
-    `storage` is an Optuna storage URL or object, None for memory; a study of that name is continued, and SpineError
-    says so where it belongs to other predictions or settings.
+    `storage` is a URL or object as `open_storage` takes it, None for memory; a study of that name is continued, and
+    SpineError says so where it belongs to other predictions or settings.
     """
 
     names: tuple[str, ...]
@@ -52,28 +57,64 @@ class Record:
         Members and equal weights are fused as the chosen ones are.
         """
         with _quiet():
-            study = self._open(None)
+            study = self._open()
             others = np.concatenate([np.eye(len(self.names)), self._equal])
             objective = self.family.at(choice.settings[0])
             values = np.concatenate([objective.score_of(choice.gains), objective.scores(others)])
             points = np.concatenate([choice.weights, others])
             settings = [*choice.settings, *[choice.settings[0]] * len(others)]
-            trials = [self._completed(*point) for point in zip(points, settings, values, strict=True)]
+            known = zip(points, settings, values, strict=True)
+            trials = [self._completed(*point) for point in known if np.isfinite(point[-1])]  # the others break a budget
             study.add_trials(trials[len(study.trials) :])
 
     def search(self, method: str, *, steps: int, trials: int, seed: int, progress: bool = False) -> Choice:
-        """Search with one of SAMPLERS; an interrupted study goes on where it stopped."""
+        """Search with one of SAMPLERS; an interrupted study goes on where it stopped.
+
+        `trials` are those of all processes together; of several that end at once each may finish one more.
+        """
         with _quiet():
-            done = len(_finished(self._open(None)))
-            study = self._open(self._sampler(method, steps, seed + done))
-            if method != "optuna-grid":
-                trials = max(trials, len(self.names) + 1)
+            study = self._open()
+            if method == "optuna-grid":
+                self._search_cube(study, steps, progress)
+            else:
                 self._enqueue_known(study)
-            left = (self._points(steps) if method == "optuna-grid" else trials) - done
-            if left > 0:
-                with _bar(left, progress) as advance:
-                    study.optimize(lambda trial: self._try(trial, steps, method), left, callbacks=[advance])
+                self._take_part(study, method, steps, max(trials, len(self.names) + 1), seed, progress)
             return self._choice(_finished(study))
+
+    def _search_cube(self, study: Study, steps: int, progress: bool) -> None:
+        study.sampler = self._sampler("optuna-grid", steps, 0)
+        points, done = self._points(steps), len(_finished(study))
+        if done < points:
+            numbers = itertools.count(done + 1)
+            with _bar(points, progress) as show:
+                study.optimize(
+                    lambda trial: self._try(trial, steps, "optuna-grid"),
+                    points - done,
+                    callbacks=[lambda *_: show(next(numbers))],
+                )
+
+    def _take_part(self, study: Study, method: str, steps: int, trials: int, seed: int, progress: bool) -> None:
+        """Try points until the study has as many as asked for, whoever tried them."""
+        sampler = None
+        with _bar(trials, progress) as show:
+            while (done := len(_finished(study))) < trials:
+                show(done)
+                trial = study.ask()
+                if sampler is None:  # seeded by a number that no other process has, nor this one when it goes on
+                    sampler = study.sampler = self._sampler(method, steps, seed + trial.number)
+                self._finish(study, trial, steps, method)
+
+    def _finish(self, study: Study, trial: Trial, steps: int, method: str) -> None:
+        from optuna import TrialPruned
+        from optuna.trial import TrialState
+
+        try:
+            study.tell(trial, self._try(trial, steps, method))
+        except TrialPruned:
+            study.tell(trial, state=TrialState.PRUNED)
+        except BaseException:
+            study.tell(trial, state=TrialState.FAIL)  # not one of those that are asked for
+            raise
 
     def _try(self, trial: Trial, steps: int, method: str) -> float:
         raw = np.array([trial.suggest_float(name, 0.0, 1.0) for name in self.names])
@@ -87,7 +128,12 @@ class Record:
         trial.set_user_attr("weights", weights.tolist())
         ranges = {name: (min(values), max(values)) for name, values in self.family.values.items()}
         setting = {name: trial.suggest_float(name, *range_) for name, range_ in ranges.items()}
-        return float(self.family.at(setting).scores(weights[None])[0])
+        score = float(self.family.at(setting).scores(weights[None])[0])
+        if not np.isfinite(score):
+            from optuna import TrialPruned
+
+            raise TrialPruned("the weights break the budget")
+        return score
 
     def _choice(self, finished: list[FrozenTrial]) -> Choice:
         of_setting: dict[tuple[float, ...], list[FrozenTrial]] = {}
@@ -101,8 +147,8 @@ class Record:
         weights = np.array([trial.user_attrs["weights"] for trial in trials])
         return Choice.of(weights, self.family.first.score_of(np.array([trial.value for trial in trials])))
 
-    def _open(self, sampler: BaseSampler | None) -> Study:
-        study = self._create(sampler)
+    def _open(self) -> Study:
+        study = self._create(ATTEMPTS)
         stored = study.user_attrs.get("inputs_hash", self.facts["inputs_hash"])
         if stored != self.facts["inputs_hash"]:
             raise SpineError(
@@ -113,20 +159,23 @@ class Record:
             study.set_user_attr(key, value)
         return study
 
-    def _create(self, sampler: BaseSampler | None) -> Study:
+    def _create(self, attempts: int) -> Study:
         import optuna
+        from sqlalchemy.exc import DBAPIError
 
         try:
             return optuna.create_study(
-                storage=self.storage,
-                sampler=sampler,
+                storage=open_storage(self.storage),
                 study_name=self.study_name,
                 direction="maximize" if self.family.first.higher_is_better else "minimize",
                 load_if_exists=True,
             )
         except Exception as error:  # each database, and each driver that lacks, has errors of its own
-            if not isinstance(self.storage, str):
+            if isinstance(error, SpineError) or not isinstance(self.storage, str):
                 raise
+            if attempts > 1 and any(isinstance(one, DBAPIError) for one in (error, error.__cause__)):
+                time.sleep(0.2)
+                return self._create(attempts - 1)
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SpineError(
                 without_password(
@@ -136,11 +185,10 @@ class Record:
             ) from None
 
     def _sampler(self, method: str, steps: int, seed: int) -> BaseSampler:
-        # A seed that moves with the trials done: a resumed sampler must not draw the same points again.
         from optuna import samplers
 
         if method == "tpe":
-            return samplers.TPESampler(seed=seed)
+            return samplers.TPESampler(seed=seed, constant_liar=True)  # keeps away from what others are trying now
         if method == "cmaes":
             return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         points = self._points(steps)
@@ -185,14 +233,14 @@ def _finished(study: Study) -> list[FrozenTrial]:
 
 
 @contextmanager
-def _bar(total: int, shown: bool) -> Iterator[Callable[..., None]]:
-    """A progress bar over trials, as the callback that moves it on."""
+def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar over trials, as what it is told how many are done."""
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
         task = progress.add_task("weight search", total=total)
-        yield lambda *_: progress.advance(task)
+        yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ HOMES = {
     "pydicom": ("spine/dicom/",),
     "dicomanonymizer": ("spine/dicom/deidentify.py",),
     "SimpleITK": ("spine/volumes.py",),
-    "optuna": ("ensemble/study.py",),
+    "optuna": ("ensemble/study.py", "ensemble/storage.py"),
     "jinja2": ("ensemble/report/",),
     "numba": ("ensemble/engine/",),
     "keras": ("classification/", "segmentation/", "spine/training/"),
