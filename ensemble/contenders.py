@@ -51,10 +51,11 @@ def read_weights(experiment: Experiment) -> dict[str, Any]:
 
 def _require_asked_for(found: dict[str, Any], experiment: Experiment, path: Path) -> None:
     """Weights that were found by other settings than the experiment now has are not those it tells of."""
-    asked = experiment.search.model_dump(include={"metric", "method", "step"})
-    asked = {key: value for key, value in asked.items() if value != ""}  # an empty metric is the task's own
+    recorded = {**found.get("settings", {}), **found}  # the metric that was meant before an empty one
+    asked = experiment.search.model_dump(mode="json", exclude={"name", "storage"})
+    asked = {key: value for key, value in asked.items() if key in recorded and value != ""}
     asked["split"] = experiment.search_split
-    if other := [f"{key} {found.get(key)}, not {value}" for key, value in asked.items() if found.get(key) != value]:
+    if other := [f"{key} {recorded[key]}, not {value}" for key, value in asked.items() if recorded[key] != value]:
         raise SpineError(
             f"{path} was searched with {' and '.join(other)} as the experiment now asks; "
             "run `spine search EXPERIMENT` again, or put the settings back"

@@ -29,6 +29,12 @@ class Cost:
     megabytes: float
 
     @classmethod
+    def sum_of(cls, costs: Sequence[Cost]) -> Cost:
+        """Of members that are asked one after the other."""
+        seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+        return cls(sum(seconds) if len(seconds) == len(costs) else None, sum(cost.megabytes for cost in costs))
+
+    @classmethod
     def of_model(cls, model: Path, pictures: Sequence[Path]) -> Cost:
         """Measure on this machine, as it is busy now."""
         seconds = seconds_of(model, pictures)

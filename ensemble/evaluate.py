@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_weights
+from ensemble.contenders import EQUAL, JUDGES, Contender, Contenders, judge, read_weights
+from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.fuse import fusion_of, without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
 from ensemble.predictions import SplitPredictions, read_split
-from ensemble.verdict import compare
+from ensemble.verdict import compare, difference
 from spine import metrics
 from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, read_json, write_json
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 3  # of metrics.json: another one is computed afresh
+VERSION = 4  # of metrics.json: another one is computed afresh
+SEARCHED = ("metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -58,7 +60,8 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         overlap.refuse()
     validation = judge(experiment, read_split(experiment, weights["split"]), weights)
     test = judge(experiment, split, weights).completed(validation, _models(experiment))
-    found = {**_evaluate(experiment, weights, test, validation, overlap), "inputs_hash": inputs_hash}
+    found = _evaluate(experiment, weights, test, validation, overlap)
+    found |= {"costs": _costs(experiment, test), "inputs_hash": inputs_hash}
     if dataset:
         own = judge(experiment, read_split(experiment, "test"), weights).completed(validation, {})
         found |= _elsewhere(experiment, dataset, test, own, found["notes"])
@@ -165,12 +168,14 @@ def _evaluate(
         "bootstrap": {**settings.model_dump(include={"resamples", "confidence"}), "seed": experiment.seed},
         "overlap": asdict(overlap),
         "notes": [*overlap.notes, *_few(test), *test.notes, *weights.get("folds", {}).get("notes", ())],
-        "search": {key: weights.get(key) for key in ("metric", "method", "step", "score", "fusion", "split")},
+        "search": {key: weights.get(key) for key in SEARCHED},
         "validation": on_validation,
         "best_on_validation": best.name,
         "best_on_test": best_on_test.name,
         "rows": [_row(row, test, draws, settings.confidence) for row in test.rows],
         "comparisons": comparisons,
+        "without": _without(test, draws, settings.confidence, headline),
+        "pairs": test.pairs.told([row.name for row in test.members], draws, settings.confidence),
     }
 
 
@@ -206,6 +211,30 @@ def _best(contenders: Contenders, scores: dict[str, float], metric: str) -> Cont
 def _row(row: Contender, test: Contenders, draws: np.ndarray, confidence: float) -> dict[str, Any]:
     found = {name: asdict(interval(partial(test.score, row, name), draws, confidence)) for name in test.reported}
     return {"name": row.name, "kind": row.kind, "weight": row.weight, "metrics": found, **test.details(row)}
+
+
+def _without(test: Contenders, draws: np.ndarray, confidence: float, headline: str) -> list[dict[str, Any]]:
+    """Of each member of weight above 0: the headline without it, and what the ensemble with it is ahead of that."""
+    return [
+        {
+            "name": row.name,
+            "weight": row.weight,
+            "score": asdict(interval(partial(test.score, row, headline), draws, confidence)),
+            "difference": asdict(difference(test, row, headline, draws, confidence)),
+        }
+        for row in test.reduced
+    ]
+
+
+def _costs(experiment: Experiment, test: Contenders) -> dict[str, Any]:
+    """Row -> seconds an image and megabytes, of those that are known; equal weights cost the sum of all members."""
+    directories = {name: experiment.member_directory(name) for name in experiment.members}
+    directories["ensemble"] = experiment.ensemble_directory
+    members = {name: Member.open(path) for name, path in directories.items() if (path / "member.json").exists()}
+    costs = costs_of(experiment, members, test.truth.paths)
+    if all(name in costs for name in experiment.members):
+        costs[EQUAL] = Cost.sum_of([costs[name] for name in experiment.members])
+    return {name: asdict(cost) for name, cost in costs.items()}
 
 
 def _finite(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensemble.contenders import JUDGES
 from ensemble.judge.rows import Column
+from ensemble.worth import told
 from spine.files import atomic_file
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def leaderboard_table(found: dict[str, Any]) -> Table:
     table = Table(
         title=f"{escape(_where(found))}: {counts['patients']} test patients, {counts['units']} {found['units']}, "
         f"{found['bootstrap']['confidence'] * 100:g} % intervals over patients",
-        caption=escape(" ".join([*found["notes"], found["verdict"]])),
+        caption=escape(" ".join([*found["notes"], told(found["search"], found["names"]), found["verdict"]])),
         box=SIMPLE_HEAD,
         padding=0,
     )

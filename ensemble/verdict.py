@@ -11,7 +11,7 @@ from ensemble.contenders import Contender, Contenders
 from spine import metrics
 from spine.statistics import Interval, interval
 
-__all__ = ["compare", "p_value"]
+__all__ = ["compare", "difference", "p_value"]
 
 
 def compare(
@@ -19,7 +19,7 @@ def compare(
 ) -> dict[str, Any]:
     """The ensemble against `other` (`role` says who that is) on the same units and the same resamples of patients."""
     differences = {
-        name: _difference(contenders, other, name, draws, confidence)
+        name: difference(contenders, other, name, draws, confidence)
         for name in dict.fromkeys((headline, *contenders.COMPARED))
     }
     tests = contenders.tests(other)
@@ -27,7 +27,7 @@ def compare(
         "against": other.name,
         "role": role,
         "identical": contenders.identical(other),
-        "differences": {name: asdict(difference) for name, difference in differences.items()},
+        "differences": {name: asdict(one) for name, one in differences.items()},
         **{test.key: test.found for test in tests},
     }
     p_values = {test.metric: test.found["p"] for test in tests if test.found}
@@ -48,11 +48,13 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def _difference(contenders: Contenders, other: Contender, name: str, draws: np.ndarray, confidence: float) -> Interval:
-    def difference(weights: np.ndarray) -> Any:
+def difference(contenders: Contenders, other: Contender, name: str, draws: np.ndarray, confidence: float) -> Interval:
+    """What the ensemble has of a metric above `other`, on the same resamples."""
+
+    def ahead(weights: np.ndarray) -> Any:
         return contenders.score(contenders.ensemble, name, weights) - contenders.score(other, name, weights)
 
-    return interval(difference, draws, confidence)
+    return interval(ahead, draws, confidence)
 
 
 def _claim(
@@ -62,13 +64,13 @@ def _claim(
 
     DeLong takes units for independent, the percentile interval is narrow on few patients: neither is enough alone.
     """
-    difference = Interval(**found["differences"][headline])
+    ahead = Interval(**found["differences"][headline])
     if found["identical"]:
         return f"The ensemble and {whom} predict the same"
-    if not np.isfinite(difference.low):
+    if not np.isfinite(ahead.low):
         return f"Whether the ensemble is better than {whom} cannot be told on these patients"
-    better = "better" if (difference.value > 0) == higher_is_better else "worse"
-    if not difference.excludes_zero:
+    better = "better" if (ahead.value > 0) == higher_is_better else "worse"
+    if not ahead.excludes_zero:
         return f"No evidence that the ensemble is better than {whom}"
     if p is not None and not p < 1 - confidence:
         return f"Weak evidence that the ensemble is {better} than {whom}: the interval leaves out 0, but p is not small"

@@ -7,7 +7,7 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -171,13 +171,14 @@ def _joined(names: tuple[str, ...], number: int) -> str:
     return " + ".join(name for place, name in enumerate(names) if number >> place & 1)
 
 
-def told(weights: Mapping[str, Any], name: Callable[[str], str] = str) -> str:
+def told(weights: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
     """One sentence on weights.json: the search's score, and what it is on patients that the weights were not chosen on.
 
-    `name` gives a metric its readable name.
+    `names` are the metrics' readable names.
     """
-    searched = f"Search: {name(weights['metric'])} {weights['score']:.3f} on the patients it chose on"
-    found = weights.get("nested", {})
+    metric = (names or {}).get(weights["metric"], weights["metric"])
+    searched = f"Search: {metric} {weights['score']:.3f} on the patients it chose on"
+    found = weights.get("nested") or {}
     if not found.get("resamples"):
         return f"{searched}; what it is on others was not estimated."
     return (

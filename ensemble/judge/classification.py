@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, fusions, named_rows
+from ensemble.judge.pairs import Pairs
+from ensemble.judge.rows import (
+    Column,
+    Contender,
+    Contenders,
+    PairedTest,
+    fused,
+    fusions,
+    named_rows,
+    reduced_rows,
+    without_each,
+)
 from ensemble.predictions import SplitPredictions
 from spine import metrics
 from spine.statistics import delong, mcnemar
@@ -61,9 +72,23 @@ class Classifiers(Contenders[Classified]):
         members, values, patients = split.by_unit()
         assert isinstance(split.truth, Truth)
         said = [*members.values(), *fusions(members, found)]
-        named = named_rows({name: weights[name] for name in members})
-        rows = tuple(Classified(*row, probabilities) for row, probabilities in zip(named, said, strict=True))
-        return cls(rows, split.truth, patients, values)
+        weights = {name: weights[name] for name in members}
+        reduced = [fused(members, one) for one in without_each({**found, "weights": weights})]
+        return cls(
+            _rows(named_rows(weights), said),
+            split.truth,
+            patients,
+            values,
+            reduced=_rows(reduced_rows(weights), reduced),
+        )
+
+    @property
+    def pairs(self) -> Pairs:
+        """Of the predicted classes."""
+        called = np.stack([metrics.predicted(row.probabilities) for row in self.members])
+        wrong = (called != self.values).T
+        differ = (called[:, None] != called[None]).transpose(2, 0, 1)
+        return Pairs("units", differ, wrong[:, :, None] & wrong[:, None], np.ones(len(self.values)))
 
     @staticmethod
     def columns(labels: list[str]) -> list[Column]:
@@ -131,6 +156,10 @@ class Classifiers(Contenders[Classified]):
     def details(self, row: Classified) -> dict[str, Any]:
         """The confusion matrix: rows true, columns predicted classes."""
         return {"confusion": metrics.confusion(self.values, row.probabilities).astype(int).tolist()}
+
+
+def _rows(named: Sequence[tuple[Any, ...]], said: Sequence[np.ndarray]) -> tuple[Classified, ...]:
+    return tuple(Classified(*row, probabilities) for row, probabilities in zip(named, said, strict=True))
 
 
 def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float] | None:

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, named_rows
+from ensemble.judge.pairs import Pairs, count_pairs
+from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, named_rows, reduced_rows, without_each
 from ensemble.judge.seconds import seconds_of
 from ensemble.predictions import SplitPredictions
 from spine.detections import Detections
@@ -44,6 +45,7 @@ NAMES = {
 SIZES = ("small", "medium", "large")  # of boxes, as `spine.metrics.detection` has them
 NAMES_OF_A_SIZE = {"map50_95": "mAP at IoU 0.5 to 0.95, {} boxes", "ar": "average recall, {} boxes"}
 NAMES_OF_A_CLASS = {"ap50": "AP at IoU 0.5", "precision": "precision", "recall": "recall", "f1": "F1"}
+AT_IOU = 0.5  # from which a true box is found
 CONFIDENCES = np.arange(1, 20) / 20  # what a row's confidence is chosen from
 
 Rates = Callable[..., np.ndarray]
@@ -87,13 +89,37 @@ class Detectors(Contenders[Detected]):
         assert isinstance(truth, BoxTruth)
         weights = {name: found["weights"][name] for name in members}
         fuse = partial(_fuse, list(members.values()), fusion=BoxFusion.of_weights(found))
-        said = [*members.values(), fuse([1 / len(members)] * len(members)), fuse(list(weights.values()))]
+        others = [fuse([one["weights"][name] for name in members]) for one in without_each({"weights": weights})]
+        said = [*members.values(), fuse([1 / len(members)] * len(members)), fuse(list(weights.values())), *others]
+        named = [*named_rows(weights), *reduced_rows(weights)]
         unknown = np.full(len(truth), np.nan)
         rows = [
             Detected(*row, detections, match_images(truth, detections), unknown)
-            for row, detections in zip(named_rows(weights), track(said, "matching boxes", len(said)), strict=True)
+            for row, detections in zip(named, track(said, "matching boxes", len(said)), strict=True)
         ]
-        return cls(tuple(rows), truth, np.array(truth.patients))
+        shown = len(said) - len(others)
+        return cls(tuple(rows[:shown]), truth, np.array(truth.patients), reduced=tuple(rows[shown:]))
+
+    @property
+    def pairs(self) -> Pairs:
+        """Of the true boxes, found or missed at each member's confidence: a wrong box has no other to compare with."""
+        images = [self._found(number).astype(int) for number in range(len(self.truth))]
+        differ, both_missed = np.stack([count_pairs(found, np.ones(found.shape[1])) for found in images], axis=1)
+        return Pairs("true boxes", differ, both_missed, np.array([found.shape[1] for found in images]))
+
+    def _found(self, number: int) -> np.ndarray:
+        """Which true boxes (M, G) of one image each member has found, at IoU 0.5 and of the right class."""
+        boxes, classes = self.truth.boxes[number], self.truth.classes[number]
+        found = [one.detections[number].above(one.confidence) for one in self.members]
+        return np.stack(
+            [
+                (
+                    (_ious(boxes, one.in_pixels(*self.truth.sizes[number])) >= AT_IOU)
+                    & (classes[:, None] == one.classes[None])
+                ).any(axis=1)
+                for one in found
+            ]
+        )
 
     def completed(self, validation: Contenders[Any], models: Mapping[str, Path]) -> Detectors:
         """The rows with the confidence of their F1 on `validation`, and the seconds that their models take."""
@@ -228,6 +254,15 @@ def best_confidence(matches: Matches) -> float:
     scores = [mean_of_defined(metrics.f1(matches, confidence=confidence)) for confidence in CONFIDENCES]
     reached = np.flatnonzero(scores == np.nanmax(scores))
     return float(CONFIDENCES[reached[len(reached) // 2]])
+
+
+def _ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union (G, D) of boxes (G, 4) and others (D, 4), x0 y0 x1 y1."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    inner = np.prod(np.maximum(high - low, 0), axis=-1)
+    first, second = (np.prod(ones[:, 2:] - ones[:, :2], axis=-1) for ones in (boxes, others))
+    return ratio(inner, first[:, None] + second[None] - inner)
 
 
 def _fuse(members: list[tuple[Detections, ...]], weights: list[float], fusion: BoxFusion) -> tuple[Detections, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
@@ -12,11 +12,15 @@ import numpy as np
 import pandas as pd
 
 from ensemble.fuse import Mean, weighted_mean, without_zeros
+from ensemble.judge.pairs import Pairs
 
-__all__ = ["EQUAL", "Column", "Contender", "Contenders", "PairedTest", "fusions", "named_rows"]
+__all__ = [
+    *("EQUAL", "Column", "Contender", "Contenders", "PairedTest"),
+    *("fused", "fusions", "named_rows", "reduced_rows", "without_each"),
+]
 
 EQUAL = "equal weights"  # with a space, so that no member can have the name
-Kind = Literal["member", "equal", "ensemble"]
+Kind = Literal["member", "equal", "ensemble", "reduced"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,15 @@ Row = TypeVar("Row", bound=Contender)
 
 @dataclass(frozen=True)
 class Contenders(ABC, Generic[Row]):
-    """All rows of one split, the truth of its samples, and the patient (U,) of every unit that is scored once."""
+    """All rows of one split, the truth of its samples, and the patient (U,) of every unit that is scored once.
+
+    `reduced` are the ensembles that are left when one member is taken out, under that member's name.
+    """
 
     rows: tuple[Row, ...]
     truth: Any
     patients: np.ndarray
+    reduced: tuple[Row, ...] = field(default=(), kw_only=True)
 
     TASK: ClassVar[str]
     UNITS: ClassVar[str]  # what is scored once, in the plural
@@ -87,6 +95,11 @@ class Contenders(ABC, Generic[Row]):
         `models` are SavedModels by row, of those that have one.
         """
         return self
+
+    @property
+    @abstractmethod
+    def pairs(self) -> Pairs:
+        """How often two members differ, and err together."""
 
     @staticmethod
     @abstractmethod
@@ -140,8 +153,41 @@ def named_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | No
     return [*members, (EQUAL, "equal", None), ("ensemble", "ensemble", None)]
 
 
+def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | None]]:
+    """Name, kind and weight of the rows that `without_each` tells of."""
+    kept = without_zeros(weights)
+    return [(name, "reduced", weight) for name, weight in kept.items()] if len(kept) > 1 else []
+
+
+def without_each(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What weights.json would say without each member of weight above 0, in order, the others' weights renormalised.
+
+    Nothing where there is one such member only.
+    """
+    kept = without_zeros(found["weights"])
+    return [_without(found, name) for name in kept] if len(kept) > 1 else []
+
+
+def _without(found: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+    shares = {name: 0.0 if name == left_out else weight for name, weight in found["weights"].items()}
+    weights = {name: share / sum(shares.values()) for name, share in shares.items()}
+    if not found.get("class_weights"):
+        return {**found, "weights": weights}
+    table = {name: np.asarray(row) * (name != left_out) for name, row in found["class_weights"].items()}
+    total = sum(table.values())  # where only this member told of a class, the others do so by their weights
+    by_class = {
+        name: np.where(total > 0, row / np.where(total > 0, total, 1), weights[name]) for name, row in table.items()
+    }
+    return {**found, "weights": weights, "class_weights": {name: row.tolist() for name, row in by_class.items()}}
+
+
+def fused(members: Mapping[str, np.ndarray], found: Mapping[str, Any]) -> np.ndarray:
+    """What weights.json makes of the members of weight above 0, from float64 (..., C)."""
+    kept = without_zeros({name: found["weights"][name] for name in members})
+    return Mean.of_weights(found, kept)([members[name] for name in kept])
+
+
 def fusions(members: Mapping[str, np.ndarray], found: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """The mean of all members, and what weights.json makes of those of weight above 0, from float64 (..., C)."""
     equal = weighted_mean(list(members.values()), [1 / len(members)] * len(members))
-    kept = without_zeros({name: found["weights"][name] for name in members})
-    return equal, Mean.of_weights(found, kept)([members[name] for name in kept])
+    return equal, fused(members, found)

@@ -7,7 +7,7 @@ which both outlines are there; where one is missing, the surface distance score 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,18 @@ import numpy as np
 import pandas as pd
 
 from ensemble.engine.images import Images
-from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, fusions, named_rows
+from ensemble.judge.pairs import Pairs, count_pairs
+from ensemble.judge.rows import (
+    Column,
+    Contender,
+    Contenders,
+    PairedTest,
+    fused,
+    fusions,
+    named_rows,
+    reduced_rows,
+    without_each,
+)
 from ensemble.predictions import SplitPredictions
 from spine.metrics import segmentation as metrics
 from spine.metrics.surface import TOLERANCE, surface_scores
@@ -70,10 +81,14 @@ class Segmented(Contender):
 
 @dataclass(frozen=True)
 class Segmenters(Contenders[Segmented]):
-    """All rows of one split; `disagreements` (N,) are the shares of pixels that members call differently."""
+    """All rows of one split; `disagreements` (N,) are the shares of pixels that members call differently.
+
+    `counted_pairs` are of the pixels that are not background to all: of the others there is nothing to tell.
+    """
 
     truth: MaskTruth
     disagreements: np.ndarray
+    counted_pairs: Pairs
 
     TASK = "segmentation"
     UNITS = "images"
@@ -86,16 +101,27 @@ class Segmenters(Contenders[Segmented]):
         truth, weights = split.truth, found["weights"]
         assert isinstance(truth, MaskTruth)
         sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
+        weights = {name: weights[name] for name in split.stored}
+        others = without_each({**found, "weights": weights})
         measured = [
-            _measure(mask, call_image(sources, found, number), truth.spacings[number], len(truth.labels))
+            _measure(
+                mask, call_image(sources, found, number, others), truth.spacings[number], truth.labels, len(weights)
+            )
             for number, mask in enumerate(track(truth, "judging images", len(truth)))
         ]
-        counts, surfaces, disagreements = (np.stack(found) for found in zip(*measured, strict=True))
-        rows = tuple(
+        counts, surfaces, disagreements, *pairs = (np.stack(found) for found in zip(*measured, strict=True))
+        rows = [
             Segmented(*row, counts[:, number], surfaces[:, number])
-            for number, row in enumerate(named_rows({name: weights[name] for name in split.stored}))
-        )
-        return cls(rows, truth, np.array(truth.patients), disagreements)
+            for number, row in enumerate([*named_rows(weights), *reduced_rows(weights)])
+        ]
+        of_pairs = Pairs("pixels that are not background to all", *pairs)
+        shown, patients = len(weights) + 2, np.array(truth.patients)
+        return cls(tuple(rows[:shown]), truth, patients, disagreements, of_pairs, reduced=tuple(rows[shown:]))
+
+    @property
+    def pairs(self) -> Pairs:
+        """Of the pixels of the images."""
+        return self.counted_pairs
 
     @staticmethod
     def columns(labels: list[str]) -> list[Column]:
@@ -191,15 +217,18 @@ class Segmenters(Contenders[Segmented]):
         return [spacing is not None for spacing in self.truth.spacings]
 
 
-def call_image(sources: Mapping[str, Images], found: Mapping[str, Any], number: int) -> np.ndarray:
+def call_image(
+    sources: Mapping[str, Images], found: Mapping[str, Any], number: int, others: Sequence[Mapping[str, Any]] = ()
+) -> np.ndarray:
     """The class (R, H, W) uint8 that every row gives to each pixel of one image; `found` is what weights.json says.
 
-    Rows are as `named_rows` has them: members, equal weights, ensemble.
+    Rows are as `named_rows` has them: members, equal weights, ensemble; then ensembles of what `others` say.
     """
     outputs = {name: source.image(number) for name, source in sources.items()}
     height, width = next(iter(sources.values())).sizes[number]
     starts = range(0, height * width, CHUNK)
-    called = [_call({name: rows[start : start + CHUNK] for name, rows in outputs.items()}, found) for start in starts]
+    parts = ({name: rows[start : start + CHUNK] for name, rows in outputs.items()} for start in starts)
+    called = [_call(part, found, others) for part in parts]
     return np.concatenate(called, axis=1).reshape(-1, height, width)
 
 
@@ -209,21 +238,30 @@ def disagreement(called: np.ndarray) -> np.ndarray:
     return 1 - votes.max(axis=0) / len(called)
 
 
-def _call(outputs: Mapping[str, np.ndarray], found: Mapping[str, Any]) -> np.ndarray:
+def _call(
+    outputs: Mapping[str, np.ndarray], found: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+) -> np.ndarray:
     members = {name: np.asarray(rows, dtype=np.float64) for name, rows in outputs.items()}
-    return np.stack([said.argmax(axis=1) for said in (*members.values(), *fusions(members, found))]).astype(np.uint8)
+    said = (*members.values(), *fusions(members, found), *(fused(members, other) for other in others))
+    return np.stack([one.argmax(axis=1) for one in said]).astype(np.uint8)
 
 
 def _measure(
-    mask: np.ndarray, called: np.ndarray, spacing: tuple[float, float] | None, classes: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Counts (R, C, 3), surface scores (R, C - 1, 2) and the share of pixels on which members differ, of one image."""
+    mask: np.ndarray, called: np.ndarray, spacing: tuple[float, float] | None, labels: Sequence[str], members: int
+) -> tuple[Any, ...]:
+    """Counts (R, C, 3), surface scores (R, C - 1, 2), the share of pixels on which members differ, and the counts of
+    `Pairs`, of one image. Surfaces of reduced ensembles are not measured: they cost the most, and nothing tells them.
+    """
+    classes = len(labels)
     counts = np.stack([metrics.count(mask, one, classes) for one in called])
     surfaces = np.full((len(called), classes - 1, len(SURFACES)), np.nan)
     if spacing is not None:
-        surfaces = np.stack([surface_scores(mask, one, spacing, classes) for one in called])
-    members = called[:-2]
-    return counts, surfaces, (members != members[0]).any(axis=0).mean()
+        for place, one in enumerate(called[: members + 2]):
+            surfaces[place] = surface_scores(mask, one, spacing, classes)
+    own = called[:members]
+    told = (mask > 0) | (own > 0).any(axis=0)
+    differ, both_wrong = count_pairs(own[:, told], mask[told])
+    return counts, surfaces, (own != own[0]).any(axis=0).mean(), differ, both_wrong, np.count_nonzero(told)
 
 
 def _mean_of(values: np.ndarray, weights: np.ndarray | None) -> Any:

@@ -1,0 +1,54 @@
+"""Do members err alike? How often two of them differ, and how often both are wrong, over the units of a split.
+
+An ensemble gains where its members differ; what both get wrong no weights can mend. Disagreement and double fault are
+the measures of Kuncheva and Whitaker (Machine Learning 51, 2003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from spine.metrics.rates import ratio
+from spine.statistics import interval
+
+__all__ = ["Pairs", "count_pairs"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Of every unit the `total` (U,) of what is counted, told by `of`, and how many of it two members call
+    differently, `differ`, or both get wrong, `both_wrong`, (U, M, M).
+    """
+
+    of: str
+    differ: np.ndarray
+    both_wrong: np.ndarray
+    total: np.ndarray
+
+    def told(self, names: Sequence[str], draws: np.ndarray, confidence: float) -> dict[str, Any]:
+        """Both rates of every pair of the members of these names, with intervals over patients."""
+        pairs = [
+            {
+                "members": [names[one], names[other]],
+                "disagreement": asdict(interval(self._rate(self.differ[:, one, other]), draws, confidence)),
+                "double_fault": asdict(interval(self._rate(self.both_wrong[:, one, other]), draws, confidence)),
+            }
+            for one, other in combinations(range(len(names)), 2)
+        ]
+        return {"of": self.of, "pairs": pairs}
+
+    def _rate(self, counts: np.ndarray) -> Callable[[np.ndarray], Any]:
+        return lambda weights: ratio(weights @ counts, weights @ self.total)
+
+
+def count_pairs(called: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How many of P things members (M, P) call differently, and how many both get wrong, (2, M, M)."""
+    wrong = (called != truth).astype(np.float64)
+    votes = [(called == value).astype(np.float64) for value in np.unique(called)]
+    same = sum((vote @ vote.T for vote in votes), np.zeros((len(called), len(called))))
+    return np.stack([called.shape[1] - same, wrong @ wrong.T])
