@@ -5,12 +5,14 @@ import optuna
 import pandas as pd
 import pytest
 
+from ensemble.contenders import read_weights
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
 from spine.config import Experiment
 from spine.files import read_json
 from spine.manifest import Manifest
 from spine.privacy import patient_hash, salt_id
+from spine.problems import SpineError
 from tests.experiment_on_disk import write_experiment, write_member
 
 
@@ -88,3 +90,14 @@ def test_a_storage_of_the_users_own(tmp_path, capfd):
     assert paths[0].parent.name == "picked"
     assert len(optuna.get_all_study_names(url)) == 1
     assert capfd.readouterr().out == ""
+
+
+def test_weights_of_other_settings_than_the_experiment_now_has_are_refused(experiment):
+    run(experiment)
+    read_weights(experiment)
+    for key, value in {"resamples": 50, "trials": 7, "max_megabytes": 3.0}.items():
+        changed = experiment.model_copy(update={"search": experiment.search.model_copy(update={key: value})})
+        with pytest.raises(SpineError, match=rf"{key} .*, not {value} as the experiment now asks"):
+            read_weights(changed)
+    elsewhere = experiment.search.model_copy(update={"storage": "sqlite:///other.db"})
+    read_weights(experiment.model_copy(update={"search": elsewhere}))
