@@ -28,10 +28,10 @@ from ensemble.engine.line import search_line
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
-from ensemble.out_of_fold import told
+from ensemble.out_of_fold import told as told_of_folds
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
-from ensemble.worth import Found, added, nested
+from ensemble.worth import Found, added, nested, told
 from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
@@ -44,7 +44,7 @@ from spine.truth import BoxTruth
 if TYPE_CHECKING:
     from ensemble.study import Storage
 
-__all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights"]
+__all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights", "told_of"]
 
 METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
 DEFAULT_METRIC = {"classification": "accuracy", "segmentation": "dice_foreground", "detection": "map50"}
@@ -266,6 +266,11 @@ def run(experiment: Experiment) -> list[Path]:
     return paths
 
 
+def told_of(experiment: Experiment) -> str:
+    """One sentence on weights.json: the search's score, and what it is on patients that were not chosen on."""
+    return told(read_json(experiment.ensemble_directory / "weights.json"))
+
+
 def _worth(
     experiment: Experiment, result: SearchResult, predictions: SplitPredictions, budget: Budget | None
 ) -> dict[str, Any]:
@@ -302,7 +307,7 @@ def _summary(
         "ties": result.ties,
         "why": result.why,
         "split": experiment.search_split,
-        **told(experiment),
+        **told_of_folds(experiment),
         "counts": {"samples": len(truth.samples), "units": len(set(truth.units)), "patients": len(patients)},
         "predictions": hashes,
         "patients": {"salt": salt_id(), "searched": sorted(map(patient_hash, patients))},

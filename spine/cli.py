@@ -69,7 +69,13 @@ def predict(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 @app.command()
 def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Choose the ensemble's weights on validation predictions."""
-    _stage("search", experiment, overrides)
+    from spine import registry
+    from spine.run import run_stage
+
+    for settings in _load(experiment, overrides):
+        paths = run_stage(settings, "search", _show)
+        _show(registry.search_told(settings))
+        _show_paths(paths)
 
 
 @app.command()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
-    *("detect", "evaluate", "join_folds", "leaderboard", "stage", "task_settings", "train", "two_stage"),
+    *("detect", "evaluate", "join_folds", "leaderboard", "search_told", "stage", "task_settings", "train", "two_stage"),
 ]
 
 TASKS = ("classification", "segmentation", "detection")
@@ -70,6 +70,11 @@ def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
 def stage(name: str) -> Stage:
     """A stage of the ensemble."""
     return import_module(f"ensemble.{_known(name, STAGES, 'stage')}").run
+
+
+def search_told(experiment: Experiment) -> str:
+    """One sentence on what the search found, and on what that is worth."""
+    return import_module("ensemble.search").told_of(experiment)
 
 
 def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:

@@ -72,8 +72,17 @@ def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
 def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
     monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: ("settings",))
     monkeypatch.setattr("spine.run.run_stage", lambda settings, name, show: [tmp_path / "a", tmp_path / "a"])
-    result = CliRunner().invoke(cli.app, ["search", "x.yaml"])
+    result = CliRunner().invoke(cli.app, ["predict", "x.yaml"])
     assert result.output.count(str(tmp_path / "a")) == 1
+
+
+def test_a_search_tells_what_it_is_worth_and_prints_its_paths(monkeypatch, tmp_path):
+    monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: ("settings",))
+    monkeypatch.setattr("spine.run.run_stage", lambda settings, name, show: [tmp_path / "weights.json"])
+    monkeypatch.setattr("spine.registry.search_told", lambda settings: f"what {settings} are worth")
+    result = CliRunner().invoke(cli.app, ["search", "x.yaml"])
+    assert result.stdout == f"{tmp_path / 'weights.json'}\n"
+    assert result.stderr == "== what settings are worth\n"
 
 
 def test_overrides_are_passed_on(monkeypatch):
