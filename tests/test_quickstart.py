@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from ensemble.predictions import read_split
+from spine import metrics
 from spine.config import Experiment, load_experiment
 from spine.files import read_json
+from spine.metrics.matches import match_images
 
 ROOT = Path(__file__).resolve().parents[1]
 SPINE = [sys.executable, "-c", "from spine.cli import main; main()"]
@@ -27,11 +29,20 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["classification", "segmentation"])
-def experiment(request, folder, monkeypatch) -> Experiment:
+def load(task: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("SPINE_SALT", raising=False)
-    return load_experiment(f"configs/quickstart/{request.param}.yaml")
+    return load_experiment(f"configs/quickstart/{task}.yaml")
+
+
+@pytest.fixture(params=["detection", "classification", "segmentation"])
+def experiment(request, folder, monkeypatch) -> Experiment:
+    return load(request.param, folder, monkeypatch)
+
+
+@pytest.fixture(params=["classification", "segmentation"])
+def experiment_of_classes(request, folder, monkeypatch) -> Experiment:
+    return load(request.param, folder, monkeypatch)
 
 
 def run_quickstart(folder: Path) -> str:
@@ -58,17 +69,32 @@ def errors(experiment: Experiment) -> dict[str, np.ndarray]:
     return {name: classes != truth for name, classes in called.items()}
 
 
-def test_no_member_is_perfect_and_each_has_learned(experiment):
-    _, truth = judged(experiment)
+def test_no_member_is_perfect_and_each_has_learned(experiment_of_classes):
+    _, truth = judged(experiment_of_classes)
     always_the_commonest = 1 - np.bincount(truth).max() / len(truth)
-    for name, wrong in errors(experiment).items():
+    for name, wrong in errors(experiment_of_classes).items():
         assert 0 < wrong.mean() < always_the_commonest, name
 
 
-def test_members_err_differently(experiment):
-    for (first, one), (second, other) in itertools.combinations(errors(experiment).items(), 2):
+def test_members_err_differently(experiment_of_classes):
+    for (first, one), (second, other) in itertools.combinations(errors(experiment_of_classes).items(), 2):
         shared = np.sum(one & other) / np.sum(one | other)
         assert shared < 0.75, (first, second, shared)
+
+
+def test_every_detector_finds_discs(folder, monkeypatch):
+    experiment = load("detection", folder, monkeypatch)
+    split = read_split(experiment, "test")
+    assert len(split.stored) >= 2
+    for name, stored in split.stored.items():
+        found = metrics.detection.average_precision(match_images(split.truth, stored), iou=0.5)
+        assert 0.5 < found[split.truth.labels.index("disc")] < 1, name
+
+
+def test_the_cost_of_detection_is_told(folder):
+    found = read_json(folder / "runs/quickstart_classification/evaluation-phantom_discs_detected/metrics.json")
+    assert {row["name"] for row in found["rows"]} >= {"equal weights", "ensemble"}
+    assert found["against_own_dataset"]
 
 
 def test_the_weights_are_a_grid_vector_no_worse_than_any_member(experiment):
