@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ensemble.class_weights import find_class_weights
 from ensemble.costs import budget_of
 from ensemble.engine.box_objectives import box_family
 from ensemble.engine.budget import Budget
@@ -31,6 +32,7 @@ from ensemble.engine.stack import Stack
 from ensemble.out_of_fold import told as told_of_folds
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
+from ensemble.temperature import fit_temperatures
 from ensemble.worth import Found, added, nested, told
 from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
@@ -68,6 +70,9 @@ class SearchResult:
     best points, this one first; `singles` each member alone, `equal` the equal weights. Of detection, `fusion` holds
     the chosen thresholds, which `equal` has too; vectors are counted once for each pair of thresholds, and `singles`
     are members' own detections, not fused.
+
+    With `temperatures`, members are scaled by them before anything else, also in `singles` and `equal`. With
+    `class_weights`, `score` is theirs and `weights` are their means, while `best` has ordinary weights.
     """
 
     weights: Mapping[str, float]
@@ -83,6 +88,8 @@ class SearchResult:
     singles: Mapping[str, float]
     equal: float
     fusion: Mapping[str, float] = field(default_factory=dict)
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    class_weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def search_weights(
@@ -99,6 +106,8 @@ def search_weights(
     study_name: str = "search",
     iou_thresholds: Sequence[float] = SearchSettings().iou_thresholds,
     score_thresholds: Sequence[float] = SearchSettings().score_thresholds,
+    temperature: bool = False,
+    per_class: bool = False,
     budget: Budget | None = None,
     progress: bool = False,
     unfinished: Path | None = None,
@@ -114,7 +123,8 @@ def search_weights(
     METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
     `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps its
     scores in the file `unfinished` while it runs, and goes on from there after a stop. Weights that break the `budget`
-    are not chosen. Raises SpineError on arrays, names or numbers that do not hold.
+    are not chosen. `temperature` fits one to each member first; `per_class` then gives the chosen members a weight for
+    every class. Raises SpineError on arrays, names or numbers that do not hold.
     """
     if task not in DEFAULT_METRIC:
         raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(DEFAULT_METRIC)}")
@@ -126,7 +136,9 @@ def search_weights(
         raise SpineError("no members were given; give a mapping of name to probabilities")
     metric, grid = metric or DEFAULT_METRIC[task], Simplex(len(members), _steps(step))
     thresholds = (iou_thresholds, score_thresholds)
-    family = _family(task, metric, members, truth, thresholds, grid.size if method == "grid" else 1)
+    temperatures = fit_temperatures(members, truth, task) if temperature else {}
+    scales = tuple(temperatures.values())
+    family = _family(task, metric, members, truth, thresholds, scales, grid.size if method == "grid" else 1)
     names = tuple(members)
     if budget:
         family = _within(budget, family, names, method)
@@ -139,15 +151,34 @@ def search_weights(
         choice = _choose_among(method, family, grid, progress, unfinished)
         if storage is not None:
             record.write(choice)
-    return _result(names, family, choice, method, step)
+    result = replace(_result(names, family, choice, method, step), temperatures=temperatures)
+    return _with_class_weights(result, members, truth, task) if per_class else result
+
+
+def _with_class_weights(result: SearchResult, members: Mapping[str, Any], truth: Any, task: str) -> SearchResult:
+    shares, score = find_class_weights(members, truth, task, result.metric, result.weights, result.temperatures)
+    total = sum(map(sum, shares.values()))
+    return replace(
+        result,
+        weights={name: sum(row) / total for name, row in shares.items()},
+        class_weights=shares,
+        score=score,
+        why=f"{result.why} It scored {result.score:.6g}; from there each class got weights of its own by line search.",
+    )
 
 
 def _family(
-    task: str, metric: str, members: Mapping[str, Any], truth: Any, thresholds: tuple[Any, Any], vectors: int
+    task: str,
+    metric: str,
+    members: Mapping[str, Any],
+    truth: Any,
+    thresholds: tuple[Any, Any],
+    temperatures: tuple[float, ...],
+    vectors: int,
 ) -> Family:
     if task == "detection":
         return box_family(metric, members, truth, *thresholds)
-    return Family.of_one(_objective(task, metric, members, truth, vectors), len(members))
+    return Family.of_one(_objective(task, metric, members, truth, temperatures, vectors), len(members))
 
 
 def _within(budget: Budget, family: Family, names: tuple[str, ...], method: str) -> Family:
@@ -166,11 +197,15 @@ def _steps(step: float) -> int:
         raise SpineError(str(error)) from None
 
 
-def _objective(task: str, metric: str, members: Mapping[str, Any], truth: Any, vectors: int) -> Objective:
+def _objective(
+    task: str, metric: str, members: Mapping[str, Any], truth: Any, temperatures: tuple[float, ...], vectors: int
+) -> Objective:
     if task == "classification":
-        return Objective.of(metric, Stack.from_members(members, truth), vectors)
+        stack = Stack.from_members(members, truth)
+        return Objective.of(metric, stack.tempered(temperatures) if temperatures else stack, vectors)
     metrics.metric(metric, task)  # an unknown name is told before gigabytes are read
-    return Objective.of_images(metric, reduce_images(members, truth, metric.endswith("_per_image")), vectors)
+    undecided = reduce_images(members, truth, metric.endswith("_per_image"), temperatures)
+    return Objective.of_images(metric, undecided, vectors)
 
 
 def _choose_among(method: str, family: Family, grid: Simplex, progress: bool, unfinished: Path | None) -> Choice:
@@ -256,6 +291,8 @@ def run(experiment: Experiment) -> list[Path]:
         study_name=f"{experiment.name}-{settings.name}-{inputs_hash[:8]}",
         iou_thresholds=settings.iou_thresholds,
         score_thresholds=settings.score_thresholds,
+        temperature=settings.temperature,
+        per_class=settings.per_class,
         budget=budget,
         progress=True,
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
@@ -276,7 +313,7 @@ def _worth(
 ) -> dict[str, Any]:
     """What else weights.json tells: on patients not chosen on, what each member adds, and the costs of a budget."""
     settings, names = experiment.search, tuple(result.weights)
-    found = Found.of(predictions, result.metric, settings, result.fusion)
+    found = Found.of(predictions, result.metric, settings, result.fusion, tuple(result.temperatures.values()))
     chosen = np.array(list(result.weights.values()))
     return {
         "nested": nested(found, settings, chosen, result.score, experiment.seed, budget),
@@ -299,6 +336,8 @@ def _summary(
         "step": result.step,
         "weights": dict(result.weights),
         **({"fusion": dict(result.fusion)} if result.fusion else {}),
+        **({"temperatures": dict(result.temperatures)} if result.temperatures else {}),
+        **({"class_weights": dict(result.class_weights)} if result.class_weights else {}),
         "score": result.score,
         "singles": dict(result.singles),
         "equal": result.equal,

@@ -7,8 +7,8 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ensemble.engine.budget import Budget
 from ensemble.engine.contributions import best_of_sets, contributions
 from ensemble.engine.images import reduce_images
 from ensemble.engine.objectives import Objective
+from ensemble.engine.rechosen import rechosen
 from ensemble.engine.resampling import (
     MOST_VECTORS,
     Scorer,
@@ -31,6 +32,7 @@ from ensemble.engine.resampling import (
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
 from ensemble.predictions import SplitPredictions
+from ensemble.temperature import fit_temperature
 from spine import metrics
 from spine.config import SearchSettings, steps_of
 from spine.progress import track
@@ -39,6 +41,7 @@ from spine.truth import Truth
 
 __all__ = ["Found", "added", "nested", "told"]
 
+MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # of which all sets are told
 # Limits of work by a count, not by a clock: the same predictions give the same numbers on any machine.
 UNITS_SCORED = 4e9  # of classification: units times resamples times weights
@@ -52,7 +55,8 @@ class Found:
 
     `scorers` are of every setting of the fusion, the chosen one first; `patients` are those of the units they count.
     `nothing` is the score of knowing nothing (0 where that has none), and `most` how many weights are worth the time
-    of scoring them again.
+    of scoring them again. Where more than weights was chosen, `again` repeats all of it for draws, steps and what a
+    budget allows, and gives the scores on who was left out; `unknown` tells that it takes too long.
     """
 
     objective: Objective
@@ -60,32 +64,49 @@ class Found:
     patients: np.ndarray
     nothing: float
     most: int
+    again: Callable[[np.ndarray, int, Any], Iterator[float]] | None = None
+    unknown: bool = False
 
     @classmethod
     def of(
-        cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, fusion: Mapping[str, float]
+        cls,
+        predictions: SplitPredictions,
+        metric: str,
+        settings: SearchSettings,
+        fusion: Mapping[str, float],
+        temperatures: tuple[float, ...] = (),
     ) -> Found:
-        """Of the predictions that were searched by that metric; of detection, `fusion` has the chosen thresholds."""
+        """Of the predictions that were searched by that metric, scaled by temperatures where members have some; of
+        detection, `fusion` has the chosen thresholds.
+        """
         if isinstance(predictions.truth, Truth):
-            return cls._of_units(predictions, metric, settings.resamples)
+            return cls._of_units(predictions, metric, settings, temperatures)
         if fusion:
             return cls._of_boxes(predictions, metric, settings, fusion)
-        return cls._of_images(predictions, metric)
+        return replace(cls._of_images(predictions, metric, temperatures), unknown=settings.per_class)
 
     @classmethod
-    def _of_units(cls, predictions: SplitPredictions, metric: str, resamples: int) -> Found:
+    def _of_units(
+        cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, temperatures: tuple[float, ...]
+    ) -> Found:
         members, values, patients = predictions.by_unit()
-        stack = Stack.from_members(members, values)
+        plain = Stack.from_members(members, values)
+        stack = plain.tempered(temperatures) if temperatures else plain
         units, classes = stack.probabilities.shape[1:]
         nothing = metrics.metric(metric).function(values, np.full((units, classes), 1 / classes))
-        most = int(UNITS_SCORED / (2 * max(resamples, 1) * units))
+        most = int(UNITS_SCORED / (2 * max(settings.resamples, 1) * units))
         scorer = scores_of_samples(stack, metric)
-        return cls(Objective.of(metric, stack, MOST_VECTORS), (scorer,), patients, float(np.nan_to_num(nothing)), most)
+        objective = Objective.of(metric, stack, MOST_VECTORS)
+        again = _again(plain, metric, settings) if settings.temperature or settings.per_class else None
+        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, again)
 
     @classmethod
-    def _of_images(cls, predictions: SplitPredictions, metric: str) -> Found:
-        """Counted image by image, whatever the metric: what is drawn are images."""
-        undecided = reduce_images(*predictions.to_search(), per_image=True)
+    def _of_images(cls, predictions: SplitPredictions, metric: str, temperatures: tuple[float, ...]) -> Found:
+        """Counted image by image, whatever the metric: what is drawn are images.
+
+        Temperatures, a number a member from so many pixels, are not fitted again.
+        """
+        undecided = reduce_images(*predictions.to_search(), per_image=True, temperatures=temperatures)
         classes = undecided.settled.shape[1]
         confusions = np.zeros_like(undecided.settled)
         confusions[:, 0] = undecided.group_sizes  # all of it background
@@ -113,6 +134,15 @@ class Found:
         return cls(boxes.at(dict(fusion)), scorers, patients, 0.0, most)
 
 
+def _again(stack: Stack, metric: str, settings: SearchSettings) -> Callable[[np.ndarray, int, Any], Iterator[float]]:
+    fit = fit_temperature if settings.temperature else None
+
+    def again(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
+        return rechosen(stack, metric, draws, steps, fit=fit, per_class=settings.per_class, allowed=allowed)
+
+    return again
+
+
 def nested(
     found: Found, settings: SearchSettings, chosen: np.ndarray, score: float, seed: int, budget: Budget | None = None
 ) -> dict[str, Any]:
@@ -122,6 +152,8 @@ def nested(
     """
     if not settings.resamples or settings.method == "equal" or len(chosen) == 1:
         return {}
+    if found.unknown:
+        return {"resamples": 0}
     draws = patient_resamples(found.patients, settings.resamples, seed)
     steps = 1 if settings.method == "best" else steps_of(settings.step)
     higher = found.objective.higher_is_better
@@ -129,7 +161,19 @@ def nested(
     most = min(MOST_VECTORS, found.most)
     scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(found.scorers, 1)]
     measured = worth(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
+    if found.again:
+        scores = found.again(draws[:MOST_SEARCHES], steps_within(len(chosen), steps, most), allowed)
+        measured = _of_searches(measured, np.array(list(track(scores, "nested estimate", MOST_SEARCHES))))
     return _as_json(measured, score, higher)
+
+
+def _of_searches(measured: Worth, scores: np.ndarray) -> Worth:
+    """The same with the scores of whole searches in place of those of grid weights alone."""
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return replace(measured, resamples=0)
+    low, high = np.quantile(scores, [0.025, 0.975])
+    return replace(measured, nested=float(scores.mean()), low=float(low), high=float(high), resamples=len(scores))
 
 
 def _watched(scorer: Scorer, description: str) -> Scorer:

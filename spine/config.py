@@ -64,7 +64,9 @@ class SearchSettings(Strict):
     resamples: int = Field(default=200, ge=0)  # of patients, to tell what the search is worth on others; 0: not told
     max_latency_ms: float | None = Field(default=None, gt=0)  # an image, the sum of the members of weight above 0
     max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
-    storage: str = ""  # an Optuna storage URL; empty: study.db beside weights.json
+    temperature: bool = False  # each member is first made as sure as it is right, by one number
+    per_class: bool = False  # then a weight for each class of the chosen members: more to choose, more to overfit
+    storage: str = ""  # of sqlite, journal or postgresql, a URL; empty: study.db beside weights.json
 
     @field_validator("step")
     @classmethod
@@ -167,6 +169,12 @@ class Experiment(Strict):
         known = TABLES.get(self.task, {})
         if (self.task, self.search.method) == ("detection", "line"):
             raise ValueError("search.method is 'line'; for detection it is grid, equal, best, greedy, tpe or cmaes")
+        if self.task == "detection" and (self.search.temperature or self.search.per_class):
+            raise ValueError(
+                "search.temperature and search.per_class are of probabilities of classes; leave them out for detection"
+            )
+        if self.search.per_class and self.search.metric == "roc_auc":
+            raise ValueError("search.per_class follows lines, and roc_auc has none there; take another metric")
         if self.search.metric and known and self.search.metric not in known:
             raise ValueError(
                 f"search.metric is {self.search.metric!r}; for {self.task} it is one of {', '.join(known)}"

@@ -5,7 +5,7 @@ Images may differ in size; predictions on disk stay there, and a few images are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -14,13 +14,15 @@ from typing import TypeVar
 import numpy as np
 
 from ensemble.engine.cores import cores
+from ensemble.engine.per_class import one_class_each, within_memory
 from ensemble.engine.stack import require_probabilities
 from ensemble.engine.undecided import Undecided, reduce_chunk
+from ensemble.fuse import tempered
 from spine.predictions import Predictions, require_same
 from spine.problems import SpineError
 from spine.truth import MaskTruth
 
-__all__ = ["Images", "Masks", "reduce_images"]
+__all__ = ["Images", "Masks", "reduce_images", "some_pixels"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -70,8 +72,17 @@ class Images:
         return pixels
 
 
-def reduce_images(members: Mapping[str, np.ndarray | Predictions], truth: Masks, per_image: bool) -> Undecided:
+def reduce_images(
+    members: Mapping[str, np.ndarray | Predictions],
+    truth: Masks,
+    per_image: bool,
+    temperatures: Sequence[float] = (),
+    per_class: bool = False,
+) -> Undecided:
     """The pixels, grouped by true class, or by image and true class where `per_image`.
+
+    Members are scaled by their `temperatures` where there are any. With `per_class`, weights are those of members'
+    classes, as `search_per_class` has them.
 
     SpineError on members that disagree in images or classes, and on masks that do not fit.
     """
@@ -83,9 +94,30 @@ def reduce_images(members: Mapping[str, np.ndarray | Predictions], truth: Masks,
         number, mask = numbered
         first = number * classes if per_image else 0
         probabilities = np.stack([source.image(number) for source in sources])
+        if temperatures:  # in float64, as the ensemble is judged
+            scaled = zip(probabilities.astype(np.float64), temperatures, strict=True)
+            probabilities = np.stack([tempered(one, value) for one, value in scaled])
+        if per_class:
+            probabilities = one_class_each(probabilities)
         return reduce_chunk(probabilities, _checked_mask(mask, number, sources[0]) + first, groups)
 
-    return Undecided.from_chunks(_in_parallel(reduce, _numbered(truth, count)))
+    chunks = _in_parallel(reduce, _numbered(truth, count))
+    return Undecided.from_chunks(within_memory(chunks) if per_class else chunks)
+
+
+def some_pixels(
+    members: Mapping[str, np.ndarray | Predictions], truth: Masks, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (M, n, C) float64 and classes (n,) of at most that many pixels, evenly drawn from every image."""
+    sources = _checked_members(members, truth)
+    random, count = np.random.default_rng(0), len(sources[0].sizes)
+    values, classes = [], []
+    for number, mask in _numbered(truth, count):
+        labels = _checked_mask(mask, number, sources[0])
+        rows = random.choice(len(labels), min(len(labels), max(1, most // count)), replace=False)
+        values.append(np.stack([source.image(number)[rows] for source in sources]).astype(np.float64))
+        classes.append(labels[rows])
+    return np.concatenate(values, axis=1), np.concatenate(classes)
 
 
 def _checked_members(members: Mapping[str, np.ndarray | Predictions], truth: Masks) -> list[Images]:

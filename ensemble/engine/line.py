@@ -6,8 +6,9 @@ and the Brier score are convex in the weights, so a bounded one-dimensional mini
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,13 +21,15 @@ from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.sweep import sweep
 
-__all__ = ["search_line"]
+__all__ = ["Line", "climb", "ends_between", "search_line"]
 
 STEPS = 10  # of the grid whose best points are among the starts
 LARGEST_GRID = 100_000  # vectors; where the grid has more, greedy selection stands in for it
 GRID_STARTS = 3
 SMALLEST = 1e-9  # a weight below it is 0
 
+Ends = tuple[np.ndarray, np.ndarray]
+Line = Callable[[np.ndarray], Ends | None]  # through weights (P,), from where to where; None where there is none
 BestOnLine = Callable[[np.ndarray, np.ndarray], np.ndarray]  # start and stop (M,) -> the best weights between them
 
 
@@ -38,12 +41,12 @@ def search_line(objective: Objective, members: int, *, progress: bool = False) -
     from rich.console import Console
     from rich.progress import track
 
-    best_on_line = _best_on_line(objective)
+    lines = list(_lines(members))
     begun = _starts(objective, members, progress)
     seen = [begun.weights]
     starts = begun.weights
     for start in track(starts, "line search", console=Console(stderr=True), transient=True, disable=not progress):
-        seen.append(_climb(objective, start, best_on_line)[None])
+        seen.append(climb(objective, start, lines, _tidy)[None])
     weights = np.concatenate(seen)
     choice = Choice.of(weights, objective.gains(weights))
     scored = begun.scored + len(weights) - len(begun.weights)
@@ -63,17 +66,19 @@ def _starts(objective: Objective, members: int, progress: bool) -> Choice:
     return replace(found, weights=weights, gains=objective.gains(weights))
 
 
-def _climb(objective: Objective, weights: np.ndarray, best_on_line: BestOnLine) -> np.ndarray:
-    """Move to the best point of one line after the other until none is better."""
+def climb(
+    objective: Objective, weights: np.ndarray, lines: Sequence[Line], tidy: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Move from weights (P,) to the best point of one line after the other until none is better; `tidy` mends it."""
+    best_on_line = _best_on_line(objective)
     gain, unmoved = float(objective.gains(weights[None])[0]), 0
-    lines = list(_directions(len(weights)))
     while unmoved < len(lines):
-        for direction in lines:
-            ends = _ends(weights, direction)
+        for line in lines:
+            ends = line(weights)
             unmoved += 1
             if ends is None:
                 continue
-            found = _tidy(best_on_line(*ends))
+            found = tidy(best_on_line(*ends))
             better = float(objective.gains(found[None])[0])
             if better > gain + SAME:
                 weights, gain, unmoved = found, better, 0
@@ -82,22 +87,25 @@ def _climb(objective: Objective, weights: np.ndarray, best_on_line: BestOnLine) 
     return weights
 
 
-def _directions(members: int) -> Iterator[tuple[int, int]]:
-    """Weight from one member to another, for each pair; (m, m) is towards m from all others alike."""
-    yield from ((member, member) for member in range(members))
-    yield from ((one, other) for one in range(members) for other in range(one))
+def _lines(members: int) -> Iterator[Line]:
+    """Towards each member from all others alike, and from one to another for each pair."""
+    yield from (partial(_ends_towards, to=member) for member in range(members))
+    yield from (partial(ends_between, to=one, source=other) for one in range(members) for other in range(one))
 
 
-def _ends(weights: np.ndarray, direction: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where the line through `weights` meets the border of the simplex; None where there is no line."""
-    to, source = direction
+def ends_between(weights: np.ndarray, to: int, source: int) -> Ends | None:
+    """All that two have together in the one, or in the other; None where they have nothing."""
     start, stop = weights.copy(), weights.copy()
-    if to != source:
-        both = weights[to] + weights[source]
-        start[[to, source]], stop[[to, source]] = (0, both), (both, 0)
-        return (start, stop) if both > 0 else None
+    both = weights[to] + weights[source]
+    start[[to, source]], stop[[to, source]] = (0, both), (both, 0)
+    return (start, stop) if both > 0 else None
+
+
+def _ends_towards(weights: np.ndarray, to: int) -> Ends | None:
+    """Where the line through `weights` and a corner meets the other border of the simplex; None in the corner."""
     if weights[to] > 1 - SMALLEST:
         return None
+    start = weights.copy()
     start[to] = 0
     return start / start.sum(), np.eye(len(weights))[to]
 

@@ -18,7 +18,7 @@ from ensemble.engine.undecided import Undecided
 from spine import metrics
 from spine.problems import SpineError
 
-__all__ = ["Objective"]
+__all__ = ["OF_THE_CLASS", "Objective", "of_the_class"]
 
 Scores = Callable[[np.ndarray], np.ndarray]  # weights (V, M) -> scores (V,)
 
@@ -88,7 +88,7 @@ class Objective:
         return gain if self.higher_is_better else -gain
 
 
-def _of_the_class(metric: str, stack: Stack, vectors: int) -> Counted:
+def of_the_class(metric: str, stack: Stack, vectors: int) -> Counted:
     """Metrics of the predicted class: each cell of a confusion matrix is one row, counted as often as it says."""
     classes = stack.probabilities.shape[2]
     true, called = np.divmod(np.arange(classes * classes), classes)
@@ -118,12 +118,12 @@ def _brier(metric: str, stack: Stack, vectors: int) -> Scores:
     return lambda weights: np.einsum("vi,ij,vj->v", weights, products, weights)
 
 
-_OF_THE_CLASS = (
+OF_THE_CLASS = (
     *("accuracy", "balanced_accuracy", "macro_f1", "sensitivity", "recall"),
     *("specificity", "precision", "f1", "matthews"),
 )
 _BUILDERS: dict[str, Callable[[str, Stack, int], Scores]] = {
-    **dict.fromkeys(_OF_THE_CLASS, _of_the_class),
+    **dict.fromkeys(OF_THE_CLASS, of_the_class),
     "roc_auc": lambda metric, stack, vectors: Areas.of(stack, vectors),
     "log_loss": _log_loss,
     "brier": _brier,

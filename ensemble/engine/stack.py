@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from ensemble.fuse import weighted_mean
+from ensemble.fuse import tempered, weighted_mean
 from spine.problems import SpineError
 
 __all__ = ["Stack", "fused_blocks", "require_probabilities"]
@@ -40,6 +40,20 @@ class Stack:
         """The ensemble's probabilities (N, C) for weights (M,) by the one fusion rule; members of weight 0 left out."""
         kept = np.flatnonzero(weights)
         return weighted_mean(list(self.probabilities[kept]), weights[kept].tolist())
+
+    def tempered(self, temperatures: Sequence[float]) -> Stack:
+        """The same members, each scaled by its temperature."""
+        scaled = [tempered(one, value) for one, value in zip(self.probabilities, temperatures, strict=True)]
+        return replace(self, probabilities=np.stack(scaled))
+
+    def members(self, chosen: np.ndarray) -> Stack:
+        """Some members, by their numbers, on the same rows."""
+        names = tuple(self.names[number] for number in chosen)
+        return replace(self, names=names, probabilities=self.probabilities[chosen])
+
+    def rows(self, chosen: np.ndarray) -> Stack:
+        """The same members on some rows: numbers, any as often as it is named, or a mask."""
+        return replace(self, probabilities=self.probabilities[:, chosen], truth=self.truth[chosen])
 
     @cached_property
     def hash(self) -> str:

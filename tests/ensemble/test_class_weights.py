@@ -1,0 +1,163 @@
+"""Temperatures and class weights: options of the search that the exported graph and the leaderboard know too."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from ensemble.class_weights import find_class_weights
+from ensemble.engine import per_class
+from ensemble.engine.rechosen import rechosen
+from ensemble.engine.stack import Stack
+from ensemble.fuse import Mean
+from ensemble.search import search_weights
+from ensemble.temperature import fit_temperature, fit_temperatures
+from spine import metrics
+from spine.metrics import accuracy, log_loss
+from spine.problems import SpineError
+
+
+def members(classes=3, samples=60, number=3, seed=0, sure=1.0):
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, classes, samples)
+    powers = np.exp(sure * (np.eye(classes)[truth] + random.normal(0, 1, (number, samples, classes))))
+    return dict(zip("abcdef", powers / powers.sum(axis=2, keepdims=True), strict=False)), truth
+
+
+def test_a_temperature_undoes_a_wrong_one():
+    # Nine of ten are right at 0.9 each, so this member is as sure as it is right; its square root is less so.
+    truth = np.array([0] * 9 + [1])
+    right = np.tile([0.9, 0.1], (10, 1))
+    assert fit_temperature(right, truth) == pytest.approx(1, abs=1e-3)
+    flat = np.sqrt(right) / np.sqrt(right).sum(axis=1, keepdims=True)
+    assert fit_temperature(flat, truth) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_temperature_is_bounded():
+    assert fit_temperature(np.array([[0.6, 0.4]]), np.array([0])) == pytest.approx(0.1, rel=1e-3)
+    assert fit_temperature(np.array([[0.6, 0.4]]), np.array([1])) == pytest.approx(10, rel=1e-3)
+
+
+def test_temperatures_come_before_the_average():
+    said, truth = members(sure=4)
+    plain = search_weights(said, truth, metric="log_loss")
+    found = search_weights(said, truth, metric="log_loss", temperature=True)
+    fused = Mean.of_weights({"weights": found.weights, "temperatures": found.temperatures}, said)(list(said.values()))
+    assert found.score == pytest.approx(log_loss(truth, fused), abs=1e-12)
+    assert all(found.singles[name] < plain.singles[name] for name in said)  # though not every mean of them is better
+    assert all(value > 1 for value in found.temperatures.values())  # these members are too sure
+    assert search_weights(said, truth, metric="log_loss").temperatures == {}
+
+
+def test_images_and_their_pixels_have_the_same_temperature():
+    said, truth = members(samples=2 * 5 * 6)
+    images = {name: rows.reshape(2, 5, 6, 3) for name, rows in said.items()}
+    found = fit_temperatures(images, truth.reshape(2, 5, 6), "segmentation")
+    assert found == pytest.approx(fit_temperatures(said, truth), rel=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "log_loss", "brier"])
+@pytest.mark.parametrize("temperature", [False, True])
+def test_class_weights_are_never_worse_and_tell_their_score(metric, temperature):
+    said, truth = members()
+    settings = {"metric": metric, "step": 0.25, "temperature": temperature}
+    plain, found = search_weights(said, truth, **settings), search_weights(said, truth, **settings, per_class=True)
+    sign = 1 if metrics.METRICS[metric].higher_is_better else -1
+    assert sign * found.score >= sign * plain.score
+    kept = [name for name, weight in found.weights.items() if weight > 0]
+    told = {"weights": found.weights, "class_weights": found.class_weights, "temperatures": found.temperatures}
+    fused = Mean.of_weights(told)([said[name] for name in kept])
+    assert fused.sum(axis=1) == pytest.approx(1)
+    assert found.score == pytest.approx(metrics.METRICS[metric].function(truth, fused), abs=1e-12)
+    total = np.sum(list(found.class_weights.values()))
+    assert found.weights == pytest.approx({name: sum(row) / total for name, row in found.class_weights.items()})
+    assert set(kept) <= {name for name, weight in plain.weights.items() if weight > 0}  # the budget's members
+    sums = np.sum(list(found.class_weights.values()), axis=0)
+    assert ((sums > 1 / 4 - 1e-9) & (sums < 4 + 1e-9)).all()
+
+
+def test_class_weights_find_what_one_member_knows_of_one_class():
+    # "a" is right about classes 0 and 1 only, "b" about class 2 only, and loud about what it does not know.
+    truth = np.array([0, 1, 2, 0, 1, 2])
+    a = np.array([[0.5, 0.3, 0.2], [0.3, 0.5, 0.2], [0.42, 0.38, 0.2]] * 2)
+    b = np.array([[0.2, 0.75, 0.05], [0.75, 0.2, 0.05], [0.25, 0.25, 0.5]] * 2)
+    plain = search_weights({"a": a, "b": b}, truth, step=0.01)
+    found = search_weights({"a": a, "b": b}, truth, step=0.01, per_class=True)
+    assert plain.score < 1
+    assert found.score == 1
+    assert f"It scored {plain.score:.6g}" in found.why
+
+
+def test_no_class_weights_of_a_cube_beat_the_climb_by_much():
+    said, truth = members(classes=2, number=2, samples=30)
+    found = search_weights(said, truth, per_class=True)
+    levels = (0, 0.25, 0.5, 0.75, 1)
+    cube = [
+        accuracy(truth, Mean(((a, b), (c, d)))(list(said.values())))
+        for a, b, c, d in itertools.product(levels, repeat=4)
+    ]
+    assert found.score >= max(cube) - 1 / 30
+
+
+def test_a_pixel_on_which_all_agree_can_change_under_class_weights():
+    said, truth = members(samples=2 * 6 * 6)
+    images = {name: rows.reshape(2, 6, 6, 3) for name, rows in said.items()}
+    settings = {"metric": "pixel_accuracy", "step": 0.25, "per_class": True}
+    found = search_weights(images, truth.reshape(2, 6, 6), "segmentation", **settings)
+    rows = search_weights(said, truth, **{**settings, "metric": "accuracy"})
+    assert found.score == rows.score
+    assert found.class_weights == rows.class_weights
+
+
+@pytest.mark.parametrize("metric", ["dice_foreground", "iou_all_per_image"])
+def test_images_with_temperatures_and_class_weights_score_what_is_judged(metric):
+    said, truth = members(samples=2 * 6 * 6)
+    images = {name: rows.reshape(2, 6, 6, 3).astype(np.float16) for name, rows in said.items()}
+    masks = truth.reshape(2, 6, 6)
+    found = search_weights(images, masks, "segmentation", metric, step=0.25, temperature=True, per_class=True)
+    told = {"weights": found.weights, "class_weights": found.class_weights, "temperatures": found.temperatures}
+    kept = [name for name, weight in found.weights.items() if weight > 0]
+    called = Mean.of_weights(told)([images[name].astype(np.float64) for name in kept]).argmax(axis=3)
+    counts = metrics.segmentation.count_images(masks, called, 3)
+    assert found.score == metrics.metric(metric, "segmentation").function(counts)
+
+
+def test_what_cannot_be_is_refused_with_the_reason(monkeypatch):
+    said, truth = members(classes=2)
+    with pytest.raises(SpineError, match="no line search is exact for roc_auc"):
+        search_weights(said, truth, metric="roc_auc", per_class=True)
+    with pytest.raises(SpineError, match="boxes have none"):
+        fit_temperatures({}, truth, "detection")
+    with pytest.raises(SpineError, match="boxes have none"):
+        find_class_weights({}, truth, "detection", "map50", {}, {})
+    monkeypatch.setattr(per_class, "MOST_BYTES", 100)
+    images = {name: rows.reshape(2, 5, 6, 2) for name, rows in said.items()}
+    with pytest.raises(SpineError, match=r"more than 1e-07 GB; search on fewer images"):
+        search_weights(images, truth.reshape(2, 5, 6), "segmentation", per_class=True)
+
+
+def test_the_whole_search_again_shows_what_class_weights_overfit():
+    # Nothing but noise: what is chosen among more looks better here, and is as bad as ever on others.
+    random = np.random.default_rng(1)
+    truth = random.integers(0, 3, 60)
+    said = {name: random.dirichlet([1, 1, 1], 60) for name in "abc"}
+    stack = Stack.from_members(said, truth)
+    draws = random.multinomial(60, [1 / 60] * 60, size=6)
+    scores = [
+        np.mean(list(rechosen(stack, "accuracy", draws, 5, fit=fit_temperature, per_class=option)))
+        for option in (False, True)
+    ]
+    plain, found = (search_weights(said, truth, step=0.2, temperature=True, per_class=one) for one in (False, True))
+    assert found.score > plain.score
+    assert found.score - scores[1] > plain.score - scores[0] > 0
+
+
+def test_without_options_the_whole_search_again_is_the_grid_on_the_drawn():
+    said, truth = members(samples=30)
+    draws = np.random.default_rng(0).multinomial(30, [1 / 30] * 30, size=3)
+    again = rechosen(Stack.from_members(said, truth), "accuracy", draws, 4, fit=None, per_class=False)
+    for counts, score in zip(draws, again, strict=True):
+        rows = np.repeat(np.arange(30), counts)
+        found = search_weights({n: p[rows] for n, p in said.items()}, truth[rows], step=0.25)
+        fused = sum(weight * said[name] for name, weight in found.weights.items())
+        assert score == pytest.approx(accuracy(truth[counts == 0], fused[counts == 0]))
