@@ -227,13 +227,18 @@ def _without(test: Contenders, draws: np.ndarray, confidence: float, headline: s
 
 
 def _costs(experiment: Experiment, test: Contenders) -> dict[str, Any]:
-    """Row -> seconds an image and megabytes, of those that are known; equal weights cost the sum of all members."""
+    """Row -> seconds an image and megabytes, of those that are known.
+
+    Equal weights, and an ensemble that was not exported, cost the sum of the members they run.
+    """
     directories = {name: experiment.member_directory(name) for name in experiment.members}
     directories["ensemble"] = experiment.ensemble_directory
     members = {name: Member.open(path) for name, path in directories.items() if (path / "member.json").exists()}
     costs = costs_of(experiment, members, test.truth.paths)
-    if all(name in costs for name in experiment.members):
-        costs[EQUAL] = Cost.sum_of([costs[name] for name in experiment.members])
+    runs = {EQUAL: list(experiment.members), "ensemble": [row.name for row in test.members if row.weight]}
+    for name, of in runs.items():
+        if name not in costs and all(member in costs for member in of):
+            costs[name] = Cost.sum_of([costs[member] for member in of])
     return {name: asdict(cost) for name, cost in costs.items()}
 
 

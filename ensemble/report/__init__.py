@@ -9,6 +9,7 @@ from ensemble.contenders import read_weights
 from ensemble.evaluate import read_metrics
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence
+from ensemble.report.members import member_drawings
 from ensemble.report.page import Page, render, templates
 from ensemble.report.plots import Figures, shared_drawings
 from ensemble.report.segmentation import SegmentationEvidence
@@ -35,7 +36,7 @@ def run(experiment: Experiment) -> list[Path]:
         return [path]
     page = _page(experiment)
     evidence = EVIDENCE[experiment.task].of(page)
-    shared = shared_drawings(page.found, page.members, page.styles)
+    shared = shared_drawings(page.found, page.members, page.styles) | member_drawings(page.found, page.styles)
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
     with atomic_file(path) as temporary:
         temporary.write_text(render(page, figures, evidence.TEMPLATE, evidence.context()), encoding="utf-8")

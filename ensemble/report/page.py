@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.style import INK, Style, styles_of
 from ensemble.verdict import p_value
@@ -96,6 +97,9 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
     return environment.get_template(template).render(
         page=page,
         found=page.found,
+        left_out={one["name"]: one for one in page.found["without"]},
+        costs=cost_rows(page.found),
+        sets=cheapest_sets(page.found),
         weights=page.weights,
         names=page.found["names"],
         ensemble=next(row for row in page.found["rows"] if row["kind"] == "ensemble"),

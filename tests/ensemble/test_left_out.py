@@ -117,10 +117,11 @@ def test_pairs_of_detection_are_of_true_boxes(tmp_path):
 
 def test_costs_of_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(Cost, "of_model", classmethod(lambda cls, model, pictures: cls(0.25, 3.0)))
-    experiment = write_experiment(tmp_path, members=("vgg", "dense"), **FAST)
+    experiment = write_experiment(tmp_path, members=("vgg", "dense"), weights={"vgg": 1.0, "dense": 0.0}, **FAST)
     costs = read_json(evaluate.run(experiment)[0])["costs"]
     assert costs == {
         "vgg": {"seconds": 0.25, "megabytes": 3.0},
         "dense": {"seconds": 0.25, "megabytes": 3.0},
         "equal weights": {"seconds": 0.25 + 0.25, "megabytes": 3.0 + 3.0},
+        "ensemble": {"seconds": 0.25, "megabytes": 3.0},  # vgg alone
     }

@@ -1,0 +1,172 @@
+"""What the report shows of the members beside each other: what each adds, how they err together, what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ensemble.costs import Cost, pareto_front
+from ensemble.report.plots import WIDE, Drawing
+from ensemble.report.style import GREY, INK, Style, new_figure
+from spine import metrics
+
+__all__ = ["cheapest_sets", "cost_rows", "member_drawings"]
+
+AXES = {"ms": "ms an image", "megabytes": "MB"}  # what a row costs, and how an axis calls it
+
+
+def member_drawings(found: dict[str, Any], styles: dict[str, Style]) -> dict[str, Drawing]:
+    """The figures by name, of those that metrics.json has the numbers for."""
+    drawings: dict[str, Drawing] = {}
+    if found["search"].get("contributions"):
+        drawings["shapley"] = partial(_shapley, found, styles)
+    if found["without"]:
+        drawings["left_out"] = partial(_left_out, found, styles)
+    if found["pairs"]["pairs"]:
+        drawings["pairs"] = partial(_pairs, found)
+    if len(known := cost_rows(found)) > 1:
+        drawings["pareto"] = partial(_pareto, found, known, styles)
+    return drawings
+
+
+def cost_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows whose cost is known: name, kind, `ms` an image (or None), `megabytes`, the headline's interval, and by
+    which cost they are on the front (`fronts`).
+    """
+    rows = [
+        {**row, "ms": _ms(cost), "megabytes": cost["megabytes"], "score": row["metrics"][found["headline"]]}
+        for row in found["rows"]
+        if (cost := found["costs"].get(row["name"]))
+    ]
+    rows = [row for row in rows if row["score"]["value"] is not None]
+    fronts = {axis: _front(rows, axis) for axis in AXES}
+    return [{**row, "fronts": [axis for axis in AXES if row in fronts[axis]]} for row in rows]
+
+
+def cheapest_sets(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sets of members that no cheaper one scores as well as, by what the search knew: members, ms, MB and score."""
+    costs = {name: Cost(**cost) for name, cost in found["costs"].items()}
+    sets = (found["search"].get("contributions") or {}).get("sets", {})
+    known = [
+        {"members": members, "ms": _ms(vars(cost)), "megabytes": cost.megabytes, "score": score}
+        for members, score in sets.items()
+        if set(members.split(" + ")) <= set(costs)
+        and (cost := Cost.sum_of([costs[name] for name in members.split(" + ")])).seconds is not None
+    ]
+    sign = 1 if metrics.metric(found["search"]["metric"], found["task"]).higher_is_better else -1
+    numbers = pareto_front([one["ms"] for one in known], [sign * one["score"] for one in known])
+    return [known[number] for number in numbers]
+
+
+def _ms(cost: Mapping[str, Any]) -> float | None:
+    return None if cost["seconds"] is None else 1000 * cost["seconds"]
+
+
+def _front(rows: Sequence[dict[str, Any]], axis: str) -> list[dict[str, Any]]:
+    known = [row for row in rows if row[axis] is not None]
+    numbers = pareto_front([row[axis] for row in known], [row["score"]["value"] for row in known])
+    return [known[number] for number in numbers]
+
+
+def _shapley(found: dict[str, Any], styles: dict[str, Style]) -> Any:
+    members = found["search"]["contributions"]["members"]
+    values = [one["shapley"] for one in members.values()]
+    with new_figure(WIDE, 0.6 + 0.27 * len(members)) as (figure, axis):
+        axis.barh(range(len(members)), values, color=[styles[name]["color"] for name in members], height=0.55)
+        axis.axvline(0, color=GREY, linewidth=0.8)
+        for place, value in enumerate(values):
+            side = 1 if value >= 0 else -1
+            axis.annotate(
+                f"{value:+.3f}",
+                (value, place),
+                xytext=(4 * side, 0),
+                textcoords="offset points",
+                va="center",
+                ha="left" if side > 0 else "right",
+                fontsize=8,
+            )
+        axis.margins(x=0.18)
+        _name_rows(axis, list(members))
+        axis.set(title=f"Shapley value, {found['search'].get('split') or 'validation'}", xticks=[])
+        axis.spines["bottom"].set_visible(False)
+    return figure
+
+
+def _left_out(found: dict[str, Any], styles: dict[str, Style]) -> Any:
+    with new_figure(WIDE, 0.75 + 0.27 * len(found["without"])) as (figure, axis):
+        for place, one in enumerate(found["without"]):
+            difference, colour = one["difference"], styles[one["name"]]["color"]
+            if difference["low"] is not None:
+                axis.plot([difference["low"], difference["high"]], [place, place], color=colour, linewidth=1.4)
+            if difference["value"] is not None:
+                axis.plot(difference["value"], place, "o", color=colour, markersize=5)
+        axis.axvline(0, color=GREY, linewidth=0.8)
+        axis.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
+        _name_rows(axis, [one["name"] for one in found["without"]])
+        axis.set_title(f"{found['names'][found['headline']]} that is lost without it, test")
+    return figure
+
+
+def _name_rows(axis: Any, names: Sequence[str]) -> None:
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+
+
+def _pairs(found: dict[str, Any]) -> Any:
+    """Two triangles of shares, the darker the more."""
+    names = [row["name"] for row in found["rows"] if row["kind"] == "member"]
+    side = max(1.1, 0.42 * len(names))
+    with new_figure(2 * side + 3.2, side + 1.2, columns=2) as (figure, axes):
+        for axis, (rate, title) in zip(
+            axes, {"disagreement": "called differently", "double_fault": "both wrong"}.items(), strict=True
+        ):
+            _triangle(axis, names, {tuple(one["members"]): one[rate]["value"] for one in found["pairs"]["pairs"]})
+            axis.set_title(title)
+    return figure
+
+
+def _triangle(axis: Any, names: Sequence[str], shares: Mapping[tuple[str, ...], float | None]) -> None:
+    table = np.full((len(names) - 1, len(names) - 1), np.nan)
+    for (first, second), share in shares.items():
+        table[names.index(second) - 1, names.index(first)] = np.nan if share is None else share
+    highest = np.nanmax(table) if np.isfinite(table).any() else 1.0
+    axis.imshow(table, cmap="Blues", vmin=0, vmax=2 * highest or 1.0, aspect="equal")  # never so dark as to hide ink
+    for (row, column), share in np.ndenumerate(table):
+        if np.isfinite(share):
+            axis.text(column, row, f"{100 * share:.1f}", ha="center", va="center", fontsize=8, color="#111111")
+    axis.set_xticks(range(len(names) - 1), names[:-1], rotation=40, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(names) - 1), names[1:])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+
+
+def _pareto(found: dict[str, Any], rows: Sequence[dict[str, Any]], styles: dict[str, Style]) -> Any:
+    """The headline against each cost that is known, with the front as steps."""
+    axes_shown = [axis for axis in AXES if any(row[axis] is not None for row in rows)]
+    height = 2.6 + 0.17 * -(-len(rows) // 3)
+    with new_figure(2 * WIDE, height, columns=len(axes_shown), squeeze=False) as (figure, axes):
+        for axis, cost in zip(axes.flat, axes_shown, strict=True):
+            for row in (row for row in rows if row[cost] is not None):
+                _point(axis, row, row[cost], styles[row["name"]]["color"])
+            front = _front(rows, cost)
+            places, scores = [row[cost] for row in front], [row["score"]["value"] for row in front]
+            axis.step(places, scores, where="post", color=INK, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
+            axis.set(xlabel=AXES[cost], title=found["names"][found["headline"]] if cost == axes_shown[0] else "")
+            axis.set_xlim(left=0)
+            axis.grid(color=GREY, alpha=0.25, linewidth=0.6)
+        handles, labels = axes.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _point(axis: Any, row: Mapping[str, Any], cost: float, colour: str) -> None:
+    score = row["score"]
+    if score["low"] is not None:
+        axis.plot([cost, cost], [score["low"], score["high"]], color=colour, linewidth=1, alpha=0.5)
+    mark = "D" if row["kind"] == "ensemble" else "o"
+    axis.plot(cost, score["value"], mark, color=colour, markersize=6, linestyle="none", label=row["name"])

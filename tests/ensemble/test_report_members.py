@@ -1,0 +1,74 @@
+"""The report's part on members: figures where there are numbers, fronts, and the words on the search's worth."""
+
+from importlib import import_module
+
+import pytest
+
+from ensemble import evaluate, search
+from ensemble.costs import Cost
+from ensemble.report.members import cheapest_sets, cost_rows
+from spine.files import read_json
+from tests.experiment_on_disk import write_experiment
+
+FOUND = {
+    "headline": "roc_auc",
+    "task": "classification",
+    "rows": [
+        {"name": name, "kind": "member", "metrics": {"roc_auc": {"value": value, "low": None, "high": None}}}
+        for name, value in {"small": 0.8, "large": 0.9, "idle": 0.7, "foreign": 0.95}.items()
+    ],
+    "costs": {
+        "small": {"seconds": 0.01, "megabytes": 1.0},
+        "large": {"seconds": 0.04, "megabytes": 9.0},
+        "idle": {"seconds": None, "megabytes": 0.5},
+    },
+    "search": {
+        "metric": "log_loss",
+        "contributions": {"sets": {"small": 0.5, "large": 0.6, "small + large": 0.4, "foreign": 0.1}},
+    },
+}
+
+
+def test_on_the_front_by_one_cost_or_both():
+    fronts = {row["name"]: row["fronts"] for row in cost_rows(FOUND)}
+    assert fronts == {"small": ["ms", "megabytes"], "large": ["ms", "megabytes"], "idle": ["megabytes"]}
+
+
+def test_the_cheapest_sets_of_a_metric_where_lower_is_better():
+    sets = cheapest_sets(FOUND)  # large alone is dearer and worse than small; what foreign costs is not known
+    assert [(one["members"], one["ms"], one["megabytes"]) for one in sets] == [
+        ("small", 10, 1),
+        ("small + large", 10 + 40, 1 + 9),
+    ]
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    def write(**settings):
+        monkeypatch.setattr(Cost, "of_model", classmethod(lambda cls, model, pictures: cls(0.25, 3.0)))
+        experiment = write_experiment(tmp_path, evaluate={"resamples": 100}, **settings)
+        if "search" in settings:
+            search.run(experiment)
+        evaluate.run(experiment)
+        (path,) = import_module("ensemble.report").run(experiment)
+        pictures = {picture.stem for picture in experiment.evaluation_directory.glob("*.png")}
+        return experiment, path.read_text(), pictures
+
+    return write
+
+
+def test_the_worth_of_the_search_is_told(page):
+    experiment, text, pictures = page(search={"step": 0.25, "resamples": 20})
+    nested = read_json(experiment.ensemble_directory / "weights.json")["nested"]
+    assert f"<strong>{nested['score']:.3f}</strong> on those left out" in text
+    assert {"shapley", "pairs", "pareto"} <= pictures
+    assert "What each member adds" in text
+    assert "250.0" in text
+
+
+def test_without_numbers_there_are_no_figures(page):
+    _, text, pictures = page(members=("only",), weights={"only": 1.0})
+    assert not {"shapley", "left_out", "pairs"} & pictures
+    assert "was not estimated" in text
+    assert "What each member adds" not in text
+    assert "Do members err alike?" not in text
