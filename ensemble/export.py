@@ -39,7 +39,7 @@ def run(experiment: Experiment) -> list[Path]:
     directory = experiment.ensemble_directory
     found = read_weights(experiment)
     weights = without_zeros(found["weights"])
-    members = [Member.open(experiment.member_directory(name)) for name in weights]
+    members = [_with_model(Member.open(experiment.member_directory(name))) for name in weights]
     models = [member.card.model_hash for member in members]
     config_hash = fingerprint([weights, models, found["patients"], *fusion_of(found).values()])
     if not Member.is_complete(directory, config_hash):
@@ -47,6 +47,12 @@ def run(experiment: Experiment) -> list[Path]:
         Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
     return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
+
+
+def _with_model(member: Member) -> Member:
+    """The same; SpineError, before any is loaded, where it has no SavedModel, as a foreign one."""
+    _ = member.model
+    return member
 
 
 def publish_fused(

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.predict import index_of, is_current, predict_missing
+from ensemble.predict import is_current, predict_missing
 from spine.config import Experiment
 from spine.folds import fold_of_patients, parts
 from spine.inputs import taking
 from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Member
-from spine.predictions import AnyPredictions, BoxPredictions, Predictions
+from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of
 from spine.privacy import patient_hash
 from spine.problems import SpineError
 from spine.truth import AnyTruth, read_truth

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from spine.config import Experiment
 from spine.detections import OUTPUTS, Detections
 from spine.manifest import Manifest
 from spine.member import Member
-from spine.predictions import AnyPredictions, BoxPredictions, Predictions, open_predictions
+from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of, open_predictions
 from spine.problems import SpineError
 from spine.truth import AnyTruth, read_truth
 
 __all__ = [
-    *("SPLITS", "detect_pictures", "index_of", "is_current", "load_model"),
+    *("SPLITS", "detect_pictures", "is_current", "load_model"),
     *("predict_missing", "predict_pictures", "predict_split", "run"),
 ]
 
@@ -61,6 +60,11 @@ def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Cal
     stale = {split: truth for split, truth in truths.items() if not is_current(member, split, truth)}
     if not stale:
         return
+    if member.card.kind == "foreign":
+        raise SpineError(
+            f"{member.name!r} is foreign, and its stored predictions are not of {' and '.join(stale)} as the dataset "
+            f"is now; write them to {member.path} again, as docs/foreign_members.md tells"
+        )
     model = load_model(member)
     for split, truth in stale.items():
         predict_split(member, model, split, truth, advance)
@@ -170,11 +174,3 @@ def _answers(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int
         yield batch
         done += len(batch)
         advance(len(batch))
-
-
-def index_of(truth: AnyTruth, task: str) -> pd.DataFrame:
-    """The index of stored predictions: sample, patient, height, width, offset."""
-    heights, widths = np.transpose(truth.sizes)
-    rows = heights * widths if task == "segmentation" else np.ones(len(heights), int)
-    columns = {"sample": truth.samples, "patient": truth.patients, "height": heights, "width": widths}
-    return pd.DataFrame({**columns, "offset": np.cumsum(rows) - rows})

@@ -22,6 +22,7 @@ __all__ = [
     "REFIT",
     "Experiment",
     "ExportSettings",
+    "Foreign",
     "SearchSettings",
     "Strict",
     "Study",
@@ -100,6 +101,19 @@ class ExportSettings(Strict):
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")  # in TF Serving; empty: the experiment's name
 
 
+class Foreign(Strict):
+    """A member that nothing here trains: its predictions come from elsewhere."""
+
+    foreign: Literal[True]
+
+    def check(self, train: Any) -> None:
+        """SpineError: what is asked for before a training is its predictions."""
+        raise SpineError(
+            "is foreign, and its predictions are not there yet; write them with spine.foreign.write_foreign, as "
+            "docs/foreign_members.md tells"
+        )
+
+
 class Experiment(Strict):
     """One experiment: a task, a dataset, members and the stages' settings."""
 
@@ -134,11 +148,14 @@ class Experiment(Strict):
         shared = raw.get("shared") or {}
         members = {}
         for name, own in raw["members"].items():
-            if isinstance(own, settings):
+            if isinstance(own, (settings, Foreign)):
                 members[name] = own
                 continue
             if not re.match(NAME, str(name)):
                 raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
+            if isinstance(own, Mapping) and "foreign" in own:
+                members[name] = validate(Foreign, own, f"members.{name}")
+                continue
             members[name] = validate(settings, {**shared, **(own or {})}, f"members.{name}")
         return {**raw, "members": members}
 

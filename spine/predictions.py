@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,10 @@ from spine.detections import Detections
 from spine.files import atomic_directory, hash_directory, read_json, write_json
 from spine.problems import SpineError
 
-__all__ = ["AnyPredictions", "BoxPredictions", "Predictions", "open_predictions", "require_same"]
+if TYPE_CHECKING:
+    from spine.truth import AnyTruth
+
+__all__ = ["AnyPredictions", "BoxPredictions", "Predictions", "index_of", "open_predictions", "require_same"]
 
 INDEX = ("sample", "patient", "height", "width", "offset")
 BOX_ARRAYS = {"detection_boxes": "<f4", "detection_scores": "<f4", "detection_classes": "<i8"}
@@ -177,6 +180,14 @@ AnyPredictions: TypeAlias = Predictions | BoxPredictions
 def open_predictions(path: Path | str, task: str) -> AnyPredictions:
     """A stored directory as the task stores it."""
     return BoxPredictions.open(path) if task == "detection" else Predictions.open(path)
+
+
+def index_of(truth: AnyTruth, task: str) -> pd.DataFrame:
+    """The index of stored predictions: sample, patient, height, width, offset."""
+    heights, widths = np.transpose(truth.sizes)
+    rows = heights * widths if task == "segmentation" else np.ones(len(heights), int)
+    columns = {"sample": truth.samples, "patient": truth.patients, "height": heights, "width": widths}
+    return pd.DataFrame({**columns, "offset": np.cumsum(rows) - rows})
 
 
 def require_same(members: Mapping[str, AnyPredictions]) -> None:

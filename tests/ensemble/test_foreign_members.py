@@ -1,0 +1,104 @@
+"""A scikit-learn model joins the ensemble, by the very script of docs/foreign_members.md."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensemble import evaluate, export, predict, search
+from spine import run
+from spine.config import Experiment, load_experiment, validate
+from spine.files import read_json
+from spine.foreign import read_samples, write_foreign
+from spine.member import Member
+from spine.predictions import BoxPredictions, Predictions
+from spine.problems import SpineError
+from tests.detection_on_disk import write_detection_experiment
+from tests.experiment_on_disk import noisy_pixels, write_experiment, write_segmentation_experiment, write_weights
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "foreign_members.md").read_text()
+SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[0]
+
+
+def with_foreign(experiment: Experiment, name: str) -> Experiment:
+    raw = experiment.model_dump(exclude={"members"})
+    return validate(Experiment, {**raw, "members": {**experiment.members, name: {"foreign": True}}}, "here")
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch) -> Experiment:
+    """One trained member, and the one of the script."""
+    monkeypatch.chdir(tmp_path)
+    found = with_foreign(
+        write_experiment(tmp_path, members=("vgg",), search={"resamples": 20}, evaluate={"resamples": 100}), "logistic"
+    )
+    found.write(tmp_path / "experiment.yaml")
+    return load_experiment(tmp_path / "experiment.yaml")
+
+
+def test_the_script_of_the_page_makes_a_member(experiment):
+    assert len(SCRIPT.splitlines()) < 25
+    exec(compile(SCRIPT, "docs/foreign_members.md", "exec"), {})
+    directory = experiment.member_directory("logistic")
+    before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+
+    run.train_members(experiment, lambda line: None)
+    predict.run(experiment)
+    assert {path: path.stat().st_mtime_ns for path in directory.rglob("*")} == before
+
+    weights = read_json(search.run(experiment)[0])
+    assert weights["singles"]["logistic"] > 0.6  # the classes differ in their grey levels, and it has learned that
+    assert set(weights["weights"]) == {"vgg", "logistic"}
+    metrics = read_json(evaluate.run(experiment)[0])
+    assert [row["name"] for row in metrics["rows"]] == ["vgg", "logistic", "equal weights", "ensemble"]
+    assert metrics["overlap"]["unchecked"] == {}
+
+    write_weights(experiment, {"vgg": 0.5, "logistic": 0.5})
+    with pytest.raises(SpineError, match=r"'logistic' .* can be searched and evaluated, but not run or exported"):
+        export.run(experiment)
+
+
+def test_patients_it_was_trained_on_are_not_judged_on(experiment):
+    said = {split: np.full((len(read_samples(experiment, split).samples), 2), 0.5) for split in ("validation", "test")}
+    write_foreign(experiment, "logistic", said, trained=read_samples(experiment, "test").patients)
+    search.run(experiment)
+    with pytest.raises(SpineError, match="logistic trained on 15"):
+        evaluate.run(experiment)
+
+
+def test_one_without_predictions_is_asked_for_before_any_training(experiment):
+    with pytest.raises(SpineError, match=r"members.logistic: is foreign, and its predictions are not there yet"):
+        run.train_members(experiment, lambda line: None)
+    with pytest.raises(SpineError, match="no foreign member 'vgg'"):
+        write_foreign(experiment, "vgg", {})
+
+
+def test_one_of_an_older_dataset_is_asked_for_again(experiment):
+    said = {"validation": np.full((48, 2), 0.5)}
+    write_foreign(experiment, "logistic", said)
+    with pytest.raises(SpineError, match="'logistic' is foreign, and its stored predictions are not of test"):
+        predict.run(experiment)
+    with pytest.raises(SpineError, match=r"asks? for \(48, 2\)"):
+        write_foreign(experiment, "logistic", {"validation": np.full((47, 2), 0.5)})
+
+
+def test_a_key_beside_foreign_is_refused(tmp_path):
+    raw = {"name": "x", "task": "classification", "data": "d", "labels": ["a", "b"]}
+    with pytest.raises(SpineError, match="network: unknown key"):
+        validate(Experiment, {**raw, "members": {"m": {"foreign": True, "network": "vgg16"}}}, "here")
+
+
+def test_masks_and_boxes_are_stored_as_members_store_theirs(tmp_path):
+    masks = with_foreign(write_segmentation_experiment(tmp_path / "masks"), "theirs")
+    truth = read_samples(masks, "test")
+    member = write_foreign(masks, "theirs", {"test": (noisy_pixels(mask, 4, 0.5, 0) for mask in truth)})
+    assert isinstance(member.predictions("test"), Predictions)
+    assert len(member.predictions("test").values) == sum(height * width for height, width in truth.sizes)
+
+    boxes = with_foreign(write_detection_experiment(tmp_path / "boxes"), "theirs")
+    name = next(iter(boxes.members))
+    said = list(Member.open(boxes.member_directory(name)).predictions("test"))
+    stored = write_foreign(boxes, "theirs", {"test": said}).predictions("test")
+    assert isinstance(stored, BoxPredictions)
+    assert np.array_equal(stored.boxes, np.concatenate([one.boxes for one in said]))
