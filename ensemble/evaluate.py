@@ -34,7 +34,7 @@ from spine.statistics import interval, patient_resamples
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["leaderboard", "read_metrics", "run"]
+__all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
 VERSION = 4  # of metrics.json: another one is computed afresh
@@ -48,7 +48,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     its test split instead, and the files lie apart.
     """
     names = ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)
-    paths = [_directory(experiment, dataset) / name for name in names]
+    paths = [evaluation_directory(experiment, dataset) / name for name in names]
     split = predict_elsewhere(experiment, dataset) if dataset else read_split(experiment, "test")
     weights = read_weights(experiment)  # once: it checks them against the hashes of all validation predictions
     _require_exported(experiment, weights)
@@ -69,7 +69,8 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     return paths
 
 
-def _directory(experiment: Experiment, dataset: Path | None) -> Path:
+def evaluation_directory(experiment: Experiment, dataset: Path | None) -> Path:
+    """Where `run` writes, of the experiment's own dataset and of others."""
     own = experiment.evaluation_directory
     return own.with_name(f"{own.name}-{dataset.resolve().name}") if dataset else own
 
@@ -109,7 +110,7 @@ def _require_exported(experiment: Experiment, weights: dict[str, Any]) -> None:
 
 def read_metrics(experiment: Experiment, dataset: Path | None = None) -> dict[str, Any]:
     """What `run` wrote; SpineError where it has not."""
-    path = _directory(experiment, dataset) / "metrics.json"
+    path = evaluation_directory(experiment, dataset) / "metrics.json"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
     return read_json(path)

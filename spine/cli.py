@@ -102,9 +102,19 @@ def evaluate(
 
 
 @app.command()
-def report(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+def report(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Another dataset, on which `spine evaluate --data` judged.")
+    ] = None,
+) -> None:
     """Write one self-contained HTML report."""
-    _stage("report", experiment, overrides)
+    from spine import registry
+
+    for settings in _load(experiment, overrides):
+        _show(f"report on {data}" if data else "report")
+        _show_paths(registry.report(settings, data))
 
 
 @app.command("two-stage")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
-    *("detect", "evaluate", "join_folds", "leaderboard", "search_told", "stage", "task_settings", "train", "two_stage"),
+    *("detect", "evaluate", "join_folds", "leaderboard", "report", "search_told"),
+    *("stage", "task_settings", "train", "two_stage"),
 ]
 
 TASKS = ("classification", "segmentation", "detection")
@@ -65,6 +66,11 @@ def train(task: str) -> Train:
 def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     """The evaluate stage, on the test split of another dataset where one is given."""
     return import_module("ensemble.evaluate").run(experiment, dataset)
+
+
+def report(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
+    """The report stage, on the evaluation of another dataset where one is given."""
+    return import_module("ensemble.report").run(experiment, dataset)
 
 
 def stage(name: str) -> Stage:

@@ -90,7 +90,7 @@ def evaluate_elsewhere(experiment: Experiment, config: Path, show: Show) -> tupl
 
     dataset = _build(load_data_config(config), show)
     show(f"evaluate on {dataset}")
-    return dataset, registry.evaluate(experiment, dataset)
+    return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
 
 
 def _build(config: DataConfig, show: Show) -> Path:

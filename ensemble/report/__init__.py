@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.contenders import read_weights
-from ensemble.evaluate import read_metrics
+from ensemble.elsewhere import predict_elsewhere
+from ensemble.evaluate import evaluation_directory, read_metrics
+from ensemble.predictions import read_split
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence
 from ensemble.report.members import member_drawings
@@ -28,13 +30,18 @@ EVIDENCE: dict[str, Any] = {
 }
 
 
-def run(experiment: Experiment) -> list[Path]:
-    """Write `runs/<experiment>/report.html` and the figures beside metrics.json; skipped where nothing changed."""
-    path, done = experiment.directory / "report.html", experiment.evaluation_directory / "report.json"
-    inputs_hash = _inputs_hash(experiment)
+def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
+    """Write `runs/<experiment>/report.html` and the figures beside metrics.json; skipped where nothing changed.
+
+    With `dataset`, on whose test split the members were judged too, the page is `report-<dataset>.html`.
+    """
+    directory = evaluation_directory(experiment, dataset)
+    path = experiment.directory / (f"report-{dataset.resolve().name}.html" if dataset else "report.html")
+    done = directory / "report.json"
+    inputs_hash = _inputs_hash(experiment, dataset)
     if path.exists() and _is_current(done, inputs_hash):
         return [path]
-    page = _page(experiment)
+    page = _page(experiment, dataset)
     evidence = EVIDENCE[experiment.task].of(page)
     shared = shared_drawings(page.found, page.members, page.styles) | member_drawings(page.found, page.styles)
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
@@ -52,21 +59,23 @@ def _is_current(done: Path, inputs_hash: str) -> bool:
     return before["inputs_hash"] == inputs_hash and all((done.parent / name).exists() for name in before["figures"])
 
 
-def _page(experiment: Experiment) -> Page:
+def _page(experiment: Experiment, dataset: Path | None) -> Page:
     return Page(
         experiment,
-        read_metrics(experiment),
+        read_metrics(experiment, dataset),
         read_weights(experiment),
         {name: Member.open(experiment.member_directory(name)) for name in experiment.members},
-        Manifest.read(experiment.data),
+        Manifest.read(dataset or experiment.data),
+        predict_elsewhere(experiment, dataset) if dataset else read_split(experiment, "test"),
+        evaluation_directory(experiment, dataset),
     )
 
 
-def _inputs_hash(experiment: Experiment) -> str:
+def _inputs_hash(experiment: Experiment, dataset: Path | None) -> str:
     histories = [experiment.member_directory(name) / "history.csv" for name in experiment.members]
     found = [hash_file(path) if path.exists() else "" for path in histories]
-    manifest = Manifest.read(experiment.data)
+    manifest = Manifest.read(dataset or experiment.data)
     settings = experiment.model_dump(mode="json")
     return fingerprint(
-        [read_metrics(experiment), found, settings, manifest.data_hash, manifest.splits_hash, templates()]
+        [read_metrics(experiment, dataset), found, settings, manifest.data_hash, manifest.splits_hash, templates()]
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.contenders import read_contenders
+from ensemble.contenders import judge
 from ensemble.judge.classification import Classifiers
 from ensemble.report.page import Page
 from ensemble.report.picture_grid import draw_cases
@@ -33,7 +33,7 @@ class ClassificationEvidence:
     @classmethod
     def of(cls, page: Page) -> ClassificationEvidence:
         """Read what the members said of the test split."""
-        return cls(page, read_contenders(page.experiment, "test"))
+        return cls(page, judge(page.experiment, page.split, page.weights))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.contenders import read_contenders
+from ensemble.contenders import judge
 from ensemble.judge.detection import CONFIDENCES, NAMES_OF_A_CLASS, Detectors
 from ensemble.report.boxes import choose, see_boxes, see_errors, worst
 from ensemble.report.page import Page
@@ -39,7 +39,7 @@ class DetectionEvidence:
     def of(cls, page: Page) -> DetectionEvidence:
         """Read what the members said of the test split, and fuse and match it again."""
         confidences = {row["name"]: row["confidence"] for row in page.found["rows"]}
-        return cls(page, read_contenders(page.experiment, "test").at(confidences))
+        return cls(page, judge(page.experiment, page.split, page.weights).at(confidences))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""

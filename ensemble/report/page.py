@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from ensemble.predictions import SplitPredictions
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.style import INK, Style, styles_of
@@ -25,13 +27,18 @@ __all__ = ["Page", "render", "templates"]
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page tells: metrics.json, weights.json, the members and the dataset."""
+    """All that the page tells: metrics.json, weights.json, the members and the dataset.
+
+    `split` is the test split that was judged, `directory` where metrics.json and its tables lie.
+    """
 
     experiment: Experiment
     found: dict[str, Any]
     weights: dict[str, Any]
     members: Mapping[str, Member]
     manifest: Manifest
+    split: SplitPredictions
+    directory: Path
 
     def samples_of_splits(self, known: set[str]) -> list[tuple[str, list[str]]]:
         """Split -> its samples among the `known` ones, those with a truth."""

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ensemble.judge.segmentation import NAMES_OF_A_CLASS, SURFACES
-from ensemble.predictions import SplitPredictions, read_split
+from ensemble.predictions import SplitPredictions
 from ensemble.report.overlays import SeenImage, choose, see_image, worst
 from ensemble.report.page import Page
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
@@ -39,11 +39,11 @@ class SegmentationEvidence:
     @classmethod
     def of(cls, page: Page) -> SegmentationEvidence:
         """Read images.csv, and open the predictions."""
-        path = page.experiment.evaluation_directory / "images.csv"
+        path = page.directory / "images.csv"
         images = pd.read_csv(path, dtype={"sample": str, "patient": str, "name": str}, keep_default_na=False)
         numbers = images.columns.drop(["sample", "patient", "name"])
         images[numbers] = images[numbers].apply(pd.to_numeric)
-        return cls(page, images, read_split(page.experiment, "test"))
+        return cls(page, images, page.split)
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""

@@ -1,6 +1,7 @@
 """Members and weights judged on another dataset: here the same patients' discs, some of them missing or drawn anew."""
 
 import shutil
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -134,3 +135,16 @@ def test_the_command_prints_the_files_and_the_table(experiment, other, tmp_path)
     assert "evaluation-detected/metrics.json" in result.output.replace("\n", "")
     assert "small on detected" in result.output
     assert not experiment.evaluation_directory.exists()
+
+
+def test_its_report_lies_beside_the_own_one(experiment, other):
+    for dataset in (None, other):
+        evaluate.run(experiment, dataset)
+    own, elsewhere_ = (import_module("ensemble.report").run(experiment, dataset)[0] for dataset in (None, other))
+    assert (own.name, elsewhere_.name) == ("report.html", "report-detected.html")
+    found = read_json(experiment.directory / "evaluation-detected" / "metrics.json")
+    assert "<h1>small on detected</h1>" in elsewhere_.read_text()
+    assert found["notes"][0] in elsewhere_.read_text()
+    assert found["notes"][0] not in own.read_text()
+    assert f"{found['counts']['units']} units from" in elsewhere_.read_text()
+    assert (experiment.directory / "evaluation-detected" / "roc.png").exists()

@@ -165,7 +165,9 @@ def test_another_dataset_is_built_and_judged(tmp_path, monkeypatch):
     config = tmp_path / "crops.yaml"
     config.write_text(f"name: crops\noutput: {tmp_path}/crops\ndataset: {whole.root}\ncrop: {{label: disc}}\n")
     judged = []
-    monkeypatch.setattr(registry, "evaluate", lambda experiment, dataset: judged.append((experiment, dataset)) or [])
-    assert run.evaluate_elsewhere("experiment", config, lambda line: None) == (tmp_path / "crops", [])
-    assert judged == [("experiment", tmp_path / "crops")]
+    for stage in ("evaluate", "report"):
+        monkeypatch.setattr(registry, stage, lambda *given, stage=stage: judged.append(given) or [Path(stage)])
+    written = (tmp_path / "crops", [Path("evaluate"), Path("report")])
+    assert run.evaluate_elsewhere("experiment", config, lambda line: None) == written
+    assert judged == [("experiment", tmp_path / "crops")] * 2
     assert Manifest.read(tmp_path / "crops").samples_in("test") == ["a_disc0"]
