@@ -10,6 +10,7 @@ import tensorflow as tf
 from ensemble import export, predict
 from ensemble.parity import PARITY
 from ensemble.predictions import read_split
+from spine.files import read_json, write_json
 from spine.member import Member
 from spine.serving import publish_model
 from tests.clean_process import run_clean
@@ -91,6 +92,30 @@ def test_parity_is_measured_on_pictures_of_any_size(experiment):
     assert len(set(read_split(experiment, "validation").truth.sizes)) == 2
     assert card.details["parity"] < PARITY
     assert card.outputs["mask"]["dtype"] == "int32"
+
+
+def test_temperatures_and_class_weights_are_in_the_graph(experiment):
+    settings = experiment.search.model_copy(update={"name": "by-class"})
+    asked = experiment.model_copy(update={"search": settings})
+    path = write_weights(asked, WEIGHTS, "dice_foreground")
+    options = {
+        "temperatures": {"unet": 2.0, "fpn": 0.5, "linknet": 1.0},
+        "class_weights": {"unet": [0.9, 0.5, 0.2, 0.7], "fpn": [0.1, 0.9, 0.8, 0.0], "linknet": [0.0] * 4},
+    }
+    write_json({**read_json(path), **options}, path)
+    export.run(asked)
+    ensemble = Member.open(asked.ensemble_directory)
+    assert ensemble.card.details["parity"] < PARITY
+    truth = read_split(asked, "validation").truth
+    directories = [experiment.member_directory(name) for name in ("unet", "fpn")]
+    served, *said = (
+        next(iter(predict.predict_pictures(predict.load_model(one), truth.paths[:1])))
+        for one in (ensemble, *map(Member.open, directories))
+    )
+    scaled = [one.astype(np.float64) ** (1 / value) for one, value in zip(said, (2.0, 0.5), strict=True)]
+    scaled = [one / one.sum(axis=-1, keepdims=True) for one in scaled]
+    total = scaled[0] * options["class_weights"]["unet"] + scaled[1] * options["class_weights"]["fpn"]
+    np.testing.assert_allclose(served, total / total.sum(axis=-1, keepdims=True), atol=1e-5)
 
 
 class TestEnsemble(MemberContract):

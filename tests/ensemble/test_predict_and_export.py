@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble import evaluate, export, fused_model, predict
+from ensemble import evaluate, export, fused_model, predict, search
+from ensemble.contenders import read_contenders
+from ensemble.fuse import Mean, fusion_of, without_zeros
 from ensemble.fused_model import FusedModel
 from ensemble.parity import PARITY, measure_parity
 from ensemble.predictions import read_split
-from spine.config import Experiment, ExportSettings
+from spine.config import Experiment, ExportSettings, SearchSettings
+from spine.files import read_json, write_json
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
 from spine.serving import publish_model
@@ -207,3 +210,35 @@ def test_a_model_exported_with_other_weights_is_not_judged(experiment):
         evaluate.run(experiment)
     export.run(experiment)
     evaluate.run(experiment)
+
+
+def test_temperatures_and_class_weights_are_searched_served_and_judged_alike(experiment):
+    predict.run(experiment)
+    settings = SearchSettings(metric="log_loss", step=0.25, temperature=True, per_class=True, resamples=20)
+    judged = experiment.evaluate.model_copy(update={"resamples": 100})
+    asked = experiment.model_copy(update={"search": settings, "evaluate": judged})
+    found = read_json(search.run(asked)[0])
+    assert set(found["temperatures"]) == set(found["class_weights"]) == set(EXPONENTS)
+    assert 0 < found["nested"]["resamples"] <= 20
+    export.run(asked)
+    card = Member.open(asked.ensemble_directory).card
+    assert card.details["parity"] < PARITY
+    assert {key: card.details[key] for key in ("temperatures", "class_weights")} == fusion_of(found)
+
+    test = read_split(asked, "test")
+    names = list(without_zeros(found["weights"]))
+    expected = Mean.of_weights(found)([test.stored[name].values.astype(float) for name in names])
+    model = predict.load_model(Member.open(asked.ensemble_directory))
+    served = np.concatenate(list(predict.predict_pictures(model, test.truth.paths)))
+    np.testing.assert_allclose(served, expected, atol=1e-5)
+
+    evaluate.run(asked)
+    rows = read_contenders(asked, "test")
+    units = {name: test.truth.by_unit(stored.values)[0] for name, stored in test.stored.items()}
+    expected = Mean.of_weights(found)([units[name] for name in names])
+    np.testing.assert_array_equal(rows.ensemble.probabilities, expected)
+
+    path = asked.ensemble_directory / "weights.json"
+    write_json({**found, "temperatures": dict.fromkeys(EXPONENTS, 1.5)}, path)
+    with pytest.raises(SpineError, match="exported with other weights"):
+        evaluate.run(asked)
