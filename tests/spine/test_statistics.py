@@ -2,6 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu, norm
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
 from spine import metrics
@@ -156,6 +157,23 @@ def test_delong_by_hand():
     assert variance == pytest.approx(spread / 2 + spread / 2)
 
 
+def test_delong_of_two_models_by_hand():
+    # The first ranks all right; the second puts one positive below both negatives. Of the three positives 0, 1 and 1
+    # of the negatives lie below in the second, so that only their variance is left: 1/3, by three positives.
+    found = delong(np.array([0, 0, 1, 1, 1]), np.array([0.1, 0.2, 0.6, 0.7, 0.8]), np.array([0.3, 0.6, 0.2, 0.7, 0.9]))
+    assert (found.first, found.second) == pytest.approx((1, 2 / 3))
+    assert found.z == pytest.approx((1 - 2 / 3) / np.sqrt((1 / 3) / 3))
+    assert found.p == pytest.approx(2 * norm.cdf(-1))
+
+
+def test_areas_of_delong_are_mann_whitneys():
+    random = np.random.default_rng(8)
+    truth = np.repeat([0, 1], [30, 20])
+    score = (truth + random.normal(size=50)).round(1)  # with ties
+    reference = mannwhitneyu(score[truth == 1], score[truth == 0]).statistic / (20 * 30)
+    assert delong_variance(truth, score)[0] == pytest.approx(reference)
+
+
 def test_delong_without_variance():
     truth, perfect = np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9])
     assert delong(truth, perfect, perfect).p == 1
@@ -185,6 +203,22 @@ def test_wilcoxon_by_hand():
     found = wilcoxon(np.array([0.5, 0.6, 0.7, 0.8, 0.9]), np.array([0.49, 0.58, 0.67, 0.76, 0.85]))
     assert (found.differing, found.higher) == (5, 5)
     assert found.p == pytest.approx(2 / 2**5)
+
+
+def test_wilcoxon_of_darwins_plants():
+    """Crossed less self-fertilised maize, in eighths of an inch (Fisher, The Design of Experiments, 1935, chapter 3).
+
+    The exact p from all sign patterns; SciPy's documentation has the same example, with 0.0413.
+    """
+    differences = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48])
+    ranks = np.abs(differences).argsort().argsort() + 1
+    low = ranks[differences < 0].sum()
+    sums = np.array([[*signs] for signs in product([0, 1], repeat=15)]) @ ranks
+    found = wilcoxon(differences.astype(float), np.zeros(15))
+    assert low == 24
+    assert (found.differing, found.higher) == (15, 13)
+    assert found.p == pytest.approx(2 * np.mean(sums <= low))
+    assert found.p == pytest.approx(0.0413, abs=5e-5)
 
 
 def test_wilcoxon_leaves_out_what_is_equal_or_undefined():
