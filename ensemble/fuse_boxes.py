@@ -66,7 +66,8 @@ def fuse_boxes(members: Sequence[Detections], weights: Sequence[float], fusion: 
     )
     boxes, scores = boxes.astype(np.float32), scores.astype(np.float32)
     order = by_score(boxes, scores, classes)
-    return Detections(boxes[order], np.minimum(scores[order], 1), classes[order].astype(np.int64))
+    # A mean of boxes at the image's edge may end a last digit beyond it.
+    return Detections(boxes[order].clip(0, 1), np.minimum(scores[order], 1), classes[order].astype(np.int64))
 
 
 def comparable(boxes: np.ndarray, scores: np.ndarray, score_threshold: float) -> np.ndarray:

@@ -145,4 +145,4 @@ def _in_order(found: _Clusters, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]
     for key in (boxes[..., 0], classes[..., 0], -scores[..., 0]):
         order = tf.gather(order, tf.argsort(tf.gather(key, order, batch_dims=1), stable=True), batch_dims=1)
     boxes, scores, classes = (tf.gather(values, order, batch_dims=1) for values in (boxes, scores, classes))
-    return boxes, tf.minimum(scores, 1), classes
+    return tf.clip_by_value(boxes, 0, 1), tf.minimum(scores, 1), classes

@@ -128,3 +128,12 @@ def test_weights_that_do_not_hold_are_refused(weights, said):
 def test_thresholds_that_do_not_hold_are_refused(settings):
     with pytest.raises(SpineError, match=next(iter(settings))):
         BoxFusion(**settings)
+
+
+def test_boxes_at_the_edge_of_the_image_stay_in_it():
+    random = np.random.default_rng(0)
+    for scores in random.uniform(0.1, 1, (50, 8)).astype(np.float32):
+        members = [Detections.from_arrays([[0.0, 0.5, 1.0, 1.0]], [score], [1]) for score in scores]
+        (box,) = fuse_boxes(members, [0.125] * 8).boxes
+        np.testing.assert_allclose(box, [0, 0.5, 1, 1], atol=1e-6)
+        assert box.max() <= 1
