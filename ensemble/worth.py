@@ -44,7 +44,7 @@ __all__ = ["Found", "added", "nested", "told"]
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # of which all sets are told
 # Limits of work by a count, not by a clock: the same predictions give the same numbers on any machine.
-UNITS_SCORED = 4e9  # of classification: units times resamples times weights
+UNITS_SCORED = 2e9  # of classification: units times resamples times weights
 NUMBERS_READ = 4e10  # of segmentation: undecided pixels' probabilities times weights
 IMAGES_FUSED = 40_000  # of detection
 

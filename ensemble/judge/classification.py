@@ -13,6 +13,7 @@ from ensemble.judge.rows import (
     Column,
     Contender,
     Contenders,
+    Kind,
     PairedTest,
     fused,
     fusions,
@@ -158,7 +159,7 @@ class Classifiers(Contenders[Classified]):
         return {"confusion": metrics.confusion(self.values, row.probabilities).astype(int).tolist()}
 
 
-def _rows(named: Sequence[tuple[Any, ...]], said: Sequence[np.ndarray]) -> tuple[Classified, ...]:
+def _rows(named: Sequence[tuple[str, Kind, float | None]], said: Sequence[np.ndarray]) -> tuple[Classified, ...]:
     return tuple(Classified(*row, probabilities) for row, probabilities in zip(named, said, strict=True))
 
 

@@ -15,7 +15,7 @@ from ensemble.fuse import Mean, weighted_mean, without_zeros
 from ensemble.judge.pairs import Pairs
 
 __all__ = [
-    *("EQUAL", "Column", "Contender", "Contenders", "PairedTest"),
+    *("EQUAL", "Column", "Contender", "Contenders", "Kind", "PairedTest"),
     *("fused", "fusions", "named_rows", "reduced_rows", "without_each"),
 ]
 
