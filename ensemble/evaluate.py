@@ -21,7 +21,7 @@ from ensemble.fuse import fusion_of, without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
 from ensemble.predictions import SplitPredictions, read_split
-from ensemble.verdict import compare, difference
+from ensemble.verdict import Score, compare, difference, remembered
 from spine import metrics
 from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, read_json, write_json
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 4  # of metrics.json: another one is computed afresh
+VERSION = 5  # of metrics.json: another one is computed afresh
 SEARCHED = ("metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
 
 
@@ -150,8 +150,9 @@ def _evaluate(
     draws = patient_resamples(test.patients, settings.resamples, experiment.seed)
     on_validation = _scores(validation, weights["metric"])
     best, best_on_test = _best(test, on_validation, weights["metric"]), _best(test, _scores(test, headline), headline)
+    score = remembered(test, draws)
     comparisons = [
-        compare(test, other, role, draws, settings.confidence, headline)
+        compare(test, other, role, draws, settings.confidence, headline, score)
         for other, role in ((best, f"the best single member on {_searched(weights)}"), (test.equal, "equal weights"))
     ]
     return {
@@ -173,9 +174,9 @@ def _evaluate(
         "validation": on_validation,
         "best_on_validation": best.name,
         "best_on_test": best_on_test.name,
-        "rows": [_row(row, test, draws, settings.confidence) for row in test.rows],
+        "rows": [_row(row, test, draws, settings.confidence, score) for row in test.rows],
         "comparisons": comparisons,
-        "without": _without(test, draws, settings.confidence, headline),
+        "without": _without(test, draws, settings.confidence, headline, score),
         "pairs": test.pairs.told([row.name for row in test.members], draws, settings.confidence),
     }
 
@@ -209,19 +210,21 @@ def _best(contenders: Contenders, scores: dict[str, float], metric: str) -> Cont
     return max(contenders.members, key=lambda row: np.nan_to_num(sign * scores[row.name], nan=-np.inf))
 
 
-def _row(row: Contender, test: Contenders, draws: np.ndarray, confidence: float) -> dict[str, Any]:
-    found = {name: asdict(interval(partial(test.score, row, name), draws, confidence)) for name in test.reported}
+def _row(row: Contender, test: Contenders, draws: np.ndarray, confidence: float, score: Score) -> dict[str, Any]:
+    found = {name: asdict(interval(partial(score, row, name), draws, confidence)) for name in test.reported}
     return {"name": row.name, "kind": row.kind, "weight": row.weight, "metrics": found, **test.details(row)}
 
 
-def _without(test: Contenders, draws: np.ndarray, confidence: float, headline: str) -> list[dict[str, Any]]:
+def _without(
+    test: Contenders, draws: np.ndarray, confidence: float, headline: str, score: Score
+) -> list[dict[str, Any]]:
     """Of each member of weight above 0: the headline without it, and what the ensemble with it is ahead of that."""
     return [
         {
             "name": row.name,
             "weight": row.weight,
-            "score": asdict(interval(partial(test.score, row, headline), draws, confidence)),
-            "difference": asdict(difference(test, row, headline, draws, confidence)),
+            "score": asdict(interval(partial(score, row, headline), draws, confidence)),
+            "difference": asdict(difference(test, row, headline, draws, confidence, score)),
         }
         for row in test.reduced
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,23 +12,38 @@ from ensemble.contenders import Contender, Contenders
 from spine import metrics
 from spine.statistics import Interval, interval
 
-__all__ = ["compare", "difference", "p_value"]
+__all__ = ["Score", "compare", "difference", "p_value", "remembered"]
+
+Score = Callable[[Any, str, Any], Any]  # row, metric, weights (..., U) -> (...)
 
 
 def compare(
-    contenders: Contenders, other: Contender, role: str, draws: np.ndarray, confidence: float, headline: str
+    contenders: Contenders,
+    other: Contender,
+    role: str,
+    draws: np.ndarray,
+    confidence: float,
+    headline: str,
+    score: Score | None = None,
 ) -> dict[str, Any]:
-    """The ensemble against `other` (`role` says who that is) on the same units and the same resamples of patients."""
-    differences = {
-        name: difference(contenders, other, name, draws, confidence)
-        for name in dict.fromkeys((headline, *contenders.COMPARED))
+    """The ensemble against `other` (`role` says who that is) on the same units and the same resamples of patients.
+
+    `score` stands in for the contenders' own, where it remembers some. The verdict tells of a few `differences`;
+    `all_differences` are those of every metric that is reported.
+    """
+    score = score or contenders.score
+    every = {
+        name: difference(contenders, other, name, draws, confidence, score)
+        for name in dict.fromkeys((headline, *contenders.COMPARED, *contenders.reported))
     }
+    differences = {name: every[name] for name in dict.fromkeys((headline, *contenders.COMPARED))}
     tests = contenders.tests(other)
     found = {
         "against": other.name,
         "role": role,
         "identical": contenders.identical(other),
         "differences": {name: asdict(one) for name, one in differences.items()},
+        "all_differences": {name: asdict(one) for name, one in every.items()},
         **{test.key: test.found for test in tests},
     }
     p_values = {test.metric: test.found["p"] for test in tests if test.found}
@@ -41,6 +57,21 @@ def compare(
     return {**found, "verdict": f"{claim}." if found["identical"] else f"{claim}; {told}."}
 
 
+def remembered(contenders: Contenders, draws: np.ndarray) -> Score:
+    """`contenders.score`, which scores no row by a metric on these draws twice."""
+    known: dict[tuple[str, ...], Any] = {}
+
+    def score(row: Contender, metric: str, weights: Any) -> Any:
+        if weights is not draws:
+            return contenders.score(row, metric, weights)
+        key = (row.kind, row.name, metric)
+        if key not in known:
+            known[key] = contenders.score(row, metric, draws)
+        return known[key]
+
+    return score
+
+
 def p_value(p: float) -> str:
     """`p = 0.031`, `p < 0.001`, or `p undefined`."""
     if np.isnan(p):
@@ -48,11 +79,13 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def difference(contenders: Contenders, other: Contender, name: str, draws: np.ndarray, confidence: float) -> Interval:
+def difference(
+    contenders: Contenders, other: Contender, name: str, draws: np.ndarray, confidence: float, score: Score
+) -> Interval:
     """What the ensemble has of a metric above `other`, on the same resamples."""
 
     def ahead(weights: np.ndarray) -> Any:
-        return contenders.score(contenders.ensemble, name, weights) - contenders.score(other, name, weights)
+        return score(contenders.ensemble, name, weights) - score(other, name, weights)
 
     return interval(ahead, draws, confidence)
 

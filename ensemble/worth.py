@@ -221,7 +221,7 @@ def told(weights: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
     `names` are the metrics' readable names.
     """
     metric = (names or {}).get(weights["metric"], weights["metric"])
-    searched = f"Search: {metric} {weights['score']:.3f} on the patients it chose on"
+    searched = f"Search score ({metric}): {weights['score']:.3f} on the patients it chose on"
     found = weights.get("nested") or {}
     if not found.get("resamples"):
         return f"{searched}; what it is on others was not estimated."

@@ -125,3 +125,17 @@ def test_costs_of_rows(tmp_path, monkeypatch):
         "equal weights": {"seconds": 0.25 + 0.25, "megabytes": 3.0 + 3.0},
         "ensemble": {"seconds": 0.25, "megabytes": 3.0},  # vgg alone
     }
+
+
+@pytest.mark.parametrize("task", WRITE)
+def test_every_reported_number_has_a_difference(tmp_path, task):
+    found = read_json(evaluate.run(WRITE[task](tmp_path, **FAST))[0])
+    rows = {row["name"]: row["metrics"] for row in found["rows"]}
+    for one in found["comparisons"]:
+        assert set(one["all_differences"]) == set(rows["ensemble"])
+        for name, ahead in one["all_differences"].items():
+            values = rows["ensemble"][name]["value"], rows[one["against"]][name]["value"]
+            if None in values:
+                assert ahead["value"] is None
+            else:
+                assert ahead["value"] == pytest.approx(values[0] - values[1])

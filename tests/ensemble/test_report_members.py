@@ -60,7 +60,7 @@ def page(tmp_path, monkeypatch):
 def test_the_worth_of_the_search_is_told(page):
     experiment, text, pictures = page(search={"step": 0.25, "resamples": 20})
     nested = read_json(experiment.ensemble_directory / "weights.json")["nested"]
-    assert f"<strong>{nested['score']:.3f}</strong> on those left out" in text
+    assert f"<strong>{nested['score']:.3f}</strong> on the patients left out" in text
     assert {"shapley", "pairs", "pareto"} <= pictures
     assert "What each member adds" in text
     assert "250.0" in text

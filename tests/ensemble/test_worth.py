@@ -70,7 +70,10 @@ def test_the_sentence():
     nested = {"score": 0.88, "optimism": 0.02, "resamples": 200, "low": 0.81, "high": 0.93}
     weights = {"metric": "roc_auc", "score": 0.9}
     assert told({**weights, "nested": nested}) == (
-        "Search: roc_auc 0.900 on the patients it chose on, about 0.880 on others (optimism +0.020; 200 resamples, "
-        "middle 95 % 0.810 to 0.930)."
+        "Search score (roc_auc): 0.900 on the patients it chose on, about 0.880 on others (optimism +0.020; "
+        "200 resamples, middle 95 % 0.810 to 0.930)."
     )
-    assert told(weights) == "Search: roc_auc 0.900 on the patients it chose on; what it is on others was not estimated."
+    assert (
+        told(weights)
+        == "Search score (roc_auc): 0.900 on the patients it chose on; what it is on others was not estimated."
+    )
