@@ -55,7 +55,8 @@ def _require_asked_for(found: dict[str, Any], experiment: Experiment, path: Path
     asked = experiment.search.model_dump(mode="json", exclude={"name", "storage"})
     asked = {key: value for key, value in asked.items() if key in recorded and value != ""}
     asked["split"] = experiment.search_split
-    if other := [f"{key} {recorded[key]}, not {value}" for key, value in asked.items() if recorded[key] != value]:
+    differing = {key: value for key, value in asked.items() if recorded.get(key) != value}
+    if other := [f"{key} {recorded.get(key)}, not {value}" for key, value in differing.items()]:
         raise SpineError(
             f"{path} was searched with {' and '.join(other)} as the experiment now asks; "
             "run `spine search EXPERIMENT` again, or put the settings back"
