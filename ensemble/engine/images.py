@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from ensemble.engine.cores import cores
-from ensemble.engine.per_class import one_class_each, within_memory
+from ensemble.engine.per_class import reduce_by_class, within_memory
 from ensemble.engine.stack import require_probabilities
 from ensemble.engine.undecided import Undecided, reduce_chunk
 from ensemble.fuse import tempered
@@ -97,9 +97,8 @@ def reduce_images(
         if temperatures:  # in float64, as the ensemble is judged
             scaled = zip(probabilities.astype(np.float64), temperatures, strict=True)
             probabilities = np.stack([tempered(one, value) for one, value in scaled])
-        if per_class:
-            probabilities = one_class_each(probabilities)
-        return reduce_chunk(probabilities, _checked_mask(mask, number, sources[0]) + first, groups)
+        labels = _checked_mask(mask, number, sources[0]) + first
+        return (reduce_by_class if per_class else reduce_chunk)(probabilities, labels, groups)
 
     chunks = _in_parallel(reduce, _numbered(truth, count))
     return Undecided.from_chunks(within_memory(chunks) if per_class else chunks)

@@ -15,14 +15,16 @@ import numpy as np
 from ensemble.engine.line import Line, climb, ends_between
 from ensemble.engine.objectives import OF_THE_CLASS, Objective, of_the_class
 from ensemble.engine.stack import Stack
+from ensemble.engine.undecided import reduce_chunk
 from ensemble.fuse import normalised, weighted_mean
 from spine import metrics
 from spine.problems import SpineError
 
-__all__ = ["one_class_each", "per_class_objective", "search_per_class", "within_memory"]
+__all__ = ["one_class_each", "per_class_objective", "reduce_by_class", "search_per_class", "within_memory"]
 
 BOUND = 4.0  # the sum of a class's weights lies between 1/BOUND and BOUND, so that no class falls silent
-MOST_BYTES = 2e9  # of pixels that class weights can change: nearly all of them
+MOST_BYTES = 2e9  # of pixels that class weights can change
+MARGIN = 1e-6  # of a ratio, more than rounding changes it
 
 
 def one_class_each(probabilities: np.ndarray) -> np.ndarray:
@@ -30,6 +32,16 @@ def one_class_each(probabilities: np.ndarray) -> np.ndarray:
     classes = probabilities.shape[2]
     alone = np.eye(classes, dtype=probabilities.dtype)[None, :, None]
     return (probabilities[:, None] * alone).reshape(-1, *probabilities.shape[1:])
+
+
+def reduce_by_class(probabilities: np.ndarray, groups: np.ndarray, total: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What `reduce_chunk` gives, for class weights within their bounds, of members (M, N, C).
+
+    A class is fused to at least 1/BOUND of what every member gives it, and to at most BOUND times what any does.
+    """
+    surest = probabilities.min(axis=0).max(axis=1, keepdims=True)
+    live = probabilities.max(axis=0) * BOUND**2 * (1 + MARGIN) >= surest
+    return reduce_chunk(one_class_each(probabilities), groups, total, live)
 
 
 def per_class_objective(metric: str, stack: Stack) -> Objective:
@@ -88,8 +100,8 @@ def within_memory(
         held += sum(part.nbytes for part in parts)
         if held > MOST_BYTES:
             raise SpineError(
-                "per_class keeps the probabilities of nearly every pixel, since class weights can change those too on "
-                f"which all members agree, and here are more than {MOST_BYTES / 1e9:g} GB; search on fewer images or "
-                "members, or leave per_class out"
+                "per_class keeps the probabilities of every pixel that class weights can change, also where all "
+                f"members agree but are not sure, and here are more than {MOST_BYTES / 1e9:g} GB; search on fewer "
+                "images or members, or leave per_class out"
             )
         yield counts, parts

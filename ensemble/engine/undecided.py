@@ -106,13 +106,16 @@ class Undecided:
         return digest.hexdigest()
 
 
-def reduce_chunk(probabilities: np.ndarray, groups: np.ndarray, total: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def reduce_chunk(
+    probabilities: np.ndarray, groups: np.ndarray, total: int, live: np.ndarray | None = None
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Counts (total, C) of settled rows, and the open rows by how many classes can win.
 
-    `probabilities` are (M, N, C), `groups` (N,) lie in 0..total - 1.
+    `probabilities` are (M, N, C), `groups` (N,) lie in 0..total - 1; `live` (N, C) tells which classes can win where
+    the weights are not any that sum to 1.
     """
     classes = probabilities.shape[2]
-    live = can_win(probabilities)
+    live = can_win(probabilities) if live is None else live
     left = live.sum(axis=1)
     cells = groups[left == 1] * classes + live[left == 1].argmax(axis=1)
     settled = np.bincount(cells, minlength=total * classes).reshape(total, classes)

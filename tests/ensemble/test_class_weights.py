@@ -9,6 +9,7 @@ from ensemble.class_weights import find_class_weights
 from ensemble.engine import per_class
 from ensemble.engine.rechosen import rechosen
 from ensemble.engine.stack import Stack
+from ensemble.engine.undecided import Undecided
 from ensemble.fuse import Mean
 from ensemble.search import search_weights
 from ensemble.temperature import fit_temperature, fit_temperatures
@@ -161,3 +162,25 @@ def test_without_options_the_whole_search_again_is_the_grid_on_the_drawn():
         found = search_weights({n: p[rows] for n, p in said.items()}, truth[rows], step=0.25)
         fused = sum(weight * said[name] for name, weight in found.weights.items())
         assert score == pytest.approx(accuracy(truth[counts == 0], fused[counts == 0]))
+
+
+def test_pixels_that_class_weights_cannot_change_are_settled():
+    # Of two members and three classes: sure of class 0; agreed but not sure; sure that it is not class 2.
+    said = np.array([[[0.98, 0.01, 0.01], [0.6, 0.2, 0.2], [0.5, 0.49, 0.01]]] * 2)
+    settled, (two, three) = per_class.reduce_by_class(said, np.array([0, 1, 0]), 3)
+    assert settled.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert two["cells"].tolist() == [[0, 1]]
+    assert three["cells"].tolist() == [[3, 4, 5]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_class_weights_within_their_bounds_change_what_was_settled(seed):
+    said, truth = members(samples=300, sure=3, seed=seed)
+    stack = np.stack(list(said.values()))
+    reduced = Undecided.from_chunks([per_class.reduce_by_class(stack, truth, 3)])
+    random = np.random.default_rng(seed)
+    weights = random.dirichlet([0.3] * 3, (50, 3)).transpose(0, 2, 1) * 4 ** random.uniform(-1, 1, (50, 1, 3))
+    called = np.einsum("vmc,mnc->vnc", weights, stack).argmax(axis=2)
+    expected = [[[np.sum((truth == t) & (one == c)) for c in range(3)] for t in range(3)] for one in called]
+    assert reduced.settled.sum() > 0  # so that there is something to show
+    assert reduced.confusions(weights.reshape(50, 9)).tolist() == expected
