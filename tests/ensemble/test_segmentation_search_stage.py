@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble.contenders import judge
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
 from spine.config import Experiment
@@ -14,6 +15,7 @@ from spine.predictions import Predictions
 from spine.privacy import patient_hash
 from spine.problems import SpineError
 from spine.truth import MaskTruth
+from tests.experiment_on_disk import write_segmentation_experiment
 from tests.segmentation_on_disk import LABELS, experiment_of, write_masks
 
 MEMBERS = ("unet", "linknet", "fpn")
@@ -83,3 +85,13 @@ def test_predictions_of_another_truth_are_refused(experiment):
     manifest.write()
     with pytest.raises(SpineError, match="another truth"):
         run(experiment)
+
+
+def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
+    settings = {"metric": "dice_foreground", "step": 0.25, "temperature": True, "per_class": True}
+    experiment = write_segmentation_experiment(tmp_path, search=settings, evaluate={"resamples": 100})
+    found = read_json(run(experiment)[0])
+    assert set(found["temperatures"]) == set(found["class_weights"]) == set(experiment.members)
+    assert found["nested"] == {"resamples": 0}  # of class weights over pixels it would take too long
+    rows = judge(experiment, read_split(experiment, "validation"), found)
+    assert rows.score(rows.ensemble, "dice_foreground") == found["score"]
