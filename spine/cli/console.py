@@ -1,0 +1,39 @@
+"""What commands print: headings on stderr, paths and tables on stdout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from spine.config import Experiment
+
+__all__ = ["exit_on_errors", "show", "show_leaderboard", "show_paths"]
+
+
+def show(line: str) -> None:
+    """A heading: the stage that begins, or a sentence."""
+    typer.secho(f"== {line}", bold=True, err=True)
+
+
+def show_paths(paths: list[Path]) -> None:
+    """What was written, each path once."""
+    for path in dict.fromkeys(paths):
+        typer.echo(str(path))
+
+
+def show_leaderboard(settings: Experiment, dataset: Path | None = None) -> None:
+    """The table of an evaluation, of the experiment's own dataset or of another."""
+    from rich.console import Console
+
+    from spine import registry
+
+    Console().print(registry.leaderboard(settings, dataset))
+
+
+def exit_on_errors(problems: list) -> None:
+    """Exit status 1 where a problem is an error."""
+    if any(problem.severity == "error" for problem in problems):
+        raise typer.Exit(1)

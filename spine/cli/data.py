@@ -1,0 +1,137 @@
+"""`spine data`: build, crop, export, check and de-identify datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spine.cli.console import exit_on_errors, show, show_paths
+
+if TYPE_CHECKING:
+    from spine.intake import DataConfig
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
+
+
+@app.command("build")
+def build(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The data config's YAML file.")],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Build again, even where nothing changed.")] = False,
+) -> None:
+    """Read images and annotations into a dataset with patient-disjoint splits; what is unchanged is skipped."""
+    from spine.intake import load_data_config
+
+    _build(load_data_config(config), force)
+
+
+@app.command("crop")
+def crop(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")],
+    label: Annotated[str, typer.Option("--label", "-l", help="The boxes' label.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new dataset's directory.")],
+    detector: Annotated[
+        Path | None, typer.Option(help="A detection member or ensemble, for its boxes instead of the true ones.")
+    ] = None,
+    grow: Annotated[float, typer.Option(help="Share of width and height that a box grows by.")] = 0.1,
+    confidence: Annotated[float, typer.Option(help="Least score of a detected box.")] = 0.25,
+    count: Annotated[int | None, typer.Option(help="Only the best detected boxes of a picture.")] = None,
+    iou: Annotated[float, typer.Option(help="Least overlap by which a detected box is a true one.")] = 0.5,
+    require: Annotated[str, typer.Option(help="Leave out boxes without a value of this target.")] = "",
+    force: Annotated[bool, typer.Option("--force", "-f", help="Crop again, even where nothing changed.")] = False,
+) -> None:
+    """Make a dataset of the boxes of another, true or detected; patients stay in their splits."""
+    from spine.config import validate
+    from spine.intake import DataConfig
+
+    chosen = {"label": label, "grow": grow, "require": require, "detector": detector}
+    crop = {**chosen, "confidence": confidence, "count": count, "iou": iou}
+    _build(
+        validate(DataConfig, {"name": output.name, "output": output, "dataset": dataset, "crop": crop}, "crop"), force
+    )
+
+
+@app.command("export")
+def export(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")],
+    format: Annotated[str, typer.Option("--format", "-f", help="Such as tfrecord, coco, voc or yolo.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", "-l", help="Only boxes of this label; class numbers follow the order."),
+    ] = None,
+    shards: Annotated[int | None, typer.Option(help="TFRecord files a split.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Bits of a picture in a TFRecord: 8, stretched, or 16.")] = None,
+    target: Annotated[str | None, typer.Option(help="The target that names the folders of format folders.")] = None,
+) -> None:
+    """Write a dataset in a format of other tools, with its pictures."""
+    from spine.interchange import export_dataset
+    from spine.manifest import Manifest
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    given = {"shards": shards, "depth": depth, "target": target}
+    options = {name: value for name, value in given.items() if value is not None}
+    show_paths([export_dataset(Manifest.read(dataset), format, output, label or (), **options)])
+
+
+@app.command("check")
+def check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")]) -> None:
+    """Audit a dataset for leakage and quality; the exit status is 1 on an error."""
+    from rich.console import Console
+
+    from spine.audit import check
+    from spine.problems import print_problems, verdict
+
+    table, problems = check(dataset)
+    Console().print(table)
+    print_problems(problems)
+    typer.echo(f"{dataset}: {verdict(problems)}")
+    exit_on_errors(problems)
+
+
+@app.command("deidentify")
+def deidentify(
+    source: Annotated[Path, typer.Argument(help="A DICOM file or a folder of them.")],
+    target: Annotated[Path, typer.Argument(help="The folder for the de-identified copies.")],
+) -> None:
+    """Copy DICOM files de-identified (PS3.15 basic profile); series and patients stay together."""
+    from spine.dicom.deidentify import deidentify
+    from spine.problems import print_problems
+
+    problems = deidentify(source, target)
+    print_problems(problems)
+    show_paths([target])
+    exit_on_errors(problems)
+
+
+def _build(config: DataConfig, force: bool) -> None:
+    from rich.console import Console
+
+    from spine.audit import count_table
+    from spine.intake import build
+    from spine.problems import print_problems, verdict
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    result = build(config, force)
+    if result.skipped:
+        show("unchanged since it was built (--force builds it again)")
+    print_problems(result.problems)
+    Console(stderr=True).print(count_table(result.counts, str(result.root)))
+    _print_detection(result.root)
+    show(f"{result.counts.loc['samples'].sum()} samples, {verdict(result.problems)}")
+    show_paths([result.root])
+    exit_on_errors(result.problems)
+
+
+def _print_detection(root: Path) -> None:
+    from rich.console import Console
+
+    from spine.intake import detection_table
+
+    if table := detection_table(root):
+        Console().print(table)

@@ -1,0 +1,148 @@
+"""The verbs of experiments: run all stages, or one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spine.cli.console import show, show_leaderboard, show_paths
+
+if TYPE_CHECKING:
+    from spine.config import Experiment
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Train, ensemble, test and ship spine-imaging models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a study.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as search.step=0.05.")
+]
+Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only this member; may be repeated.")]
+
+
+@app.command()
+def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Run all stages in order; what is done and unchanged is skipped."""
+    from spine.config import load_elsewhere
+    from spine.run import evaluate_elsewhere, run_all
+
+    experiments = _load(experiment, overrides)
+    elsewhere = load_elsewhere(experiment, overrides or ())
+    written = [run_all(settings, show) for settings in experiments]
+    also = [(settings, *evaluate_elsewhere(settings, config, show)) for settings, config in elsewhere]
+    for settings, paths in zip(experiments, written, strict=True):
+        show_leaderboard(settings)
+        show_paths(paths)
+    for settings, dataset, paths in also:
+        show_leaderboard(settings, dataset)
+        show_paths(paths)
+
+
+@app.command()
+def train(experiment: ExperimentFile, overrides: Overrides = None, member: Members = None) -> None:
+    """Train the members, each in a process of its own; a killed one resumes."""
+    from spine.run import train_members
+
+    for settings in _load(experiment, overrides):
+        show_paths(train_members(settings, show, member or ()))
+
+
+@app.command()
+def predict(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Run the members' SavedModels over the validation and test splits."""
+    _stage("predict", experiment, overrides)
+
+
+@app.command()
+def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Choose the ensemble's weights on validation predictions."""
+    from spine import registry
+    from spine.run import run_stage
+
+    for settings in _load(experiment, overrides):
+        paths = run_stage(settings, "search", show)
+        show(registry.search_told(settings))
+        show_paths(paths)
+
+
+@app.command()
+def export(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Fuse the weighted members into one SavedModel for TF Serving."""
+    _stage("export", experiment, overrides)
+
+
+@app.command()
+def evaluate(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Another dataset, whose test split is judged instead.")
+    ] = None,
+) -> None:
+    """Judge members, equal weights and the ensemble on the test split."""
+    from spine import registry
+
+    for settings in _load(experiment, overrides):
+        show(f"evaluate on {data}" if data else "evaluate")
+        show_paths(registry.evaluate(settings, data))
+        show_leaderboard(settings, data)
+
+
+@app.command()
+def report(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Another dataset, on which `spine evaluate --data` judged.")
+    ] = None,
+) -> None:
+    """Write one self-contained HTML report."""
+    from spine import registry
+
+    for settings in _load(experiment, overrides):
+        show(f"report on {data}" if data else "report")
+        show_paths(registry.report(settings, data))
+
+
+@app.command("two-stage")
+def two_stage(
+    regions: Annotated[Path, typer.Option(help="The detector of the region: a member or an ensemble.")],
+    discs: Annotated[Path, typer.Option(help="The detector of what is looked for within it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new member's directory.")],
+    label: Annotated[str, typer.Option("--label", "-l", help="The region's, where its detector has several.")] = "",
+    grow: Annotated[float, typer.Option(min=0, help="Share of width and height that the region grows by.")] = 0.1,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Below it, the region is the whole image.")] = 0.25,
+) -> None:
+    """Make two detectors one: a region is found, and within it the discs."""
+    from spine import registry
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    member = registry.two_stage(regions, discs, output, label=label, grow=grow, confidence=confidence)
+    show_paths([member.path])
+
+
+def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
+    from spine.config import load_experiments
+    from spine.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    return load_experiments(path, overrides or ())
+
+
+def _stage(name: str, path: Path, overrides: list[str] | None) -> None:
+    from spine.run import run_stage
+
+    for settings in _load(path, overrides):
+        show_paths(run_stage(settings, name, show))
