@@ -75,7 +75,7 @@ class Settings(Strict):
     class_weights: Literal["none"] | Weight | Mapping[str, Weight] = "none"  # of dice, one for all or by label
 
     epochs: Count = 30
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 3e-3
     schedule: Schedule = "cosine"
     batch: Count = 8
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"

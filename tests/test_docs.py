@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from classification.config import FineTuning, Head
 from classification.config import Settings as Classification
+from detection import config as detection
 from segmentation.config import Settings as Segmentation
 from spine.augment import Augmentation
 from spine.augment.settings import PRESETS
@@ -26,6 +27,18 @@ TABLES: dict[str, type[BaseModel]] = {
     "head": Head,
     "fine_tuning": FineTuning,
     "A segmentation member": Segmentation,
+    "A detection member": detection.Settings,
+    "decoder": detection.Decoder,
+    "fpn": detection.FPN,
+    "anchor": detection.Anchor,
+    "rpn_head": detection.RPNHead,
+    "roi_generator": detection.ROIGenerator,
+    "roi_sampler": detection.ROISampler,
+    "roi_aligner": detection.ROIAligner,
+    "detection_head": detection.DetectionHead,
+    "detection_generator": detection.DetectionGenerator,
+    "parser": detection.Parser,
+    "losses": detection.Losses,
     "reduce_on_plateau": Plateau,
     "augmentation": Augmentation,
 }
