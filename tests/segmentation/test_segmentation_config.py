@@ -81,7 +81,7 @@ def test_the_published_networks_are_17_and_known():
 
 
 def test_a_frozen_encoder_takes_the_first_of_the_epochs():
-    assert settings(freeze_encoder=4, epochs=10).phases == (
+    assert settings(freeze_encoder=4, epochs=10, learning_rate=1e-3).phases == (
         Phase("frozen", 4, 1e-3, False),
         Phase("whole", 6, 1e-3, True),
     )
