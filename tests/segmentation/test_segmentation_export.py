@@ -68,14 +68,17 @@ def test_flips_are_averaged_where_the_image_lies():
 
 
 def test_flips_of_the_settings_are_in_the_graph():
-    network = grey_network()
-    keras.utils.set_random_seed(0)
-    network.get_layer("copy").bias.assign([0.1, 0.9])
+    inputs = keras.Input((64, 96, 1))
+    ramp = np.linspace(0, 0.5, 96, dtype=np.float32)[:, None]  # what depends on the place: the column
+    first = inputs / 2 + ramp
+    network = keras.Model(inputs, keras.ops.concatenate([first, 1 - first], axis=-1))
     flipped = ServedSegmenter(network, SETTINGS.model_copy(update={"test_time_flips": ("horizontal", "vertical")}))
-    plain = ServedSegmenter(network, SETTINGS)
     image = as_image(grey(64, 96))
-    # A network that treats every pixel alike answers alike with and without them.
-    np.testing.assert_allclose(flipped.image(image)["probabilities"], plain.image(image)["probabilities"], atol=1e-6)
+    # Of three answers one has the ramp the other way round, and ramp + its reverse is 0.5.
+    expected = image[..., 0] / 2 + (ramp + (0.5 - ramp) + ramp)[:, 0] / 3
+    np.testing.assert_allclose(flipped.image(image)["probabilities"][..., 0], expected, atol=1e-5)
+    plain = ServedSegmenter(network, SETTINGS).image(image)["probabilities"][..., 0]
+    np.testing.assert_allclose(plain, image[..., 0] / 2 + ramp[:, 0], atol=1e-5)
 
 
 SERVE = """
