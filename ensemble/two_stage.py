@@ -143,7 +143,7 @@ def _label(regions: Member, label: str) -> str:
         return labels[0]
     if label not in labels:
         raise SpineError(
-            f"the region is {label!r}; the detector {regions.path} knows {', '.join(labels)}: give its label"
+            f"the region is {label!r}; the detector {regions.path} knows {', '.join(labels)}: give its label (--label)"
         )
     return label
 

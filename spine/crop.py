@@ -108,10 +108,8 @@ def _chosen(manifest: Manifest, boxes: pd.DataFrame, settings: CropSettings) -> 
         chosen = chosen.merge(wanted[["sample", "box"]].drop_duplicates(), on=["sample", "box"])
     if chosen.empty:
         known = ", ".join(sorted(boxes["label"].unique())) or "none"
-        raise SpineError(
-            f"no box labelled {settings.label!r} with a value of {settings.require or 'any target'!r} can be cropped; "
-            f"the boxes' labels are: {known}"
-        )
+        valued = f" with a value of {settings.require!r}" if settings.require else ""
+        raise SpineError(f"no box labelled {settings.label!r}{valued} can be cropped; the boxes' labels are: {known}")
     return chosen
 
 

@@ -45,7 +45,11 @@ class Detected:
         return joined.assign(found=joined["found"].eq(True))
 
     def summary(self) -> pd.DataFrame:
-        """COUNTS (columns) of each split and of all (rows); `mean_iou` is over matched boxes."""
+        """COUNTS (columns) of each split and of all (rows).
+
+        `right_level` counts the matched boxes whose true box has a level, and the same as counting from below gives;
+        `mean_iou` is over matched boxes.
+        """
         tables = [with_split(self.manifest, table) for table in (self.manifest.images, self.true, self.boxes)]
         known = [split for split in (*SPLIT_NAMES, "none") if split in set(tables[0]["split"])]
         parts = {split: [table[table["split"] == split] for table in tables] for split in known} | {"all": tables}
@@ -126,7 +130,9 @@ def _table(sample: str, found: Detections, size: tuple[int, int], label: str) ->
 
 def _counts(images: pd.DataFrame, true: pd.DataFrame, boxes: pd.DataFrame) -> list[float]:
     matched = boxes[boxes["box"] != ""]
-    right = (matched["level"] == matched["number"].astype(str)).sum()
+    levels = true.rename(columns={"level": "true_level"})[["sample", "box", "true_level"]]
+    graded = matched.merge(levels[levels["true_level"] != ""], on=["sample", "box"])
+    right = (graded["true_level"] == graded["number"].astype(str)).sum()
     counts = [
         len(images),
         len(true),

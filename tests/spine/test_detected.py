@@ -1,11 +1,13 @@
 """Crops of a detector's boxes, and what imperfect detection costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from spine.crop import CropSettings
-from spine.detected import COUNTS, detect_boxes
+from spine.detected import COUNTS, Detected, detect_boxes
 from spine.detections import Detections
 from spine.intake import DataConfig, build, detection_table
 from spine.manifest import Manifest
@@ -107,6 +109,14 @@ def test_the_cost_is_counted_split_by_split(dataset, detector):
     ]
     assert detected.missed[["sample", "box"]].to_numpy().tolist() == [["b", "1"]]
     assert {problem.severity for problem in problems} == {"warning"}
+
+
+def test_no_level_is_right_where_none_is_true(dataset, detector):
+    unnumbered = replace(dataset, boxes=dataset.boxes.assign(level=""))
+    boxes = detect_boxes(dataset, CropSettings(label="disc", detector=detector))[0].boxes
+    summary = Detected(unnumbered, "disc", boxes).summary()
+    assert summary["matched"].tolist() == [2, 1, 3]
+    assert summary["right_level"].tolist() == [0, 0, 0]
 
 
 def test_confidence_and_count_choose_the_best(dataset, detector):
