@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from spine.files import atomic_file
 
-__all__ = ["Problem", "SpineError", "print_problems", "verdict", "write_problems"]
+__all__ = ["Problem", "SpineError", "examples", "print_problems", "verdict", "write_problems"]
 
 
 class SpineError(Exception):
@@ -41,6 +41,12 @@ class Problem:
         """What an error says of a file, its message being `<path> <reason>; <advice>`, each in its place."""
         reason, _, advice = str(error).removeprefix(str(path)).lstrip(": ").partition("; ")
         return cls(str(path), reason, advice or "copy the file again, or leave it out", severity)
+
+
+def examples(paths: Sequence[Path | str], root: Path | None = None, most: int = 3) -> str:
+    """The first few of many, for a problem that they share: "a.png, b.png, c.png and 9 more", below `root` if given."""
+    told = [str(Path(path).relative_to(root) if root else path) for path in paths[:most]]
+    return ", ".join(told) + (f" and {len(paths) - most} more" if len(paths) > most else "")
 
 
 def write_problems(problems: Iterable[Problem], path: Path) -> None:

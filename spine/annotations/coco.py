@@ -7,13 +7,14 @@ regions (`iscrowd`) are left out; a warning says how many. Format: https://cocod
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from spine.annotations.collector import Collector, need, parse_json, size_of, texts
 from spine.annotations.sources import image_name, source_files, split_named, split_of
-from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, value_text
 from spine.files import write_json
 
 __all__ = ["read", "write"]
@@ -44,7 +45,7 @@ def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str,
     records = {key: need(content, key, list) for key in ("images", "categories", "annotations")}
     names = _by_id(collector, file, "categories", records["categories"], "name")
     images = _by_id(collector, file, "images", records["images"], "file_name")
-    boxes = _boxes(collector, file, records["annotations"], names, images)
+    boxes, refused = _boxes(collector, file, records["annotations"], names, images)
     for identity, (where, record) in images.items():
         with collector.guard(where):
             image = image_name(str(record["file_name"]), folder)
@@ -56,6 +57,7 @@ def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str,
                 sequence=value_text(record.get(sequence)),
                 split=split_named(value_text(record.get("split"))) or split_of(image),
                 size=size_of(record.get("height"), record.get("width")),
+                refused=tuple(refused.get(identity, ())),
             )
             collector.add(where, found)
 
@@ -76,29 +78,34 @@ def _by_id(collector: Collector, file: Path, kind: str, records: list[Any], key:
 
 def _boxes(
     collector: Collector, file: Path, records: list[Any], names: Mapping[Any, Any], images: Mapping[Any, Any]
-) -> dict[Any, list[Box]]:
-    found: dict[Any, list[Box]] = {}
+) -> tuple[dict[Any, list[Box]], dict[Any, list[str]]]:
+    """The boxes of each image by its id, and why others of it do not count."""
+    found: dict[Any, list[Box]] = defaultdict(list)
+    refused: dict[Any, list[str]] = defaultdict(list)
     crowds = segments = 0
     for number, record in enumerate(records):
-        with collector.guard(f"{file}: annotations[{number}]"):
+        where = f"{file}: annotations[{number}]"
+        with collector.guard(where):
             image = need(record, "image_id", (int, float, str))
             if image not in images:
                 raise Malformed(f"names the image_id {image!r}, which `images` lacks")
             if record.get("iscrowd"):
                 crowds += 1
+                refused[image].append("a crowd region")
                 continue
             segments += bool(record.get("segmentation"))
-            found.setdefault(image, []).append(_box(collector, record, names))
+            with collector.guard(where, refused[image]):
+                found[image].append(_box(collector, record, names))
     if crowds or segments:
         reason = f"{segments} segmentations and {crowds} crowd regions were not read; boxes were"
         collector.warn(file, reason, "give masks as PNG or TIFF of class indices (format mask) where they are needed")
-    return found
+    return found, refused
 
 
 def _box(collector: Collector, record: Mapping[str, Any], names: Mapping[Any, Any]) -> Box:
     category = need(record, "category_id", (int, float, str))
     if category not in names:
-        raise Malformed(f"names the category_id {category!r}, which `categories` lacks")
+        raise UnknownClass(f"names the category_id {category!r}, which `categories` lacks")
     bbox = need(record, "bbox", list)
     try:
         x, y, width, height = (float(value) for value in bbox)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
 from spine.annotations.sources import image_size, source_files
-from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, value_text
 from spine.problems import Problem, SpineError
 
 __all__ = ["Collector", "need", "parse_json", "read_files", "size_of", "texts"]
@@ -28,14 +29,23 @@ class Collector:
         self._images = images
         self._told: dict[str, list[tuple[str, Annotation]]] = {}
         self._problems: list[Problem] = []
+        self._unknown: dict[tuple[str, str], list[str]] = defaultdict(list)  # reason and advice -> where
 
     @contextmanager
-    def guard(self, where: object) -> Iterator[None]:
-        """Turn a Malformed raised inside into a problem at `where`; what follows the block goes on."""
+    def guard(self, where: object, refused: list[str] | None = None) -> Iterator[None]:
+        """Turn a Malformed raised inside into a problem at `where`; what follows the block goes on.
+
+        Where the block reads a box, `refused` gathers why it does not count, for `Annotation.refused`.
+        """
         try:
             yield
         except Malformed as error:
-            self.error(where, str(error), error.advice)
+            if isinstance(error, UnknownClass):
+                self._unknown[str(error), error.advice].append(str(where))
+            else:
+                self.error(where, str(error), error.advice)
+            if refused is not None:
+                refused.append(str(error))
 
     def error(self, where: object, reason: str, advice: str) -> None:
         """Note something that was left out."""
@@ -49,7 +59,7 @@ class Collector:
         """A box from corners x0, y0, x1, y1 (0-based half-open, numbers or text); Malformed where it does not hold."""
         if self._labels is not None and label not in self._labels:
             known = ", ".join(self._labels)
-            raise Malformed(f"unknown label {label!r}; known are {known}", "correct it, or add it to the labels")
+            raise UnknownClass(f"unknown label {label!r}; known are {known}", "correct it, or add it to the labels")
         try:
             x0, y0, x1, y1 = (float(value) for value in corners)
             return Box(label, x0, y0, x1, y1, level, values or {})
@@ -63,6 +73,8 @@ class Collector:
     def reading(self) -> Reading:
         """All that was gathered, an image at most once."""
         settled = [self._settle(told) for told in self._told.values()]
+        for (reason, advice), places in self._unknown.items():
+            self.error(places[0], f"{reason}{_and_more_boxes(len(places) - 1)}", advice)
         return Reading(tuple(found for found in settled if found is not None), tuple(self._problems))
 
     def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
@@ -98,6 +110,10 @@ class Collector:
             return image_size(self._images / image) if self._images else None
         except SpineError:
             return None
+
+
+def _and_more_boxes(count: int) -> str:
+    return f" (and {count} more box{'es' if count > 1 else ''})" if count else ""
 
 
 def read_files(

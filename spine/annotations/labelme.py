@@ -29,9 +29,10 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
     content = parse_json(file)
     shapes = need(content, "shapes", list)
     image = image_name(need(content, "imagePath", str), folder)
-    boxes = []
+    boxes: list[Box] = []
+    refused: list[str] = []
     for number, shape in enumerate(shapes):
-        with collector.guard(f"{file}: shapes[{number}]"):
+        with collector.guard(f"{file}: shapes[{number}]", refused):
             boxes.append(_box(collector, shape))
     return Annotation(
         image,
@@ -41,6 +42,7 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
         sequence=value_text(content.get("sequence")),
         split=split_of(image),
         size=size_of(content.get("imageHeight"), content.get("imageWidth")),
+        refused=tuple(refused),
     )
 
 

@@ -25,14 +25,16 @@ def read(path: Path, *, labels: Collection[str] | None = None, images: Path | No
 def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotation:
     root = parse_xml(file)
     image = image_name(child_text(root, "filename"), folder)
-    boxes = []
+    boxes: list[Box] = []
+    refused: list[str] = []
     for number, element in enumerate(root.findall("object"), start=1):
         if integer(element, "deleted"):
             continue
-        with collector.guard(f"{file}: object {number}"):
+        with collector.guard(f"{file}: object {number}", refused):
             boxes.append(_box(collector, element))
     height, width = integer(root, "imagesize/nrows"), integer(root, "imagesize/ncols")
-    return Annotation(image, tuple(boxes), split=split_of(image), size=size_of(height, width))
+    size = size_of(height, width)
+    return Annotation(image, tuple(boxes), split=split_of(image), size=size, refused=tuple(refused))
 
 
 def _box(collector: Collector, element: Element) -> Box:

@@ -65,7 +65,9 @@ def read(
         for where, row in _rows(collector, path, columns, separator):
             with collector.guard(where):
                 name = image_name(_required(row, columns.image), PurePosixPath())
-                told.setdefault(name, _Told(where)).take(collector, where, row, columns)
+                image_told = told.setdefault(name, _Told(where))
+                with collector.guard(where, image_told.refused if columns.draws(row) else None):
+                    image_told.take(collector, where, row, columns)
     for name, found in told.items():
         collector.add(found.where, found.annotation(collector, name, repeated))
     return collector.reading()
@@ -83,6 +85,10 @@ class _Columns:
     label: str
     box: tuple[str, ...]
     targets: tuple[str, ...]
+
+    def draws(self, row: Mapping[str, str]) -> bool:
+        """Whether the row has a box."""
+        return any(row[name] for name in self.box)
 
     def check(self, header: Sequence[str], path: Path) -> None:
         """SpineError where a column is lacking; a label that is no column is the label of every box."""
@@ -103,16 +109,17 @@ class _Told:
     facts: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     boxes: list[tuple[str, Box]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
     def take(self, collector: Collector, where: str, row: Mapping[str, str], columns: _Columns) -> None:
         """Add a row; Malformed where it contradicts an earlier one or its box does not hold."""
         facts = {key: row.get(getattr(columns, key), "") for key in ("patient", "sequence", "split")}
         values = {name: value_text(row[name]) for name in columns.targets if value_text(row[name])}
         self._agree({key: fact for key, fact in facts.items() if fact}, self.facts)
-        corners = [row[name] for name in columns.box]
-        if any(corners):
+        if columns.draws(row):
             label = row.get(columns.label, columns.label)
             level = value_text(row.get(columns.level, ""))
+            corners = [row[name] for name in columns.box]
             self.boxes.append((where, collector.box(label, corners, level, values)))
             return
         told_before = where != self.where and not columns.box and not values.keys() - self.labels.keys()
@@ -127,7 +134,7 @@ class _Told:
 
     def annotation(self, collector: Collector, image: str, repeated: Repeated) -> Annotation:
         """The image's annotation, once its boxes of one label and level are settled."""
-        boxes = tuple(_without_repeats(collector, image, self.boxes, repeated))
+        boxes = tuple(_without_repeats(collector, image, self.boxes, repeated, self.refused))
         return Annotation(
             image,
             boxes,
@@ -135,11 +142,12 @@ class _Told:
             patient=self.facts.get("patient", ""),
             sequence=self.facts.get("sequence", ""),
             split=split_named(self.facts.get("split", "")),
+            refused=tuple(self.refused),
         )
 
 
 def _without_repeats(
-    collector: Collector, image: str, told: Sequence[tuple[str, Box]], repeated: Repeated
+    collector: Collector, image: str, told: Sequence[tuple[str, Box]], repeated: Repeated, refused: list[str]
 ) -> Iterator[Box]:
     groups: dict[tuple[object, ...], list[tuple[str, Box]]] = {}
     for where, box in told:
@@ -154,6 +162,7 @@ def _without_repeats(
         if repeated == "error":
             advice = "remove the wrong rows, or set `repeated` to first, last or all"
             collector.error(where, f"{reason}; none was kept", advice)
+            refused.append(reason)
         else:
             collector.warn(where, f"{reason}; the {repeated} was kept", "remove the others from the source")
             yield kept

@@ -1,7 +1,8 @@
 """TFRecords of tf.Example under the TF Object Detection API's keys, with a `label_map.pbtxt` beside them.
 
 Beyond the API's keys a record may tell image/patient_id, image/sequence, image/split, image/labels/<target>, and of
-each box image/object/level and image/object/values/<target>. Crowd regions are left out; a warning says how many.
+each box image/object/level and image/object/values/<target>. Crowd regions are left out; a warning a file says how
+many.
 Pictures lie within the records: a source reads them with `read: tfrecord`. Keys: spine.annotations.tf_example.
 """
 
@@ -29,13 +30,14 @@ from spine.annotations.tf_example import (
     texts_of,
 )
 from spine.annotations.tfrecord_writer import write
-from spine.annotations.types import Annotation, Box, Malformed, Reading
+from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
 from spine.tfrecords import missing_shards, read_records, record_files
 
 __all__ = ["read", "write"]
 
 # Of the image's extent: the API's own check holds corners beyond it to be pixels, not fractions.
 _FAR = 0.1
+_ADD_IT = "correct it, or add it to the label map"
 
 
 def read(
@@ -56,13 +58,16 @@ def read(
     for missing in missing_shards([file for file, _ in files]):
         collector.error(missing, "is missing beside the other shards of its name", "copy it from where they came from")
     for file, folder in files:
-        number = -1
+        number, crowds = -1, 0
         for number, record in read_records(file):
             where = f"{file}: record {number}"
             with collector.guard(where):
                 features = parse(record)
                 image = name_of(features, folder, number, file)
                 collector.add(where, _annotation(collector, where, features, image, file, classes))
+                crowds += sum(map(bool, _crowds(features)))
+        if crowds:
+            collector.warn(file, f"{crowds} crowd regions were left out", "draw their objects one by one")
         if number < 0:
             collector.error(file, "holds no record", "write the file again from its source")
     return collector.reading()
@@ -80,14 +85,17 @@ def _annotation(
 ) -> Annotation:
     size = picture_size(features)
     stated = split_named(text_of(features, "image/split"))
+    refused: list[str] = []
+    boxes = tuple(_boxes(collector, where, features, size, classes, refused))
     return Annotation(
         image,
-        tuple(_boxes(collector, where, features, size, classes)),
+        boxes,
         labels=_told(features, LABELS, 0),
         patient=text_of(features, "image/patient_id"),
         sequence=text_of(features, "image/sequence"),
         split=stated or split_of(image) or _split_of_file(file),
         size=size,
+        refused=tuple(refused),
     )
 
 
@@ -103,7 +111,12 @@ def _told(features: Features, prefix: str, number: int) -> dict[str, str]:
 
 
 def _boxes(
-    collector: Collector, where: str, features: Features, size: tuple[int, int], classes: LabelMap
+    collector: Collector,
+    where: str,
+    features: Features,
+    size: tuple[int, int],
+    classes: LabelMap,
+    refused: list[str],
 ) -> Iterator[Box]:
     corners = [features.get(BOX + side, []) for side in CORNERS]
     names, numbers = texts_of(features, CLASS + "text"), features.get(CLASS + "label", [])
@@ -111,35 +124,34 @@ def _boxes(
     if len(lengths) > 1:
         told = ", ".join(f"{side} {len(values)}" for side, values in zip(CORNERS, corners, strict=True))
         raise Malformed(f"tells {told}, class/text {len(names)}, class/label {len(numbers)} values; one a box holds")
-    crowds, levels = features.get("image/object/is_crowd", []), texts_of(features, "image/object/level")
+    crowds, levels = _crowds(features), texts_of(features, "image/object/level")
     for number, fractions in enumerate(zip(*corners, strict=True)):
         if number < len(crowds) and crowds[number]:
-            collector.warn(
-                f"{where}: box {number}", "is a crowd region and was left out", "draw its objects one by one"
-            )
+            refused.append("a crowd region")
             continue
-        with collector.guard(f"{where}: box {number}"):
+        with collector.guard(f"{where}: box {number}", refused):
             label = _label(names[number] if names else "", numbers[number] if numbers else None, classes)
             level = levels[number] if number < len(levels) else ""
-            within = _within(collector, f"{where}: box {number}", fractions, size)
-            yield collector.box(label, within, level, _told(features, VALUES, number))
+            yield collector.box(label, _in_pixels(fractions, size), level, _told(features, VALUES, number))
+
+
+def _crowds(features: Features) -> list[int]:
+    return features.get("image/object/is_crowd", [])
 
 
 def _label(name: str, number: int | None, classes: LabelMap) -> str:
     """The class of a box by its name and its number, of which either may be missing and both must agree."""
     if not name.strip():
         if number is None:
-            raise Malformed("has an empty class", "give class/text or class/label")
+            raise UnknownClass("has an empty class", "give class/text or class/label")
         if number not in classes.names:
-            raise Malformed(
-                f"has the unknown class {number}; {_known(classes)}", "correct it, or add it to the label map"
-            )
+            raise UnknownClass(f"has the unknown class {number}; {_known(classes)}", _ADD_IT)
         return classes.names[number]
     known = classes.ids.get(name)
     if classes.ids and known is None:
-        raise Malformed(f"has the unknown class {name!r}; {_known(classes)}", "correct it, or add it to the label map")
+        raise UnknownClass(f"has the unknown class {name!r}; {_known(classes)}", _ADD_IT)
     if known is not None and number not in (known, None):
-        raise Malformed(f"has the class {name!r}, which is {known} in the label map, and the number {number}")
+        raise UnknownClass(f"has the class {name!r}, which is {known} in the label map, and the number {number}")
     return classes.names[known] if known is not None else name
 
 
@@ -148,20 +160,13 @@ def _known(classes: LabelMap) -> str:
     return f"the label map has {pairs}" if pairs else f"there is no {LABEL_MAP} to name it: give `label_map`"
 
 
-def _within(collector: Collector, where: str, fractions: Sequence[float], size: tuple[int, int]) -> list[float]:
-    """Corners in pixels, cut off at the image's edges with a warning; Malformed where the box lies outside."""
-    height, width = size
+def _in_pixels(fractions: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """Corners in pixels; Malformed where they are no fractions of the image."""
     if not all(math.isfinite(value) for value in fractions):
         raise Malformed(f"has corners {fractions}; finite fractions of width and height hold")
-    x0, y0, x1, y1 = fractions
-    if min(fractions) < -_FAR or max(fractions) > 1 + _FAR or x0 >= 1 or y0 >= 1 or x1 <= 0 or y1 <= 0:
+    if min(fractions) < -_FAR or max(fractions) > 1 + _FAR:
         advice = "divide pixels by the image's width and height, or draw the box again"
         raise Malformed(f"lies outside the image: its corners {fractions} are no fractions from 0 to 1", advice)
+    height, width = size
     # float32 holds whole pixels to a thousandth: they come back whole.
-    pixels = [round(value * extent, 3) for value, extent in zip(fractions, (width, height) * 2, strict=True)]
-    inside = [min(max(value, 0.0), extent) for value, extent in zip(pixels, (width, height) * 2, strict=True)]
-    if inside != pixels:
-        collector.warn(
-            where, f"reaches outside the image of {height} x {width}: {pixels}", "it was cut off at the edge"
-        )
-    return inside
+    return [round(value * extent, 3) for value, extent in zip(fractions, (width, height) * 2, strict=True)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spine.problems import Problem
 
-__all__ = ["Annotation", "Box", "Malformed", "Reading", "value_text"]
+__all__ = ["Annotation", "Box", "Malformed", "Reading", "UnknownClass", "value_text"]
 
 
 class Malformed(Exception):
@@ -19,6 +19,10 @@ class Malformed(Exception):
     def __init__(self, reason: str, advice: str = "correct it in the source, or remove it") -> None:
         super().__init__(reason)
         self.advice = advice
+
+
+class UnknownClass(Malformed):
+    """A box whose class does not hold; many boxes share such a fault, so it is told once for all of them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Annotation:
 
     `labels` are targets of the whole image; `mask` is a file of class indices (0 is background) with the names in
     `mask_labels` (index i names value i + 1); `patient`, `sequence` and `split` are empty where the source is silent.
+    `refused` tells of each box that is drawn there and does not count why: without any the image is not background.
     """
 
     image: str
@@ -63,6 +68,7 @@ class Annotation:
     sequence: str = ""
     split: str = ""
     size: tuple[int, int] | None = None  # height, width as the source states it
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,15 @@ def read(path: Path, *, labels: Collection[str] | None = None, images: Path | No
 def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotation:
     root = parse_xml(file)
     image = image_name(child_text(root, "filename"), folder)
-    boxes = []
+    boxes: list[Box] = []
+    refused: list[str] = []
     for number, element in enumerate(root.findall("object"), start=1):
         where = f"{file}: object {number}"
-        with collector.guard(where):
+        with collector.guard(where, refused):
             boxes.append(_box(collector, where, element))
     height, width = integer(root, "size/height"), integer(root, "size/width")
-    return Annotation(image, tuple(boxes), split=split_of(image), size=size_of(height, width))
+    size = size_of(height, width)
+    return Annotation(image, tuple(boxes), split=split_of(image), size=size, refused=tuple(refused))
 
 
 def _box(collector: Collector, where: str, element: Element) -> Box:

@@ -15,9 +15,9 @@ import yaml
 
 from spine.annotations.collector import Collector
 from spine.annotations.sources import image_size, is_image, split_folder, split_of
-from spine.annotations.types import Annotation, Box, Malformed, Reading
+from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
 from spine.files import atomic_file
-from spine.problems import SpineError
+from spine.problems import SpineError, examples
 
 __all__ = ["read", "write"]
 
@@ -34,7 +34,8 @@ def read(
     """Read a YOLO folder: an export with train, valid and test folders, `images/` and `labels/`, or one plain folder.
 
     `names` are the classes from index 0 where neither data.yaml nor classes.txt tells them. The pictures' headers are
-    read for their sizes. A picture without a label file is one without boxes, and a warning.
+    read for their sizes. A picture without a label file is one without boxes, as YOLO's own trainers take it; a warning
+    tells how many there are.
     """
     if not path.is_dir():
         raise SpineError(f"{path} is not a folder; give the folder that holds data.yaml, or images and labels")
@@ -43,12 +44,18 @@ def read(
     pictures = sorted(file for file in root.rglob("*") if is_image(file))
     unused = _label_files(path, {picture.parent.resolve() for picture in pictures})
     collector = Collector(labels, images)
+    silent: list[Path] = []
     for picture in pictures:
         relative = PurePosixPath(picture.relative_to(root).as_posix())
         file = _label_file(path, picture, relative)
         unused.pop(file.resolve(), None)
         with collector.guard(picture):
             collector.add(picture, _annotation(collector, picture, relative, file, names))
+            silent += [] if file.is_file() else [picture]
+    if silent:
+        reason = f"{len(silent)} of {len(pictures)} pictures have no label file ({examples(silent, root)})"
+        advice = "they are taken as pictures without boxes; see whether there truly is nothing to find in them"
+        collector.warn(root, reason, advice)
     for file in unused.values():
         collector.error(file, "has no picture of its name", "put the picture beside it, or remove the file")
     return collector.reading()
@@ -104,16 +111,17 @@ def _annotation(
             str(error), "copy or export the picture again; its size is needed to place the boxes"
         ) from error
     boxes: list[Box] = []
-    if not file.is_file():
-        advice = f"write an empty {file.name} where there truly is nothing to find"
-        collector.warn(picture, "has no label file; it is taken as a picture without boxes", advice)
-    else:
-        with collector.guard(file):
-            boxes = _boxes(collector, file, size, names)
-    return Annotation(relative.as_posix(), tuple(boxes), split=split_of(relative.as_posix()), size=size)
+    refused: list[str] = []
+    if file.is_file():
+        with collector.guard(file, refused):
+            boxes = _boxes(collector, file, size, names, refused)
+    name = relative.as_posix()
+    return Annotation(name, tuple(boxes), split=split_of(name), size=size, refused=tuple(refused))
 
 
-def _boxes(collector: Collector, file: Path, size: tuple[int, int], names: Sequence[str]) -> list[Box]:
+def _boxes(
+    collector: Collector, file: Path, size: tuple[int, int], names: Sequence[str], refused: list[str]
+) -> list[Box]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -121,7 +129,7 @@ def _boxes(collector: Collector, file: Path, size: tuple[int, int], names: Seque
     boxes = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            with collector.guard(f"{file}: line {number}"):
+            with collector.guard(f"{file}: line {number}", refused):
                 boxes.append(_box(collector, line, size, names))
     return boxes
 
@@ -132,7 +140,7 @@ def _box(collector: Collector, line: str, size: tuple[int, int], names: Sequence
     except ValueError as error:
         raise Malformed(f"{line!r} holds a word that is no number: {error}") from error
     if index not in range(len(names)):
-        raise Malformed(f"unknown class {index:g}; the names are {', '.join(names)}", "correct it, or add its name")
+        raise UnknownClass(f"unknown class {index:g}; the names are {', '.join(names)}", "correct it, or add its name")
     corners = _corners(numbers, line)
     height, width = size
     # A millionth of a pixel: whole pixels come back whole through the fractions.

@@ -45,6 +45,11 @@ class Source(Strict):
     pseudonymise: bool | None = None  # null: DICOM only
     annotations: tuple[AnnotationSource, ...] = ()
 
+    @property
+    def folder(self) -> Path:
+        """What the images' names are relative to."""
+        return self.images if self.images.is_dir() else self.images.parent
+
     @field_validator("patient")
     @classmethod
     def _has_groups(cls, pattern: str) -> str:

@@ -1,8 +1,11 @@
-"""What several annotation files say about one picture, merged; what was said about another picture is refused."""
+"""What several annotation files say about one picture, merged; what was said about another picture is refused.
+
+Boxes end at the picture's edges, whatever their format: what reaches beyond is cut off, and told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from spine.annotations.types import Annotation, Box
@@ -11,47 +14,109 @@ from spine.problems import Problem
 __all__ = ["Merged", "Told", "iou", "merge"]
 
 SAME = 0.9  # boxes of one label that overlap by more (IoU) are one box, told by two files
+ROUNDING = 0.01  # pixels: where fractions of six digits tell the edge, they may miss it by so much
 
 
 @dataclass(frozen=True)
 class Told:
-    """What one annotation file says; where it `joins`, it adds to the boxes of earlier files and draws none itself."""
+    """What one annotation file says; where it `joins`, it adds to the boxes of earlier files and draws none itself.
+
+    `draws` tells whether the file has boxes, of this picture or another.
+    """
 
     annotation: Annotation
     joins: bool = False
+    draws: bool = False
 
 
 @dataclass(frozen=True)
 class Merged:
-    """All that is said about one picture, and what was refused."""
+    """All that is said about one picture, and what is wrong with it; it `is_named` where anything said is of it."""
 
     annotation: Annotation
     problems: list[Problem] = field(default_factory=list)
+    is_named: bool = True
+
+    @property
+    def lost_its_boxes(self) -> bool:
+        """Whether boxes were drawn there and none counts: that is not a picture without boxes."""
+        return not self.annotation.boxes and bool(self.annotation.refused)
 
 
 def merge(name: str, told: Sequence[Told], height: int, width: int) -> Merged:
-    """Merge what is told of the picture `name` of `height` x `width`; where files differ, the later one holds.
+    """Merge what is told of the picture `name`, of `height` x `width`; where files differ, the later one holds.
 
     An annotation that states another size was drawn on another picture and is refused; so are a box outside the
-    picture, and a box of a joining file that no earlier file has drawn.
+    picture, and a box of a joining file that no earlier file has drawn. A box partly outside is cut off at the edge.
     """
-    fitting = [one for one in told if one.annotation.size in (None, (height, width))]
-    problems = [_stranger(name, one.annotation, (height, width)) for one in told if one not in fitting]
-    boxes: list[Box] = []
-    undrawn: list[Box] = []
+    size = (height, width)
+    fitting = [one for one in told if one.annotation.size in (None, size)]
+    strangers = [(one.annotation, _stranger(name, one.annotation, size)) for one in told if one not in fitting]
+    drawn = _Drawn(name, height, width)
     for one in fitting:
         for box in one.annotation.boxes:
-            same = _find(box, boxes)
-            if box.x1 <= 0 or box.y1 <= 0 or box.x0 >= width or box.y0 >= height:
-                problems.append(_outside(name, box, height, width))
-            elif same is not None:
-                boxes[boxes.index(same)] = _both(same, box)
-            elif one.joins:
-                undrawn.append(box)
-            else:
-                boxes.append(box)
-    problems += [_undrawn(name, undrawn)] if undrawn else []
-    return Merged(_merge_all(name, [one.annotation for one in fitting], tuple(boxes)), problems)
+            drawn.take(box, one.joins)
+    refused = [reason for one in told for reason in one.annotation.refused]
+    refused += [problem.reason for one, problem in strangers if one.boxes]
+    refused += [problem.reason for problem in drawn.left_out()]
+    merged = _merge_all(name, [one.annotation for one in fitting], tuple(drawn.boxes))
+    problems = [*(problem for _, problem in strangers), *drawn.left_out(), *drawn.cut_off()]
+    return Merged(replace(merged, refused=tuple(refused)), problems, is_named=bool(fitting))
+
+
+@dataclass
+class _Drawn:
+    """The boxes of one picture, each once and within it, as they are taken; and what is amiss with others."""
+
+    name: str
+    height: int
+    width: int
+    boxes: list[Box] = field(default_factory=list)
+    _outside: list[Box] = field(default_factory=list)
+    _beyond: list[Box] = field(default_factory=list)
+    _undrawn: list[Box] = field(default_factory=list)
+
+    def take(self, drawn: Box, joins: bool) -> None:
+        """Take one box, of a file that `joins` or not."""
+        x0, x1 = max(drawn.x0, 0.0), min(drawn.x1, float(self.width))
+        y0, y1 = max(drawn.y0, 0.0), min(drawn.y1, float(self.height))
+        if x1 - x0 <= ROUNDING or y1 - y0 <= ROUNDING:
+            self._outside.append(drawn)
+            return
+        box = replace(drawn, x0=x0, y0=y0, x1=x1, y1=y1)
+        if (same := _find(box, self.boxes)) is not None:
+            self.boxes[self.boxes.index(same)] = _both(same, box)
+        elif joins:
+            self._undrawn.append(box)
+        else:
+            self.boxes.append(box)
+            if max(x0 - drawn.x0, y0 - drawn.y0, drawn.x1 - x1, drawn.y1 - y1) > ROUNDING:
+                self._beyond.append(drawn)
+
+    def left_out(self) -> Iterator[Problem]:
+        """Boxes that do not count."""
+        for box in self._outside:
+            yield Problem(self.name, f"{_told(box)} lies outside {self._picture}", "mend or remove the box")
+        if self._undrawn:
+            yield Problem(
+                self.name,
+                f"a file with `join` tells about {len(self._undrawn)} boxes that no earlier file has, such as "
+                f"{_told(self._undrawn[0])}",
+                "they were left out; if they are right, draw them in the earlier file, or remove `join`",
+                "warning",
+            )
+
+    def cut_off(self) -> Iterator[Problem]:
+        """Boxes that reached beyond the edges."""
+        if self._beyond:
+            first, *others = self._beyond
+            more = f", and {len(others)} more do" if others else ""
+            reason = f"{_told(first)} reaches outside {self._picture}{more}"
+            yield Problem(self.name, reason, "it was cut off at the edge; see whether it is drawn right", "warning")
+
+    @property
+    def _picture(self) -> str:
+        return f"the picture of {self.height} x {self.width}"
 
 
 def iou(a: Box, b: Box) -> float:
@@ -88,25 +153,13 @@ def _merge_all(name: str, told: Sequence[Annotation], boxes: tuple[Box, ...]) ->
 
 
 def _stranger(name: str, one: Annotation, size: tuple[int, int]) -> Problem:
+    what = "a mask was" if one.mask else f"{len(one.boxes)} boxes were"
     return Problem(
         name,
-        f"{len(one.boxes)} boxes were drawn on a picture of {one.size} (height, width); this one is {size}",
-        "find the picture they belong to, and give it a name of its own",
+        f"{what} drawn on a picture of {one.size} (height, width); this one is {size}",
+        "find the picture that was drawn on, and give it a name of its own",
     )
 
 
-def _undrawn(name: str, boxes: Sequence[Box]) -> Problem:
-    first = (boxes[0].x0, boxes[0].y0, boxes[0].x1, boxes[0].y1)
-    return Problem(
-        name,
-        f"a file with `join` tells about {len(boxes)} boxes that no earlier file has, such as {boxes[0].label} {first}",
-        "they were left out; if they are right, draw them in the earlier file, or remove `join`",
-        "warning",
-    )
-
-
-def _outside(name: str, box: Box, height: int, width: int) -> Problem:
-    corners = (box.x0, box.y0, box.x1, box.y1)
-    return Problem(
-        name, f"box {corners} of {box.label!r} lies outside the picture of {height} x {width}", "mend or remove the box"
-    )
+def _told(box: Box) -> str:
+    return f"box {(box.x0, box.y0, box.x1, box.y1)} of {box.label!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ from spine.annotations import Annotation, Reading, check_options, read_annotatio
 from spine.intake.config import AnnotationSource, Source
 from spine.intake.merge import Told, merge
 from spine.intake.records import Records
-from spine.problems import Problem, SpineError
+from spine.problems import Problem, SpineError, examples
 from spine.progress import track
 
 __all__ = ["read_source"]
@@ -29,13 +29,23 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
         records.problems += reading.problems
         told.add(reading, one.join)
     images = read_images(source.images, kind=source.read, slices=source.slices)
+    unnamed: list[str] = []
+    boxless: list[str] = []
     for picture in track(images, f"reading {source.name}", len(images)):
         height, width = picture.pixels.shape
-        merged = merge(picture.name, told.of(picture.name), height, width)
+        place, found = str(source.folder / picture.name), told.of(picture.name)
+        merged = merge(place, found, height, width)
         records.problems += merged.problems
-        records.add(source, picture, merged.annotation)
+        if merged.lost_its_boxes:
+            records.problems.append(_lost(place, merged.annotation.refused))
+        elif source.annotations and not merged.is_named:
+            unnamed.append(picture.name)
+        else:
+            records.add(source, picture, merged.annotation)
+            boxless += [] if told.speaks_of_boxes(found) else [picture.name]
     records.problems += [*images.problems, *_missing(source, told, images.names)]
     records.problems += _without_patient(source, records.orphans[known:])
+    records.problems += [*_unnamed(source, unnamed, len(images)), *_boxless(source, boxless)]
 
 
 class _Told:
@@ -44,15 +54,25 @@ class _Told:
     def __init__(self) -> None:
         self._by_image: dict[str, list[Told]] = defaultdict(list)
         self._by_stem: dict[str, set[str]] = defaultdict(set)
+        self._of_boxes = False
 
     def add(self, reading: Reading, joins: bool) -> None:
         """Take in one file's annotations."""
+        draws = any(annotation.boxes for annotation in reading.annotations)
+        self._of_boxes |= draws
         for annotation in reading.annotations:
-            self._by_image[annotation.image].append(Told(annotation, joins))
+            self._by_image[annotation.image].append(Told(annotation, joins, draws))
             self._by_stem[_stem(annotation.image)].add(annotation.image)
 
+    def speaks_of_boxes(self, found: Sequence[Told]) -> bool:
+        """Whether what is told of a picture is of a file that draws boxes, or no file does."""
+        return not self._of_boxes or any(one.draws for one in found)
+
     def of(self, name: str) -> list[Told]:
-        """What is told of a picture; a slice `name#k` also has the labels, not the boxes, told of its whole file."""
+        """What is told of a picture; a slice `name#k` also has the labels told of its whole file.
+
+        The boxes of a whole file are refused: they do not say on which slice they were drawn.
+        """
         whole, _, number = name.partition("#")
         found = [one for image in self._images(name) for one in self._by_image[image]]
         if number:
@@ -78,7 +98,8 @@ def _stem(name: str) -> str:
 
 
 def _labels_only(annotation: Annotation) -> Annotation:
-    return replace(annotation, boxes=(), mask=None, size=None)
+    drawn = ("boxes of the whole file, of which no slice is told",) if annotation.boxes else ()
+    return replace(annotation, boxes=(), mask=None, size=None, refused=(*annotation.refused, *drawn))
 
 
 def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Reading:
@@ -87,8 +108,7 @@ def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Readi
 
         check_options("spider", read_release, annotations.options)
         return read_release(annotations.path, source.slices, scratch / source.name, **annotations.options)
-    images = source.images if source.images.is_dir() else source.images.parent
-    return read_annotations(annotations.format, annotations.path, **{"images": images, **annotations.options})
+    return read_annotations(annotations.format, annotations.path, **{"images": source.folder, **annotations.options})
 
 
 def _missing(source: Source, told: _Told, present: Collection[str]) -> Iterator[Problem]:
@@ -102,6 +122,36 @@ def _missing(source: Source, told: _Told, present: Collection[str]) -> Iterator[
                 "an annotation names this image, and it is not there",
                 "add the image, or remove it from the annotation",
             )
+
+
+def _lost(place: str, refused: Sequence[str]) -> Problem:
+    reasons = list(dict.fromkeys(refused))
+    told = "; ".join(reasons[:2]) + ("; ..." if len(reasons) > 2 else "")
+    return Problem(
+        place,
+        f"was left out: none of the boxes drawn on it counts ({told}), and without them it would pass for background",
+        "mend its boxes, or remove them from the annotation where there is nothing to find",
+    )
+
+
+def _unnamed(source: Source, names: Sequence[str], total: int) -> Iterator[Problem]:
+    if names:
+        yield Problem(
+            str(source.images),
+            f"{len(names)} of {total} pictures were left out, since no annotation names them: {examples(names)}",
+            "name them in an annotation, without boxes where there is nothing to find; or move them elsewhere",
+            "warning",
+        )
+
+
+def _boxless(source: Source, names: Sequence[str]) -> Iterator[Problem]:
+    if names:
+        yield Problem(
+            str(source.images),
+            f"{len(names)} pictures have labels or a mask, and no file with boxes names them: {examples(names)}",
+            "they were kept, and a detector takes them for background: name them in that file too, or train it without",
+            "warning",
+        )
 
 
 def _without_patient(source: Source, names: list[str]) -> Iterator[Problem]:

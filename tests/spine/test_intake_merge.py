@@ -51,3 +51,46 @@ def test_a_box_outside_its_picture_is_a_problem():
     merged = merge("a.png", [Told(Annotation("a.png", (Box("disc", 50, 0, 60, 10), DISC)))], 50, 50)
     assert merged.annotation.boxes == (DISC,)
     assert "outside" in merged.problems[0].reason
+
+
+def test_a_box_partly_outside_is_cut_off_at_the_edges_and_told_once_a_picture():
+    boxes = (Box("disc", -4, 10, 30, 20), Box("disc", 10, 45, 60, 52), DISC)
+    merged = merge("a.png", [Told(Annotation("a.png", boxes)), Told(Annotation("a.png", boxes), joins=True)], 50, 50)
+    assert merged.annotation.boxes == (Box("disc", 0, 10, 30, 20), Box("disc", 10, 45, 50, 50), DISC)
+    (problem,) = merged.problems
+    told = "box (-4, 10, 30, 20) of 'disc' reaches outside the picture of 50 x 50, and 1 more do"
+    assert (problem.severity, problem.reason) == ("warning", told)
+
+
+def test_rounding_at_the_edge_is_no_news():
+    box = Box("disc", -0.004, 10, 50.009, 20)
+    merged = merge("a.png", [Told(Annotation("a.png", (box,)))], 50, 50)
+    assert merged.annotation.boxes == (Box("disc", 0, 10, 50, 20),)
+    assert merged.problems == []
+
+
+OUTSIDE = Box("disc", 60, 0, 70, 10)
+
+
+@pytest.mark.parametrize(
+    ("told", "lost"),
+    [
+        ([Told(Annotation("a.png"))], False),
+        ([Told(Annotation("a.png", (OUTSIDE,)))], True),
+        ([Told(Annotation("a.png", (OUTSIDE, DISC)))], False),
+        ([Told(Annotation("a.png", refused=("no class",)))], True),
+        ([Told(Annotation("a.png", (DISC,), refused=("no class",)))], False),
+        ([Told(Annotation("a.png", (DISC,), size=(9, 9))), Told(Annotation("a.png"))], True),
+        ([Told(Annotation("a.png", size=(9, 9))), Told(Annotation("a.png"))], False),
+        ([Told(Annotation("a.png")), Told(Annotation("a.png", (DISC,)), joins=True)], True),
+    ],
+)
+def test_a_picture_without_boxes_is_told_from_one_that_lost_them(told, lost):
+    merged = merge("a.png", told, 50, 50)
+    assert merged.lost_its_boxes is lost
+    assert merged.is_named
+
+
+def test_a_picture_is_not_named_by_what_is_of_another_size():
+    assert not merge("a.png", [Told(Annotation("a.png", size=(9, 9)))], 50, 50).is_named
+    assert not merge("a.png", [], 50, 50).is_named

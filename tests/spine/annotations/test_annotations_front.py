@@ -139,3 +139,16 @@ def test_splits_are_known_by_the_names_that_tools_give_them(tmp_path):
     assert split_of("Train/a.png") == "train"
     (tmp_path / "t.csv").write_text("image,part\na.png,val\n")
     assert read_annotations("table", tmp_path / "t.csv", split="part").annotations[0].split == "validation"
+
+
+def test_an_unknown_class_is_told_once_for_all_its_boxes():
+    collector, refused = Collector(labels=["disc"]), []
+    for number, label in enumerate(["hat", "disc", "hat", "shoe", "hat"]):
+        with collector.guard(f"file: {number}", refused):
+            collector.box(label, (0, 0, 1, 1))
+    told = {problem.path: problem.reason for problem in collector.reading().problems}
+    assert told == {
+        "file: 0": "unknown label 'hat'; known are disc (and 2 more boxes)",
+        "file: 3": "unknown label 'shoe'; known are disc",
+    }
+    assert len(refused) == 4

@@ -90,7 +90,6 @@ def test_names_of_files_and_folders_tell_the_split(tmp_path):
     ("changes", "reason"),
     [
         ({"object__bbox__xmax": [480.0]}, "lies outside the image"),
-        ({"object__bbox__xmin": [1.01], "object__bbox__xmax": [1.05]}, "lies outside the image"),
         ({"object__bbox__xmax": [float("nan")]}, "finite"),
         ({"object__bbox__xmax": [4 / 40]}, "has no area"),
         ({"object__class__text": [b"ribs"]}, "unknown class 'ribs'; the label map has 1 'Lum', 2 'sco'"),
@@ -118,16 +117,28 @@ def test_a_number_without_a_label_map_is_told(tmp_path):
     assert reason == "has the unknown class 1; there is no label_map.pbtxt to name it: give `label_map`"
 
 
-def test_a_box_that_reaches_over_the_edge_is_cut_off(tmp_path):
+def test_a_box_that_reaches_over_the_edge_is_read_as_it_is(tmp_path):
     reading = tfrecord.read(written(tmp_path, example(object__bbox__xmax=[41 / 40])))
-    assert reading.annotations[0].boxes == (Box("Lum", 4, 5, 40, 9),)
-    assert [problem.severity for problem in reading.problems] == ["warning"]
+    assert reading.annotations[0].boxes == (Box("Lum", 4, 5, 41, 9),)  # the intake cuts off the boxes of every format
+    assert reading.problems == ()
 
 
-def test_a_crowd_is_left_out(tmp_path):
-    reading = tfrecord.read(written(tmp_path, example(object__is_crowd=[1])))
-    assert reading.annotations[0].boxes == ()
-    assert "crowd" in reading.problems[0].reason
+def test_crowds_are_left_out_and_counted_a_file(tmp_path):
+    crowd = {"object__is_crowd": [1]}
+    reading = tfrecord.read(written(tmp_path, example(**crowd), example(b"b.jpg"), example(b"c.jpg", **crowd)))
+    assert [len(found.boxes) for found in reading.annotations] == [0, 1, 0]
+    assert [found.refused for found in reading.annotations] == [("a crowd region",), (), ("a crowd region",)]
+    assert reasons(reading) == {"data.record": "2 crowd regions were left out"}
+
+
+def test_an_unknown_class_is_told_once_with_the_count_of_its_boxes(tmp_path):
+    ribs, number = {"object__class__text": [b"ribs"]}, {"object__class__text": [b""], "object__class__label": [7]}
+    records = [example(b"%d.jpg" % index, **(number if index == 3 else ribs)) for index in range(5)]
+    label_map = "the label map has 1 'Lum', 2 'sco'"
+    assert reasons(tfrecord.read(written(tmp_path, *records))) == {
+        "data.record: record 0: box 0": f"has the unknown class 'ribs'; {label_map} (and 3 more boxes)",
+        "data.record: record 3: box 0": f"has the unknown class 7; {label_map}",
+    }
 
 
 def test_lists_of_different_lengths_are_told(tmp_path):
