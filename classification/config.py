@@ -130,6 +130,11 @@ class Settings(Strict):
             checked_file(self.weights, self.network)
 
     @property
+    def downloads(self) -> tuple[str | int | float, ...]:
+        """What tells the published weights that it starts from: MobileNet's files are of a size of input, too."""
+        return (self.network, self.alpha, self.height, self.width) if self.weights == "imagenet" else ()
+
+    @property
     def pretrained(self) -> bool:
         """Whether the base starts from weights."""
         return self.weights != "none"

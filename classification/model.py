@@ -21,7 +21,7 @@ from spine import base_weights
 from spine.problems import SpineError
 from spine.training import pretrained
 
-__all__ = ["BUILDERS", "base_of", "build", "preprocessing", "set_trainable"]
+__all__ = ["BUILDERS", "base_of", "build", "fetch_weights", "preprocessing", "set_trainable"]
 
 BASE = "base"  # the name of the base's layer in the whole model
 Builder = Callable[..., keras.Model]
@@ -37,6 +37,11 @@ def build(settings: Settings, classes: int) -> keras.Model:
     x = pretrained.in_scale_of(x, *preprocessing(settings.network))
     base = _base(settings, (*size, 3))
     return keras.Model(inputs, _head(base(x), settings.head, classes), name=settings.network)
+
+
+def fetch_weights(settings: Settings) -> None:
+    """Download the weights that the base starts from into Keras' cache; SpineError where they cannot be had."""
+    build(settings, classes=2)
 
 
 def base_of(model: keras.Model) -> keras.Model:

@@ -284,6 +284,11 @@ class Settings(Strict):
         return f"faster-rcnn-{self.backbone}" + ("-fpn" if self.decoder.type == "fpn" else "")
 
     @property
+    def downloads(self) -> tuple[str | int | float, ...]:
+        """What tells the published weights that it starts from."""
+        return (self.backbone,) if self.backbone_weights == "imagenet" else ()
+
+    @property
     def pretrained(self) -> bool:
         """Whether the backbone starts from weights."""
         return self.backbone_weights != "none"

@@ -13,9 +13,11 @@ from official.vision.modeling.maskrcnn_model import MaskRCNNModel
 from official.vision.ops.anchor import Anchor
 
 from detection.backbones.backbone import Backbone, TrunkConfig, register, set_trainable
+from detection.backbones.trunks import TRUNKS
+from detection.backbones.weights import started
 from detection.config import Settings
 
-__all__ = ["FasterRCNN", "anchors", "build", "model_config"]
+__all__ = ["FasterRCNN", "anchors", "build", "fetch_weights", "model_config"]
 
 Tensor = Any
 
@@ -83,6 +85,11 @@ def build(settings: Settings, classes: int) -> FasterRCNN:
             layer.momentum = settings.batch_norm_momentum
     network(tf.zeros([1, settings.height, settings.width, 1]), training=False)
     return network
+
+
+def fetch_weights(settings: Settings) -> None:
+    """Download the weights that the backbone starts from into Keras' cache; SpineError where they cannot be had."""
+    started(settings.backbone, TRUNKS[settings.backbone], settings.backbone_weights)
 
 
 def model_config(settings: Settings, classes: int) -> maskrcnn.MaskRCNN:

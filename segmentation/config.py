@@ -125,6 +125,11 @@ class Settings(Strict):
         return f"{self.architecture}-{self.encoder}"
 
     @property
+    def downloads(self) -> tuple[str | int | float, ...]:
+        """What tells the published weights that it starts from: MobileNet's files are of a size of input, too."""
+        return (self.encoder, *self.padded_size) if self.encoder_weights == "imagenet" else ()
+
+    @property
     def pretrained(self) -> bool:
         """Whether the encoder starts from weights."""
         return self.encoder_weights != "none"

@@ -18,7 +18,7 @@ from segmentation.encoders import ENCODERS, features_of
 from spine import base_weights
 from spine.training import pretrained
 
-__all__ = ["build", "encoder_of", "set_trainable"]
+__all__ = ["build", "encoder_of", "fetch_weights", "set_trainable"]
 
 ENCODER = "encoder"  # the name of the encoder's layer in the whole model
 
@@ -45,6 +45,11 @@ def build(settings: Settings, classes: int) -> keras.Model:
     model = keras.Model(inputs, probabilities, name=settings.network)
     pretrained.set_momentum(model, settings.batch_norm_momentum)
     return model
+
+
+def fetch_weights(settings: Settings) -> None:
+    """Download the weights that the encoder starts from into Keras' cache; SpineError where they cannot be had."""
+    _base(settings)
 
 
 def encoder_of(model: keras.Model) -> keras.Model:

@@ -110,8 +110,13 @@ class Foreign(Strict):
         """SpineError: what is asked for before a training is its predictions."""
         raise SpineError(
             "is foreign, and its predictions are not there yet; write them with spine.foreign.write_foreign, as "
-            "docs/foreign_members.md tells"
+            "docs/foreign_members.md tells; a two-stage detector is published there with `spine two-stage`"
         )
+
+    @property
+    def downloads(self) -> tuple[()]:
+        """Nothing."""
+        return ()
 
 
 class Experiment(Strict):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
-    *("detect", "evaluate", "join_folds", "leaderboard", "report", "search_told"),
+    *("detect", "evaluate", "fetch_weights", "join_folds", "leaderboard", "report", "search_told"),
     *("stage", "task_settings", "train", "two_stage"),
 ]
 
@@ -34,6 +34,11 @@ class TaskSettings(Protocol):
 
     def check(self, train: Any) -> None:
         """SpineError where the training rows lack what these settings need, or a file is missing; cheap."""
+        ...
+
+    @property
+    def downloads(self) -> tuple[str | int | float, ...]:
+        """What tells the published weights that it starts from, such as the network's name; empty where it has none."""
         ...
 
 
@@ -61,6 +66,11 @@ def task_settings(task: str) -> type[BaseModel]:
 def train(task: str) -> Train:
     """The training function of a task; importing it brings in its framework."""
     return import_module(f"{_known(task, TASKS, 'task')}.train").train
+
+
+def fetch_weights(task: str, settings: TaskSettings) -> None:
+    """Download the published weights that a member starts from; SpineError where they cannot be had."""
+    import_module(f"{_known(task, TASKS, 'task')}.model").fetch_weights(settings)
 
 
 def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:

@@ -136,6 +136,7 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
     for part, dataset in seen:
         _check(part, dataset, [training.member for training in outdated if training.experiment is part])
     file = experiment.write(experiment.directory / "experiment.yaml")
+    _fetch(experiment, file, list(dict.fromkeys(training.member for training in outdated)), show)
 
     def trains(training: Training) -> bool:
         show(f"train {training}")
@@ -181,6 +182,15 @@ def _check(experiment: Experiment, dataset: Manifest, names: Sequence[str]) -> N
             experiment.members[name].check(train)
         except SpineError as error:
             raise SpineError(f"members.{name}: {error}") from None
+
+
+def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show) -> None:
+    """Have the published weights of all that will train on this machine, before the first does."""
+    from spine.training.fetch import fetch_in_own_process
+
+    if downloading := [name for name in names if experiment.members[name].downloads]:
+        show("fetch weights")
+        fetch_in_own_process(file, downloading)
 
 
 def _truth(experiment: Experiment, split: str) -> Any:

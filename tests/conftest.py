@@ -1,6 +1,8 @@
 """What every test may use: the real images, when they are at hand, and a salt of the tests' own."""
 
 import os
+import threading
+from http.server import HTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,25 @@ def spine_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real images: set SPINE_DATA to their folder ({path} does not exist)")
     return path
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Start a server of one handler (tests.loopback) on this machine; gives its URL. Keras' cache is empty."""
+    import keras
+
+    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path / "keras"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))  # of processes that are started
+    (tmp_path / "keras").mkdir()
+    servers = []
+
+    def start(handler) -> str:
+        server = HTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/weights.h5"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -1,8 +1,6 @@
 """Weights that cannot be had end in one error that says what to do; nothing outside this machine is asked."""
 
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import keras
 import pytest
@@ -12,45 +10,7 @@ from classification.config import Settings
 from classification.model import base_of, build
 from spine import base_weights
 from spine.problems import SpineError
-
-
-class NotThere(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_error(404)
-
-    def log_message(self, *arguments):
-        pass
-
-
-class HangsUp(NotThere):
-    def do_GET(self):
-        self.connection.close()
-
-
-class SaysSomethingElse(NotThere):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"a page of a captive portal")
-
-
-@pytest.fixture
-def serve(tmp_path, monkeypatch):
-    """Start a server of one handler on the loopback address; gives its URL. Keras' cache is empty."""
-    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path / "keras"))
-    (tmp_path / "keras").mkdir()
-    servers = []
-
-    def start(handler) -> str:
-        server = HTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/weights.h5"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+from tests.loopback import HangsUp, NotThere, SaysSomethingElse, serving
 
 
 def small(network: str, source: str, **changes) -> Settings:
@@ -89,14 +49,7 @@ def test_a_served_file_with_the_right_hash_is_loaded(serve, monkeypatch, tmp_pat
     model = squeezenet.SqueezeNet(input_shape=(32, 32, 3))
     model.save_weights(tmp_path / "own.weights.h5")
     content = (tmp_path / "own.weights.h5").read_bytes()
-
-    class Serves(NotThere):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(content)
-
-    monkeypatch.setattr(squeezenet, "WEIGHTS_URL", serve(Serves).replace("weights.h5", "own.weights.h5"))
+    monkeypatch.setattr(squeezenet, "WEIGHTS_URL", serve(serving(content)).replace("weights.h5", "own.weights.h5"))
     monkeypatch.setattr(squeezenet, "WEIGHTS_SHA256", hashlib.sha256(content).hexdigest())
     loaded = base_of(build(small("squeezenet", "imagenet"), 2))
     assert (loaded.get_layer("conv1").get_weights()[0] == model.get_layer("conv1").get_weights()[0]).all()

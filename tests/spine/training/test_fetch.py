@@ -1,0 +1,103 @@
+"""Published weights are fetched for all members before the first training; nothing outside this machine is asked."""
+
+import hashlib
+
+import keras
+import pytest
+
+from classification import squeezenet
+from classification.config import Settings
+from spine import registry, run
+from spine.config import Foreign
+from spine.problems import SpineError
+from spine.training.fetch import fetch
+from tests.experiment_on_disk import write_experiment
+from tests.loopback import NotThere, serving
+
+
+def experiment_of(tmp_path, **members):
+    """An experiment whose members still have to be trained, each of 32 x 32 pixels."""
+    experiment = write_experiment(tmp_path, members=tuple(members))
+    for name in members:
+        (experiment.member_directory(name) / "member.json").unlink()
+    settings = {name: Settings(**{"height": 32, "width": 32, **own}) for name, own in members.items()}
+    return experiment.model_copy(update={"members": settings})
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+
+
+def test_all_that_cannot_be_had_is_told_at_once(tmp_path, serve, monkeypatch):
+    monkeypatch.setattr(squeezenet, "WEIGHTS_URL", serve(NotThere))
+    monkeypatch.setattr(keras.src.applications.vgg16, "WEIGHTS_PATH_NO_TOP", serve(NotThere))
+    members = {"one": {"network": "squeezenet"}, "vgg": {"network": "vgg16"}}
+    experiment = experiment_of(tmp_path, **members, other={"network": "squeezenet", "epochs": 3})
+    first, second = fetch(experiment, ("one", "vgg", "other"))
+    assert first.startswith("members.one, members.other: the ImageNet weights of squeezenet cannot be downloaded")
+    assert second.startswith("members.vgg: the ImageNet weights of vgg16 cannot be downloaded")
+    assert "set `weights` to its path" in second
+
+
+def test_a_file_is_fetched_once_and_found_by_the_training(tmp_path, serve, monkeypatch):
+    squeezenet.SqueezeNet(input_shape=(32, 32, 3)).save_weights(tmp_path / "own.weights.h5")
+    content = (tmp_path / "own.weights.h5").read_bytes()
+    handler = serving(content)
+    monkeypatch.setattr(squeezenet, "WEIGHTS_URL", serve(handler).replace("weights.h5", "own.weights.h5"))
+    monkeypatch.setattr(squeezenet, "WEIGHTS_SHA256", hashlib.sha256(content).hexdigest())
+    experiment = experiment_of(tmp_path, one={"network": "squeezenet"}, two={"network": "squeezenet", "epochs": 3})
+    assert fetch(experiment, ("one", "two")) == []
+    squeezenet.SqueezeNet(weights="imagenet", input_shape=(64, 64, 3))
+    assert handler.asked == ["/own.weights.h5"]
+
+
+def test_a_download_that_fails_starts_no_training(tmp_path, serve, monkeypatch, no_training):
+    proxy = serve(NotThere).removesuffix("/weights.h5")
+    for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    experiment = experiment_of(
+        tmp_path,
+        own={"network": "plain_cnn", "weights": "none"},
+        vgg={"network": "vgg16"},
+        squeeze={"network": "squeezenet"},
+    )
+    shown = []
+    with pytest.raises(SpineError) as error:
+        run.train_members(experiment, shown.append)
+    assert shown == ["fetch weights"]
+    headline, *lines = str(error.value).splitlines()
+    assert headline.startswith("no training was started")
+    assert [line.partition(":")[0] for line in lines] == ["members.vgg", "members.squeeze"]
+    assert all("cannot be downloaded" in line for line in lines)
+
+
+def test_only_members_that_will_train_and_download_are_asked_for(tmp_path, monkeypatch):
+    members = {"own": {"network": "plain_cnn", "weights": "none"}, "vgg": {"network": "vgg16"}}
+    experiment = experiment_of(tmp_path, **members, squeeze={"network": "squeezenet"})
+    asked = []
+    monkeypatch.setattr("spine.training.fetch.fetch_in_own_process", lambda file, names: asked.append(names))
+    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: 0)
+    run.train_members(experiment, lambda line: None, ["own", "squeeze"])
+    assert asked == [["squeeze"]]
+    assert Foreign(foreign=True).downloads == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "place"),
+    [
+        ("detection", {"backbone": "mobilenet"}, "tf_keras.src.utils.data_utils.get_file"),
+        ("segmentation", {"encoder": "vgg16", "height": 32, "width": 32}, "keras.src.utils.file_utils.get_file"),
+    ],
+)
+def test_the_other_tasks_fetch_alike(task, settings, place, monkeypatch):
+    def offline(*_, **__):
+        raise Exception("URL fetch failure on https://somewhere: None -- no route")
+
+    monkeypatch.setattr(place, offline)
+    member = registry.task_settings(task)(**settings)
+    assert member.downloads[0] == next(iter(settings.values()))
+    with pytest.raises(SpineError, match=r"cannot be downloaded: URL fetch failure .* no route"):
+        registry.fetch_weights(task, member)
