@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -44,6 +44,7 @@ class Source(Strict):
     patient: str = ""  # regular expression on the relative name: its groups, joined, are the patient
     pseudonymise: bool | None = None  # null: DICOM only
     annotations: tuple[AnnotationSource, ...] = ()
+    unnamed: Literal["leave_out", "background"] = "leave_out"  # the pictures that no annotation names
 
     @property
     def folder(self) -> Path:

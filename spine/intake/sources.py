@@ -23,12 +23,12 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
 
     if not source.images.exists():
         raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
-    told, known = _Told(), len(records.orphans)
+    images = read_images(source.images, kind=source.read, slices=source.slices)
+    told, known = _Told(images.names), len(records.orphans)
     for one in source.annotations:
         reading = _read(one, source, scratch)
         records.problems += reading.problems
         told.add(reading, one.join)
-    images = read_images(source.images, kind=source.read, slices=source.slices)
     unnamed: list[str] = []
     boxless: list[str] = []
     for picture in track(images, f"reading {source.name}", len(images)):
@@ -38,11 +38,11 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
         records.problems += merged.problems
         if merged.lost_its_boxes:
             records.problems.append(_lost(place, merged.annotation.refused))
-        elif source.annotations and not merged.is_named:
-            unnamed.append(picture.name)
-        else:
+        elif merged.is_named or _counts_unnamed(source, told, picture.name):
             records.add(source, picture, merged.annotation)
-            boxless += [] if told.speaks_of_boxes(found) else [picture.name]
+            boxless += [picture.name] if merged.is_named and not told.speaks_of_boxes(found) else []
+        else:
+            unnamed.append(picture.name)
     records.problems += [*images.problems, *_missing(source, told, images.names)]
     records.problems += _without_patient(source, records.orphans[known:])
     records.problems += [*_unnamed(source, unnamed, len(images)), *_boxless(source, boxless)]
@@ -51,13 +51,17 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
 class _Told:
     """What annotation files say, found by a picture's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: Collection[str]) -> None:
+        self._pictures = {_stem(name) for name in pictures}
         self._by_image: dict[str, list[Told]] = defaultdict(list)
         self._by_stem: dict[str, set[str]] = defaultdict(set)
         self._of_boxes = False
+        self._unread: set[str] = set()  # the stems of files that could not be read
 
     def add(self, reading: Reading, joins: bool) -> None:
         """Take in one file's annotations."""
+        at_fault = (Path(problem.path) for problem in reading.problems if problem.severity == "error")
+        self._unread |= {_stem(path.name) for path in at_fault if path.is_file()}
         draws = any(annotation.boxes for annotation in reading.annotations)
         self._of_boxes |= draws
         for annotation in reading.annotations:
@@ -80,6 +84,10 @@ class _Told:
             found = [replace(one, annotation=_labels_only(one.annotation)) for one in of_file] + found
         return found
 
+    def is_silent_on(self, name: str) -> bool:
+        """Whether no annotation names a picture, nor may a file that could not be read: its own, or one of many."""
+        return not self.of(name) and _stem(name) not in self._unread and self._unread <= self._pictures
+
     def images(self) -> Iterator[str]:
         """Every image that is told about."""
         yield from self._by_image
@@ -90,6 +98,11 @@ class _Told:
         # The same name with another suffix (a.dcm, a.png) or without its folder, where only one fits.
         alike = self._by_stem.get(_stem(name), set())
         return alike if len(alike) == 1 else set()
+
+
+def _counts_unnamed(source: Source, told: _Told, name: str) -> bool:
+    """Whether a picture that no annotation names is one of the dataset all the same."""
+    return not source.annotations or (source.unnamed == "background" and told.is_silent_on(name))
 
 
 def _stem(name: str) -> str:
@@ -139,7 +152,7 @@ def _unnamed(source: Source, names: Sequence[str], total: int) -> Iterator[Probl
         yield Problem(
             str(source.images),
             f"{len(names)} of {total} pictures were left out, since no annotation names them: {examples(names)}",
-            "name them in an annotation, without boxes where there is nothing to find; or move them elsewhere",
+            "name them in an annotation; or, where there truly is nothing to find in them, set `unnamed: background`",
             "warning",
         )
 

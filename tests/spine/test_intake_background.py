@@ -125,6 +125,22 @@ def test_a_picture_whose_annotation_file_cannot_be_read_is_named_by_none(tmp_pat
     assert any("no annotation names them: empty.png" in problem.reason for problem in result.problems)
 
 
+@pytest.mark.parametrize("format", ["coco", "voc"])
+def test_pictures_that_nobody_drew_on_are_background_where_the_source_says_so(format, tmp_path):
+    source = write_source(format, tmp_path, unnamed=("healthy", "normal"))
+    result = built(tmp_path, {**source, "unnamed": "background"})
+    assert names(result) == {"good", "empty", "half", "beyond", "healthy", "normal"}
+    assert not any("names them" in problem.reason for problem in result.problems)
+
+
+def test_a_picture_whose_file_may_be_one_that_cannot_be_read_is_never_background(tmp_path):
+    source = {**write_source("voc", tmp_path), "unnamed": "background"}
+    (tmp_path / "annotations" / "good.xml").write_text("<annotation>")
+    assert names(built(tmp_path, source)) == {"empty", "half", "beyond", "nothing"}
+    (tmp_path / "annotations" / "good.xml").rename(tmp_path / "annotations" / "of-whom.xml")
+    assert names(built(tmp_path, source)) == {"empty", "half", "beyond"}
+
+
 def test_boxes_of_a_whole_file_make_no_background_of_its_pages(tmp_path):
     source = write_source("coco", tmp_path)
     (tmp_path / "images" / "good.png").unlink()
