@@ -18,11 +18,14 @@ from ensemble.engine.budget import Budget
 from ensemble.engine.contributions import best_of_sets, contributions
 from ensemble.engine.images import reduce_images
 from ensemble.engine.objectives import Objective
+from ensemble.engine.per_class import TooManyPixels
 from ensemble.engine.rechosen import rechosen
+from ensemble.engine.rechosen_images import rechosen_images
 from ensemble.engine.resampling import (
     MOST_VECTORS,
     Scorer,
     Worth,
+    grid_weights,
     scores_of_boxes,
     scores_of_images,
     scores_of_samples,
@@ -31,6 +34,7 @@ from ensemble.engine.resampling import (
 )
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
+from ensemble.engine.undecided import Undecided
 from ensemble.predictions import SplitPredictions
 from ensemble.temperature import fit_temperature
 from spine import metrics
@@ -43,6 +47,7 @@ __all__ = ["Found", "added", "nested", "told"]
 
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # of which all sets are told
+Again = Callable[[np.ndarray, int, Any], Iterator[float]]
 # Limits of work by a count, not by a clock: the same predictions give the same numbers on any machine.
 UNITS_SCORED = 2e9  # of classification: units times resamples times weights
 NUMBERS_READ = 4e10  # of segmentation: undecided pixels' probabilities times weights
@@ -56,7 +61,7 @@ class Found:
     `scorers` are of every setting of the fusion, the chosen one first; `patients` are those of the units they count.
     `nothing` is the score of knowing nothing (0 where that has none), and `most` how many weights are worth the time
     of scoring them again. Where more than weights was chosen, `again` repeats all of it for draws, steps and what a
-    budget allows, and gives the scores on who was left out; `unknown` tells that it takes too long.
+    budget allows, and gives the scores on who was left out, of as many draws as are worth the time.
     """
 
     objective: Objective
@@ -64,8 +69,7 @@ class Found:
     patients: np.ndarray
     nothing: float
     most: int
-    again: Callable[[np.ndarray, int, Any], Iterator[float]] | None = None
-    unknown: bool = False
+    again: Again | None = None
 
     @classmethod
     def of(
@@ -83,7 +87,7 @@ class Found:
             return cls._of_units(predictions, metric, settings, temperatures)
         if fusion:
             return cls._of_boxes(predictions, metric, settings, fusion)
-        return replace(cls._of_images(predictions, metric, temperatures), unknown=settings.per_class)
+        return cls._of_images(predictions, metric, settings, temperatures)
 
     @classmethod
     def _of_units(
@@ -101,7 +105,9 @@ class Found:
         return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, again)
 
     @classmethod
-    def _of_images(cls, predictions: SplitPredictions, metric: str, temperatures: tuple[float, ...]) -> Found:
+    def _of_images(
+        cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, temperatures: tuple[float, ...]
+    ) -> Found:
         """Counted image by image, whatever the metric: what is drawn are images.
 
         Temperatures, a number a member from so many pixels, are not fitted again.
@@ -114,8 +120,9 @@ class Found:
         nothing = metrics.metric(metric, "segmentation").function(counts)
         most = int(NUMBERS_READ / (1 + sum(part.scores.size for part in undecided.open)))
         objective = Objective.of_images(metric, undecided, MOST_VECTORS)
-        patients = np.array(predictions.truth.patients)
-        return cls(objective, (scores_of_images(undecided, metric),), patients, float(np.nan_to_num(nothing)), most)
+        patients, scorer = np.array(predictions.truth.patients), scores_of_images(undecided, metric)
+        again = _again_on_images(undecided, predictions, metric, temperatures) if settings.per_class else None
+        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, again)
 
     @classmethod
     def _of_boxes(
@@ -134,11 +141,22 @@ class Found:
         return cls(boxes.at(dict(fusion)), scorers, patients, 0.0, most)
 
 
-def _again(stack: Stack, metric: str, settings: SearchSettings) -> Callable[[np.ndarray, int, Any], Iterator[float]]:
+def _again(stack: Stack, metric: str, settings: SearchSettings) -> Again:
     fit = fit_temperature if settings.temperature else None
 
     def again(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
         return rechosen(stack, metric, draws, steps, fit=fit, per_class=settings.per_class, allowed=allowed)
+
+    return again
+
+
+def _again_on_images(
+    undecided: Undecided, predictions: SplitPredictions, metric: str, temperatures: tuple[float, ...]
+) -> Again:
+    def again(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
+        members, truth = predictions.to_search()
+        by_class = reduce_images(members, truth, per_image=True, temperatures=temperatures, per_class=True)
+        return rechosen_images(undecided, by_class, metric, draws, grid_weights(len(members), steps, allowed))
 
     return again
 
@@ -148,23 +166,28 @@ def nested(
 ) -> dict[str, Any]:
     """How well weights chosen this way do on patients they were not chosen on, and the `optimism` of the `score`.
 
-    Each resample repeats the search as one over a grid. {} where it is asked for none, or there is nothing to choose.
+    Each resample repeats the search as one over a grid. {} where it is asked for none, or there is nothing to choose;
+    no `resamples`, and `why`, where memory does not allow any.
     """
     if not settings.resamples or settings.method == "equal" or len(chosen) == 1:
         return {}
-    if found.unknown:
-        return {"resamples": 0}
     draws = patient_resamples(found.patients, settings.resamples, seed)
     steps = 1 if settings.method == "best" else steps_of(settings.step)
     higher = found.objective.higher_is_better
     allowed = budget.allows if budget else None
     most = min(MOST_VECTORS, found.most)
+    searched = None
+    if found.again:
+        draws = draws[:MOST_SEARCHES]
+        try:
+            again = found.again(draws, steps_within(len(chosen), steps, most), allowed)
+        except TooManyPixels as error:
+            return {"resamples": 0, "why": str(error)}
+        searched = np.array(list(track(again, "nested estimate", len(draws))))
+        draws = draws[: len(searched)]
     scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(found.scorers, 1)]
     measured = worth(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
-    if found.again:
-        scores = found.again(draws[:MOST_SEARCHES], steps_within(len(chosen), steps, most), allowed)
-        measured = _of_searches(measured, np.array(list(track(scores, "nested estimate", MOST_SEARCHES))))
-    return _as_json(measured, score, higher)
+    return _as_json(measured if searched is None else _of_searches(measured, searched), score, higher)
 
 
 def _of_searches(measured: Worth, scores: np.ndarray) -> Worth:

@@ -20,11 +20,18 @@ from ensemble.fuse import normalised, weighted_mean
 from spine import metrics
 from spine.problems import SpineError
 
-__all__ = ["one_class_each", "per_class_objective", "reduce_by_class", "search_per_class", "within_memory"]
+__all__ = [
+    *("TooManyPixels", "one_class_each", "per_class_objective"),
+    *("reduce_by_class", "search_per_class", "within_memory"),
+]
 
 BOUND = 4.0  # the sum of a class's weights lies between 1/BOUND and BOUND, so that no class falls silent
 MOST_BYTES = 2e9  # of pixels that class weights can change
 MARGIN = 1e-6  # of a ratio, more than rounding changes it
+
+
+class TooManyPixels(SpineError):
+    """The pixels that class weights can change do not fit into memory."""
 
 
 def one_class_each(probabilities: np.ndarray) -> np.ndarray:
@@ -94,12 +101,12 @@ def _without_traces(weights: np.ndarray) -> np.ndarray:
 def within_memory(
     chunks: Iterable[tuple[np.ndarray, list[np.ndarray]]],
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """The chunks of pixels as they come; SpineError once they hold more than `MOST_BYTES`."""
+    """The chunks of pixels as they come; TooManyPixels once they hold more than `MOST_BYTES`."""
     held = 0
     for counts, parts in chunks:
         held += sum(part.nbytes for part in parts)
         if held > MOST_BYTES:
-            raise SpineError(
+            raise TooManyPixels(
                 "per_class keeps the probabilities of every pixel that class weights can change, also where all "
                 f"members agree but are not sure, and here are more than {MOST_BYTES / 1e9:g} GB; search on fewer "
                 "images or members, or leave per_class out"

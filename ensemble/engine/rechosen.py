@@ -13,7 +13,7 @@ import numpy as np
 from ensemble.engine.choice import first_choice
 from ensemble.engine.objectives import Objective
 from ensemble.engine.per_class import per_class_objective, search_per_class
-from ensemble.engine.simplex import Simplex
+from ensemble.engine.resampling import grid_weights
 from ensemble.engine.stack import Stack
 from ensemble.fuse import Mean
 from spine import metrics
@@ -38,9 +38,7 @@ def rechosen(
     Weights are searched on the grid of that many `steps`, those that `allowed` tells, then a weight a class where
     `per_class`; members are scaled by temperatures that `fit` finds on the drawn rows, where it is given.
     """
-    grid = Simplex(stack.probabilities.shape[0], steps)
-    weights = grid.weights(np.arange(grid.size))
-    weights = weights[allowed(weights)] if allowed else weights
+    weights = grid_weights(stack.probabilities.shape[0], steps, allowed)
     for counts in draws:
         drawn, left_out = stack.rows(np.repeat(np.arange(len(counts)), counts.astype(int))), stack.rows(counts == 0)
         yield _score(left_out, _choose(drawn, metric, weights, fit, per_class), metric)

@@ -20,7 +20,10 @@ from ensemble.engine.stack import Stack
 from ensemble.engine.undecided import Undecided
 from spine import metrics
 
-__all__ = ["Scorer", "Worth", "scores_of_boxes", "scores_of_images", "scores_of_samples", "steps_within", "worth"]
+__all__ = [
+    *("Scorer", "Worth", "grid_weights", "scores_of_boxes", "scores_of_images", "scores_of_samples"),
+    *("steps_within", "worth"),
+]
 
 Scorer = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]  # weights (V, M), draws (R, U) -> V rows (R,)
 MOST_VECTORS = 20_000  # of the grid that is searched again in every resample
@@ -63,9 +66,8 @@ def worth(
     There is a scorer for each setting of the fusion, the one that the search chose first; settings are chosen again
     too. `most` limits the vectors of the grid.
     """
-    grid = Simplex(len(chosen), steps_within(len(chosen), steps, most))
-    weights = grid.weights(np.arange(grid.size))
-    weights = weights[allowed(weights)] if allowed else weights
+    steps = steps_within(len(chosen), steps, most)
+    weights = grid_weights(len(chosen), steps, allowed)
     drawn, left_out = _gains(scorers, weights, draws, higher_is_better)
     weights = np.tile(weights, (len(scorers), 1))
     resamples = np.arange(drawn.shape[1])
@@ -83,7 +85,7 @@ def worth(
         single=_mean(sign * left_out[singles[drawn[singles].argmax(axis=0)], resamples]),
         share=_mean(drawn[nearest] >= drawn[:-1].max(axis=0, initial=-np.inf) - SAME),
         resamples=len(picks),
-        step=1 / grid.steps,
+        step=1 / steps,
     )
 
 
@@ -108,6 +110,13 @@ def steps_within(members: int, steps: int, most: int = MOST_VECTORS) -> int:
     while steps > 1 and Simplex(members, steps).size > most:
         steps -= 1
     return steps
+
+
+def grid_weights(members: int, steps: int, allowed: Callable[[np.ndarray], np.ndarray] | None = None) -> np.ndarray:
+    """All weights (V, M) of the grid, those that `allowed` tells."""
+    grid = Simplex(members, steps)
+    weights = grid.weights(np.arange(grid.size))
+    return weights[allowed(weights)] if allowed else weights
 
 
 def _mean(values: np.ndarray) -> float:

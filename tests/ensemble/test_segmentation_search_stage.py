@@ -5,15 +5,22 @@ import pandas as pd
 import pytest
 
 from ensemble.contenders import judge
+from ensemble.engine import images
+from ensemble.engine.images import reduce_images
+from ensemble.engine.per_class import TooManyPixels
+from ensemble.engine.rechosen_images import rechosen_images
+from ensemble.engine.resampling import grid_weights
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
-from spine.config import Experiment
+from ensemble.worth import Found, nested
+from spine.config import Experiment, SearchSettings
 from spine.files import read_json
 from spine.manifest import Manifest
 from spine.member import Card, Member
 from spine.predictions import Predictions
 from spine.privacy import patient_hash
 from spine.problems import SpineError
+from spine.statistics import patient_resamples
 from spine.truth import MaskTruth
 from tests.experiment_on_disk import write_segmentation_experiment
 from tests.segmentation_on_disk import LABELS, experiment_of, write_masks
@@ -88,10 +95,31 @@ def test_predictions_of_another_truth_are_refused(experiment):
 
 
 def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
-    settings = {"metric": "dice_foreground", "step": 0.25, "temperature": True, "per_class": True}
+    settings = {"metric": "dice_foreground", "step": 0.25, "temperature": True, "per_class": True, "resamples": 12}
     experiment = write_segmentation_experiment(tmp_path, search=settings, evaluate={"resamples": 100})
     found = read_json(run(experiment)[0])
     assert set(found["temperatures"]) == set(found["class_weights"]) == set(experiment.members)
-    assert found["nested"] == {"resamples": 0}  # of class weights over pixels it would take too long
+    estimate = found["nested"]
+    split, temperatures = read_split(experiment, "validation"), tuple(found["temperatures"].values())
+    both = [reduce_images(*split.to_search(), True, temperatures, per_class) for per_class in (False, True)]
+    draws = patient_resamples(split.truth.patients, 12, experiment.seed)
+    again = np.array(list(rechosen_images(*both, "dice_foreground", draws, grid_weights(3, 4))))
+    assert estimate["score"] == pytest.approx(np.nanmean(again))
+    assert estimate["resamples"] == np.isfinite(again).sum() > 0
+    assert estimate["low"] <= estimate["score"] <= estimate["high"]
+    assert estimate["optimism"] == pytest.approx(found["score"] - estimate["score"])
     rows = judge(experiment, read_split(experiment, "validation"), found)
     assert rows.score(rows.ensemble, "dice_foreground") == found["score"]
+
+
+def test_what_no_memory_allows_to_estimate_is_told(experiment, monkeypatch):
+    def too_many(chunks):
+        raise TooManyPixels("too many pixels")
+
+    found = Found.of(read_split(experiment, "validation"), "dice_foreground", SearchSettings(per_class=True), {})
+    monkeypatch.setattr(images, "within_memory", too_many)
+    weights = np.array([0.2, 0.3, 0.5])
+    assert nested(found, SearchSettings(per_class=True), weights, 0.9, seed=0) == {
+        "resamples": 0,
+        "why": "too many pixels",
+    }
