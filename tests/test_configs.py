@@ -3,18 +3,21 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from spine.config import load_elsewhere, load_experiment, load_experiments
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = [ROOT / "configs" / "quickstart.yaml"]
-EXPERIMENTS = sorted(p for p in (ROOT / "configs").rglob("*.yaml") if p.parent.name != "data" and p not in STUDIES)
+RUN = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "data")
+STUDIES = [path for path in RUN if "experiments" in yaml.safe_load(path.read_text())]
+EXPERIMENTS = [path for path in RUN if path not in STUDIES]
 DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
 
 
 def test_there_are_configs():
     assert EXPERIMENTS
     assert DATA
+    assert {path.stem for path in STUDIES} == {"quickstart", "spider_regions", "sayed2025_regions"}
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -27,8 +30,8 @@ def test_experiment_loads_and_its_data_config_builds_what_it_reads(path, monkeyp
     assert load_data_config(experiment.build).output == experiment.data
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_experiment_header_is_a_lab_book(path):
+@pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
+def test_its_header_is_a_lab_book(path):
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert any(f"spine run configs/{path.relative_to(ROOT / 'configs')}" in line for line in header), header
 
@@ -46,4 +49,19 @@ def test_data_config_loads(path, monkeypatch):
 def test_study_names_experiments_that_load(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert len({experiment.name for experiment in load_experiments(path)}) > 1
-    assert all(config in [data.relative_to(ROOT) for data in DATA] for _, config in load_elsewhere(path))
+    judged = load_elsewhere(path)
+    assert judged
+    assert all(config in [data.relative_to(ROOT) for data in DATA] for _, config in judged)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_what_a_study_judges_elsewhere_comes_from_its_own_experiments(path, monkeypatch):
+    from spine.intake import load_data_config
+
+    monkeypatch.chdir(ROOT)
+    experiments = load_experiments(path)
+    for judged, config in load_elsewhere(path):
+        assert judged.name in [experiment.name for experiment in experiments]
+        crops = load_data_config(config)
+        assert crops.dataset in [experiment.data for experiment in experiments]
+        assert crops.crop.detector.parents[1] in [experiment.directory for experiment in experiments]
