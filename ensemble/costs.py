@@ -54,7 +54,7 @@ def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Se
     """
     path = experiment.directory / "costs.json"
     kept = read_json(path) if path.exists() else {}
-    runnable = {name: member for name, member in members.items() if (member.path / "model").exists()}
+    runnable = {name: member for name, member in members.items() if member.has_model}
     missing = {name: member for name, member in runnable.items() if _hash_in(kept, name) != member.card.model_hash}
     for name, member in track(missing.items(), "measuring latency", len(missing)):
         cost = Cost.of_model(member.model, pictures)

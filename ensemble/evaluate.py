@@ -17,10 +17,10 @@ import numpy as np
 from ensemble.contenders import EQUAL, JUDGES, Contender, Contenders, judge, read_weights
 from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
-from ensemble.fuse import fusion_of, without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import Overlap, find_overlap
 from ensemble.predictions import SplitPredictions, read_split
+from ensemble.served import exported, why_none
 from ensemble.verdict import Score, compare, difference, remembered
 from spine import metrics
 from spine.config import Experiment
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 5  # of metrics.json: another one is computed afresh
+VERSION = 6  # of metrics.json: another one is computed afresh
 SEARCHED = ("metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
 
 
@@ -51,17 +51,19 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     paths = [evaluation_directory(experiment, dataset) / name for name in names]
     split = predict_elsewhere(experiment, dataset) if dataset else read_split(experiment, "test")
     weights = read_weights(experiment)  # once: it checks them against the hashes of all validation predictions
-    _require_exported(experiment, weights)
-    inputs_hash = _inputs_hash(experiment, weights, split)
+    served = exported(experiment, weights)
+    inputs_hash = _inputs_hash(experiment, weights, split, served)
     if all(path.exists() for path in paths) and read_json(paths[0]).get("inputs_hash") == inputs_hash:
         return paths
     overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
     validation = judge(experiment, read_split(experiment, weights["split"]), weights)
-    test = judge(experiment, split, weights).completed(validation, _models(experiment))
+    servable = _servable(experiment, served)
+    models = {name: member.model for name, member in servable.items()}
+    test = judge(experiment, split, weights).completed(validation, models)
     found = _evaluate(experiment, weights, test, validation, overlap)
-    found |= {"costs": _costs(experiment, test), "inputs_hash": inputs_hash}
+    found |= {"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
     if dataset:
         own = judge(experiment, read_split(experiment, "test"), weights).completed(validation, {})
         found |= _elsewhere(experiment, dataset, test, own, found["notes"])
@@ -95,19 +97,6 @@ def _write(found: dict[str, Any], test: Contenders, paths: list[Path]) -> None:
     write_json(_finite(found), paths[0])
 
 
-def _require_exported(experiment: Experiment, weights: dict[str, Any]) -> None:
-    """What is judged is what is served: a model exported with other weights is refused; none yet is none to mistake."""
-    directory = experiment.ensemble_directory
-    if not (directory / "member.json").exists():
-        return
-    served = Member.open(directory).card.details
-    if (served.get("weights"), fusion_of(served)) != (without_zeros(weights["weights"]), fusion_of(weights)):
-        raise SpineError(
-            f"the model in {directory} was exported with other weights than its weights.json now holds; "
-            "run `spine export EXPERIMENT` again"
-        )
-
-
 def read_metrics(experiment: Experiment, dataset: Path | None = None) -> dict[str, Any]:
     """What `run` wrote; SpineError where it has not."""
     path = evaluation_directory(experiment, dataset) / "metrics.json"
@@ -121,12 +110,15 @@ def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
     return leaderboard_table(read_metrics(experiment, dataset))
 
 
-def _inputs_hash(experiment: Experiment, weights: dict[str, Any], split: SplitPredictions) -> str:
+def _inputs_hash(
+    experiment: Experiment, weights: dict[str, Any], split: SplitPredictions, served: Member | None
+) -> str:
     """Of all that is read; `weights` names the validation predictions, which were checked."""
     stored = [predictions.hash for predictions in split.stored.values()]
     cards = [Member.open(experiment.member_directory(name)).card.model_dump() for name in experiment.members]
     settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
-    return fingerprint([stored, cards, weights, split.truth.hash, settings])
+    model = served.card.model_hash if served else why_none(experiment, weights)
+    return fingerprint([stored, cards, weights, split.truth.hash, settings, model])
 
 
 def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patients]:
@@ -134,12 +126,11 @@ def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patie
     return {**members, "the search": Patients(**weights["patients"])}
 
 
-def _models(experiment: Experiment) -> dict[str, Path]:
-    """Row -> its SavedModel, of members and the exported ensemble; equal weights and foreign members have none."""
-    directories = {name: experiment.member_directory(name) for name in experiment.members}
-    directories["ensemble"] = experiment.ensemble_directory
-    members = {name: Member.open(path) for name, path in directories.items() if (path / "member.json").exists()}
-    return {name: member.model for name, member in members.items() if (member.path / "model").exists()}
+def _servable(experiment: Experiment, served: Member | None) -> dict[str, Member]:
+    """Row -> what has a SavedModel of it, of members and the exported ensemble; equal weights have none."""
+    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
+    rows = {**members, "ensemble": served}
+    return {name: member for name, member in rows.items() if member and member.has_model}
 
 
 def _evaluate(
@@ -169,7 +160,13 @@ def _evaluate(
         "counts": test.counts,
         "bootstrap": {**settings.model_dump(include={"resamples", "confidence"}), "seed": experiment.seed},
         "overlap": asdict(overlap),
-        "notes": [*overlap.notes, *_few(test), *test.notes, *weights.get("folds", {}).get("notes", ())],
+        "notes": [
+            *overlap.notes,
+            *_unserved(experiment, weights),
+            *_few(test),
+            *test.notes,
+            *weights.get("folds", {}).get("notes", ()),
+        ],
         "search": {key: weights.get(key) for key in SEARCHED},
         "validation": on_validation,
         "best_on_validation": best.name,
@@ -183,6 +180,11 @@ def _evaluate(
 
 def _searched(weights: dict[str, Any]) -> str:
     return "out-of-fold predictions" if weights["split"] == OUT_OF_FOLD else "validation"
+
+
+def _unserved(experiment: Experiment, weights: dict[str, Any]) -> list[str]:
+    reason = why_none(experiment, weights)
+    return [f"This ensemble has no SavedModel and cannot be served: {reason}."] if reason else []
 
 
 def _few(test: Contenders) -> list[str]:
@@ -230,15 +232,12 @@ def _without(
     ]
 
 
-def _costs(experiment: Experiment, test: Contenders) -> dict[str, Any]:
+def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]) -> dict[str, Any]:
     """Row -> seconds an image and megabytes, of those that are known.
 
     Equal weights, and an ensemble that was not exported, cost the sum of the members they run.
     """
-    directories = {name: experiment.member_directory(name) for name in experiment.members}
-    directories["ensemble"] = experiment.ensemble_directory
-    members = {name: Member.open(path) for name, path in directories.items() if (path / "member.json").exists()}
-    costs = costs_of(experiment, members, test.truth.paths)
+    costs = costs_of(experiment, servable, test.truth.paths)
     runs = {EQUAL: list(experiment.members), "ensemble": [row.name for row in test.members if row.weight]}
     for name, of in runs.items():
         if name not in costs and all(member in costs for member in of):

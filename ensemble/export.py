@@ -12,11 +12,12 @@ from ensemble.fuse_boxes import BoxFusion
 from ensemble.fused_model import FusedModel, fuse_for
 from ensemble.parity import measure_parity
 from ensemble.predict import load_model
+from ensemble.served import why_none
 from ensemble.serving_kit import write_serving_kit
 from spine.config import Experiment
 from spine.files import fingerprint
 from spine.manifest import Manifest
-from spine.member import Card, Member, Patients
+from spine.member import Card, Member, NoModel, Patients
 from spine.serving import package_versions, publish_model
 from spine.truth import read_truth
 
@@ -35,11 +36,20 @@ OUTPUTS: dict[str, dict[str, Any]] = {
 
 
 def run(experiment: Experiment) -> list[Path]:
-    """Fuse the members of weight > 0 into the ensemble's next SavedModel version; skipped where nothing has changed."""
+    """Fuse the members of weight > 0 into the ensemble's next SavedModel version; skipped where nothing has changed.
+
+    NoModel, before any is loaded, where one of them has no SavedModel, as a foreign one.
+    """
     directory = experiment.ensemble_directory
     found = read_weights(experiment)
+    if reason := why_none(experiment, found):
+        raise NoModel(
+            f"the ensemble {experiment.search.name!r} cannot be exported: {reason}. It can be searched and evaluated; "
+            "to serve one, give every member a SavedModel with the contract's signatures (docs/design.md), or search "
+            "without those that have none"
+        )
     weights = without_zeros(found["weights"])
-    members = [_with_model(Member.open(experiment.member_directory(name))) for name in weights]
+    members = [Member.open(experiment.member_directory(name)) for name in weights]
     models = [member.card.model_hash for member in members]
     config_hash = fingerprint([weights, models, found["patients"], *fusion_of(found).values()])
     if not Member.is_complete(directory, config_hash):
@@ -47,12 +57,6 @@ def run(experiment: Experiment) -> list[Path]:
         Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
     return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
-
-
-def _with_model(member: Member) -> Member:
-    """The same; SpineError, before any is loaded, where it has no SavedModel, as a foreign one."""
-    _ = member.model
-    return member
 
 
 def publish_fused(

@@ -21,7 +21,11 @@ from spine.manifest import OUT_OF_FOLD
 from spine.predictions import AnyPredictions, open_predictions
 from spine.problems import SpineError
 
-__all__ = ["Card", "Member", "Patients"]
+__all__ = ["Card", "Member", "NoModel", "Patients"]
+
+
+class NoModel(SpineError):
+    """There is no SavedModel to run or to fuse, as of a foreign member: what it said can be searched and judged."""
 
 
 class _Frozen(BaseModel):
@@ -126,8 +130,13 @@ class Member:
         """Whether `path` holds a member that no experiment trains."""
         return (path / "member.json").exists() and cls.open(path).card.kind in ("foreign", "two-stage")
 
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a SavedModel; a foreign member has none."""
+        return bool(self._versions())
+
     def _has_its_model(self) -> bool:
-        return any(self._versions()) and self.hash_model(self.model) == self.card.model_hash
+        return self.has_model and self.hash_model(self.model) == self.card.model_hash
 
     def _versions(self) -> list[Path]:
         return [entry for entry in (self.path / "model").glob("*") if entry.name.isdigit()]
@@ -139,10 +148,10 @@ class Member:
 
     @property
     def model(self) -> Path:
-        """The newest SavedModel version; SpineError where there is none, as for a foreign model."""
+        """The newest SavedModel version; NoModel where there is none, as for a foreign model."""
         versions = self._versions()
         if not versions:
-            raise SpineError(
+            raise NoModel(
                 f"member {self.name!r} at {self.path} has no model/<version>/: it can be searched and evaluated, "
                 "but not run or exported; give it a SavedModel with the contract's signatures"
             )

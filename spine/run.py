@@ -58,13 +58,14 @@ class Training:
 def run_all(experiment: Experiment, show: Show) -> list[Path]:
     """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths to open.
 
-    A dataset built with problems is used all the same: they are shown, and listed beside the dataset.
+    A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
+    cannot be exported, for a foreign member's sake, is told and judged all the same.
     """
     if experiment.build:
         build_data(experiment, show)
     _truth(experiment, "test")  # that there is one is told before hours of training
     train_members(experiment, show)
-    written = {name: run_stage(experiment, name, show) for name in registry.STAGES}
+    written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]
 
 
@@ -161,6 +162,19 @@ def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
     """Run one stage of the ensemble."""
     show(name)
     return registry.stage(name)(experiment)
+
+
+def _run_or_tell(experiment: Experiment, name: str, show: Show) -> list[Path]:
+    """Run one stage; where there can be no SavedModel to export, show why."""
+    from spine.member import NoModel
+
+    try:
+        return run_stage(experiment, name, show)
+    except NoModel as reason:
+        if name != "export":
+            raise
+        show(f"not exported: {reason}")
+        return []
 
 
 def _require_known(experiment: Experiment, names: Iterable[str]) -> None:

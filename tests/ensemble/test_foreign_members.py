@@ -6,16 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble import evaluate, export, predict, search
+from ensemble import evaluate, predict, search
 from spine import run
+from spine.cli import main
 from spine.config import Experiment, load_experiment, validate
 from spine.files import read_json
 from spine.foreign import read_samples, write_foreign
-from spine.member import Member
+from spine.member import Card, Member, NoModel
 from spine.predictions import BoxPredictions, Predictions
 from spine.problems import SpineError
 from tests.detection_on_disk import write_detection_experiment
-from tests.experiment_on_disk import noisy_pixels, write_experiment, write_segmentation_experiment, write_weights
+from tests.experiment_on_disk import (
+    noisy_pixels,
+    write_experiment,
+    write_model,
+    write_segmentation_experiment,
+    write_weights,
+)
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "foreign_members.md").read_text()
 SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[0]
@@ -54,9 +61,61 @@ def test_the_script_of_the_page_makes_a_member(experiment):
     assert [row["name"] for row in metrics["rows"]] == ["vgg", "logistic", "equal weights", "ensemble"]
     assert metrics["overlap"]["unchecked"] == {}
 
+
+@pytest.fixture
+def spine(monkeypatch, capfd):
+    """The command line: its exit status, and what it prints."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["spine", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capfd.readouterr()
+
+    return call
+
+
+def test_all_stages_run_and_only_the_export_is_refused_and_told(experiment, spine):
+    exec(compile(SCRIPT, "docs/foreign_members.md", "exec"), {})
+    reason = "logistic, of weight above 0, has no SavedModel, only stored predictions"
+    status, printed = spine("run", "experiment.yaml", "search.method=equal")
+    assert status == 0
+    assert f"== not exported: the ensemble 'weighted' cannot be exported: {reason}." in printed.err
+    assert "runs/small/evaluation/metrics.json" in printed.out
+    assert "report.html" in printed.out
+    note = f"This ensemble has no SavedModel and cannot be served: {reason}."
+    assert note in read_json(experiment.evaluation_directory / "metrics.json")["notes"]
+    assert note in (experiment.directory / "report.html").read_text()
+    assert not (experiment.ensemble_directory / "model").exists()
+
+    status, printed = spine("export", "experiment.yaml", "search.method=equal")
+    assert status == 1
+    assert reason in printed.err
+
+
+def test_what_lacks_a_model_at_another_stage_ends_the_run(experiment, monkeypatch):
+    exec(compile(SCRIPT, "docs/foreign_members.md", "exec"), {})
+
+    def no_model(experiment):
+        raise NoModel("nothing to run")
+
+    monkeypatch.setattr("ensemble.search.run", no_model)
+    with pytest.raises(NoModel, match="nothing to run"):
+        run.run_all(experiment, lambda line: None)
+
+
+def test_a_model_exported_before_a_foreign_member_had_weight_is_not_taken_for_the_ensemble(experiment):
+    said = {split: np.full((len(read_samples(experiment, split).samples), 2), 0.5) for split in ("validation", "test")}
+    write_foreign(experiment, "logistic", said)
+    card = Card(name="weighted", task="classification", labels=experiment.labels, details={"weights": {"vgg": 1.0}})
+    Member.publish(experiment.ensemble_directory, card)
+    write_model(experiment.ensemble_directory, "of vgg alone")
+    write_weights(experiment, {"vgg": 1.0, "logistic": 0.0})
+    assert "ensemble" in read_json(evaluate.run(experiment)[0])["costs"]
     write_weights(experiment, {"vgg": 0.5, "logistic": 0.5})
-    with pytest.raises(SpineError, match=r"'logistic' .* can be searched and evaluated, but not run or exported"):
-        export.run(experiment)
+    found = read_json(evaluate.run(experiment)[0])
+    assert "ensemble" not in found["costs"]  # what logistic costs is not known
+    assert "has no SavedModel" in found["notes"][1]
 
 
 def test_patients_it_was_trained_on_are_not_judged_on(experiment):
