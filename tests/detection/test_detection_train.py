@@ -1,4 +1,4 @@
-"""Training one detection member: what it learns, killed and resumed, in phases, and the member it leaves."""
+"""Training one detection member: what it learns, killed and resumed, and the member it leaves."""
 
 import os
 import signal
@@ -54,9 +54,8 @@ PATIENTS = {"train": 16, "validation": 4, "test": 4}
 def experiment(tmp_path_factory) -> Experiment:
     folder = tmp_path_factory.mktemp("training")
     write_boxes(folder / "data", PATIENTS)
-    alternating = {**MEMBER, "scheme": "alternating", "epochs": 4, "freeze_batch_norm": False}
     wild = {**MEMBER, "learning_rate": 1e30, "global_clipnorm": None, "optimizer": "sgd", "warmup": 0}
-    return experiment_of(folder, {"tiny": MEMBER, "alternating": alternating, "wild": wild})
+    return experiment_of(folder, {"tiny": MEMBER, "wild": wild})
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +117,6 @@ def test_a_killed_run_resumes_as_if_it_had_not_been(experiment, trained):
     assert resumed.rows[: len(before)] == before.rows
     for column in ("epoch", "learning_rate", "loss"):
         np.testing.assert_allclose(values(resumed, column), values(whole, column), rtol=5e-2, err_msg=column)
-
-
-def test_alternating_training_runs_its_four_steps_and_judges_the_last(experiment):
-    history = History.read(train(experiment, "alternating") / "history.csv")
-    assert [row["phase"] for row in history.rows] == ["rpn", "detector", "rpn_shared", "detector_shared"]
-    assert np.isnan(values(history, "val_map50")).tolist() == [True, True, True, False]
-    assert history.best["phase"] == "detector_shared"
 
 
 def test_divergence_is_told_and_leaves_no_member(experiment):
