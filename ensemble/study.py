@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from ensemble.engine.family import Family, Setting
 from ensemble.storage import open_storage
 from spine.config import without_password
 from spine.problems import SpineError
+from spine.progress import bar
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -86,7 +87,7 @@ class Record:
         points, done = self._points(steps), len(_finished(study))
         if done < points:
             numbers = itertools.count(done + 1)
-            with _bar(points, progress) as show:
+            with bar("weight search", points, shown=progress) as show:
                 study.optimize(
                     lambda trial: self._try(trial, steps, "optuna-grid"),
                     points - done,
@@ -96,7 +97,7 @@ class Record:
     def _take_part(self, study: Study, method: str, steps: int, trials: int, seed: int, progress: bool) -> None:
         """Try points until the study has as many as asked for, whoever tried them."""
         sampler = None
-        with _bar(trials, progress) as show:
+        with bar("weight search", trials, shown=progress) as show:
             while (done := len(_finished(study))) < trials:
                 show(done)
                 trial = study.ask()
@@ -230,17 +231,6 @@ def _finished(study: Study) -> list[FrozenTrial]:
     from optuna.trial import TrialState
 
     return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-@contextmanager
-def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar over trials, as what it is told how many are done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
-        task = progress.add_task("weight search", total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager

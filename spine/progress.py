@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["track"]
+__all__ = ["bar", "track"]
 
 Item = TypeVar("Item")
 
@@ -17,3 +18,14 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
 
     console = Console(stderr=True)
     return progress.track(items, description, total, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def bar(description: str, total: float, *, shown: bool = True) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr over so much work, as what it is told how much is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda done: progress.update(task, completed=done)

@@ -18,12 +18,15 @@ LARGEST = 2_000_000  # counts held at a time: 16 MB a thread
 class Counted:
     """Scores (V,) of weights (V, M), by counting the `undecided` rows; `function` scores confusions (V, G, C).
 
-    `vectors`, how many are going to be scored, decides whether compiling pays.
+    `vectors`, how many are going to be scored, decides whether compiling pays. `ceiling`, where the metric only rises
+    as errors are mended, is the score of counts (V, G, C + 1) whose last column has errors of which nothing else is
+    known: not less than with any other classes in their place.
     """
 
     undecided: Undecided
     function: Callable[[np.ndarray], np.ndarray]
     vectors: int = 1
+    ceiling: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """Scores (V,)."""

@@ -1,4 +1,8 @@
-"""Score every weight vector of a simplex grid on all cores; the answer does not depend on their number."""
+"""The exact optimum of a simplex grid on all cores; the answer does not depend on their number.
+
+Every vector is scored where they are not too many; of a finer grid most are settled with their neighbours, by branch
+and bound.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble.engine.branches import search_branches
 from ensemble.engine.choice import Choice
 from ensemble.engine.cores import cores
+from ensemble.engine.counted import Counted
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from spine.problems import SpineError
@@ -17,6 +23,7 @@ from spine.problems import SpineError
 __all__ = ["search_grid"]
 
 CHUNK = 2048  # vectors a thread takes at a time
+ENUMERATED = 1_000_000  # vectors that are all scored, and the best of them told, even where that would not be needed
 LARGEST = 50_000_000  # vectors whose scores are held: 400 MB
 
 
@@ -28,16 +35,20 @@ def search_grid(
     unfinished: Path | None = None,
     keep: bool = False,
 ) -> Choice:
-    """The exact optimum over the whole grid; SpineError where the grid is too large to enumerate.
+    """The exact optimum over the whole grid; SpineError where the grid is too large for the metric.
 
     With `unfinished`, scores are kept in that file while the search runs, and one that was stopped goes on from there.
     The caller names the file for the inputs; it is gone when the search is done, unless `keep`: of several searches
     that belong together, those that are done are then not done again.
     """
+    scores = objective.scores
+    if grid.size > ENUMERATED and isinstance(scores, Counted) and scores.ceiling:
+        file = unfinished and unfinished.with_suffix(".json")
+        return search_branches(scores, grid, progress=progress, unfinished=file, keep=keep)
     if grid.size > LARGEST:
         raise SpineError(
-            f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; at most {LARGEST:,} are "
-            "enumerated: take a larger step, fewer members, or method line, greedy, tpe or cmaes"
+            f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; for {objective.metric} "
+            f"at most {LARGEST:,} are searched: take a larger step, fewer members, or method line, greedy, tpe or cmaes"
         )
     gains = _kept(unfinished, grid.size) if unfinished else np.full(grid.size, np.nan)
     _fill(gains, objective, grid, progress)

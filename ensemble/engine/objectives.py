@@ -67,10 +67,10 @@ class Objective:
             raise SpineError("the masks hold background only; search on a split where a foreground class occurs")
 
         def function(confusions: np.ndarray) -> np.ndarray:
-            by_image = confusions.reshape(len(confusions), -1, classes, classes)
-            return reference.function(metrics.segmentation.counts_of(by_image))
+            by_image = confusions.reshape(len(confusions), -1, classes, confusions.shape[2])
+            return reference.function(_counts_of(by_image))
 
-        scores = Counted(undecided, function, vectors)
+        scores = Counted(undecided, function, vectors, ceiling=function)
         return cls(
             metric,
             reference.higher_is_better,
@@ -88,16 +88,28 @@ class Objective:
         return gain if self.higher_is_better else -gain
 
 
+def _counts_of(confusions: np.ndarray) -> np.ndarray:
+    """Counts (..., C, 3) of (..., C, C), or of (..., C, C + 1) whose last column has pixels that no class claims."""
+    classes, columns = confusions.shape[-2:]
+    missing = np.zeros((*confusions.shape[:-2], columns - classes, columns), confusions.dtype)
+    return metrics.segmentation.counts_of(np.concatenate([confusions, missing], axis=-2))[..., :classes, :]
+
+
 def of_the_class(metric: str, stack: Stack, vectors: int) -> Counted:
     """Metrics of the predicted class: each cell of a confusion matrix is one row, counted as often as it says."""
     classes = stack.probabilities.shape[2]
-    true, called = np.divmod(np.arange(classes * classes), classes)
-    certain = np.eye(classes)[called]
 
     def function(confusions: np.ndarray) -> np.ndarray:
-        return metrics.metric(metric).function(true, certain, confusions.reshape(len(confusions), -1))
+        columns = confusions.shape[2]  # a class of its own for errors of which nothing else is known
+        true, called = np.divmod(np.arange(classes * columns), columns)
+        return metrics.metric(metric).function(true, np.eye(columns)[called], confusions.reshape(len(confusions), -1))
 
-    return Counted(Undecided.from_probabilities(stack.probabilities, stack.truth, classes), function, vectors)
+    def ceiling(optimistic: np.ndarray) -> np.ndarray:
+        return function(optimistic[:, :, :classes] if classes == 2 else optimistic)  # of two, one can always be right
+
+    undecided = Undecided.from_probabilities(stack.probabilities, stack.truth, classes)
+    rises = metric != "matthews" or classes == 2
+    return Counted(undecided, function, vectors, ceiling if rises else None)
 
 
 def _log_loss(metric: str, stack: Stack, vectors: int) -> Scores:

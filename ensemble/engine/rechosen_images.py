@@ -1,8 +1,8 @@
 """What class weights are worth on images: weights and class weights chosen again on the drawn images of each resample.
 
 Pixels are reduced once, grouped by image and true class. A resample counts those of the images it drew, each as often
-as it drew them, and of those it left out; nothing is read again. The work is bounded by a count, not by a clock: the
-same predictions give as many resamples on any machine.
+as it drew them, and of those it left out; nothing is read again. The work is bounded by a count, not by a clock: where
+a resample drew too many pixels, class weights are chosen on an even sample of them, and judged on all left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from spine import metrics
 
 __all__ = ["rechosen_images"]
 
-MOST_SWEPT = 1.2e10  # numbers that line searches read, of all resamples together: minutes
+MOST_SWEPT = 1.2e10  # numbers that line searches read, of all resamples together: a few minutes
 ROUNDS = 5  # that a climb goes through all of its lines, as measured
 
 
@@ -31,23 +31,20 @@ def rechosen_images(
     """Scores on the images that each of `draws` (R, N) left out, how often each image counts, NaN where undefined.
 
     One of the `weights` (V, M) is chosen on the drawn images, then a weight a class; `plain` are the pixels that those
-    weights can change, `by_class` those that class weights can, both by image and true class. At least one, and of the
-    others as many as MOST_SWEPT allows.
+    weights can change, `by_class` those that class weights can, both by image and true class.
     """
-    classes, swept = plain.settled.shape[1], 0
+    classes = plain.settled.shape[1]
     for counts, chosen in zip(draws.astype(np.int64), _chosen(plain, metric, draws, weights), strict=True):
-        if swept > MOST_SWEPT:
-            return
         left_out = (counts == 0).astype(np.int64)
         if chosen is None or not left_out.any():
             yield np.nan
             continue
         kept = np.flatnonzero(chosen)
         numbers = (kept[:, None] * classes + np.arange(classes)).ravel()
-        drawn, others = (_counted_in(by_class, metric, one, numbers) for one in (counts, left_out))
+        every = _thinned(by_class, metric, counts, len(kept), MOST_SWEPT / len(draws))
+        drawn = _counted_in(by_class, metric, counts, numbers, every)
         found = search_per_class(_objective(metric, drawn), chosen[kept], classes)
-        swept += _swept(drawn.undecided, len(kept))
-        yield float(others(found.reshape(1, -1))[0])
+        yield float(_counted_in(by_class, metric, left_out, numbers)(found.reshape(1, -1))[0])
 
 
 def _chosen(plain: Undecided, metric: str, draws: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray | None]:
@@ -65,15 +62,23 @@ def _objective(metric: str, counted: Counted) -> Objective:
     return Objective(metric, higher_is_better, counted, reference, inputs_hash="")
 
 
-def _swept(undecided: Undecided, members: int) -> int:
-    """How many numbers a climb over class weights of so many members reads, all told."""
-    rows, cells = sum(len(part.times) for part in undecided.open), undecided.settled.size
-    lines = undecided.settled.shape[1] * (1 + members * (members - 1) // 2)
-    return ROUNDS * lines * (sum(part.scores.size for part in undecided.open) + rows * cells)
+def _thinned(by_class: Undecided, metric: str, counts: np.ndarray, members: int, most: float) -> int:
+    """Of how many drawn pixels one is looked at, so that a climb reads about that many numbers."""
+    classes = by_class.settled.shape[1]
+    cells = by_class.settled.size if metric.endswith("_per_image") else classes * classes
+    rows = [np.diff(part.bounds) @ (counts[_images(part, classes)] > 0) for part in by_class.open]
+    read = sum(
+        n * (part.scores.shape[1] * members * classes + cells) for n, part in zip(rows, by_class.open, strict=True)
+    )
+    lines = classes * (1 + members * (members - 1) // 2)
+    return max(1, int(np.ceil(ROUNDS * lines * read / most)))
 
 
-def _counted_in(by_class: Undecided, metric: str, counts: np.ndarray, numbers: np.ndarray) -> Counted:
-    """The metric of some class weights, by their numbers, on images that count so often (N,)."""
+def _counted_in(by_class: Undecided, metric: str, counts: np.ndarray, numbers: np.ndarray, every: int = 1) -> Counted:
+    """The metric of some class weights, by their numbers, on images that count so often (N,).
+
+    Of the pixels that class weights can change, one in `every` is looked at, and stands for all of them.
+    """
     function, classes = metrics.metric(metric, "segmentation").function, by_class.settled.shape[1]
     per_image = metric.endswith("_per_image")
     images = np.repeat(np.arange(len(counts)), counts)
@@ -82,28 +87,26 @@ def _counted_in(by_class: Undecided, metric: str, counts: np.ndarray, numbers: n
         by_image = confusions.reshape(len(confusions), -1, classes, classes)
         return function(metrics.segmentation.counts_of(by_image[:, images] if per_image else by_image))
 
-    return Counted(_counted(by_class, counts, numbers, pooled=not per_image), score)
-
-
-def _counted(by_class: Undecided, counts: np.ndarray, numbers: np.ndarray, *, pooled: bool) -> Undecided:
-    """The pixels of images that count so often, said by some of the members; `pooled` over the images, or image by
-    image.
-    """
-    classes = by_class.settled.shape[1]
     settled = by_class.settled.reshape(len(counts), classes, classes) * counts[:, None, None]
-    settled = settled.sum(axis=0) if pooled else settled.reshape(-1, classes)
-    parts = (_rows(part, counts, numbers, classes * classes, settled.size) for part in by_class.open)
-    return Undecided(tuple(part for part in parts if len(part.times)), settled)
+    settled = settled.reshape(-1, classes) if per_image else settled.sum(axis=0)
+    parts = [_rows(part, counts, numbers, every, settled) for part in by_class.open]
+    return Counted(Undecided(tuple(part for part in parts if len(part.times)), settled), score)
 
 
-def _rows(part: Open, counts: np.ndarray, numbers: np.ndarray, of_image: int, cells: int) -> Open:
-    """Those of the images that count. An image has `of_image` cells; `cells` are told apart from here on."""
-    times, sizes = counts[part.cells[:, 0] // of_image], np.diff(part.bounds)  # a segment is of one image
-    of_row = np.repeat(times, sizes)
-    rows, segments = np.flatnonzero(of_row), times > 0
+def _rows(part: Open, counts: np.ndarray, numbers: np.ndarray, every: int, settled: np.ndarray) -> Open:
+    """Those of the images that count, in the cells of `settled`."""
+    segment = np.repeat(np.arange(len(part.cells)), np.diff(part.bounds))
+    times = counts[_images(part, settled.shape[1])][segment]
+    rows = np.flatnonzero(times)[::every]  # sorted by what members say: an even sample of that
+    segments, first = np.unique(segment[rows], return_index=True)
     return Open(
         part.scores[np.ix_(numbers, np.arange(part.scores.shape[1]), rows)].astype(np.float64),  # else at every sweep
-        part.times[rows] * of_row[rows],
-        np.append(0, sizes[segments].cumsum()),
-        part.cells[segments] % cells,
+        part.times[rows] * times[rows] * every,
+        np.append(first, len(rows)),
+        part.cells[segments] % settled.size,
     )
+
+
+def _images(part: Open, classes: int) -> np.ndarray:
+    """The image (S,) of each segment."""
+    return part.cells[:, 0] // classes**2

@@ -74,15 +74,31 @@ def test_where_nothing_is_left_out_or_no_class_occurs_there_is_no_score():
 
 
 def test_the_work_is_bounded_by_a_count(monkeypatch):
-    members, truth = images_at_random()
+    """Two members and classes, so two lines a class, over three pixels of a drawn image and five of another."""
+    part = Open(np.zeros((4, 2, 8)), np.ones(8, int), np.array([0, 3, 8]), np.array([[0, 1], [4, 5]]))
+    by_class = Undecided((part,), np.zeros((4, 2), int))
+    numbers = engine.ROUNDS * 4 * 3 * (2 * 4 + 4)
+    counts = np.array([2, 0])
+    assert [engine._thinned(by_class, "dice_all", counts, 2, numbers / n) for n in (0.5, 1, 2, 2.5)] == [1, 1, 2, 3]
+
+
+def test_one_pixel_of_two_stands_for_both():
+    part = Open(np.arange(16.0).reshape(1, 2, 8), np.arange(1, 9), np.array([0, 3, 8]), np.array([[0, 1], [4, 5]]))
+    by_class = Undecided((part,), np.ones((4, 2), int))
+    counted = engine._counted_in(by_class, "dice_all", np.array([1, 3]), np.array([0]), every=2)
+    (thinned,) = counted.undecided.open
+    assert thinned.scores.tolist() == [[[0, 2, 4, 6], [8, 10, 12, 14]]]
+    assert thinned.times.tolist() == [2 * 1, 2 * 3, 2 * 3 * 5, 2 * 3 * 7]
+    assert thinned.bounds.tolist() == [0, 2, 4]
+    assert thinned.cells.tolist() == [[0, 1], [0, 1]]
+    assert counted.undecided.settled.tolist() == [[4, 4], [4, 4]]
+
+
+def test_a_sample_of_the_pixels_chooses_nearly_as_well(monkeypatch):
+    members, truth = images_at_random(shape=(6, 30, 20))
     draws = patient_resamples(list("ABCDEF"), 6, seed=2)
     scores = searched(members, truth, "dice_foreground", draws)
-    monkeypatch.setattr(engine, "MOST_SWEPT", 0)
-    assert searched(members, truth, "dice_foreground", draws) == scores[:1]
-
-
-def test_numbers_that_a_climb_sweeps():
-    """Two members and classes, so two lines a class of three pixels with both open, in a confusion of four cells."""
-    part = Open(np.zeros((4, 2, 3)), np.ones(3, int), np.array([0, 3]), np.array([[0, 1]]))
-    undecided = Undecided((part,), np.zeros((2, 2), int))
-    assert engine._swept(undecided, members=2) == engine.ROUNDS * 4 * (4 * 2 * 3 + 3 * 4)
+    monkeypatch.setattr(engine, "MOST_SWEPT", 1e7)
+    sampled = searched(members, truth, "dice_foreground", draws)
+    assert sampled != scores
+    assert np.mean(sampled) == pytest.approx(np.mean(scores), abs=0.01)

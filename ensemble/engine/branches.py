@@ -1,0 +1,190 @@
+"""The exact optimum of a grid too fine to enumerate: branch and bound over cells of the weight simplex.
+
+A cell is left where even its ceiling, every row that may be right being right, is below the best score known; it is
+settled as a whole where no row in it is open; of a small one with many open rows every vector is scored. All others are
+cut in halves, which look only at the rows that were open in the whole. The best score known begins at that of a coarse
+grid, from where smaller steps climb. (Land and Doig, Econometrica 1960.)
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ensemble.engine.cells import Cells
+from ensemble.engine.choice import SAME, Choice
+from ensemble.engine.cores import cores
+from ensemble.engine.counted import Counted
+from ensemble.engine.narrowing import Rows
+from ensemble.engine.simplex import Simplex
+from ensemble.engine.tied import Tied
+from spine.files import read_json, write_json
+from spine.progress import bar
+
+__all__ = ["search_branches"]
+
+# Cells that are halved together, which limits what is held in memory and makes the answer the same on any machine.
+MOST_CELLS, MOST_ROWS = 1024, 1_000_000
+SMALL, MANY = 512, 500  # vectors of a cell that is counted vector by vector, if it has at least so many open rows
+COARSE = 20_000  # vectors of the grid that the search begins with
+CLIMBS = 3  # from the best of those
+SAVED_EVERY = 20.0  # seconds
+
+
+class Branch(NamedTuple):
+    """A cell that may hold the optimum: its `ends` (2, M), its open rows, and the counts (G, C) of all others."""
+
+    ends: np.ndarray
+    open_rows: np.ndarray
+    settled: np.ndarray
+
+
+@dataclass
+class Search:
+    """Where a search stands: the cells still to look at, the most promising last, and what those looked at gave."""
+
+    counted: Counted
+    rows: Rows
+    steps: int
+    tied: Tied
+    branches: list[Branch] = field(default_factory=list)
+    looked_at: float = 0.0  # vectors
+
+    def open(self, cells: Cells) -> None:
+        """Cells of which nothing is known yet."""
+        every, settled = np.arange(len(self.rows)), self.counted.undecided.settled
+        self.branches += [Branch(ends, every, settled) for ends in cells.ends]
+
+    def halve(self, pool: Executor) -> None:
+        """Cut the last cells in halves, and keep those that may hold the optimum."""
+        batch = self._batch()
+        cells, parents = Cells(np.stack([branch.ends for branch in batch]), self.steps).halves()
+        before = [batch[parent] for parent in parents]
+        settled = np.stack([branch.settled for branch in before])
+        narrowed = self.rows.narrow(cells, [branch.open_rows for branch in before], settled, pool)
+        ceilings = self.counted.ceiling(narrowed.optimistic)
+        points, open_ = cells.points, np.diff(narrowed.bounds)
+        promising = ceilings >= self.tied.best - SAME
+        counting = promising & (open_ >= MANY) & (points <= SMALL)
+        halving = promising & (open_ > 0) & ~counting
+        for number in np.flatnonzero(promising & (open_ == 0)):
+            self.tied.add_cell(float(ceilings[number]), cells[number])
+
+        def score(number: int) -> tuple[np.ndarray, np.ndarray]:
+            undecided = self.rows.undecided_of(narrowed.open_rows(number), settled[number])
+            vectors = cells[number].vectors()
+            return self.counted.function(undecided.confusions(vectors / self.steps, self.counted.vectors)), vectors
+
+        for scored in pool.map(score, np.flatnonzero(counting)):
+            self.tied.add_vectors(*scored)
+        rest = np.flatnonzero(halving)
+        for number in rest[np.argsort(ceilings[rest], kind="stable")]:
+            self.branches.append(Branch(cells.ends[number], narrowed.open_rows(number).copy(), settled[number].copy()))
+        self.looked_at += points[~halving].sum()
+
+    def _batch(self) -> list[Branch]:
+        batch, rows = [], 0
+        while self.branches and len(batch) < MOST_CELLS and rows < MOST_ROWS:
+            batch.append(self.branches.pop())
+            rows += len(batch[-1].open_rows)
+        return batch
+
+
+def search_branches(
+    counted: Counted, grid: Simplex, *, progress: bool = False, unfinished: Path | None = None, keep: bool = False
+) -> Choice:
+    """The exact optimum over the whole grid, and what ties with it, of a metric that has a ceiling.
+
+    Files are used as in `search_grid`.
+    """
+    tied, whole = Tied(-np.inf), Cells.whole(grid.members, grid.steps)
+    if not counted.undecided.open:  # weights change nothing
+        tied.add_cell(float(counted.function(counted.undecided.settled[None])[0]), whole[0])
+        return _choice(tied, grid)
+    search = Search(counted, Rows.of(counted.undecided), grid.steps, tied)
+    if not (unfinished and _read(search, unfinished)):
+        search.tied.best = _first_best(counted, grid)
+        search.open(whole)
+    saved = time.monotonic()
+    with ThreadPoolExecutor(cores()) as pool, bar("weight search", grid.size, shown=progress) as show:
+        while search.branches:
+            search.halve(pool)
+            show(search.looked_at)
+            if unfinished and time.monotonic() - saved > SAVED_EVERY:
+                _write(search, unfinished)
+                saved = time.monotonic()
+    if unfinished:
+        _write(search, unfinished) if keep else unfinished.unlink(missing_ok=True)
+    return _choice(search.tied, grid)
+
+
+def _first_best(counted: Counted, grid: Simplex) -> float:
+    """The best score of a coarse grid, and of what it leads to."""
+    divisors = (steps for steps in range(grid.steps, 0, -1) if grid.steps % steps == 0)
+    coarse = next(few for steps in divisors if (few := Simplex(grid.members, steps)).size <= COARSE or steps == 1)
+    vectors = coarse.vectors(np.arange(coarse.size)) * (grid.steps // coarse.steps)
+    scores = counted(vectors / grid.steps)
+    best = np.argsort(-scores, kind="stable")[:CLIMBS]
+    return max(_climb(counted, vectors[number], float(scores[number]), grid.steps) for number in best)
+
+
+def _climb(counted: Counted, vector: np.ndarray, score: float, steps: int) -> float:
+    """The score at the top: move weight from one member to another while that helps, in ever smaller pieces."""
+    one = np.eye(len(vector), dtype=np.int64)
+    moves = (one[:, None] - one).reshape(-1, len(vector))
+    piece = max(1, steps // 16)
+    while piece:
+        near = vector + moves * piece
+        near = near[(near >= 0).all(axis=1)]
+        scores = counted(near / steps)
+        if scores.max() > score:
+            vector, score = near[scores.argmax()], float(scores.max())
+        else:
+            piece //= 2
+    return score
+
+
+def _read(search: Search, path: Path) -> bool:
+    """Go on from where a search was stopped; whether there was one."""
+    try:
+        found = read_json(path)
+    except (FileNotFoundError, ValueError):
+        return False
+    members = search.rows.scores.shape[1]
+    search.open(Cells(np.array(found["cells"], dtype=np.int64).reshape(-1, 2, members), search.steps))
+    tied = {gain: (count, np.array(vectors)) for gain, count, vectors in found["tied"]}
+    search.tied = Tied(found["best"], tied, found["scored"])
+    search.looked_at = found["looked_at"]
+    return True
+
+
+def _write(search: Search, path: Path) -> None:
+    tied = search.tied
+    found = {
+        "cells": [branch.ends.tolist() for branch in search.branches],
+        "tied": [[gain, count, vectors.tolist()] for gain, (count, vectors) in tied.found.items()],
+        "best": tied.best,
+        "scored": tied.scored,
+        "looked_at": search.looked_at,
+    }
+    write_json(found, path)
+
+
+def _choice(tied: Tied, grid: Simplex) -> Choice:
+    vectors, gains = tied.preferred()
+    why = _why(tied.count, grid.size, vectors[0])
+    return Choice(vectors / grid.steps, gains, grid.size, tied.scored, tied.count, why)
+
+
+def _why(ties: int, size: int, chosen: np.ndarray) -> str:
+    if ties == 1:
+        return f"The only one of {size:,} weight vectors with this score."
+    return (
+        f"{ties:,} of {size:,} weight vectors have this score; this one is the first of those with the fewest members "
+        f"({np.count_nonzero(chosen)}) that are nearest to equal weights."
+    )

@@ -1,0 +1,57 @@
+"""The vectors that reach the best score so far, however many: counted, and the preferred of them kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ensemble.engine.cells import Cell, by_preference
+from ensemble.engine.choice import SAME
+
+__all__ = ["Tied"]
+
+KEEP = 100  # vectors of each gain
+
+
+@dataclass
+class Tied:
+    """`found` has, of every gain that is the `best` but for rounding, how many vectors have it and some (K, M) of them.
+
+    `best` may be known before a vector is; `scored` counts the scores that were computed.
+    """
+
+    best: float
+    found: dict[float, tuple[int, np.ndarray]] = field(default_factory=dict)
+    scored: int = 0
+
+    def add_cell(self, gain: float, cell: Cell) -> None:
+        """All vectors of a cell have one gain."""
+        self.scored += 1
+        if gain >= self.best - SAME:
+            self._add(gain, cell.points, cell.preferred()[None])
+
+    def add_vectors(self, gains: np.ndarray, vectors: np.ndarray) -> None:
+        """Vectors (V, M) have the gains (V,)."""
+        self.scored += len(gains)
+        for gain in np.unique(gains[gains >= max(self.best, gains.max()) - SAME]).tolist():
+            alike = vectors[gains == gain]
+            self._add(gain, len(alike), alike)
+
+    def _add(self, gain: float, count: int, vectors: np.ndarray) -> None:
+        before, known = self.found.get(gain, (0, vectors[:0]))
+        self.found[gain] = (before + count, by_preference(np.concatenate([known, vectors]))[:KEEP])
+        if gain > self.best:
+            self.best = gain
+            self.found = {known: what for known, what in self.found.items() if known >= gain - SAME}
+
+    @property
+    def count(self) -> int:
+        """How many vectors tie."""
+        return sum(count for count, _ in self.found.values())
+
+    def preferred(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors (K, M) that tie, the preferred one first, and their gains (K,)."""
+        gain_of = {vector.tobytes(): gain for gain, (_, vectors) in self.found.items() for vector in vectors}
+        vectors = by_preference(np.concatenate([vectors for _, vectors in self.found.values()]))[:KEEP]
+        return vectors, np.array([gain_of[vector.tobytes()] for vector in vectors])

@@ -1,0 +1,225 @@
+"""Branch and bound against scoring every vector: the same optimum, ties and choice, whatever the predictions."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ensemble.engine import branches
+from ensemble.engine.branches import search_branches
+from ensemble.engine.cells import Cells
+from ensemble.engine.counted import Counted
+from ensemble.engine.grid import search_grid
+from ensemble.engine.images import reduce_images
+from ensemble.engine.narrowing import Rows
+from ensemble.engine.objectives import OF_THE_CLASS, Objective
+from ensemble.engine.simplex import Simplex
+from ensemble.engine.stack import Stack
+from ensemble.search import search_weights
+from spine.metrics.segmentation import METRICS as OF_MASKS
+from tests.ensemble.test_search import random_members
+from tests.ensemble.test_segmentation_search import random_images
+
+
+class AtOnce:
+    """An executor that works in place."""
+
+    map = staticmethod(map)
+
+
+@pytest.fixture(params=["halves", "counts"])
+def way(request, monkeypatch):
+    """Cells cut down to single vectors, or small ones counted vector by vector; some cells at a time."""
+    small, many = {"halves": (0, 0), "counts": (12, 0)}[request.param]
+    monkeypatch.setattr(branches, "SMALL", small)
+    monkeypatch.setattr(branches, "MANY", many)
+    monkeypatch.setattr(branches, "COARSE", 10)
+    monkeypatch.setattr(branches, "MOST_CELLS", 7)
+
+
+def of_samples(seed, metric):
+    """The objective of random members, 2 to 5 of them, in their turn coarse, float16, equal or never right."""
+    random = np.random.default_rng(seed)
+    count, classes = 2 + seed % 4, 2 + seed % 3
+    kind = np.float16 if seed % 5 == 1 else np.float64
+    members, truth = random_members(random, count, 60, classes, dtype=kind, levels=seed % 2)
+    if seed % 7 == 3:
+        members["m1"] = members["m0"]
+    if seed % 7 == 4:
+        members["m0"] = np.eye(classes)[(truth + 1) % classes]
+    return Objective.of(metric, Stack.from_members(members, truth)), count
+
+
+def of_images(seed, metric, **changes):
+    count, classes = 2 + seed % 4, 2 + seed % 3
+    kind = (np.float16, np.float32, np.float64)[seed % 3]
+    absent = (1,) if classes > 2 and seed % 5 == 1 else ()
+    members, truth = random_images(
+        seed, **{"count": count, "classes": classes, "dtype": kind, "coarse": seed % 2, "absent": absent, **changes}
+    )
+    arrays = {name: np.stack(images) for name, images in members.items()}
+    return Objective.of_images(metric, reduce_images(arrays, truth, metric.endswith("_per_image"))), count
+
+
+def require_same(objective, members, steps):
+    grid = Simplex(members, steps)
+    every, found = search_grid(objective, grid), search_branches(objective.scores, grid)
+    assert found.gains[0] == pytest.approx(every.gains[0], abs=1e-12)
+    assert found.ties == every.ties
+    assert found.weights[0].tolist() == every.weights[0].tolist()
+    assert found.evaluated == grid.size
+    tied = objective.gains(found.weights)
+    assert tied == pytest.approx(np.full(len(tied), every.gains[0]), abs=1e-12)
+    assert found.gains == pytest.approx(tied, abs=1e-12)
+
+
+STEPS = {2: 40, 3: 15, 4: 9, 5: 7}  # of so many members
+
+
+@pytest.mark.parametrize("metric", [name for name in OF_THE_CLASS if name != "recall"])
+@pytest.mark.parametrize("seed", range(14))
+def test_it_equals_scoring_every_vector_of_classification(metric, seed, way):
+    objective, members = of_samples(seed, metric)
+    classes = 2 + seed % 3
+    has_ceiling = metric != "matthews" or classes == 2  # the correlation of more classes is enumerated
+    assert (objective.scores.ceiling is not None) == has_ceiling
+    if has_ceiling:
+        require_same(objective, members, STEPS[members])
+
+
+@pytest.mark.parametrize("metric", OF_MASKS)
+@pytest.mark.parametrize("seed", range(12))
+def test_it_equals_scoring_every_vector_of_segmentation(metric, seed, way):
+    objective, members = of_images(seed, metric)
+    require_same(objective, members, STEPS[members])
+
+
+@pytest.mark.parametrize("steps", [1, 10, 17])
+def test_all_vectors_may_tie(steps, way):
+    members, truth = random_members(np.random.default_rng(0), 1, 30, 3)
+    same = {name: members["m0"] for name in "abc"}
+    require_same(Objective.of("accuracy", Stack.from_members(same, truth)), 3, steps)
+
+
+@pytest.mark.parametrize("low", [0.25, 0.3, 1 / 3])
+def test_leads_that_rounding_decides_are_counted_as_the_fusion_rule_has_them(low, way):
+    # Two classes are equal under some members and a digit apart under others, so their sums tie or not by rounding.
+    random = np.random.default_rng(1)
+    near = np.stack([np.full((3, 50), low), np.nextafter(np.full((3, 50), low), 1)], axis=-1)
+    near = np.where(random.random((3, 50, 1)) < 0.5, near, near[:, :, ::-1])
+    said = np.concatenate([near, 1 - near.sum(axis=-1, keepdims=True)], axis=-1)
+    members = dict(zip("abc", said, strict=True))
+    require_same(Objective.of("accuracy", Stack.from_members(members, random.integers(0, 2, 50))), 3, 20)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("metric", ["macro_f1", "specificity", "balanced_accuracy", "precision"])
+def test_no_vector_of_a_cell_is_above_its_ceiling(metric, seed):
+    objective, members = of_samples(seed, metric)
+    rows, cells = Rows.of(objective.scores.undecided), Cells.whole(members, 12)
+    for _ in range(6):
+        cells, _ = cells.halves()
+        every = [np.arange(len(rows))] * len(cells)
+        settled = np.repeat(objective.scores.undecided.settled[None], len(cells), axis=0)
+        narrowed = rows.narrow(cells, every, settled, AtOnce)
+        ceilings = objective.scores.ceiling(narrowed.optimistic)
+        for number, (cell, ceiling) in enumerate(zip(cells, ceilings, strict=True)):
+            scores = objective.scores(cell.vectors() / 12)
+            assert scores.max() <= ceiling + 1e-12
+            if not len(narrowed.open_rows(number)):
+                assert scores == pytest.approx(np.full(len(scores), ceiling), abs=1e-12)
+
+
+def test_what_a_cell_leaves_open_and_settled_are_all_rows(way):
+    objective, members = of_samples(6, "accuracy")
+    rows = Rows.of(objective.scores.undecided)
+    cells, _ = Cells.whole(members, 10).halves()
+    settled = np.repeat(objective.scores.undecided.settled[None], len(cells), axis=0)
+    narrowed = rows.narrow(cells, [np.arange(len(rows))] * len(cells), settled, AtOnce)
+    assert (narrowed.settled.sum(axis=(1, 2)) + narrowed.hopes.sum(axis=(1, 2)) == 60).all()
+    for number, cell in enumerate(cells):
+        weights = cell.vectors() / 10
+        fewer = rows.undecided_of(narrowed.open_rows(number), narrowed.settled[number])
+        assert (fewer.confusions(weights) == objective.scores.undecided.confusions(weights)).all()
+
+
+def test_neither_cores_nor_how_many_cells_at_a_time_matter(monkeypatch):
+    objective, members = of_images(6, "dice_foreground", sizes=((30, 30),) * 3)
+    grid, found = Simplex(members, 60), []
+    for cores, cells, many in ((1, 1024, 500), (2, 1, 0), (3, 50, 10)):
+        monkeypatch.setattr(branches, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr("ensemble.engine.narrowing.cores", lambda cores=cores: cores)
+        monkeypatch.setattr(branches, "MOST_CELLS", cells)
+        monkeypatch.setattr(branches, "MANY", many)
+        one = search_branches(objective.scores, grid)
+        found.append((one.weights.tolist(), one.gains.tolist(), one.ties, one.why))
+    assert found[0] == found[1] == found[2]
+
+
+class Stopped(Exception):
+    """What a person's Ctrl-C is."""
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_stopped_search_goes_on(keep, tmp_path, monkeypatch):
+    monkeypatch.setattr(branches, "MOST_CELLS", 4)
+    monkeypatch.setattr(branches, "SAVED_EVERY", 0)
+    monkeypatch.setattr(branches, "MANY", 10**9)  # so that every cell takes part in a ceiling
+    objective, members = of_images(6, "dice_foreground", sizes=((20, 20),) * 3)
+    grid, file, asked = Simplex(members, 50), tmp_path / "new" / "search.json", []
+
+    def limited(after):
+        def ceiling(counts):
+            if len(asked) >= after:
+                raise Stopped
+            asked.append(len(counts))
+            return objective.scores.ceiling(counts)
+
+        return Counted(objective.scores.undecided, objective.scores.function, 1, ceiling)
+
+    unbroken = search_branches(limited(np.inf), grid)
+    whole, batches = sum(asked), len(asked)
+    asked.clear()
+    with pytest.raises(Stopped):
+        search_branches(limited(batches // 2), grid, unfinished=file)
+    assert json.loads(file.read_text())["cells"]
+    found = search_branches(limited(np.inf), grid, unfinished=file, keep=keep)
+    assert sum(asked) == whole  # none was looked at twice
+    for name in ("evaluated", "scored", "ties", "why"):
+        assert getattr(found, name) == getattr(unbroken, name)
+    assert found.weights.tolist() == unbroken.weights.tolist()
+    assert file.exists() == keep
+    if keep:
+        again = search_branches(limited(0), grid, unfinished=file)
+        assert again.weights.tolist() == unbroken.weights.tolist()
+
+
+def test_a_file_cut_short_is_not_taken(tmp_path):
+    objective, members = of_samples(0, "accuracy")
+    file = tmp_path / "search.json"
+    file.write_text('{"cells": [[')
+    found = search_branches(objective.scores, Simplex(members, 30), unfinished=file)
+    assert found.ties == search_grid(objective, Simplex(members, 30)).ties
+
+
+def test_a_grid_too_fine_to_enumerate_is_searched_and_another_is_enumerated(monkeypatch):
+    members, truth = random_members(np.random.default_rng(2), 3, 80, 3)
+    enumerated = search_weights(members, truth, step=0.01)
+    assert len(enumerated.best) == 100
+    monkeypatch.setattr("ensemble.engine.grid.ENUMERATED", 100)
+    found = search_weights(members, truth, step=0.01)
+    assert (found.weights, found.score, found.ties) == (enumerated.weights, enumerated.score, enumerated.ties)
+    assert found.evaluated == enumerated.evaluated == 5151
+    assert found.scored < enumerated.scored
+    assert all(point.score == found.score for point in found.best)
+    for metric in ("roc_auc", "matthews", "log_loss"):  # metrics without a ceiling are enumerated all the same
+        assert search_weights(members, truth, metric=metric, step=0.05).scored == 231
+
+
+def test_a_step_of_a_ten_thousandth():
+    members, truth = random_members(np.random.default_rng(4), 3, 300, 3)
+    found = search_weights(members, truth, step=1e-4)
+    assert found.evaluated == 50_015_001  # vectors
+    line = search_weights(members, truth, method="line")
+    assert line.score <= found.score + 1 / 300  # a grid misses what is narrower than its step, a line search hills
+    assert found.score >= search_weights(members, truth, step=0.01).score
