@@ -1,11 +1,13 @@
 """The exact weight search over images against a plain NumPy loop, in one run, as seconds and a ratio per vector.
 
-    python benchmarks/weight_search.py [--members 8] [--images 40] [--size 384] [--classes 4] [--step 0.1]
+    python benchmarks/weight_search.py [--members 8] [--images 40] [--size 384] [--classes 4] [--steps 0.1 0.05]
+        [--autogluon PYTHON_WITH_AUTOGLUON_CORE]
 
 Members are stored as the toolkit stores them (flat float16 files) and disagree on about 5 % of all pixels (`--noise`).
 The loop works on arrays in memory, in float64 as the definition has it, on `--loop` vectors of the grid, for its rate
-and to compare scores. Memory is the engine's peak, measured in a process of its own; it counts the part of the stored
-predictions that the system keeps mapped.
+and to compare scores. SciPy's minimisers and AutoGluon's greedy selection are told with the score that they reach;
+SciPy's get it from the engine, which is faster than the loop. Memory is the engine's peak, measured in a process of its
+own; it counts the part of the stored predictions that the system keeps mapped.
 """
 
 from __future__ import annotations
@@ -15,16 +17,19 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
 import cv2
 import numpy as np
 import pandas as pd
+from peers import Peer, autogluon, minimised
 from rich.console import Console
 from rich.table import Table
 
+from ensemble.engine.images import reduce_images
+from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from ensemble.search import SearchResult, search_weights
 from spine.predictions import Predictions
@@ -35,15 +40,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.directory) as folder:
         directory = Path(folder)
         truth, disagreement = write_members(directory, options)
-        seconds, busy, memory, found = in_a_process(directory, truth, options)
-        loop = time_loop(directory, truth, found, options)
-    engine = seconds / found.evaluated
-    table = Table("search", "in all", "per vector", "times the engine", title=describe(options, found, disagreement))
-    told = f"{seconds:.1f} s ({busy:.1f} s of CPU), peak {memory:.2f} GB"
-    table.add_row("exact grid", told, f"{engine * 1e3:.3f} ms", "1")
-    table.add_row(f"NumPy loop ({options.loop} vectors)", "", f"{loop * 1e3:.0f} ms", f"{loop / engine:,.0f}")
+        searches = [in_a_process(directory, truth, options, step) for step in options.steps]
+        loop = time_loop(directory, truth, searches[0][-1], options)
+        peers = list(peers_of(directory, truth, options))
+    table = Table("search", "in all", "per vector", "loop / search", title=describe(options, disagreement))
+    for step, (seconds, busy, memory, found) in zip(options.steps, searches, strict=True):
+        engine, told = seconds / found.evaluated, f"{seconds:.1f} s ({busy:.1f} s of CPU), peak {memory:.2f} GB"
+        name = f"exact grid, step {step:g}: {found.evaluated:,} vectors"
+        table.add_row(name, told, f"{engine * 1e3:.3f} ms", f"{loop / engine:,.0f}")
+    table.add_row(f"NumPy loop ({options.loop} vectors)", "", f"{loop * 1e3:.0f} ms", "1")
     Console(width=110).print(table)
-    print(f"{options.metric} {found.score:.6f}, best single {max(found.singles.values()):.6f}, equal {found.equal:.6f}")
+    for step, (*_, found) in zip(options.steps, searches, strict=True):
+        single = max(found.singles.values())
+        print(f"{options.metric} at step {step:g} {found.score:.6f}, best single {single:.6f}, equal {found.equal:.6f}")
+    for peer in peers:
+        print(f"{peer.name}: {peer.score:.6f} ({peer.spent})")
 
 
 def parse() -> argparse.Namespace:
@@ -52,12 +63,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--classes", type=int, default=4)
-    parser.add_argument("--step", type=float, default=0.1)
+    parser.add_argument("--steps", type=float, nargs="+", default=[0.1, 0.05])
     parser.add_argument("--metric", default="dice_foreground")
     parser.add_argument(
         "--noise", type=float, default=0.6, help="of each member's logits: more, and they disagree more"
     )
     parser.add_argument("--loop", type=int, default=5, help="vectors of the NumPy loop")
+    parser.add_argument("--starts", type=int, default=3, help="of SciPy's minimisers")
+    parser.add_argument("--autogluon", type=Path, help="an interpreter that has autogluon.core")
+    parser.add_argument("--picks", type=int, default=20, help="of AutoGluon's selection")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--directory", default=None, help="where the predictions are written (default: the system's)")
     return parser.parse_args()
@@ -113,24 +127,24 @@ def store(directory: Path, member: int, values: np.ndarray, options: argparse.Na
 
 
 def in_a_process(
-    directory: Path, truth: np.ndarray, options: argparse.Namespace
+    directory: Path, truth: np.ndarray, options: argparse.Namespace, step: float
 ) -> tuple[float, float, float, SearchResult]:
     """Seconds, seconds of CPU, peak GB and result of the search; compiling its loops for the first time is not in."""
-    settings = (directory, truth, options)
+    settings = (directory, truth, options, step)
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        pool.apply(search, (directory, truth[:1], options, 1))  # compiles, where nothing is kept on disk yet
+        pool.apply(search, (directory, truth[:1], options, step, 1))  # compiles, where nothing is kept on disk yet
         return pool.apply(search, settings)
 
 
 def search(
-    directory: Path, truth: np.ndarray, options: argparse.Namespace, images: int | None = None
+    directory: Path, truth: np.ndarray, options: argparse.Namespace, step: float, images: int | None = None
 ) -> tuple[float, float, float, SearchResult]:
     stored = {f"member{m}": Predictions.open(directory / f"member{m}") for m in range(options.members)}
     members: dict[str, Predictions | np.ndarray] = dict(stored)
     if images:
         members = {name: first_images(one, images, options) for name, one in stored.items()}
     start, busy = time.perf_counter(), time.process_time()
-    found = search_weights(members, truth, "segmentation", options.metric, step=options.step, progress=not images)
+    found = search_weights(members, truth, "segmentation", options.metric, step=step, progress=not images)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return time.perf_counter() - start, time.process_time() - busy, memory, found
 
@@ -143,7 +157,7 @@ def time_loop(directory: Path, truth: np.ndarray, found: SearchResult, options: 
     """Median seconds a vector of what people write; SystemExit where its score is not the engine's."""
     members = [Predictions.open(directory / f"member{m}").values.astype(np.float64) for m in range(options.members)]
     flat, seconds = truth.ravel(), []
-    grid = Simplex(options.members, round(1 / options.step))
+    grid = Simplex(options.members, round(1 / options.steps[0]))
     rows = grid.weights(np.linspace(0, grid.size - 1, options.loop - 1).astype(int))
     for weights in [list(found.weights.values()), *rows.tolist()]:
         start = time.perf_counter()
@@ -156,6 +170,19 @@ def time_loop(directory: Path, truth: np.ndarray, found: SearchResult, options: 
     return median(seconds)
 
 
+def peers_of(directory: Path, truth: np.ndarray, options: argparse.Namespace) -> Iterator[Peer]:
+    stored = {f"member{m}": Predictions.open(directory / f"member{m}") for m in range(options.members)}
+    undecided = reduce_images(stored, truth, options.metric.endswith("_per_image"))
+    objective = Objective.of_images(options.metric, undecided, vectors=1_000_000)
+    yield minimised("SLSQP", objective.reference, options.members, options.starts)
+    yield minimised("Nelder-Mead", objective.reference, options.members, options.starts)
+    if options.autogluon:
+        probabilities = np.stack([one.values for one in stored.values()])
+        yield autogluon(
+            options.autogluon, probabilities, truth.ravel(), options.metric, options.picks, objective.reference
+        )
+
+
 def dice(members: Sequence[np.ndarray], weights: Sequence[float], truth: np.ndarray, classes: int) -> float:
     """Average, argmax, mean Dice of the foreground."""
     fused = sum(weight * member for weight, member in zip(weights, members, strict=True))
@@ -165,10 +192,10 @@ def dice(members: Sequence[np.ndarray], weights: Sequence[float], truth: np.ndar
     return float(np.mean([2 * b / s for b, s in zip(both, sizes, strict=True) if s]))
 
 
-def describe(options: argparse.Namespace, found: SearchResult, disagreement: float) -> str:
+def describe(options: argparse.Namespace, disagreement: float) -> str:
     return (
         f"{options.members} members, {options.images} images of {options.size}x{options.size}, {options.classes} "
-        f"classes,\n{disagreement:.1%} of pixels disagreed on, step {options.step}: {found.evaluated:,} vectors"
+        f"classes,\n{disagreement:.1%} of pixels disagreed on"
     )
 
 
