@@ -39,13 +39,15 @@ TASK_OUTPUTS = {
 }
 
 
-def picture_and_boxes(height: int, width: int, seed: int) -> tuple[np.ndarray, list[tuple[str, tuple[int, ...]]]]:
+def picture_and_boxes(
+    height: int, width: int, seed: int, labels: Sequence[str] = LABELS
+) -> tuple[np.ndarray, list[tuple[str, tuple[int, ...]]]]:
     """A noisy picture (H, W) uint16 with a bright rectangle in its upper and a dark one in its lower half, and their
     (label, x0 y0 x1 y1); each seventh picture is empty.
     """
     random = np.random.default_rng(seed)
     grey, boxes = random.normal(GREYS[0], 1000, (height, width)), []
-    for number, label in enumerate(LABELS if seed % 7 != 6 else ()):
+    for number, label in enumerate(labels if seed % 7 != 6 else ()):
         high, wide = random.integers(height // 5, height // 3), random.integers(width // 4, width // 2)
         top = number * height // 2 + random.integers(1, height // 2 - high)
         left = random.integers(1, width - wide)
@@ -54,14 +56,14 @@ def picture_and_boxes(height: int, width: int, seed: int) -> tuple[np.ndarray, l
     return grey.clip(0, 65535).astype(np.uint16), boxes
 
 
-def write_boxes(root: Path, patients: Mapping[str, int] = PATIENTS) -> Manifest:
-    """Write two pictures of different sizes a patient, with their boxes."""
+def write_boxes(root: Path, patients: Mapping[str, int] = PATIENTS, labels: Sequence[str] = LABELS) -> Manifest:
+    """Write two pictures of different sizes a patient, with their boxes: of a bright and of a dark thing."""
     pictures, rows, patient_of, splits = {}, [], {}, []
     for split, count in patients.items():
         for patient in (f"{split}{number:02d}" for number in range(count)):
             for number, size in enumerate(SIZES):
                 sample = f"{patient}-{number}"
-                pictures[sample], boxes = picture_and_boxes(*size, seed=len(pictures))
+                pictures[sample], boxes = picture_and_boxes(*size, len(pictures), labels)
                 corners = [dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)) for _, box in boxes]
                 rows += [
                     {"sample": sample, "box": str(place), "label": boxes[place][0], "level": "", **corner}
