@@ -1,11 +1,13 @@
-"""Two processes on the loopback train one member: they agree, end together, and one writes."""
+"""Two processes on the loopback train one member: they learn, agree, end together, and one writes."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from spine.member import Member
@@ -26,10 +28,19 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start(file, addresses: list[str], index: int) -> subprocess.Popen:
+def run_two(command_of: Callable[[int], list[str]]) -> list[str]:
+    """Run Python as worker 0 and worker 1; what each wrote to its standard error."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = [start(command_of(index), addresses, index) for index in range(2)]
+    ended = [process.communicate(timeout=600) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ended
+    return [stderr for _, stderr in ended]
+
+
+def start(command: list[str], addresses: list[str], index: int) -> subprocess.Popen:
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     return subprocess.Popen(
-        [sys.executable, "-m", "detection.train", str(file), "--member", "tiny"],
+        [sys.executable, *command],
         cwd=ROOT,
         env={**os.environ, "SPINE_SALT": SALT, "TF_CONFIG": json.dumps(config), "TF_NUM_INTRAOP_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -44,16 +55,39 @@ def test_two_workers_stop_at_the_same_epoch_and_the_chief_alone_writes(tmp_path)
     still = {**MEMBER, "epochs": 9, "patience": 1, "learning_rate": 1e-12}
     experiment = experiment_of(tmp_path, {"tiny": still})
     file = experiment.write(experiment.directory / "experiment.yaml")
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    processes = [start(file, addresses, index) for index in range(2)]
-    ended = [process.communicate(timeout=600) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ended
-    lines = [[line for line in stderr.splitlines() if line.startswith("tiny whole")] for _, stderr in ended]
+    told = run_two(lambda index: ["-m", "detection.train", str(file), "--member", "tiny"])
+    lines = [[line for line in stderr.splitlines() if line.startswith("tiny whole")] for stderr in told]
     history = History.read(experiment.member_directory("tiny") / "history.csv")
     assert len(history) == 2
     assert [len(own) for own in lines] == [2, 2]
     assert lines[0] == lines[1]
     assert Member.open(experiment.member_directory("tiny")).card.details["epochs"] == 2
+
+
+ONE_OF_TWO = """
+import sys
+import numpy as np
+from spine.config import load_experiment
+from tests.watched_detector import train_watched
+parts = train_watched(load_experiment(sys.argv[1]), "tiny")["whole"].after
+np.savez(sys.argv[2], **{name: weight for part in parts.values() for name, weight in part.items()})
+"""
+
+
+def test_two_workers_learn_and_end_with_the_same_weights(tmp_path):
+    write_boxes(tmp_path / "data", PATIENTS)
+    experiment = experiment_of(tmp_path, {"tiny": MEMBER})
+    file = experiment.write(experiment.directory / "experiment.yaml")
+    run_two(lambda index: ["-c", ONE_OF_TWO, str(file), str(tmp_path / f"{index}.npz")])
+    history = History.read(experiment.member_directory("tiny") / "history.csv")
+    loss, score = (np.array([float(row[name]) for row in history.rows]) for name in ("loss", "val_map50"))
+    assert loss[-1] < loss[0] / 2
+    assert score[-5:].mean() > score[0] + 0.25
+    first, second = (np.load(tmp_path / f"{index}.npz") for index in range(2))
+    assert len(first.files) > 100
+    assert first.files == second.files
+    for name in first.files:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
 TWO_DEVICES = """
