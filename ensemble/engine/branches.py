@@ -67,17 +67,19 @@ class Search:
         before = [batch[parent] for parent in parents]
         settled = np.stack([branch.settled for branch in before])
         narrowed = self.rows.narrow(cells, [branch.open_rows for branch in before], settled, pool)
+        assert self.counted.ceiling is not None
         ceilings = self.counted.ceiling(narrowed.optimistic)
         points, open_ = cells.points, np.diff(narrowed.bounds)
         promising = ceilings >= self.tied.best - SAME
-        counting = promising & (open_ >= MANY) & (points <= SMALL)
-        halving = promising & (open_ > 0) & ~counting
-        for number in np.flatnonzero(promising & (open_ == 0)):
-            self.tied.add_cell(float(ceilings[number]), cells[number])
+        settled_whole, few = promising & (open_ == 0), points <= SMALL
+        counting = promising & ~settled_whole & few & (open_ >= MANY)
+        halving = promising & ~settled_whole & ~counting
+        for number in np.flatnonzero(settled_whole):
+            self.tied.add_cell(float(ceilings[number]), cells[int(number)])
 
         def score(number: int) -> tuple[np.ndarray, np.ndarray]:
             undecided = self.rows.undecided_of(narrowed.open_rows(number), settled[number])
-            vectors = cells[number].vectors()
+            vectors = cells[int(number)].vectors()
             return self.counted.function(undecided.confusions(vectors / self.steps, self.counted.vectors)), vectors
 
         for scored in pool.map(score, np.flatnonzero(counting)):
@@ -88,7 +90,8 @@ class Search:
         self.looked_at += points[~halving].sum()
 
     def _batch(self) -> list[Branch]:
-        batch, rows = [], 0
+        batch: list[Branch] = []
+        rows = 0
         while self.branches and len(batch) < MOST_CELLS and rows < MOST_ROWS:
             batch.append(self.branches.pop())
             rows += len(batch[-1].open_rows)

@@ -82,7 +82,8 @@ class Cells:
         return len(self.ends)
 
     def __getitem__(self, number: int) -> Cell:
-        return Cell(*self.ends[number], self.steps)
+        lower, upper = self.ends[number]
+        return Cell(lower, upper, self.steps)
 
     @property
     def room(self) -> np.ndarray:

@@ -223,3 +223,19 @@ def test_a_step_of_a_ten_thousandth():
     line = search_weights(members, truth, method="line")
     assert line.score <= found.score + 1 / 300  # a grid misses what is narrower than its step, a line search hills
     assert found.score >= search_weights(members, truth, step=0.01).score
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_cases_cut_and_counted_at_random(seed, monkeypatch):
+    random = np.random.default_rng(1000 + seed)
+    monkeypatch.setattr(branches, "SMALL", int(random.choice([0, 5, 64, 512])))
+    monkeypatch.setattr(branches, "MANY", int(random.choice([0, 5, 50])))
+    monkeypatch.setattr(branches, "MOST_CELLS", int(random.choice([1, 30, 1024])))
+    count, classes, samples = (int(random.integers(*ends)) for ends in ((2, 7), (2, 6), (20, 150)))
+    members, truth = random_members(random, count, samples, classes, levels=seed % 2)
+    if seed % 4 == 0:
+        members["m1"] = members["m0"]
+    objective = Objective.of(
+        ("accuracy", "macro_f1", "balanced_accuracy")[seed % 3], Stack.from_members(members, truth)
+    )
+    require_same(objective, count, int(random.integers(2, {2: 200, 3: 40, 4: 20, 5: 12, 6: 9}[count])))
