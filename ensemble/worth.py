@@ -61,7 +61,7 @@ class Found:
     `scorers` are of every setting of the fusion, the chosen one first; `patients` are those of the units they count.
     `nothing` is the score of knowing nothing (0 where that has none), and `most` how many weights are worth the time
     of scoring them again. Where more than weights was chosen, `again` repeats all of it for draws, steps and what a
-    budget allows, and gives the scores on who was left out, of as many draws as are worth the time.
+    budget allows, and gives the scores on who was left out.
     """
 
     objective: Objective
@@ -167,7 +167,8 @@ def nested(
     """How well weights chosen this way do on patients they were not chosen on, and the `optimism` of the `score`.
 
     Each resample repeats the search as one over a grid. {} where it is asked for none, or there is nothing to choose;
-    no `resamples`, and `why`, where memory does not allow any.
+    no `resamples`, and `why`, where memory does not allow any. Beside class weights, `plain` is of ordinary weights
+    alone, members scaled by the temperatures they have.
     """
     if not settings.resamples or settings.method == "equal" or len(chosen) == 1:
         return {}
@@ -184,10 +185,12 @@ def nested(
         except TooManyPixels as error:
             return {"resamples": 0, "why": str(error)}
         searched = np.array(list(track(again, "nested estimate", len(draws))))
-        draws = draws[: len(searched)]
     scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(found.scorers, 1)]
     measured = worth(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
-    return _as_json(measured if searched is None else _of_searches(measured, searched), score, higher)
+    if searched is None:
+        return _as_json(measured, score, higher)
+    told = _as_json(_of_searches(measured, searched), score, higher)
+    return {**told, "plain": measured.nested} if settings.per_class and told["resamples"] else told
 
 
 def _of_searches(measured: Worth, scores: np.ndarray) -> Worth:

@@ -106,9 +106,11 @@ def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
     again = np.array(list(rechosen_images(*both, "dice_foreground", draws, grid_weights(3, 4))))
     assert estimate["score"] == pytest.approx(np.nanmean(again))
     assert estimate["resamples"] == np.isfinite(again).sum() > 0
+    plain = experiment.model_copy(update={"search": experiment.search.model_copy(update={"per_class": False})})
+    assert estimate["plain"] == read_json(run(plain)[0])["nested"]["score"] != estimate["score"]
     assert estimate["low"] <= estimate["score"] <= estimate["high"]
     assert estimate["optimism"] == pytest.approx(found["score"] - estimate["score"])
-    rows = judge(experiment, read_split(experiment, "validation"), found)
+    rows = judge(experiment, split, found)
     assert rows.score(rows.ensemble, "dice_foreground") == found["score"]
 
 
