@@ -2,7 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu, norm
+from scipy.stats import brunnermunzel, mannwhitneyu, norm
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
 from spine import metrics
@@ -172,6 +172,16 @@ def test_areas_of_delong_are_mann_whitneys():
     score = (truth + random.normal(size=50)).round(1)  # with ties
     reference = mannwhitneyu(score[truth == 1], score[truth == 0]).statistic / (20 * 30)
     assert delong_variance(truth, score)[0] == pytest.approx(reference)
+
+
+def test_the_variance_of_an_area_is_brunners_and_munzels():
+    """Their test (2000) of an area of 1/2, as SciPy has it, divides by the same variance of placements."""
+    random = np.random.default_rng(9)
+    truth = np.repeat([0, 1], [30, 20])
+    score = (truth + random.normal(size=50)).round(1)  # with ties
+    area, variance = delong_variance(truth, score)
+    reference = brunnermunzel(score[truth == 0], score[truth == 1]).statistic
+    assert (area - 1 / 2) / np.sqrt(variance) == pytest.approx(reference)
 
 
 def test_delong_without_variance():
