@@ -18,9 +18,10 @@ from ensemble.contenders import EQUAL, JUDGES, Contender, Contenders, judge, rea
 from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
-from ensemble.overlap import Overlap, find_overlap
+from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.served import exported, why_none
+from ensemble.served import told as told_of_model
 from ensemble.verdict import Score, compare, difference, remembered
 from spine import metrics
 from spine.config import Experiment
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 6  # of metrics.json: another one is computed afresh
+VERSION = 7  # of metrics.json: another one is computed afresh
 SEARCHED = ("metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
 
 
@@ -123,7 +124,7 @@ def _inputs_hash(
 
 def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patients]:
     members = {name: Member.open(experiment.member_directory(name)).card.patients for name in experiment.members}
-    return {**members, "the search": Patients(**weights["patients"])}
+    return {**members, SEARCH: Patients(**weights["patients"])}
 
 
 def _servable(experiment: Experiment, served: Member | None) -> dict[str, Member]:
@@ -162,12 +163,13 @@ def _evaluate(
         "overlap": asdict(overlap),
         "notes": [
             *overlap.notes,
-            *_unserved(experiment, weights),
+            *told_of_model(experiment, weights),
             *_few(test),
             *test.notes,
             *weights.get("folds", {}).get("notes", ()),
         ],
         "search": {key: weights.get(key) for key in SEARCHED},
+        "stopped_on_searched": [] if "folds" in weights else stopped_on_searched(_sources(experiment, weights)),
         "validation": on_validation,
         "best_on_validation": best.name,
         "best_on_test": best_on_test.name,
@@ -180,11 +182,6 @@ def _evaluate(
 
 def _searched(weights: dict[str, Any]) -> str:
     return "out-of-fold predictions" if weights["split"] == OUT_OF_FOLD else "validation"
-
-
-def _unserved(experiment: Experiment, weights: dict[str, Any]) -> list[str]:
-    reason = why_none(experiment, weights)
-    return [f"This ensemble has no SavedModel and cannot be served: {reason}."] if reason else []
 
 
 def _few(test: Contenders) -> list[str]:

@@ -9,7 +9,9 @@ from spine.member import Patients
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 
-__all__ = ["Overlap", "find_overlap"]
+__all__ = ["SEARCH", "Overlap", "find_overlap", "stopped_on_searched"]
+
+SEARCH = "the search"  # with a space, so that no member can have the name
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ def find_overlap(patients: Iterable[str], sources: Mapping[str, Patients]) -> Ov
             seen[name] = {use: len(found) for use, found in uses.items() if found}
             everyone = everyone.union(*uses.values())
     return Overlap(len(everyone), seen, unchecked)
+
+
+def stopped_on_searched(sources: Mapping[str, Patients]) -> list[str]:
+    """The members whose training also stopped on patients that weights were chosen on."""
+    searched = set(sources[SEARCH].searched)
+    return [name for name, source in sources.items() if searched & set(source.stopped)]
 
 
 def _why_unchecked(source: Patients) -> str:

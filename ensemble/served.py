@@ -10,7 +10,7 @@ from spine.config import Experiment
 from spine.member import Member
 from spine.problems import SpineError
 
-__all__ = ["exported", "why_none"]
+__all__ = ["exported", "told", "why_none"]
 
 
 def why_none(experiment: Experiment, found: Mapping[str, Any]) -> str:
@@ -39,3 +39,9 @@ def exported(experiment: Experiment, found: Mapping[str, Any]) -> Member | None:
             "run `spine export EXPERIMENT` again"
         )
     return member
+
+
+def told(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
+    """The note that there can be no model to serve, where that is so."""
+    reason = why_none(experiment, found)
+    return [f"This ensemble has no SavedModel and cannot be served: {reason}."] if reason else []

@@ -108,6 +108,8 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
         costs=cost_rows(page.found),
         sets=cheapest_sets(page.found),
         weights=page.weights,
+        temperatures=page.weights.get("temperatures", {}),
+        class_weights=page.weights.get("class_weights", {}),
         names=page.found["names"],
         ensemble=next(row for row in page.found["rows"] if row["kind"] == "ensemble"),
         # Drawn by us; matplotlib escapes the names within.

@@ -8,6 +8,7 @@ from ensemble import evaluate, search
 from ensemble.costs import Cost
 from ensemble.report.members import cheapest_sets, cost_rows
 from spine.files import read_json
+from spine.member import Member
 from tests.experiment_on_disk import write_experiment
 
 FOUND = {
@@ -64,6 +65,36 @@ def test_the_worth_of_the_search_is_told(page):
     assert {"shapley", "pairs", "pareto"} <= pictures
     assert "What each member adds" in text
     assert "250.0" in text
+
+
+def test_temperatures_and_class_weights_are_told_with_what_they_are_worth(page):
+    experiment, text, _ = page(search={"step": 0.25, "resamples": 8, "temperature": True, "per_class": True})
+    found = read_json(experiment.ensemble_directory / "weights.json")
+    assert "<h3>Temperatures and class weights</h3>" in text
+    for name in experiment.members:
+        numbers = [f"{found['temperatures'][name]:.2f}", *(f"{one:.3f}" for one in found["class_weights"][name])]
+        assert f"{name}</td>" + "".join(f"<td>{number}</td>" for number in numbers) in text
+    assert "8 times, weights and class weights, after temperatures that were fitted again, score" in text
+    assert f"Ordinary weights alone score {found['nested']['plain']:.3f} on them." in text
+
+
+def test_patients_that_also_stopped_the_training_are_told(page):
+    told = "These patients also stopped the training of vgg, dense, squeeze: that flatters every score on validation"
+    experiment, text, _ = page(search={"step": 0.5, "resamples": 4})
+    assert told in text
+    for name in experiment.members:
+        member = Member.open(experiment.member_directory(name))
+        patients = member.card.patients.model_copy(update={"stopped": ()})
+        Member.publish(member.path, member.card.model_copy(update={"patients": patients}))
+    evaluate.run(experiment)
+    (path,) = import_module("ensemble.report").run(experiment)
+    assert "stopped" not in path.read_text().split("<pre>")[0]
+
+
+def test_without_options_there_is_no_table_of_them(page):
+    _, text, _ = page(search={"step": 0.5, "resamples": 4})
+    assert "emperatures" not in text.split("<pre>")[0]
+    assert "lass weights" not in text.split("<pre>")[0]
 
 
 def test_without_numbers_there_are_no_figures(page):
