@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 REFIT = "refit"
+FINEST = 10_000  # steps of weights from 0 to 1
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _WHAT_LABELS_ARE = {
     1: "the one or more different classes that boxes have; the background is none of them",
@@ -259,10 +260,14 @@ class Study(Strict):
 
 
 def steps_of(step: float) -> int:
-    """n = 1/step, of the steps that weights are whole multiples of; ValueError where the step does not divide 1."""
+    """n = 1/step, of the steps that weights are whole multiples of; ValueError where the step does not divide 1, or is
+    finer than 1/FINEST.
+    """
     steps = round(1 / step) if 0 < step <= 1 else 0
     if not steps or abs(steps * step - 1) > 1e-9:
         raise ValueError(f"step {step!r} does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
+    if steps > FINEST:
+        raise ValueError(f"step {step!r} is finer than {1 / FINEST:g}; take that, or method line for weights of any size")
     return steps
 
 

@@ -128,7 +128,7 @@ def search_branches(
 
 def _first_best(counted: Counted, grid: Simplex) -> float:
     """The best score of a coarse grid, and of what it leads to."""
-    divisors = (steps for steps in range(grid.steps, 0, -1) if grid.steps % steps == 0)
+    divisors = (steps for steps in range(min(grid.steps, COARSE), 0, -1) if grid.steps % steps == 0)
     coarse = next(few for steps in divisors if (few := Simplex(grid.members, steps)).size <= COARSE or steps == 1)
     vectors = coarse.vectors(np.arange(coarse.size)) * (grid.steps // coarse.steps)
     scores = counted(vectors / grid.steps)

@@ -6,7 +6,7 @@ Cut in halves they tile the grid without sharing a vector, so what is known of c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class Cell:
         """How many vectors there are, of any size."""
         ways = [1] + [0] * (self.steps - int(self.lower.sum()))
         for width in (self.upper - self.lower).tolist():
-            ways = [sum(ways[max(0, total - width) : total + 1]) for total in range(len(ways))]
+            sums = list(accumulate(ways))
+            ways = sums[: width + 1] + [more - less for more, less in zip(sums[width + 1 :], sums, strict=False)]
         return ways[-1]
 
     def vectors(self) -> np.ndarray:

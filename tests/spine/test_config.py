@@ -157,6 +157,12 @@ def test_a_step_that_does_not_divide_one_is_refused(step):
         steps_of(step)
 
 
+def test_a_step_finer_than_weights_need_is_refused():
+    assert steps_of(1e-4) == 10_000
+    with pytest.raises(ValueError, match="finer than 0.0001; take that, or method line"):
+        steps_of(1e-9)
+
+
 def test_a_data_config_given_as_an_experiment_is_told_apart(tmp_path):
     path = tmp_path / "data.yaml"
     path.write_text("name: a\noutput: out\nsources: []\n")
