@@ -267,7 +267,7 @@ def steps_of(step: float) -> int:
     if not steps or abs(steps * step - 1) > 1e-9:
         raise ValueError(f"step {step!r} does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
     if steps > FINEST:
-        raise ValueError(f"step {step!r} is finer than {1 / FINEST:g}; take that, or method line for weights of any size")
+        raise ValueError(f"step {step!r} is finer than {1 / FINEST:g}; take that, or method line for any weights")
     return steps
 
 

@@ -159,7 +159,7 @@ def test_a_step_that_does_not_divide_one_is_refused(step):
 
 def test_a_step_finer_than_weights_need_is_refused():
     assert steps_of(1e-4) == 10_000
-    with pytest.raises(ValueError, match="finer than 0.0001; take that, or method line"):
+    with pytest.raises(ValueError, match=r"finer than 0\.0001; take that, or method line"):
         steps_of(1e-9)
 
 
