@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from ensemble.engine.cells import Cells
 from ensemble.engine.choice import SAME, Choice
 from ensemble.engine.cores import cores
 from ensemble.engine.counted import Counted
-from ensemble.engine.narrowing import Rows
+from ensemble.engine.narrowing import Narrowed, Rows
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.tied import Tied
 from spine.files import read_json, write_json
@@ -62,32 +63,34 @@ class Search:
 
     def halve(self, pool: Executor) -> None:
         """Cut the last cells in halves, and keep those that may hold the optimum."""
-        batch = self._batch()
+        assert self.counted.ceiling is not None
+        cells, narrowed = self._halves(self._batch(), pool)
+        ceilings, open_rows, points = self.counted.ceiling(narrowed.optimistic), np.diff(narrowed.bounds), cells.points
+        promising = ceilings >= self.tied.best - SAME
+        alike = promising & (open_rows == 0)
+        countable = promising & ~alike & (open_rows >= MANY) & (points <= SMALL)
+        others = promising & ~alike & ~countable
+        for number in np.flatnonzero(alike).tolist():
+            self.tied.add_cell(float(ceilings[number]), cells[number])
+        for scored in pool.map(partial(self._score, cells, narrowed), np.flatnonzero(countable).tolist()):
+            self.tied.add_vectors(*scored)
+        kept = np.flatnonzero(others)
+        for number in kept[np.argsort(ceilings[kept], kind="stable")].tolist():
+            open_, settled = narrowed.open_rows(number), narrowed.settled[number]
+            self.branches.append(Branch(cells.ends[number], open_.copy(), settled.copy()))  # not views of all cells'
+        self.looked_at += points[~others].sum()
+
+    def _halves(self, batch: list[Branch], pool: Executor) -> tuple[Cells, Narrowed]:
         cells, parents = Cells(np.stack([branch.ends for branch in batch]), self.steps).halves()
         before = [batch[parent] for parent in parents]
         settled = np.stack([branch.settled for branch in before])
-        narrowed = self.rows.narrow(cells, [branch.open_rows for branch in before], settled, pool)
-        assert self.counted.ceiling is not None
-        ceilings = self.counted.ceiling(narrowed.optimistic)
-        points, open_ = cells.points, np.diff(narrowed.bounds)
-        promising = ceilings >= self.tied.best - SAME
-        settled_whole, few = promising & (open_ == 0), points <= SMALL
-        counting = promising & ~settled_whole & few & (open_ >= MANY)
-        halving = promising & ~settled_whole & ~counting
-        for number in np.flatnonzero(settled_whole):
-            self.tied.add_cell(float(ceilings[number]), cells[int(number)])
+        return cells, self.rows.narrow(cells, [branch.open_rows for branch in before], settled, pool)
 
-        def score(number: int) -> tuple[np.ndarray, np.ndarray]:
-            undecided = self.rows.undecided_of(narrowed.open_rows(number), settled[number])
-            vectors = cells[int(number)].vectors()
-            return self.counted.function(undecided.confusions(vectors / self.steps, self.counted.vectors)), vectors
-
-        for scored in pool.map(score, np.flatnonzero(counting)):
-            self.tied.add_vectors(*scored)
-        rest = np.flatnonzero(halving)
-        for number in rest[np.argsort(ceilings[rest], kind="stable")]:
-            self.branches.append(Branch(cells.ends[number], narrowed.open_rows(number).copy(), settled[number].copy()))
-        self.looked_at += points[~halving].sum()
+    def _score(self, cells: Cells, narrowed: Narrowed, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of all vectors of one cell, and the vectors."""
+        undecided = self.rows.undecided_of(narrowed.open_rows(number), narrowed.settled[number])
+        vectors = cells[number].vectors()
+        return self.counted.function(undecided.confusions(vectors / self.steps, self.counted.vectors)), vectors
 
     def _batch(self) -> list[Branch]:
         batch: list[Branch] = []
