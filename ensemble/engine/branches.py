@@ -9,8 +9,9 @@ grid, from where smaller steps climb. (Land and Doig, Econometrica 1960.)
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +62,11 @@ class Search:
         every, settled = np.arange(len(self.rows)), self.counted.undecided.settled
         self.branches += [Branch(ends, every, settled) for ends in cells.ends]
 
+    def copy(self) -> Search:
+        """What stands now, whatever becomes of this search."""
+        tied = replace(self.tied, found=dict(self.tied.found))
+        return replace(self, tied=tied, branches=list(self.branches))
+
     def halve(self, pool: Executor) -> None:
         """Cut the last cells in halves, and keep those that may hold the optimum."""
         assert self.counted.ceiling is not None
@@ -106,7 +112,7 @@ def search_branches(
 ) -> Choice:
     """The exact optimum over the whole grid, and what ties with it, of a metric that has a ceiling.
 
-    Files are used as in `search_grid`.
+    Files are used as in `search_grid`, and written when the search is stopped by an error or Ctrl-C.
     """
     tied, whole = Tied(-np.inf), Cells.whole(grid.members, grid.steps)
     if not counted.undecided.open:  # weights change nothing
@@ -116,17 +122,28 @@ def search_branches(
     if not (unfinished and _read(search, unfinished)):
         search.tied.best = _first_best(counted, grid)
         search.open(whole)
-    saved = time.monotonic()
     with ThreadPoolExecutor(cores()) as pool, bar("weight search", grid.size, shown=progress) as show:
-        while search.branches:
-            search.halve(pool)
-            show(search.looked_at)
-            if unfinished and time.monotonic() - saved > SAVED_EVERY:
-                _write(search, unfinished)
-                saved = time.monotonic()
+        _finish(search, pool, show, unfinished)
     if unfinished:
         _write(search, unfinished) if keep else unfinished.unlink(missing_ok=True)
     return _choice(search.tied, grid)
+
+
+def _finish(search: Search, pool: Executor, show: Callable[[float], None], unfinished: Path | None) -> None:
+    """Search to the end; what stands is saved now and then, and when the search is stopped."""
+    saved, stands = time.monotonic(), search.copy()
+    try:
+        while search.branches:
+            search.halve(pool)
+            show(search.looked_at)
+            stands = search.copy()
+            if unfinished and time.monotonic() - saved > SAVED_EVERY:
+                _write(stands, unfinished)
+                saved = time.monotonic()
+    except BaseException:
+        if unfinished:
+            _write(stands, unfinished)
+        raise
 
 
 def _first_best(counted: Counted, grid: Simplex) -> float:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
 from spine.problems import SpineError
@@ -51,8 +52,10 @@ def confusion(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = N
     """Counts (..., C, C): rows are true classes, columns predicted ones. SpineError on shapes that disagree."""
     truth, probabilities, weights = _checked(truth, probabilities, weights)
     classes = probabilities.shape[1]
-    cell = np.eye(classes * classes)[truth * classes + predicted(probabilities)]
-    return (weights @ cell).reshape(*weights.shape[:-1], classes, classes)
+    cell, rows = truth * classes + predicted(probabilities), len(truth)
+    # Sparse: of many classes most cells are empty.
+    of_cell = csr_array((np.ones(rows), cell, np.arange(rows + 1)), shape=(rows, classes * classes))
+    return (weights.reshape(-1, rows) @ of_cell).reshape(*weights.shape[:-1], classes, classes)
 
 
 def accuracy(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:

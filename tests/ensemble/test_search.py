@@ -1,6 +1,7 @@
 """The exact search against a plain brute force, and what it refuses."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -229,10 +230,27 @@ HALF = np.array([[0.5, 0.5], [0.1, 0.9]])
         ({"a": HALF}, [0, 1], {"method": "gird"}, "one of grid, line, equal, best"),
         ({"a": HALF}, [0, 1], {"task": "painting"}, "one of classification, segmentation"),
         ({"a": HALF}, [0, 1], {"step": 0.3}, "does not divide 1"),
-        (dict.fromkeys("abcdefghij", HALF), [0, 1], {"step": 0.02}, "method line, greedy, tpe or cmaes"),
+        (dict.fromkeys("abcdefghij", HALF), [0, 1], {"step": 0.02, "metric": "log_loss"}, "greedy, tpe or cmaes"),
         (dict.fromkeys("abcdef", HALF), [0, 1], {"method": "optuna-grid"}, "1,771,561 points"),
     ],
 )
 def test_what_does_not_hold_is_refused(members, truth, settings, message):
     with pytest.raises(SpineError, match=message):
         search_weights(members, np.array(truth), **settings)
+
+
+def test_many_classes_take_little_memory():
+    members, truth = random_members(np.random.default_rng(5), 2, 200, 120)
+    tracemalloc.start()
+    found = search_weights(members, truth)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300e6  # bytes; a dense table of cells by cells would be 1.7e9
+    scores = brute_force(members, truth, "accuracy", 10)
+    assert found.score == max(scores.values())
+
+
+def test_a_grid_of_billions_of_equal_members_is_searched_at_once():
+    found = search_weights(dict.fromkeys("abcdefghij", np.array([[0.5, 0.5], [0.1, 0.9]])), [0, 1], step=0.02)
+    assert found.evaluated == found.ties == 12_565_671_261
+    assert found.weights == {"a": 1.0, **dict.fromkeys("bcdefghij", 0.0)}

@@ -160,10 +160,11 @@ class Stopped(Exception):
     """What a person's Ctrl-C is."""
 
 
+@pytest.mark.parametrize("every", [0, 1000])
 @pytest.mark.parametrize("keep", [False, True])
-def test_a_stopped_search_goes_on(keep, tmp_path, monkeypatch):
+def test_a_stopped_search_goes_on(keep, every, tmp_path, monkeypatch):
     monkeypatch.setattr(branches, "MOST_CELLS", 4)
-    monkeypatch.setattr(branches, "SAVED_EVERY", 0)
+    monkeypatch.setattr(branches, "SAVED_EVERY", every)  # seconds; when it is stopped it is saved all the same
     monkeypatch.setattr(branches, "MANY", 10**9)  # so that every cell takes part in a ceiling
     objective, members = of_images(6, "dice_foreground", sizes=((20, 20),) * 3)
     grid, file, asked = Simplex(members, 50), tmp_path / "new" / "search.json", []
