@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ class SearchResult:
     scored: int
     ties: int
     why: str
-    best: tuple[Point, ...]
+    best: tuple[Point, ...] = field(repr=False)  # up to a hundred
     singles: Mapping[str, float]
     equal: float
     fusion: Mapping[str, float] = field(default_factory=dict)
@@ -114,8 +115,9 @@ def search_weights(
 ) -> SearchResult:
     """Search weights for `members`, a mapping of name to what each predicts, on `truth`.
 
-    Classification: probabilities (N, C) and N class indices. Segmentation: probabilities (N, H, W, C), or stored
-    predictions whose images may differ in size, and masks of class indices: (N, H, W), or any iterable of (H, W).
+    Classification: probabilities (N, C) and N class indices. Segmentation: probabilities (N, H, W, C), or of images
+    that may differ in size a list of (H, W, C) or stored predictions, and masks of class indices: (N, H, W), or any
+    iterable of (H, W).
     Detection: stored predictions or any `Detections` an image, in the order of the truth; the fusion's thresholds are
     searched too, on a grid over the given ones, by tpe and cmaes anywhere between the least and the greatest.
 
@@ -132,6 +134,8 @@ def search_weights(
         raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
     if (task, method) == ("detection", "line"):
         raise SpineError("boxes change by jumps along a line of weights; take method grid, greedy, tpe or cmaes")
+    if not isinstance(members, Mapping):
+        raise SpineError(f"members is a {type(members).__name__}; give a mapping of name to what the member predicts")
     if not members:
         raise SpineError("no members were given; give a mapping of name to probabilities")
     metric, grid = metric or DEFAULT_METRIC[task], Simplex(len(members), _steps(step))
@@ -191,6 +195,8 @@ def _within(budget: Budget, family: Family, names: tuple[str, ...], method: str)
 
 
 def _steps(step: float) -> int:
+    if not isinstance(step, Real):
+        raise SpineError(f"step is {step!r}; give a number 1/n such as 0.1, 0.05 or 0.02")
     try:
         return steps_of(step)
     except ValueError as error:

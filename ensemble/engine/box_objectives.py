@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -33,17 +34,40 @@ def box_family(
 ) -> Family:
     """The objectives of members' detections, read once; SpineError where they are not of the truth's images."""
     metrics.metric(metric, "detection")  # an unknown name is told first
+    if not isinstance(truth, BoxTruth):
+        raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.truth.BoxTruth")
+    values = {
+        "iou_threshold": _thresholds("iou_thresholds", iou_thresholds),
+        "score_threshold": _thresholds("score_thresholds", score_thresholds),
+    }
     boxes = Boxes.of(metric, members, truth)
     if all(np.isnan(boxes.alone(number)) for number in range(len(members))):
         raise SpineError(
             f"{metric} is not defined on this truth and these detections; choose map50, or search on a split that "
             "holds boxes of that size"
         )
-    values = {"iou_threshold": tuple(iou_thresholds), "score_threshold": tuple(score_thresholds)}
     family = Family(boxes.at, boxes.alone, values)
     for setting in family.settings:
         BoxFusion(**setting)  # refuses thresholds that do not hold before any is searched
     return family
+
+
+def _thresholds(name: str, given: Sequence[float]) -> tuple[float, ...]:
+    values = tuple(given) if isinstance(given, Iterable) else ()
+    if not values or not all(isinstance(value, Real) for value in values):
+        raise SpineError(f"{name} is {given!r}; give one or more numbers from 0 to below 1, such as (0.4, 0.5)")
+    return values
+
+
+def _listed(name: str, given: Iterable[Detections]) -> tuple[Detections, ...]:
+    listed = tuple(given) if isinstance(given, Iterable) else (given,)
+    strangers = [type(one).__name__ for one in listed if not isinstance(one, Detections)]
+    if strangers:
+        raise SpineError(
+            f"member {name!r} holds {strangers[0]}; for detection give stored predictions, or one "
+            "spine.detections.Detections an image"
+        )
+    return listed
 
 
 @dataclass(frozen=True)
@@ -59,7 +83,7 @@ class Boxes:
     @classmethod
     def of(cls, metric: str, members: Mapping[str, Iterable[Detections]], truth: BoxTruth) -> Boxes:
         """Read each member's detections once; SpineError names the member that does not belong to the truth."""
-        listed = {name: tuple(detections) for name, detections in members.items()}
+        listed = {name: _listed(name, detections) for name, detections in members.items()}
         rows = BoxRows.from_members(listed, len(truth))
         for name, found in listed.items():
             highest = max((int(one.classes.max(initial=0)) for one in found), default=0)

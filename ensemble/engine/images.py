@@ -15,7 +15,7 @@ import numpy as np
 
 from ensemble.engine.cores import cores
 from ensemble.engine.per_class import reduce_by_class, within_memory
-from ensemble.engine.stack import require_probabilities
+from ensemble.engine.stack import as_array, require_probabilities
 from ensemble.engine.undecided import Undecided, reduce_chunk
 from ensemble.fuse import tempered
 from spine.predictions import Predictions, require_same
@@ -31,7 +31,7 @@ Masks = np.ndarray | Iterable[np.ndarray] | MaskTruth  # (N, H, W), or one (H, W
 
 @dataclass(frozen=True)
 class Images:
-    """One member's probabilities: `values[number]` for images of one size, `values[start:stop]` rows otherwise.
+    """One member's probabilities: `values[number]` for images of one size, otherwise rows from `offsets[number]` on.
 
     `sizes` are (height, width) of each image, `classes` the number of columns.
     """
@@ -42,18 +42,36 @@ class Images:
     offsets: tuple[int, ...] | None = None
 
     @classmethod
-    def of(cls, name: str, source: np.ndarray | Predictions) -> Images:
-        """From an array (N, H, W, C) or stored predictions; SpineError where it is neither."""
+    def of(cls, name: str, source: np.ndarray | Sequence[np.ndarray] | Predictions) -> Images:
+        """From an array (N, H, W, C), a list of (H, W, C) or stored predictions; SpineError where it is none."""
         if isinstance(source, Predictions):
             if source.task != "segmentation":
                 raise SpineError(f"the predictions of {name!r} are of {source.task}; give predictions of segmentation")
             heights, widths = source.index["height"], source.index["width"]
             sizes = tuple((int(height), int(width)) for height, width in zip(heights, widths, strict=True))
             return cls(name, source.values, sizes, tuple(map(int, source.index["offset"])))
+        if isinstance(source, list | tuple):
+            return cls._of_list(name, [as_array(f"image {n} of member {name!r}", one) for n, one in enumerate(source)])
         values = np.asarray(source)
         if values.ndim != 4 or not values.size or values.shape[3] < 2:
             raise SpineError(f"member {name!r} is {values.shape}; give probabilities (N, H, W, C), C >= 2 classes")
         return cls(name, values, (values.shape[1:3],) * len(values))  # type: ignore[arg-type]
+
+    @classmethod
+    def _of_list(cls, name: str, images: Sequence[np.ndarray]) -> Images:
+        """From images (H, W, C) one by one, which become rows as stored predictions have them."""
+        shapes = [image.shape for image in images]
+        if not shapes or any(len(shape) != 3 or shape[2] < 2 or not min(shape) for shape in shapes):
+            raise SpineError(
+                f"member {name!r} is a list of {', '.join(map(str, shapes[:3])) or 'no images'}; give an array "
+                "(N, H, W, C), or for images that differ in size a list of (H, W, C), C >= 2 classes"
+            )
+        if len({shape[2] for shape in shapes}) > 1:
+            raise SpineError(f"the images of member {name!r} differ in classes: {sorted({s[2] for s in shapes})}")
+        rows = [height * width for height, width, _ in shapes]
+        values = np.concatenate([image.reshape(-1, image.shape[2]) for image in images])
+        offsets = tuple(np.cumsum([0, *rows[:-1]]).tolist())
+        return cls(name, values, tuple((height, width) for height, width, _ in shapes), offsets)
 
     @property
     def classes(self) -> int:
@@ -138,6 +156,8 @@ def _checked_members(members: Mapping[str, np.ndarray | Predictions], truth: Mas
 
 def _numbered(truth: Masks, count: int) -> Iterator[tuple[int, np.ndarray]]:
     """The masks with their numbers; SpineError where there are more or fewer than images."""
+    if not isinstance(truth, Iterable):
+        raise SpineError(f"truth is a {type(truth).__name__}; give masks (N, H, W), or one (H, W) an image")
     number = -1
     for number, mask in enumerate(truth):
         if number == count:

@@ -18,7 +18,7 @@ from ensemble.engine.undecided import Undecided
 from spine import metrics
 from spine.problems import SpineError
 
-__all__ = ["OF_THE_CLASS", "Objective", "of_the_class"]
+__all__ = ["OF_THE_CLASS", "Objective", "is_defined", "of_the_class"]
 
 Scores = Callable[[np.ndarray], np.ndarray]  # weights (V, M) -> scores (V,)
 
@@ -44,7 +44,7 @@ class Objective:
         `vectors`, how many are going to be scored, decides whether compiling pays.
         """
         reference = metrics.metric(metric)
-        if np.isnan(reference.function(stack.truth, stack.probabilities[0])):
+        if not is_defined(metric, stack):
             raise SpineError(
                 f"{metric} is not defined on a truth that holds only the classes {np.unique(stack.truth).tolist()}; "
                 "choose accuracy or log_loss, or search on a split that holds every class"
@@ -63,13 +63,18 @@ class Objective:
         """The same for segmentation, where pixels are grouped as `metric` wants them; SpineError where undefined."""
         reference = metrics.metric(metric, "segmentation")
         classes = undecided.settled.shape[1]
-        if not undecided.group_sizes.reshape(-1, classes)[:, 1:].any():
-            raise SpineError("the masks hold background only; search on a split where a foreground class occurs")
 
         def function(confusions: np.ndarray) -> np.ndarray:
             by_image = confusions.reshape(len(confusions), -1, classes, confusions.shape[2])
             return reference.function(_counts_of(by_image))
 
+        sizes = undecided.group_sizes
+        perfect = np.eye(classes, dtype=np.int64)[np.arange(len(sizes)) % classes] * sizes[:, None]
+        if np.isnan(function(perfect[None])[0]):
+            raise SpineError(
+                f"the masks hold background only, where {metric} is not defined; search on a split where a foreground "
+                "class occurs, or take pixel_accuracy"
+            )
         scores = Counted(undecided, function, vectors, ceiling=function)
         return cls(
             metric,
@@ -86,6 +91,13 @@ class Objective:
     def score_of(self, gain: np.ndarray) -> np.ndarray:
         """Turn gains into scores, or scores into gains."""
         return gain if self.higher_is_better else -gain
+
+
+def is_defined(metric: str, stack: Stack) -> bool:
+    """Whether a metric of classification tells weights apart on this truth: of one class, Matthews is always 0."""
+    if metric == "matthews" and np.ptp(stack.truth) == 0:
+        return False
+    return not np.isnan(metrics.metric(metric).function(stack.truth, stack.probabilities[0]))
 
 
 def _counts_of(confusions: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ensemble.engine.choice import first_choice
-from ensemble.engine.objectives import Objective
+from ensemble.engine.objectives import Objective, is_defined
 from ensemble.engine.per_class import per_class_objective, search_per_class
 from ensemble.engine.resampling import grid_weights
 from ensemble.engine.stack import Stack
@@ -48,7 +48,7 @@ def _choose(
     drawn: Stack, metric: str, weights: np.ndarray, fit: Fit | None, per_class: bool
 ) -> tuple[np.ndarray, Mean] | None:
     """The members (K,) that were chosen and how they are fused; None where the metric is not defined."""
-    if np.isnan(metrics.metric(metric).function(drawn.truth, drawn.probabilities[0])):
+    if not is_defined(metric, drawn):
         return None
     temperatures = tuple(fit(one, drawn.truth) for one in drawn.probabilities) if fit else ()
     scaled = drawn.tempered(temperatures) if temperatures else drawn

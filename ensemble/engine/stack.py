@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ensemble.fuse import tempered, weighted_mean
 from spine.problems import SpineError
 
-__all__ = ["Stack", "fused_blocks", "require_probabilities"]
+__all__ = ["Stack", "as_array", "fused_blocks", "require_probabilities"]
 
 BLOCK = 16_384  # numbers in one intermediate array, so that it stays in the cache
 SUM_TOLERANCE = 2e-3  # a float16 row of probabilities sums to 1 within half of this
@@ -29,7 +30,7 @@ class Stack:
     @classmethod
     def from_members(cls, members: Mapping[str, np.ndarray], truth: np.ndarray) -> Stack:
         """Check and stack a mapping of name to (N, C); SpineError names the member and what is wrong with it."""
-        arrays = {name: np.asarray(array) for name, array in members.items()}
+        arrays = {name: as_array(f"member {name!r}", array) for name, array in members.items()}
         shape = next(iter(arrays.values())).shape
         for name, array in arrays.items():
             require_probabilities(name, array, shape)
@@ -71,6 +72,14 @@ def fused_blocks(weights: np.ndarray, values: np.ndarray) -> Iterator[np.ndarray
         yield weighted_mean(list(values), list(weights[start : start + rows].T[:, :, None]))
 
 
+def as_array(name: str, values: Any) -> np.ndarray:
+    """As an array; SpineError with the name where rows differ in length."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise SpineError(f"{name} is a list whose rows differ in length; give an array") from None
+
+
 def require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """SpineError unless (N, C) has this shape and its rows are probabilities; the message names member and row."""
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
@@ -96,7 +105,7 @@ def require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) 
 
 
 def _checked_truth(truth: np.ndarray, samples: int, classes: int) -> np.ndarray:
-    truth = np.asarray(truth)
+    truth = as_array("truth", truth)
     if truth.shape != (samples,) or truth.dtype.kind not in "iu":
         raise SpineError(f"truth is {truth.dtype} {truth.shape}; give {samples} integers, one a sample")
     if truth.min() < 0 or truth.max() >= classes:
