@@ -51,6 +51,14 @@ def test_a_user_error_is_one_message_and_status_1(monkeypatch, capsys):
     assert "Traceback" not in printed
 
 
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "spine.cli", "run", "nowhere.yaml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: nowhere.yaml is not a file")
+
+
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["spine", "run", "x.yaml"])
     monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: {}["defect"])
