@@ -20,7 +20,7 @@ import numpy as np
 from ensemble.engine.choice import Choice
 from ensemble.engine.family import Family, Setting
 from ensemble.storage import open_storage
-from spine.config import without_password
+from spine.config import STORAGES, without_password
 from spine.problems import SpineError
 from spine.progress import bar
 
@@ -180,8 +180,9 @@ class Record:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SpineError(
                 without_password(
-                    f"the search storage {self.storage} cannot be opened: {reason}. Give search.storage the URL of a "
-                    "database that is there, its driver installed, or leave it out for study.db"
+                    f"the search storage {self.storage} cannot be opened: {reason}. Give search.storage a URL that "
+                    f"begins with {STORAGES}, of a database that is there, its driver installed, or leave it out for "
+                    "study.db"
                 )
             ) from None
 

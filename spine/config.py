@@ -20,6 +20,7 @@ from spine.problems import SpineError
 
 __all__ = [
     "REFIT",
+    "STORAGES",
     "Experiment",
     "ExportSettings",
     "Foreign",
@@ -37,6 +38,7 @@ __all__ = [
 
 REFIT = "refit"
 FINEST = 10_000  # steps of weights from 0 to 1
+STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _WHAT_LABELS_ARE = {
     1: "the one or more different classes that boxes have; the background is none of them",
@@ -81,6 +83,13 @@ class SearchSettings(Strict):
         if self.method == "line" and (self.max_latency_ms or self.max_megabytes):
             raise ValueError("method line knows no budget; take grid, best, greedy, tpe or cmaes")
         return self
+
+    @field_validator("storage")
+    @classmethod
+    def _is_kept_somewhere_known(cls, url: str) -> str:
+        if url and not re.match(r"journal:///|(sqlite|postgresql)(\+\w+)?://", url):
+            raise ValueError(f"give a URL that begins with {STORAGES}, or leave it out for study.db")
+        return url
 
     @field_serializer("storage")
     def _hide_password(self, url: str) -> str:
@@ -267,7 +276,9 @@ def steps_of(step: float) -> int:
     if not steps or abs(steps * step - 1) > 1e-9:
         raise ValueError(f"step {step!r} does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
     if steps > FINEST:
-        raise ValueError(f"step {step!r} is finer than {1 / FINEST:g}; take that, or method line for any weights")
+        raise ValueError(
+            f"step {step!r} is finer than {1 / FINEST:g}; take that, or method line (not of detection) for any weights"
+        )
     return steps
 
 
@@ -337,7 +348,8 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         return "is required"
     message = error["msg"].removeprefix("Value error, ")
     # Where keys do not fit together the input is all of them, and the message is ours and names them.
-    return message if isinstance(error["input"], Mapping) else f"{message}; received {error['input']!r}"
+    received = "" if isinstance(error["input"], Mapping) else f"; received {error['input']!r}"
+    return without_password(message + received)
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

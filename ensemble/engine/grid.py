@@ -18,6 +18,7 @@ from ensemble.engine.cores import cores
 from ensemble.engine.counted import Counted
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
+from spine.metrics import TABLES
 from spine.problems import SpineError
 
 __all__ = ["search_grid"]
@@ -46,9 +47,10 @@ def search_grid(
         file = unfinished and unfinished.with_suffix(".json")
         return search_branches(scores, grid, progress=progress, unfinished=file, keep=keep)
     if grid.size > LARGEST:
+        others = "greedy, tpe or cmaes" if objective.metric in TABLES["detection"] else "line, greedy, tpe or cmaes"
         raise SpineError(
             f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; for {objective.metric} "
-            f"at most {LARGEST:,} are searched: take a larger step, fewer members, or method line, greedy, tpe or cmaes"
+            f"at most {LARGEST:,} are searched: take a larger step, fewer members, or method {others}"
         )
     gains = _kept(unfinished, grid.size) if unfinished else np.full(grid.size, np.nan)
     _fill(gains, objective, grid, progress)

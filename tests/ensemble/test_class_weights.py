@@ -184,3 +184,10 @@ def test_no_class_weights_within_their_bounds_change_what_was_settled(seed):
     expected = [[[np.sum((truth == t) & (one == c)) for c in range(3)] for t in range(3)] for one in called]
     assert reduced.settled.sum() > 0  # so that there is something to show
     assert reduced.confusions(weights.reshape(50, 9)).tolist() == expected
+
+
+def test_by_matthews_a_resample_of_one_class_tells_nothing():
+    said, truth = members(classes=2, samples=6)
+    drawn = (truth == 0).astype(float)
+    again = rechosen(Stack.from_members(said, truth), "matthews", drawn[None], 4, fit=None, per_class=True)
+    assert np.isnan(list(again)).all()

@@ -60,6 +60,14 @@ def test_of_detection():
     assert "iou_thresholds is ('a',); give" in refusal(members, truth, "detection", iou_thresholds=("a",))
 
 
+def test_a_grid_too_large_for_boxes_is_not_sent_to_lines():
+    members, truth = random_problem(0, members=2)
+    many = {f"m{number}": members["a"] for number in range(10)}
+    assert "or method greedy, tpe or cmaes" in refusal(many, truth, "detection", step=0.02)
+    said = refusal(dict.fromkeys(many, HALF), np.array([0, 1]), metric="log_loss", step=0.02)
+    assert "or method line, greedy, tpe or cmaes" in said
+
+
 def test_images_of_different_sizes_in_a_list():
     lists, masks = random_images(3, sizes=((5, 4), (2, 7), (3, 3)))
     found = search_weights(lists, masks, "segmentation", step=0.25)

@@ -53,6 +53,11 @@ def test_overrides_reach_nested_settings(file):
         ("members.three.epochs=1", ["no member", "one, two"]),
         ("search.metric=auc", ["auc", "roc_auc"]),
         ("search.step=0.3", ["search.step", "does not divide 1"]),
+        (
+            "search.storage=mysql://me:secret@host/base",
+            ["begins with sqlite:///, journal:///", "received 'mysql://me:***@"],
+        ),
+        ("search.storage=journal://study.log", ["search.storage", "journal:///"]),
         ("search.step=[1", ["search.step=[1", "'[1' is not a YAML value"]),
     ],
 )
@@ -62,6 +67,7 @@ def test_a_wrong_setting_is_named_with_what_holds(file, override, words):
     for word in words:
         assert word in str(error.value)
     assert "Value error" not in str(error.value)
+    assert "secret" not in str(error.value)
     assert len(str(error.value)) < 700, "a message is no dump of the file"
 
 
