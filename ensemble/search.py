@@ -1,7 +1,7 @@
 """Find the weights of a weighted-average ensemble: `search_weights` on arrays, `run` as the stage `spine search`.
 
 The result is exact where the method is "grid": the optimum of a float64 brute force over all weight vectors whose
-entries are integers over 1/step. The ensemble's class is the argmax of the float64 sum of weight times probability,
+entries are k/n at the step 1/n. The ensemble's class is the argmax of the float64 sum of weight times probability,
 members in order, the lowest class on a tie; members of weight 0 are left out. Detectors are fused by weighted boxes
 fusion, whose thresholds are searched with the weights.
 """
@@ -350,6 +350,7 @@ def _summary(
         "evaluated": result.evaluated,
         "scored": result.scored,
         "ties": result.ties,
+        "listed": len(result.best),  # in search.csv
         "why": result.why,
         "split": experiment.search_split,
         **told_of_folds(experiment),

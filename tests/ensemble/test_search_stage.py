@@ -54,6 +54,13 @@ def test_it_writes_the_best_points_and_a_study(experiment):
     assert optuna.load_study(study_name=name, storage=url).best_value == points["log_loss"][0]
 
 
+def test_where_more_vectors_tie_than_are_listed_both_numbers_are_told(tmp_path):
+    weights, table, _ = run(write_experiment(tmp_path, search={"metric": "accuracy", "step": 0.02}))
+    found = read_json(weights)
+    assert found["listed"] == len(pd.read_csv(table)) == 100
+    assert found["ties"] > 100
+
+
 def test_what_is_unchanged_is_skipped_and_new_predictions_are_searched(experiment):
     paths = run(experiment)
     before = [path.stat().st_mtime_ns for path in paths]
