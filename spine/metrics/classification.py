@@ -2,8 +2,9 @@
 
 The predicted class is the argmax, the lowest class on a tie. Rates of two classes are those of the positive
 class, the last label; rates of more are macro averages over the classes that occur in the truth. A class that
-does not occur has the rate NaN; one that occurs and is never predicted has precision and F1 of 0, as in
-scikit-learn.
+does not occur there has the rate NaN, also where it is predicted: that is a miss of the true class already, and
+scikit-learn's macro F1, which counts it as 0, differs. One that occurs and is never predicted has precision and F1 of
+0, as in scikit-learn.
 
 Every function takes `weights`, how often each row counts: (R, N) multiplicities give (R,) values, one a resample of
 a bootstrap, at the price of a matrix product. Without weights each row counts once and the value is a float.
@@ -70,7 +71,7 @@ def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray, weights: Wei
 
 
 def macro_f1(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
-    """Mean F1 over the classes that occur in the truth, of two classes as well."""
+    """Mean F1 over the classes that occur in the truth, of two classes as well; a class only predicted is left out."""
     return mean_of_defined(_f1s(confusion(truth, probabilities, weights)))
 
 

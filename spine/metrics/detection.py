@@ -6,8 +6,9 @@
     sensitivity, specificity      of images: is a class called, by such a box anywhere, where it is there?
 
 Average precision is COCO's: the precision at 101 recalls, each the highest that is reached from there on. Means are
-over the classes that are defined: a class without a true box has no average precision. `_small`, `_medium` and `_large`
-are of boxes below 32 x 32, up to 96 x 96 and above, in pixels of the image as stored.
+over the classes that are defined: a class without a true box has no average precision, recall or sensitivity, one never
+called no precision, one with neither no F1, one in every image no specificity. `_small`, `_medium` and `_large` are of
+boxes below 32 x 32, up to 96 x 96 and above, in pixels of the image as stored.
 
 Every function takes `weights`, how often each image counts: (R, N) multiplicities give (R,) values, one a resample of a
 bootstrap; without weights the values are those that COCOeval prints. A drawn image's detections count together, so

@@ -7,8 +7,9 @@ positives, predicted pixels, true pixels. They add up over images, so a set, a b
     precision = TP / predicted          recall = TP / true
 
 A rate is NaN where its denominator is 0: dice and IoU of a class that occurs in neither truth nor prediction. Means
-leave such classes out. Names say the rest: `foreground` is the mean over all classes but the background, `all` over
-all; pooled counts every pixel of the set alike, `per_image` is the mean over images of each image's own mean.
+leave such classes out; one that occurs in only one of the two counts as 0. Names say the rest: `foreground` is the mean
+over all classes but the background, `all` over all; pooled counts every pixel of the set alike, `per_image` is the mean
+over images of each image's own mean.
 
 Every function takes `weights`, how often each image counts: (R, N) multiplicities give (R, ...) values, one a resample
 of a bootstrap, at the price of a matrix product. Without weights, counts may have leading axes: (..., N, C, 3).
@@ -99,12 +100,12 @@ def pixel_accuracy(counts: np.ndarray, weights: Weights = None) -> Score:
 
 
 def mean_over_pixels(counts: np.ndarray, weights: Weights = None, *, rate: str = "dice", first: int = 1) -> Score:
-    """Mean of a rate over the classes from `first` on that occur, their pixels pooled over the images."""
+    """Mean of a rate over the classes from `first` on that occur in truth or prediction, pixels pooled over images."""
     return mean_of_defined(RATES[rate](_pooled(counts, weights))[..., first:])
 
 
 def mean_over_images(counts: np.ndarray, weights: Weights = None, *, rate: str = "dice", first: int = 1) -> Score:
-    """Mean over images of the mean of a rate over the classes from `first` on that occur in the image.
+    """Mean over images of the mean of a rate over the classes from `first` on that the image's truth or prediction has.
 
     An image in which none of them occurs is left out.
     """
