@@ -94,7 +94,7 @@ class SearchResult:
 
 
 def search_weights(
-    members: Mapping[str, np.ndarray | Predictions | Iterable[Detections]],
+    members: Mapping[str, np.ndarray | Sequence[np.ndarray] | Predictions | Iterable[Detections]],
     truth: np.ndarray | Masks | BoxTruth,
     task: str = "classification",
     metric: str = "",

@@ -26,6 +26,7 @@ __all__ = ["Images", "Masks", "reduce_images", "some_pixels"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Source = np.ndarray | Sequence[np.ndarray] | Predictions  # (N, H, W, C), one (H, W, C) after the other, or stored
 Masks = np.ndarray | Iterable[np.ndarray] | MaskTruth  # (N, H, W), or one (H, W) after the other
 
 
@@ -42,7 +43,7 @@ class Images:
     offsets: tuple[int, ...] | None = None
 
     @classmethod
-    def of(cls, name: str, source: np.ndarray | Sequence[np.ndarray] | Predictions) -> Images:
+    def of(cls, name: str, source: Source) -> Images:
         """From an array (N, H, W, C), a list of (H, W, C) or stored predictions; SpineError where it is none."""
         if isinstance(source, Predictions):
             if source.task != "segmentation":
@@ -91,7 +92,7 @@ class Images:
 
 
 def reduce_images(
-    members: Mapping[str, np.ndarray | Predictions],
+    members: Mapping[str, Source],
     truth: Masks,
     per_image: bool,
     temperatures: Sequence[float] = (),
@@ -122,9 +123,7 @@ def reduce_images(
     return Undecided.from_chunks(within_memory(chunks) if per_class else chunks)
 
 
-def some_pixels(
-    members: Mapping[str, np.ndarray | Predictions], truth: Masks, most: int
-) -> tuple[np.ndarray, np.ndarray]:
+def some_pixels(members: Mapping[str, Source], truth: Masks, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (M, n, C) float64 and classes (n,) of at most that many pixels, evenly drawn from every image."""
     sources = _checked_members(members, truth)
     random, count = np.random.default_rng(0), len(sources[0].sizes)
@@ -137,7 +136,7 @@ def some_pixels(
     return np.concatenate(values, axis=1), np.concatenate(classes)
 
 
-def _checked_members(members: Mapping[str, np.ndarray | Predictions], truth: Masks) -> list[Images]:
+def _checked_members(members: Mapping[str, Source], truth: Masks) -> list[Images]:
     stored = {name: source for name, source in members.items() if isinstance(source, Predictions)}
     if stored:
         require_same(stored)
