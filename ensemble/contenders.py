@@ -52,7 +52,7 @@ def read_weights(experiment: Experiment) -> dict[str, Any]:
 def _require_asked_for(found: dict[str, Any], experiment: Experiment, path: Path) -> None:
     """Weights that were found by other settings than the experiment now has are not those it tells of."""
     recorded = {**found.get("settings", {}), **found}  # the metric that was meant before an empty one
-    asked = experiment.search.model_dump(mode="json", exclude={"name", "storage"})
+    asked = experiment.search.model_dump(mode="json", exclude={"name", "storage", "allow_overlap"})
     asked = {key: value for key, value in asked.items() if key in recorded and value != ""}
     asked["split"] = experiment.search_split
     differing = {key: value for key, value in asked.items() if recorded.get(key) != value}

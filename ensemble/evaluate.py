@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 7  # of metrics.json: another one is computed afresh
+VERSION = 8  # of metrics.json: another one is computed afresh
 SEARCHED = ("metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
 
 
@@ -166,6 +166,7 @@ def _evaluate(
             *told_of_model(experiment, weights),
             *_few(test),
             *test.notes,
+            *weights.get("flattered", ()),
             *weights.get("folds", {}).get("notes", ()),
         ],
         "search": {key: weights.get(key) for key in SEARCHED},

@@ -1,4 +1,4 @@
-"""Whether a test patient was seen before: found through salted hashes, refused, or told."""
+"""Whether a patient of test, or of the search, was seen before: found through salted hashes, refused, or told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spine.member import Patients
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 
-__all__ = ["SEARCH", "Overlap", "find_overlap", "stopped_on_searched"]
+__all__ = ["SEARCH", "Learned", "Overlap", "find_learned", "find_overlap", "stopped_on_searched"]
 
 SEARCH = "the search"  # with a space, so that no member can have the name
 
@@ -58,6 +58,41 @@ def find_overlap(patients: Iterable[str], sources: Mapping[str, Patients]) -> Ov
             seen[name] = {use: len(found) for use, found in uses.items() if found}
             everyone = everyone.union(*uses.values())
     return Overlap(len(everyone), seen, unchecked)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Of the `patients` that weights are searched on, how many each member of `trained` learned from."""
+
+    patients: int
+    trained: Mapping[str, int]
+
+    def refuse(self) -> None:
+        """SpineError where any member learned from any of them: its score there says little of other patients."""
+        if self.trained:
+            raise SpineError(
+                f"{self.describe()}: a member that knows their answers gets weight for it. Give it the predictions of "
+                "models that had not seen them, split by patient and train again, or set search.allow_overlap=true to "
+                "search all the same; weights.json and the report then say so"
+            )
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        flattered = "its scores there, the search score and the estimate for other patients are flattered, and so may"
+        return [f"{self.describe()}: {flattered} its weight be."] if self.trained else []
+
+    def describe(self) -> str:
+        """Such as `vgg was trained on 2 of the 12 patients that the weights are searched on`."""
+        told = " and ".join(f"{name} was trained on {count}" for name, count in self.trained.items())
+        return f"{told} of the {self.patients} patients that the weights are searched on"
+
+
+def find_learned(patients: Iterable[str], members: Mapping[str, Patients]) -> Learned:
+    """Look for the `patients` that weights are searched on among those that members were trained on."""
+    searched = {patient_hash(patient) for patient in set(patients)}
+    counts = {name: len(searched & set(member.trained)) for name, member in members.items()}
+    return Learned(len(searched), {name: count for name, count in counts.items() if count})
 
 
 def stopped_on_searched(sources: Mapping[str, Patients]) -> list[str]:

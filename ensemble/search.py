@@ -31,6 +31,7 @@ from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
 from ensemble.out_of_fold import told as told_of_folds
+from ensemble.overlap import Learned, find_learned
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
 from ensemble.temperature import fit_temperatures
@@ -39,6 +40,7 @@ from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
 from spine.files import atomic_file, fingerprint, read_json, write_json
+from spine.member import Member
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
@@ -272,13 +274,17 @@ def _result(names: tuple[str, ...], family: Family, choice: Choice, method: str,
 def run(experiment: Experiment) -> list[Path]:
     """Search on validation (with folds, out-of-fold) predictions; write weights.json, search.csv and the study.
 
-    What is unchanged is skipped.
+    What is unchanged is skipped. SpineError where a member was trained on a patient of theirs, unless that is allowed.
     """
     directory, settings = experiment.ensemble_directory, experiment.search
     predictions = read_split(experiment, experiment.search_split)
+    learned = _learned(experiment, predictions)
+    if not settings.allow_overlap:
+        learned.refuse()
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
-    inputs_hash = fingerprint([settings.model_dump(mode="json"), experiment.task, experiment.seed, hashes, *folds])
+    asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
+    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *learned.notes])
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
     if all(path.exists() for path in paths) and read_json(weights_file).get("inputs_hash") == inputs_hash:
@@ -304,14 +310,24 @@ def run(experiment: Experiment) -> list[Path]:
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
     )
     _write_points(result, table)
-    summary = _summary(experiment, result, predictions, hashes) | _worth(experiment, result, predictions, budget)
+    summary = _summary(experiment, result, predictions, hashes, learned) | _worth(
+        experiment, result, predictions, budget
+    )
     write_json({**summary, "inputs_hash": inputs_hash}, weights_file)
     return paths
 
 
 def told_of(experiment: Experiment) -> str:
-    """One sentence on weights.json: the search's score, and what it is on patients that were not chosen on."""
-    return told(read_json(experiment.ensemble_directory / "weights.json"))
+    """What weights.json says of the search's score: what it is on other patients, and what flatters it."""
+    found = read_json(experiment.ensemble_directory / "weights.json")
+    return " ".join([told(found), *found.get("flattered", ())])
+
+
+def _learned(experiment: Experiment, predictions: SplitPredictions) -> Learned:
+    """With folds nothing to look for: every patient's predictions come from a model that has not learned from him."""
+    cards = {name: Member.open(experiment.member_directory(name)).card for name in experiment.members}
+    seen = {} if experiment.folds else {name: card.patients for name, card in cards.items()}
+    return find_learned(predictions.truth.patients, seen)
 
 
 def _worth(
@@ -329,7 +345,11 @@ def _worth(
 
 
 def _summary(
-    experiment: Experiment, result: SearchResult, predictions: SplitPredictions, hashes: dict[str, str]
+    experiment: Experiment,
+    result: SearchResult,
+    predictions: SplitPredictions,
+    hashes: dict[str, str],
+    learned: Learned,
 ) -> dict[str, Any]:
     truth = predictions.truth
     patients = sorted(set(truth.patients))
@@ -354,6 +374,7 @@ def _summary(
         "why": result.why,
         "split": experiment.search_split,
         **told_of_folds(experiment),
+        **({"trained_on_searched": dict(learned.trained), "flattered": learned.notes} if learned.trained else {}),
         "counts": {"samples": len(truth.samples), "units": len(set(truth.units)), "patients": len(patients)},
         "predictions": hashes,
         "patients": {"salt": salt_id(), "searched": sorted(map(patient_hash, patients))},

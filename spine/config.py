@@ -70,6 +70,7 @@ class SearchSettings(Strict):
     max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
     temperature: bool = False  # each member is first made as sure as it is right, by one number
     per_class: bool = False  # then a weight for each class of the chosen members: more to choose, more to overfit
+    allow_overlap: bool = False  # search on patients that members were trained on; the report then says so
     storage: str = ""  # of sqlite, journal or postgresql, a URL; empty: study.db beside weights.json
 
     @field_validator("step")

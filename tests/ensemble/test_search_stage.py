@@ -5,15 +5,17 @@ import optuna
 import pandas as pd
 import pytest
 
+from ensemble import evaluate
 from ensemble.contenders import read_weights
 from ensemble.predictions import read_split
-from ensemble.search import run, search_weights
+from ensemble.search import run, search_weights, told_of
 from spine.config import Experiment
 from spine.files import read_json
 from spine.manifest import Manifest
+from spine.member import Member
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
-from tests.experiment_on_disk import write_experiment, write_member
+from tests.experiment_on_disk import hashes, write_experiment, write_member
 
 
 @pytest.fixture
@@ -108,3 +110,41 @@ def test_weights_of_other_settings_than_the_experiment_now_has_are_refused(exper
             read_weights(changed)
     elsewhere = experiment.search.model_copy(update={"storage": "sqlite:///other.db"})
     read_weights(experiment.model_copy(update={"search": elsewhere}))
+
+
+def learn_from(experiment, name, split):
+    """Say in its card that a member was trained on the patients of that split, too."""
+    member = Member.open(experiment.member_directory(name))
+    patients = member.card.patients
+    trained = (*patients.trained, *hashes(Manifest.read(experiment.data), split))
+    update = {"patients": patients.model_copy(update={"trained": trained})}
+    Member.publish(member.path, member.card.model_copy(update=update))
+
+
+def test_patients_that_a_member_was_trained_on_are_not_searched_on(experiment):
+    run(experiment)
+    learn_from(experiment, "vgg", "validation")
+    with pytest.raises(SpineError, match="vgg was trained on 12 of the 12 patients that the weights are searched on"):
+        run(experiment)
+
+
+def test_unless_that_is_allowed_and_then_it_is_told_everywhere(experiment):
+    learn_from(experiment, "vgg", "validation")
+    allowed = experiment.model_copy(
+        update={"search": experiment.search.model_copy(update={"allow_overlap": True, "resamples": 4})}
+    )
+    written = read_json(run(allowed)[0])
+    assert written["trained_on_searched"] == {"vgg": 12}
+    note = "vgg was trained on 12 of the 12 patients that the weights are searched on"
+    assert note in told_of(allowed)
+    assert any(note in one for one in read_json(evaluate.run(allowed)[0])["notes"])
+    with pytest.raises(SpineError, match=r"search\.allow_overlap=true"):  # not skipped as unchanged
+        run(experiment)
+
+
+def test_whether_an_overlap_is_allowed_does_not_search_again_where_there_is_none(experiment):
+    before = read_json(run(experiment)[0])
+    assert "trained_on_searched" not in before
+    allowed = experiment.model_copy(update={"search": experiment.search.model_copy(update={"allow_overlap": True})})
+    assert read_json(run(allowed)[0]) == before
+    read_weights(allowed)
