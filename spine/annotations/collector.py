@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
-from spine.annotations.sources import image_size, source_files
+from spine.annotations.sources import has_picture, image_size, source_files
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, value_text
 from spine.problems import Problem, SpineError
 
@@ -123,12 +123,21 @@ def read_files(
     images: Path | None,
     read: Callable[[Collector, Path, PurePath], Annotation],
 ) -> Reading:
-    """The reading of a format of one file an image: `read` gives the annotation of a file in a folder below `path`."""
+    """The reading of a format of one file an image: `read` gives the annotation of a file in a folder below `path`.
+
+    A file beside the picture of its name speaks of that one, wherever below `images` the two lie.
+    """
     collector = Collector(labels, images)
     for file, folder in source_files(path, suffix):
         with collector.guard(file):
-            collector.add(file, read(collector, file, folder))
+            collector.add(file, read(collector, file, _folder_of_picture(file, images) or folder))
     return collector.reading()
+
+
+def _folder_of_picture(file: Path, images: Path | None) -> PurePath | None:
+    """The file's folder below `images`, where the picture of its name lies beside it."""
+    folder, root = file.parent.resolve(), images and images.resolve()
+    return folder.relative_to(root) if root and folder.is_relative_to(root) and has_picture(file) else None
 
 
 def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:

@@ -9,7 +9,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from spine.annotations.types import Annotation, Malformed
 from spine.problems import SpineError
 
-__all__ = ["image_name", "image_size", "is_image", "source_files", "split_folder", "split_named", "split_of", "stem_of"]
+__all__ = [
+    *("has_picture", "image_name", "image_size", "is_image", "source_files"),
+    *("split_folder", "split_named", "split_of", "stem_of"),
+]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".mha", ".nii", ".nii.gz")
 _SPLITS = {"train": "train", "valid": "validation", "val": "validation", "validation": "validation", "test": "test"}
@@ -18,6 +21,12 @@ _SPLITS = {"train": "train", "valid": "validation", "val": "validation", "valida
 def is_image(path: PurePath) -> bool:
     """Whether the name is that of a picture or a volume; hidden files are not."""
     return path.name.lower().endswith(_SUFFIXES) and not path.name.startswith(".")
+
+
+def has_picture(file: Path) -> bool:
+    """Whether a picture of the file's name lies beside it: `a.png` or `a.PNG` beside `a.xml`."""
+    spellings = (spelled for suffix in _SUFFIXES for spelled in (suffix, suffix.upper()))
+    return any(file.with_name(f"{file.stem}{suffix}").is_file() for suffix in spellings)
 
 
 def stem_of(path: PurePath) -> str:

@@ -8,6 +8,7 @@ Format: https://docs.ultralytics.com/datasets/detect
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -44,13 +45,14 @@ def read(
     pictures = sorted(file for file in root.rglob("*") if is_image(file))
     unused = _label_files(path, {picture.parent.resolve() for picture in pictures})
     collector = Collector(labels, images)
+    files = {picture: _label_file(path, picture, _below(picture, root)) for picture in pictures}
+    shared = _shared(collector, files, root)
     silent: list[Path] = []
-    for picture in pictures:
-        relative = PurePosixPath(picture.relative_to(root).as_posix())
-        file = _label_file(path, picture, relative)
+    for picture, file in files.items():
         unused.pop(file.resolve(), None)
         with collector.guard(picture):
-            collector.add(picture, _annotation(collector, picture, relative, file, names))
+            found = _annotation(collector, picture, _below(picture, root), file, names, shared.get(file, ""))
+            collector.add(picture, found)
             silent += [] if file.is_file() else [picture]
     if silent:
         reason = f"{len(silent)} of {len(pictures)} pictures have no label file ({examples(silent, root)})"
@@ -101,8 +103,24 @@ def _label_file(path: Path, picture: Path, relative: PurePosixPath) -> Path:
     return next((file for file in choices if file.is_file()), choices[0])
 
 
+def _below(picture: Path, root: Path) -> PurePosixPath:
+    return PurePosixPath(picture.relative_to(root).as_posix())
+
+
+def _shared(collector: Collector, files: Mapping[Path, Path], root: Path) -> dict[Path, str]:
+    """The label files of several pictures, `a.png` and `a.jpg`: whose boxes they hold is not known; each is told."""
+    pictures: dict[Path, list[Path]] = defaultdict(list)
+    for picture, file in files.items():
+        if file.is_file():
+            pictures[file].append(picture)
+    fits = {file: f"fits {len(of)} pictures: {examples(of, root)}" for file, of in pictures.items() if len(of) > 1}
+    for file, reason in fits.items():
+        collector.error(file, reason, "rename all pictures but one, and give each a label file of its own")
+    return fits
+
+
 def _annotation(
-    collector: Collector, picture: Path, relative: PurePosixPath, file: Path, names: Sequence[str]
+    collector: Collector, picture: Path, relative: PurePosixPath, file: Path, names: Sequence[str], shared: str
 ) -> Annotation:
     try:
         size = image_size(picture)
@@ -111,8 +129,8 @@ def _annotation(
             str(error), "copy or export the picture again; its size is needed to place the boxes"
         ) from error
     boxes: list[Box] = []
-    refused: list[str] = []
-    if file.is_file():
+    refused = [f"{file.name} {shared}"] if shared else []
+    if file.is_file() and not shared:
         with collector.guard(file, refused):
             boxes = _boxes(collector, file, size, names, refused)
     name = relative.as_posix()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from spine.annotations import Annotation, Reading, check_options, read_annotations
 from spine.intake.config import AnnotationSource, Source
+from spine.intake.matching import Pictures, match, stem
 from spine.intake.merge import Told, merge
 from spine.intake.records import Records
 from spine.problems import Problem, SpineError, examples
@@ -27,8 +28,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
     told, known = _Told(images.names), len(records.orphans)
     for one in source.annotations:
         reading = _read(one, source, scratch)
-        records.problems += reading.problems
-        told.add(reading, one.join)
+        records.problems += [*reading.problems, *told.add(reading, one, source)]
     unnamed: list[str] = []
     boxless: list[str] = []
     for picture in track(images, f"reading {source.name}", len(images)):
@@ -43,30 +43,36 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
             boxless += [picture.name] if merged.is_named and not told.speaks_of_boxes(found) else []
         else:
             unnamed.append(picture.name)
-    records.problems += [*images.problems, *_missing(source, told, images.names)]
+    records.problems += images.problems
     records.problems += _without_patient(source, records.orphans[known:])
-    records.problems += [*_unnamed(source, unnamed, len(images)), *_boxless(source, boxless)]
+    records.problems += [*_unnamed(source, told, unnamed, len(images)), *_boxless(source, boxless)]
 
 
 class _Told:
     """What annotation files say, found by a picture's name."""
 
     def __init__(self, pictures: Collection[str]) -> None:
-        self._pictures = {_stem(name) for name in pictures}
-        self._by_image: dict[str, list[Told]] = defaultdict(list)
-        self._by_stem: dict[str, set[str]] = defaultdict(set)
+        self._pictures = Pictures(pictures)
+        self._stems = {stem(name) for name in pictures}
+        self._by_picture: dict[str, list[Told]] = defaultdict(list)
         self._of_boxes = False
         self._unread: set[str] = set()  # the stems of files that could not be read
 
-    def add(self, reading: Reading, joins: bool) -> None:
-        """Take in one file's annotations."""
+    def add(self, reading: Reading, given: AnnotationSource, source: Source) -> list[Problem]:
+        """Take in one file's annotations, each for the picture it means; those that mean none are problems."""
         at_fault = (Path(problem.path) for problem in reading.problems if problem.severity == "error")
-        self._unread |= {_stem(path.name) for path in at_fault if path.is_file()}
+        self._unread |= {stem(path.name) for path in at_fault if path.is_file()}
         draws = any(annotation.boxes for annotation in reading.annotations)
         self._of_boxes |= draws
-        for annotation in reading.annotations:
-            self._by_image[annotation.image].append(Told(annotation, joins, draws))
-            self._by_stem[_stem(annotation.image)].add(annotation.image)
+        told = {annotation.image: annotation for annotation in reading.annotations}
+        found = match(told, self._pictures)
+        for name, picture in found.pictures.items():
+            self._by_picture[picture].append(Told(told[name], given.join, draws))
+        for picture, names in found.doubtful.items():
+            lost = [found.refused[name] for name in names if told[name].boxes or told[name].refused]
+            if lost:  # whose boxes they are is not known: without them the picture would pass for background
+                self._by_picture[picture].append(Told(Annotation(picture, refused=tuple(lost)), given.join, draws))
+        return [*_misled(given, found.refused), *_missing(source, found.missing)]
 
     def speaks_of_boxes(self, found: Sequence[Told]) -> bool:
         """Whether what is told of a picture is of a file that draws boxes, or no file does."""
@@ -78,36 +84,25 @@ class _Told:
         The boxes of a whole file are refused: they do not say on which slice they were drawn.
         """
         whole, _, number = name.partition("#")
-        found = [one for image in self._images(name) for one in self._by_image[image]]
+        found = self._by_picture.get(name, [])
         if number:
-            of_file = [one for image in self._images(whole) for one in self._by_image[image]]
+            of_file = self._by_picture.get(whole, [])
             found = [replace(one, annotation=_labels_only(one.annotation)) for one in of_file] + found
         return found
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether a file could not be read, which may be of pictures that no other names."""
+        return bool(self._unread)
+
     def is_silent_on(self, name: str) -> bool:
         """Whether no annotation names a picture, nor may a file that could not be read: its own, or one of many."""
-        return not self.of(name) and _stem(name) not in self._unread and self._unread <= self._pictures
-
-    def images(self) -> Iterator[str]:
-        """Every image that is told about."""
-        yield from self._by_image
-
-    def _images(self, name: str) -> set[str]:
-        if name in self._by_image:
-            return {name}
-        # The same name with another suffix (a.dcm, a.png) or without its folder, where only one fits.
-        alike = self._by_stem.get(_stem(name), set())
-        return alike if len(alike) == 1 else set()
+        return not self.of(name) and stem(name) not in self._unread and self._unread <= self._stems
 
 
 def _counts_unnamed(source: Source, told: _Told, name: str) -> bool:
     """Whether a picture that no annotation names is one of the dataset all the same."""
     return not source.annotations or (source.unnamed == "background" and told.is_silent_on(name))
-
-
-def _stem(name: str) -> str:
-    path, _, number = name.partition("#")
-    return f"{PurePosixPath(path).stem}#{number}"
 
 
 def _labels_only(annotation: Annotation) -> Annotation:
@@ -124,17 +119,20 @@ def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Readi
     return read_annotations(annotations.format, annotations.path, **{"images": source.folder, **annotations.options})
 
 
-def _missing(source: Source, told: _Told, present: Collection[str]) -> Iterator[Problem]:
+def _missing(source: Source, names: Sequence[str]) -> Iterator[Problem]:
     """Images that are told about and are not there; a slice that was merely not chosen is there."""
-    files = {name.partition("#")[0] for name in present}
-    stems = {_stem(name) for name in (*present, *files)}
-    for image in told.images():
-        if image not in files and _stem(image) not in stems:
-            yield Problem(
-                str(source.images / image),
-                "an annotation names this image, and it is not there",
-                "add the image, or remove it from the annotation",
-            )
+    for image in names:
+        yield Problem(
+            str(source.images / image),
+            "an annotation names this image, and it is not there",
+            "add the image, or remove it from the annotation",
+        )
+
+
+def _misled(given: AnnotationSource, refused: Mapping[str, str]) -> Iterator[Problem]:
+    """Names of which it is not plain whose they are; what they tell is on no picture."""
+    for reason in dict.fromkeys(refused.values()):
+        yield Problem(str(given.path), reason, "give the path of the picture, as it is below the images' folder")
 
 
 def _lost(place: str, refused: Sequence[str]) -> Problem:
@@ -147,12 +145,16 @@ def _lost(place: str, refused: Sequence[str]) -> Problem:
     )
 
 
-def _unnamed(source: Source, names: Sequence[str], total: int) -> Iterator[Problem]:
+def _unnamed(source: Source, told: _Told, names: Sequence[str], total: int) -> Iterator[Problem]:
     if names:
+        # Where a file could not be read, or the setting is there already, it would not help to set it.
+        helps = source.unnamed == "leave_out" and any(map(told.is_silent_on, names))
+        setting = "; or, where there truly is nothing to find in them, set `unnamed: background`"
+        unread = ", and mend the annotation files that could not be read: they may name them"
         yield Problem(
             str(source.images),
             f"{len(names)} of {total} pictures were left out, since no annotation names them: {examples(names)}",
-            "name them in an annotation; or, where there truly is nothing to find in them, set `unnamed: background`",
+            f"name them in an annotation{setting if helps else unread if told.has_unread else ''}",
             "warning",
         )
 

@@ -1,0 +1,110 @@
+"""Which picture an annotation means: it may name it by its path, by its name alone, or with another suffix."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from spine.annotations.sources import stem_of
+from spine.problems import examples
+
+__all__ = ["Matching", "Pictures", "match"]
+
+_Rank = tuple[int, ...]
+_EXACT: _Rank = (1,)
+_ALIKE = 0  # first number of the rank of all that is not exact
+
+
+@dataclass
+class Matching:
+    """Where the names of one annotation file lead.
+
+    `pictures` maps a name to its picture, `refused` a name that leads to none to why; `missing` are names that no
+    picture has. `doubtful` maps a picture to the refused names that may have meant it.
+    """
+
+    pictures: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    doubtful: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+class Pictures:
+    """The pictures of a source by name, such as `a/x.png` or the slice `x.nii.gz#7`; a whole file is one as well."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = {*names, *(_whole(name) for name in names)}
+        self._alike: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(self._names):
+            self._alike[stem(name).lower()].append(name)
+
+    def fitting(self, stated: str) -> tuple[_Rank, list[str]]:
+        """The pictures that a stated name fits best, and how well.
+
+        Best is the very path; then, of the pictures with its stem, those that share most of its last folders, then
+        those with its suffix too (in the same case first), then the one in the very folder.
+        """
+        if stated in self._names:
+            return _EXACT, [stated]
+        ranks = {name: _rank(stated, name) for name in self._alike.get(stem(stated).lower(), ())}
+        known = {name: rank for name, rank in ranks.items() if rank}
+        best = max(known.values(), default=())
+        return best, [name for name, rank in known.items() if rank == best]
+
+
+def match(stated: Collection[str], pictures: Pictures) -> Matching:
+    """Lead each name that one annotation file states to one picture, and at most one name to each picture."""
+    found, claims = Matching(), defaultdict[str, list[tuple[_Rank, str]]](list)
+    for name in stated:
+        rank, fitting = pictures.fitting(name)
+        if len(fitting) == 1:
+            claims[fitting[0]].append((rank, name))
+        elif fitting:
+            found.refused[name] = f"{name!r} fits {len(fitting)} pictures: {examples(fitting)}"
+            for picture in fitting:
+                found.doubtful[picture].append(name)
+        else:
+            found.missing.append(name)
+    for picture, claimed in claims.items():
+        _settle(found, picture, claimed)
+    return found
+
+
+def _settle(found: Matching, picture: str, claimed: list[tuple[_Rank, str]]) -> None:
+    best = max(rank for rank, _ in claimed)
+    first, *equal = [name for rank, name in claimed if rank == best]
+    if equal:
+        reason = f"{len(equal) + 1} names fit the picture {picture}: {examples([first, *equal])}"
+        found.refused |= dict.fromkeys([first, *equal], reason)
+        found.doubtful[picture] += [first, *equal]
+    else:
+        found.pictures[first] = picture
+    worse = [name for rank, name in claimed if rank < best]
+    found.refused |= {name: f"{name!r} fits no picture but {picture}, which {first!r} names" for name in worse}
+
+
+def stem(name: str) -> str:
+    """A picture's name without folder and suffix, with its slice: `a/x.png` -> `x#`, `a/x.nii.gz#7` -> `x#7`."""
+    path, _, number = name.partition("#")
+    return f"{stem_of(PurePosixPath(path))}#{number}"
+
+
+def _whole(name: str) -> str:
+    return name.partition("#")[0]
+
+
+def _rank(stated: str, name: str) -> _Rank:
+    """How well a picture of another path fits: the greater, the better; () where it does not."""
+    one, other = PurePosixPath(_whole(stated)), PurePosixPath(_whole(name))
+    alike = 3 * (one.name == other.name) or 2 * (one.name.lower() == other.name.lower()) or stem(stated) == stem(name)
+    shared = sum(1 for _ in _shared_folders(one, other))
+    return (_ALIKE, shared, int(alike), int(one.parent == other.parent)) if alike else ()
+
+
+def _shared_folders(one: PurePosixPath, other: PurePosixPath) -> Iterator[str]:
+    for mine, theirs in zip(reversed(one.parent.parts), reversed(other.parent.parts), strict=False):
+        if mine != theirs:
+            return
+        yield mine
