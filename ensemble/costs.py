@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from spine.member import Member
 from spine.problems import SpineError
 from spine.progress import track
 
-__all__ = ["LATENCY", "SIZE", "Cost", "budget_of", "costs_of", "megabytes_of", "pareto_front"]
+__all__ = ["LATENCY", "SIZE", "Cost", "budget_of", "costs_of", "megabytes_of", "pareto_front", "told_of_budget"]
 
 LATENCY, SIZE = "ms an image", "MB"
 
@@ -82,6 +83,29 @@ def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None
             "search.max_latency_ms and search.max_megabytes out, or the member"
         )
     return Budget(limits, {limit: [known[limit][name] for name in members] for limit in limits})
+
+
+def told_of_budget(found: Mapping[str, Any]) -> str:
+    """Which budget the weights of weights.json keep, what it left to choose from, and whether equal weights keep it;
+    empty where none was asked for.
+    """
+    if not (kept := found.get("budget")):
+        return ""
+    names = list(found["weights"])
+    budget = Budget(kept["limits"], {one: [costs[name] for name in names] for one, costs in kept["costs"].items()})
+    chosen, equal = ([found["weights"][name] for name in names], [1 / len(names)] * len(names))
+    limits = " and ".join(f"{limit:g} {one}" for one, limit in kept["limits"].items())
+    left = f", which {kept['left']:,} of {kept['vectors']:,} vectors keep" if "left" in kept else ""
+    told = f"Searched under a budget of {limits}{left}. The chosen members take {_sum(budget, chosen)}"
+    if budget.allows(np.array([equal])).all():
+        return f"{told}."
+    return f"{told}; all of them, as equal weights need, {_sum(budget, equal)}: that breaks it, and was no choice."
+
+
+def _sum(budget: Budget, weights: Sequence[float]) -> str:
+    """What members of weight above 0 cost together, by each limit."""
+    runs = np.asarray(weights) > 0
+    return " and ".join(f"{runs @ np.asarray(budget.costs[one]):.4g} {one}" for one in budget.limits)
 
 
 def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:

@@ -39,7 +39,7 @@ __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
 VERSION = 8  # of metrics.json: another one is computed afresh
-SEARCHED = ("metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
+SEARCHED = ("task", "metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:

@@ -340,8 +340,18 @@ def _worth(
     return {
         "nested": nested(found, settings, chosen, result.score, experiment.seed, budget),
         "contributions": added(found, settings, names),
-        **({"budget": {"limits": budget.limits, "costs": budget.named(names)}} if budget else {}),
+        **({"budget": _kept(budget, settings, result)} if budget else {}),
     }
+
+
+def _kept(budget: Budget, settings: SearchSettings, result: SearchResult) -> dict[str, Any]:
+    """The budget's limits and members' costs; of a grid, how many of its vectors (of boxes: and thresholds) it left."""
+    told = {"limits": budget.limits, "costs": budget.named(tuple(result.weights))}
+    if settings.method != "grid":
+        return told
+    fusions = len(settings.iou_thresholds) * len(settings.score_thresholds) if result.fusion else 1
+    vectors = Simplex(len(result.weights), steps_of(settings.step)).size * fusions
+    return {**told, "left": result.evaluated, "vectors": vectors}
 
 
 def _summary(

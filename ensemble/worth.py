@@ -43,7 +43,7 @@ from spine.progress import track
 from spine.statistics import patient_resamples
 from spine.truth import Truth
 
-__all__ = ["Found", "added", "nested", "told"]
+__all__ = ["Found", "added", "nested", "told", "yardsticks"]
 
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # of which all sets are told
@@ -242,7 +242,8 @@ def _joined(names: tuple[str, ...], number: int) -> str:
 
 
 def told(weights: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """One sentence on weights.json: the search's score, and what it is on patients that the weights were not chosen on.
+    """Of weights.json: the search's score, what it is on patients that the weights were not chosen on, and what others
+    reach there.
 
     `names` are the metrics' readable names.
     """
@@ -253,5 +254,27 @@ def told(weights: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
         return f"{searched}; what it is on others was not estimated."
     return (
         f"{searched}, about {found['score']:.3f} on others (optimism {found['optimism']:+.3f}; {found['resamples']} "
-        f"resamples, middle 95 % {found['low']:.3f} to {found['high']:.3f})."
+        f"resamples, middle 95 % {found['low']:.3f} to {found['high']:.3f}). {yardsticks(weights)}"
     )
+
+
+def yardsticks(weights: Mapping[str, Any]) -> str:
+    """One sentence on what equal weights and the best single member reach on patients that the weights of weights.json
+    were not chosen on; empty where that was not estimated.
+
+    It says who did better there, by the digits that are shown.
+    """
+    found = weights.get("nested") or {}
+    if not found.get("resamples"):
+        return ""
+    sign = 1 if metrics.metric(weights["metric"], weights["task"]).higher_is_better else -1
+    others = {"equal weights": found["equal"], "the best single member": found["single"]}
+    told = [f"{name} ({score:.3f})" for name, score in others.items()]
+    better = [
+        one
+        for one, score in zip(told, others.values(), strict=True)
+        if sign * (round(score, 3) - round(found["score"], 3)) > 0
+    ]
+    if better:
+        return f"There {' and '.join(better)} did better than the chosen weights."
+    return f"There neither {told[0]} nor {told[1]} did better."

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ensemble.costs import told_of_budget
 from ensemble.predictions import SplitPredictions
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.style import INK, Style, styles_of
 from ensemble.verdict import p_value
+from ensemble.worth import yardsticks
 from spine.config import Experiment
 from spine.manifest import SPLIT_NAMES, Manifest
 from spine.member import Member
@@ -107,6 +109,8 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
         left_out={one["name"]: one for one in page.found["without"]},
         costs=cost_rows(page.found),
         sets=cheapest_sets(page.found),
+        yardsticks=yardsticks(page.weights),
+        budget=told_of_budget(page.weights),
         weights=page.weights,
         temperatures=page.weights.get("temperatures", {}),
         class_weights=page.weights.get("class_weights", {}),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ensemble.costs import Cost, megabytes_of, pareto_front
+from ensemble.costs import Cost, megabytes_of, pareto_front, told_of_budget
 from ensemble.engine.budget import Budget
 from ensemble.engine.simplex import Simplex
 from ensemble.search import run, search_weights
@@ -84,10 +84,25 @@ def test_the_stage_searches_within_the_budget_and_tells_it(tmp_path, monkeypatch
     assert found["budget"] == {
         "limits": {"ms an image": 50.0},
         "costs": {"ms an image": {"vgg": 30.0, "dense": 20.0, "squeeze": 40.0}},
+        "left": 5 + 1,
+        "vectors": 15,
     }
     assert sum({"vgg": 30, "dense": 20, "squeeze": 40}[name] for name, one in found["weights"].items() if one) <= 50
     assert found["evaluated"] == 5 + 1
     assert list(read_json(experiment.directory / "costs.json")) == ["vgg", "dense", "squeeze"]
+
+
+def test_the_budget_is_told_in_words():
+    costs = {"MB": {"a": 30.0, "b": 20.0, "c": 40.0}}
+    found = {"weights": {"a": 0.5, "b": 0.5, "c": 0.0}, "budget": {"limits": {"MB": 50.0}, "costs": costs}}
+    found["budget"] |= {"left": 12, "vectors": 1066}
+    assert told_of_budget(found) == (
+        "Searched under a budget of 50 MB, which 12 of 1,066 vectors keep. The chosen members take 50 MB; all of them, "
+        "as equal weights need, 90 MB: that breaks it, and was no choice."
+    )
+    found["budget"] = {"limits": {"MB": 90.0}, "costs": costs}
+    assert told_of_budget(found) == "Searched under a budget of 90 MB. The chosen members take 50 MB."
+    assert told_of_budget({"weights": {}}) == ""
 
 
 def test_a_member_that_does_not_run_has_no_latency(tmp_path):

@@ -5,8 +5,9 @@ from importlib import import_module
 import pytest
 
 from ensemble import evaluate, search
-from ensemble.costs import Cost
+from ensemble.costs import Cost, told_of_budget
 from ensemble.report.members import cheapest_sets, cost_rows
+from ensemble.worth import yardsticks
 from spine.files import read_json
 from spine.member import Member
 from tests.experiment_on_disk import write_experiment
@@ -62,9 +63,17 @@ def test_the_worth_of_the_search_is_told(page):
     experiment, text, pictures = page(search={"step": 0.25, "resamples": 20})
     nested = read_json(experiment.ensemble_directory / "weights.json")["nested"]
     assert f"<strong>{nested['score']:.3f}</strong> on the patients left out" in text
+    assert yardsticks(read_json(experiment.ensemble_directory / "weights.json")) in text
     assert {"shapley", "pairs", "pareto"} <= pictures
     assert "What each member adds" in text
     assert "250.0" in text
+
+
+def test_a_budget_is_told(page):
+    experiment, text, _ = page(search={"step": 0.25, "resamples": 0, "max_megabytes": 6.0})
+    told = told_of_budget(read_json(experiment.ensemble_directory / "weights.json"))
+    assert "which 12 of 15 vectors keep" in told  # all but the three in which every member of 3 MB has weight
+    assert told in text
 
 
 def test_temperatures_and_class_weights_are_told_with_what_they_are_worth(page):

@@ -4,7 +4,7 @@ import pytest
 
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
-from ensemble.worth import told
+from ensemble.worth import told, yardsticks
 from spine.files import read_json
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
@@ -68,12 +68,30 @@ def test_lower_is_better_turns_the_optimism_round(tmp_path):
 
 def test_the_sentence():
     nested = {"score": 0.88, "optimism": 0.02, "resamples": 200, "low": 0.81, "high": 0.93}
-    weights = {"metric": "roc_auc", "score": 0.9}
+    nested |= {"equal": 0.87, "single": 0.86}
+    weights = {"task": "classification", "metric": "roc_auc", "score": 0.9}
     assert told({**weights, "nested": nested}) == (
         "Search score (roc_auc): 0.900 on the patients it chose on, about 0.880 on others (optimism +0.020; "
-        "200 resamples, middle 95 % 0.810 to 0.930)."
+        "200 resamples, middle 95 % 0.810 to 0.930). There neither equal weights (0.870) nor the best single member "
+        "(0.860) did better."
     )
     assert (
         told(weights)
         == "Search score (roc_auc): 0.900 on the patients it chose on; what it is on others was not estimated."
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "equal", "single", "sentence"),
+    [
+        ("roc_auc", 0.9, 0.7, "There equal weights (0.900) did better than the chosen weights."),
+        ("roc_auc", 0.9, 0.95, "There equal weights (0.900) and the best single member (0.950) did better than "),
+        ("log_loss", 0.9, 0.7, "There the best single member (0.700) did better than the chosen weights."),
+        ("roc_auc", 0.8004, 0.7, "There neither equal weights (0.800) nor the best single member (0.700) did better."),
+    ],
+)
+def test_who_does_better_on_other_patients_is_said(metric, equal, single, sentence):
+    nested = {"score": 0.8, "equal": equal, "single": single, "resamples": 9}
+    found = yardsticks({"task": "classification", "metric": metric, "nested": nested})
+    assert found.startswith(sentence)
+    assert yardsticks({"task": "classification", "metric": metric, "nested": {}}) == ""
