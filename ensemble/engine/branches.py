@@ -4,6 +4,9 @@ A cell is left where even its ceiling, every row that may be right being right, 
 settled as a whole where no row in it is open; of a small one with many open rows every vector is scored. All others are
 cut in halves, which look only at the rows that were open in the whole. The best score known begins at that of a coarse
 grid, from where smaller steps climb. (Land and Doig, Econometrica 1960.)
+
+Cells that may only tie with the best wait until no other is left: then the optimum is certain, and what remains is to
+count the vectors that reach it, which ends after a number of cells where their borders are too long to follow.
 """
 
 from __future__ import annotations
@@ -35,27 +38,33 @@ MOST_CELLS, MOST_ROWS = 1024, 1_000_000
 SMALL, MANY = 512, 500  # vectors of a cell that is counted vector by vector, if it has at least so many open rows
 COARSE = 20_000  # vectors of the grid that the search begins with
 CLIMBS = 3  # from the best of those
+MOST_TIES = 200_000  # cells that are looked at for ties alone
 SAVED_EVERY = 20.0  # seconds
 
 
 class Branch(NamedTuple):
-    """A cell that may hold the optimum: its `ends` (2, M), its open rows, and the counts (G, C) of all others."""
+    """A cell that may hold the optimum: `ends` (2, M), its open rows, the counts (G, C) of all others, its ceiling."""
 
     ends: np.ndarray
     open_rows: np.ndarray
     settled: np.ndarray
+    ceiling: float = np.inf
 
 
 @dataclass
 class Search:
-    """Where a search stands: the cells still to look at, the most promising last, and what those looked at gave."""
+    """Where a search stands: the cells still to look at, the most promising last, apart from them those that may only
+    tie, the ones of fewest members last; and what the cells looked at gave.
+    """
 
     counted: Counted
     rows: Rows
     steps: int
     tied: Tied
     branches: list[Branch] = field(default_factory=list)
+    ties: list[Branch] = field(default_factory=list)
     looked_at: float = 0.0  # vectors
+    looked_at_ties: int = 0  # cells
 
     def open(self, cells: Cells) -> None:
         """Cells of which nothing is known yet."""
@@ -65,7 +74,12 @@ class Search:
     def copy(self) -> Search:
         """What stands now, whatever becomes of this search."""
         tied = replace(self.tied, found=dict(self.tied.found))
-        return replace(self, tied=tied, branches=list(self.branches))
+        return replace(self, tied=tied, branches=list(self.branches), ties=list(self.ties))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether cells are left that are worth the time."""
+        return bool(self.branches) or (bool(self.ties) and self.looked_at_ties < MOST_TIES)
 
     def halve(self, pool: Executor) -> None:
         """Cut the last cells in halves, and keep those that may hold the optimum."""
@@ -80,11 +94,17 @@ class Search:
             self.tied.add_cell(float(ceilings[number]), cells[number])
         for scored in pool.map(partial(self._score, cells, narrowed), np.flatnonzero(countable).tolist()):
             self.tied.add_vectors(*scored)
-        kept = np.flatnonzero(others)
-        for number in kept[np.argsort(ceilings[kept], kind="stable")].tolist():
-            open_, settled = narrowed.open_rows(number), narrowed.settled[number]
-            self.branches.append(Branch(cells.ends[number], open_.copy(), settled.copy()))  # not views of all cells'
         self.looked_at += points[~others].sum()
+        may_gain = others & (ceilings > self.tied.best + SAME)
+        for into, which, rank in (
+            (self.branches, may_gain, ceilings),
+            (self.ties, others & ~may_gain, -np.count_nonzero(cells.ends[:, 0], axis=1)),
+        ):
+            kept = np.flatnonzero(which)
+            for number in kept[np.argsort(rank[kept], kind="stable")].tolist():
+                open_, settled = narrowed.open_rows(number), narrowed.settled[number]
+                # Copies, not views that would keep the rows of all cells.
+                into.append(Branch(cells.ends[number], open_.copy(), settled.copy(), float(ceilings[number])))
 
     def _halves(self, batch: list[Branch], pool: Executor) -> tuple[Cells, Narrowed]:
         cells, parents = Cells(np.stack([branch.ends for branch in batch]), self.steps).halves()
@@ -99,11 +119,13 @@ class Search:
         return self.counted.function(undecided.confusions(vectors / self.steps, self.counted.vectors)), vectors
 
     def _batch(self) -> list[Branch]:
+        source = self.branches or self.ties
         batch: list[Branch] = []
         rows = 0
-        while self.branches and len(batch) < MOST_CELLS and rows < MOST_ROWS:
-            batch.append(self.branches.pop())
+        while source and len(batch) < MOST_CELLS and rows < MOST_ROWS:
+            batch.append(source.pop())
             rows += len(batch[-1].open_rows)
+        self.looked_at_ties += len(batch) if source is self.ties else 0
         return batch
 
 
@@ -120,20 +142,20 @@ def search_branches(
         return _choice(tied, grid)
     search = Search(counted, Rows.of(counted.undecided), grid.steps, tied)
     if not (unfinished and _read(search, unfinished)):
-        search.tied.best = _first_best(counted, grid)
+        search.tied.best, search.tied.first = _first_best(counted, grid)
         search.open(whole)
     with ThreadPoolExecutor(cores()) as pool, bar("weight search", grid.size, shown=progress) as show:
         _finish(search, pool, show, unfinished)
     if unfinished:
         _write(search, unfinished) if keep else unfinished.unlink(missing_ok=True)
-    return _choice(search.tied, grid)
+    return _choice(search.tied, grid, complete=not search.ties)
 
 
 def _finish(search: Search, pool: Executor, show: Callable[[float], None], unfinished: Path | None) -> None:
     """Search to the end; what stands is saved now and then, and when the search is stopped."""
     saved, stands = time.monotonic(), search.copy()
     try:
-        while search.branches:
+        while search.goes_on:
             search.halve(pool)
             show(search.looked_at)
             stands = search.copy()
@@ -146,18 +168,19 @@ def _finish(search: Search, pool: Executor, show: Callable[[float], None], unfin
         raise
 
 
-def _first_best(counted: Counted, grid: Simplex) -> float:
-    """The best score of a coarse grid, and of what it leads to."""
+def _first_best(counted: Counted, grid: Simplex) -> tuple[float, np.ndarray]:
+    """The best score of a coarse grid and of what it leads to, and the vector (M,) that has it."""
     divisors = (steps for steps in range(min(grid.steps, COARSE), 0, -1) if grid.steps % steps == 0)
     coarse = next(few for steps in divisors if (few := Simplex(grid.members, steps)).size <= COARSE or steps == 1)
     vectors = coarse.vectors(np.arange(coarse.size)) * (grid.steps // coarse.steps)
     scores = counted(vectors / grid.steps)
     best = np.argsort(-scores, kind="stable")[:CLIMBS]
-    return max(_climb(counted, vectors[number], float(scores[number]), grid.steps) for number in best)
+    tops = [_climb(counted, vectors[number], float(scores[number]), grid.steps) for number in best]
+    return max(tops, key=lambda top: top[0])
 
 
-def _climb(counted: Counted, vector: np.ndarray, score: float, steps: int) -> float:
-    """The score at the top: move weight from one member to another while that helps, in ever smaller pieces."""
+def _climb(counted: Counted, vector: np.ndarray, score: float, steps: int) -> tuple[float, np.ndarray]:
+    """Score and vector at the top: move weight from one member to another while that helps, in ever smaller pieces."""
     one = np.eye(len(vector), dtype=np.int64)
     moves = (one[:, None] - one).reshape(-1, len(vector))
     piece = max(1, steps // 16)
@@ -169,7 +192,7 @@ def _climb(counted: Counted, vector: np.ndarray, score: float, steps: int) -> fl
             vector, score = near[scores.argmax()], float(scores.max())
         else:
             piece //= 2
-    return score
+    return score, vector
 
 
 def _read(search: Search, path: Path) -> bool:
@@ -181,30 +204,38 @@ def _read(search: Search, path: Path) -> bool:
     members = search.rows.scores.shape[1]
     search.open(Cells(np.array(found["cells"], dtype=np.int64).reshape(-1, 2, members), search.steps))
     tied = {gain: (count, np.array(vectors)) for gain, count, vectors in found["tied"]}
-    search.tied = Tied(found["best"], tied, found["scored"])
-    search.looked_at = found["looked_at"]
+    search.tied = Tied(found["best"], tied, found["scored"], np.array(found["first"]))
+    search.looked_at, search.looked_at_ties = found["looked_at"], found["looked_at_ties"]
     return True
 
 
 def _write(search: Search, path: Path) -> None:
     tied = search.tied
     found = {
-        "cells": [branch.ends.tolist() for branch in search.branches],
+        "cells": [branch.ends.tolist() for branch in (*search.ties, *search.branches)],
         "tied": [[gain, count, vectors.tolist()] for gain, (count, vectors) in tied.found.items()],
         "best": tied.best,
+        "first": [] if tied.first is None else tied.first.tolist(),
         "scored": tied.scored,
         "looked_at": search.looked_at,
+        "looked_at_ties": search.looked_at_ties,
     }
     write_json(found, path)
 
 
-def _choice(tied: Tied, grid: Simplex) -> Choice:
+def _choice(tied: Tied, grid: Simplex, *, complete: bool = True) -> Choice:
     vectors, gains = tied.preferred()
-    why = _why(tied.count, grid.size, vectors[0])
+    why = _why(tied.count, grid.size, vectors[0], complete)
     return Choice(vectors / grid.steps, gains, grid.size, tied.scored, tied.count, why)
 
 
-def _why(ties: int, size: int, chosen: np.ndarray) -> str:
+def _why(ties: int, size: int, chosen: np.ndarray, complete: bool) -> str:
+    if not complete:
+        return (
+            f"At least {ties:,} of {size:,} weight vectors have this score, the best there is; more were not looked for. Of "
+            f"those found, this one is the first with the fewest members ({np.count_nonzero(chosen)}) that is nearest "
+            "to equal weights."
+        )
     if ties == 1:
         return f"The only one of {size:,} weight vectors with this score."
     return (

@@ -18,12 +18,13 @@ KEEP = 100  # vectors of each gain
 class Tied:
     """`found` has, of every gain that is the `best` but for rounding, how many vectors have it and some (K, M) of them.
 
-    `best` may be known before a vector is; `scored` counts the scores that were computed.
+    `best` may be known before it is counted, from the vector `first`; `scored` counts the scores that were computed.
     """
 
     best: float
     found: dict[float, tuple[int, np.ndarray]] = field(default_factory=dict)
     scored: int = 0
+    first: np.ndarray | None = None
 
     def add_cell(self, gain: float, cell: Cell) -> None:
         """All vectors of a cell have one gain."""
@@ -48,10 +49,13 @@ class Tied:
     @property
     def count(self) -> int:
         """How many vectors tie."""
-        return sum(count for count, _ in self.found.values())
+        return sum(count for count, _ in self.found.values()) or 1  # the first, where none was counted
 
     def preferred(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors (K, M) that tie, the preferred one first, and their gains (K,)."""
+        """Vectors (K, M) that tie, the preferred one first, and their gains (K,); where none was counted the first."""
+        if not self.found:
+            assert self.first is not None
+            return self.first[None], np.array([self.best])
         gain_of = {vector.tobytes(): gain for gain, (_, vectors) in self.found.items() for vector in vectors}
         vectors = by_preference(np.concatenate([vectors for _, vectors in self.found.values()]))[:KEEP]
         return vectors, np.array([gain_of[vector.tobytes()] for vector in vectors])

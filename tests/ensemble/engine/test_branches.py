@@ -156,6 +156,33 @@ def test_neither_cores_nor_how_many_cells_at_a_time_matter(monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("most", [0, 20])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_optimum_is_found_where_not_all_ties_are(seed, most, monkeypatch):
+    objective, members = of_samples(seed, "accuracy")
+    grid = Simplex(members, STEPS[members])
+    monkeypatch.setattr(branches, "MOST_CELLS", 3)
+    monkeypatch.setattr(branches, "MANY", 10**9)
+    whole = search_branches(objective.scores, grid)
+    monkeypatch.setattr(branches, "MOST_TIES", most)
+    found = search_branches(objective.scores, grid)
+    assert found.gains[0] == pytest.approx(search_grid(objective, grid).gains[0], abs=1e-12)
+    assert objective.gains(found.weights) == pytest.approx(found.gains, abs=1e-12)
+    assert 1 <= found.ties <= whole.ties
+    if found.why.startswith("At least"):
+        assert found.scored <= whole.scored
+    else:
+        assert (found.ties, found.weights.tolist()) == (whole.ties, whole.weights.tolist())
+
+
+def test_some_of_those_end_before_all_ties_are_counted(monkeypatch):
+    monkeypatch.setattr(branches, "MOST_CELLS", 3)
+    monkeypatch.setattr(branches, "MOST_TIES", 0)
+    objective, members = of_samples(2, "accuracy")
+    found = search_branches(objective.scores, Simplex(members, STEPS[members]))
+    assert found.why.startswith(f"At least {found.ties} of {found.evaluated} weight vectors have this score, the best")
+
+
 class Stopped(Exception):
     """What a person's Ctrl-C is."""
 
