@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -21,12 +22,16 @@ class Collector:
     """Gathers annotations and problems, and settles images that are told twice.
 
     `labels` are the known labels (None: all are welcome); `images` is the folder in which a picture's true size can be
-    looked up when two records of one name state different sizes.
+    looked up when two records of one name state different sizes. Where records `hold_pictures`, a picture that is no
+    file there is the first record's of its name.
     """
 
-    def __init__(self, labels: Collection[str] | None = None, images: Path | None = None) -> None:
+    def __init__(
+        self, labels: Collection[str] | None = None, images: Path | None = None, *, hold_pictures: bool = False
+    ) -> None:
         self._labels = None if labels is None else tuple(labels)
         self._images = images
+        self._hold_pictures = hold_pictures
         self._told: dict[str, list[tuple[str, Annotation]]] = {}
         self._problems: list[Problem] = []
         self._unknown: dict[tuple[str, str], list[str]] = defaultdict(list)  # reason and advice -> where
@@ -78,21 +83,26 @@ class Collector:
         return Reading(tuple(found for found in settled if found is not None), tuple(self._problems))
 
     def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
-        if len({annotation.size for _, annotation in told if annotation.size}) > 1:
-            return self._settle_by_size(told)
         (first_where, first), *others = told
+        if not others:
+            return first
+        true_size = self._true_size(first.image)
+        apart = self._hold_pictures and true_size is None  # each record is of its own picture
+        if not apart and len({annotation.size for _, annotation in told if annotation.size}) > 1:
+            return self._settle_by_size(told, true_size)
         for where, annotation in others:
             self.error(
                 where,
                 f"tells {annotation.image!r} again; the first, {first_where}, was kept",
                 "merge the two in the source, or rename one image",
             )
-        return first
+        return first if apart else replace(first, refused=(*first.refused, *_drawn_by(others)))
 
-    def _settle_by_size(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
+    def _settle_by_size(
+        self, told: list[tuple[str, Annotation]], true_size: tuple[int, int] | None
+    ) -> Annotation | None:
         # Two different pictures under one name: only the picture that is there can say whose boxes are true.
         image = told[0][1].image
-        true_size = self._true_size(image)
         fitting = [annotation for _, annotation in told if annotation.size == true_size]
         kept = fitting[0] if len(fitting) == 1 else None
         for where, annotation in told:
@@ -103,13 +113,20 @@ class Collector:
                 self.warn(where, f"{reason}; the picture is {true_size}", "left out; remove it from the source")
             else:
                 self.error(where, reason, "keep the record that fits the picture, or give the folder of the images")
-        return kept
+        lost = _drawn_by(told)
+        return kept or (Annotation(image, refused=lost) if lost else None)
 
     def _true_size(self, image: str) -> tuple[int, int] | None:
         try:
             return image_size(self._images / image) if self._images else None
         except SpineError:
             return None
+
+
+def _drawn_by(others: Sequence[tuple[str, Annotation]]) -> tuple[str, ...]:
+    """Why an image that others drew on, and whose boxes do not count, is not background."""
+    drew = [where for where, other in others if other.boxes or other.refused]
+    return (f"boxes are told of it by {drew[0]} too",) if drew else ()
 
 
 def _and_more_boxes(count: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spine.annotations.collector import Collector
@@ -54,7 +55,7 @@ def read(
     """
     files = record_files(path)
     classes = _classes(path, label_map)
-    collector = Collector(labels, images)
+    collector = Collector(labels, images, hold_pictures=True)
     for missing in missing_shards([file for file, _ in files]):
         collector.error(missing, "is missing beside the other shards of its name", "copy it from where they came from")
     for file, folder in files:
@@ -64,7 +65,10 @@ def read(
             with collector.guard(where):
                 features = parse(record)
                 image = name_of(features, folder, number, file)
-                collector.add(where, _annotation(collector, where, features, image, file, classes))
+                found, refused = Annotation(image), list[str]()
+                with collector.guard(where, refused):  # of what cannot be told here, its boxes may be some
+                    found = _annotation(collector, where, features, image, file, classes)
+                collector.add(where, replace(found, refused=(*found.refused, *refused)))
                 crowds += sum(map(bool, _crowds(features)))
         if crowds:
             collector.warn(file, f"{crowds} crowd regions were left out", "draw their objects one by one")

@@ -128,7 +128,17 @@ def test_the_picture_settles_which_of_two_records_is_true(tmp_path):
     (found,) = coco.read(path, images=tmp_path).annotations
     assert found == Annotation("a.png", (Box("disc", 0, 0, 2, 2),), size=(20, 30))
     assert [problem.severity for problem in coco.read(path, images=tmp_path).problems] == ["warning"]
-    assert coco.read(path).annotations == ()
+    (unsettled,) = coco.read(path).annotations  # refused rather than not named: it is not background
+    assert unsettled == Annotation("a.png", refused=(f"boxes are told of it by {path}: images[0] too",))
+
+
+@pytest.mark.parametrize("height", [20, 16])
+def test_an_image_that_is_told_again_with_boxes_is_not_background(tmp_path, height):
+    images = [{"id": 1, "file_name": "a.png", "height": 20, "width": 30}]
+    images += [{"id": 2, "file_name": "a.png", "height": height, "width": 30}]
+    (found,) = coco.read(written(tmp_path, images=images, annotations=[BAD | {"image_id": 2}])).annotations
+    assert found.boxes == ()
+    assert found.refused == (f"boxes are told of it by {tmp_path / 'coco.json'}: images[1] too",)
 
 
 def test_real_spider(spine_data):

@@ -11,6 +11,7 @@ from spine.manifest import Manifest
 from spine.pictures import read_picture, write_png16
 from spine.problems import SpineError
 
+LABEL = "image/object/class/label"
 FRAME = 8 + 4 + 4  # bytes around a record's payload: length, its checksum, the payload's
 
 
@@ -143,8 +144,48 @@ def test_an_unknown_class_is_told_once_with_the_count_of_its_boxes(tmp_path):
 
 def test_lists_of_different_lengths_are_told(tmp_path):
     reading = tfrecord.read(written(tmp_path, example(object__bbox__xmin=[0.1, 0.2])))
-    assert reading.annotations == ()
-    assert "xmin 2, ymin 1" in reading.problems[0].reason
+    (problem,) = reading.problems
+    assert "xmin 2, ymin 1" in problem.reason
+    assert reading.annotations == (Annotation("a.jpg", refused=(problem.reason,)),)
+
+
+def dataset_of(records):
+    source = {"name": "od", "images": records, "read": "tfrecord", "patient": r"(\w+)\.jpg", "unnamed": "background"}
+    source["annotations"] = [{"format": "tfrecord", "path": records}]
+    given = {"name": "od", "output": records.with_name("out"), "splits": {"stated": True}}
+    return build(DataConfig.model_validate({**given, "sources": [source]}))
+
+
+def told_of(result):
+    manifest = Manifest.read(result.root)
+    problems = [(problem.path.rsplit("/", 1)[-1], problem.reason) for problem in result.problems]
+    return manifest.images["sample"].tolist(), manifest.boxes["sample"].tolist(), problems
+
+
+@pytest.mark.parametrize("changes", [{"object__bbox__xmin": [0.1, 0.2]}, {"object__class__text": [b"\xff"]}])
+def test_a_picture_whose_record_does_not_hold_is_left_out_with_an_error(tmp_path, changes):
+    (tmp_path / "records").mkdir()
+    split = {"split": [b"train"]}
+    written(tmp_path / "records", example(b"a.jpg", **split, **changes), example(b"b.jpg", **split))
+    samples, boxes, problems = told_of(dataset_of(tmp_path / "records"))
+    assert (samples, boxes) == (["od_b"], ["od_b"])
+    (place, reason), (picture, lost) = problems
+    assert (place, picture) == ("data.record: record 0", "a.jpg")
+    assert lost.startswith(f"was left out: none of the boxes drawn on it counts ({reason})")
+
+
+@pytest.mark.parametrize("height", [20, 10])
+def test_of_two_records_of_one_name_the_first_is_kept_with_its_picture(tmp_path, height):
+    (tmp_path / "records").mkdir()
+    _, other = cv2.imencode(".jpg", np.full((height, 40, 3), 30, np.uint8))
+    second = example(
+        b"a.jpg", height=[height], encoded=[other.tobytes()], object__class__text=[b"sco"], without=[LABEL]
+    )
+    written(tmp_path / "records", example(b"a.jpg", split=[b"train"]), second)
+    samples, boxes, problems = told_of(dataset_of(tmp_path / "records"))
+    assert (samples, boxes) == (["od_a"], ["od_a"])
+    assert [place for place, _ in problems] == ["data.record: record 1"] * 2
+    assert all("the first" in reason and reason.endswith("was kept") for _, reason in problems)
 
 
 def test_what_is_no_example_is_told_and_the_others_are_read(tmp_path):
