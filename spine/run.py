@@ -159,8 +159,11 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
 
 
 def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
-    """Run one stage of the ensemble."""
+    """Run one stage of the ensemble; members that were trained with other settings than the experiment's are told."""
+    from spine.trained import warn_of_others
+
     show(name)
+    warn_of_others(experiment, show)
     return registry.stage(name)(experiment)
 
 

@@ -1,0 +1,67 @@
+"""What members were trained with is told where the experiment says something else by now."""
+
+import pytest
+from typer.testing import CliRunner
+
+from spine.cli import app
+from spine.trained import as_trained, trained_otherwise
+from tests.experiment_on_disk import write_experiment
+
+LINE = "member vgg was trained with epochs 8 (the experiment says 45)"
+
+
+def with_epochs(experiment, epochs):
+    settings = experiment.members["vgg"].model_copy(update={"epochs": epochs})
+    return experiment.model_copy(update={"members": {**experiment.members, "vgg": settings}})
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """An experiment that says 45 epochs, of whose members vgg was trained for 8, and squeeze left no record."""
+    now = with_epochs(write_experiment(tmp_path, evaluate={"resamples": 100}), 45)
+    for name, then in (("vgg", with_epochs(now, 8)), ("dense", now)):
+        then.write(now.member_directory(name) / "config.yaml")
+    return now
+
+
+def test_a_member_of_other_settings_is_told(experiment):
+    assert trained_otherwise(experiment) == [LINE]
+    assert trained_otherwise(with_epochs(experiment, 8)) == []
+
+
+def test_what_is_not_the_members_own_and_what_lies_deeper_is_told_too(experiment):
+    told = trained_otherwise(experiment.model_copy(update={"seed": 3}))
+    assert told[0] == "member vgg was trained with seed 0 (the experiment says 3), epochs 8 (the experiment says 45)"
+    assert told[1] == "member dense was trained with seed 0 (the experiment says 3)"
+    head = experiment.members["dense"].head.model_copy(update={"dropout": 0.125})
+    dense = experiment.members["dense"].model_copy(update={"head": head})
+    other = experiment.model_copy(update={"members": {**experiment.members, "dense": dense}})
+    before = experiment.members["dense"].head.dropout
+    told = f"member dense was trained with head.dropout {before} (the experiment says 0.125)"
+    assert trained_otherwise(other)[1:] == [told]
+
+
+def test_a_fold_s_record_is_the_members(experiment):
+    place = experiment.member_directory("vgg")
+    (place / "fold-0").mkdir()
+    (place / "config.yaml").rename(place / "fold-0" / "config.yaml")
+    assert trained_otherwise(experiment) == [LINE]
+
+
+def test_resolved_settings_are_those_of_the_training(experiment):
+    members = as_trained(experiment)["members"]
+    assert members["vgg"]["epochs"] == 8
+    assert members["dense"] == experiment.members["dense"].model_dump(mode="json")
+    assert members["squeeze"] == experiment.members["squeeze"].model_dump(mode="json")
+
+
+@pytest.mark.parametrize("stage", ["predict", "search", "export", "evaluate", "report"])
+def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
+    monkeypatch.setattr("spine.registry.stage", lambda name: lambda experiment: [])
+    for name in ("evaluate", "report"):
+        monkeypatch.setattr(f"spine.registry.{name}", lambda experiment, dataset: [])
+    monkeypatch.setattr("spine.registry.search_told", lambda experiment: "told")
+    monkeypatch.setattr("spine.cli.experiments.show_leaderboard", lambda *_: None)
+    done = CliRunner().invoke(app, [stage, str(experiment.write(tmp_path / "x.yaml"))])
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines().count(f"== warning: {LINE}") == 1
