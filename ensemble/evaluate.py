@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 8  # of metrics.json: another one is computed afresh
-SEARCHED = ("task", "metric", "method", "step", "score", "fusion", "split", "nested", "contributions")
+VERSION = 9  # of metrics.json: another one is computed afresh
+SEARCHED = ("task", "metric", "method", "step", "score", "fusion", "split", "nested", "contributions", "temperatures")
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -233,14 +233,16 @@ def _without(
 def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]) -> dict[str, Any]:
     """Row -> seconds an image and megabytes, of those that are known.
 
-    Equal weights, and an ensemble that was not exported, cost the sum of the members they run.
+    Equal weights, and an ensemble that was not exported, cost the sum of the members they run: they are `summed`.
     """
-    costs = costs_of(experiment, servable, test.truth.paths)
+    measured = costs_of(experiment, servable, test.truth.paths)
     runs = {EQUAL: list(experiment.members), "ensemble": [row.name for row in test.members if row.weight]}
-    for name, of in runs.items():
-        if name not in costs and all(member in costs for member in of):
-            costs[name] = Cost.sum_of([costs[member] for member in of])
-    return {name: asdict(cost) for name, cost in costs.items()}
+    sums = {
+        name: Cost.sum_of([measured[member] for member in of])
+        for name, of in runs.items()
+        if name not in measured and all(member in measured for member in of)
+    }
+    return {name: {**asdict(cost), "summed": name in sums} for name, cost in {**measured, **sums}.items()}
 
 
 def _finite(value: Any) -> Any:

@@ -26,7 +26,8 @@ def leaderboard_table(found: dict[str, Any]) -> Table:
     table = Table(
         title=f"{escape(_where(found))}: {counts['patients']} test patients, {counts['units']} {found['units']}, "
         f"{found['bootstrap']['confidence'] * 100:g} % intervals over patients",
-        caption=escape(" ".join([*found["notes"], told(found["search"], found["names"]), found["verdict"]])),
+        caption=escape("\n".join([*found["notes"], told(found["search"], found["names"]), found["verdict"]])),
+        caption_justify="left",
         box=SIMPLE_HEAD,
         padding=0,
     )

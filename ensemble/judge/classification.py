@@ -132,8 +132,9 @@ class Classifiers(Contenders[Classified]):
         for number, label in enumerate(self.truth.labels):
             if names := [name for name, classes in called.items() if (classes == number).all()]:
                 told.append(
-                    f"Calls all {len(self.values)} units {label}, and so tells no class from another, whatever its "
-                    f"accuracy: {', '.join(names)}."
+                    f"{' and '.join(names)} call{'s' if len(names) == 1 else ''} all {len(self.values)} units {label}, "
+                    f"the class of highest probability: accuracy is then the share of units that are {label}, and only "
+                    "AUC tells how well units are ranked."
                 )
         return told
 

@@ -33,11 +33,16 @@ def member_drawings(found: dict[str, Any], styles: dict[str, Style]) -> dict[str
 
 
 def cost_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows whose cost is known: name, kind, `ms` an image (or None), `megabytes`, the headline's interval, and by
-    which cost they are on the front (`fronts`).
+    """The rows whose cost is known: name, kind, `ms` an image (or None), `megabytes`, whether these are `summed` over
+    its members, the headline's interval, and by which cost they are on the front (`fronts`).
     """
     rows = [
-        {**row, "ms": _ms(cost), "megabytes": cost["megabytes"], "score": row["metrics"][found["headline"]]}
+        {
+            **row,
+            "ms": _ms(cost),
+            **{key: cost[key] for key in ("megabytes", "summed")},
+            "score": row["metrics"][found["headline"]],
+        }
         for row in found["rows"]
         if (cost := found["costs"].get(row["name"]))
     ]
@@ -48,7 +53,7 @@ def cost_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def cheapest_sets(found: dict[str, Any]) -> list[dict[str, Any]]:
     """The sets of members that no cheaper one scores as well as, by what the search knew: members, ms, MB and score."""
-    costs = {name: Cost(**cost) for name, cost in found["costs"].items()}
+    costs = {name: Cost(cost["seconds"], cost["megabytes"]) for name, cost in found["costs"].items()}
     sets = (found["search"].get("contributions") or {}).get("sets", {})
     known = [
         {"members": members, "ms": _ms(vars(cost)), "megabytes": cost.megabytes, "score": score}
@@ -169,4 +174,7 @@ def _point(axis: Any, row: Mapping[str, Any], cost: float, colour: str) -> None:
     if score["low"] is not None:
         axis.plot([cost, cost], [score["low"], score["high"]], color=colour, linewidth=1, alpha=0.5)
     mark = "D" if row["kind"] == "ensemble" else "o"
-    axis.plot(cost, score["value"], mark, color=colour, markersize=6, linestyle="none", label=row["name"])
+    fill = "none" if row["summed"] else "full"
+    axis.plot(
+        cost, score["value"], mark, color=colour, markersize=6, linestyle="none", label=row["name"], fillstyle=fill
+    )

@@ -16,6 +16,7 @@ from ensemble.costs import told_of_budget
 from ensemble.predictions import SplitPredictions
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
+from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.style import INK, Style, styles_of
 from ensemble.verdict import p_value
 from ensemble.worth import yardsticks
@@ -65,6 +66,13 @@ class Page:
         return {name: "currentColor" if colour == INK else colour for name, colour in colours.items()}
 
     @property
+    def provenance(self) -> list[str]:
+        """Whom members learned from, and weights were chosen on."""
+        splits = hashes_of_splits(Manifest.read(self.experiment.data))  # the members', wherever they are judged
+        cards = {name: member.card for name, member in self.members.items()}
+        return provenance(cards, splits, self.weights, self.found)
+
+    @property
     def hashes(self) -> dict[str, str]:
         """Fingerprints that tell this run's data, splits and models from any other's."""
         models = {f"model of {name}": member.card.model_hash for name, member in self.members.items()}
@@ -111,6 +119,8 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
         sets=cheapest_sets(page.found),
         yardsticks=yardsticks(page.weights),
         budget=told_of_budget(page.weights),
+        searched_on=page.weights["split"],
+        provenance=page.provenance,
         weights=page.weights,
         temperatures=page.weights.get("temperatures", {}),
         class_weights=page.weights.get("class_weights", {}),

@@ -119,7 +119,8 @@ def _weights(found: dict[str, Any], styles: dict[str, Style]) -> Any:
 
 def _validation(found: dict[str, Any], styles: dict[str, Style]) -> Any:
     metric, split = found["search"]["metric"], found["search"].get("split", "validation")
-    return _bars(found["validation"], styles, f"{found['names'].get(metric, metric)}, {split}", "{:.3f}")
+    before = "; members before temperatures" if found["search"].get("temperatures") else ""
+    return _bars(found["validation"], styles, f"{found['names'].get(metric, metric)}, {split}{before}", "{:.3f}")
 
 
 def _bars(values: Mapping[str, float | None], styles: dict[str, Style], title: str, form: str) -> Any:

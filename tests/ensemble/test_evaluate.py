@@ -214,6 +214,14 @@ def test_the_leaderboard_fits_a_terminal(tmp_path):
     assert "…" not in text
 
 
+def test_what_is_said_below_the_leaderboard_stands_at_the_left(tmp_path):
+    experiment = write_experiment(tmp_path, **FAST)
+    verdict = evaluated(experiment)["verdict"]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(evaluate.leaderboard(experiment))
+    assert any(line.rstrip() and verdict.startswith(line.rstrip()) for line in console.export_text().splitlines())
+
+
 def test_missing_or_foreign_weights_are_refused(tmp_path):
     experiment = write_experiment(tmp_path, **FAST)
     write_weights(experiment, {"vgg": 1.0})
@@ -240,8 +248,9 @@ def test_a_member_that_calls_one_class_alone_is_told(tmp_path):
     member = Member.open(experiment.member_directory("dense"))
     write_predictions(member.path, truth, always, "test", member.card.model_hash)
     notes = evaluated(experiment)["notes"]
-    assert [note for note in notes if "Calls all" in note] == [
-        "Calls all 30 units healthy, and so tells no class from another, whatever its accuracy: dense."
+    assert [note for note in notes if "all 30 units" in note] == [
+        "dense calls all 30 units healthy, the class of highest probability: accuracy is then the share of units that "
+        "are healthy, and only AUC tells how well units are ranked."
     ]
 
 

@@ -120,10 +120,10 @@ def test_costs_of_rows(tmp_path, monkeypatch):
     experiment = write_experiment(tmp_path, members=("vgg", "dense"), weights={"vgg": 1.0, "dense": 0.0}, **FAST)
     costs = read_json(evaluate.run(experiment)[0])["costs"]
     assert costs == {
-        "vgg": {"seconds": 0.25, "megabytes": 3.0},
-        "dense": {"seconds": 0.25, "megabytes": 3.0},
-        "equal weights": {"seconds": 0.25 + 0.25, "megabytes": 3.0 + 3.0},
-        "ensemble": {"seconds": 0.25, "megabytes": 3.0},  # vgg alone
+        "vgg": {"seconds": 0.25, "megabytes": 3.0, "summed": False},
+        "dense": {"seconds": 0.25, "megabytes": 3.0, "summed": False},
+        "equal weights": {"seconds": 0.25 + 0.25, "megabytes": 3.0 + 3.0, "summed": True},
+        "ensemble": {"seconds": 0.25, "megabytes": 3.0, "summed": True},  # vgg alone
     }
 
 

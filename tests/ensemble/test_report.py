@@ -11,6 +11,7 @@ from ensemble.report.classification import calibration
 from ensemble.report.style import COLOURS, styles_of
 from ensemble.report.worst import worst_cases
 from spine.files import read_json
+from spine.member import Member, Patients
 from spine.problems import SpineError
 from tests.experiment_on_disk import write_experiment
 
@@ -78,6 +79,22 @@ def test_the_page_says_what_metrics_json_holds(written):
         area = row["metrics"]["roc_auc"]
         assert f"{area['value']:.3f} {area['low']:.2f}–{area['high']:.2f}" in page.text
     assert "30 units from 60 images" in page.text
+
+
+def test_the_page_says_whose_patients_its_numbers_are_of(written):
+    _, _, page = written
+    assert "vgg, dense, squeeze: learned from 4 of train, stopped on 12 of validation." in page.text
+    assert "Weights: chosen on 12 of validation. Test: 15, none of them among these." in page.text
+    assert "Scores are of test, unless validation is named with them" in page.text
+
+
+def test_a_foreign_member_that_names_no_patients_is_not_said_to_have_learned_from_train(tmp_path):
+    experiment = write_experiment(tmp_path, **FAST)
+    member = Member.open(experiment.member_directory("vgg"))
+    Member.publish(member.path, member.card.model_copy(update={"patients": Patients()}))
+    text = Page(report(experiment)[0].read_text()).text
+    assert "vgg: names no patients that it learned from" in text
+    assert "Test: 15, none of them among these; of vgg it is not known." in text
 
 
 def test_figures_are_written_and_shown(written):

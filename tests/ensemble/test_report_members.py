@@ -20,9 +20,9 @@ FOUND = {
         for name, value in {"small": 0.8, "large": 0.9, "idle": 0.7, "foreign": 0.95}.items()
     ],
     "costs": {
-        "small": {"seconds": 0.01, "megabytes": 1.0},
-        "large": {"seconds": 0.04, "megabytes": 9.0},
-        "idle": {"seconds": None, "megabytes": 0.5},
+        "small": {"seconds": 0.01, "megabytes": 1.0, "summed": False},
+        "large": {"seconds": 0.04, "megabytes": 9.0, "summed": False},
+        "idle": {"seconds": None, "megabytes": 0.5, "summed": True},
     },
     "search": {
         "metric": "log_loss",
@@ -67,11 +67,15 @@ def test_the_worth_of_the_search_is_told(page):
     assert {"shapley", "pairs", "pareto"} <= pictures
     assert "What each member adds" in text
     assert "250.0" in text
+    assert text.count("its own model") == 3
+    assert text.count("sum of its members") == 2  # of equal weights and of the ensemble, which was not exported
+    assert "whatever the budget" not in text
 
 
 def test_a_budget_is_told(page):
     experiment, text, _ = page(search={"step": 0.25, "resamples": 0, "max_megabytes": 6.0})
     told = told_of_budget(read_json(experiment.ensemble_directory / "weights.json"))
+    assert "whatever the budget" in text
     assert "which 12 of 15 vectors keep" in told  # all but the three in which every member of 3 MB has weight
     assert told in text
 
@@ -80,6 +84,8 @@ def test_temperatures_and_class_weights_are_told_with_what_they_are_worth(page):
     experiment, text, _ = page(search={"step": 0.25, "resamples": 8, "temperature": True, "per_class": True})
     found = read_json(experiment.ensemble_directory / "weights.json")
     assert "<h3>Temperatures and class weights</h3>" in text
+    assert "members scaled by their temperatures, without class weights)" in text
+    assert "; members before temperatures" in text
     for name in experiment.members:
         numbers = [f"{found['temperatures'][name]:.2f}", *(f"{one:.3f}" for one in found["class_weights"][name])]
         assert f"{name}</td>" + "".join(f"<td>{number}</td>" for number in numbers) in text
