@@ -12,7 +12,7 @@ Format: object_detection/protos/string_int_label_map.proto, https://github.com/t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,17 +42,21 @@ _SCHEMA = """
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The classes of a data set: `names` maps an id, from 1, to the name that people read.
+    """The classes of a data set: `names` maps an id, from 1, to the label of its boxes.
 
-    `ids` maps each name, and the machine's name of an item with a display name, to its id.
+    `ids` maps each `name`, and each `display_name`, to its id.
     """
 
     names: dict[int, str]
     ids: dict[str, int]
 
 
-def read_label_map(path: Path) -> LabelMap:
-    """Read a label map; SpineError tells the line that is no text format, an id below 1, or what is named twice."""
+def read_label_map(path: Path, labels: Collection[str] = ()) -> LabelMap:
+    """Read a label map; SpineError tells the line that is no text format, an id below 1, or what is named twice.
+
+    Of an item's `name` and `display_name` the label is the one that `labels` has, `name` first; where they have none of
+    the two it is the `display_name`, which people read.
+    """
     message = _parse(path)
     if not message.item:
         raise SpineError(f"{path} holds no item; write `item {{ id: 1 name: 'disc' }}` for each class")
@@ -69,7 +73,8 @@ def read_label_map(path: Path) -> LabelMap:
             raise SpineError(f"{where} has the id {item.id} of {names[item.id]!r}; give each class an id of its own")
         if repeated := [text for text in spellings if text in ids]:
             raise SpineError(f"{where} has the name {repeated[0]!r} of id {ids[repeated[0]]}; a class has one item")
-        names[item.id] = next(iter(spellings))
+        known = (text for text in (item.name, item.display_name) if text in labels)
+        names[item.id] = next(known, next(iter(spellings)))
         ids |= dict.fromkeys(spellings, item.id)
     return LabelMap(names, ids)
 

@@ -54,7 +54,7 @@ def read(
     problem's place is `<file>: record <number from 0>[: box <number from 0>]`.
     """
     files = record_files(path)
-    classes = _classes(path, label_map)
+    classes = _classes(path, label_map, labels or ())
     collector = Collector(labels, images, hold_pictures=True)
     for missing in missing_shards([file for file, _ in files]):
         collector.error(missing, "is missing beside the other shards of its name", "copy it from where they came from")
@@ -77,11 +77,11 @@ def read(
     return collector.reading()
 
 
-def _classes(path: Path, label_map: Path | str | None) -> LabelMap:
+def _classes(path: Path, label_map: Path | str | None, labels: Collection[str]) -> LabelMap:
     folder = path if path.is_dir() else path.parent
     if label_map is None and not (folder / LABEL_MAP).is_file():
         return LabelMap({}, {})
-    return read_label_map(Path(label_map) if label_map is not None else folder / LABEL_MAP)
+    return read_label_map(Path(label_map) if label_map is not None else folder / LABEL_MAP, labels)
 
 
 def _annotation(

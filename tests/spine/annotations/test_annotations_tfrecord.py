@@ -73,6 +73,16 @@ def test_a_class_told_by_number_alone_has_its_name_from_the_label_map(tmp_path):
     assert tfrecord.read(tmp_path, label_map=elsewhere).annotations[0].boxes[0].label == "scoliosis"
 
 
+@pytest.mark.parametrize("label", ["plate", "Plate"])
+def test_a_class_may_go_by_either_of_its_names(tmp_path, label):
+    told = [{"object__class__text": [name], "object__class__label": [2]} for name in (b"plate", b"Plate", b"")]
+    records = [example(b"%d.jpg" % number, **changes) for number, changes in enumerate(told)]
+    path = written(tmp_path, *records, label_map="item { id: 2 name: 'plate' display_name: 'Plate' }")
+    reading = tfrecord.read(path, labels=[label])
+    assert [[box.label for box in found.boxes] for found in reading.annotations] == [[label]] * 3
+    assert reading.problems == ()
+
+
 def test_a_picture_without_boxes_is_background(tmp_path):
     boxes = [f"image/object/bbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax")]
     record = example(without=[*boxes, "image/object/class/text", "image/object/class/label"])

@@ -33,6 +33,16 @@ def test_the_name_for_people_holds_and_both_are_known(tmp_path):
     assert found.ids == {"person": 3, "/m/01g317": 3}
 
 
+@pytest.mark.parametrize(
+    ("labels", "label"),
+    [(["plate"], "plate"), (["Plate"], "Plate"), (["Plate", "plate"], "plate"), (["disc"], "Plate"), ([], "Plate")],
+)
+def test_of_its_two_names_the_label_is_the_one_that_is_known(tmp_path, labels, label):
+    found = read_label_map(written(tmp_path, "item { id: 2 name: 'plate' display_name: 'Plate' }"), labels)
+    assert found.names == {2: label}
+    assert found.ids == {"plate": 2, "Plate": 2}
+
+
 def test_round_trip(tmp_path):
     labels = ["Lum", 'sco "left"', "Wirbelkörper"]
     write_label_map(labels, tmp_path / "label_map.pbtxt")
