@@ -89,6 +89,7 @@ def _boxes(
             image = need(record, "image_id", (int, float, str))
             if image not in images:
                 raise Malformed(f"names the image_id {image!r}, which `images` lacks")
+            where = f"{where} of {images[image][1]['file_name']}"
             if record.get("iscrowd"):
                 crowds += 1
                 refused[image].append("a crowd region")
@@ -97,8 +98,13 @@ def _boxes(
             with collector.guard(where, refused[image]):
                 found[image].append(_box(collector, record, names))
     if crowds or segments:
-        reason = f"{segments} segmentations and {crowds} crowd regions were not read; boxes were"
-        collector.warn(file, reason, "give masks as PNG or TIFF of class indices (format mask) where they are needed")
+        unread = {"segmentations": segments, "crowd regions": crowds}
+        told = " and ".join(f"{count} {what}" for what, count in unread.items() if count)
+        collector.warn(
+            file,
+            f"{told} were not read; boxes were",
+            "give masks as PNG or TIFF of class indices (format mask) where they are needed",
+        )
     return found, refused
 
 
@@ -106,13 +112,15 @@ def _box(collector: Collector, record: Mapping[str, Any], names: Mapping[Any, An
     category = need(record, "category_id", (int, float, str))
     if category not in names:
         raise UnknownClass(f"names the category_id {category!r}, which `categories` lacks")
+    name = str(names[category][1]["name"])
+    if not name.strip():
+        raise UnknownClass(f"names the category_id {category!r}, whose name is empty", "name it in `categories`")
     bbox = need(record, "bbox", list)
     try:
         x, y, width, height = (float(value) for value in bbox)
     except (TypeError, ValueError, OverflowError) as error:
         raise Malformed(f"bbox is {bbox!r}; it holds four numbers: x, y, width, height") from error
     corners = (x, y, x + width, y + height)
-    name = str(names[category][1]["name"])
     return collector.box(name, corners, value_text(record.get("level")), texts(record.get("attributes")))
 
 

@@ -62,6 +62,8 @@ class Collector:
 
     def box(self, label: str, corners: Sequence[Any], level: str = "", values: Mapping[str, str] | None = None) -> Box:
         """A box from corners x0, y0, x1, y1 (0-based half-open, numbers or text); Malformed where it does not hold."""
+        if not label.strip():
+            raise UnknownClass("has an empty label", "name its class in the source, or remove it")
         if self._labels is not None and label not in self._labels:
             known = ", ".join(self._labels)
             raise UnknownClass(f"unknown label {label!r}; known are {known}", "correct it, or add it to the labels")

@@ -67,17 +67,20 @@ BAD = {"id": 9, "image_id": 1, "category_id": 2, "bbox": [3, 4, 10, 5]}
         ({"bbox": [3, 4, float("nan"), 5]}, "has no area"),
         ({"bbox": [3, 4, 10**400, 5]}, "it holds four numbers"),
         ({"bbox": None}, "'bbox' holds None"),
+        ({"category_id": 77}, "category_id 77, which `categories` lacks"),
+        ({"category_id": 3}, "category_id 3, whose name is empty"),
         ({"image_id": 77}, "image_id 77, which `images` lacks"),
         ({"image_id": [1]}, "'image_id' holds [1]"),
-        ({"category_id": 77}, "category_id 77, which `categories` lacks"),
     ],
 )
-def test_a_bad_box_is_listed_and_the_good_one_kept(tmp_path, change, reason):
+def test_a_bad_box_is_listed_with_its_picture_and_the_good_one_kept(tmp_path, change, reason):
     good = {"id": 1, "image_id": 1, "category_id": 2, "bbox": [3, 4, 10, 5]}
-    reading = coco.read(written(tmp_path, annotations=[BAD | change, good]))
+    categories = [{"id": 2, "name": "disc"}, {"id": 3, "name": " "}]
+    reading = coco.read(written(tmp_path, annotations=[BAD | change, good], categories=categories))
     assert [box.label for box in reading.annotations[0].boxes] == ["disc"]
     (problem,) = reading.problems
-    assert problem.path == f"{tmp_path / 'coco.json'}: annotations[0]"
+    picture = "" if "image_id" in change else " of a.png"
+    assert problem.path == f"{tmp_path / 'coco.json'}: annotations[0]{picture}"
     assert problem.severity == "error"
     assert reason in problem.reason
 
@@ -117,6 +120,15 @@ def test_segmentations_and_crowds_are_told(tmp_path):
     assert len(reading.annotations[0].boxes) == 1
     assert reading.problems[0].reason.startswith("1 segmentations and 1 crowd regions were not read")
     assert reading.problems[0].severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"iscrowd": 1}, "1 crowd regions"), ({"segmentation": [[0, 0, 1, 0, 1, 1]]}, "1 segmentations")],
+)
+def test_only_what_was_not_read_is_counted(tmp_path, change, told):
+    (problem,) = coco.read(written(tmp_path, annotations=[BAD | change])).problems
+    assert problem.reason == f"{told} were not read; boxes were"
 
 
 def test_the_picture_settles_which_of_two_records_is_true(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from spine.annotations import FORMATS, Annotation, Box, read_annotations, write_annotations
 from spine.annotations.collector import Collector
 from spine.annotations.sources import image_name, split_named, split_of
-from spine.annotations.types import Malformed, value_text
+from spine.annotations.types import Malformed, UnknownClass, value_text
 from spine.problems import SpineError
 
 
@@ -152,3 +152,9 @@ def test_an_unknown_class_is_told_once_for_all_its_boxes():
         "file: 3": "unknown label 'shoe'; known are disc",
     }
     assert len(refused) == 4
+
+
+@pytest.mark.parametrize("labels", [None, ["disc"]])
+def test_a_box_of_an_empty_label_is_of_no_class(labels):
+    with pytest.raises(UnknownClass, match="has an empty label"):
+        Collector(labels).box(" ", (0, 0, 1, 1))
