@@ -69,10 +69,10 @@ class SearchResult:
     """The chosen `weights` (sum 1, zeros included) and their `score` by `spine.metrics` on the weighted mean.
 
     `evaluated` counts the weight vectors settled exactly (of a grid: all), `scored` those whose metric was computed,
-    `ties` how many distinct ones reach the optimum; `why` tells how this one was found among them. `best` holds the
-    best points, this one first; `singles` each member alone, `equal` the equal weights. Of detection, `fusion` holds
-    the chosen thresholds, which `equal` has too; vectors are counted once for each pair of thresholds, and `singles`
-    are members' own detections, not fused.
+    `ties` how many distinct ones reach the optimum (at least, where `why` says so); `why` tells how this one was found
+    among them. `best` holds the best points, this one first; `singles` each member alone, `equal` the equal weights. Of
+    detection, `fusion` holds the chosen thresholds, which `equal` has too; vectors are counted once for each pair of
+    thresholds, and `singles` are members' own detections, not fused.
 
     With `temperatures`, members are scaled by them before anything else, also in `singles` and `equal`. With
     `class_weights`, `score` is theirs and `weights` are their means, while `best` has ordinary weights.

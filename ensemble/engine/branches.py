@@ -232,9 +232,9 @@ def _choice(tied: Tied, grid: Simplex, *, complete: bool = True) -> Choice:
 def _why(ties: int, size: int, chosen: np.ndarray, complete: bool) -> str:
     if not complete:
         return (
-            f"At least {ties:,} of {size:,} weight vectors have this score, the best there is; more were not looked for. Of "
-            f"those found, this one is the first with the fewest members ({np.count_nonzero(chosen)}) that is nearest "
-            "to equal weights."
+            f"At least {ties:,} of {size:,} weight vectors have this score, the best there is; more were not sought. "
+            f"Of those found, this one has the fewest members ({np.count_nonzero(chosen)}), and is the first of such "
+            "nearest to equal weights."
         )
     if ties == 1:
         return f"The only one of {size:,} weight vectors with this score."
