@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spine.config import Strict
 from spine.files import hash_file
@@ -32,6 +32,15 @@ class CropSettings(Strict):
     confidence: float = Field(default=0.25, ge=0, le=1)  # least score of a detected box
     count: int | None = Field(default=None, ge=1)  # of detected boxes only the best of a picture: 1 for its one region
     iou: float = Field(default=0.5, gt=0, le=1)  # least overlap by which a detected box is a true one
+
+    @model_validator(mode="after")
+    def _chooses_among_detected_boxes(self) -> CropSettings:
+        defaults = {name: field.default for name, field in type(self).model_fields.items()}
+        given = [name for name in ("confidence", "count", "iou") if getattr(self, name) != defaults[name]]
+        if given and self.detector is None:
+            told = " and ".join(f"{name} {getattr(self, name)}" for name in given)
+            raise ValueError(f"has {told}, which choose among a detector's boxes; give a detector, or remove them")
+        return self
 
 
 def grow(box: tuple[float, float, float, float], fraction: float, height: int, width: int) -> tuple[int, int, int, int]:

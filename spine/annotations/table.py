@@ -56,8 +56,10 @@ def read(
         raise SpineError(f"repeated is {repeated!r}; it is one of error, first, last, all")
     if len(separator) != 1:
         raise SpineError(f"separator is {separator!r}; it is one character, such as ',' or ';'")
-    if len(box) not in (0, 4) or (box and not label):
-        raise SpineError(f"box is {list(box)} and label {label!r}; a box needs the columns x0, y0, x1, y1 and a label")
+    if len(box) not in (0, 4):
+        raise SpineError(f"box is {list(box)}; it is the four columns of x0, y0, x1, y1")
+    if box and not label:
+        raise SpineError(f"box is {list(box)}, and label is not given; give a column of labels, or every box's label")
     columns = _Columns(image, patient, sequence, split, level, label, tuple(box), tuple(targets))
     collector = Collector(labels, images)
     told: dict[str, _Told] = {}

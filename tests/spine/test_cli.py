@@ -132,6 +132,9 @@ def test_a_dataset_is_cropped_and_exported(tmp_path):
     )
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, str(crops))
     assert Manifest.read(crops).images[["height", "width"]].to_numpy().tolist() == [[10, 20], [10, 20]]
+    true_boxes = ["data", "crop", str(whole.root), "--label", "disc", "--output", str(tmp_path / "best")]
+    with pytest.raises(SpineError, match=r"has count 1, .* give a detector"):
+        CliRunner().invoke(cli.app, [*true_boxes, "--count", "1"], catch_exceptions=False)
     done = CliRunner().invoke(cli.app, ["data", "export", str(whole.root), "-f", "coco", "-o", str(exported)])
     assert (done.exit_code, done.stdout) == (0, f"{exported}\n")
     assert (exported / "annotations.coco.json").is_file()

@@ -83,6 +83,13 @@ def test_boxes_without_the_required_target_are_left_out(whole, tmp_path):
     assert crops.images["sample"].tolist() == ["a_disc0", "b_disc0"]
 
 
+def test_what_chooses_among_detected_boxes_needs_a_detector(tmp_path):
+    with pytest.raises(ValueError, match=r"has confidence 0.9 and count 1, .* give a detector, or remove them"):
+        CropSettings(label="disc", confidence=0.9, count=1)
+    assert CropSettings(label="disc", confidence=0.9, count=1, detector=tmp_path).count == 1
+    assert CropSettings(**CropSettings(label="disc").model_dump()) == CropSettings(label="disc")
+
+
 def test_a_region_keeps_the_boxes_within_it_and_their_labels(whole, tmp_path):
     region = pd.DataFrame([("a", "", "region", 8.0, 2.0, 28.0, 30.0, "")], columns=whole.boxes.columns)
     crops = crop_samples(whole, region, tmp_path / "crops", CropSettings(label="region", grow=0))

@@ -141,6 +141,25 @@ def test_a_picture_whose_file_may_be_one_that_cannot_be_read_is_never_background
     assert names(built(tmp_path, source)) == {"empty", "half", "beyond"}
 
 
+def advice_on_unnamed(root, source):
+    (advice,) = [one.advice for one in built(root, source).problems if "no annotation names them" in one.reason]
+    return advice
+
+
+def test_background_is_advised_only_where_it_would_help(tmp_path):
+    source = write_source("voc", tmp_path)
+    name_them = "name them in an annotation"
+    helps = f"{name_them}; or, where there truly is nothing to find in them, set `unnamed: background`"
+    assert advice_on_unnamed(tmp_path, source) == helps
+    file = tmp_path / "annotations" / "good.xml"
+    file.write_text("<annotation>")
+    assert advice_on_unnamed(tmp_path, source) == helps  # not for good.png, but for nothing.png
+    file.rename(file.with_name("of-whom.xml"))
+    mend = f"{name_them}, and mend the annotation files that could not be read: they may name them"
+    assert advice_on_unnamed(tmp_path, source) == mend
+    assert advice_on_unnamed(tmp_path, {**source, "unnamed": "background"}) == mend
+
+
 def test_boxes_of_a_whole_file_make_no_background_of_its_pages(tmp_path):
     source = write_source("coco", tmp_path)
     (tmp_path / "images" / "good.png").unlink()

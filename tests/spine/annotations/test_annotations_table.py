@@ -134,8 +134,8 @@ def test_files_that_are_no_table_are_listed(tmp_path):
     [
         ({"patient": "name"}, "lacks the columns name; it has image, who, at"),
         ({"targets": ["modic"]}, "lacks the columns modic"),
-        ({"box": ["xmin", "ymin"], "label": "disc"}, "a box needs the columns"),
-        ({"box": CORNERS}, "a box needs the columns"),
+        ({"box": ["xmin", "ymin"], "label": "disc"}, r"box is \['xmin', 'ymin'\]; it is the four columns"),
+        ({"box": CORNERS}, "and label is not given; give a column of labels"),
         ({"repeated": "both"}, "it is one of error, first, last, all"),
         ({"separator": ", "}, "it is one character"),
     ],
