@@ -15,6 +15,7 @@ from ensemble.contenders import Contender, Contenders
 from ensemble.predict import predict_missing
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
+from spine.intake import detection_counts
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.predictions import require_same
@@ -71,12 +72,42 @@ def _difference(here: Contenders[Any], first: Contender, own: Contenders[Any], s
     return difference
 
 
-def told(experiment: Experiment, dataset: Path, here: Contenders[Any], found: dict[str, Any], metric: str) -> list[str]:
-    """The notes of an evaluation elsewhere: on which data it is, and what the ensemble loses or gains by them."""
+def told(
+    experiment: Experiment,
+    dataset: Path,
+    here: Contenders[Any],
+    own: Contenders[Any],
+    found: dict[str, Any],
+    metric: str,
+) -> list[str]:
+    """The notes of an evaluation elsewhere: on which data it is, which of the true boxes a detector missed there, and
+    what the ensemble loses or gains by them.
+    """
     note = f"Judged on the test split of {dataset.resolve().name}; the members learned from {experiment.data.name}."
+    return [note, *_missed(dataset, here.UNITS), *_compared(experiment, here, own, found, metric)]
+
+
+def _missed(dataset: Path, units: str) -> list[str]:
+    """What the detector that made the dataset's crops missed in the test pictures; nothing of other datasets."""
+    if (counts := detection_counts(dataset, "test")) is None:
+        return []
+    return [
+        f"Its crops are of a detector: of {counts['true']} true boxes in the test pictures {counts['matched']} were "
+        f"found and {counts['missed']} missed, and {counts['unmatched']} of {counts['detected']} detected boxes match "
+        f"no true one. What was missed is in no figure here: they are of the {units} that were found."
+    ]
+
+
+def _compared(
+    experiment: Experiment, here: Contenders[Any], own: Contenders[Any], found: dict[str, Any], metric: str
+) -> list[str]:
     if not found:
-        return [note, "The two have other test patients, so that their figures cannot be compared one to one."]
+        return ["The two have other test patients, so that their figures cannot be compared one to one."]
     one = Interval(**found["ensemble"])
     bounds = f" ({one.low:+.3f} to {one.high:+.3f})" if np.isfinite(one.low) else ""
     compared = f"{here.names[metric]} of the ensemble is {one.value:+.3f}{bounds} against {experiment.data.name}"
-    return [note, f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients."]
+    sentence = f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients"
+    first, second = (contenders.counts["units"] for contenders in (here, own))
+    if first == second:
+        return [f"{sentence}."]
+    return [f"{sentence}, but not the same {here.UNITS}: {first} here, {second} there."]

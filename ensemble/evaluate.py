@@ -86,7 +86,7 @@ def _elsewhere(
     return {
         "dataset": dataset.resolve().name,
         "against_own_dataset": against,
-        "notes": [*told(experiment, dataset, test, against, headline), *notes],
+        "notes": [*told(experiment, dataset, test, own, against, headline), *notes],
     }
 
 

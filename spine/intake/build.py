@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spine.crop import CropSettings
     from spine.manifest import Manifest
 
-__all__ = ["SUMMARY", "BuildResult", "build", "detection_table"]
+__all__ = ["SUMMARY", "BuildResult", "build", "detection_counts", "detection_table"]
 
 SUMMARY = "detections_summary.csv"  # of a detector: how many boxes of each split were found, missed, made up
 _CARD = "build.json"
@@ -131,6 +131,18 @@ def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list
     detected.missed.to_csv(root / "missed.csv", index=False)
     detected.summary().to_csv(root / SUMMARY, index_label="split")
     return crop_samples(manifest, detected.boxes, root, settings)
+
+
+def detection_counts(root: Path, split: str) -> dict[str, int] | None:
+    """How many boxes of a split are `true`, `detected`, `matched`, `missed` and `unmatched`; None where no detector
+    made the crops, or none of them are of that split.
+    """
+    if not (root / SUMMARY).exists():
+        return None
+    rows = pd.read_csv(root / SUMMARY, dtype=str, keep_default_na=False).set_index("split").to_dict("index")
+    if split not in rows:
+        return None
+    return {name: int(rows[split][name]) for name in ("true", "detected", "matched", "missed", "unmatched")}
 
 
 def detection_table(root: Path) -> Table | None:

@@ -4,6 +4,7 @@ import shutil
 from importlib import import_module
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from ensemble.predictions import read_split
 from spine import metrics
 from spine.cli import app
 from spine.files import read_json
+from spine.intake.build import SUMMARY
 from spine.manifest import Manifest
 from spine.problems import SpineError
 from spine.statistics import patient_resamples
@@ -102,7 +104,17 @@ def test_the_cost_is_paired_by_patient(experiment, other):
     assert one["value"] == pytest.approx(areas(here, None) - areas(own, None))
     assert (one["low"], one["high"]) == pytest.approx(np.quantile(differences, [0.025, 0.975]))
     assert f"{one['value']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f}) against data" in found["notes"][1]
-    assert "on the same 15 patients" in found["notes"][1]
+    assert "on the same 15 patients, but not the same units: 29 here, 30 there." in found["notes"][1]
+
+
+def test_what_the_detector_missed_is_told(experiment, other):
+    counts = {"true": [90, 60], "detected": [95, 62], "matched": [90, 58], "missed": [0, 2], "unmatched": [5, 4]}
+    pd.DataFrame(counts, index=["train", "test"]).to_csv(other / SUMMARY, index_label="split")
+    note = judged(experiment, other)["notes"][1]
+    assert "of 60 true boxes in the test pictures 58 were found and 2 missed" in note
+    assert "4 of 62 detected boxes match no true one" in note
+    assert note in import_module("ensemble.report").run(experiment, other)[0].read_text()
+    assert note in str(evaluate.leaderboard(experiment, other).caption)
 
 
 def test_other_patients_are_not_compared(experiment):

@@ -9,7 +9,7 @@ import pytest
 from spine.crop import CropSettings
 from spine.detected import COUNTS, Detected, detect_boxes
 from spine.detections import Detections
-from spine.intake import DataConfig, build, detection_table
+from spine.intake import DataConfig, build, detection_counts, detection_table
 from spine.manifest import Manifest
 from spine.member import Member, Patients
 from spine.pictures import read_mask, read_picture
@@ -142,6 +142,9 @@ def test_crops_inherit_what_their_true_box_and_parent_know(dataset, detector, tm
     table = detection_table(result.root)
     assert table is not None
     assert table.row_count == len(COUNTS)
+    test = {"true": 2, "detected": 1, "matched": 1, "missed": 1, "unmatched": 0}
+    assert detection_counts(result.root, "test") == test
+    assert detection_counts(result.root, "validation") is None
     assert pd.read_csv(tmp_path / "crops" / "missed.csv")["sample"].tolist() == ["b"]
     assert len(result.problems) == 3
     assert build(crop(dataset, tmp_path / "crops", detector)).skipped
@@ -158,6 +161,7 @@ def test_true_boxes_are_cropped_without_a_detector(dataset, tmp_path):
     assert crops.images["sample"].tolist() == ["a_disc0", "a_disc1", "b_disc0", "b_disc1"]
     assert crops.samples_in("test") == ["b_disc0", "b_disc1"]
     assert detection_table(crops.root) is None
+    assert detection_counts(crops.root, "test") is None
 
 
 def test_a_detector_that_knows_no_such_label_or_finds_nothing_is_told(dataset, detector, tmp_path):
