@@ -130,9 +130,9 @@ class Settings(Strict):
             checked_file(self.weights, self.network)
 
     @property
-    def downloads(self) -> tuple[str | int | float, ...]:
-        """What tells the published weights that it starts from: MobileNet's files are of a size of input, too."""
-        return (self.network, self.alpha, self.height, self.width) if self.weights == "imagenet" else ()
+    def starts_from(self) -> tuple[str | int | float, ...]:
+        """What tells the weights that it starts from: MobileNet's published files are of a size of input, too."""
+        return (self.network, self.alpha, self.height, self.width, self.weights) if self.pretrained else ()
 
     @property
     def pretrained(self) -> bool:

@@ -40,7 +40,7 @@ def build(settings: Settings, classes: int) -> keras.Model:
 
 
 def fetch_weights(settings: Settings) -> None:
-    """Download the weights that the base starts from into Keras' cache; SpineError where they cannot be had."""
+    """Download the weights that the base starts from into Keras' cache, or read them; SpineError where that fails."""
     build(settings, classes=2)
 
 

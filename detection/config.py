@@ -284,9 +284,9 @@ class Settings(Strict):
         return f"faster-rcnn-{self.backbone}" + ("-fpn" if self.decoder.type == "fpn" else "")
 
     @property
-    def downloads(self) -> tuple[str | int | float, ...]:
-        """What tells the published weights that it starts from."""
-        return (self.backbone,) if self.backbone_weights == "imagenet" else ()
+    def starts_from(self) -> tuple[str | int | float, ...]:
+        """What tells the weights that it starts from."""
+        return (self.backbone, self.backbone_weights) if self.pretrained else ()
 
     @property
     def pretrained(self) -> bool:

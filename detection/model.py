@@ -88,7 +88,7 @@ def build(settings: Settings, classes: int) -> FasterRCNN:
 
 
 def fetch_weights(settings: Settings) -> None:
-    """Download the weights that the backbone starts from into Keras' cache; SpineError where they cannot be had."""
+    """Download the backbone's first weights into Keras' cache, or read them; SpineError where that fails."""
     started(settings.backbone, TRUNKS[settings.backbone], settings.backbone_weights)
 
 

@@ -125,9 +125,9 @@ class Settings(Strict):
         return f"{self.architecture}-{self.encoder}"
 
     @property
-    def downloads(self) -> tuple[str | int | float, ...]:
-        """What tells the published weights that it starts from: MobileNet's files are of a size of input, too."""
-        return (self.encoder, *self.padded_size) if self.encoder_weights == "imagenet" else ()
+    def starts_from(self) -> tuple[str | int | float, ...]:
+        """What tells the weights that it starts from: MobileNet's published files are of a size of input, too."""
+        return (self.encoder, *self.padded_size, self.encoder_weights) if self.pretrained else ()
 
     @property
     def pretrained(self) -> bool:

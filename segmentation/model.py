@@ -48,7 +48,7 @@ def build(settings: Settings, classes: int) -> keras.Model:
 
 
 def fetch_weights(settings: Settings) -> None:
-    """Download the weights that the encoder starts from into Keras' cache; SpineError where they cannot be had."""
+    """Download the encoder's first weights into Keras' cache, or read them; SpineError where that fails."""
     _base(settings)
 
 

@@ -125,7 +125,7 @@ class Foreign(Strict):
         )
 
     @property
-    def downloads(self) -> tuple[()]:
+    def starts_from(self) -> tuple[()]:
         """Nothing."""
         return ()
 

@@ -37,8 +37,8 @@ class TaskSettings(Protocol):
         ...
 
     @property
-    def downloads(self) -> tuple[str | int | float, ...]:
-        """What tells the published weights that it starts from, such as the network's name; empty where it has none."""
+    def starts_from(self) -> tuple[str | int | float, ...]:
+        """What tells the weights that it starts from, published or a file's, and for what; empty where it has none."""
         ...
 
 
@@ -69,7 +69,7 @@ def train(task: str) -> Train:
 
 
 def fetch_weights(task: str, settings: TaskSettings) -> None:
-    """Download the published weights that a member starts from; SpineError where they cannot be had."""
+    """Download or read the weights that a member starts from; SpineError where they cannot be had."""
     import_module(f"{_known(task, TASKS, 'task')}.model").fetch_weights(settings)
 
 

@@ -202,12 +202,12 @@ def _check(experiment: Experiment, dataset: Manifest, names: Sequence[str]) -> N
 
 
 def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show) -> None:
-    """Have the published weights of all that will train on this machine, before the first does."""
+    """Have the weights that members start from on this machine, and files of them opened, before the first trains."""
     from spine.training.fetch import fetch_in_own_process
 
-    if downloading := [name for name in names if experiment.members[name].downloads]:
+    if pretrained := [name for name in names if experiment.members[name].starts_from]:
         show("fetch weights")
-        fetch_in_own_process(file, downloading)
+        fetch_in_own_process(file, pretrained)
 
 
 def _truth(experiment: Experiment, split: str) -> Any:

@@ -1,7 +1,8 @@
-"""Published weights that members start from: all are downloaded before the first training, or it is told why not.
+"""Weights that members start from: published ones are downloaded and files read into their networks before the first
+training, or it is told why not.
 
-Keras keeps each file in its cache, where the trainings find it. Building the bases takes TensorFlow, so a process of
-its own does it: `python -m spine.training.fetch EXPERIMENT.yaml MEMBER ...`. Cheap to import.
+Keras keeps each download in its cache, where the trainings find it. Building the bases takes TensorFlow, so a process
+of its own does it: `python -m spine.training.fetch EXPERIMENT.yaml MEMBER ...`. Cheap to import.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ __all__ = ["fetch", "fetch_in_own_process", "main"]
 
 
 def fetch(experiment: Experiment, members: Sequence[str]) -> list[str]:
-    """Download what these members start from, each file once; gives a line for each that cannot be had."""
-    of_key = {experiment.members[name].downloads: experiment.members[name] for name in members}
+    """Download or read what these members start from, each once; gives a line for each that cannot be had."""
+    of_key = {experiment.members[name].starts_from: experiment.members[name] for name in members}
     failures: dict[str, list[str]] = defaultdict(list)
     for key, settings in of_key.items():
         try:
             registry.fetch_weights(experiment.task, settings)
         except SpineError as error:
-            failures[str(error)] += [name for name in members if experiment.members[name].downloads == key]
+            failures[str(error)] += [name for name in members if experiment.members[name].starts_from == key]
     return [f"{', '.join(f'members.{name}' for name in names)}: {reason}" for reason, names in failures.items()]
 
 

@@ -1,4 +1,4 @@
-"""Published weights are fetched for all members before the first training; nothing outside this machine is asked."""
+"""Weights are fetched, or read, for all members before the first training; nothing outside this machine is asked."""
 
 import hashlib
 
@@ -74,7 +74,7 @@ def test_a_download_that_fails_starts_no_training(tmp_path, serve, monkeypatch, 
     assert all("cannot be downloaded" in line for line in lines)
 
 
-def test_only_members_that_will_train_and_download_are_asked_for(tmp_path, monkeypatch):
+def test_only_members_that_will_train_and_start_from_weights_are_asked_for(tmp_path, monkeypatch):
     members = {"own": {"network": "plain_cnn", "weights": "none"}, "vgg": {"network": "vgg16"}}
     experiment = experiment_of(tmp_path, **members, squeeze={"network": "squeezenet"})
     asked = []
@@ -82,7 +82,7 @@ def test_only_members_that_will_train_and_download_are_asked_for(tmp_path, monke
     monkeypatch.setattr(run, "_train_in_own_process", lambda *a: 0)
     run.train_members(experiment, lambda line: None, ["own", "squeeze"])
     assert asked == [["squeeze"]]
-    assert Foreign(foreign=True).downloads == ()
+    assert Foreign(foreign=True).starts_from == ()
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,41 @@ def test_the_other_tasks_fetch_alike(task, settings, place, monkeypatch):
 
     monkeypatch.setattr(place, offline)
     member = registry.task_settings(task)(**settings)
-    assert member.downloads[0] == next(iter(settings.values()))
+    assert member.starts_from[0] == next(iter(settings.values()))
     with pytest.raises(SpineError, match=r"cannot be downloaded: URL fetch failure .* no route"):
+        registry.fetch_weights(task, member)
+
+
+def test_a_file_that_cannot_be_read_or_does_not_fit_starts_no_training(tmp_path, no_training):
+    (tmp_path / "garbage.h5").write_bytes(b"no weights at all" * 100)
+    squeezenet.SqueezeNet(input_shape=(32, 32, 3)).save_weights(tmp_path / "good.weights.h5")
+    garbage, good = str(tmp_path / "garbage.h5"), str(tmp_path / "good.weights.h5")
+    members = {
+        "own": {"network": "squeezenet", "weights": good},
+        "broken": {"network": "squeezenet", "weights": garbage},
+        "again": {"network": "squeezenet", "weights": garbage, "epochs": 3},
+        "other": {"network": "mobilenet", "weights": good},
+    }
+    with pytest.raises(SpineError, match="no training was started") as error:
+        run.train_members(experiment_of(tmp_path, **members), lambda line: None)
+    _, first, second = str(error.value).splitlines()
+    assert first.startswith(f"members.broken, members.again: weights {garbage!r} do not fit squeezenet")
+    assert "file signature not found" in first
+    assert second.startswith(f"members.other: weights {good!r} do not fit mobilenet")
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "place"),
+    [
+        ("detection", {"backbone": "mobilenet"}, "backbone_weights"),
+        ("detection", {"backbone": "resnet50"}, "backbone_weights"),
+        ("segmentation", {"encoder": "vgg16", "height": 32, "width": 32}, "encoder_weights"),
+    ],
+)
+def test_the_other_tasks_read_alike(tmp_path, task, settings, place):
+    file = tmp_path / "garbage.h5"
+    file.write_bytes(b"no weights at all" * 100)
+    member = registry.task_settings(task)(**settings, **{place: str(file)})
+    assert str(file) in member.starts_from
+    with pytest.raises(SpineError, match=rf"{place} .*garbage.h5' do not fit"):
         registry.fetch_weights(task, member)
