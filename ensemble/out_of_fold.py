@@ -25,8 +25,8 @@ __all__ = ["predict_out_of_fold", "told"]
 
 
 SEARCHED = (
-    "Weights were searched on out-of-fold predictions: every patient but those of test, predicted by that one of a "
-    "member's {count} fold models which did not learn from him."
+    "Weights were searched on out-of-fold predictions: every patient but those of test, predicted by that one of the "
+    "{count} fold models of {whom} which did not learn from him."
 )
 STOPPED = {
     "fold": "The patients of a fold also stopped the training of its model, so that out-of-fold scores are somewhat "
@@ -34,20 +34,31 @@ STOPPED = {
     "inner": "Each fold model was stopped on a share of its training patients; the patients of its fold had no part in "
     "its training.",
 }
+ELSEWHERE = (
+    "From elsewhere: {names}. What they say out-of-fold is taken on trust to be of models that had not seen the "
+    "patients; how that is related to what is tested of them is not known here."
+)
 SERVED = {
-    "mean": "What is served and tested of a member is the mean of its {count} fold models, not the single ones that "
+    "mean": "What is served and tested of {whom} is the mean of its {count} fold models, not the single ones that "
     "were searched on.",
-    "refit": "What is served and tested of a member is one network more, trained on all patients but those of test for "
+    "refit": "What is served and tested of {whom} is one network more, trained on all patients but those of test for "
     "the mean length of its {count} fold models, not the models that were searched on; nothing stopped it.",
 }
 
 
 def told(experiment: Experiment) -> dict[str, Any]:
-    """What weights.json says of the folds, with sentences for readers; {} without folds."""
+    """What weights.json says of the folds, with sentences for readers; {} without folds.
+
+    Of members from elsewhere nothing is known but what they brought.
+    """
     if not experiment.folds:
         return {}
-    sentences = (SEARCHED, STOPPED[experiment.stop_on], SERVED[experiment.served])
-    notes = [sentence.format(count=experiment.folds) for sentence in sentences]
+    others = [name for name in experiment.members if Member.is_from_elsewhere(experiment.member_directory(name))]
+    here = [name for name in experiment.members if name not in others]
+    whom = "each member that was trained here" if others else "a member"
+    sentences = (SEARCHED, STOPPED[experiment.stop_on], SERVED[experiment.served]) if here else ()
+    notes = [sentence.format(count=experiment.folds, whom=whom) for sentence in sentences]
+    notes += [ELSEWHERE.format(names=" and ".join(others))] if others else []
     settings = {"count": experiment.folds, "stop_on": experiment.stop_on, "served": experiment.served}
     return {"folds": {**settings, "notes": notes}}
 

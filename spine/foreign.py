@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from spine.config import Experiment, Foreign
-from spine.manifest import Manifest
+from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Card, Member, Patients
 from spine.predictions import BoxPredictions, Predictions, index_of
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 from spine.truth import AnyTruth, read_truth
 
-__all__ = ["read_samples", "write_foreign"]
+__all__ = ["read_samples", "require_predictions", "write_foreign"]
 
 
 def read_samples(experiment: Experiment, split: str) -> AnyTruth:
@@ -55,6 +55,29 @@ def write_foreign(
     patients = _patients(trained, stopped)
     card = Card(name=name, task=experiment.task, labels=experiment.labels, kind="foreign", patients=patients)
     return Member.publish(directory, card)
+
+
+def require_predictions(experiment: Experiment, names: Iterable[str]) -> None:
+    """SpineError where one of these members from elsewhere lacks predictions, of the dataset as it is, that it has to
+    bring: of the search's split and test, or, where it has a SavedModel, out-of-fold ones alone.
+    """
+    for name in names:
+        member = Member.open(experiment.member_directory(name))
+        of_all = (experiment.search_split, "test")
+        asked = of_all if member.card.kind == "foreign" else [split for split in of_all if split == OUT_OF_FOLD]
+        if missing := [split for split in asked if not _holds(member, split, read_samples(experiment, split))]:
+            unseen = ", those out-of-fold by models that had not seen the patients" if OUT_OF_FOLD in missing else ""
+            raise SpineError(
+                f"{name!r} comes from elsewhere, and its stored predictions are not of {' and '.join(missing)} as the "
+                f"dataset is now; write them to {member.path} first{unseen}, as docs/foreign_members.md tells"
+            )
+
+
+def _holds(member: Member, split: str, truth: AnyTruth) -> bool:
+    try:
+        return member.predictions(split).truth_hash == truth.hash
+    except SpineError:  # none there, unreadable, or of another model
+        return False
 
 
 def _store(path: Path, predictions: Any, experiment: Experiment, split: str) -> None:

@@ -45,13 +45,11 @@ class Training:
 
     @property
     def is_done(self) -> bool:
-        """Whether its directory holds just this; what was put there from elsewhere has no folds to train."""
+        """Whether its directory holds just this."""
         from spine.folds import part_hash
         from spine.member import Member
 
         directory = self.experiment.member_directory(self.member)
-        if self.experiment.folds and Member.is_from_elsewhere(directory.parent):
-            return True
         return Member.is_complete(directory, part_hash(self.experiment, self.member, self.dataset))
 
 
@@ -108,19 +106,34 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     """Train the members that are not up to date, each in a process of its own; gives their directories.
 
     With folds, a process for each fold of a member; then the members are made of their folds. A crash costs one
-    training: the others are run first, then SpineError names those that failed.
+    training: the others are run first, then SpineError names those that failed. Members from elsewhere are not trained,
+    but have to bring their predictions before others are.
     """
     from spine.folds import parts, refit
+    from spine.foreign import require_predictions
 
     chosen = list(only) or list(experiment.members)
     _require_known(experiment, chosen)
-    _train(experiment, parts(experiment), chosen, show)
+    elsewhere = [name for name in chosen if _is_from_elsewhere(experiment, name)]
+    require_predictions(experiment, elsewhere)
+    for name in elsewhere:
+        show(f"train {name}: from elsewhere, up to date")
+    own = [name for name in chosen if name not in elsewhere]
+    _train(experiment, parts(experiment), own, show)
     if experiment.folds:
         if experiment.served == REFIT:
-            _train(experiment, [refit(experiment)], chosen, show)
+            _train(experiment, [refit(experiment)], own, show)
         show("join folds")
         registry.join_folds(experiment, chosen)
     return [experiment.member_directory(name) for name in chosen]
+
+
+def _is_from_elsewhere(experiment: Experiment, name: str) -> bool:
+    """Whether what no experiment trains lies there, whole: a foreign member, or a two-stage one with its SavedModel."""
+    from spine.member import Member
+
+    directory = experiment.member_directory(name)
+    return Member.is_from_elsewhere(directory) and Member.is_complete(directory, "")
 
 
 def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[str], show: Show) -> None:

@@ -11,7 +11,7 @@ from spine import run
 from spine.cli import main
 from spine.config import Experiment, load_experiment, validate
 from spine.files import read_json
-from spine.foreign import read_samples, write_foreign
+from spine.foreign import read_samples, require_predictions, write_foreign
 from spine.member import Card, Member, NoModel
 from spine.predictions import BoxPredictions, Predictions
 from spine.problems import SpineError
@@ -25,7 +25,7 @@ from tests.experiment_on_disk import (
 )
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "foreign_members.md").read_text()
-SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[0]
+SCRIPT, OUT_OF_FOLD_SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 
 def with_foreign(experiment: Experiment, name: str) -> Experiment:
@@ -60,6 +60,20 @@ def test_the_script_of_the_page_makes_a_member(experiment):
     metrics = read_json(evaluate.run(experiment)[0])
     assert [row["name"] for row in metrics["rows"]] == ["vgg", "logistic", "equal weights", "ensemble"]
     assert metrics["overlap"]["unchecked"] == {}
+
+
+def test_the_second_script_of_the_page_brings_what_folds_ask_for(experiment):
+    folded = experiment.model_copy(update={"folds": 3})
+    folded.write(Path("experiment.yaml"))
+    names = {}
+    exec(compile(SCRIPT, "docs/foreign_members.md", "exec"), names)
+    with pytest.raises(SpineError, match="not of out-of-fold as the dataset is now"):
+        require_predictions(folded, ["logistic"])
+    exec(compile(OUT_OF_FOLD_SCRIPT, "docs/foreign_members.md", "exec"), names)
+    require_predictions(folded, ["logistic"])
+    truth = read_samples(folded, "out-of-fold")
+    said = Member.open(folded.member_directory("logistic")).predictions("out-of-fold")
+    assert np.mean(said.values.argmax(axis=1) == truth.values) > 0.6
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ensemble.predictions import read_split
 from spine import run
 from spine.config import Experiment, load_experiment, validate
 from spine.folds import fold_of_patients, parts, refit
+from spine.foreign import read_samples, write_foreign
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.pictures import read_pages
@@ -272,10 +273,36 @@ def test_a_member_from_elsewhere_brings_its_own(tmp_path, trained):
     card = Member.open(directory).card.model_copy(update={"kind": "foreign", "folds": ("other",)})
     Member.publish(directory, card)
     trained.clear()
-    run.train_members(experiment, show)
-    assert not trained
+    with pytest.raises(SpineError, match=r"'grey' comes from elsewhere, .* not of out-of-fold as the"):
+        run.train_members(experiment, show)
     with pytest.raises(SpineError, match="the folds of 'grey' are not known here"):
         predict.run(experiment)
+    assert not trained
+
+
+def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trains(tmp_path, trained):
+    members = {"grey": {"network": "plain_cnn", "weights": "none"}, "theirs": {"foreign": True}}
+    experiment = experiment_in(tmp_path, members=members)
+    said = {split: np.full((len(read_samples(experiment, split).samples), 2), 0.5) for split in ("validation", "test")}
+    write_foreign(experiment, "theirs", said)
+    complaint = "'theirs' comes from elsewhere, .* not of out-of-fold as the dataset .* models that had not seen the"
+    with pytest.raises(SpineError, match=complaint):
+        run.train_members(experiment, show)
+    assert not trained
+    said = {"out-of-fold": np.full((len(read_samples(experiment, "out-of-fold").samples), 2), 0.5)}
+    write_foreign(experiment, "theirs", said)
+    lines = []
+    run.train_members(experiment, lines.append)
+    assert trained == ["grey fold=0", "grey fold=1", "grey fold=2"]
+    assert [line for line in lines if "theirs" in line] == ["train theirs: from elsewhere, up to date"]
+    predict.run(experiment)
+    search.run(experiment)
+    notes = json.loads((experiment.ensemble_directory / "weights.json").read_text())["folds"]["notes"]
+    assert "fold models of each member that was trained here which" in notes[0]
+    assert notes[2].startswith("What is served and tested of each member that was trained here is the mean")
+    assert notes[3].startswith("From elsewhere: theirs. What they say out-of-fold is taken on trust")
+    alone = experiment_in(tmp_path, members={"theirs": {"foreign": True}})
+    assert out_of_fold.told(alone)["folds"]["notes"] == notes[3:]
 
 
 @pytest.mark.slow

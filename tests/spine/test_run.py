@@ -63,11 +63,17 @@ def test_a_member_whose_model_is_lost_or_cut_is_trained_again(tmp_path, monkeypa
 
 def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
     experiment = write_experiment(tmp_path)
-    card = Card(name="vgg", task="classification", labels=experiment.labels, kind="foreign")
-    Member.publish(experiment.member_directory("vgg"), card)
+    directory = experiment.member_directory("vgg")
+    kept = {"model_hash": Member.open(directory).card.model_hash}  # its predictions are of that
+    card = Card(name="vgg", task="classification", labels=experiment.labels, kind="foreign", **kept)
+    Member.publish(directory, card)
     monkeypatch.setattr(run.subprocess, "run", lambda *a, **k: pytest.fail("a process was started"))
     run.train_members(experiment, shown.append)
-    assert Member.open(experiment.member_directory("vgg")).card == card
+    assert Member.open(directory).card == card
+    assert shown[0] == "train vgg: from elsewhere, up to date"
+    shutil.rmtree(directory / "predictions" / "test")
+    with pytest.raises(SpineError, match=r"'vgg' comes from elsewhere, .* not of test as the dataset is now"):
+        run.train_members(experiment, shown.append)
 
 
 @pytest.mark.parametrize(
