@@ -47,7 +47,7 @@ def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str,
     images = _by_id(collector, file, "images", records["images"], "file_name")
     boxes, refused = _boxes(collector, file, records["annotations"], names, images)
     for identity, (where, record) in images.items():
-        with collector.guard(where):
+        with collector.guard(where, nameless=True):
             image = image_name(str(record["file_name"]), folder)
             found = Annotation(
                 image,
@@ -67,7 +67,7 @@ def _by_id(collector: Collector, file: Path, kind: str, records: list[Any], key:
     found: dict[Any, tuple[str, Any]] = {}
     for number, record in enumerate(records):
         where = f"{file}: {kind}[{number}]"
-        with collector.guard(where):
+        with collector.guard(where, nameless=kind == "images"):
             identity = need(record, "id", (int, float, str))
             need(record, key, (str, int))
             if identity in found:
@@ -85,7 +85,7 @@ def _boxes(
     crowds = segments = 0
     for number, record in enumerate(records):
         where = f"{file}: annotations[{number}]"
-        with collector.guard(where):
+        with collector.guard(where, nameless=True):
             image = need(record, "image_id", (int, float, str))
             if image not in images:
                 raise Malformed(f"names the image_id {image!r}, which `images` lacks")

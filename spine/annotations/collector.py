@@ -34,13 +34,15 @@ class Collector:
         self._hold_pictures = hold_pictures
         self._told: dict[str, list[tuple[str, Annotation]]] = {}
         self._problems: list[Problem] = []
+        self._nameless = False
         self._unknown: dict[tuple[str, str], list[str]] = defaultdict(list)  # reason and advice -> where
 
     @contextmanager
-    def guard(self, where: object, refused: list[str] | None = None) -> Iterator[None]:
+    def guard(self, where: object, refused: list[str] | None = None, *, nameless: bool = False) -> Iterator[None]:
         """Turn a Malformed raised inside into a problem at `where`; what follows the block goes on.
 
-        Where the block reads a box, `refused` gathers why it does not count, for `Annotation.refused`.
+        Where the block reads a box, `refused` gathers why it does not count, for `Annotation.refused`; it is `nameless`
+        where the block finds out which image it is of.
         """
         try:
             yield
@@ -49,6 +51,7 @@ class Collector:
                 self._unknown[str(error), error.advice].append(str(where))
             else:
                 self.error(where, str(error), error.advice)
+            self._nameless |= nameless
             if refused is not None:
                 refused.append(str(error))
 
@@ -82,7 +85,8 @@ class Collector:
         settled = [self._settle(told) for told in self._told.values()]
         for (reason, advice), places in self._unknown.items():
             self.error(places[0], f"{reason}{_and_more_boxes(len(places) - 1)}", advice)
-        return Reading(tuple(found for found in settled if found is not None), tuple(self._problems))
+        annotations = tuple(found for found in settled if found is not None)
+        return Reading(annotations, tuple(self._problems), self._nameless)
 
     def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
         (first_where, first), *others = told

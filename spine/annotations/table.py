@@ -65,7 +65,7 @@ def read(
     told: dict[str, _Told] = {}
     with collector.guard(path):
         for where, row in _rows(collector, path, columns, separator):
-            with collector.guard(where):
+            with collector.guard(where, nameless=True):
                 name = image_name(_required(row, columns.image), PurePosixPath())
                 image_told = told.setdefault(name, _Told(where))
                 with collector.guard(where, image_told.refused if columns.draws(row) else None):
@@ -181,8 +181,9 @@ def _rows(collector: Collector, path: Path, columns: _Columns, separator: str) -
         if len(cells) == len(header):
             yield where, dict(zip(header, cells, strict=True))
         elif any(cells):
-            reason = f"has {len(cells)} cells where the header has {len(header)}"
-            collector.error(where, reason, "correct the row; quote cells that hold the separator")
+            with collector.guard(where, nameless=True):
+                reason = f"has {len(cells)} cells where the header has {len(header)}"
+                raise Malformed(reason, "correct the row; quote cells that hold the separator")
 
 
 def _lines(collector: Collector, path: Path, separator: str) -> Iterator[tuple[str, list[str]]]:
@@ -196,8 +197,8 @@ def _lines(collector: Collector, path: Path, separator: str) -> Iterator[tuple[s
                 try:
                     cells = next(rows, None)
                 except csv.Error as error:
-                    advice = "correct the quotes of the row"
-                    collector.error(f"{path}: line {rows.line_num}", f"is no row of CSV: {error}", advice)
+                    with collector.guard(f"{path}: line {rows.line_num}", nameless=True):
+                        raise Malformed(f"is no row of CSV: {error}", "correct the quotes of the row") from error
                     continue
                 if cells is None:
                     return

@@ -62,7 +62,7 @@ def read(
         number, crowds = -1, 0
         for number, record in read_records(file):
             where = f"{file}: record {number}"
-            with collector.guard(where):
+            with collector.guard(where, nameless=True):
                 features = parse(record)
                 image = name_of(features, folder, number, file)
                 found, refused = Annotation(image), list[str]()

@@ -73,10 +73,14 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader returns: the good annotations, and the problems met on the way."""
+    """What a reader returns: the good annotations, and the problems met on the way.
+
+    Where one of these is `nameless`, something was told of an image, and it is not known of which.
+    """
 
     annotations: tuple[Annotation, ...]
     problems: tuple[Problem, ...] = ()
+    nameless: bool = False
 
 
 def value_text(value: object) -> str:

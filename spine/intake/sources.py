@@ -62,6 +62,7 @@ class _Told:
         """Take in one file's annotations, each for the picture it means; those that mean none are problems."""
         at_fault = (Path(problem.path) for problem in reading.problems if problem.severity == "error")
         self._unread |= {stem(path.name) for path in at_fault if path.is_file()}
+        self._unread |= {str(given.path)} if reading.nameless else set()  # the stem of no picture: it may be of any
         draws = any(annotation.boxes for annotation in reading.annotations)
         self._of_boxes |= draws
         told = {annotation.image: annotation for annotation in reading.annotations}
@@ -150,7 +151,7 @@ def _unnamed(source: Source, told: _Told, names: Sequence[str], total: int) -> I
         # Where a file could not be read, or the setting is there already, it would not help to set it.
         helps = source.unnamed == "leave_out" and any(map(told.is_silent_on, names))
         setting = "; or, where there truly is nothing to find in them, set `unnamed: background`"
-        unread = ", and mend the annotation files that could not be read: they may name them"
+        unread = ", and mend the annotations that could not be read: they may name them"
         yield Problem(
             str(source.images),
             f"{len(names)} of {total} pictures were left out, since no annotation names them: {examples(names)}",

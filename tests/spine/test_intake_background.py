@@ -1,5 +1,7 @@
 """Which pictures without boxes are background, and what becomes of boxes that do not fit, in every format of boxes."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -141,6 +143,30 @@ def test_a_picture_whose_file_may_be_one_that_cannot_be_read_is_never_background
     assert names(built(tmp_path, source)) == {"empty", "half", "beyond"}
 
 
+def without_name(format, path):
+    """Damage the source so that boxes are told of an image that is not known."""
+    if format == "coco":
+        content = json.loads(path.read_text())
+        content["annotations"].append({"id": 99, "category_id": 1, "bbox": [1, 1, 2, 2]})
+        path.write_text(json.dumps(content))
+    elif format == "table":
+        path.write_text(path.read_text() + ",,,,,disc,1,1,3,3\n")
+    else:
+        file = path / "data.tfrecord-00000-of-00001"
+        file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("format", ["coco", "table", "tfrecord"])
+def test_where_boxes_are_told_of_an_image_that_is_not_known_none_is_background(format, tmp_path):
+    source = {**write_source(format, tmp_path), "unnamed": "background"}
+    source |= {"images": tmp_path / "images", "read": "picture"}
+    assert "nothing" in names(built(tmp_path, source))
+    without_name(format, source["annotations"][0]["path"])
+    result = built(tmp_path, source)
+    assert "good" in names(result)
+    assert "nothing" not in names(result)
+
+
 def advice_on_unnamed(root, source):
     (advice,) = [one.advice for one in built(root, source).problems if "no annotation names them" in one.reason]
     return advice
@@ -155,7 +181,7 @@ def test_background_is_advised_only_where_it_would_help(tmp_path):
     file.write_text("<annotation>")
     assert advice_on_unnamed(tmp_path, source) == helps  # not for good.png, but for nothing.png
     file.rename(file.with_name("of-whom.xml"))
-    mend = f"{name_them}, and mend the annotation files that could not be read: they may name them"
+    mend = f"{name_them}, and mend the annotations that could not be read: they may name them"
     assert advice_on_unnamed(tmp_path, source) == mend
     assert advice_on_unnamed(tmp_path, {**source, "unnamed": "background"}) == mend
 
