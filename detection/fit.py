@@ -28,8 +28,8 @@ from detection.workers import Workers
 from spine.problems import SpineError
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
-from spine.training.progress import EpochBar
-from spine.training.schedule import is_over, of_lengths
+from spine.training.progress import EpochBar, tell
+from spine.training.schedule import is_over, of_lengths, why_stopped
 
 __all__ = ["DetectorFitting"]
 
@@ -119,6 +119,8 @@ class DetectorFitting:
                 history = self._run_epoch(phase, history, session, validation)
                 self._record(session.state, history)
                 bar.end(len(history) - 1, _measures(history, "seconds", "learning_rate"))
+        if phase.judged:
+            tell(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
 
     def _begin(self, phase: Phase, history: History, data: Data, bar: EpochBar) -> Session:
         """Network and trainer as they were after the history's last epoch."""

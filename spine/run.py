@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -152,23 +153,30 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
     file = experiment.write(experiment.directory / "experiment.yaml")
     _fetch(experiment, file, list(dict.fromkeys(training.member for training in outdated)), show)
 
-    def trains(training: Training) -> bool:
+    def train(training: Training) -> int:
         show(f"train {training}")
         name, overrides = training.member, training.overrides
-        return _train_in_own_process(experiment.task, file, name, experiment.jobs, *overrides) == 0
+        return _train_in_own_process(experiment.task, file, name, experiment.jobs, *overrides)
 
     with ThreadPoolExecutor(experiment.jobs) as pool:
         try:
-            succeeded = list(pool.map(trains, outdated))
+            statuses = list(pool.map(train, outdated))
         except BaseException:
             pool.shutdown(cancel_futures=True)  # after Ctrl-C no further member starts
             raise
-    failed = [str(training) for training, success in zip(outdated, succeeded, strict=True) if not success]
+    failed = [f"{training} ({_why(status)})" for training, status in zip(outdated, statuses, strict=True) if status]
     if failed:
         raise SpineError(
-            f"training failed for {', '.join(failed)} (see above). Mend the cause and run the same command again: "
+            f"training failed for {', '.join(failed)}. Mend the cause and run the same command again: "
             "finished members are skipped, killed ones resume"
         )
+
+
+def _why(status: int) -> str:
+    """Why a training ended with that exit status; a process that was killed had no last word of its own."""
+    if status > 0:
+        return "see above"
+    return f"was killed by signal {-status}{'; out of memory?' if -status == signal.SIGKILL else ''}"
 
 
 def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:

@@ -18,7 +18,8 @@ from spine.training.checkpoints import Checkpoints
 from spine.training.data import FitData
 from spine.training.devices import strategy
 from spine.training.history import History
-from spine.training.schedule import Phase, Scheduled, is_over, next_rate, of_lengths
+from spine.training.progress import tell
+from spine.training.schedule import Phase, Scheduled, is_over, next_rate, of_lengths, why_stopped
 
 __all__ = ["FitSettings", "Fitting", "optimizer"]
 
@@ -138,7 +139,9 @@ class Fitting(ABC):
             shuffle=False,  # the data shuffles itself, the same way after a resume
             verbose=0,
         )
-        _refuse_divergence(self.checkpoints.history(), self.name)
+        history = self.checkpoints.history()
+        _refuse_divergence(history, self.name)
+        tell(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
 
     def _compiled(self, network: keras.Model, phase: Phase) -> keras.Model:
         # A model of its own around the network's layers: the optimizer lives and dies with the phase.

@@ -62,6 +62,11 @@ class History:
         return min(self.rows, key=_badness, default=None)
 
     @property
+    def monitor(self) -> str | None:
+        """What tells how good an epoch was, one of MONITORS; None without validation."""
+        return next((name for name in MONITORS if any(name in row for row in self.rows)), None)
+
+    @property
     def lengths(self) -> dict[str, int]:
         """Phase -> how many of its epochs the best network went through: each phase starts from the best one so far."""
         found: dict[str, int] = {}

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from spine.training.history import in_order
 
-__all__ = ["EpochBar"]
+__all__ = ["EpochBar", "tell"]
 
 
 class EpochBar:
@@ -42,3 +42,9 @@ class EpochBar:
     def stop(self) -> None:
         """Take the bar away."""
         self.progress.stop()
+
+
+def tell(title: str, line: str) -> None:
+    """Leave a line on a phase that has ended, where the lines of its epochs are; none where it is empty."""
+    if line:
+        Console(stderr=True).print(f"{title} {line}", highlight=False, markup=False, soft_wrap=True)

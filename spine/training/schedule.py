@@ -13,11 +13,11 @@ from typing import Annotated, Literal, Protocol, TypeVar
 from pydantic import Field
 
 from spine.config import Strict
-from spine.training.history import History
+from spine.training.history import MONITORS, History
 
 __all__ = [
     *("Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
-    *("is_over", "next_rate", "of_lengths"),
+    *("is_over", "next_rate", "of_lengths", "why_stopped"),
 ]
 
 Count = Annotated[int, Field(ge=1)]
@@ -71,6 +71,16 @@ def is_over(history: History, phase: Phase, settings: Patient) -> bool:
     """Whether a phase has run its epochs, or its patience has run out."""
     own = history.of(phase.name)
     return len(own) >= phase.epochs or own.waited >= settings.patience
+
+
+def why_stopped(history: History, phase: Phase, settings: Patient) -> str:
+    """One line on a phase whose patience ran out before its epochs; empty where it ran them all."""
+    own, best = history.of(phase.name), history.best
+    if best is None or own.monitor is None or len(own) >= phase.epochs or not is_over(history, phase, settings):
+        return ""
+    better = "lower" if MONITORS[own.monitor] > 0 else "higher"
+    epochs = f"{own.waited} epoch{'s' if own.waited > 1 else ''}"
+    return f"stopped: no {better} {own.monitor} for {epochs}; epoch {best['epoch']} is kept"
 
 
 def next_rate(history: History, phase: Phase, settings: Scheduled) -> float:

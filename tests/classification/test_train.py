@@ -140,6 +140,15 @@ def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(f
     assert not (directory / "model" / "1" / "leftover").exists()
 
 
+def test_a_phase_that_stops_early_says_so(folder, tmp_path, capfd):
+    # A rate of next to nothing: the first epoch stays the best, and patience runs out after the third of nine.
+    still = ("members.plain.epochs=9", "members.plain.patience=2", "members.plain.learning_rate=1.0e-30")
+    directory = train(quick(folder, tmp_path, *still), "plain")
+    assert len(History.read(directory / "history.csv")) == 3
+    told = capfd.readouterr().err.splitlines()
+    assert told[-1] == "plain frozen stopped: no lower val_loss for 2 epochs; epoch 1 is kept"
+
+
 def test_a_changed_setting_trains_afresh(folder, tmp_path):
     first = Member.open(train(quick(folder, tmp_path), "plain"))
     second = Member.open(train(quick(folder, tmp_path, "members.plain.batch=16"), "plain"))

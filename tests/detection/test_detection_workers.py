@@ -59,8 +59,9 @@ def test_two_workers_stop_at_the_same_epoch_and_the_chief_alone_writes(tmp_path)
     lines = [[line for line in stderr.splitlines() if line.startswith("tiny whole")] for stderr in told]
     history = History.read(experiment.member_directory("tiny") / "history.csv")
     assert len(history) == 2
-    assert [len(own) for own in lines] == [2, 2]
+    assert [len(own) for own in lines] == [3, 3]
     assert lines[0] == lines[1]
+    assert lines[0][-1] == "tiny whole stopped: no higher val_map50 for 1 epoch; epoch 1 is kept"
     assert Member.open(experiment.member_directory("tiny")).card.details["epochs"] == 2
 
 

@@ -41,6 +41,18 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
     assert started == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(1, "see above"), (-9, r"was killed by signal 9; out of memory\?"), (-15, "was killed by signal 15")],
+)
+def test_how_a_training_ended_is_told(tmp_path, monkeypatch, shown, status, told):
+    experiment = write_experiment(tmp_path, members=("first",))
+    (experiment.member_directory("first") / "member.json").unlink()
+    monkeypatch.setattr(run, "_train_in_own_process", lambda *_: status)
+    with pytest.raises(SpineError, match=rf"training failed for first \({told}\)\. Mend"):
+        run.train_members(experiment, shown.append)
+
+
 def test_a_changed_setting_trains_again(tmp_path, monkeypatch, shown):
     experiment = write_experiment(tmp_path)
     directory = experiment.member_directory("vgg")

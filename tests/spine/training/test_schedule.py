@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from spine.training.history import History
-from spine.training.schedule import Phase, Plateau, is_over, next_rate, of_lengths
+from spine.training.schedule import Phase, Plateau, is_over, next_rate, of_lengths, why_stopped
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 
@@ -67,3 +67,26 @@ def test_phases_take_the_lengths_of_a_refit_and_those_of_none_are_left_out():
         Phase("frozen", 2, 0.1),
         Phase("last", 4, 0.001),
     )
+
+
+def test_a_phase_whose_patience_ran_out_says_what_is_kept():
+    line = "stopped: no lower val_loss for 2 epochs; epoch 1 is kept"
+    assert why_stopped(history(1, 2, 2), PHASE, settings(patience=2)) == line
+    assert why_stopped(history(1, 2), PHASE, settings(patience=2)) == ""  # not yet
+    assert why_stopped(history(3, 2, 1, 2, 2), PHASE, settings(patience=2)) == ""  # its epochs were over anyway
+    tuning = history(2, 3, 3, phase="tuning", before=history(5, 1, 5))
+    line = "stopped: no lower val_loss for 2 epochs; epoch 2 is kept"  # of the phase before it
+    assert why_stopped(tuning, Phase("tuning", 5, 0.01), settings(patience=2)) == line
+
+
+def test_a_detectors_phase_waits_for_a_higher_precision():
+    found = History()
+    for precision in (0.2, 0.4, 0.3, 0.4):
+        found = found.adding("frozen", {"loss": 1.0, "val_map50": precision}, 0.1)
+    line = "stopped: no higher val_map50 for 2 epochs; epoch 2 is kept"
+    assert why_stopped(found, PHASE, settings(patience=2)) == line
+
+
+def test_without_validation_nothing_stops_a_phase():
+    found = History().adding("frozen", {"loss": 1.0}, 0.1).adding("frozen", {"loss": 2.0}, 0.1)
+    assert why_stopped(found, PHASE, settings(patience=1)) == ""
