@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -53,7 +53,8 @@ def compare(
         _told(contenders.names[name], one, labels.get(name), confidence) for name, one in differences.items()
     )
     higher_is_better = metrics.metric(headline, contenders.TASK).higher_is_better
-    claim = _claim(whom, found, headline, higher_is_better, p_values.get(headline), confidence)
+    worse = [contenders.names[name] for name, one in differences.items() if _is_worse(one, name, contenders.TASK)]
+    claim = _claim(whom, found, headline, higher_is_better, p_values.get(headline), confidence, worse)
     return {**found, "verdict": f"{claim}." if found["identical"] else f"{claim}; {told}."}
 
 
@@ -91,11 +92,18 @@ def difference(
 
 
 def _claim(
-    whom: str, found: dict[str, Any], headline: str, higher_is_better: bool, p: float | None, confidence: float
+    whom: str,
+    found: dict[str, Any],
+    headline: str,
+    higher_is_better: bool,
+    p: float | None,
+    confidence: float,
+    worse: Sequence[str] = (),
 ) -> str:
     """A claim needs the interval over patients to leave out 0 and, where the headline has a test, its p to be small.
 
     DeLong takes units for independent, the percentile interval is narrow on few patients: neither is enough alone.
+    Where the headline tells nothing, what is `worse` by another metric is said all the same.
     """
     ahead = Interval(**found["differences"][headline])
     if found["identical"]:
@@ -104,10 +112,19 @@ def _claim(
         return f"Whether the ensemble is better than {whom} cannot be told on these patients"
     better = "better" if (ahead.value > 0) == higher_is_better else "worse"
     if not ahead.excludes_zero:
-        return f"No evidence that the ensemble is better than {whom}"
+        return f"No evidence that the ensemble is better than {whom}{_worse_by(worse)}"
     if p is not None and not p < 1 - confidence:
         return f"Weak evidence that the ensemble is {better} than {whom}: the interval leaves out 0, but p is not small"
     return f"The ensemble is {better} than {whom}"
+
+
+def _is_worse(ahead: Interval, name: str, task: str) -> bool:
+    """Whether the interval leaves out 0 on the wrong side."""
+    return ahead.excludes_zero and (ahead.value > 0) != metrics.metric(name, task).higher_is_better
+
+
+def _worse_by(names: Sequence[str]) -> str:
+    return f", and by {' and '.join(names)} it is worse" if names else ""
 
 
 def _told(name: str, found: Interval, p: str | None, confidence: float) -> str:

@@ -247,11 +247,17 @@ class Experiment(Strict):
         return fingerprint([settings, self.task, self.target, self.labels, self.seed, data_hash, splits_hash])
 
     def write(self, path: Path) -> Path:
-        """Write the resolved experiment as YAML that loads to an equal one; the path is returned."""
+        """Write the resolved experiment as YAML that loads to an equal one; the path is returned.
+
+        A file that has just this is left as it is.
+        """
         content = self.model_dump(mode="json", exclude={"shared"})
         content["members"] = {name: member.model_dump(mode="json") for name, member in self.members.items()}
+        text = yaml.safe_dump(content, sort_keys=False)
+        if path.exists() and path.read_text() == text:
+            return path
         with atomic_file(path) as temporary:
-            temporary.write_text(yaml.safe_dump(content, sort_keys=False))
+            temporary.write_text(text)
         return path
 
 

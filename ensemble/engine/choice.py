@@ -102,26 +102,30 @@ def _preferences(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _why(members: np.ndarray, spread: np.ndarray, evaluated: int) -> str:
     """The sentence for tied vectors in order of preference."""
+    if evaluated == 1:
+        return "There was one weight vector only, and nothing to choose."
     if len(members) == 1:
-        return f"The only one of {evaluated} weight vectors with this score."
+        return f"The only one of {evaluated:,} weight vectors with this score."
     few = members == members[0]
     near = few & (spread == spread[0])
-    text = f"{len(members)} of {evaluated} weight vectors have this score"
+    text = f"{len(members):,} of {evaluated:,} weight vectors have this score"
     if few.sum() == 1:
         return f"{text}; this one has the fewest members ({members[0]})."
-    share = "all" if few.all() else f"{few.sum()} of them"
+    share = "all" if few.all() else f"{few.sum():,} of them"
     text = f"{text}, {share} with the fewest members ({members[0]})"
     if near.sum() == 1:
         return f"{text}; of these it is the nearest to equal weights."
-    return f"{text}; of the {near.sum()} nearest to equal weights it is the first."
+    return f"{text}; of the {near.sum():,} nearest to equal weights it is the first."
 
 
 def _why_over(ties: int, evaluated: int, members: int) -> str:
     """The sentence for vectors under several settings."""
-    pairs = f"{evaluated} pairs of weights and fusion thresholds"
+    if evaluated == 1:
+        return "There was one pair of weights and fusion thresholds only, and nothing to choose."
+    pairs = f"{evaluated:,} pairs of weights and fusion thresholds"
     if ties == 1:
         return f"The only one of {pairs} with this score."
     return (
-        f"{ties} of {pairs} have this score; this one is the first with the fewest members ({members}) and weights as "
-        "near to equal as such have."
+        f"{ties:,} of {pairs} have this score; this one is the first with the fewest members ({members}) and weights "
+        "as near to equal as such have."
     )

@@ -142,6 +142,8 @@ def _tidy(weights: np.ndarray) -> np.ndarray:
 
 def _why(objective: Objective, begun: Choice, choice: Choice) -> str:
     before, after = (objective.score_of(np.array([found.gains.max()]))[0] for found in (begun, choice))
+    starts = f"{len(begun.weights):,} starts"
+    told = f"Exact line searches from {starts}; the best of those scored {before:.6g}."
     if before == after:
-        return f"No line from {len(begun.weights)} starts leads to a better score than the best of them."
-    return f"Exact line searches from {len(begun.weights)} starts; the best of those scored {before:.6g}."
+        told = f"No line from {starts} leads to a better score than the best of them."
+    return told if choice.ties == 1 else f"{told} Of starts and ends, {choice.why}"

@@ -115,6 +115,25 @@ def test_the_verdict_claims_nothing_without_evidence(tmp_path):
     assert found["verdict"].startswith("No evidence that the ensemble is better than the best single member")
 
 
+def test_what_is_worse_by_another_metric_than_the_headline_is_said(tmp_path):
+    """The only member of weight ranks as well as the best does, but calls everything one class."""
+    weights = {"first": 0.0, "second": 1.0}
+    experiment = write_experiment(tmp_path, members=tuple(weights), noise=(0.7, 2.0), weights=weights, **FAST)
+    best = Member.open(experiment.member_directory("first"))
+    second = Member.open(experiment.member_directory("second"))
+    truth = read_split(experiment, "test").truth
+    said = best.predictions("test").values.astype(float)
+    said[:, 1] = 0.4 * said[:, 1]  # the same order, below one half
+    said[:, 0] = 1 - said[:, 1]
+    write_predictions(second.path, truth, said, "test", second.card.model_hash)
+    found = evaluated(experiment)
+    assert found["best_on_validation"] == "first"
+    assert found["verdict"].startswith(
+        "No evidence that the ensemble is better than the best single member on validation (first), and by accuracy it "
+        "is worse; AUC +0.000 "
+    )
+
+
 def test_one_member_is_no_ensemble(tmp_path):
     found = evaluated(write_experiment(tmp_path, members=("only",), **FAST))
     assert [row["name"] for row in found["rows"]] == ["only", EQUAL, "ensemble"]

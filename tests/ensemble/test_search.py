@@ -116,6 +116,27 @@ def test_equal_members_tie_and_the_fewest_are_chosen(metric):
     assert "it is the first" in found.why
 
 
+def test_the_sentence_of_one_vector_and_of_thousands():
+    members, truth = random_members(np.random.default_rng(5), count=1, samples=20, classes=2)
+    assert search_weights(members, truth).why == "There was one weight vector only, and nothing to choose."
+    same = {name: members["m0"] for name in ("first", "second", "third")}
+    assert search_weights(same, truth, step=0.02).why == (
+        "1,326 of 1,326 weight vectors have this score, 3 of them with the fewest members (1); of the 3 nearest to "
+        "equal weights it is the first."
+    )
+
+
+def test_line_tells_ties_of_what_it_tried_too():
+    truth = np.array([0, 1, 1])
+    members = {"a": np.eye(2)[truth], "b": np.eye(2)[truth]}
+    found = search_weights(members, truth, method="line")
+    assert found.ties > 1
+    assert f" Of starts and ends, {found.ties} of {found.ties} weight vectors have this score, 2 of them" in found.why
+    truth = np.array([0, 1])
+    alone = {"a": np.array([[0.9, 0.1], [0.1, 0.9]]), "b": np.array([[0.2, 0.8], [0.8, 0.2]])}
+    assert "Of starts and ends" not in search_weights(alone, truth, metric="log_loss", method="line").why
+
+
 def test_among_as_few_members_the_nearest_to_equal_weights_is_chosen():
     truth = np.array([0, 1])
     members = {"a": np.array([[0.88, 0.12], [0.58, 0.42]]), "b": np.array([[0.42, 0.58], [0.12, 0.88]])}

@@ -82,7 +82,10 @@ def test_one_label_is_enough_for_boxes(file):
 
 def test_resolved_copy_loads_to_an_equal_experiment(file, tmp_path):
     experiment = load_experiment(file, ["search.step=0.2"])
-    again = load_experiment(experiment.write(tmp_path / "resolved.yaml"))
+    written = experiment.write(tmp_path / "resolved.yaml")
+    again, before = load_experiment(written), written.stat()
+    assert experiment.write(written).stat().st_ino == before.st_ino  # the same content is not written again
+    assert experiment.model_copy(update={"seed": 99}).write(written).stat().st_ino != before.st_ino
     assert again.members == experiment.members
     assert again.model_dump(exclude={"shared", "members"}) == experiment.model_dump(exclude={"shared", "members"})
 
