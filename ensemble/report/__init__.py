@@ -19,6 +19,7 @@ from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, hash_file, read_json, write_json
 from spine.manifest import Manifest
 from spine.member import Member
+from spine.trained import as_trained
 
 __all__ = ["EVIDENCE", "run"]
 
@@ -75,7 +76,7 @@ def _inputs_hash(experiment: Experiment, dataset: Path | None) -> str:
     histories = [experiment.member_directory(name) / "history.csv" for name in experiment.members]
     found = [hash_file(path) if path.exists() else "" for path in histories]
     manifest = Manifest.read(dataset or experiment.data)
-    settings = experiment.model_dump(mode="json")
+    settings = [experiment.model_dump(mode="json"), as_trained(experiment)]
     return fingerprint(
         [read_metrics(experiment, dataset), found, settings, manifest.data_hash, manifest.splits_hash, templates()]
     )

@@ -24,6 +24,7 @@ from spine.config import Experiment
 from spine.manifest import SPLIT_NAMES, Manifest
 from spine.member import Member
 from spine.serving import package_versions
+from spine.trained import as_trained, trained_otherwise
 
 __all__ = ["Page", "render", "templates"]
 
@@ -92,8 +93,13 @@ class Page:
 
     @property
     def settings(self) -> str:
-        """The resolved experiment as YAML."""
-        return yaml.safe_dump(self.experiment.model_dump(mode="json", exclude={"shared"}), sort_keys=False)
+        """The resolved experiment as YAML, members with the settings that they were trained with."""
+        return yaml.safe_dump(as_trained(self.experiment), sort_keys=False)
+
+    @property
+    def trained_otherwise(self) -> list[str]:
+        """Members that were trained with other settings than the experiment says."""
+        return trained_otherwise(self.experiment)
 
 
 def templates() -> dict[str, str]:

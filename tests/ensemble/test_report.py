@@ -132,6 +132,20 @@ def test_a_report_that_is_up_to_date_is_kept(written):
     assert paths[1].exists()
 
 
+def test_settings_are_those_that_members_were_trained_with(tmp_path):
+    experiment = write_experiment(tmp_path, members=("vgg", "dense"), **FAST)
+    before = Page(report(experiment)[0].read_text())
+    assert "was trained with" not in before.text
+    settings = experiment.members["vgg"].model_copy(update={"epochs": 8})
+    then = experiment.model_copy(update={"members": {**experiment.members, "vgg": settings}})
+    then.write(experiment.member_directory("vgg") / "config.yaml")
+    after = Page(report(experiment)[0].read_text())
+    epochs = experiment.members["vgg"].epochs
+    assert f"Member vgg was trained with epochs 8 (the experiment says {epochs})." in after.text
+    assert [page.text.count("epochs: 8 ") for page in (before, after)] == [0, 1]
+    assert before.text.count(f"epochs: {epochs} ") - after.text.count(f"epochs: {epochs} ") == 1
+
+
 def test_text_from_files_is_escaped(tmp_path):
     experiment = write_experiment(tmp_path, members=("only",), labels=("<script>alert(1)</script>", "a & $b"), **FAST)
     text = report(experiment)[0].read_text()

@@ -49,6 +49,24 @@ def test_the_page_says_what_metrics_json_holds(written):
     assert "4 patients, 8 images, 1 of them without a box" in page.text
 
 
+def test_the_page_defines_what_is_a_mean_over_classes_and_what_is_pooled(written):
+    _, page = written
+    labels = read_json(written[0].evaluation_directory / "metrics.json")["labels"]
+    assert f"All but seconds are means over the classes {', '.join(labels)}" in page.text
+    assert "of all boxes of the image, classes pooled, not their mean as in the leaderboard" in page.text
+    assert "show no variation, not that others would show none" in page.text
+    assert "One member has all the weight" not in page.text
+
+
+def test_an_ensemble_of_one_member_is_told_to_differ_from_it(tmp_path):
+    experiment = write_detection_experiment(
+        tmp_path, weights={"resnet": 1.0, "vgg": 0.0, "mobilenet": 0.0}, fusion=FUSION, **FAST
+    )
+    evaluate.run(experiment)
+    page = Page(import_module("ensemble.report").run(experiment)[0].read_text())
+    assert "One member has all the weight; the ensemble is not that member all the same" in page.text
+
+
 def test_the_grid_shows_every_row_of_every_chosen_image(written):
     experiment, page = written
     test = read_contenders(experiment, "test").at(confidences(experiment))
