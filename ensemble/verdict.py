@@ -55,7 +55,9 @@ def compare(
     higher_is_better = metrics.metric(headline, contenders.TASK).higher_is_better
     worse = [contenders.names[name] for name, one in differences.items() if _is_worse(one, name, contenders.TASK)]
     claim = _claim(whom, found, headline, higher_is_better, p_values.get(headline), confidence, worse)
-    return {**found, "verdict": f"{claim}." if found["identical"] else f"{claim}; {told}."}
+    if found["identical"]:
+        return {**found, "verdict": f"{claim}{': that member has all the weight' if other.weight == 1 else ''}."}
+    return {**found, "verdict": f"{claim}; {told}."}
 
 
 def remembered(contenders: Contenders, draws: np.ndarray) -> Score:

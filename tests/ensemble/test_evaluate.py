@@ -101,7 +101,10 @@ def verdict_of(tmp_path, noise, weights=None):
 def test_the_verdict_claims_what_is_clear(tmp_path):
     """One member sees well, two hardly: all the weight on the first, then on the second."""
     found = verdict_of(tmp_path, (0.1, 5.0, 5.0), (1.0, 0.0, 0.0))
-    assert found["verdict"].startswith("The ensemble and the best single member on validation (first) predict the same")
+    assert found["verdict"] == (
+        "The ensemble and the best single member on validation (first) predict the same: that member has all the "
+        "weight."
+    )
     assert found["comparisons"][1]["verdict"].startswith("The ensemble is better than equal weights; AUC +")
     found = verdict_of(tmp_path / "worse", (0.1, 5.0, 5.0), (0.0, 1.0, 0.0))
     assert found["verdict"].startswith("The ensemble is worse than the best single member on validation (first); AUC -")
