@@ -43,8 +43,11 @@ from spine.progress import track
 from spine.statistics import patient_resamples
 from spine.truth import Truth
 
-__all__ = ["Found", "added", "nested", "told", "yardsticks"]
+__all__ = ["Found", "added", "left_aside", "nested", "told", "yardsticks"]
 
+UNDEFINED = (
+    "they leave no patient out, or what they draw or leave out has nothing to measure, such as no box or one class"
+)
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # of which all sets are told
 Again = Callable[[np.ndarray, int, Any], Iterator[float]]
@@ -166,9 +169,10 @@ def nested(
 ) -> dict[str, Any]:
     """How well weights chosen this way do on patients they were not chosen on, and the `optimism` of the `score`.
 
-    Each resample repeats the search as one over a grid. {} where it is asked for none, or there is nothing to choose;
-    no `resamples`, and `why`, where memory does not allow any. Beside class weights, `plain` is of ordinary weights
-    alone, members scaled by the temperatures they have.
+    Each resample repeats the search as one over a grid; of those `drawn`, `resamples` are those that have a score. {}
+    where it is asked for none, or there is nothing to choose; no `resamples`, and `why`, where none has a score, or
+    memory does not allow any. Beside class weights, `plain` is of ordinary weights alone, members scaled by the
+    temperatures they have.
     """
     if not settings.resamples or settings.method == "equal" or len(chosen) == 1:
         return {}
@@ -188,8 +192,8 @@ def nested(
     scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(found.scorers, 1)]
     measured = worth(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
     if searched is None:
-        return _as_json(measured, score, higher)
-    told = _as_json(_of_searches(measured, searched), score, higher)
+        return _as_json(measured, score, higher, len(draws))
+    told = _as_json(_of_searches(measured, searched), score, higher, len(draws))
     return {**told, "plain": measured.nested} if settings.per_class and told["resamples"] else told
 
 
@@ -206,13 +210,13 @@ def _watched(scorer: Scorer, description: str) -> Scorer:
     return lambda weights, draws: iter(track(scorer(weights, draws), description, len(weights)))
 
 
-def _as_json(measured: Worth, score: float, higher_is_better: bool) -> dict[str, Any]:
+def _as_json(measured: Worth, score: float, higher_is_better: bool, drawn: int) -> dict[str, Any]:
     if not measured.resamples:
-        return {"resamples": 0}
+        return {"resamples": 0, "why": f"none of {drawn} resamples has a score, since {UNDEFINED}"}
     found = asdict(measured)
     estimate = found.pop("nested")
     optimism = score - estimate if higher_is_better else estimate - score
-    return {"score": estimate, **found, "optimism": optimism}
+    return {"score": estimate, **found, "drawn": drawn, "optimism": optimism}
 
 
 def added(found: Found, settings: SearchSettings, names: tuple[str, ...]) -> dict[str, Any]:
@@ -252,10 +256,18 @@ def told(weights: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
     found = weights.get("nested") or {}
     if not found.get("resamples"):
         return f"{searched}; what it is on others was not estimated."
+    aside = f"; {missing}" if (missing := left_aside(weights)) else ""
     return (
         f"{searched}, about {found['score']:.3f} on others (optimism {found['optimism']:+.3f}; {found['resamples']} "
-        f"resamples, middle 95 % {found['low']:.3f} to {found['high']:.3f}). {yardsticks(weights)}"
+        f"resamples, middle 95 % {found['low']:.3f} to {found['high']:.3f}{aside}). {yardsticks(weights)}"
     )
+
+
+def left_aside(weights: Mapping[str, Any]) -> str:
+    """Why fewer resamples of weights.json count than were drawn; empty where all do."""
+    found = weights.get("nested") or {}
+    missing = found.get("drawn", 0) - found.get("resamples", 0)
+    return f"{missing} of {found['drawn']} drawn have no score, since {UNDEFINED}" if missing > 0 else ""
 
 
 def yardsticks(weights: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.style import INK, Style, styles_of
 from ensemble.verdict import p_value
-from ensemble.worth import yardsticks
+from ensemble.worth import left_aside, yardsticks
 from spine.config import Experiment
 from spine.manifest import SPLIT_NAMES, Manifest
 from spine.member import Member
@@ -124,6 +124,7 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
         costs=cost_rows(page.found),
         sets=cheapest_sets(page.found),
         yardsticks=yardsticks(page.weights),
+        left_aside=left_aside(page.weights),
         budget=told_of_budget(page.weights),
         searched_on=page.weights["split"],
         provenance=page.provenance,

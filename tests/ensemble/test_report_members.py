@@ -72,6 +72,13 @@ def test_the_worth_of_the_search_is_told(page):
     assert "whatever the budget" not in text
 
 
+def test_resamples_that_have_no_score_are_told(page):
+    few = {"train": 2, "validation": 3, "test": 2}
+    experiment, text, _ = page(patients=few, search={"step": 0.5, "resamples": 40})
+    nested = read_json(experiment.ensemble_directory / "weights.json")["nested"]
+    assert f"{40 - nested['resamples']} of 40 drawn have no score, since they leave no patient out" in text
+
+
 def test_a_budget_is_told(page):
     experiment, text, _ = page(search={"step": 0.25, "resamples": 0, "max_megabytes": 6.0})
     told = told_of_budget(read_json(experiment.ensemble_directory / "weights.json"))

@@ -4,8 +4,9 @@ import pytest
 
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
-from ensemble.worth import told, yardsticks
+from ensemble.worth import left_aside, told, yardsticks
 from spine.files import read_json
+from spine.statistics import patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 
@@ -79,6 +80,19 @@ def test_the_sentence():
         told(weights)
         == "Search score (roc_auc): 0.900 on the patients it chose on; what it is on others was not estimated."
     )
+
+
+def test_resamples_without_a_score_are_told_with_the_reason(tmp_path):
+    # Of three patients all are drawn in 3! / 3^3 of the resamples, which leave nobody out to judge on.
+    patients = {"train": 2, "validation": 3, "test": 2}
+    found = read_json(run(write_experiment(tmp_path, patients=patients, search={"step": 0.5, "resamples": 40}))[0])
+    draws = patient_resamples(["a", "b", "c"], 40, seed=0)
+    scored = int((draws == 0).any(axis=1).sum())
+    assert (found["nested"]["resamples"], found["nested"]["drawn"]) == (scored, 40)
+    assert 0 < scored < 40
+    assert left_aside(found).startswith(f"{40 - scored} of 40 drawn have no score, since they leave no patient out")
+    assert f"; {left_aside(found)}). There" in told(found)
+    assert left_aside({**found, "nested": {**found["nested"], "resamples": 40}}) == ""
 
 
 @pytest.mark.parametrize(
