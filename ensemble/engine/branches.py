@@ -43,12 +43,11 @@ SAVED_EVERY = 20.0  # seconds
 
 
 class Branch(NamedTuple):
-    """A cell that may hold the optimum: `ends` (2, M), its open rows, the counts (G, C) of all others, its ceiling."""
+    """A cell that may hold the optimum: its `ends` (2, M), its open rows, and the counts (G, C) of all others."""
 
     ends: np.ndarray
     open_rows: np.ndarray
     settled: np.ndarray
-    ceiling: float = np.inf
 
 
 @dataclass
@@ -104,7 +103,7 @@ class Search:
             for number in kept[np.argsort(rank[kept], kind="stable")].tolist():
                 open_, settled = narrowed.open_rows(number), narrowed.settled[number]
                 # Copies, not views that would keep the rows of all cells.
-                into.append(Branch(cells.ends[number], open_.copy(), settled.copy(), float(ceilings[number])))
+                into.append(Branch(cells.ends[number], open_.copy(), settled.copy()))
 
     def _halves(self, batch: list[Branch], pool: Executor) -> tuple[Cells, Narrowed]:
         cells, parents = Cells(np.stack([branch.ends for branch in batch]), self.steps).halves()
