@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import csv
+import errno
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from spine.files import atomic_file
 
-__all__ = ["Problem", "SpineError", "examples", "print_problems", "verdict", "write_problems"]
+__all__ = [
+    *("Problem", "SpineError", "brief", "examples", "fault_of", "is_of_the_file", "one_file"),
+    *("print_problems", "printable", "verdict", "write_problems"),
+]
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # where something is written, not the file that is read
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so (OWASP, CSV injection)
 
 
 class SpineError(Exception):
@@ -43,6 +51,53 @@ class Problem:
         return cls(str(path), reason, advice or "copy the file again, or leave it out", severity)
 
 
+@contextmanager
+def one_file(path: Path | str) -> Iterator[None]:
+    """Turn whatever looking at one file raises into a SpineError that names the file; a SpineError passes.
+
+    Libraries raise anything on a damaged file, and one bad file must not end a batch. A disk that is full is no fault
+    of the file, so it passes too.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_of_the_file(error):
+            raise
+        raise SpineError(f"{path} cannot be read ({fault_of(error)}); copy it again, or leave it out") from error
+
+
+def is_of_the_file(error: Exception) -> bool:
+    """Whether an exception met while a file was read tells of that file: no SpineError, which tells for itself, nor a
+    full disk.
+    """
+    return not (isinstance(error, SpineError) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK))
+
+
+def fault_of(error: Exception) -> str:
+    """An exception in a few words, its class first: "ValueError: could not convert string to float: '40,51'"."""
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    return ": ".join(filter(None, [type(error).__name__, brief(str(error))]))
+
+
+def brief(text: str, most: int = 200) -> str:
+    """A text in one line of at most `most` letters, with no semicolon: it parts a problem's reason from its advice."""
+    line = " ".join(text.replace(";", ",").split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def printable(text: str) -> str:
+    r"""A text in which no letter acts on a terminal or fails to be written: the escape code is `\x1b`, and so on.
+
+    File names may hold control letters, and bytes that are no UTF-8, which Python has as lone surrogates.
+    """
+    return "".join(_shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
 def examples(paths: Sequence[Path | str], root: Path | None = None, most: int = 3) -> str:
     """The first few of many, for a problem that they share: "a.png, b.png, c.png and 9 more", below `root` if given."""
     told = [str(Path(path).relative_to(root) if root else path) for path in paths[:most]]
@@ -54,7 +109,13 @@ def write_problems(problems: Iterable[Problem], path: Path) -> None:
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(Problem)])
         writer.writeheader()
-        writer.writerows(asdict(problem) for problem in problems)
+        writer.writerows({key: _cell(text) for key, text in asdict(problem).items()} for problem in problems)
+
+
+def _cell(text: str) -> str:
+    """A text as a cell of a CSV file that a spreadsheet shows and does not run."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(_FORMULAS) else shown
 
 
 def verdict(problems: Iterable[Problem]) -> str:
@@ -78,5 +139,6 @@ def print_problems(problems: Iterable[Problem]) -> None:
     for heading in ("path", "reason", "what to do"):
         table.add_column(heading, overflow="fold")
     for problem in ordered:  # Text: a file called [red] is no style
-        table.add_row(*map(Text, (problem.severity, problem.path, problem.reason, problem.advice)))
+        cells = (problem.severity, problem.path, problem.reason, problem.advice)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console().print(table)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from spine.pictures import Picture, count_pages, read_pages
-from spine.problems import Problem, SpineError
+from spine.problems import Problem, SpineError, one_file
 from spine.tfrecords import is_records
 
 if TYPE_CHECKING:
@@ -70,13 +70,22 @@ class Images:
         self.problems[:] = self._of_headers
         for item in self.items:
             try:
-                for found in item.read():
-                    if isinstance(found, Problem):
-                        self.problems.append(found)
-                    else:
-                        yield found
+                yield from self._read(item)
             except SpineError as error:
                 self.problems.append(Problem.from_error(error, item.path))
+
+    def _read(self, item: _Item) -> Iterator[Picture]:
+        """The pictures of one file; SpineError where it cannot be read, but not for what their taker raises."""
+        found = item.read()
+        while True:
+            with one_file(item.path):
+                one = next(found, None)
+            if one is None:
+                return
+            if isinstance(one, Problem):
+                self.problems.append(one)
+            else:
+                yield one
 
 
 def read_images(root: Path, kind: Kind = "auto", slices: int | None = None) -> Images:
@@ -151,7 +160,8 @@ class _Scan:
         if kind == "" or (self.kind != "auto" and self.kind not in (kind, _claimed(path))):
             return
         try:
-            self._take(path, kind)
+            with one_file(path):
+                self._take(path, kind)
         except SpineError as error:
             self.names.add(self.name(path))
             self.problems.append(Problem.from_error(error, path))

@@ -11,12 +11,16 @@ import warnings
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from spine.problems import SpineError
 
-__all__ = ["MAX_PIXELS", "check_pixels", "check_whole"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "check_bytes", "check_pixels", "check_whole", "read_at_most"]
 
 MAX_PIXELS = 2**28  # decoded at once, all pages of a TIFF together: 16,384 x 16,384, 512 MiB at 16 bits
+
+MAX_BYTES = 2**30  # that one file may become once it is unpacked and decoded, whatever it states
+_BLOCK = 2**20
 
 _AGAIN = "copy it again from where it came from"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -43,6 +47,22 @@ def check_pixels(count: int, path: Path, most: int = MAX_PIXELS) -> None:
     """SpineError where a file states more than `most` pixels: a decompression bomb, or no image of a spine."""
     if count > most:
         raise SpineError(f"{path} states {count:,} pixels, and {most:,} can be read; crop it, or split it")
+
+
+def check_bytes(count: int, path: Path, most: int = MAX_BYTES) -> None:
+    """SpineError where a file would become more than `most` bytes: asked before anything is unpacked or decoded."""
+    if count > most:
+        raise SpineError(f"{path} would take {count:,} bytes, and {most:,} can be read; crop it, or split it")
+
+
+def read_at_most(stream: BinaryIO, path: Path, most: int = MAX_BYTES) -> bytes:
+    """What is left of a stream, such as an unpacking one; SpineError as soon as it gives more than `most` bytes."""
+    blocks, count = [], 0
+    while block := stream.read(_BLOCK):
+        count += len(block)
+        check_bytes(count, path, most)
+        blocks.append(block)
+    return b"".join(blocks)
 
 
 def _check_chunks(data: bytes, path: Path) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 
 from spine.annotations.sources import has_picture, image_size, source_files
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, value_text
-from spine.problems import Problem, SpineError
+from spine.problems import Problem, SpineError, fault_of, is_of_the_file
 
 __all__ = ["Collector", "need", "parse_json", "read_files", "size_of", "texts"]
+
+_AGAIN = "export or copy the file again"
 
 
 class Collector:
@@ -41,19 +43,26 @@ class Collector:
     def guard(self, where: object, refused: list[str] | None = None, *, nameless: bool = False) -> Iterator[None]:
         """Turn a Malformed raised inside into a problem at `where`; what follows the block goes on.
 
+        So is whatever else a parser raises of a damaged file; a SpineError, which is of a setting, passes.
+
         Where the block reads a box, `refused` gathers why it does not count, for `Annotation.refused`; it is `nameless`
         where the block finds out which image it is of.
         """
         try:
             yield
-        except Malformed as error:
-            if isinstance(error, UnknownClass):
-                self._unknown[str(error), error.advice].append(str(where))
-            else:
-                self.error(where, str(error), error.advice)
-            self._nameless |= nameless
-            if refused is not None:
-                refused.append(str(error))
+        except Exception as error:
+            if not is_of_the_file(error):
+                raise
+            self._refuse(where, _malformed(error), refused, nameless)
+
+    def _refuse(self, where: object, fault: Malformed, refused: list[str] | None, nameless: bool) -> None:
+        if isinstance(fault, UnknownClass):
+            self._unknown[str(fault), fault.advice].append(str(where))
+        else:
+            self.error(where, str(fault), fault.advice)
+        self._nameless |= nameless
+        if refused is not None:
+            refused.append(str(fault))
 
     def error(self, where: object, reason: str, advice: str) -> None:
         """Note something that was left out."""
@@ -129,6 +138,10 @@ class Collector:
             return None
 
 
+def _malformed(error: Exception) -> Malformed:
+    return error if isinstance(error, Malformed) else Malformed(f"cannot be read ({fault_of(error)})", _AGAIN)
+
+
 def _drawn_by(others: Sequence[tuple[str, Annotation]]) -> tuple[str, ...]:
     """Why an image that others drew on, and whose boxes do not count, is not background."""
     drew = [where for where, other in others if other.boxes or other.refused]
@@ -192,4 +205,4 @@ def parse_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise Malformed(f"is not readable JSON: {error}", "export or copy the file again") from error
+        raise Malformed(f"is not readable JSON: {error}", _AGAIN) from error

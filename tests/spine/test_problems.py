@@ -1,8 +1,9 @@
+import errno
 from pathlib import Path
 
 import pytest
 
-from spine.problems import Problem, SpineError, print_problems, verdict, write_problems
+from spine.problems import Problem, SpineError, one_file, print_problems, verdict, write_problems
 
 
 def test_a_path_is_printed_whole_however_narrow_the_terminal(monkeypatch, capsys):
@@ -37,3 +38,24 @@ def test_an_error_of_a_file_is_parted_into_reason_and_advice(path):
 def test_a_verdict_counts_by_severity(severities, words):
     kinds = {"e": "error", "w": "warning"}
     assert verdict(Problem("a", "b", "c", kinds[letter]) for letter in severities) == words
+
+
+def test_whatever_reading_one_file_raises_names_the_file():
+    told = r"^a/b.dcm cannot be read \(ValueError: no, such value\); copy it again"
+    with pytest.raises(SpineError, match=told), one_file("a/b.dcm"):
+        raise ValueError("no; such\nvalue")
+    with pytest.raises(SpineError, match=r"^as it was$"), one_file("a/b.dcm"):
+        raise SpineError("as it was")
+
+
+def test_a_full_disk_is_no_fault_of_the_file_that_is_read():
+    with pytest.raises(OSError, match="No space left"), one_file("a/b.dcm"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_a_terminal_or_a_spreadsheet_would_run_is_shown(tmp_path, capsys):
+    name = "=cmd()\x1b[31m\udce9.png"
+    write_problems([Problem(name, "is bad", "mend it")], tmp_path / "problems.csv")
+    assert "'=cmd()\\x1b[31m\\udce9.png" in (tmp_path / "problems.csv").read_text()
+    print_problems([Problem(name, "is bad", "mend it")])
+    assert "\\x1b[31m\\udce9" in capsys.readouterr().out
