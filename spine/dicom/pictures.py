@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spine.dicom.headers import read_dataset
+from spine.dicom.lone import choose_lone
 from spine.dicom.midsagittal import choose_midsagittal, is_stack
 from spine.dicom.pixels import iterate_frames
 from spine.dicom.series import Series, Slice
 from spine.pictures import Picture
-from spine.problems import Problem, SpineError
+from spine.problems import Problem, SpineError, examples
 
 __all__ = ["Wanted", "every_image", "midsagittal_images", "name_of", "read_pictures"]
-
-_VOLUMETRIC = ("MR", "CT", "PT")
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,19 @@ def every_image(series: Sequence[Series]) -> list[Wanted]:
     return [Wanted(one, item) for one in series for item in one.slices]
 
 
-def midsagittal_images(series: Sequence[Series], slices: int) -> tuple[list[Wanted], list[Problem]]:
-    """Of each patient the n slices nearest the mid-sagittal one, and all images that are no part of a volume.
+def midsagittal_images(
+    series: Sequence[Series], slices: int, patient_of: Callable[[Path], str] = lambda path: ""
+) -> tuple[list[Wanted], list[Problem]]:
+    """Of each patient the n slices nearest the mid-sagittal one, and all images that cannot be slices, as radiographs.
 
-    Single MR or CT images count only where the patient has no volume: beside one they are localizers.
+    Single MR or CT images count only where the patient has no sagittal volume, beside which they are localizers; of
+    them n at most, too. `patient_of` a file is the patient by its name, "" where the header tells.
     """
-    patients: dict[str, list[Series]] = defaultdict(list)
+    patients: dict[str | Path, list[Series]] = defaultdict(list)
     for one in series:
-        patients[one.patient].append(one)
-    wanted, problems = [], []
+        path = one.slices[0].path
+        patients[patient_of(path) or one.patient or path].append(one)
+    wanted, problems = [], _of_several_studies(patients.values())
     for group in patients.values():
         chosen, remarks = _of_patient(group, slices)
         wanted += chosen
@@ -78,30 +81,48 @@ def _picture(one: Wanted, pixels, spacing, file_name: str, note: str) -> Picture
 
 def _of_patient(series: list[Series], slices: int) -> tuple[list[Wanted], list[Problem]]:
     stacks = [one for one in series if is_stack(one)]
-    wanted, problems = _of_stacks(stacks, slices) if stacks else ([], [])
-    for one in series:
-        if is_stack(one):
-            continue
-        if one.modality not in _VOLUMETRIC:
-            wanted += every_image([one])
-        elif len(one.slices) > 1 and not one.positions:
-            problems.append(_without_geometry(one))
-        elif not stacks:
-            wanted.append(Wanted(one, one.slices[0]))
-    return wanted, problems
+    alone = [one for one in series if one.volumetric and not is_stack(one)]
+    passing = every_image([one for one in series if not one.volumetric and not is_stack(one)])
+    shapeless = [one for one in alone if len(one.slices) > 1 and not one.positions]
+    single = [one for one in alone if one not in shapeless]
+    if not any(map(_is_sagittal, stacks)) and any(map(_is_sagittal, single)):
+        stacks, single = [], list(filter(_is_sagittal, single))
+    if stacks:
+        wanted, problems = _of_stacks(series, slices)
+    else:
+        chosen, problems = choose_lone(single, slices)
+        wanted = [Wanted(one, one.slices[0]) for one in chosen]
+    severity = "warning" if wanted else "error"
+    return passing + wanted, problems + [_shapeless(one, severity) for one in shapeless]
 
 
-def _of_stacks(stacks: list[Series], slices: int) -> tuple[list[Wanted], list[Problem]]:
-    folder = stacks[0].slices[0].path.parent
+def _is_sagittal(series: Series) -> bool:
+    """Whether the series shows sagittal slices, and is no localizer."""
+    return series.is_sagittal and not series.localizer
+
+
+def _of_stacks(series: list[Series], slices: int) -> tuple[list[Wanted], list[Problem]]:
     try:
-        choice = choose_midsagittal(stacks, slices)
+        choice = choose_midsagittal(series, slices)
     except SpineError as error:
-        return [], [Problem.from_error(error, folder)]
-    advice = "look at its pictures, and name its series so that T2 shows"
-    problems = [Problem(str(folder), choice.warning, advice, "warning")] if choice.warning else []
-    return [Wanted(choice.series, one, choice.reason) for one in choice.slices], problems
+        return [], [Problem.from_error(error, next(one.folder for one in series if is_stack(one)))]
+    return [Wanted(choice.series, one, choice.reason) for one in choice.slices], list(choice.warnings)
 
 
-def _without_geometry(series: Series) -> Problem:
-    reason = f"a series of {len(series.slices)} images has no ImagePositionPatient: its middle is unknown"
-    return Problem(str(series.slices[0].path.parent), reason, "take every slice, or leave one image of it here")
+def _shapeless(series: Series, severity: str) -> Problem:
+    reason = (
+        f"a series of {len(series.slices)} images has no ImagePositionPatient, nor numbers that tell an order: "
+        "its middle is unknown"
+    )
+    return Problem(str(series.folder), reason, "take every slice, or leave one image of it here", severity)
+
+
+def _of_several_studies(patients: Iterable[list[Series]]) -> list[Problem]:
+    """A warning where patients have several studies: an anonymiser may have given several patients one PatientID."""
+    several = [group for group in patients if len({one.study for one in group if one.volumetric and one.study}) > 1]
+    if not several:
+        return []
+    folders = [one.folder for group in several for one in group]
+    reason = f"{len(several)} patients by their PatientID have several studies, of which one gave the slices; see "
+    advice = "where they are several patients under one PatientID, tell the patient by the name (`patient`)"
+    return [Problem(str(folders[0]), reason + examples(list(dict.fromkeys(folders))), advice, "warning")]

@@ -21,6 +21,7 @@ import re
 from pydicom import Dataset
 
 from spine.dicom.headers import macro
+from spine.numbers import finite
 
 __all__ = ["sequence_of"]
 
@@ -39,14 +40,14 @@ _WORDS = {
 
 def sequence_of(dataset: Dataset, frame: int = 0) -> str:
     """ "T2W", "T2*W", "T1W", "PDW" or "STIR"; "" for another modality or where nothing tells."""
-    if dataset.get("Modality") != "MR":
+    if str(dataset.get("Modality") or "MR").strip().upper() != "MR":
         return ""
     return _from_contrast(dataset, frame) or _from_words(dataset) or _from_timing(dataset, frame)
 
 
 def _from_contrast(dataset: Dataset, frame: int) -> str:
     contrast = macro(dataset, "MRImageFrameTypeSequence", frame).get("AcquisitionContrast")
-    return _CONTRASTS.get(contrast or dataset.get("AcquisitionContrast"), "")
+    return _CONTRASTS.get(str(contrast or dataset.get("AcquisitionContrast")), "")
 
 
 def _from_words(dataset: Dataset) -> str:
@@ -83,7 +84,8 @@ def _is_gradient_echo(dataset: Dataset) -> bool:
 
 
 def _number(value: object) -> float:
+    """A time in ms or an angle; 0 where it is missing or damaged, so that it tells nothing."""
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        return finite(str(value).replace(",", "."))
+    except ValueError:
         return 0.0

@@ -86,7 +86,7 @@ def patient(folder, *descriptions):
 def test_t2_first_and_t2_star_where_there_is_none(tmp_path, descriptions, chosen, warned):
     choice = choose_midsagittal(patient(tmp_path, *descriptions))
     assert choice.series.sequence == chosen
-    assert bool(choice.warning) is warned
+    assert bool(choice.warnings) is warned
     assert f"of 3 sagittal {chosen} slices" in choice.reason
 
 
