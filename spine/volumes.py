@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from spine.pictures import Picture
+from spine.plane import in_plane, plane_of
 from spine.problems import SpineError
 from spine.whole import check_pixels
 
@@ -35,32 +36,30 @@ class Volume:
     """A volume turned to sagittal slices.
 
     `array` is (S, H, W): sagittal slices left to right, rows superior to inferior, columns anterior to posterior;
-    `spacing` is (slice, y, x) in mm; `path` the file it came from.
+    `spacing` is (slice, y, x) in mm; `path` the file it came from. A volume of one slice has `plane` "axial" or
+    "coronal" where it was taken so: it is a picture, as `in_plane` turns it, and not cut across.
     """
 
     array: np.ndarray
     spacing: tuple[float, float, float]
     path: Path
+    plane: str = "sagittal"
 
 
 def read_volume(path: Path) -> Volume:
     """Read and turn a 3-D volume (.nii, .nii.gz, .mha, .mhd, .nrrd); SpineError where it cannot be read."""
     import SimpleITK as sitk
 
-    _header(path)
+    plane, _ = _plane(_header(path), path)
     turned = sitk.DICOMOrient(_read(path, lambda: sitk.ReadImage(str(path))), _ORIENTATION)
     x, y, z = turned.GetSpacing()
-    return Volume(sitk.GetArrayFromImage(turned), (z, y, x), Path(path))
+    array, spacing = in_plane(sitk.GetArrayFromImage(turned), (z, y, x), plane)
+    return Volume(array, spacing, Path(path), plane)
 
 
 def sagittal_count(path: Path) -> int:
     """The number of sagittal slices of a volume, read from its header alone; SpineError where it cannot be read."""
-    import SimpleITK as sitk
-
-    reader = _header(path)
-    code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(reader.GetDirection())
-    lateral = next(axis for axis, letter in enumerate(code) if letter in "LR")
-    return reader.GetSize()[lateral]
+    return _plane(_header(path), path)[1]
 
 
 def middle_first(count: int, n: int | None = None) -> list[int]:
@@ -110,10 +109,22 @@ def _header(path: Path) -> Any:
     return reader
 
 
+def _plane(reader: Any, path: Path) -> tuple[str, int]:
+    """The plane in which a volume is cut, and the number of its slices."""
+    import SimpleITK as sitk
+
+    letters = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(reader.GetDirection())
+    axes = [next(axis for axis, letter in enumerate(letters) if letter in ends) for ends in ("LR", "SI", "AP")]
+    size = [reader.GetSize()[axis] for axis in axes]
+    plane = plane_of(size, [reader.GetSpacing()[axis] for axis in axes], path)
+    return plane, size[0] if plane == "sagittal" else 1
+
+
 def _picture(volume: Volume, k: int, shift: int, name: str, chosen: bool) -> Picture:
     values = np.rint(volume.array[k].astype(np.float64)) + shift
     _check_range(volume, values, "grey values")
     notes = [f"sagittal slice {k} of {len(volume.array)}, near the middle"] if chosen else []
+    notes = notes if volume.plane == "sagittal" else [f"the one slice of its file, {volume.plane}"]
     notes += [f"values shifted by {shift}"] if shift else []
     _, y, x = volume.spacing
     return Picture(values.astype(np.uint16), volume.path, f"{name}#{k}", (y, x), note="; ".join(notes))

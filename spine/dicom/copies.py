@@ -45,7 +45,7 @@ def copies_warning(copies: dict[Path, Path]) -> Problem:
     """One warning for all copies."""
     copy, original = next(iter(copies.items()))
     others = f", and so are {len(copies) - 1} more: {examples(list(copies)[1:])}" if len(copies) > 1 else ""
-    reason = f"is the same image as {original} (SOPInstanceUID, header and pixels){others}"
+    reason = f"is the same image as {original} (equal SOPInstanceUID, header and pixels){others}"
     return Problem(str(copy), reason, "nothing: each was taken once; or remove the copies", "warning")
 
 

@@ -9,7 +9,9 @@ is flagged, not erased.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -20,10 +22,12 @@ from pydicom.pixels.utils import get_expected_length
 from pydicom.tag import BaseTag
 
 from spine import privacy
+from spine.dicom.copies import copies_warning
 from spine.dicom.headers import is_directory, is_image, quiet, read_dataset
+from spine.dicom.image import patient_of
 from spine.dicom.sequence import sequence_of
-from spine.files import atomic_file
-from spine.problems import Problem, SpineError
+from spine.files import atomic_file, hash_file
+from spine.problems import Problem, SpineError, fault_of, is_of_the_file, one_file
 from spine.reading import kind_of
 
 __all__ = ["deidentify", "deidentify_dataset"]
@@ -39,27 +43,60 @@ def deidentify(source: Path, target: Path) -> list[Problem]:
     """Write de-identified copies of a DICOM file, or of all DICOM files of a tree, below the folder `target`.
 
     A copy is `<patient>/<study>/<series>/<image>.dcm`, each a salted hash. Returns the bad files (errors; the good ones
-    go on) and the images that may show burned-in text (warnings). DICOMDIRs, and files that are not DICOM, are not
-    copied; the latter are listed as warnings. Raises SpineError where `source` does not exist or holds `target`.
+    go on), the images that may show burned-in text, and what of other images has the SOPInstanceUID of an earlier one
+    (warnings). A file that is there twice is written once. DICOMDIRs, and files that are not DICOM, are not copied; the
+    latter are listed as warnings. Raises SpineError where `source` does not exist or holds `target`, and where `target`
+    is no folder that can be written.
     """
     source, target = Path(source), Path(target)
     if not source.exists():
         raise SpineError(f"{source} does not exist; give a DICOM file or a folder")
     if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise SpineError(f"{target} lies within {source}; write the copies elsewhere")
-    problems = []
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpineError(f"{target} cannot be made a folder ({error.strerror}); write the copies elsewhere") from error
+    problems, written = [], _Written(target)
     for path in _files(source):
         try:
-            with quiet():
-                problems += _copy(path, target)
+            with quiet(), one_file(path):
+                problems += _copy(path, written)
         except SpineError as error:
             problems.append(Problem.from_error(error, path, "error" if kind_of(path) == "dicom" else "warning"))
-    return problems
+    return problems + ([copies_warning(written.copies)] if written.copies else [])
 
 
-def deidentify_dataset(dataset: Dataset) -> None:
-    """De-identify a dataset in place; its pixels stay as they are."""
-    patient = str(dataset.get("PatientID") or dataset.get("PatientName") or dataset.get("StudyInstanceUID") or "")
+@dataclass
+class _Written:
+    """The files that were written below `target`: how many of each name, and what those of each content came from."""
+
+    target: Path
+    names: Counter[Path] = field(default_factory=Counter)
+    contents: dict[tuple[Path, str], Path] = field(default_factory=dict)
+    copies: dict[Path, Path] = field(default_factory=dict)
+
+    def has(self, name: Path, path: Path) -> bool:
+        """Whether the same bytes were written under that name; then the file counts as a copy."""
+        first = self.contents.get((name, hash_file(path)))
+        if first is not None:
+            self.copies[path] = first
+        return first is not None
+
+    def place(self, name: Path) -> Path:
+        """Where the next file of that name goes: an anonymiser may give several images one UID."""
+        number = self.names[name] + 1
+        return self.target / (name if number == 1 else name.with_name(f"{name.stem}_{number}{name.suffix}"))
+
+    def note(self, name: Path, path: Path) -> None:
+        """Note what was written."""
+        self.names[name] += 1
+        self.contents[name, hash_file(path)] = path
+
+
+def deidentify_dataset(dataset: Dataset, patient: str = "") -> None:
+    """De-identify a dataset in place, of the patient that the header tells, or else `patient`; its pixels stay."""
+    patient = _patient(dataset) or patient
     contrast = sequence_of(dataset)
     for element in dataset:
         if element.VR == "SQ":
@@ -84,21 +121,35 @@ def _files(source: Path) -> Iterator[Path]:
             yield path
 
 
-def _copy(path: Path, target: Path) -> list[Problem]:
+def _copy(path: Path, written: _Written) -> list[Problem]:
     dataset = read_dataset(path)
     if is_directory(dataset):
         return []
     _check_length(dataset, path)
     problems = _burned_in(dataset, path)
-    name = _file_name(dataset, path)
+    patient = _patient(dataset) or str(path.parent)
+    name = _file_name(dataset, path, patient)
+    if written.has(name, path):
+        return []
+    if written.names[name]:
+        problems.append(_same_uid(path))
     try:
-        deidentify_dataset(dataset)
-        with atomic_file(target / name) as temporary:
+        deidentify_dataset(dataset, patient)
+        with atomic_file(written.place(name)) as temporary:
             dataset.save_as(temporary, enforce_file_format=True)
-    except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
-        detail = str(error).replace(";", ",")
-        raise SpineError(f"{path} cannot be de-identified ({detail}); repair its header, or leave it out") from error
+    except Exception as error:
+        if not is_of_the_file(error):
+            raise
+        raise SpineError(
+            f"{path} cannot be de-identified ({fault_of(error)}); repair its header, or leave it out"
+        ) from error
+    written.note(name, path)
     return problems
+
+
+def _same_uid(path: Path) -> Problem:
+    reason = "has the SOPInstanceUID of an earlier file and is another; its copy was written beside that one's"
+    return Problem(str(path), reason, "take the files from before their UIDs were replaced", "warning")
 
 
 def _check_length(dataset: Dataset, path: Path) -> None:
@@ -124,8 +175,11 @@ def _burned_in(dataset: Dataset, path: Path) -> list[Problem]:
     return [Problem(str(path), reason, "look at the copy, and mask or leave out what shows text", "warning")]
 
 
-def _file_name(dataset: Dataset, path: Path) -> Path:
-    patient = str(dataset.get("PatientID") or dataset.get("PatientName") or dataset.get("StudyInstanceUID") or "")
+def _patient(dataset: Dataset) -> str:
+    return patient_of(dataset) or str(dataset.get("StudyInstanceUID") or "")
+
+
+def _file_name(dataset: Dataset, path: Path, patient: str) -> Path:
     study, series, image = (
         str(dataset.get(keyword) or path) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
     )
