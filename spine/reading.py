@@ -88,13 +88,16 @@ class Images:
                 yield one
 
 
-def read_images(root: Path, kind: Kind = "auto", slices: int | None = None) -> Images:
+def read_images(
+    root: Path, kind: Kind = "auto", slices: int | None = None, patient_of: Callable[[str], str] = lambda name: ""
+) -> Images:
     """Find the pictures of a file, a folder or a tree; only headers are read yet.
 
     `kind` limits what is read to one family of formats. `slices=None` takes every slice, page and frame; `slices=n`
     takes of each volume, and of each patient's DICOM series (T2W first, T2*W where there is none), the n slices nearest
-    the mid-sagittal one, and notes the choice in each picture. What has no slices (a radiograph, a PNG, a page of a
-    TIFF, a lone DICOM image) passes through. Names are POSIX paths relative to `root` (to its folder if it is a file).
+    the mid-sagittal one, and notes the choice in each picture; of single MR or CT images n a patient as well. What has
+    no slices (a radiograph, a PNG, a page of a TIFF) passes through. `patient_of` a name is the patient that it tells,
+    "" where the DICOM header does. Names are POSIX paths relative to `root` (to its folder if it is a file).
 
     Raises SpineError where `root` does not exist, `kind` is unknown or `slices` is below 1.
     """
@@ -106,7 +109,7 @@ def read_images(root: Path, kind: Kind = "auto", slices: int | None = None) -> I
     if slices is not None and slices < 1:
         raise SpineError(f"slices is {slices}; give 1 or more, or leave it out for every slice")
     base = root if root.is_dir() else root.parent
-    scan = _Scan(base, kind, slices)
+    scan = _Scan(base, kind, slices, patient_of)
     for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(base).parts):
             scan.add(path)
@@ -147,6 +150,7 @@ class _Scan:
     base: Path
     kind: Kind
     slices: int | None
+    patient_of: Callable[[str], str]
     items: list[_Item] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -222,7 +226,7 @@ class _Scan:
         self.names.update(self.name(Path(problem.path)) for problem in problems if problem.severity == "error")
         self.problems += problems
         if self.slices is not None:
-            wanted, problems = midsagittal_images(series, self.slices)
+            wanted, problems = midsagittal_images(series, self.slices, lambda path: self.patient_of(self.name(path)))
             self.problems += problems
         for path, group in _by_path(wanted).items():
             self.items.append(_Item(path, len(group), partial(read_pictures, path, group, self.name(path))))

@@ -64,19 +64,22 @@ def _planes(images: Stack) -> list[Stack]:
 
 
 def _apart(images: Stack, ways: list[tuple[Callable[[Stack], list[Stack]], bool]]) -> list[Stack]:
-    """Part images where that gives stacks: all of them, or where several images are at one place, some."""
+    """Part images in each of the ways that gives stacks; some only where several images are at one place."""
     if len(images) < 2 or not ways:
         return [images]
     (part, only_repeats), *rest = ways
     parts = part(images)
-    if len(parts) > 1:
-        whole = [_is_stack(one) for one in parts]
-        repeats = line_of(images).repeats
-        if (repeats and sum(whole) > 1) or (all(whole) and not only_repeats):
-            return [stack for one in parts for stack in _apart(one, rest)]
-        if repeats and not any(image.origin or image.location is not None for image in images):
-            return [stack for one in parts for stack in _apart(one, rest)]  # nothing else could tell them apart
+    if len(parts) > 1 and _is_right(images, parts, only_repeats):
+        return [stack for one in parts for stack in _apart(one, rest)]
     return _apart(images, rest)
+
+
+def _is_right(images: Stack, parts: list[Stack], only_repeats: bool) -> bool:
+    """Whether parts are stacks of their own, rather than one stack broken by what one slice tells otherwise."""
+    line, whole = line_of(images), [_is_stack(one) for one in parts]
+    if line.count <= 1:
+        return True  # there is no stack to break
+    return (line.repeats and sum(whole) > 1) or (all(whole) and not only_repeats)
 
 
 def _is_stack(images: Stack) -> bool:

@@ -20,7 +20,7 @@ from spine.pictures import Picture, read_mask, write_mask, write_png16
 from spine.privacy import pseudonym
 from spine.problems import Problem, SpineError
 
-__all__ = ["Records"]
+__all__ = ["Records", "patient_by_name"]
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Records:
         )
 
     def _patient(self, source: Source, picture: Picture, told: Annotation) -> str:
-        if patient := _patient_by_name(source.patient, picture.name) or told.patient or picture.patient:
+        if patient := patient_by_name(source.patient, picture.name) or told.patient or picture.patient:
             return patient
         self.orphans.append(picture.name)
         return f"{source.name}/{picture.name}"
@@ -143,7 +143,8 @@ class Records:
                 self.problems.append(Problem(name, reason, "correct it, or name the value in `targets`"))
 
 
-def _patient_by_name(pattern: str, name: str) -> str:
+def patient_by_name(pattern: str, name: str) -> str:
+    """The patient that a picture's name tells by a source's expression, "" where it tells none."""
     found = re.search(pattern, name) if pattern else None
     return "-".join(group for group in found.groups() if group) if found else ""
 

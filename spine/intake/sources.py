@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from spine.annotations import Annotation, Reading, check_options, read_annotations
 from spine.intake.config import AnnotationSource, Source
 from spine.intake.matching import Pictures, match, stem
 from spine.intake.merge import Told, merge
-from spine.intake.records import Records
+from spine.intake.records import Records, patient_by_name
 from spine.problems import Problem, SpineError, examples
 from spine.progress import track
 
@@ -24,7 +25,8 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
 
     if not source.images.exists():
         raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
-    images = read_images(source.images, kind=source.read, slices=source.slices)
+    by_name = partial(patient_by_name, source.patient)
+    images = read_images(source.images, kind=source.read, slices=source.slices, patient_of=by_name)
     told, known = _Told(images.names), len(records.orphans)
     for one in source.annotations:
         reading = _read(one, source, scratch)

@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset, FileMetaDataset
 from pydicom.data import get_testdata_file
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 SAGITTAL = [0, 1, 0, 0, 0, -1]  # rows lead to the back, columns to the feet: the normal leads to the right
@@ -62,3 +65,30 @@ def save_stack(folder: Path, positions, orientation=SAGITTAL, axis=0, series="1.
         dataset.InstanceNumber = name + 1
         paths.append(save(dataset, folder / f"{name:03d}.dcm"))
     return paths
+
+
+def save_slices(folder: Path, edit=lambda dataset, k: None, count=15, gap=4.0, **elements) -> list[Path]:
+    """A sagittal T2 series as it should be: slice k in IM<k>.dcm with pixels of k + 1, `gap` mm apart around x = 0.
+
+    `edit` may spoil the header of each slice.
+    """
+    paths = []
+    for k in range(count):
+        dataset = sample(np.full((2, 2), k + 1), Modality="MR", SeriesDescription="SAG T2", SeriesNumber=3)
+        dataset.ImageOrientationPatient = SAGITTAL
+        dataset.ImagePositionPatient = [gap * (k - (count - 1) / 2), 0, 0]
+        dataset.SOPInstanceUID, dataset.InstanceNumber = f"1.2.1.1.{k + 1}", k + 1
+        dataset.PixelSpacing = [0.5, 0.5]
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+        edit(dataset, k)
+        paths.append(save(dataset, folder / f"IM{k:03d}.dcm"))
+    return paths
+
+
+def put_raw(dataset: Dataset, keyword: str, text: str) -> None:
+    """Set an element to a text that pydicom would refuse to write as a number."""
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    text += " " * (len(text) % 2)
+    dataset[tag] = RawDataElement(BaseTag(tag), dictionary_VR(tag), len(text), text.encode(), 0, False, True)

@@ -1,0 +1,83 @@
+"""Whose slices they are, and which count that form no volume: never more than `slices` of a patient."""
+
+import numpy as np
+import pytest
+from dicom_choice import MIDDLE, NOBODY, choose, own, setting, told
+from dicom_samples import AXIAL, SAGITTAL, sample, save, save_slices, save_stack
+
+from spine.reading import read_images
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
+
+
+def test_patients_without_any_id_are_told_apart_by_their_folders(tmp_path):
+    nobody = {"StudyInstanceUID": "", "SeriesInstanceUID": "", **NOBODY}
+    for name in ("a", "b"):
+        save_slices(tmp_path / name, setting(**nobody, SOPInstanceUID=own(f"1.6.{ord(name)}")))
+    values, problems = choose(tmp_path)
+    assert values == [MIDDLE, MIDDLE]
+    assert problems == []
+    patients = {picture.patient for picture in read_images(tmp_path, kind="dicom")}
+    assert len(patients) == 2
+    assert "" not in patients  # or each slice would count as a patient, and the slices of one be split
+
+
+def test_the_name_tells_the_patient_where_the_id_is_empty(tmp_path):
+    for name in ("a", "b"):
+        save_slices(tmp_path / name, setting(SOPInstanceUID=own(f"1.6.{ord(name)}")), PatientID="", PatientName=name)
+    assert choose(tmp_path) == ([MIDDLE, MIDDLE], [])
+
+
+def test_several_studies_of_one_id_are_told_and_the_file_name_may_tell_the_patients(tmp_path):
+    for k, name in enumerate("ab"):
+        uids = {"StudyInstanceUID": f"1.5.{k}", "SeriesInstanceUID": f"1.6.{k}", "SOPInstanceUID": own(f"1.6.{k}")}
+        save_slices(tmp_path / name, setting(**uids), PatientID="ANONYMOUS")
+    values, (problem,) = choose(tmp_path)
+    assert values == [MIDDLE]
+    assert "1 patients by their PatientID have several studies" in problem.reason
+    assert choose(tmp_path, patient_of=lambda name: name.split("/")[0]) == ([MIDDLE, MIDDLE], [])
+
+
+def lone(folder, k, **elements):
+    uids = {"SeriesInstanceUID": f"1.6.{k}", "SOPInstanceUID": f"1.6.{k}.1", "SeriesNumber": k}
+    return save(sample(np.full((2, 2), k), **{**uids, **elements}), folder / f"{k}.dcm")
+
+
+def test_lone_images_are_never_more_than_asked_for(tmp_path):
+    for k in range(1, 5):
+        lone(tmp_path, k)
+    values, (problem,) = choose(tmp_path)
+    assert values == []
+    assert problem.severity == "error"
+    assert "4 images of one patient form no volume" in problem.reason
+    assert sorted(choose(tmp_path, 4)[0]) == [1, 2, 3, 4]
+    assert sorted(choose(tmp_path, 4)[1]) == []
+
+
+def test_of_lone_images_the_sagittal_t2_is_taken_and_the_others_are_told(tmp_path):
+    lone(tmp_path, 1, SeriesDescription="T1", ImageOrientationPatient=SAGITTAL, ImagePositionPatient=[0, 0, 0])
+    lone(tmp_path, 2, SeriesDescription="T2", ImageOrientationPatient=SAGITTAL, ImagePositionPatient=[0, 0, 0])
+    lone(tmp_path, 3, SeriesDescription="T2", ImageOrientationPatient=AXIAL, ImagePositionPatient=[0, 0, 0])
+    values, (problem,) = choose(tmp_path)
+    assert values == [2]
+    assert problem.severity == "warning"
+    assert "1.dcm" in problem.reason
+
+
+def test_a_lone_sagittal_slice_counts_beside_an_axial_volume(tmp_path):
+    lone(tmp_path / "s", 9, SeriesDescription="T2", ImageOrientationPatient=SAGITTAL, ImagePositionPatient=[0, 0, 0])
+    save_stack(tmp_path / "a", [0, 4, 8], AXIAL, axis=2, SeriesDescription="T2")
+    assert choose(tmp_path) == ([9], [])
+
+
+def test_radiographs_all_pass(tmp_path):
+    for k in range(1, 4):
+        lone(tmp_path, k, Modality="DX")
+    assert choose(tmp_path) == ([1, 2, 3], [])
+
+
+def test_a_localizer_alone_is_taken_and_told(tmp_path):
+    save_slices(tmp_path, setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]))
+    values, problems = choose(tmp_path)
+    assert values == [MIDDLE]
+    assert told(problems, "localizer")
