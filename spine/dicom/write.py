@@ -44,6 +44,11 @@ class MRSeries:
     flip_angle: float = 90.0
     years: int = 50
 
+    def __post_init__(self) -> None:
+        places = (*self.position, *self.orientation[0], *self.orientation[1], *self.spacing, self.gap)
+        if not np.isfinite((*places, *self.window, self.slope, self.intercept)).all():
+            raise ValueError(f"series {self.number} of {self.study} has numbers that are not finite: {self}")
+
     @property
     def normal(self) -> np.ndarray:
         """Unit vector from one slice to the next."""

@@ -1,4 +1,4 @@
-"""Headers that do not tell where slices lie, or tell it wrongly: the middle is the right one, or a warning says why not."""
+"""Headers that do not tell where slices lie, or tell it wrongly: the middle is right, or a warning says why not."""
 
 import numpy as np
 import pytest

@@ -3,11 +3,14 @@ import pydicom
 import pytest
 from dicom_samples import real, sample, save, save_stack
 from pydicom import Dataset
+from typer.testing import CliRunner
 
+import spine.dicom.deidentify
 from spine import privacy
+from spine.cli.data import app
 from spine.dicom.deidentify import deidentify
 from spine.dicom.series import find_series
-from spine.problems import SpineError
+from spine.problems import SpineError, print_problems
 
 SECRET = "Doe^Jane"
 
@@ -118,3 +121,61 @@ def test_copies_never_land_among_their_originals(tmp_path):
         deidentify(tmp_path, tmp_path / "out")
     with pytest.raises(SpineError, match="does not exist"):
         deidentify(tmp_path / "missing", tmp_path / "out")
+
+
+def test_what_a_file_raises_costs_that_file_alone(tmp_path, monkeypatch):
+    save_stack(tmp_path / "in", [0, 4, 8])
+    read = spine.dicom.deidentify.read_dataset
+
+    def hostile(path):
+        return read(path) if path.name != "001.dcm" else {}["no such key"]
+
+    monkeypatch.setattr(spine.dicom.deidentify, "read_dataset", hostile)
+    (problem,) = deidentify(tmp_path / "in", tmp_path / "out")
+    assert (problem.path, problem.severity) == (str(tmp_path / "in" / "001.dcm"), "error")
+    assert "KeyError" in problem.reason
+    assert len(copies(tmp_path / "out")) == 2
+
+
+def test_images_of_one_uid_overwrite_none_and_copies_are_written_once(tmp_path):
+    for k in range(3):
+        save(sample([[k, k]], InstanceNumber=k), tmp_path / "in" / f"{k}.dcm")  # all of SOPInstanceUID 1.2.1.1.1
+    (tmp_path / "in" / "z.dcm").write_bytes((tmp_path / "in" / "0.dcm").read_bytes())
+    problems = deidentify(tmp_path / "in", tmp_path / "out")
+    assert sorted(int(copy.pixel_array[0, 0]) for copy in copies(tmp_path / "out")) == [0, 1, 2]
+    assert [(problem.path.rsplit("/", 1)[1], problem.severity) for problem in problems] == [
+        ("1.dcm", "warning"),
+        ("2.dcm", "warning"),
+        ("z.dcm", "warning"),
+    ]
+
+
+def test_patients_without_any_id_are_told_apart_by_their_folders(tmp_path):
+    for name in "ab":
+        tags = {"PatientID": "", "PatientName": "", "StudyInstanceUID": "", "SOPInstanceUID": f"1.2.{ord(name)}"}
+        save(sample(**tags), tmp_path / "in" / name / "1.dcm")
+    assert deidentify(tmp_path / "in", tmp_path / "out") == []
+    assert len({copy.PatientID for copy in copies(tmp_path / "out")}) == 2
+
+
+def test_a_name_with_an_escape_code_is_listed_and_acts_on_no_terminal(tmp_path, capfd):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "red\x1b[31m.dcm").write_bytes(b"DICM")
+    assert CliRunner().invoke(app, ["deidentify", str(tmp_path / "in"), str(tmp_path / "out")]).exit_code == 1
+    problems = deidentify(tmp_path / "in", tmp_path / "out")
+    print_problems(problems)
+    assert "\x1b" not in capfd.readouterr().out
+
+
+def test_a_target_that_is_no_folder_is_refused_at_once(tmp_path):
+    save(sample(), tmp_path / "in" / "1.dcm")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpineError, match="cannot be made a folder"):
+        deidentify(tmp_path / "in", tmp_path / "file")
+
+
+def test_a_target_within_the_source_by_a_link_is_refused(tmp_path):
+    save(sample(), tmp_path / "in" / "1.dcm")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    with pytest.raises(SpineError, match="lies within"):
+        deidentify(tmp_path / "in", tmp_path / "link" / "out")

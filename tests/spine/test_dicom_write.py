@@ -53,3 +53,9 @@ def test_values_above_12_bits_are_told_in_the_tags_of_the_whole_series(tmp_path)
 def test_refuses_what_it_cannot_write(tmp_path, pixels, order, message):
     with pytest.raises(ValueError, match=message):
         write_mr_series(pixels, SERIES, tmp_path, order)
+
+
+@pytest.mark.parametrize("numbers", [{"position": (float("nan"), 0.0, 0.0)}, {"gap": float("inf")}])
+def test_no_series_lies_where_no_number_tells(numbers):
+    with pytest.raises(ValueError, match="not finite"):
+        MRSeries("p1", "s1", 3, "t2", **{"position": (0.0, 0.0, 0.0), **numbers})
