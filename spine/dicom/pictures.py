@@ -123,6 +123,8 @@ def _of_several_studies(patients: Iterable[list[Series]]) -> list[Problem]:
     if not several:
         return []
     folders = [one.folder for group in several for one in group]
-    reason = f"{len(several)} patients by their PatientID have several studies, of which one gave the slices; see "
-    advice = "where they are several patients under one PatientID, tell the patient by the name (`patient`)"
+    reason = (
+        f"several studies have one PatientID, and one of them gave the slices ({len(several)} patients), such as in "
+    )
+    advice = "where they are several patients, tell them apart by the files' names: set `patient`"
     return [Problem(str(folders[0]), reason + examples(list(dict.fromkeys(folders))), advice, "warning")]

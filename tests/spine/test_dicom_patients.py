@@ -34,7 +34,7 @@ def test_several_studies_of_one_id_are_told_and_the_file_name_may_tell_the_patie
         save_slices(tmp_path / name, setting(**uids), PatientID="ANONYMOUS")
     values, (problem,) = choose(tmp_path)
     assert values == [MIDDLE]
-    assert "1 patients by their PatientID have several studies" in problem.reason
+    assert "several studies have one PatientID, and one of them gave the slices (1 patients)" in problem.reason
     assert choose(tmp_path, patient_of=lambda name: name.split("/")[0]) == ([MIDDLE, MIDDLE], [])
 
 
