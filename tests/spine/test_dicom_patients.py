@@ -5,6 +5,8 @@ import pytest
 from dicom_choice import MIDDLE, NOBODY, choose, own, setting, told
 from dicom_samples import AXIAL, SAGITTAL, sample, save, save_slices, save_stack
 
+from spine.intake import DataConfig, build
+from spine.manifest import Manifest
 from spine.reading import read_images
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
@@ -81,3 +83,22 @@ def test_a_localizer_alone_is_taken_and_told(tmp_path):
     values, problems = choose(tmp_path)
     assert values == [MIDDLE]
     assert told(problems, "localizer")
+
+
+def test_the_expression_of_a_source_tells_whose_slices_are_counted(tmp_path):
+    for k, name in enumerate("ab"):  # an anonymiser made one patient and one study of two
+        uids = {"SeriesInstanceUID": f"1.6.{k}", "SOPInstanceUID": own(f"1.6.{k}")}
+        save_slices(tmp_path / "tree" / f"p{name}", setting(**uids), PatientID="ANONYMOUS")
+    source = {"name": "s", "images": tmp_path / "tree", "read": "dicom", "patient": "p(.)/", "pseudonymise": False}
+    given = {"name": "d", "output": tmp_path / "out", "sources": [source], "splits": {"train": 0.5, "test": 0.5}}
+    result = build(DataConfig.model_validate({**given, "splits": {**given["splits"], "validation": 0.0}}))
+    assert sorted(Manifest.read(result.root).images["patient"]) == ["a", "b"]
+
+
+def test_the_choice_is_noted_and_what_was_not_chosen_is_known(tmp_path):
+    save_slices(tmp_path / "tree", setting(SeriesInstanceUID=own("1.9")))
+    images = read_images(tmp_path / "tree", slices=1)
+    assert len(images.names) == 15  # what was not chosen is there all the same: annotations may name it
+    (picture,) = images
+    assert picture.pixels.tolist() == [[MIDDLE, MIDDLE]] * 2
+    assert picture.note.startswith("slice nearest the middle, half way between the outermost of 15 sagittal T2W slices")
