@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import heapq
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_json", "write_json"]
+__all__ = [
+    *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_json"),
+    *("remove_leftovers", "walk", "write_json"),
+]
 
 DEAD_AFTER = 24 * 3600.0  # seconds since a temporary file was last touched: no writer of ours is that slow
 
@@ -23,7 +29,7 @@ DEAD_AFTER = 24 * 3600.0  # seconds since a temporary file was last touched: no 
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it when the block ends well and removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -36,7 +42,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; when the block ends well it takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    remove_leftovers(path)
     temporary, old = (Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)) for _ in range(2))
     temporary.chmod(0o755)
     try:
@@ -49,10 +55,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove what a killed process left beside `path`; nobody reads it, so it may wait until it is surely dead."""
+def remove_leftovers(path: Path, older_than: float = DEAD_AFTER) -> None:
+    """Remove what a killed process left beside `path`; nobody reads it, so it may wait until it is surely dead.
+
+    Who holds a lock on `path` knows that nobody else writes there, and need not wait: `older_than` 0 seconds.
+    """
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        if time.time() - leftover.stat().st_mtime < DEAD_AFTER:
+        if time.time() - leftover.stat().st_mtime < older_than:
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
@@ -79,7 +88,7 @@ def hash_file(path: Path) -> str:
 
 def hash_directory(path: Path) -> str:
     """SHA-256 over the relative names and bytes of all files below `path`, in sorted order."""
-    files = sorted(file for file in Path(path).rglob("*") if file.is_file())
+    files = walk(Path(path), hidden=True).files
     return fingerprint([(file.relative_to(path).as_posix(), hash_file(file)) for file in files])
 
 
@@ -87,3 +96,81 @@ def fingerprint(value: Any) -> str:
     """SHA-256 of a JSON-able value's canonical text: equal values, equal fingerprints, on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files below a folder, sorted by path.
+
+    `lost` tells of each path that gives none though one might expect it, such as a link that leads nowhere, why;
+    `again` maps a link to a folder that is in the tree already to where it is.
+    """
+
+    files: tuple[Path, ...]
+    lost: dict[Path, str] = field(default_factory=dict)
+    again: dict[Path, Path] = field(default_factory=dict)
+
+
+def walk(root: Path, hidden: bool = False) -> Tree:
+    """The files at or below `root`, in linked folders too; hidden files and folders only where asked for.
+
+    Each folder is entered once, so that a link to a folder above it is no way round and round; a folder that lies in
+    the tree has its own name, not that of a link to it.
+    """
+    if not root.is_dir():
+        return Tree((root,) if root.is_file() else ())
+    found = _Walk(hidden)
+    found.enter(root, root.resolve())
+    while found.links:
+        link = heapq.heappop(found.links)
+        found.enter(link, link.resolve())
+    return Tree(tuple(sorted(found.files)), found.lost, found.again)
+
+
+@dataclass
+class _Walk:
+    """What a walk has seen so far: folders by their real path, and links to folders that are still to be followed."""
+
+    hidden: bool
+    files: list[Path] = field(default_factory=list)
+    links: list[Path] = field(default_factory=list)  # a heap: the first by name is followed first
+    lost: dict[Path, str] = field(default_factory=dict)
+    again: dict[Path, Path] = field(default_factory=dict)
+    _seen: dict[Path, Path] = field(default_factory=dict)
+
+    def enter(self, folder: Path, real: Path) -> None:
+        """Take up a folder and what is below it, but for links to folders."""
+        pending = [(folder, real)]
+        while pending:
+            folder, real = pending.pop()
+            if real in self._seen:
+                self.again[folder] = self._seen[real]
+                continue
+            self._seen[real] = folder
+            for path in self._inside(folder):
+                if self._take(path):
+                    pending.append((path, real / path.name))
+
+    def _inside(self, folder: Path) -> list[Path]:
+        try:
+            inside = sorted(folder.iterdir())
+        except OSError as error:
+            self.lost[folder] = f"cannot be opened ({error.strerror})"
+            return []
+        return [path for path in inside if self.hidden or not path.name.startswith(".")]
+
+    def _take(self, path: Path) -> bool:
+        """Note a file or a link; whether it is a folder of its own."""
+        linked = path.is_symlink()
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            self.lost[path] = "is a link that leads nowhere" if linked else f"cannot be opened ({error.strerror})"
+            return False
+        if stat.S_ISREG(mode):
+            self.files.append(path)
+        elif not stat.S_ISDIR(mode):
+            self.lost[path] = "is no file and no folder, but a pipe, a socket or a device"
+        elif linked:
+            heapq.heappush(self.links, path)
+        return stat.S_ISDIR(mode) and not linked

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spine.files import atomic_file
+from spine.files import Tree, atomic_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
-    *("Problem", "SpineError", "brief", "examples", "fault_of", "is_of_the_file", "one_file"),
-    *("print_problems", "printable", "verdict", "write_problems"),
+    *("Problem", "SpineError", "brief", "cell", "examples", "fault_of", "is_of_the_file", "lost_in", "one_file"),
+    *("print_problems", "printable", "verdict", "write_problems", "write_sheet"),
 ]
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # where something is written, not the file that is read
@@ -109,13 +113,37 @@ def write_problems(problems: Iterable[Problem], path: Path) -> None:
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(Problem)])
         writer.writeheader()
-        writer.writerows({key: _cell(text) for key, text in asdict(problem).items()} for problem in problems)
+        writer.writerows({key: cell(text) for key, text in asdict(problem).items()} for problem in problems)
 
 
-def _cell(text: str) -> str:
+def write_sheet(table: pd.DataFrame, path: Path, index_label: str | None = None) -> None:
+    """Write a table that people open, as CSV, atomically: no text in it is run by a spreadsheet.
+
+    With `index_label` its index is the first column, called so. What we read back ourselves is no sheet: manifests.
+    """
+    shown = table.map(_shown_cell).rename(columns=_shown_cell, index=_shown_cell)
+    with atomic_file(path) as temporary:
+        shown.to_csv(temporary, index=index_label is not None, index_label=index_label)
+
+
+def _shown_cell(value: object) -> object:
+    return cell(value) if isinstance(value, str) else value
+
+
+def cell(text: str) -> str:
     """A text as a cell of a CSV file that a spreadsheet shows and does not run."""
     shown = printable(text)
     return f"'{shown}" if shown.startswith(_FORMULAS) else shown
+
+
+def lost_in(tree: Tree) -> Iterator[Problem]:
+    """What of a tree of files cannot be read, such as links that lead nowhere, and folders that are in it twice."""
+    for path, reason in sorted(tree.lost.items()):
+        yield Problem(str(path), reason, "mend or remove it")
+    for link, place in sorted(tree.again.items()):
+        if place not in link.parents:  # a link to a folder above it gives nothing more
+            reason = f"is {place} once more, whose files are read there"
+            yield Problem(str(link), reason, "remove the link, or point it to another folder", "warning")
 
 
 def verdict(problems: Iterable[Problem]) -> str:

@@ -20,8 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from spine.files import walk
+from spine.names import SUFFIXES, stem_of
 from spine.pictures import Picture, count_pages, read_pages
-from spine.problems import Problem, SpineError, one_file
+from spine.problems import Problem, SpineError, lost_in, one_file
 from spine.tfrecords import is_records
 
 if TYPE_CHECKING:
@@ -31,12 +33,6 @@ __all__ = ["Images", "Kind", "kind_of", "read_images"]
 
 Kind = Literal["auto", "dicom", "picture", "volume", "tfrecord"]
 
-_SUFFIXES = {
-    "dicom": (".dcm", ".dicom", ".ima"),
-    "picture": (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
-    "volume": (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr"),
-    "unsupported": (".bmp", ".gif", ".webp", ".jp2", ".psd", ".svg", ".heic", ".img", ".mgz"),
-}
 _PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GZIP = b"\x1f\x8b"
 
@@ -109,10 +105,11 @@ def read_images(
     if slices is not None and slices < 1:
         raise SpineError(f"slices is {slices}; give 1 or more, or leave it out for every slice")
     base = root if root.is_dir() else root.parent
-    scan = _Scan(base, kind, slices, patient_of)
-    for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(base).parts):
-            scan.add(path)
+    tree = walk(root)
+    scan = _Scan(base, kind, slices, patient_of, problems=list(lost_in(tree)))
+    scan.names.update(scan.name(path) for path in tree.lost if _claimed(path))
+    for path in tree.files:
+        scan.add(path)
     return scan.finish()
 
 
@@ -132,7 +129,7 @@ def kind_of(path: Path) -> str:
 
 def _claimed(path: Path) -> str:
     name = path.name.lower()
-    return next((kind for kind, suffixes in _SUFFIXES.items() if name.endswith(suffixes)), "")
+    return next((kind for kind, suffixes in SUFFIXES.items() if name.endswith(suffixes)), "")
 
 
 def _head(path: Path) -> bytes:
@@ -159,8 +156,8 @@ class _Scan:
     def add(self, path: Path) -> None:
         """Take up one file."""
         kind = "tfrecord" if self.kind == "tfrecord" and is_records(path) else kind_of(path)
-        if kind == "" and self.kind == "dicom" and not path.suffix:
-            kind = "dicom"  # PACS exports name files without a suffix, and old ones lack the magic bytes
+        if kind == "" and self.kind == "dicom" and stem_of(path) == path.name:
+            kind = "dicom"  # PACS exports name files without a suffix, or by a UID, and old ones lack the magic bytes
         if kind == "" or (self.kind != "auto" and self.kind not in (kind, _claimed(path))):
             return
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 
-from spine.files import atomic_file
+from spine.files import atomic_file, walk
 from spine.problems import SpineError
 
 __all__ = ["Damaged", "Shards", "is_records", "missing_shards", "read_records", "record_files", "shards"]
@@ -34,7 +34,7 @@ def record_files(path: Path) -> list[tuple[Path, PurePath]]:
         return [(path, PurePath())]
     if not path.is_dir():
         raise SpineError(f"{path} does not exist; give a .tfrecord file, or a folder of them")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and is_records(file))
+    files = [file for file in walk(path).files if is_records(file)]
     if not files:
         raise SpineError(f"{path} holds no .tfrecord or .record file; give the folder that does")
     return [(file, file.parent.relative_to(path)) for file in files]

@@ -11,13 +11,17 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from spine.annotations.sources import has_picture, image_size, source_files
-from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, value_text
+from spine.annotations.sources import has_picture, image_size, is_image, source_files, stem_of
+from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading, UnknownClass, value_text
+from spine.files import walk
+from spine.names import composed
+from spine.numbers import finite
 from spine.problems import Problem, SpineError, fault_of, is_of_the_file
 
 __all__ = ["Collector", "need", "parse_json", "read_files", "size_of", "texts"]
 
 _AGAIN = "export or copy the file again"
+_FORMATS = (".xml", ".json", ".txt")  # of one annotation file an image
 
 
 class Collector:
@@ -31,7 +35,7 @@ class Collector:
     def __init__(
         self, labels: Collection[str] | None = None, images: Path | None = None, *, hold_pictures: bool = False
     ) -> None:
-        self._labels = None if labels is None else tuple(labels)
+        self._labels = None if labels is None else {composed(label): label for label in labels}
         self._images = images
         self._hold_pictures = hold_pictures
         self._told: dict[str, list[tuple[str, Annotation]]] = {}
@@ -76,12 +80,14 @@ class Collector:
         """A box from corners x0, y0, x1, y1 (0-based half-open, numbers or text); Malformed where it does not hold."""
         if not label.strip():
             raise UnknownClass("has an empty label", "name its class in the source, or remove it")
+        label = composed(label)
         if self._labels is not None and label not in self._labels:
-            known = ", ".join(self._labels)
+            known = ", ".join(self._labels.values())
             raise UnknownClass(f"unknown label {label!r}; known are {known}", "correct it, or add it to the labels")
         try:
-            x0, y0, x1, y1 = (float(value) for value in corners)
-            return Box(label, x0, y0, x1, y1, level, values or {})
+            x0, y0, x1, y1 = (_number(value) for value in corners)
+            spelled = self._labels[label] if self._labels is not None else label
+            return Box(spelled, x0, y0, x1, y1, level, values or {})
         except (TypeError, ValueError, OverflowError) as error:
             raise Malformed(str(error), "draw this box again in the source, or remove it") from error
 
@@ -95,7 +101,8 @@ class Collector:
         for (reason, advice), places in self._unknown.items():
             self.error(places[0], f"{reason}{_and_more_boxes(len(places) - 1)}", advice)
         annotations = tuple(found for found in settled if found is not None)
-        return Reading(annotations, tuple(self._problems), self._nameless)
+        read = frozenset(where for told in self._told.values() for where, _ in told)
+        return Reading(annotations, tuple(self._problems), self._nameless, read)
 
     def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
         (first_where, first), *others = told
@@ -142,6 +149,11 @@ def _malformed(error: Exception) -> Malformed:
     return error if isinstance(error, Malformed) else Malformed(f"cannot be read ({fault_of(error)})", _AGAIN)
 
 
+def _number(value: Any) -> float:
+    number = float(value)  # its error names a text that is none; NaN and infinity the box tells
+    return finite(value) if math.isfinite(number) else number
+
+
 def _drawn_by(others: Sequence[tuple[str, Annotation]]) -> tuple[str, ...]:
     """Why an image that others drew on, and whose boxes do not count, is not background."""
     drew = [where for where, other in others if other.boxes or other.refused]
@@ -164,16 +176,37 @@ def read_files(
     A file beside the picture of its name speaks of that one, wherever below `images` the two lie.
     """
     collector = Collector(labels, images)
-    for file, folder in source_files(path, suffix):
+    files = source_files(path, suffix)
+    for file, folder in files:
         with collector.guard(file):
             collector.add(file, read(collector, file, _folder_of_picture(file, images) or folder))
+    _pass_over(collector, path, suffix, images, {composed(stem_of(file)) for file, _ in files})
     return collector.reading()
+
+
+def _pass_over(collector: Collector, path: Path, suffix: str, images: Path | None, told: Collection[str]) -> None:
+    """Tell of each file of another format that is called like a picture of which no file of this one tells."""
+    of_others = tuple(known for known in _FORMATS if known != suffix)
+    others = [file for file in walk(path).files if file.name.lower().endswith(of_others)]
+    if not others:
+        return
+    pictures = {composed(stem_of(file)) for file in walk(images or path).files if is_image(file)}
+    for file in others:
+        stem = composed(stem_of(file))
+        if stem in pictures and stem not in told:
+            reason = f"{PASSED_OVER}it is no {suffix} file, and no such file tells of the picture of its name"
+            collector.error(file, reason, "read it with an entry of its format, or move it elsewhere")
 
 
 def _folder_of_picture(file: Path, images: Path | None) -> PurePath | None:
     """The file's folder below `images`, where the picture of its name lies beside it."""
-    folder, root = file.parent.resolve(), images and images.resolve()
-    return folder.relative_to(root) if root and folder.is_relative_to(root) and has_picture(file) else None
+    if images is None or not has_picture(file):
+        return None
+    for path in (Path.absolute, Path.resolve):  # as it is called, through links too; or where it truly lies
+        folder, root = path(file.parent), path(images)
+        if folder.is_relative_to(root):
+            return folder.relative_to(root)
+    return None
 
 
 def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
 
 from spine.annotations.types import Annotation, Malformed
+from spine.files import walk
+from spine.names import SUFFIXES, composed, stem_of
 from spine.problems import SpineError
 
 __all__ = [
-    *("has_picture", "image_name", "image_size", "is_image", "source_files"),
+    *("has_picture", "image_name", "image_size", "is_image", "may_be_picture", "source_files"),
     *("split_folder", "split_named", "split_of", "stem_of"),
 ]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".mha", ".nii", ".nii.gz")
+_SUFFIXES = tuple(suffix for family in SUFFIXES.values() for suffix in family)
 _SPLITS = {"train": "train", "valid": "validation", "val": "validation", "validation": "validation", "test": "test"}
 
 
@@ -23,15 +26,18 @@ def is_image(path: PurePath) -> bool:
     return path.name.lower().endswith(_SUFFIXES) and not path.name.startswith(".")
 
 
+def may_be_picture(path: PurePath) -> bool:
+    """Whether the name is that of an image or has no suffix that tells what it is, as DICOM files are often called."""
+    return is_image(path) or (stem_of(path) == path.name and not path.name.startswith("."))
+
+
 def has_picture(file: Path) -> bool:
-    """Whether a picture of the file's name lies beside it: `a.png` or `a.PNG` beside `a.xml`."""
-    spellings = (spelled for suffix in _SUFFIXES for spelled in (suffix, suffix.upper()))
-    return any(file.with_name(f"{file.stem}{suffix}").is_file() for suffix in spellings)
-
-
-def stem_of(path: PurePath) -> str:
-    """The name without its suffix, `.nii.gz` being one suffix: `case.1.png` -> `case.1`."""
-    return path.name[:-7] if path.name.lower().endswith(".nii.gz") else path.stem
+    """Whether a picture of the file's name lies beside it: `a.png`, `a.PNG` or plain `a` beside `a.xml`."""
+    stem = stem_of(file)
+    stems = {stem, composed(stem), unicodedata.normalize("NFD", stem)}
+    endings = ["", *(spelled for suffix in _SUFFIXES for spelled in (suffix, suffix.upper()))]
+    beside = {file.with_name(f"{stem}{ending}") for stem in stems for ending in endings} - {file}
+    return any(picture.is_file() for picture in beside)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -85,7 +91,7 @@ def source_files(path: Path, suffix: str) -> list[tuple[Path, PurePath]]:
         return [(path, PurePosixPath())]
     if not path.is_dir():
         raise SpineError(f"{path} does not exist; give a {suffix} file, or a folder of them")
-    files = sorted(file for file in path.rglob(f"*{suffix}") if file.is_file() and not file.name.startswith("."))
+    files = [file for file in walk(path).files if file.name.lower().endswith(suffix)]
     if not files:
         raise SpineError(f"{path} holds no {suffix} file; give the folder that does")
     return [(file, file.parent.relative_to(path)) for file in files]

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spine.names import composed
 from spine.problems import Problem
 
-__all__ = ["Annotation", "Box", "Malformed", "Reading", "UnknownClass", "value_text"]
+__all__ = ["PASSED_OVER", "Annotation", "Box", "Malformed", "Reading", "UnknownClass", "value_text"]
+
+PASSED_OVER = "was passed over: "  # how the reason begins of a file that a reader leaves to others
 
 
 class Malformed(Exception):
@@ -75,17 +78,24 @@ class Annotation:
 class Reading:
     """What a reader returns: the good annotations, and the problems met on the way.
 
-    Where one of these is `nameless`, something was told of an image, and it is not known of which.
+    Where one of these is `nameless`, something was told of an image, and it is not known of which. `read` names the
+    places that annotations were taken from: a file that another reader has PASSED_OVER may be among them. `lost_masks`
+    are the images of which a mask does not hold.
     """
 
     annotations: tuple[Annotation, ...]
     problems: tuple[Problem, ...] = ()
     nameless: bool = False
+    read: frozenset[str] = field(default=frozenset(), compare=False)
+    lost_masks: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 def value_text(value: object) -> str:
-    """A target's value as text: 4, 4.0 and "4.0" are "4", True is "1"; None, NaN and blanks are "" (not known)."""
+    """A target's value as text: 4, 4.0 and "4.0" are "4", True is "1"; None, NaN and blanks are "" (not known).
+
+    Letters are composed with their accents (NFC): values that look alike are one.
+    """
     if value is None or value != value:  # NaN
         return ""
-    text = str(int(value)) if isinstance(value, bool) else str(value).strip()
+    text = str(int(value)) if isinstance(value, bool) else composed(str(value)).strip()
     return re.sub(r"^([+-]?\d+)\.0+$", r"\1", text)

@@ -10,7 +10,7 @@ is flagged, not erased.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,8 +26,8 @@ from spine.dicom.copies import copies_warning
 from spine.dicom.headers import is_directory, is_image, quiet, read_dataset
 from spine.dicom.image import patient_of
 from spine.dicom.sequence import sequence_of
-from spine.files import atomic_file, hash_file
-from spine.problems import Problem, SpineError, fault_of, is_of_the_file, one_file
+from spine.files import atomic_file, hash_file, walk
+from spine.problems import Problem, SpineError, fault_of, is_of_the_file, lost_in, one_file
 from spine.reading import kind_of
 
 __all__ = ["deidentify", "deidentify_dataset"]
@@ -57,8 +57,9 @@ def deidentify(source: Path, target: Path) -> list[Problem]:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpineError(f"{target} cannot be made a folder ({error.strerror}); write the copies elsewhere") from error
-    problems, written = [], _Written(target)
-    for path in _files(source):
+    tree, written = walk(source), _Written(target)
+    problems = list(lost_in(tree))
+    for path in tree.files:
         try:
             with quiet(), one_file(path):
                 problems += _copy(path, written)
@@ -113,12 +114,6 @@ def deidentify_dataset(dataset: Dataset, patient: str = "") -> None:
     if contrast:
         dataset.SeriesDescription = contrast
     _clean_file_meta(dataset)
-
-
-def _files(source: Path) -> Iterator[Path]:
-    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-        if path.is_file() and not path.name.startswith("."):
-            yield path
 
 
 def _copy(path: Path, written: _Written) -> list[Problem]:

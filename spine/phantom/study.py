@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from spine.dicom.write import SAGITTAL, MRSeries, write_mr_series
-from spine.files import atomic_directory, fingerprint, hash_file, read_json, write_json
+from spine.files import atomic_directory, fingerprint, hash_file, read_json, walk, write_json
 from spine.phantom.annotate import AnnotatedSlice, whole, write_annotations
 from spine.phantom.paint import paint_axial, paint_sagittal
 from spine.phantom.patient import Patient, draw_patient
@@ -59,7 +59,7 @@ def _is_current(directory: Path, wanted: str) -> bool:
 
 
 def _content_hash(directory: Path) -> str:
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != _CARD)
+    files = [path for path in walk(directory, hidden=True).files if path.name != _CARD]
     return fingerprint([(path.relative_to(directory).as_posix(), hash_file(path)) for path in files])
 
 
