@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from spine.files import atomic_file
+from spine.masks import indices_of, stored_values
 from spine.problems import SpineError
 from spine.whole import check_whole
 
@@ -21,6 +22,7 @@ __all__ = [
     "encode_png",
     "read_bytes",
     "read_mask",
+    "read_mask_pages",
     "read_pages",
     "read_picture",
     "stretched_to_8_bit",
@@ -28,7 +30,8 @@ __all__ = [
     "write_png16",
 ]
 
-_PALETTE = 3  # colour type of a PNG, ISO/IEC 15948 table 11.1
+_GREY = 0  # colour type of a PNG, ISO/IEC 15948 table 11.1
+_JPEG = b"\xff\xd8\xff"
 _EXPORT_AGAIN = "export the image again as PNG, JPEG or TIFF"
 
 
@@ -100,22 +103,31 @@ def read_pages(path: Path) -> np.ndarray:
 def read_mask(path: Path) -> np.ndarray:
     """Read class indices as (H, W) uint16: a grey, 1-bit or palette file (its indices count, not its colours).
 
-    Raises SpineError for a colour image, for several pages (see `read_pages`) and for an unreadable file.
+    Raises SpineError for a colour image, for several pages (see `read_mask_pages`) and for an unreadable file.
+    """
+    pages = read_mask_pages(path)
+    if len(pages) > 1:
+        raise SpineError(f"{path} holds {len(pages)} pages where one mask was expected; give the label of each page")
+    return pages[0]
+
+
+def read_mask_pages(path: Path) -> np.ndarray:
+    """Read every page of a mask as (P, H, W) uint16; `spine.masks` tells what of a page counts.
+
+    Raises SpineError for a colour image, a JPEG, pages of different sizes and an unreadable file.
     """
     path = Path(path)
     data = read_bytes(path)
-    bits, colour_type = _png_depth(data)
-    if colour_type == _PALETTE:
-        check_whole(data, path)
-        return _read_palette(path)
-    pages = _decode(data, path)
-    if len(pages) > 1:
-        raise SpineError(f"{path} holds {len(pages)} pages where one mask was expected; give the label of each page")
-    page = pages[0]
-    if page.ndim == 3 and np.ptp(page[..., :3], axis=2).any():
-        raise SpineError(f"{path} is a colour image; a mask holds class indices: save it as grey or palette PNG")
-    indices = _as_uint16(page if page.ndim == 2 else page[..., 0], path)
-    return indices // (255 // (2**bits - 1)) if bits < 8 else indices  # OpenCV spreads 1, 2 and 4 bits over 0..255
+    check_whole(data, path)
+    if data.startswith(_JPEG):
+        raise SpineError(f"{path} is a JPEG, which blurs the borders of classes; save the mask as PNG or TIFF")
+    pages = [indices_of(page, path) for page in stored_values(data, path) or _decode(data, path)]
+    if len({page.shape for page in pages}) > 1:
+        sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages)
+        raise SpineError(f"{path} holds pages of different sizes ({sizes}); save pages of one size in a file")
+    bits = _png_depth(data)
+    spread = 255 // (2**bits - 1) if bits in (2, 4) else 1  # OpenCV spreads 2 and 4 bits over 0..255
+    return np.stack(pages) // spread
 
 
 def write_png16(pixels: np.ndarray, path: Path) -> None:
@@ -167,9 +179,10 @@ def _decode(data: bytes, path: Path) -> list[np.ndarray]:
     return list(pages)
 
 
-def _png_depth(data: bytes) -> tuple[int, int]:
-    """Bit depth and colour type of a PNG's IHDR; (8, 0) for any other file."""
-    return (data[24], data[25]) if data.startswith(b"\x89PNG") and len(data) > 25 else (8, 0)
+def _png_depth(data: bytes) -> int:
+    """Bits a sample of a grey PNG, by its IHDR; 8 for any other file."""
+    grey = data.startswith(b"\x89PNG") and data[25] == _GREY
+    return data[24] if grey else 8
 
 
 def _grey(page: np.ndarray) -> np.ndarray:
@@ -191,16 +204,6 @@ def _as_uint16(page: np.ndarray, path: Path) -> np.ndarray:
             "rescale it to 16 bits"
         )
     return page.astype(np.uint16)
-
-
-def _read_palette(path: Path) -> np.ndarray:
-    from PIL import Image  # OpenCV hands out a palette's colours, never its indices
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image).astype(np.uint16)
-    except (OSError, SyntaxError) as error:
-        raise SpineError(f"{path} cannot be decoded ({error}); {_EXPORT_AGAIN}") from error
 
 
 @contextmanager

@@ -61,4 +61,4 @@ def uid(original: str) -> str:
 
 
 def _digest(purpose: str, text: str) -> str:
-    return hmac.new(salt(), f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(salt(), f"{purpose}:{text}".encode(errors="surrogatepass"), hashlib.sha256).hexdigest()

@@ -1,26 +1,33 @@
 """Masks of class indices, one file an image: 8- or 16-bit PNG or TIFF, or a multi-page TIFF of one page a class.
 
-Value 0 is background, value i + 1 is `labels[i]`. In a multi-page TIFF page i is `labels[i]`, wherever it is not 0.
+Value 0 is background, value i + 1 is `labels[i]`. In a multi-page TIFF page i is `labels[i]`, wherever it is not 0. Of
+a single label the mask may be drawn in any grey from 64 up, such as white.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
 from spine.annotations.collector import Collector
-from spine.annotations.sources import is_image, stem_of
-from spine.annotations.types import Annotation, Box, Malformed, Reading
-from spine.pictures import read_mask, read_pages, write_mask
+from spine.annotations.sources import is_image, may_be_picture, stem_of
+from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading
+from spine.files import walk
+from spine.names import composed
+from spine.pictures import read_mask_pages, write_mask
 from spine.problems import SpineError
 
 __all__ = ["boxes_from_mask", "load_mask", "read", "write"]
 
 _SUFFIXES = (".png", ".tif", ".tiff")
+_DRAWN = 64  # the least grey that is drawn rather than a class's index: few tasks have as many classes
+_WHITE = (1, 255, 65535)  # what stands for the foreground in whatever file
+_MOST_TOLD = 8
 
 
 def read(
@@ -36,96 +43,150 @@ def read(
 
     `pattern` is a mask's stem, `{stem}` standing for its picture's: `{stem}_mask`. Without `images` the picture is
     named like the mask, with the mask's suffix. With `boxes`, every connected component of at least `min_area` pixels
-    gives a box. An empty mask is kept, with a warning.
+    gives a box. A mask that is empty, or drawn in one grey all over, is kept, with a warning. SpineError where `path`
+    is no folder or holds no image at all.
     """
     if not path.is_dir():
         raise SpineError(f"{path} is not a folder; give the folder of the masks")
     expression = _expression(pattern)
+    files = list(_files(path, images))
+    if not files:
+        raise SpineError(f"{path} holds no mask (.png, .tif or .tiff); give the folder that does")
     pictures = None if images is None else _pictures(images)
-    collector = Collector(images=images)
-    for file in sorted(file for file in path.rglob("*") if is_image(file) and file.suffix.lower() in _SUFFIXES):
-        match = expression.fullmatch(stem_of(file))
+    collector, lost, drawn_in = Collector(images=images), set[str](), dict[int, Path]()
+    for file in files:
+        match = expression.fullmatch(composed(stem_of(file)))
         if match is None and path == images:
             continue  # pictures and masks share the folder: this is a picture
         with collector.guard(file):
             if match is None:
-                raise Malformed(f"does not match the pattern {pattern!r}", "rename it, or correct the pattern")
+                raise Malformed(f"{PASSED_OVER}it does not match the pattern {pattern!r}", "rename it, or correct it")
+            if file.suffix.lower() not in _SUFFIXES:
+                reason = f"{PASSED_OVER}it is a {file.suffix} file, and masks are PNG or TIFF"
+                raise Malformed(reason, "save it as PNG, which keeps every value, or remove it")
             image = _image_of(file, match["stem"], path, pictures)
-            collector.add(file, _annotation(collector, file, image, labels, boxes, min_area))
-    return collector.reading()
+            lost.add(image)  # unless what follows holds
+            loaded = _loaded(file, labels)
+            _look(collector, file, loaded)
+            drawn_in.setdefault(loaded.grey, file)
+            height, width = loaded.mask.shape
+            found = boxes_from_mask(loaded.mask, labels, min_area) if boxes else ()
+            collector.add(file, Annotation(image, found, mask=file, mask_labels=tuple(labels), size=(height, width)))
+            lost.remove(image)
+    _compare(collector, path, labels, drawn_in)
+    return replace(collector.reading(), lost_masks=frozenset(lost))
+
+
+def _files(path: Path, images: Path | None) -> Iterator[Path]:
+    """What may be masks: images below `path`, but not those of a picture folder within it."""
+    pictures_within = images if images is not None and images != path and images.is_relative_to(path) else None
+    for file in walk(path).files:
+        if is_image(file) and not (pictures_within and file.is_relative_to(pictures_within)):
+            yield file
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    before, found, after = pattern.partition("{stem}")
+    before, found, after = composed(pattern).partition("{stem}")
     if not found:
         raise SpineError(f"pattern {pattern!r} lacks {{stem}}, the picture's own stem, as in {{stem}}_mask")
-    return re.compile(f"{re.escape(before)}(?P<stem>.+){re.escape(after)}")
+    return re.compile(f"{re.escape(before)}(?P<stem>.+){re.escape(after)}", re.DOTALL)
 
 
 def _pictures(images: Path) -> dict[str, list[str]]:
-    """Pictures below a folder by their path without its suffix."""
+    """Pictures below a folder by their path without its suffix, its letters composed."""
     found: dict[str, list[str]] = {}
-    for file in sorted(file for file in images.rglob("*") if is_image(file)):
-        name = PurePosixPath(file.relative_to(images).as_posix())
-        found.setdefault(str(name.parent / stem_of(name)), []).append(str(name))
+    for file in walk(images).files:
+        if may_be_picture(file):
+            name = PurePosixPath(file.relative_to(images).as_posix())
+            found.setdefault(composed(str(name.parent / stem_of(name))), []).append(str(name))
     return found
 
 
 def _image_of(file: Path, stem: str, root: Path, pictures: Mapping[str, list[str]] | None) -> str:
     name = PurePosixPath(file.relative_to(root).as_posix()).parent / stem
     if pictures is None:
-        return f"{name}{file.suffix}"
-    if str(name) not in pictures:
+        return f"{name}{file.name[len(stem_of(file)) :]}"
+    called = pictures.get(composed(str(name)), [])
+    if not called:
         raise Malformed(f"no picture is called {name}", "put it into the image folder, or remove the mask")
-    if len(pictures[str(name)]) > 1:
-        raise Malformed(f"several pictures are called so: {', '.join(pictures[str(name)])}", "rename all but one")
-    return pictures[str(name)][0]
+    if len(called) > 1:
+        raise Malformed(f"several pictures are called so: {', '.join(called)}", "rename all but one")
+    return called[0]
 
 
-def _annotation(
-    collector: Collector, file: Path, image: str, labels: Sequence[str], boxes: bool, min_area: int
-) -> Annotation:
+@dataclass(frozen=True)
+class _Loaded:
+    """A mask (H, W) uint8 of class indices, the pixels that several pages claim, and the grey that was drawn in."""
+
+    mask: np.ndarray
+    shared: int = 0
+    grey: int = 1
+
+
+def _loaded(file: Path, labels: Sequence[str]) -> _Loaded:
     try:
-        mask = load_mask(file, labels)
+        return _load(file, labels)
     except SpineError as error:
         raise Malformed(str(error), "correct the mask, or the list of labels") from error
-    if not mask.any():
+
+
+def _look(collector: Collector, file: Path, loaded: _Loaded) -> None:
+    """Warn of what a mask may not mean."""
+    if not loaded.mask.any():
         collector.warn(file, "the mask is empty: all of it is background", "see whether the structure is truly absent")
-    found = boxes_from_mask(mask, labels, min_area) if boxes else ()
-    height, width = mask.shape
-    return Annotation(image, found, mask=file, mask_labels=tuple(labels), size=(height, width))
+    if loaded.mask.all() and loaded.grey > 1:
+        reason = f"the mask has no background: all of it is of the grey {loaded.grey}"
+        collector.warn(file, reason, "see whether it was drawn so, and not in a channel that was lost")
+    if loaded.shared:
+        reason = f"{loaded.shared} pixels are in several pages, of different classes; the later page holds there"
+        collector.warn(file, reason, "see whether the later class is right, or draw each pixel in one page")
+
+
+def _compare(collector: Collector, path: Path, labels: Sequence[str], drawn_in: Mapping[int, Path]) -> None:
+    """Warn where files of one label are drawn in several greys: they may be indices of different classes."""
+    greys = {grey: file for grey, file in drawn_in.items() if grey not in _WHITE}
+    if len(greys) > 1:
+        told = ", ".join(f"{grey} in {file.name}" for grey, file in sorted(greys.items())[:_MOST_TOLD])
+        reason = f"the masks are drawn in different greys ({told}), each taken for {labels[0]!r}"
+        collector.warn(path, reason, "see whether they are classes of their own, and give a label for each")
 
 
 def load_mask(path: Path, mask_labels: Sequence[str]) -> np.ndarray:
     """A mask file as (H, W) uint8 class indices; in a multi-page TIFF later pages lie over earlier ones.
 
-    With a single label the greatest value of the file's depth (255 or 65535) also stands for it: masks drawn in black
-    and white. SpineError where the file cannot be read, has an index beyond the labels, or another number of pages.
+    With a single label a mask of 0 and one grey from 64 up is read too, as masks are drawn: 255, 128 or 65535. Greys
+    that are spread over several labels are no indices, and are not guessed. SpineError where the file cannot be read,
+    has an index beyond the labels, or another number of pages.
     """
-    if not 1 <= len(mask_labels) <= 255:
-        raise SpineError(f"{len(mask_labels)} mask labels were given; a mask of 8 bits holds 1 to 255")
-    pages = read_pages(path) if path.suffix.lower() in (".tif", ".tiff") else np.empty(0)
+    return _load(path, mask_labels).mask
+
+
+def _load(path: Path, labels: Sequence[str]) -> _Loaded:
+    if not 1 <= len(labels) <= 255:
+        raise SpineError(f"{len(labels)} mask labels were given; a mask of 8 bits holds 1 to 255")
+    pages = read_mask_pages(path)
     if len(pages) > 1:
-        return _flatten(pages, path, mask_labels)
-    mask = read_mask(path)
-    indices = np.flatnonzero(np.bincount(mask.ravel()))
-    if len(mask_labels) == 1 and indices[-1] in (255, 65535) and set(indices) <= {0, indices[-1]}:
-        return (mask > 0).astype(np.uint8)
-    strangers = [int(index) for index in indices if index > len(mask_labels)]
-    if strangers:
-        raise SpineError(
-            f"{path} holds unknown class indices {strangers}; 1 to {len(mask_labels)} are {', '.join(mask_labels)}"
-        )
-    return mask.astype(np.uint8)
+        return _flatten(pages, path, labels)
+    mask = pages[0]
+    indices = [int(index) for index in np.flatnonzero(np.bincount(mask.ravel()))]
+    strangers = [index for index in indices if index > len(labels)]
+    if not strangers:
+        return _Loaded(mask.astype(np.uint8))
+    if len(labels) == 1 and set(indices) <= {0, strangers[0]} and strangers[0] >= _DRAWN:
+        return _Loaded((mask > 0).astype(np.uint8), grey=strangers[0])
+    more = ", ..." if len(strangers) > _MOST_TOLD else ""
+    told = f"[{', '.join(map(str, strangers[:_MOST_TOLD]))}{more}]"
+    drawn = ", and greys stand for no class: save indices, or a file a class" if strangers[-1] >= _DRAWN else ""
+    raise SpineError(f"{path} holds unknown class indices {told}; 1 to {len(labels)} are {', '.join(labels)}{drawn}")
 
 
-def _flatten(pages: np.ndarray, path: Path, labels: Sequence[str]) -> np.ndarray:
+def _flatten(pages: np.ndarray, path: Path, labels: Sequence[str]) -> _Loaded:
     if len(pages) != len(labels):
         raise SpineError(f"{path} has {len(pages)} pages; one a label is expected: {', '.join(labels)}")
     mask = np.zeros(pages.shape[1:], np.uint8)
     for index, page in enumerate(pages, start=1):
         mask[page > 0] = index
-    return mask
+    return _Loaded(mask, shared=int(((pages > 0).sum(axis=0) > 1).sum()))
 
 
 def boxes_from_mask(mask: np.ndarray, labels: Sequence[str], min_area: int = 1) -> tuple[Box, ...]:

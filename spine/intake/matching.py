@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from spine.annotations.sources import stem_of
+from spine.names import composed, slice_of
 from spine.problems import examples
 
 __all__ = ["Matching", "Pictures", "match"]
@@ -38,7 +39,7 @@ class Pictures:
         self._names = {*names, *(_whole(name) for name in names)}
         self._alike: dict[str, list[str]] = defaultdict(list)
         for name in sorted(self._names):
-            self._alike[stem(name).lower()].append(name)
+            self._alike[_key(name)].append(name)
 
     def fitting(self, stated: str) -> tuple[_Rank, list[str]]:
         """The pictures that a stated name fits best, and how well.
@@ -48,7 +49,7 @@ class Pictures:
         """
         if stated in self._names:
             return _EXACT, [stated]
-        ranks = {name: _rank(stated, name) for name in self._alike.get(stem(stated).lower(), ())}
+        ranks = {name: _rank(stated, name) for name in self._alike.get(_key(stated), ())}
         known = {name: rank for name, rank in ranks.items() if rank}
         best = max(known.values(), default=())
         return best, [name for name, rank in known.items() if rank == best]
@@ -86,18 +87,25 @@ def _settle(found: Matching, picture: str, claimed: list[tuple[_Rank, str]]) -> 
 
 
 def stem(name: str) -> str:
-    """A picture's name without folder and suffix, with its slice: `a/x.png` -> `x#`, `a/x.nii.gz#7` -> `x#7`."""
-    path, _, number = name.partition("#")
-    return f"{stem_of(PurePosixPath(path))}#{number}"
+    """A picture's name without folder and suffix, with its slice: `a/x.png` -> `x#`, `a/x.nii.gz#7` -> `x#7`.
+
+    Letters are composed with their accents, so that names that look alike are equal.
+    """
+    path, number = slice_of(name)
+    return f"{composed(stem_of(PurePosixPath(path)))}#{number}"
+
+
+def _key(name: str) -> str:
+    return stem(name).lower()
 
 
 def _whole(name: str) -> str:
-    return name.partition("#")[0]
+    return slice_of(name)[0]
 
 
 def _rank(stated: str, name: str) -> _Rank:
     """How well a picture of another path fits: the greater, the better; () where it does not."""
-    one, other = PurePosixPath(_whole(stated)), PurePosixPath(_whole(name))
+    one, other = (PurePosixPath(composed(_whole(each))) for each in (stated, name))
     alike = 3 * (one.name == other.name) or 2 * (one.name.lower() == other.name.lower()) or stem(stated) == stem(name)
     shared = sum(1 for _ in _shared_folders(one, other))
     return (_ALIKE, shared, int(alike), int(one.parent == other.parent)) if alike else ()

@@ -31,11 +31,17 @@ class Told:
 
 @dataclass(frozen=True)
 class Merged:
-    """All that is said about one picture, and what is wrong with it; it `is_named` where anything said is of it."""
+    """All that is said about one picture, and what is wrong with it; it `is_named` where anything said is of it.
+
+    `masks` are all that are drawn on it, of one class or several each. `differing` tells what two files say each in its
+    way: a key, such as `patient` or a target, and the values, that which holds first.
+    """
 
     annotation: Annotation
     problems: list[Problem] = field(default_factory=list)
     is_named: bool = True
+    masks: tuple[Annotation, ...] = ()
+    differing: tuple[tuple[str, str], ...] = ()
 
     @property
     def lost_its_boxes(self) -> bool:
@@ -60,8 +66,14 @@ def merge(name: str, told: Sequence[Told], height: int, width: int) -> Merged:
     refused += [problem.reason for one, problem in strangers if one.boxes]
     refused += [problem.reason for problem in drawn.left_out()]
     merged = _merge_all(name, [one.annotation for one in fitting], tuple(drawn.boxes))
-    problems = [*(problem for _, problem in strangers), *drawn.left_out(), *drawn.cut_off()]
-    return Merged(replace(merged, refused=tuple(refused)), problems, is_named=bool(fitting))
+    lacks_one = any(one.mask for one, _ in strangers)  # the other masks would make background of its classes
+    return Merged(
+        replace(merged, refused=tuple(refused)),
+        [*(problem for _, problem in strangers), *drawn.left_out(), *drawn.cut_off()],
+        is_named=bool(fitting),
+        masks=() if lacks_one else tuple(one.annotation for one in fitting if one.annotation.mask),
+        differing=(*_differing([one.annotation for one in fitting], merged), *drawn.differing),
+    )
 
 
 @dataclass
@@ -72,6 +84,7 @@ class _Drawn:
     height: int
     width: int
     boxes: list[Box] = field(default_factory=list)
+    differing: list[tuple[str, str]] = field(default_factory=list)
     _outside: list[Box] = field(default_factory=list)
     _beyond: list[Box] = field(default_factory=list)
     _undrawn: list[Box] = field(default_factory=list)
@@ -85,7 +98,8 @@ class _Drawn:
             return
         box = replace(drawn, x0=x0, y0=y0, x1=x1, y1=y1)
         if (same := _find(box, self.boxes)) is not None:
-            self.boxes[self.boxes.index(same)] = _both(same, box)
+            kept = self.boxes[self.boxes.index(same)] = _both(same, box)
+            self.differing += _of_boxes(kept, same, box)
         elif joins:
             self._undrawn.append(box)
         else:
@@ -137,12 +151,32 @@ def _both(first: Box, second: Box) -> Box:
     return replace(richer, level=richer.level or other.level, values={**other.values, **richer.values})
 
 
+def _of_boxes(kept: Box, *told: Box) -> Iterator[tuple[str, str]]:
+    for box in told:
+        if box.level and box.level != kept.level:
+            yield "level", f"{kept.level!r} and {box.level!r}"
+        for key, value in box.values.items():
+            if value != kept.values[key]:
+                yield key, f"{kept.values[key]!r} and {value!r}"
+
+
+def _differing(told: Sequence[Annotation], merged: Annotation) -> Iterator[tuple[str, str]]:
+    """What of a whole picture several files tell differently."""
+    for one in told:
+        for key in ("patient", "sequence", "split"):
+            if (said := getattr(one, key)) and said != (kept := getattr(merged, key)):
+                yield key, f"{kept!r} and {said!r}"
+        for key, said in one.labels.items():
+            if said and said != (kept := merged.labels[key]):
+                yield key, f"{kept!r} and {said!r}"
+
+
 def _merge_all(name: str, told: Sequence[Annotation], boxes: tuple[Box, ...]) -> Annotation:
     merged = Annotation(name, boxes)
     for one in told:
         merged = replace(
             merged,
-            labels={**merged.labels, **one.labels},
+            labels={**merged.labels, **{key: value for key, value in one.labels.items() if value}},
             mask=one.mask or merged.mask,
             mask_labels=one.mask_labels or merged.mask_labels,
             patient=one.patient or merged.patient,

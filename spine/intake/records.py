@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,10 @@ import pandas as pd
 from spine.annotations.types import Annotation
 from spine.files import hash_file
 from spine.intake.config import Source, Target
+from spine.intake.masks import merged_mask
 from spine.manifest import BOXES, IMAGES, LABELS, Manifest
-from spine.pictures import Picture, read_mask, write_mask, write_png16
+from spine.names import composed, encodable, file_name, slice_of, stem_of
+from spine.pictures import Picture, write_mask, write_png16
 from spine.privacy import pseudonym
 from spine.problems import Problem, SpineError
 
@@ -45,19 +47,19 @@ class Records:
     told: set[str] = field(default_factory=set)  # the names of all raw values that the annotations have
     _taken: set[str] = field(default_factory=set)
 
-    def add(self, source: Source, picture: Picture, told: Annotation) -> None:
-        """Write one picture and its mask, and note its rows."""
+    def add(self, source: Source, picture: Picture, told: Annotation, masks: Sequence[Annotation] = ()) -> None:
+        """Write one picture and its mask, merged of all that are told of it, and note its rows."""
         patient = self._patient(source, picture, told)
         hide = bool(picture.series) if source.pseudonymise is None else source.pseudonymise
         sample = self._sample(source, picture, told, pseudonym(patient) if hide else "")
         write_png16(picture.pixels, self.root / "images" / f"{sample}.png")
-        mask_sha256 = self._write_mask(sample, picture, told)
+        mask_sha256 = self._write_mask(sample, picture, masks)
         known = {
             "sample": sample,
             "patient": pseudonym(patient) if hide else patient,
-            "study": pseudonym(picture.study, "S") if hide and picture.study else picture.study,
-            "series": pseudonym(picture.series, "E") if hide and picture.series else picture.series,
-            "sequence": told.sequence or picture.sequence,
+            "study": pseudonym(picture.study, "S") if hide and picture.study else encodable(picture.study),
+            "series": pseudonym(picture.series, "E") if hide and picture.series else encodable(picture.series),
+            "sequence": encodable(told.sequence or picture.sequence),
             "source": source.name,
             "sha256": hash_file(self.root / "images" / f"{sample}.png"),
             "mask_sha256": mask_sha256,
@@ -84,60 +86,56 @@ class Records:
         )
 
     def _patient(self, source: Source, picture: Picture, told: Annotation) -> str:
+        # One patient is one, however his name's accents are written: else he might be on both sides of a split.
         if patient := patient_by_name(source.patient, picture.name) or told.patient or picture.patient:
-            return patient
+            return encodable(composed(patient))
         self.orphans.append(picture.name)
-        return f"{source.name}/{picture.name}"
+        return encodable(f"{source.name}/{picture.name}")
 
     def _sample(self, source: Source, picture: Picture, told: Annotation, pseudonymous: str) -> str:
         """A readable, file-safe name, unique in any case; where patients are hidden it is made of the pseudonym."""
-        own = re.sub(r"\.[A-Za-z]+(\.gz)?(?=#|$)", "", picture.name)
+        path, number = slice_of(picture.name)
+        place = PurePosixPath(path)
+        own = f"{place.with_name(stem_of(place))}{number and '#' + number}"
         if pseudonymous:
             own = f"{pseudonymous}_{told.sequence or picture.sequence}"
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_.")
+        name = file_name(re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_."))
         numbered = (f"{name}_n{number}" for number in itertools.count(1))
         names = numbered if pseudonymous else itertools.chain([name], numbered)
         sample = next(name for name in names if name.lower() not in self._taken)
         self._taken.add(sample.lower())
         return sample
 
-    def _write_mask(self, sample: str, picture: Picture, told: Annotation) -> str:
-        if told.mask is None:
+    def _write_mask(self, sample: str, picture: Picture, masks: Sequence[Annotation]) -> str:
+        if not masks:
             return ""
+        height, width = picture.pixels.shape
         try:
-            mask = self._renumbered(read_mask(told.mask), told)
-            if mask.shape != picture.pixels.shape:
-                raise SpineError(f"the mask is {mask.shape}, its picture {picture.pixels.shape} (height, width)")
+            mask = merged_mask(masks, (height, width), self.mask_labels)
         except SpineError as error:
-            self.problems.append(Problem(str(told.mask), str(error), "mend the mask; the picture was kept without it"))
+            advice = "mend the mask; the picture was kept without it"
+            self.problems.append(Problem(str(masks[-1].mask), str(error), advice))
             return ""
         path = self.root / "masks" / f"{sample}.png"
         write_mask(mask, path)
         return hash_file(path)
 
-    def _renumbered(self, mask: np.ndarray, told: Annotation) -> np.ndarray:
-        """From the source's class indices to the dataset's, which every source shares."""
-        if mask.max() > len(told.mask_labels):
-            known = ", ".join(told.mask_labels) or "none"
-            raise SpineError(f"the mask holds index {mask.max()}; the labels named for it are {known}")
-        self.mask_labels += [label for label in told.mask_labels if label not in self.mask_labels]
-        indices = [0, *(self.mask_labels.index(label) + 1 for label in told.mask_labels)]
-        return np.array(indices, dtype=np.uint8)[mask]
-
     def _note_labels(self, name: str, sample: str, told: Annotation) -> None:
         self.labels += [(sample, "", target, value) for target, value in self._values(name, told.labels)]
         for number, box in enumerate(told.boxes):
-            self.boxes.append((sample, str(number), box.label, box.x0, box.y0, box.x1, box.y1, box.level))
+            label, level = encodable(box.label), encodable(box.level)
+            self.boxes.append((sample, str(number), label, box.x0, box.y0, box.x1, box.y1, level))
             self.labels += [(sample, str(number), target, value) for target, value in self._values(name, box.values)]
 
     def _values(self, name: str, raw: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        raw = {key: value for key, value in raw.items() if key.strip()}  # a value without a name is of no target
         self.told |= raw.keys()
         targets = self.targets or {key: Target(of=key) for key in raw}
         for target, settings in targets.items():
             if not (value := raw.get(settings.of, "")):
                 continue
             try:
-                yield target, settings(value)
+                yield encodable(target), encodable(settings(value))
             except ValueError as error:
                 reason = f"{settings.of} is {value!r}, from which {target} cannot be told: {error}"
                 self.problems.append(Problem(name, reason, "correct it, or name the value in `targets`"))
@@ -145,7 +143,7 @@ class Records:
 
 def patient_by_name(pattern: str, name: str) -> str:
     """The patient that a picture's name tells by a source's expression, "" where it tells none."""
-    found = re.search(pattern, name) if pattern else None
+    found = re.search(pattern, composed(name)) if pattern else None
     return "-".join(group for group in found.groups() if group) if found else ""
 
 

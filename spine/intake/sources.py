@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from spine.annotations import Annotation, Reading, check_options, read_annotations
+from spine.annotations import Reading, check_options, read_annotations
+from spine.annotations.types import PASSED_OVER
+from spine.files import walk
+from spine.intake.by_picture import ByPicture
 from spine.intake.config import AnnotationSource, Source
-from spine.intake.matching import Pictures, match, stem
-from spine.intake.merge import Told, merge
+from spine.intake.merge import merge
 from spine.intake.records import Records, patient_by_name
-from spine.problems import Problem, SpineError, examples
+from spine.pictures import Picture
+from spine.problems import Problem, SpineError, examples, lost_in, one_file
 from spine.progress import track
 
 __all__ = ["read_source"]
@@ -27,90 +30,61 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
         raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
     by_name = partial(patient_by_name, source.patient)
     images = read_images(source.images, kind=source.read, slices=source.slices, patient_of=by_name)
-    told, known = _Told(images.names), len(records.orphans)
-    for one in source.annotations:
-        reading = _read(one, source, scratch)
-        records.problems += [*reading.problems, *told.add(reading, one, source)]
-    unnamed: list[str] = []
-    boxless: list[str] = []
+    told, known, heard = ByPicture(images.names), len(records.orphans), _Heard()
+    readings = [_read(one, source, scratch) for one in source.annotations]
+    taken = {place for reading in readings for place in reading.read}
+    for one, reading in zip(source.annotations, readings, strict=True):
+        own = replace(reading, problems=tuple(p for p in reading.problems if not _is_anothers(p, taken)))
+        records.problems += [*lost_in(walk(one.path)), *own.problems, *told.add(own, one, source)]
     for picture in track(images, f"reading {source.name}", len(images)):
-        height, width = picture.pixels.shape
-        place, found = str(source.folder / picture.name), told.of(picture.name)
-        merged = merge(place, found, height, width)
-        records.problems += merged.problems
-        if merged.lost_its_boxes:
-            records.problems.append(_lost(place, merged.annotation.refused))
-        elif merged.is_named or _counts_unnamed(source, told, picture.name):
-            records.add(source, picture, merged.annotation)
-            boxless += [picture.name] if merged.is_named and not told.speaks_of_boxes(found) else []
-        else:
-            unnamed.append(picture.name)
+        try:
+            with one_file(picture.path):
+                _take(source, picture, told, records, heard)
+        except SpineError as error:
+            records.problems.append(Problem.from_error(error, picture.path))
     records.problems += images.problems
     records.problems += _without_patient(source, records.orphans[known:])
-    records.problems += [*_unnamed(source, told, unnamed, len(images)), *_boxless(source, boxless)]
+    records.problems += [*_unnamed(source, told, heard.unnamed, len(images)), *_boxless(source, heard.boxless)]
+    records.problems += [*_differing(source, heard.differing), *_partly_masked(source, heard.masked)]
 
 
-class _Told:
-    """What annotation files say, found by a picture's name."""
+@dataclass
+class _Heard:
+    """What is told once for all pictures of a source: names of pictures, and what their annotations say."""
 
-    def __init__(self, pictures: Collection[str]) -> None:
-        self._pictures = Pictures(pictures)
-        self._stems = {stem(name) for name in pictures}
-        self._by_picture: dict[str, list[Told]] = defaultdict(list)
-        self._of_boxes = False
-        self._unread: set[str] = set()  # the stems of files that could not be read
-
-    def add(self, reading: Reading, given: AnnotationSource, source: Source) -> list[Problem]:
-        """Take in one file's annotations, each for the picture it means; those that mean none are problems."""
-        at_fault = (Path(problem.path) for problem in reading.problems if problem.severity == "error")
-        self._unread |= {stem(path.name) for path in at_fault if path.is_file()}
-        self._unread |= {str(given.path)} if reading.nameless else set()  # the stem of no picture: it may be of any
-        draws = any(annotation.boxes for annotation in reading.annotations)
-        self._of_boxes |= draws
-        told = {annotation.image: annotation for annotation in reading.annotations}
-        found = match(told, self._pictures)
-        for name, picture in found.pictures.items():
-            self._by_picture[picture].append(Told(told[name], given.join, draws))
-        for picture, names in found.doubtful.items():
-            lost = [found.refused[name] for name in names if told[name].boxes or told[name].refused]
-            if lost:  # whose boxes they are is not known: without them the picture would pass for background
-                self._by_picture[picture].append(Told(Annotation(picture, refused=tuple(lost)), given.join, draws))
-        return [*_misled(given, found.refused), *_missing(source, found.missing)]
-
-    def speaks_of_boxes(self, found: Sequence[Told]) -> bool:
-        """Whether what is told of a picture is of a file that draws boxes, or no file does."""
-        return not self._of_boxes or any(one.draws for one in found)
-
-    def of(self, name: str) -> list[Told]:
-        """What is told of a picture; a slice `name#k` also has the labels told of its whole file.
-
-        The boxes of a whole file are refused: they do not say on which slice they were drawn.
-        """
-        whole, _, number = name.partition("#")
-        found = self._by_picture.get(name, [])
-        if number:
-            of_file = self._by_picture.get(whole, [])
-            found = [replace(one, annotation=_labels_only(one.annotation)) for one in of_file] + found
-        return found
-
-    @property
-    def has_unread(self) -> bool:
-        """Whether a file could not be read, which may be of pictures that no other names."""
-        return bool(self._unread)
-
-    def is_silent_on(self, name: str) -> bool:
-        """Whether no annotation names a picture, nor may a file that could not be read: its own, or one of many."""
-        return not self.of(name) and stem(name) not in self._unread and self._unread <= self._stems
+    unnamed: list[str] = field(default_factory=list)
+    boxless: list[str] = field(default_factory=list)
+    differing: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # key -> where, and how
+    masked: dict[str, frozenset[str]] = field(default_factory=dict)  # picture -> the labels of its masks
 
 
-def _counts_unnamed(source: Source, told: _Told, name: str) -> bool:
+def _take(source: Source, picture: Picture, told: ByPicture, records: Records, heard: _Heard) -> None:
+    """Match one picture with what is told of it, and note it in the dataset or among those left out."""
+    height, width = picture.pixels.shape
+    place, found = str(source.folder / picture.name), told.of(picture.name)
+    merged = merge(place, found, height, width)
+    records.problems += merged.problems
+    if merged.lost_its_boxes:
+        records.problems.append(_lost(place, merged.annotation.refused))
+    elif merged.is_named or _counts_unnamed(source, told, picture.name):
+        masks = () if told.lost_a_mask(picture.name) else merged.masks
+        records.add(source, picture, merged.annotation, masks)
+        heard.boxless += [picture.name] if merged.is_named and not told.speaks_of_boxes(found) else []
+        heard.masked[picture.name] = frozenset(label for mask in masks for label in mask.mask_labels)
+        for key, values in merged.differing:
+            heard.differing[key].append(f"{picture.name}: {values}")
+    else:
+        heard.unnamed.append(picture.name)
+
+
+def _is_anothers(problem: Problem, taken: Collection[str]) -> bool:
+    """Whether a problem is of a file that one reader has passed over and another has taken."""
+    return problem.reason.startswith(PASSED_OVER) and problem.path in taken
+
+
+def _counts_unnamed(source: Source, told: ByPicture, name: str) -> bool:
     """Whether a picture that no annotation names is one of the dataset all the same."""
     return not source.annotations or (source.unnamed == "background" and told.is_silent_on(name))
-
-
-def _labels_only(annotation: Annotation) -> Annotation:
-    drawn = ("boxes of the whole file, of which no slice is told",) if annotation.boxes else ()
-    return replace(annotation, boxes=(), mask=None, size=None, refused=(*annotation.refused, *drawn))
 
 
 def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Reading:
@@ -122,20 +96,28 @@ def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Readi
     return read_annotations(annotations.format, annotations.path, **{"images": source.folder, **annotations.options})
 
 
-def _missing(source: Source, names: Sequence[str]) -> Iterator[Problem]:
-    """Images that are told about and are not there; a slice that was merely not chosen is there."""
-    for image in names:
+def _differing(source: Source, found: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    for key, places in found.items():
         yield Problem(
-            str(source.images / image),
-            "an annotation names this image, and it is not there",
-            "add the image, or remove it from the annotation",
+            str(source.images),
+            f"two files tell {key} differently of {len(places)} pictures: {examples(places)}",
+            "the first of each two values was kept; settle which is right, and mend the other file",
+            "warning",
         )
 
 
-def _misled(given: AnnotationSource, refused: Mapping[str, str]) -> Iterator[Problem]:
-    """Names of which it is not plain whose they are; what they tell is on no picture."""
-    for reason in dict.fromkeys(refused.values()):
-        yield Problem(str(given.path), reason, "give the path of the picture, as it is below the images' folder")
+def _partly_masked(source: Source, masked: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    """Pictures that have masks of some classes, where others of the source have more."""
+    known = sorted({label for labels in masked.values() for label in labels})
+    lacking = {name: [label for label in known if label not in labels] for name, labels in masked.items() if labels}
+    names = [f"{name} ({', '.join(labels)})" for name, labels in lacking.items() if labels]
+    if names:
+        yield Problem(
+            str(source.images),
+            f"{len(names)} pictures have masks of some classes and none of others: {examples(names)}",
+            "what is not drawn counts as background there; draw those masks too, or empty ones where nothing is",
+            "warning",
+        )
 
 
 def _lost(place: str, refused: Sequence[str]) -> Problem:
@@ -148,7 +130,7 @@ def _lost(place: str, refused: Sequence[str]) -> Problem:
     )
 
 
-def _unnamed(source: Source, told: _Told, names: Sequence[str], total: int) -> Iterator[Problem]:
+def _unnamed(source: Source, told: ByPicture, names: Sequence[str], total: int) -> Iterator[Problem]:
     if names:
         # Where a file could not be read, or the setting is there already, it would not help to set it.
         helps = source.unnamed == "leave_out" and any(map(told.is_silent_on, names))

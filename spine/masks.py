@@ -1,0 +1,58 @@
+"""What in a decoded page of a mask file are its class indices, whether they are drawn in grey, a palette or alpha."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from spine.problems import SpineError
+
+__all__ = ["indices_of", "stored_values"]
+
+_INDEXED = ("1", "P", "PA")  # Pillow's modes of files that hold numbers, which OpenCV turns into grey levels or colours
+_SAVE = "save it as a grey or palette PNG of class indices"
+
+
+def stored_values(data: bytes, path: Path) -> list[np.ndarray]:
+    """The pages of a one-bit or palette file, (H, W) indices each, and of a TIFF of grey with alpha, (H, W, 2).
+
+    None of any other file: OpenCV decodes those, and of these would lose the numbers or the alpha channel.
+    """
+    from PIL import Image, ImageOps, ImageSequence
+
+    try:
+        with Image.open(BytesIO(data)) as image:
+            modes = (*_INDEXED, "LA") if image.format == "TIFF" else _INDEXED
+            if image.mode not in modes:
+                return []
+            pages = [ImageOps.exif_transpose(page) for page in ImageSequence.Iterator(image)]
+            return [np.asarray(page)[..., 0] if page.mode == "PA" else np.asarray(page) for page in pages]
+    except Exception as error:  # a broken file breaks its parser in a dozen ways
+        raise SpineError(f"{path} cannot be decoded ({error}); {_SAVE}") from error
+
+
+def indices_of(page: np.ndarray, path: Path) -> np.ndarray:
+    """(H, W) uint16 of a decoded page (H, W[, C]): its grey, or its alpha channel where the mask is drawn there.
+
+    Where only a part is opaque, the rest is background, whatever its colour; opaque black is drawn in alpha alone.
+    SpineError for colours, partly transparent pixels, and what are no whole numbers of 16 bits.
+    """
+    if page.ndim == 2:
+        return _whole(page, path)
+    alpha = page[..., -1] if page.shape[2] in (2, 4) else np.ones(page.shape[:2], np.uint8)
+    drawn = np.ones(alpha.shape, bool) if np.ptp(alpha) == 0 else alpha == alpha.max()
+    if alpha[~drawn].any():
+        raise SpineError(f"{path} has partly transparent pixels, such as soft edges; {_SAVE}")
+    if np.ptp(page[drawn][:, :3] if page.shape[2] > 2 else page[drawn][:, :1], axis=1).any():
+        raise SpineError(f"{path} is a colour image; a mask holds class indices: {_SAVE}")
+    of_alpha = not drawn.all() and not page[drawn][:, 0].any()
+    return _whole(np.where(drawn, alpha if of_alpha else page[..., 0], 0), path)
+
+
+def _whole(page: np.ndarray, path: Path) -> np.ndarray:
+    low, high = page.min(), page.max()
+    if not (low >= 0 and high <= 65535) or (page != np.rint(page)).any():
+        raise SpineError(f"{path} holds {page.dtype} values from {low} to {high}; class indices are whole: {_SAVE}")
+    return page.astype(np.uint16)
