@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ensemble.contenders import JUDGES
 from ensemble.judge.rows import Column
 from ensemble.worth import told
-from spine.files import atomic_file
+from spine.problems import write_sheet
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,8 +57,7 @@ def write_leaderboard(found: dict[str, Any], path: Path) -> None:
         }
         for row in found["rows"]
     ]
-    with atomic_file(path) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
+    write_sheet(pd.DataFrame(rows), path)
 
 
 def _where(found: dict[str, Any]) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from spine.config import Strict
 from spine.files import hash_file
 from spine.manifest import BOXES, IMAGES, LABELS, SPLITS, Manifest, rows
+from spine.names import file_name
 from spine.pictures import read_mask, read_picture, write_mask, write_png16
 from spine.problems import SpineError
 from spine.progress import track
@@ -26,7 +27,7 @@ class CropSettings(Strict):
     """Which boxes are cropped, and how much around them."""
 
     label: str  # of the boxes
-    grow: float = Field(default=0.1, ge=0)  # of width and height, as a total
+    grow: FiniteFloat = Field(default=0.1, ge=0)  # of width and height, as a total
     require: str = ""  # leave out boxes without a value of this target
     detector: Path | None = None  # a detection member's or ensemble's directory, for its boxes instead of the true ones
     confidence: float = Field(default=0.25, ge=0, le=1)  # least score of a detected box
@@ -73,6 +74,8 @@ def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: 
         for parent, group in track(groups, "cropping", groups.ngroups)
         for row in _crops(manifest, parents[str(parent)], group, root, settings)
     ]
+    if not cropped:
+        raise SpineError(f"every box labelled {settings.label!r} lies outside its picture; mend the boxes")
     images = pd.DataFrame(cropped)
     inner = _boxes_within(images, manifest.boxes[manifest.boxes["label"] != settings.label])
     of_boxes = manifest.labels[manifest.labels["box"] != ""]
@@ -134,7 +137,7 @@ def _crops(
             region = grow((box["x0"], box["y0"], box["x1"], box["y1"]), settings.grow, *pixels.shape)
         except SpineError:
             continue  # only a detector's: the intake refuses such boxes and says so
-        sample = f"{parent}_{label}{box['box'] or f'n{number}'}"
+        sample = file_name(f"{parent}_{label}{box['box'] or f'n{number}'}")
         hashes = _write(sample, pixels, mask, region, root)
         yield {
             **{**row, **hashes},

@@ -12,8 +12,12 @@ and the `level` and corners (x0, y0, x1, y1) of its region in the parent. Changi
 
 from __future__ import annotations
 
+import csv
+import math
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +26,8 @@ from typing import Any
 import pandas as pd
 
 from spine.files import fingerprint, read_json, write_json
-from spine.problems import SpineError
+from spine.numbers import finite
+from spine.problems import SpineError, fault_of, is_of_the_file
 
 __all__ = ["BOXES", "IMAGES", "LABELS", "OUT_OF_FOLD", "SPLITS", "SPLIT_NAMES", "Manifest", "rows"]
 
@@ -38,6 +43,8 @@ OUT_OF_FOLD = "out-of-fold"  # train and validation together, where folds take t
 
 _SAMPLE = r"[\w-][\w.-]*"  # a file's name on every system, and no way out of the dataset's directory
 _NUMBERS = {"height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1"}
+_ONCE = {"images": ["sample"], "boxes": ["sample", "box"], "labels": ["sample", "box", "target"], "splits": ["sample"]}
+_BUILD_AGAIN = "build the dataset again with `spine data build CONFIG`"
 _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 
 
@@ -45,8 +52,8 @@ _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 class Manifest:
     """A dataset in memory: its tables as data frames (text columns are `str`, "" where empty), its folder `root`.
 
-    Raises SpineError where a table lacks a column, a sample occurs twice or cannot be a file's name, or a box, label or
-    split names no sample.
+    Raises SpineError where a table lacks a column, a sample, box, label or split occurs twice, a sample cannot be a
+    file's name, or a box, label or split names no sample.
     """
 
     root: Path
@@ -61,9 +68,11 @@ class Manifest:
             missing = [column for column in columns if column not in getattr(self, name).columns]
             if missing:
                 raise SpineError(f"{self.root}/{name}.csv lacks {missing}; it has the columns {', '.join(columns)}")
-        repeated = self.images["sample"][self.images["sample"].duplicated()].unique()
-        if len(repeated):
-            raise SpineError(f"{self.root}/images.csv names {repeated[0]!r} twice; a sample has one row")
+        for name, key in _ONCE.items():
+            table = getattr(self, name)
+            for row in rows(table[table.duplicated(key)][key].head(1)):
+                told = ", ".join(repr(value) for value in row.values())
+                raise SpineError(f"{self.root}/{name}.csv names {told} twice; a {' and '.join(key)} has one row")
         known = set(self.images["sample"])
         if unsafe := sorted(sample for sample in known if not re.fullmatch(_SAMPLE, sample)):
             raise SpineError(
@@ -75,23 +84,24 @@ class Manifest:
             if strangers:
                 raise SpineError(
                     f"{self.root}/{name}.csv names {len(strangers)} samples that images.csv lacks, such as "
-                    f"{strangers[0]!r}; build the dataset again with `spine data build`"
+                    f"{strangers[0]!r}; {_BUILD_AGAIN}"
                 )
 
     @classmethod
     def read(cls, root: Path | str) -> Manifest:
-        """Read a dataset's directory; SpineError where it is not one."""
+        """Read a dataset's directory; SpineError where it is not one, or a file of it is damaged."""
         root = Path(root)
         if not (root / "dataset.json").exists():
             raise SpineError(f"{root} is not a dataset (no dataset.json); build one with `spine data build CONFIG`")
+        mask_labels = _read_mask_labels(root / "dataset.json")
         tables = {name: _read_table(root / f"{name}.csv", columns) for name, columns in _TABLES.items()}
-        return cls(root, mask_labels=tuple(read_json(root / "dataset.json")["mask_labels"]), **tables)
+        return cls(root, mask_labels=mask_labels, **tables)
 
     def write(self) -> None:
         """Write the tables and `dataset.json` into `root`; pictures and masks are put there by the intake."""
         self.root.mkdir(parents=True, exist_ok=True)
         for name, columns in _TABLES.items():
-            getattr(self, name)[list(columns)].to_csv(self.root / f"{name}.csv", index=False)
+            _write_table(getattr(self, name)[list(columns)], self.root / f"{name}.csv")
         write_json(
             {"mask_labels": list(self.mask_labels), "data_hash": self.data_hash, "splits_hash": self.splits_hash},
             self.root / "dataset.json",
@@ -146,13 +156,61 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 
+def _read_mask_labels(path: Path) -> tuple[str, ...]:
+    with _of_the_dataset(path):
+        labels = read_json(path)["mask_labels"]
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"mask_labels is {labels!r}, not a list of texts")
+        return tuple(labels)
+
+
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
-        raise SpineError(f"{path} is missing; build the dataset again with `spine data build CONFIG`")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    numbers = [column for column in columns if column in _NUMBERS and column in table.columns]
-    table[numbers] = table[numbers].apply(pd.to_numeric)
-    return table.astype(dict.fromkeys(numbers, float)) if table.empty else table  # no rows tell no type
+        raise SpineError(f"{path} is missing; {_BUILD_AGAIN}")
+    with _of_the_dataset(path), warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are too long, which it would cut
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+        if table.isna().any(axis=None):
+            raise ValueError("a row has fewer cells than the header")
+        for column in _NUMBERS.intersection(table.columns):
+            table[column] = table[column].map(_number).astype(float)
+        if set(columns) <= set(table.columns):  # else the manifest tells which it lacks
+            _check_values(table, path.stem)
+    return table
+
+
+def _number(text: str) -> float:
+    return finite(text) if text else math.nan
+
+
+def _check_values(table: pd.DataFrame, name: str) -> None:
+    """ValueError where sizes are no whole pixels, a box's corners none of a box, or a split is unknown."""
+    if name == "images":
+        sizes = table[["height", "width"]]
+        if not ((sizes >= 1) & (sizes % 1 == 0)).all(axis=None):
+            raise ValueError("heights and widths are whole numbers from 1 up")
+    elif name == "boxes":
+        if not ((table["x0"] < table["x1"]) & (table["y0"] < table["y1"])).all():
+            raise ValueError("x0 < x1 and y0 < y1 hold of each box")
+    elif name == "splits" and (strange := sorted(set(table["split"]) - {*SPLIT_NAMES})):
+        raise ValueError(f"the split {strange[0]!r} is not one of {', '.join(SPLIT_NAMES)}")
+
+
+@contextmanager
+def _of_the_dataset(path: Path) -> Iterator[None]:
+    """Turn whatever reading a file of a dataset raises into one SpineError."""
+    try:
+        yield
+    except Exception as error:
+        if not is_of_the_file(error):
+            raise
+        raise SpineError(f"{path} cannot be read ({fault_of(error)}); {_BUILD_AGAIN}") from error
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    # Readers take a bare carriage return for the end of a row, and the writer alone does not quote it.
+    returns = table.map(lambda value: isinstance(value, str) and "\r" in value).any(axis=None)
+    table.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
 
 
 def _canonical(table: pd.DataFrame) -> list[list[str]]:

@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from spine.annotations.collector import Collector
-from spine.annotations.sources import is_image, split_folder, split_of
+from spine.annotations.sources import is_image, may_be_picture, split_folder, split_of
 from spine.annotations.types import Annotation, Malformed, Reading
-from spine.files import atomic_file
-from spine.problems import SpineError
+from spine.files import atomic_file, walk
+from spine.names import composed, file_name
+from spine.problems import SpineError, examples
+from spine.reading import kind_of
 
 __all__ = ["read", "write"]
 
@@ -27,11 +29,16 @@ def read(
         raise SpineError(f"{path} is not a folder; give the folder that holds a folder a class")
     root = images if images is not None and path.is_relative_to(images) else path
     collector = Collector()
-    for folder in _class_folders(path):
+    folders = _class_folders(path)
+    for folder in folders:
         with collector.guard(folder):
             _read_class(collector, root, folder, target, labels)
-    for stray in sorted(file for file in path.iterdir() if file.is_file() and is_image(file)):
+    within = {folder.parent for folder in folders} | {path}
+    strays = sorted(file for folder in within for file in folder.iterdir() if file.is_file() and _is_picture(file))
+    for stray in strays:
         collector.error(stray, "lies in no class folder", "move it into the folder of its class")
+    if not folders and not strays:
+        raise SpineError(f"{path} holds no folder of a class; give the folder that holds a folder a class")
     return collector.reading()
 
 
@@ -43,18 +50,33 @@ def _class_folders(root: Path) -> list[Path]:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    """The folders in `root`, linked ones too, but for a link that leads back to it or above it."""
+    here = root.resolve()
+    found = (path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(folder for folder in found if not here.is_relative_to(folder.resolve()))
 
 
 def _read_class(collector: Collector, root: Path, folder: Path, target: str, labels: Collection[str] | None) -> None:
-    if labels is not None and folder.name not in labels:
-        raise Malformed(f"unknown class {folder.name!r}; known are {', '.join(labels)}", "rename it, or add the label")
-    pictures = sorted(file for file in folder.rglob("*") if file.is_file() and is_image(file))
-    if not pictures:
+    known = None if labels is None else {composed(label): label for label in labels}
+    label = composed(folder.name) if known is None else known.get(composed(folder.name))
+    if label is None:
+        told = ", ".join(labels or ())
+        raise Malformed(f"unknown class {folder.name!r}; known are {told}", "rename it, or add the label")
+    files = walk(folder).files
+    pictures = [file for file in files if _is_picture(file)]
+    if files and not pictures:
+        reason = f"holds {len(files)} files and no picture: {examples(files, folder)}"
+        raise Malformed(reason, "convert them to PNG, JPEG, TIFF or DICOM, or remove the folder")
+    if not files:
         collector.warn(folder, "holds no picture", "remove the folder, or put the pictures of its class there")
     for picture in pictures:
         name = picture.relative_to(root).as_posix()
-        collector.add(picture, Annotation(name, labels={target: folder.name}, split=split_of(name)))
+        collector.add(picture, Annotation(name, labels={target: label}, split=split_of(name)))
+
+
+def _is_picture(file: Path) -> bool:
+    """Whether a file is a picture by its name, or by its first bytes where its name does not tell."""
+    return is_image(file) or (may_be_picture(file) and bool(kind_of(file)))
 
 
 def write(annotations: Iterable[Annotation], path: Path, *, images: Path, target: str = "class") -> None:
@@ -74,6 +96,6 @@ def write(annotations: Iterable[Annotation], path: Path, *, images: Path, target
 
 def _class_of(annotation: Annotation, target: str) -> str:
     value = annotation.labels.get(target, "")
-    if not value or "/" in value or value.startswith("."):
+    if value != file_name(value) or not value or "/" in value or value.startswith(".") or not value.isprintable():
         raise SpineError(f"{annotation.image} has {target} = {value!r}, which cannot be the name of a class folder")
     return value

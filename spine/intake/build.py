@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +13,20 @@ import pandas as pd
 import yaml
 
 from spine import __version__
-from spine.files import atomic_directory, atomic_file, fingerprint, hash_file, read_json, write_json
+from spine.files import (
+    atomic_directory,
+    atomic_file,
+    fingerprint,
+    hash_file,
+    read_json,
+    remove_leftovers,
+    walk,
+    write_json,
+)
 from spine.intake.config import DataConfig, load_data_config
 from spine.privacy import salt_id
-from spine.problems import Problem, SpineError, write_problems
+from spine.problems import Problem, SpineError, write_problems, write_sheet
+from spine.processes import only_one
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,8 +56,8 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
     A bad file or annotation becomes a problem and the good ones go on. `output` also holds notes.csv (why each slice
     was chosen) and a card of what it was built from. problems.csv and the resolved config lie beside it, in
     `<output>.build`: they quote paths and values of the sources, which can name patients, and a dataset of
-    pseudonyms may be handed on without them. Raises SpineError where nothing can be built; the problems met until
-    then are in problems.csv all the same.
+    pseudonyms may be handed on without them. Raises SpineError where nothing can be built, or another process builds
+    the same; the problems met until then are in problems.csv all the same, however the build ends.
     """
     config = config if isinstance(config, DataConfig) else load_data_config(config)
     _check_output(config)
@@ -57,15 +67,18 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
         generate(config.phantom.settings, config.phantom.directory)
     card = {"inputs": _inputs(config), "spine": __version__, "name": config.name}
     listed = config.output.with_name(f"{config.output.name}.build") / "problems.csv"
-    if not force and _is_built(config.output, card, listed):
-        return _result(config.output, listed, skipped=True)
-    with atomic_directory(config.output) as root, _listing(listed) as problems:
-        _fill(config, root, problems)
-        write_problems(dict.fromkeys(problems), listed)  # a damaged file may be met once for pictures, once for boxes
-        with atomic_file(listed.with_name("config.yaml")) as file:
-            file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-        write_json({**card, "problems": hash_file(listed)}, root / _CARD)
-    return _result(config.output, listed, skipped=False)
+    with only_one(config.output):
+        if not force and _is_built(config.output, card, listed):
+            return _result(config.output, listed, skipped=True)
+        for path in (config.output, listed, listed.with_name("config.yaml")):
+            remove_leftovers(path, older_than=0)  # of builds that were killed: this one alone is at work
+        with atomic_directory(config.output) as root:
+            with _listing(listed) as problems:
+                _fill(config, root, problems)
+            with atomic_file(listed.with_name("config.yaml")) as file:
+                file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+            write_json({**card, "problems": hash_file(listed)}, root / _CARD)
+        return _result(config.output, listed, skipped=False)
 
 
 def _check_output(config: DataConfig) -> None:
@@ -81,15 +94,16 @@ def _check_output(config: DataConfig) -> None:
 
 @contextmanager
 def _listing(file: Path) -> Iterator[list[Problem]]:
-    """A list to gather problems in; where the block fails they are written to `file`, and the error names it."""
+    """A list to gather problems in, written to `file` however the block ends; where it fails, its error names it."""
     problems: list[Problem] = []
     try:
         yield problems
     except SpineError as error:
         if not problems:
             raise
-        write_problems(problems, file)
-        raise SpineError(f"{error}; {len(problems)} problems are listed in {file}") from error
+        raise SpineError(f"{error}; {len(dict.fromkeys(problems))} problems are listed in {file}") from error
+    finally:
+        write_problems(dict.fromkeys(problems), file)  # a damaged file may be met once for pictures, once for boxes
 
 
 def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
@@ -127,9 +141,9 @@ def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list
 
     detected, found = detect_boxes(manifest, settings)
     problems += found
-    detected.boxes.to_csv(root / "detections.csv", index=False)
-    detected.missed.to_csv(root / "missed.csv", index=False)
-    detected.summary().to_csv(root / SUMMARY, index_label="split")
+    write_sheet(detected.boxes, root / "detections.csv")
+    write_sheet(detected.missed, root / "missed.csv")
+    write_sheet(detected.summary(), root / SUMMARY, index_label="split")
     return crop_samples(manifest, detected.boxes, root, settings)
 
 
@@ -160,7 +174,7 @@ def detection_table(root: Path) -> Table | None:
 
 def _write_notes(notes: Mapping[str, str], path: Path) -> None:
     rows = [(sample, note) for sample, note in notes.items() if note]
-    pd.DataFrame(rows, columns=["sample", "note"]).to_csv(path, index=False)
+    write_sheet(pd.DataFrame(rows, columns=["sample", "note"]), path)
 
 
 def _result(root: Path, listed: Path, skipped: bool) -> BuildResult:
@@ -188,11 +202,9 @@ def _inputs(config: DataConfig) -> str:
     given += [annotations.path for source in config.sources for annotations in source.annotations]
     given += [config.dataset / "dataset.json"] if config.dataset else []
     given += [config.crop.detector / "member.json"] if config.crop and config.crop.detector else []
-    files = sorted({file for path in given for file in _files(path)})
+    trees = [walk(path) for path in given]
+    files = sorted({file for tree in trees for file in tree.files})
     seen = [(file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    lost = sorted(path.as_posix() for tree in trees for path in tree.lost)
     hidden = any(source.pseudonymise is not False for source in config.sources)
-    return fingerprint([config.model_dump(mode="json"), seen, salt_id() if hidden else ""])
-
-
-def _files(path: Path) -> Iterable[Path]:
-    return (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] * path.is_file()
+    return fingerprint([config.model_dump(mode="json"), seen, lost, salt_id() if hidden else ""])

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from spine.config import NAME, Strict, read_yaml, validate
 from spine.crop import CropSettings
+from spine.numbers import finite
 from spine.phantom import PhantomSettings
 from spine.problems import SpineError
 from spine.reading import Kind
 from spine.splits import SplitSettings
 
 __all__ = ["AnnotationSource", "DataConfig", "GeneratedStudies", "Source", "Target", "load_data_config"]
+
+_NO_VALUES = ("nan", "inf", "infinity")
 
 
 class AnnotationSource(BaseModel):
@@ -68,7 +71,7 @@ class Target(Strict):
 
     of: str  # the raw value's name, as the annotations have it
     values: Mapping[str, str] = Field(default_factory=dict)
-    at_least: float | None = None
+    at_least: FiniteFloat | None = None
     labels: tuple[str, str] = ("negative", "positive")  # below the threshold; at or above it
 
     @model_validator(mode="after")
@@ -80,9 +83,11 @@ class Target(Strict):
     def __call__(self, raw: str) -> str:
         """The target's value; ValueError tells what is wrong with a raw value that has none."""
         if self.at_least is not None:
-            return self.labels[float(raw) >= self.at_least]
+            return self.labels[finite(raw) >= self.at_least]
         if self.values and raw not in self.values:
             raise ValueError(f"is not one of {', '.join(self.values)}")
+        if not self.values and raw.strip().lstrip("+-").lower() in _NO_VALUES:
+            raise ValueError(f"{raw!r} is what a program writes for no number, and no class")
         return self.values.get(raw, raw)
 
 

@@ -65,7 +65,8 @@ class Records:
             "mask_sha256": mask_sha256,
         }
         self.images.append({**dict.fromkeys(IMAGES, ""), **_geometry(picture), **known})
-        self.patients[sample], self.stated[sample], self.notes[sample] = patient, told.split, picture.note
+        self.patients[sample], self.stated[sample] = patient, encodable(told.split)
+        self.notes[sample] = encodable(picture.note)
         self._note_labels(picture.name, sample, told)
 
     def manifest(self) -> Manifest:
