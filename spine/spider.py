@@ -10,15 +10,16 @@ van der Graaf et al., "Lumbar spine segmentation in MR images", Scientific Data 
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from spine.annotations.types import Annotation, Box, Reading
+from spine.files import walk
+from spine.names import stem_of
 from spine.pictures import write_mask
-from spine.problems import Problem, SpineError
+from spine.problems import Problem, SpineError, one_file
 from spine.volumes import read_volume, sagittal_masks
 
 __all__ = ["MASK_LABELS", "read_release"]
@@ -49,14 +50,15 @@ def read_release(
     and grades, and their union as `lumbar_region`. Images are named as `read_images` names slices of `path`/images:
     "1_t2.mha#7". SpineError where the folder is no release.
     """
-    masks = sorted(file for file in (path / "masks").glob("*") if file.name.endswith(SUFFIXES))
+    masks = _volumes(path / "masks")
     if not masks:
         raise SpineError(f"{path / 'masks'} holds no .mha volume; give the folder that holds images/ and masks/")
     grades, problems = _read_grades(path / gradings)
     annotations: list[Annotation] = []
     for file in masks:
         try:
-            annotations += _of_volume(file, slices, scratch, grades, min_area)
+            with one_file(file):
+                annotations += _of_volume(file, slices, scratch, grades, min_area)
         except SpineError as error:
             problems.append(Problem(str(file), str(error), "unpack the release again; the other volumes go on"))
     problems += _without_mask(path, {file.name for file in masks})
@@ -73,10 +75,10 @@ def class_mask(labels: np.ndarray) -> np.ndarray:
 
 
 def _of_volume(file: Path, slices: int | None, scratch: Path, grades: Grades, min_area: int) -> Iterator[Annotation]:
-    stem = next(file.name.removesuffix(suffix) for suffix in SUFFIXES if file.name.endswith(suffix))
+    stem = stem_of(file)
     patient, _, sequence = stem.partition("_")
     for k, labels in sagittal_masks(read_volume(file), slices).items():
-        target = scratch / f"{stem}_{k}.png"
+        target = scratch / f"{file.name}_{k}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         write_mask(class_mask(labels), target)
         yield Annotation(
@@ -110,20 +112,23 @@ def _corners(region: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def _read_grades(path: Path) -> tuple[Grades, list[Problem]]:
-    grades: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    grades: dict[tuple[str, str], dict[str, str]] = {}
     if not path.is_file():
         return grades, [Problem(str(path), "is missing: discs have no grades", "copy it beside masks/", "warning")]
-    with path.open(newline="", encoding="utf-8-sig") as stream:
+    with one_file(path), path.open(newline="", encoding="utf-8-sig") as stream:
         rows = [{str(key).strip().lower(): value for key, value in row.items()} for row in csv.DictReader(stream)]
     lacking = {"patient", "ivd label", *GRADES} - set(rows[0] if rows else ())
     if lacking:
         raise SpineError(f"{path} lacks the columns {', '.join(sorted(lacking))}; take the release's own table")
+    problems = []
     for row in rows:
         values = {name: _whole(row[heading]) for heading, name in GRADES.items()}
-        grades[_whole(row["patient"]), _whole(row["ivd label"])] = {
-            key: value for key, value in values.items() if value
-        }
-    return grades, []
+        told = {key: value for key, value in values.items() if value}
+        disc = (_whole(row["patient"]), _whole(row["ivd label"]))
+        if grades.setdefault(disc, told) != told:
+            reason = f"grades disc {disc[1]} of patient {disc[0]} twice, and differently; the first row was kept"
+            problems.append(Problem(str(path), reason, "settle which row is right, and remove the other"))
+    return grades, problems
 
 
 def _whole(text: str | None) -> str:
@@ -132,9 +137,12 @@ def _whole(text: str | None) -> str:
 
 
 def _without_mask(path: Path, masks: set[str]) -> list[Problem]:
-    images = sorted(file for file in (path / "images").glob("*") if file.name.endswith(SUFFIXES))
     return [
         Problem(str(file), "has no mask, so no boxes and grades", "leave it, or add masks/" + file.name, "warning")
-        for file in images
+        for file in _volumes(path / "images")
         if file.name not in masks
     ]
+
+
+def _volumes(folder: Path) -> list[Path]:
+    return [file for file in walk(folder).files if file.parent == folder and file.name.endswith(SUFFIXES)]

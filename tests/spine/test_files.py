@@ -3,7 +3,18 @@ import shutil
 
 import pytest
 
-from spine.files import DEAD_AFTER, atomic_directory, atomic_file, fingerprint, hash_directory, read_json, write_json
+from spine.files import (
+    DEAD_AFTER,
+    atomic_directory,
+    atomic_file,
+    fingerprint,
+    hash_directory,
+    read_json,
+    remove_leftovers,
+    walk,
+    write_json,
+)
+from spine.problems import lost_in
 
 
 def test_a_file_appears_only_when_complete(tmp_path):
@@ -69,3 +80,71 @@ def test_what_a_killed_process_left_is_removed_once_it_is_surely_dead(tmp_path, 
         pass
     write_json(1, tmp_path / "x.json")
     assert [one.exists() for one in left] == [kept, kept]
+
+
+def _touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+
+
+def _names(tree, root):
+    return [path.relative_to(root).as_posix() for path in tree.files]
+
+
+def test_a_walk_is_sorted_and_passes_over_what_is_hidden(tmp_path):
+    _touch(*(tmp_path / name for name in ("b/x", "a/y", "a.b", ".c", ".d/z", "b/.e")))
+    assert _names(walk(tmp_path), tmp_path) == ["a/y", "a.b", "b/x"]
+    assert _names(walk(tmp_path, hidden=True), tmp_path) == [".c", ".d/z", "a/y", "a.b", "b/.e", "b/x"]
+    assert walk(tmp_path / "a.b").files == (tmp_path / "a.b",)
+    assert walk(tmp_path / "none").files == ()
+
+
+def test_a_walk_follows_links_to_folders_and_files_and_enters_each_folder_once(tmp_path):
+    root = tmp_path / "root"
+    _touch(root / "p1" / "x", tmp_path / "elsewhere" / "p2" / "y", tmp_path / "elsewhere" / "z")
+    (root / "p2").symlink_to(tmp_path / "elsewhere" / "p2")
+    (root / "z").symlink_to(tmp_path / "elsewhere" / "z")
+    (root / "p1" / "up").symlink_to(root)  # round and round
+    (root / "again").symlink_to(root / "p1")  # there already, and sorted before it
+    (tmp_path / "elsewhere" / "p2" / "back").symlink_to(root)
+    tree = walk(root)
+    assert _names(tree, root) == ["p1/x", "p2/y", "z"]
+    assert tree.again[root / "again"] == root / "p1"
+    assert tree.lost == {}
+    assert [(p.path, p.severity) for p in lost_in(tree)] == [(str(root / "again"), "warning")]
+
+
+def test_a_walk_from_a_link_keeps_its_name(tmp_path):
+    _touch(tmp_path / "real" / "x")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert walk(tmp_path / "link").files == (tmp_path / "link" / "x",)
+
+
+def test_what_a_walk_cannot_read_is_told(tmp_path):
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    os.mkfifo(tmp_path / "pipe")
+    tree = walk(tmp_path)
+    assert tree.files == ()
+    assert {path.name: reason for path, reason in tree.lost.items()} == {
+        "gone": "is a link that leads nowhere",
+        "self": "is a link that leads nowhere",
+        "pipe": "is no file and no folder, but a pipe, a socket or a device",
+    }
+    assert [problem.severity for problem in lost_in(tree)] == ["error"] * 3
+
+
+def test_a_walk_as_deep_as_a_path_can_be(tmp_path):
+    folder = tmp_path.joinpath(*["d" * 20] * 100)
+    _touch(folder / "x")
+    assert walk(tmp_path).files == (folder / "x",)
+
+
+def test_leftovers_are_removed_at_once_where_nobody_else_writes(tmp_path):
+    (tmp_path / ".d.123.tmp").mkdir()
+    (tmp_path / ".other.123.tmp").mkdir()
+    remove_leftovers(tmp_path / "d")
+    assert (tmp_path / ".d.123.tmp").exists()
+    remove_leftovers(tmp_path / "d", older_than=0)
+    assert [path.name for path in tmp_path.iterdir()] == [".other.123.tmp"]
