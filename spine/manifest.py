@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import math
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -167,16 +166,25 @@ def _read_mask_labels(path: Path) -> tuple[str, ...]:
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         raise SpineError(f"{path} is missing; {_BUILD_AGAIN}")
-    with _of_the_dataset(path), warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are too long, which it would cut
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-        if table.isna().any(axis=None):
-            raise ValueError("a row has fewer cells than the header")
+    with _of_the_dataset(path):
+        header, *cells = _rows_of_text(path)
+        table = pd.DataFrame(cells, columns=header, dtype=str)
         for column in _NUMBERS.intersection(table.columns):
             table[column] = table[column].map(_number).astype(float)
         if set(columns) <= set(table.columns):  # else the manifest tells which it lacks
             _check_values(table, path.stem)
     return table
+
+
+def _rows_of_text(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, its header first, all of one length: pandas would fill a row that was cut off."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        found = [row for row in csv.reader(stream, strict=True) if row]
+    if not found or len(set(found[0])) < len(found[0]):
+        raise ValueError("it has no header, or a column twice")
+    if odd := next((row for row in found if len(row) != len(found[0])), None):
+        raise ValueError(f"the row of {odd[0]!r} has {len(odd)} cells, the header {len(found[0])}")
+    return found
 
 
 def _number(text: str) -> float:

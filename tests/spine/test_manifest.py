@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,3 +102,82 @@ def test_paths_of_pictures_and_masks(dataset):
     assert dataset.image_path("a").is_file()
     assert dataset.mask_path("a") == dataset.root / "masks" / "a.png"
     assert np.issubdtype(dataset.images["height"].dtype, np.number)
+
+
+TEXTS = [
+    "a\nb",
+    "a\rb",
+    "a\r\nb",
+    'say "a", b',
+    " a ",
+    "=1+1",
+    "NA",
+    "nan",
+    "1_0",
+    "007",
+    "\0",
+    "脊椎",
+    "\ufeffa",
+    "'",
+    "\\",
+]
+
+
+def test_any_text_is_read_back_equal(tmp_path):
+    pictures = {f"s{number}": smooth_noise(number) for number in range(len(TEXTS))}
+    told = dict(zip(pictures, TEXTS, strict=True))
+    labels = [(sample, "", text, text) for sample, text in told.items()]
+    boxes = [(sample, "0", text, 1.0, 2.0, 3.0, 4.0, text) for sample, text in told.items()]
+    written = write_dataset(tmp_path, pictures, boxes=boxes, labels=labels, patient=told, sequence=told)
+    again = Manifest.read(tmp_path)
+    assert again.images["patient"].tolist() == again.images["sequence"].tolist() == TEXTS
+    assert again.labels[["target", "value"]].values.tolist() == [[text, text] for text in TEXTS]
+    assert again.boxes[["label", "level"]].values.tolist() == [[text, text] for text in TEXTS]
+    assert again.data_hash == written.data_hash
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "why"),
+    [
+        ("dataset.json", "{", "", "JSONDecodeError"),
+        ("dataset.json", "mask_labels", "masks", "mask_labels"),
+        ("dataset.json", "[]", "3", "mask_labels is 3"),
+        ("images.csv", "a,007,,,,48,64", "a,007,,,,nan,64", "'nan' is not a number"),
+        ("images.csv", "a,007,,,,48,64", "a,007,,,,,64", "whole numbers from 1 up"),
+        ("images.csv", "a,007,,,,48,64", "a,007,,,,-48,64", "whole numbers from 1 up"),
+        ("images.csv", "a,007,,,,48,64", "a,007,,,,48.5,64", "whole numbers from 1 up"),
+        ("images.csv", "a,007,,,,48,64", "a,007,,,,inf,64", "'inf' is not a number"),
+        ("images.csv", "0.30000000000000004", "1_0", "'1_0' is not a number"),
+        ("images.csv", "sample,", "sample,extra,", "has 18 cells, the header 19"),
+        ("images.csv", "a,007", "a,b,c,007", "has 20 cells, the header 18"),
+        ("boxes.csv", "1.5,2.0,10.25,9.0", "nan,2.0,10.25,9.0", "'nan' is not a number"),
+        ("boxes.csv", "1.5,2.0,10.25,9.0", "10.25,2.0,1.5,9.0", "x0 < x1"),
+        ("boxes.csv", "1.5,2.0,10.25,9.0", ",2.0,10.25,9.0", "x0 < x1"),
+        ("labels.csv", "a,,grade,4", "a,,grade", "the row of 'a' has 3 cells, the header 4"),
+        ("labels.csv", "a,,grade,4", 'a,,grade,"4', "unexpected end of data"),
+        ("labels.csv", "target,value", "value,value", "a column twice"),
+        ("splits.csv", "b,test", "b,tset", "the split 'tset' is not one of train, validation, test"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong(dataset, file, old, new, why):
+    path = dataset.root / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(SpineError, match=rf"{file} cannot be read \(.*({why}).*\); build the dataset again"):
+        Manifest.read(dataset.root)
+
+
+@pytest.mark.parametrize("file", ["dataset.json", "images.csv", "boxes.csv", "labels.csv", "splits.csv"])
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"[1, 2]", b'"a'])
+def test_a_file_of_anything_is_an_error_of_ours(dataset, file, data):
+    (dataset.root / file).write_bytes(data)
+    with pytest.raises(SpineError, match=file):
+        Manifest.read(dataset.root)
+
+
+@pytest.mark.parametrize("table", ["boxes", "labels", "splits"])
+def test_nothing_is_told_twice(dataset, table):
+    rows = getattr(dataset, table)
+    with pytest.raises(SpineError, match=rf"{table}.csv names 'a'.* twice"):
+        replace(dataset, **{table: pd.concat([rows, rows[rows["sample"] == "a"][:1]])})

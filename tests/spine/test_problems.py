@@ -1,9 +1,10 @@
 import errno
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from spine.problems import Problem, SpineError, one_file, print_problems, verdict, write_problems
+from spine.problems import Problem, SpineError, one_file, print_problems, verdict, write_problems, write_sheet
 
 
 def test_a_path_is_printed_whole_however_narrow_the_terminal(monkeypatch, capsys):
@@ -59,3 +60,14 @@ def test_what_a_terminal_or_a_spreadsheet_would_run_is_shown(tmp_path, capsys):
     assert "'=cmd()\\x1b[31m\\udce9.png" in (tmp_path / "problems.csv").read_text()
     print_problems([Problem(name, "is bad", "mend it")])
     assert "\\x1b[31m\\udce9" in capsys.readouterr().out
+
+
+def test_a_sheet_for_people_runs_nothing(tmp_path):
+    table = pd.DataFrame({"=name": ["=1+1", "+a", "-b", "@c", "plain", "\x1b[31m"], "n": [-1.5, 2, 3, 4, 5, 6]})
+    write_sheet(table, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().splitlines() == [
+        "'=name,n",
+        *("'=1+1,-1.5", "'+a,2.0", "'-b,3.0", "'@c,4.0", "plain,5.0", "\\x1b[31m,6.0"),
+    ]
+    write_sheet(table.set_index("=name"), tmp_path / "b.csv", index_label="name")
+    assert (tmp_path / "b.csv").read_text().splitlines()[:2] == ["name,n", "'=1+1,-1.5"]
