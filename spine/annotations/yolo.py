@@ -17,7 +17,7 @@ import yaml
 from spine.annotations.collector import Collector
 from spine.annotations.sources import image_size, is_image, split_folder, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
-from spine.files import atomic_file
+from spine.files import atomic_file, walk
 from spine.problems import SpineError, examples
 
 __all__ = ["read", "write"]
@@ -42,7 +42,7 @@ def read(
         raise SpineError(f"{path} is not a folder; give the folder that holds data.yaml, or images and labels")
     names = tuple(names) if names else _names(path)
     root = images or path
-    pictures = sorted(file for file in root.rglob("*") if is_image(file))
+    pictures = [file for file in walk(root).files if is_image(file)]
     unused = _label_files(path, {picture.parent.resolve() for picture in pictures})
     collector = Collector(labels, images)
     files = {picture: _label_file(path, picture, _below(picture, root)) for picture in pictures}
@@ -85,7 +85,7 @@ def _names_of_yaml(path: Path) -> tuple[str, ...]:
 
 def _label_files(path: Path, picture_folders: Collection[Path]) -> dict[Path, Path]:
     """Text files that must be labels of a picture, by their resolved paths: those in `labels` or beside pictures."""
-    files = sorted(file for file in path.rglob("*.txt") if not file.name.startswith((".", "README")))
+    files = [file for file in walk(path).files if file.suffix == ".txt" and not file.name.startswith("README")]
     return {
         file.resolve(): file
         for file in files

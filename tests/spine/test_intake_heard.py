@@ -8,6 +8,7 @@ import pytest
 from spine.annotations import Annotation, Box, write_annotations
 from spine.manifest import Manifest
 from spine.problems import SpineError
+from spine.tfrecords import record_files
 from tests.spine.source_on_disk import HEIGHT, WIDTH, built, errors, region, warnings, write_image, write_picture
 
 BOX = Box("disc", 1, 1, 5, 4)
@@ -90,6 +91,20 @@ def test_linked_folders_are_read_of_pictures_and_annotations_alike(tmp_path):
     assert manifest.images["sample"].tolist() == ["s_p1_x", "s_p2_y"]
     assert (manifest.images["mask_sha256"] != "").all()
     assert manifest.boxes["sample"].tolist() == ["s_p1_x", "s_p2_y"]
+
+
+def test_yolo_labels_and_tfrecords_are_found_in_linked_folders(tmp_path):
+    write_picture(tmp_path / "store" / "images" / "x.png")
+    (tmp_path / "store" / "labels").mkdir()
+    (tmp_path / "store" / "labels" / "x.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "train").symlink_to(tmp_path / "store")
+    result = built(tmp_path, {"format": "yolo", "path": tmp_path / "images", "names": ["disc"]})
+    assert errors(result) == []
+    boxes = Manifest.read(result.root).boxes
+    assert boxes[["x0", "y0", "x1", "y1"]].values.tolist() == [[2, 1.5, 6, 4.5]]  # of 6 x 8 pixels
+    (tmp_path / "store" / "a.tfrecord").touch()
+    assert record_files(tmp_path / "images")[0][0] == tmp_path / "images" / "train" / "a.tfrecord"
 
 
 def test_links_that_lead_nowhere_are_told(tmp_path):
