@@ -28,6 +28,7 @@ from spine.tfrecords import is_records
 
 if TYPE_CHECKING:
     from spine.dicom.pictures import Wanted
+    from spine.dicom.windows import WindowChoice
 
 __all__ = ["Images", "Kind", "kind_of", "read_images"]
 
@@ -85,7 +86,11 @@ class Images:
 
 
 def read_images(
-    root: Path, kind: Kind = "auto", slices: int | None = None, patient_of: Callable[[str], str] = lambda name: ""
+    root: Path,
+    kind: Kind = "auto",
+    slices: int | None = None,
+    patient_of: Callable[[str], str] = lambda name: "",
+    window: WindowChoice = "file",
 ) -> Images:
     """Find the pictures of a file, a folder or a tree; only headers are read yet.
 
@@ -93,7 +98,8 @@ def read_images(
     takes of each volume, and of each patient's DICOM series (T2W first, T2*W where there is none), the n slices nearest
     the mid-sagittal one, and notes the choice in each picture; of single MR or CT images n a patient as well. What has
     no slices (a radiograph, a PNG, a page of a TIFF) passes through. `patient_of` a name is the patient that it tells,
-    "" where the DICOM header does. Names are POSIX paths relative to `root` (to its folder if it is a file).
+    "" where the DICOM header does; `window` what of DICOM becomes black and white, as `spine.dicom.windows` tells.
+    Names are POSIX paths relative to `root` (to its folder if it is a file).
 
     Raises SpineError where `root` does not exist, `kind` is unknown or `slices` is below 1.
     """
@@ -106,7 +112,7 @@ def read_images(
         raise SpineError(f"slices is {slices}; give 1 or more, or leave it out for every slice")
     base = root if root.is_dir() else root.parent
     tree = walk(root)
-    scan = _Scan(base, kind, slices, patient_of, problems=list(lost_in(tree)))
+    scan = _Scan(base, kind, slices, patient_of, window, problems=list(lost_in(tree)))
     scan.names.update(scan.name(path) for path in tree.lost if _claimed(path))
     for path in tree.files:
         scan.add(path)
@@ -148,10 +154,12 @@ class _Scan:
     kind: Kind
     slices: int | None
     patient_of: Callable[[str], str]
+    window: WindowChoice
     items: list[_Item] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     dicom: list[Path] = field(default_factory=list)
+    last: list[_Item] = field(default_factory=list)  # what can be told when all else has been read
 
     def add(self, path: Path) -> None:
         """Take up one file."""
@@ -210,10 +218,14 @@ class _Scan:
         """Group the DICOM files to series, choose, and hand everything out."""
         if self.dicom:
             self._take_dicom()
-        items = sorted(self.items, key=lambda item: str(item.path))
+        elif self.window != "file":
+            reason, advice = f"window is {self.window!r}, and no DICOM is there", "remove `window`, which is for DICOM"
+            self.problems.append(Problem(str(self.base), reason, advice, "warning"))
+        items = [*sorted(self.items, key=lambda item: str(item.path)), *self.last]
         return Images(tuple(items), frozenset(self.names), list(self.problems), tuple(self.problems))
 
     def _take_dicom(self) -> None:
+        from spine.dicom.clips import Clips
         from spine.dicom.pictures import every_image, midsagittal_images, name_of, read_pictures
         from spine.dicom.series import find_series
 
@@ -225,8 +237,11 @@ class _Scan:
         if self.slices is not None:
             wanted, problems = midsagittal_images(series, self.slices, lambda path: self.patient_of(self.name(path)))
             self.problems += problems
+        clips = Clips()
         for path, group in _by_path(wanted).items():
-            self.items.append(_Item(path, len(group), partial(read_pictures, path, group, self.name(path))))
+            read = partial(read_pictures, path, group, self.name(path), self.window, clips)
+            self.items.append(_Item(path, len(group), read))
+        self.last.append(_Item(self.base, 0, clips.problems))
 
     def name(self, path: Path) -> str:
         """A file's name in the manifest: POSIX, relative to the root."""

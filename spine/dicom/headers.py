@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +13,21 @@ from typing import BinaryIO
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import get_expected_length
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
+from spine.dicom.values import Header
 from spine.problems import SpineError
-from spine.whole import MAX_PIXELS
+from spine.whole import MAX_PIXELS, check_bytes
 
 __all__ = ["frame_count", "is_directory", "is_image", "macro", "quiet", "read_dataset", "read_header"]
 
+_META, _BLOCK = 2**16, 2**20  # bytes: more than any file meta information has; read at a time
 _AGAIN = "copy it again from where it came from"
 
 
@@ -40,11 +50,11 @@ def read_header(path: Path) -> tuple[Dataset, int]:
 
 
 def frame_count(dataset: Dataset) -> int:
-    """NumberOfFrames, 1 where it is absent or no number."""
-    try:
-        return max(1, int(dataset.get("NumberOfFrames") or 1))
-    except (TypeError, ValueError):
-        return 1
+    """NumberOfFrames, 1 where it is absent, empty or 0; SpineError, without the path, where it cannot be a count."""
+    count = Header.of(dataset).whole("NumberOfFrames", 1)
+    if count < 0:
+        raise SpineError(f"NumberOfFrames is {count}, where a number from 1 on must hold; repair its header")
+    return count or 1
 
 
 def is_image(dataset: Dataset) -> bool:
@@ -87,6 +97,7 @@ def _checked(path: Path, pixels: bool) -> tuple[Dataset, int]:
         raise SpineError(f"{path} is empty (0 bytes); {_AGAIN}")
     try:
         with quiet(), Path(path).open("rb") as stream:
+            _check_deflated(stream, path)
             dataset = _read(stream, path, pixels)
             list(dataset.file_meta)  # pydicom parses late: what is broken should break here
             return dataset, stream.tell()
@@ -109,6 +120,31 @@ def _read(stream: BinaryIO, path: Path, pixels: bool) -> Dataset:
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta.TransferSyntaxUID = _native_syntax(dataset)
     return dataset
+
+
+def _check_deflated(stream: BinaryIO, path: Path) -> None:
+    """SpineError where a deflated dataset (PS3.5 A.5) becomes too large: pydicom inflates it whole, whatever it is."""
+    start, syntax = _end_of_meta(stream.read(_META))
+    if syntax == DeflatedExplicitVRLittleEndian:
+        stream.seek(start)
+        inflate, count = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while not inflate.eof and (data := inflate.unconsumed_tail or stream.read(_BLOCK)):
+            count += len(inflate.decompress(data, _BLOCK))
+            check_bytes(count, path)
+    stream.seek(0)
+
+
+def _end_of_meta(head: bytes) -> tuple[int, str]:
+    """Where the file meta information of PS3.10 ends, and the transfer syntax that it states, "" where none."""
+    position, syntax = 132, ""
+    while head[position : position + 2] == b"\x02\x00" and position + 12 <= len(head):
+        is_long = head[position + 4 : position + 6] in (b"OB", b"UN")
+        start = position + (12 if is_long else 8)
+        (length,) = struct.unpack_from("<I" if is_long else "<H", head, start - (4 if is_long else 2))
+        if head[position + 2 : position + 4] == b"\x10\x00":
+            syntax = head[start : start + length].strip(b" \0").decode("latin-1")
+        position = start + length
+    return position, syntax
 
 
 def _missing_bytes(dataset: Dataset, end: int, size: int) -> int:

@@ -1,6 +1,6 @@
 """A DICOM dataset -> grey frames as 16-bit numbers, through the standard's grey pipeline (PS3.3 C.7.6.3, PS3.4 N.2).
 
-Stored values pass the modality LUT (or rescale slope and intercept), then the VOI LUT or the first window, and
+Stored values pass the modality LUT (or rescale slope and intercept), then the VOI LUT or window that was asked for, and
 MONOCHROME1 is inverted, so that large is bright. What comes out:
 
     with a window          its output range is 0..65535 (PS3.3 C.11.2.1.2 leaves the range to the reader)
@@ -8,8 +8,9 @@ MONOCHROME1 is inverted, so that large is bright. What comes out:
     with neither           the modality's values, rounded; where they can be negative, plus a fixed 32768
     slope below 1          no window: the stored values, since rounding would lose grey levels
     colour                 luma of ITU-R BT.601, 8-bit values stay 0..255
+    pixels outside         the image (PixelPaddingValue) are the darkest: 0; of shifted values the least measured one
 
-Nothing depends on a slice's own least or greatest value: slices of a series stay comparable.
+Nothing measured depends on a slice's own least or greatest value: slices of a series stay comparable.
 """
 
 from __future__ import annotations
@@ -19,171 +20,187 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, iter_pixels
 
-from spine.dicom.headers import frame_count, macro, quiet
+from spine.dicom.headers import macro
+from spine.dicom.padding import padded
+from spine.dicom.spacing import spacing_of
+from spine.dicom.stored import Layout, decode_frames, read_layout
+from spine.dicom.tables import apply_palette, read_table
+from spine.dicom.values import Header
+from spine.dicom.windows import View, WindowChoice, choose_view
 from spine.problems import SpineError
-from spine.whole import MAX_PIXELS
 
-__all__ = ["SHIFT", "Frame", "apply_window", "grey_frames", "iterate_frames", "pixel_spacing"]
+__all__ = ["SHIFT", "Clipped", "Frame", "grey_frames", "iterate_frames"]
 
 SHIFT = 32768
 _FULL = 65535
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """How many of `pixels` (padding left out) lie below and above what a window or LUT tells apart."""
+
+    below: int = 0
+    above: int = 0
+    pixels: int = 0
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: `pixels` (H, W) uint16, `spacing` (y, x) in mm or None, and a `note` on what its values mean."""
+    """One frame: `pixels` (H, W) uint16, `spacing` (y, x) in mm or None, and a `note` on what its values mean.
+
+    `view` names the window or LUT that was used, "" for none. `remarks` are what bends the standard in the file's
+    header and was read as it can only be meant: those of all frames until this one.
+    """
 
     pixels: np.ndarray
     spacing: tuple[float, float] | None
     note: str
+    view: str = ""
+    clipped: Clipped = Clipped()
+    remarks: tuple[str, ...] = ()
 
 
-def grey_frames(dataset: Dataset) -> np.ndarray:
+@dataclass(frozen=True)
+class _Values:
+    """Values on their way: (H, W) float64, the least and greatest that there can be, and notes on them."""
+
+    array: np.ndarray
+    limits: tuple[float, float]
+    notes: tuple[str, ...] = ()
+    shift: int = 0
+
+
+def grey_frames(dataset: Dataset, window: WindowChoice = "file") -> np.ndarray:
     """All frames of a dataset as (F, H, W) uint16; SpineError where the pixel data cannot be decoded."""
-    return np.stack([frame.pixels for frame in iterate_frames(dataset)])
+    return np.stack([frame.pixels for frame in iterate_frames(dataset, window=window)])
 
 
-def iterate_frames(dataset: Dataset, indices: Sequence[int] | None = None) -> Iterator[Frame]:
+def iterate_frames(
+    dataset: Dataset, indices: Sequence[int] | None = None, window: WindowChoice = "file"
+) -> Iterator[Frame]:
     """Decode the frames of the 0-based `indices` (None: all) one by one, in that order.
 
-    Raises SpineError, without the file's path, where the pixel data is missing, truncated, or of an unknown codec.
+    `window` is what becomes black and white, as `spine.dicom.windows` tells. Raises SpineError, without the file's
+    path, where the pixel data is missing, truncated, or of an unknown codec, the header does not hold, or the file
+    lacks the window.
     """
-    chosen = range(frame_count(dataset)) if indices is None else indices
-    for index, raw in zip(chosen, _decode(dataset, list(chosen)), strict=True):
-        pixels, note = _grey(raw, dataset, index)
-        yield Frame(pixels, pixel_spacing(dataset, index), note)
+    header = Header.of(dataset)
+    layout = read_layout(header)
+    chosen = list(range(layout.frames) if indices is None else indices)
+    for index, raw in zip(chosen, decode_frames(header, layout, chosen), strict=True):
+        yield _frame(raw, header, layout, index, window)
 
 
-def pixel_spacing(dataset: Dataset, frame: int = 0) -> tuple[float, float] | None:
-    """(y, x) in mm: PixelSpacing, else ImagerPixelSpacing (at the detector, PS3.3 10.7.1.3); None if neither."""
-    measures = macro(dataset, "PixelMeasuresSequence", frame)
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        values = measures.get(keyword) or dataset.get(keyword)
-        if values and len(values) == 2 and min(values) > 0:
-            return float(values[0]), float(values[1])
-    return None
+def _frame(raw: np.ndarray, header: Header, layout: Layout, index: int, window: WindowChoice) -> Frame:
+    spacing = spacing_of(header, index)
+    photometric = header.text("PhotometricInterpretation")
+    if photometric in _GREY and raw.ndim == 2:
+        return _grey(raw, header, layout, index, window, spacing)
+    if window not in ("file", "none"):
+        header.remark(f"it is a picture in colour ({photometric}), to which no window applies")
+    colour = apply_palette(raw, header, layout.limits) if photometric == "PALETTE COLOR" else raw
+    return Frame(_luma(colour, layout), spacing, "", remarks=tuple(header.remarks))
 
 
-def apply_window(values: np.ndarray, centre: float, width: float, function: str = "LINEAR") -> np.ndarray:
-    """Map values through a window onto 0..65535 as float64: LINEAR, LINEAR_EXACT or SIGMOID of PS3.3 C.11.2.1."""
-    values = np.asarray(values, np.float64)
-    if function == "SIGMOID":
-        return _FULL / (1 + np.exp(-4 * (values - centre) / width))
-    if function == "LINEAR" and width >= 1:
-        centre, width = centre - 0.5, width - 1
-    if width == 0:
-        return np.where(values <= centre, 0.0, _FULL)
-    return np.clip((values - centre) / width + 0.5, 0, 1) * _FULL
-
-
-def _decode(dataset: Dataset, indices: list[int]) -> Iterator[np.ndarray]:
-    if "PixelData" not in dataset:
-        raise SpineError(
-            "the file holds no integer pixel data: it ends before its image, or stores a floating-point map"
-        )
-    if (rows := int(dataset.Rows)) * (columns := int(dataset.Columns)) > MAX_PIXELS:
-        raise SpineError(f"a frame states {rows} x {columns} pixels, and {MAX_PIXELS:,} can be read")
-    frames = iter_pixels(dataset, indices=indices)
-    for _ in indices:
-        try:
-            with quiet():
-                yield next(frames)
-        except Exception as error:  # each codec fails in its own way
-            raise SpineError(f"the {_syntax(dataset)} pixel data cannot be decoded ({_brief(error)})") from error
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).replace(";", ",").split())[:200]
-
-
-def _syntax(dataset: Dataset) -> str:
-    return getattr(dataset.file_meta.get("TransferSyntaxUID"), "name", "unknown")
-
-
-def _grey(raw: np.ndarray, dataset: Dataset, frame: int) -> tuple[np.ndarray, str]:
-    if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-        return _luma(apply_color_lut(raw, dataset)), ""
-    if raw.ndim == 3:
-        return _luma(raw), ""
-    values, note = _grey_values(raw, dataset, frame)
-    return np.rint(values).astype(np.uint16), note
-
-
-def _luma(colour: np.ndarray) -> np.ndarray:
-    if colour.dtype.itemsize > 2:
-        raise SpineError(f"the colours have {8 * colour.dtype.itemsize} bits, where 8 and 16 can be read")
+def _luma(colour: np.ndarray, layout: Layout) -> np.ndarray:
+    if layout.allocated > 16:
+        raise SpineError(f"the colours have {layout.allocated} bits, where 8 and 16 can be read; convert it")
     return np.rint(colour[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint16)
 
 
-def _grey_values(raw: np.ndarray, dataset: Dataset, frame: int) -> tuple[np.ndarray, str]:
-    inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
-    values, limits = _modality(raw, dataset, frame)
-    voi = macro(dataset, "FrameVOILUTSequence", frame)
-    if tables := voi.get("VOILUTSequence"):
-        values, limits, note = apply_voi(np.rint(values).astype(np.int32), voi), (0.0, _table_top(tables[0])), ""
-    elif window := _window(voi):
-        values, limits, note = apply_window(values, *window), (0.0, _FULL), ""
-    else:
-        values, limits, note = _fit(raw, values, limits, dataset, frame)
-    return (np.clip(sum(limits) - values, 0, _FULL) if inverted else values), note
+def _grey(
+    raw: np.ndarray,
+    header: Header,
+    layout: Layout,
+    index: int,
+    window: WindowChoice,
+    spacing: tuple[float, float] | None,
+) -> Frame:
+    _remark_on_colours(raw, header)
+    outside = padded(raw, header, layout)
+    measured = _modality(raw, header, layout, index)
+    voi = header.item(macro(header.dataset, "FrameVOILUTSequence", index))
+    view = choose_view(header, voi, window, measured.limits)
+    shown = _fit(raw, measured, header, layout, index) if view is None else _viewed(measured, view)
+    values = shown.array
+    if header.text("PhotometricInterpretation") == "MONOCHROME1":
+        values = np.clip(sum(shown.limits) - values, 0, _FULL)
+    values = _with_background(values, outside, shown)
+    notes = [*([view.name] if view else []), *shown.notes]
+    clipped = _clipped(measured.array, outside, view) if view else Clipped()
+    pixels = np.rint(values).astype(np.uint16)
+    return Frame(pixels, spacing, "; ".join(notes), view.name if view else "", clipped, tuple(header.remarks))
 
 
-def _modality(raw: np.ndarray, dataset: Dataset, frame: int) -> tuple[np.ndarray, tuple[float, float]]:
+def _modality(raw: np.ndarray, header: Header, layout: Layout, index: int) -> _Values:
     """The modality's values, and the least and greatest that the stored bits allow."""
-    if tables := dataset.get("ModalityLUTSequence"):
-        return apply_modality_lut(raw, dataset), (0.0, _table_top(tables[0]))
-    slope, intercept = _rescale(dataset, frame)
-    low, high = sorted(slope * limit + intercept for limit in _stored_limits(dataset))
-    return raw * slope + intercept, (low, high)
+    if items := header.items("ModalityLUTSequence"):
+        table = read_table(items[0], layout.limits)
+        return _Values(table(raw), (0.0, table.top))
+    slope, intercept = _rescale(header, index)
+    low, high = sorted(slope * limit + intercept for limit in layout.limits)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise SpineError(f"its rescale slope {slope:g} and intercept {intercept:g} lead beyond all numbers")
+    return _Values(raw * slope + intercept, (low, high))
 
 
-def _rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
-    transformation = macro(dataset, "PixelValueTransformationSequence", frame)
-    slope, intercept = (transformation.get(keyword) for keyword in ("RescaleSlope", "RescaleIntercept"))
-    return float(slope or 1), float(intercept or 0)
+def _rescale(header: Header, index: int) -> tuple[float, float]:
+    transformation = header.item(macro(header.dataset, "PixelValueTransformationSequence", index))
+    slope, intercept = transformation.number("RescaleSlope", 1.0), transformation.number("RescaleIntercept", 0.0)
+    if slope == 0:
+        header.remark("RescaleSlope is 0, with which every pixel would be the same: 1 was taken")
+    return slope or 1.0, intercept
 
 
-def _stored_limits(dataset: Dataset) -> tuple[int, int]:
-    bits = int(dataset.get("BitsStored") or dataset.BitsAllocated)
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if dataset.PixelRepresentation else (0, 2**bits - 1)
+def _viewed(measured: _Values, view: View) -> _Values:
+    return _Values(view.way(measured.array), (0.0, view.way.top))
 
 
-def _table_top(table: Dataset) -> float:
-    return float(2 ** int(table.LUTDescriptor[2]) - 1)
-
-
-def _window(voi: Dataset) -> tuple[float, float, str] | None:
-    centre, width = (_first(voi.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
-    if centre is None or width is None or width <= 0:
-        return None
-    return centre, width, voi.get("VOILUTFunction") or "LINEAR"
-
-
-def _first(value) -> float | None:
-    if isinstance(value, str) or not hasattr(value, "__len__"):
-        return None if value in (None, "") else float(value)
-    return float(value[0]) if len(value) else None
-
-
-def _fit(raw: np.ndarray, values: np.ndarray, limits: tuple[float, float], dataset: Dataset, frame: int):
-    """Values without a window, their limits and a note: as they are or shifted, else the stored values."""
-    slope, _ = _rescale(dataset, frame)
-    if "ModalityLUTSequence" in dataset or abs(slope) >= 1:
-        fitted = _shift(values, limits)
-        if fitted is not None:
-            return fitted
-    fitted = _shift(np.sign(slope) * raw, tuple(sorted(np.sign(slope) * limit for limit in _stored_limits(dataset))))
+def _fit(raw: np.ndarray, measured: _Values, header: Header, layout: Layout, index: int) -> _Values:
+    """Values without a window: as they are or shifted, else the stored values."""
+    if header.items("ModalityLUTSequence"):
+        return measured
+    slope, _ = _rescale(header, index)
+    if abs(slope) >= 1 and (fitted := _shifted(measured)):
+        return fitted
+    sign = np.sign(slope)
+    low, high = sorted(sign * limit for limit in layout.limits)
+    fitted = _shifted(_Values(sign * raw, (low, high), (f"rescale slope {slope:g} not applied",)))
     if fitted is None:
-        raise SpineError(f"the values reach from {values.min()} to {values.max()}; more than 16 bits hold")
-    values, limits, note = fitted
-    return values, limits, "; ".join(filter(None, [f"rescale slope {slope:g} not applied", note]))
+        raise SpineError(f"the values reach from {raw.min()} to {raw.max()}; more than 16 bits hold")
+    return fitted
 
 
-def _shift(values: np.ndarray, limits: tuple[float, float]):
-    shift = SHIFT if limits[0] < 0 else 0
-    if values.min() + shift < 0 or values.max() + shift > _FULL:
+def _shifted(values: _Values) -> _Values | None:
+    """Values where 16 bits hold them, shifted where they can be negative; None where they do not."""
+    shift = SHIFT if values.limits[0] < 0 else 0
+    array = values.array + shift
+    if array.min() < 0 or array.max() > _FULL:
         return None
-    low, high = (min(max(limit + shift, 0), _FULL) for limit in limits)
-    return values + shift, (low, high), f"values shifted by {shift}" if shift else ""
+    low, high = (min(max(limit + shift, 0), _FULL) for limit in values.limits)
+    return _Values(array, (low, high), (*values.notes, *([f"values shifted by {shift}"] if shift else [])), shift)
+
+
+def _with_background(values: np.ndarray, outside: np.ndarray | None, shown: _Values) -> np.ndarray:
+    """Pixels outside the image as dark as can be; of shifted values, 0 would be far below all that was measured."""
+    if outside is None:
+        return values
+    darkest = values[~outside].min() if shown.shift and not outside.all() else 0
+    return np.where(outside, darkest, values)
+
+
+def _clipped(values: np.ndarray, outside: np.ndarray | None, view: View) -> Clipped:
+    inside = values.ravel() if outside is None else values[~outside]
+    low, high = view.ends
+    return Clipped(int((inside < low).sum()), int((inside > high).sum()), inside.size)
+
+
+def _remark_on_colours(raw: np.ndarray, header: Header) -> None:
+    """Of a supplemental palette (PS3.3 C.7.6.19) values from its first one on are colours; those below are grey."""
+    words = header.words("RedPaletteColorLookupTableDescriptor")
+    if len(words) == 3 and (count := int((raw >= int(words[1])).sum())):
+        header.remark(
+            f"{count:,} pixels of a frame are colours of a supplemental palette, and were taken as grey values"
+        )

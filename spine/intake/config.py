@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator,
 
 from spine.config import NAME, Strict, read_yaml, validate
 from spine.crop import CropSettings
+from spine.dicom.windows import WindowChoice, checked_choice
 from spine.numbers import finite
 from spine.phantom import PhantomSettings
 from spine.problems import SpineError
@@ -44,6 +45,7 @@ class Source(Strict):
     images: Path  # a file, a folder or a tree
     read: Kind = "auto"
     slices: int | None = Field(default=1, ge=1)  # mid-sagittal ones of a patient's series or a volume; null: every one
+    window: WindowChoice = "file"  # of DICOM: file, none, a window's name or number, or [centre, width]
     patient: str = ""  # regular expression on the relative name: its groups, joined, are the patient
     pseudonymise: bool | None = None  # null: DICOM only
     annotations: tuple[AnnotationSource, ...] = ()
@@ -53,6 +55,17 @@ class Source(Strict):
     def folder(self) -> Path:
         """What the images' names are relative to."""
         return self.images if self.images.is_dir() else self.images.parent
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _is_a_window(cls, window: object) -> WindowChoice:
+        return checked_choice(window)
+
+    @model_validator(mode="after")
+    def _windows_are_of_dicom(self) -> Source:
+        if self.window != "file" and self.read not in ("auto", "dicom"):
+            raise ValueError(f"has a window, which is for DICOM, and read is {self.read!r}; remove `window`")
+        return self
 
     @field_validator("patient")
     @classmethod

@@ -29,7 +29,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
     if not source.images.exists():
         raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
     by_name = partial(patient_by_name, source.patient)
-    images = read_images(source.images, kind=source.read, slices=source.slices, patient_of=by_name)
+    images = read_images(source.images, source.read, source.slices, patient_of=by_name, window=source.window)
     told, known, heard = ByPicture(images.names), len(records.orphans), _Heard()
     readings = [_read(one, source, scratch) for one in source.annotations]
     taken = {place for reading in readings for place in reading.read}

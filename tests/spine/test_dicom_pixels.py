@@ -6,7 +6,9 @@ from pydicom import Dataset
 from pydicom.pixels import apply_windowing
 
 from spine.dicom.headers import read_dataset
-from spine.dicom.pixels import apply_window, grey_frames, iterate_frames, pixel_spacing
+from spine.dicom.pixels import grey_frames, iterate_frames
+from spine.dicom.spacing import pixel_spacing
+from spine.dicom.windows import apply_window
 from spine.problems import SpineError
 
 

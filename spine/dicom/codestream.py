@@ -1,0 +1,76 @@
+"""What a compressed frame says of itself, asked before a decoder allocates it: its size, and whether it ends.
+
+JPEG and JPEG-LS state their size in a frame header (ITU-T T.81 B.2.2, T.87 C.2.2), JPEG 2000 in SIZ (T.800 A.5.1).
+"""
+
+from __future__ import annotations
+
+import struct
+
+from spine.problems import SpineError
+
+__all__ = ["check_codestream", "stated_size"]
+
+_JPEG_2000 = b"\xff\x4f\xff\x51"
+_END = b"\xff\xd9"
+_NO_FRAME_HEADER = (0xC4, 0xC8, 0xCC)  # tables, and what is reserved, among SOF0 to SOF15
+_JPEG_LS = 0xF7
+_COPY = "copy it again, or leave it out"
+
+
+def check_codestream(stream: bytes, shape: tuple[int, int, int], frame_bytes: int) -> None:
+    """SpineError where a frame's stream states another size than the file's header, or is cut off.
+
+    `shape` is what the header states: rows, columns and samples; `frame_bytes` what a frame of that takes.
+
+    An RLE stream states no size: it is refused where it is longer than any encoding of the picture (PS3.5 annex G).
+    """
+    if not _is_known(stream):
+        if len(stream) > 2 * frame_bytes + 1024:
+            raise SpineError(f"a frame has {len(stream):,} bytes, too many for {frame_bytes:,} of pixels; {_COPY}")
+        return
+    size = stated_size(stream)
+    if size is None:
+        raise SpineError(f"its compressed pixel data is damaged: it has no frame header; {_COPY}")
+    if size != shape:
+        told = (" x ".join(map(str, one)) for one in (size, shape))
+        raise SpineError("its compressed pixel data states {} rows, columns and samples, its header {}".format(*told))
+    if _END not in stream[-64:]:
+        raise SpineError(f"its compressed pixel data is truncated: its end is missing; {_COPY}")
+
+
+def stated_size(stream: bytes) -> tuple[int, int, int] | None:
+    """Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 stream states; None where it states none."""
+    try:
+        return _of_jpeg(stream) if stream.startswith(b"\xff\xd8") else _of_jpeg_2000(stream)
+    except struct.error:
+        return None
+
+
+def _is_known(stream: bytes) -> bool:
+    return stream.startswith(b"\xff\xd8") or _JPEG_2000 in stream[:1024]
+
+
+def _of_jpeg_2000(stream: bytes) -> tuple[int, int, int] | None:
+    start = stream.find(_JPEG_2000, 0, 1024)  # behind the boxes of JP2, where a writer has left them
+    if start < 0:
+        return None
+    width, height, left, top = struct.unpack_from(">4I", stream, start + 8)
+    (samples,) = struct.unpack_from(">H", stream, start + 40)
+    return height - top, width - left, samples
+
+
+def _of_jpeg(stream: bytes) -> tuple[int, int, int] | None:
+    position = 2
+    while position + 4 <= len(stream):
+        marker, kind, length = struct.unpack_from(">BBH", stream, position)
+        if marker != 0xFF:
+            return None
+        if kind == 0xFF:  # a fill byte
+            position += 1
+        elif kind == _JPEG_LS or (0xC0 <= kind <= 0xCF and kind not in _NO_FRAME_HEADER):
+            rows, columns, samples = struct.unpack_from(">HHB", stream, position + 5)
+            return rows, columns, samples
+        else:
+            position += 2 + length
+    return None

@@ -1,0 +1,185 @@
+"""Values of a DICOM header as numbers: strict, with remarks on what is meant though it bends the standard.
+
+Files state a decimal comma, one value twice, a text where binary numbers are due, or NaN. What can only be meant in one
+way is read, and a remark tells so; the rest is an error that names the element and quotes what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spine.numbers import finite, whole
+from spine.problems import SpineError, brief, fault_of
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["Header"]
+
+_TEXT = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
+_BINARY = {"AT", "FD", "FL", "SL", "SQ", "SS", "SV", "UL", "US", "UV", "US or SS", "US or OW", "US or SS or OW"}
+_REPAIR = "repair its header, or leave the file out"
+
+
+@dataclass(frozen=True)
+class Header:
+    """A dataset, or an item of one, and the remarks made on its values; items share the remarks of their dataset.
+
+    `order` is the byte order of 16-bit words within byte values: "<" or ">", as the transfer syntax has it.
+    """
+
+    dataset: Dataset
+    order: str = "<"
+    remarks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Header:
+        """The header of a whole dataset, in the byte order of its transfer syntax."""
+        meta = getattr(dataset, "file_meta", None)
+        little = getattr(meta.get("TransferSyntaxUID") if meta else None, "is_little_endian", True)
+        return cls(dataset, "<" if little else ">")
+
+    def item(self, dataset: Dataset) -> Header:
+        """The header of an item within, whose remarks join these."""
+        return Header(dataset, self.order, self.remarks)
+
+    def remark(self, text: str) -> None:
+        """Note, once, what a reader of the picture should know about its header."""
+        if (line := brief(text)) not in self.remarks:
+            self.remarks.append(line)
+
+    def has(self, keyword: str) -> bool:
+        """Whether the element is there and not empty."""
+        return bool(self._parts(keyword))
+
+    def numbers(self, keyword: str) -> list[float]:
+        """All values of an element as finite numbers, none where it is absent; SpineError of what is no number."""
+        return [self._number(keyword, part) for part in self._parts(keyword)]
+
+    def number(self, keyword: str, default: float | None = None) -> float:
+        """The one value of an element, or the default where it is absent or empty; SpineError where neither holds."""
+        values = self.numbers(keyword)
+        if not values and default is not None:
+            return default
+        if not values or len(set(values)) > 1:
+            told = self.quote(keyword) if values else "missing or empty"
+            raise SpineError(f"{keyword} is {told}, where one number must hold; {_REPAIR}")
+        if len(values) > 1:
+            self.remark(f"{keyword} is {self.quote(keyword)}, read as {values[0]:g}")
+        return values[0]
+
+    def whole(self, keyword: str, default: int | None = None) -> int:
+        """The one value of an element as a whole number; as `number`."""
+        value = self.number(keyword, default)
+        try:
+            return whole(value)
+        except ValueError as error:
+            raise SpineError(f"{keyword} is {value:g}, where a whole number must hold; {_REPAIR}") from error
+
+    def text(self, keyword: str) -> str:
+        """The first value of an element as text in capitals, such as a code; "" where it is absent."""
+        parts = self._parts(keyword)
+        return str(parts[0]).strip(" \0").upper() if parts else ""
+
+    def names(self, keyword: str) -> list[str]:
+        """All values of an element as text, in the file's own character set; none where they cannot be read."""
+        try:
+            value = self.dataset.get(keyword)
+        except Exception:  # a name is only looked for, and whoever asks for it is told what there is
+            return []
+        parts = value if _is_many(value) else [value]
+        return [str(part).strip(" \0") for part in parts] if value not in (None, "") else []
+
+    def items(self, keyword: str) -> list[Header]:
+        """The items of a sequence; none, with a remark, where the element is no sequence."""
+        try:
+            value = self.dataset.get(keyword)
+        except Exception as error:
+            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
+        if value is None or (_is_many(value) and not len(value)):
+            return []
+        if not _is_many(value) or not all(hasattr(one, "get_item") for one in value):
+            self.remark(f"{keyword} is no sequence of items, and was passed over")
+            return []
+        return [self.item(one) for one in value]
+
+    def words(self, keyword: str) -> np.ndarray:
+        """All values of an element as uint16 words, signed ones in two's complement, whatever their VR."""
+        parts = self._parts(keyword)
+        if len(parts) == 1 and isinstance(parts[0], bytes):
+            return self._from_bytes(keyword, parts[0])
+        values = [self._number(keyword, part) for part in parts]
+        if not all(value.is_integer() and -(2**15) <= value < 2**16 for value in values):
+            raise SpineError(f"{keyword} is {self.quote(keyword)}, where 16-bit numbers must hold; {_REPAIR}")
+        return np.array([int(value) & 0xFFFF for value in values], np.uint16)
+
+    def bytes_of(self, keyword: str) -> bytes:
+        """The values of an element as bytes, the least significant of each word first, whatever its VR and order."""
+        element = self.dataset.get_item(keyword)
+        if element is not None and element.VR == "OB" and isinstance(element.value, bytes):
+            return element.value
+        return self.words(keyword).astype("<u2").tobytes()
+
+    def quote(self, keyword: str) -> str:
+        """What an element holds, in a few letters."""
+        parts = self._parts(keyword)
+        return brief(repr("\\".join(map(str, parts))) if isinstance(parts[0], str) else str(list(parts)), 60)
+
+    def _parts(self, keyword: str) -> Sequence[Any]:
+        """The values of an element: text as it is written, numbers, or the bytes of an OB or OW."""
+        element = self.dataset.get_item(keyword)
+        if element is None or element.value is None or (_is_many(element.value) and not len(element.value)):
+            return ()
+        try:
+            if hasattr(element, "is_raw") and element.is_raw and _is_text(element):
+                value: Any = element.value.decode("latin-1").strip(" \0").split("\\")
+            else:
+                value = self.dataset[keyword].value
+        except Exception as error:  # pydicom raises anything on a value that is not of its VR
+            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
+        parts = [str(part) if _is_decimal(part) else part for part in (value if _is_list(value) else [value])]
+        while parts and (parts[-1] is None or (isinstance(parts[-1], str) and not parts[-1].strip(" \0"))):
+            parts.pop()
+        return parts
+
+    def _number(self, keyword: str, part: Any) -> float:
+        text = part.strip(" \0") if isinstance(part, str) else part
+        try:
+            if isinstance(text, str) and text.count(",") == 1 and "." not in text:
+                value = finite(text.replace(",", "."))
+                self.remark(f"{keyword} is {text!r}, with a decimal comma: read as {value:g}")
+                return value
+            return finite(text)
+        except ValueError as error:
+            raise SpineError(
+                f"{keyword} is {brief(repr(text), 60)}, which is not a finite number; {_REPAIR}"
+            ) from error
+
+    def _from_bytes(self, keyword: str, data: bytes) -> np.ndarray:
+        element = self.dataset.get_item(keyword)
+        order = "<" if element.VR == "OB" else self.order
+        return np.frombuffer(data + b"\0" * (len(data) % 2), f"{order}u2").astype(np.uint16)
+
+
+def _is_text(element: Any) -> bool:
+    """Whether a raw element is text: by its own VR, or where that tells nothing (UN, an unknown one) by its keyword."""
+    from pydicom.datadict import dictionary_VR
+
+    vr = element.VR or dictionary_VR(element.tag)
+    return vr in _TEXT or (vr not in _BINARY and dictionary_VR(element.tag) in _TEXT)
+
+
+def _is_many(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str)
+
+
+def _is_list(value: Any) -> bool:
+    return _is_many(value) and not isinstance(value, bytes)
+
+
+def _is_decimal(part: Any) -> bool:
+    return hasattr(part, "original_string")  # pydicom's DS and IS, which keep what was written
