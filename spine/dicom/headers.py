@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -22,10 +22,19 @@ from pydicom.uid import (
 )
 
 from spine.dicom.values import Header
-from spine.problems import SpineError
+from spine.problems import SpineError, brief
 from spine.whole import MAX_PIXELS, check_bytes
 
-__all__ = ["frame_count", "is_directory", "is_image", "macro", "quiet", "read_dataset", "read_header"]
+__all__ = [
+    "frame_count",
+    "is_directory",
+    "is_image",
+    "macro",
+    "quiet",
+    "read_dataset",
+    "read_header",
+    "transfer_syntax",
+]
 
 _META, _BLOCK = 2**16, 2**20  # bytes: more than any file meta information has; read at a time
 _AGAIN = "copy it again from where it came from"
@@ -59,7 +68,16 @@ def frame_count(dataset: Dataset) -> int:
 
 def is_image(dataset: Dataset) -> bool:
     """Whether the object is a picture: it has rows and columns, and is no segmentation or dose."""
-    return "Rows" in dataset and "Columns" in dataset and dataset.get("Modality") not in ("SEG", "RTDOSE")
+    modality = Header.of(dataset).text("Modality")
+    return "Rows" in dataset and "Columns" in dataset and modality not in ("SEG", "RTDOSE")
+
+
+def transfer_syntax(dataset: Dataset) -> UID:
+    """The transfer syntax that the file meta information states; SpineError, without the path, where it is none."""
+    stated = dataset.file_meta.get("TransferSyntaxUID")
+    if not isinstance(stated, UID) or not stated.is_transfer_syntax:
+        raise SpineError(f"TransferSyntaxUID is {brief(str(stated), 70)!r}, which is no known one; convert the file")
+    return stated
 
 
 def is_directory(dataset: Dataset) -> bool:
@@ -73,12 +91,21 @@ def macro(dataset: Dataset, keyword: str, frame: int = 0) -> Dataset:
     An enhanced multi-frame object says things a frame in PerFrameFunctionalGroupsSequence, or once for all in
     SharedFunctionalGroupsSequence (PS3.3 C.7.6.16); a classic object says them at its root.
     """
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    per_frame = _items(dataset, "PerFrameFunctionalGroupsSequence")
+    shared = _items(dataset, "SharedFunctionalGroupsSequence")
+    if per_frame and frame >= len(per_frame):
+        raise SpineError(f"PerFrameFunctionalGroupsSequence has {len(per_frame)} items, and none for frame {frame}")
     for group in [*per_frame[frame : frame + 1], *shared[:1]]:
-        if items := group.get(keyword):
+        if items := _items(group, keyword):
             return items[0]
     return dataset
+
+
+def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    items = dataset.get(keyword) or []
+    if not all(isinstance(item, Dataset) for item in items):
+        raise SpineError(f"{keyword} is no sequence of items; repair its header, or leave the file out")
+    return items
 
 
 @contextmanager
@@ -149,14 +176,14 @@ def _end_of_meta(head: bytes) -> tuple[int, str]:
 
 def _missing_bytes(dataset: Dataset, end: int, size: int) -> int:
     """How many of a file's pixel bytes lie behind its `size`, where its header ends at the byte `end`."""
-    syntax = dataset.file_meta.TransferSyntaxUID
     try:
+        syntax = transfer_syntax(dataset)
         absurd = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) > MAX_PIXELS
         if syntax.is_encapsulated or syntax.is_deflated or absurd:  # of what is absurd decoding says so better
             return 0
         start = end + (8 if syntax.is_implicit_VR else 12)  # the element's tag, VR and length, PS3.5 7.1
         return max(0, start + get_expected_length(dataset) - size)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except Exception:  # values of any kind
         return 0  # the header does not tell; decoding will
 
 

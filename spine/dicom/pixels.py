@@ -22,7 +22,8 @@ import numpy as np
 from pydicom import Dataset
 
 from spine.dicom.headers import macro
-from spine.dicom.padding import padded
+from spine.dicom.levels import Levels, luma
+from spine.dicom.padding import is_padding
 from spine.dicom.spacing import spacing_of
 from spine.dicom.stored import Layout, decode_frames, read_layout
 from spine.dicom.tables import apply_palette, read_table
@@ -34,7 +35,6 @@ __all__ = ["SHIFT", "Clipped", "Frame", "grey_frames", "iterate_frames"]
 
 SHIFT = 32768
 _FULL = 65535
-_GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Values:
-    """Values on their way: (H, W) float64, the least and greatest that there can be, and notes on them."""
+    """Values of a frame's levels, (N,) float64; the least and greatest there can be; notes on them; their shift."""
 
     array: np.ndarray
     limits: tuple[float, float]
@@ -90,60 +90,58 @@ def iterate_frames(
     layout = read_layout(header)
     chosen = list(range(layout.frames) if indices is None else indices)
     for index, raw in zip(chosen, decode_frames(header, layout, chosen), strict=True):
-        yield _frame(raw, header, layout, index, window)
+        if header.text("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2"):
+            yield _grey(raw, header, layout, index, window)
+        else:
+            yield _colour(raw, header, layout, index, window)
 
 
-def _frame(raw: np.ndarray, header: Header, layout: Layout, index: int, window: WindowChoice) -> Frame:
-    spacing = spacing_of(header, index)
-    photometric = header.text("PhotometricInterpretation")
-    if photometric in _GREY and raw.ndim == 2:
-        return _grey(raw, header, layout, index, window, spacing)
+def _colour(raw: np.ndarray, header: Header, layout: Layout, index: int, window: WindowChoice) -> Frame:
     if window not in ("file", "none"):
-        header.remark(f"it is a picture in colour ({photometric}), to which no window applies")
-    colour = apply_palette(raw, header, layout.limits) if photometric == "PALETTE COLOR" else raw
-    return Frame(_luma(colour, layout), spacing, "", remarks=tuple(header.remarks))
-
-
-def _luma(colour: np.ndarray, layout: Layout) -> np.ndarray:
+        header.remark("it is a picture in colour, to which no window applies")
     if layout.allocated > 16:
         raise SpineError(f"the colours have {layout.allocated} bits, where 8 and 16 can be read; convert it")
-    return np.rint(colour[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint16)
+    if raw.ndim == 3:
+        pixels = luma(raw)
+    else:
+        levels = Levels.of(raw)
+        pixels = levels.paint(raw, luma(apply_palette(levels.values, header, layout.limits)))
+    spacing = spacing_of(header, index)
+    return Frame(pixels, spacing, "", remarks=tuple(header.remarks))
 
 
-def _grey(
-    raw: np.ndarray,
-    header: Header,
-    layout: Layout,
-    index: int,
-    window: WindowChoice,
-    spacing: tuple[float, float] | None,
-) -> Frame:
-    _remark_on_colours(raw, header)
-    outside = padded(raw, header, layout)
-    measured = _modality(raw, header, layout, index)
+def _grey(raw: np.ndarray, header: Header, layout: Layout, index: int, window: WindowChoice) -> Frame:
+    levels = Levels.of(raw)
+    _remark_on_colours(levels, header)
+    outside = is_padding(levels.values, header, layout)
+    measured = _modality(levels.values, header, layout, index)
     voi = header.item(macro(header.dataset, "FrameVOILUTSequence", index))
     view = choose_view(header, voi, window, measured.limits)
-    shown = _fit(raw, measured, header, layout, index) if view is None else _viewed(measured, view)
+    shown = _viewed(measured, view) if view else _fitted(levels.values, measured, header, layout, index)
     values = shown.array
     if header.text("PhotometricInterpretation") == "MONOCHROME1":
         values = np.clip(sum(shown.limits) - values, 0, _FULL)
-    values = _with_background(values, outside, shown)
-    notes = [*([view.name] if view else []), *shown.notes]
-    clipped = _clipped(measured.array, outside, view) if view else Clipped()
-    pixels = np.rint(values).astype(np.uint16)
-    return Frame(pixels, spacing, "; ".join(notes), view.name if view else "", clipped, tuple(header.remarks))
+    values = np.where(outside, _darkest(values, outside, shown), values)
+    return Frame(
+        levels.paint(raw, values),
+        spacing_of(header, index),
+        "; ".join(shown.notes),
+        view.name if view else "",
+        _clipped(measured.array, levels.counts * ~outside, view) if view else Clipped(),
+        tuple(header.remarks),
+    )
 
 
-def _modality(raw: np.ndarray, header: Header, layout: Layout, index: int) -> _Values:
+def _modality(stored: np.ndarray, header: Header, layout: Layout, index: int) -> _Values:
     """The modality's values, and the least and greatest that the stored bits allow."""
     if items := header.items("ModalityLUTSequence"):
         table = read_table(items[0], layout.limits)
-        return _Values(table(raw), (0.0, table.top))
+        return _Values(table(stored), (0.0, table.top))
     slope, intercept = _rescale(header, index)
     low, high = sorted(slope * limit + intercept for limit in layout.limits)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise SpineError(f"its rescale slope {slope:g} and intercept {intercept:g} lead beyond all numbers")
-    return _Values(raw * slope + intercept, (low, high))
+    return _Values(stored * slope + intercept, (low, high))
 
 
 def _rescale(header: Header, index: int) -> tuple[float, float]:
@@ -155,10 +153,10 @@ def _rescale(header: Header, index: int) -> tuple[float, float]:
 
 
 def _viewed(measured: _Values, view: View) -> _Values:
-    return _Values(view.way(measured.array), (0.0, view.way.top))
+    return _Values(view.way(measured.array), (0.0, view.way.top), (view.name,))
 
 
-def _fit(raw: np.ndarray, measured: _Values, header: Header, layout: Layout, index: int) -> _Values:
+def _fitted(stored: np.ndarray, measured: _Values, header: Header, layout: Layout, index: int) -> _Values:
     """Values without a window: as they are or shifted, else the stored values."""
     if header.items("ModalityLUTSequence"):
         return measured
@@ -167,9 +165,9 @@ def _fit(raw: np.ndarray, measured: _Values, header: Header, layout: Layout, ind
         return fitted
     sign = np.sign(slope)
     low, high = sorted(sign * limit for limit in layout.limits)
-    fitted = _shifted(_Values(sign * raw, (low, high), (f"rescale slope {slope:g} not applied",)))
+    fitted = _shifted(_Values(sign * stored, (low, high), (f"rescale slope {slope:g} not applied",)))
     if fitted is None:
-        raise SpineError(f"the values reach from {raw.min()} to {raw.max()}; more than 16 bits hold")
+        raise SpineError(f"the values reach from {stored[0]} to {stored[-1]}; more than 16 bits hold")
     return fitted
 
 
@@ -183,24 +181,18 @@ def _shifted(values: _Values) -> _Values | None:
     return _Values(array, (low, high), (*values.notes, *([f"values shifted by {shift}"] if shift else [])), shift)
 
 
-def _with_background(values: np.ndarray, outside: np.ndarray | None, shown: _Values) -> np.ndarray:
-    """Pixels outside the image as dark as can be; of shifted values, 0 would be far below all that was measured."""
-    if outside is None:
-        return values
-    darkest = values[~outside].min() if shown.shift and not outside.all() else 0
-    return np.where(outside, darkest, values)
+def _darkest(values: np.ndarray, outside: np.ndarray, shown: _Values) -> float:
+    """The grey of what lies outside the image; of shifted values, 0 would be far below all that was measured."""
+    return values[~outside].min() if shown.shift and not outside.all() else 0.0
 
 
-def _clipped(values: np.ndarray, outside: np.ndarray | None, view: View) -> Clipped:
-    inside = values.ravel() if outside is None else values[~outside]
+def _clipped(values: np.ndarray, counts: np.ndarray, view: View) -> Clipped:
     low, high = view.ends
-    return Clipped(int((inside < low).sum()), int((inside > high).sum()), inside.size)
+    return Clipped(int(counts[values < low].sum()), int(counts[values > high].sum()), int(counts.sum()))
 
 
-def _remark_on_colours(raw: np.ndarray, header: Header) -> None:
+def _remark_on_colours(levels: Levels, header: Header) -> None:
     """Of a supplemental palette (PS3.3 C.7.6.19) values from its first one on are colours; those below are grey."""
     words = header.words("RedPaletteColorLookupTableDescriptor")
-    if len(words) == 3 and (count := int((raw >= int(words[1])).sum())):
-        header.remark(
-            f"{count:,} pixels of a frame are colours of a supplemental palette, and were taken as grey values"
-        )
+    if len(words) == 3 and levels.values[-1] >= int(words[1]):
+        header.remark(f"values from {words[1]} on are colours of a supplemental palette, and were taken for grey")

@@ -7,6 +7,7 @@ its word (PS3.5 8.1.1), and signs are extended.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +16,20 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import iter_pixels
-from pydicom.uid import RLELossless
+from pydicom.uid import UID, RLELossless
 
+from spine.decoders.complaints import complaints
 from spine.dicom.codestream import check_codestream
-from spine.dicom.headers import frame_count
+from spine.dicom.headers import frame_count, transfer_syntax
 from spine.dicom.values import Header
 from spine.problems import SpineError, brief
-from spine.whole import MAX_BYTES, MAX_PIXELS
+from spine.whole import MAX_BYTES
 
 __all__ = ["Layout", "decode_frames", "read_layout"]
 
 _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+_COPIES = 4  # of a frame: the codec's, the decoder's, ours as stored and as grey
+_FILLED = re.compile("corrupt|premature|truncat", re.IGNORECASE)  # libjpeg fills with grey what is missing
 _REPAIR = "repair its header, or leave the file out"
 _AGAIN = "copy it again, or decompress it with dcmdjpeg or gdcmconv"
 
@@ -82,20 +86,15 @@ def decode_frames(header: Header, layout: Layout, indices: Sequence[int]) -> Ite
         raise SpineError(
             "the file holds no integer pixel data: it ends before its image, or stores a floating-point map"
         )
-    if (size := layout.frame_bytes * len(indices)) > MAX_BYTES:
-        raise SpineError(
-            f"its {len(indices)} frames would take {size:,} bytes, and {MAX_BYTES:,} can be read; split it"
-        )
+    syntax = transfer_syntax(header.dataset)
+    _check_budget(layout, len(indices))
     dataset = _cleaned(header, layout)
-    apart = _is_apart(dataset, layout)
+    apart = _is_apart(syntax, layout)
     frames = iter_pixels(dataset, indices=indices, correct_unused_bits=not apart)
     for index in indices:
-        _check_stream(dataset, layout, index)
-        with warnings.catch_warnings(record=True) as complaints:
-            warnings.simplefilter("always")
-            values = _next(frames, dataset)
-        for complaint in complaints:
-            header.remark(f"its pixel data: {complaint.message}")
+        if syntax.is_encapsulated:
+            _check_stream(dataset, layout, index)
+        values = _next(frames, syntax, header)
         yield _value_bits(values, layout) if apart else values
 
 
@@ -123,8 +122,14 @@ def _check(layout: Layout, header: Header) -> None:
     if (photometric in _ONE_SAMPLE) != (layout.samples == 1) or not photometric:
         told = f"PhotometricInterpretation is {photometric!r} and SamplesPerPixel {layout.samples}"
         raise SpineError(f"{told}, which do not go together; {_REPAIR}")
-    if layout.rows * layout.columns > MAX_PIXELS:
-        raise SpineError(f"a frame states {layout.rows} x {layout.columns} pixels, and {MAX_PIXELS:,} can be read")
+
+
+def _check_budget(layout: Layout, frames: int) -> None:
+    """One frame is in memory several times while it is decoded, all frames once, on their way into the dataset."""
+    for count, size in ((1, _COPIES * layout.frame_bytes), (frames, frames * layout.frame_bytes)):
+        if size > MAX_BYTES:
+            told = f"{count} x {layout.rows} x {layout.columns} pixels would take {size:,} bytes"
+            raise SpineError(f"its {told}, and {MAX_BYTES:,} can be read; crop it, or split it")
 
 
 def _cleaned(header: Header, layout: Layout) -> Dataset:
@@ -139,9 +144,8 @@ def _cleaned(header: Header, layout: Layout) -> Dataset:
     return dataset
 
 
-def _is_apart(dataset: Dataset, layout: Layout) -> bool:
+def _is_apart(syntax: UID, layout: Layout) -> bool:
     """Whether values lie elsewhere than in the low bits of their words, as only codecs of whole words can have them."""
-    syntax = dataset.file_meta.TransferSyntaxUID
     whole_words = not syntax.is_encapsulated or syntax == RLELossless
     return whole_words and layout.high != layout.stored - 1 and layout.samples == 1
 
@@ -152,8 +156,6 @@ def _value_bits(words: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _check_stream(dataset: Dataset, layout: Layout, index: int) -> None:
-    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        return
     try:
         stream = get_frame(dataset.PixelData, index, number_of_frames=layout.frames)
     except Exception:  # the decoder says what is wrong with it
@@ -161,10 +163,16 @@ def _check_stream(dataset: Dataset, layout: Layout, index: int) -> None:
     check_codestream(stream, (layout.rows, layout.columns, layout.samples), layout.frame_bytes)
 
 
-def _next(frames: Iterator[np.ndarray], dataset: Dataset) -> np.ndarray:
+def _next(frames: Iterator[np.ndarray], syntax: UID, header: Header) -> np.ndarray:
     try:
-        return next(frames)
+        with warnings.catch_warnings(record=True) as remarks, complaints() as heard:
+            warnings.simplefilter("always")
+            values = next(frames)
     except Exception as error:  # each codec fails in its own way
-        syntax = getattr(dataset.file_meta.get("TransferSyntaxUID"), "name", "unknown")
-        reason = f"the {syntax} pixel data cannot be decoded ({brief(str(error))})"
+        reason = f"the {syntax.name} pixel data cannot be decoded ({brief(str(error))})"
         raise SpineError(f"{reason}; {_AGAIN}") from error
+    if filled := [line for line in heard if _FILLED.search(line)]:
+        raise SpineError(f"its compressed pixel data is damaged or truncated ({brief(filled[0])}); {_AGAIN}")
+    for told in (*heard, *(str(remark.message) for remark in remarks)):
+        header.remark(f"its decoder says: {told}")
+    return values.astype(values.dtype.newbyteorder("="), copy=False)

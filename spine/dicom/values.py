@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Header"]
 
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _TEXT = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 _BINARY = {"AT", "FD", "FL", "SL", "SQ", "SS", "SV", "UL", "US", "UV", "US or SS", "US or OW", "US or SS or OW"}
 _REPAIR = "repair its header, or leave the file out"
@@ -40,8 +41,7 @@ class Header:
     def of(cls, dataset: Dataset) -> Header:
         """The header of a whole dataset, in the byte order of its transfer syntax."""
         meta = getattr(dataset, "file_meta", None)
-        little = getattr(meta.get("TransferSyntaxUID") if meta else None, "is_little_endian", True)
-        return cls(dataset, "<" if little else ">")
+        return cls(dataset, ">" if meta and meta.get("TransferSyntaxUID") == _BIG_ENDIAN else "<")
 
     def item(self, dataset: Dataset) -> Header:
         """The header of an item within, whose remarks join these."""
@@ -110,12 +110,11 @@ class Header:
     def words(self, keyword: str) -> np.ndarray:
         """All values of an element as uint16 words, signed ones in two's complement, whatever their VR."""
         parts = self._parts(keyword)
-        if len(parts) == 1 and isinstance(parts[0], bytes):
-            return self._from_bytes(keyword, parts[0])
-        values = [self._number(keyword, part) for part in parts]
-        if not all(value.is_integer() and -(2**15) <= value < 2**16 for value in values):
+        of_text = any(isinstance(part, str) for part in parts)
+        values = np.array([self._number(keyword, part) for part in parts] if of_text else parts)
+        if len(values) and not (((values == np.rint(values)) & (values >= -(2**15)) & (values < 2**16)).all()):
             raise SpineError(f"{keyword} is {self.quote(keyword)}, where 16-bit numbers must hold; {_REPAIR}")
-        return np.array([int(value) & 0xFFFF for value in values], np.uint16)
+        return (values.astype(np.int64) & 0xFFFF).astype(np.uint16)
 
     def bytes_of(self, keyword: str) -> bytes:
         """The values of an element as bytes, the least significant of each word first, whatever its VR and order."""
@@ -130,7 +129,7 @@ class Header:
         return brief(repr("\\".join(map(str, parts))) if isinstance(parts[0], str) else str(list(parts)), 60)
 
     def _parts(self, keyword: str) -> Sequence[Any]:
-        """The values of an element: text as it is written, numbers, or the bytes of an OB or OW."""
+        """The values of an element: text as it is written, or numbers; bytes are read as unsigned words."""
         element = self.dataset.get_item(keyword)
         if element is None or element.value is None or (_is_many(element.value) and not len(element.value)):
             return ()
@@ -141,7 +140,10 @@ class Header:
                 value = self.dataset[keyword].value
         except Exception as error:  # pydicom raises anything on a value that is not of its VR
             raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
-        parts = [str(part) if _is_decimal(part) else part for part in (value if _is_list(value) else [value])]
+        if isinstance(value, bytes):
+            order = "<" if element.VR == "OB" else self.order
+            value = np.frombuffer(value + b"\0" * (len(value) % 2), f"{order}u2").tolist()
+        parts = [str(part) if _is_decimal(part) else part for part in (value if _is_many(value) else [value])]
         while parts and (parts[-1] is None or (isinstance(parts[-1], str) and not parts[-1].strip(" \0"))):
             parts.pop()
         return parts
@@ -159,11 +161,6 @@ class Header:
                 f"{keyword} is {brief(repr(text), 60)}, which is not a finite number; {_REPAIR}"
             ) from error
 
-    def _from_bytes(self, keyword: str, data: bytes) -> np.ndarray:
-        element = self.dataset.get_item(keyword)
-        order = "<" if element.VR == "OB" else self.order
-        return np.frombuffer(data + b"\0" * (len(data) % 2), f"{order}u2").astype(np.uint16)
-
 
 def _is_text(element: Any) -> bool:
     """Whether a raw element is text: by its own VR, or where that tells nothing (UN, an unknown one) by its keyword."""
@@ -175,10 +172,6 @@ def _is_text(element: Any) -> bool:
 
 def _is_many(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, str)
-
-
-def _is_list(value: Any) -> bool:
-    return _is_many(value) and not isinstance(value, bytes)
 
 
 def _is_decimal(part: Any) -> bool:
