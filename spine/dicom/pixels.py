@@ -88,7 +88,7 @@ def iterate_frames(
     """
     header = Header.of(dataset)
     layout = read_layout(header)
-    chosen = list(range(layout.frames) if indices is None else indices)
+    chosen = range(layout.frames) if indices is None else list(indices)
     for index, raw in zip(chosen, decode_frames(header, layout, chosen), strict=True):
         if header.text("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2"):
             yield _grey(raw, header, layout, index, window)

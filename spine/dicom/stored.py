@@ -136,11 +136,18 @@ def _cleaned(header: Header, layout: Layout) -> Dataset:
     """A shallow copy of the dataset whose header says of its pixels what was read of it, in the VR it should have."""
     dataset = Dataset(header.dataset)
     dataset.file_meta = header.dataset.file_meta
-    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = layout.rows, layout.columns, layout.samples
-    dataset.BitsAllocated, dataset.BitsStored = layout.allocated, layout.stored
-    dataset.HighBit, dataset.PixelRepresentation = layout.high, int(layout.signed)
-    dataset.NumberOfFrames = layout.frames
-    dataset.PhotometricInterpretation = header.text("PhotometricInterpretation")
+    for keyword, value in {
+        "Rows": layout.rows,
+        "Columns": layout.columns,
+        "SamplesPerPixel": layout.samples,
+        "BitsAllocated": layout.allocated,
+        "BitsStored": layout.stored,
+        "HighBit": layout.high,
+        "PixelRepresentation": int(layout.signed),
+    }.items():
+        dataset.add_new(keyword, "US", value)
+    dataset.add_new("NumberOfFrames", "IS", layout.frames)
+    dataset.add_new("PhotometricInterpretation", "CS", header.text("PhotometricInterpretation"))
     return dataset
 
 

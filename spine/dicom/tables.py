@@ -85,7 +85,7 @@ def _top(entries: np.ndarray, bits: int, header: Header, keyword: str) -> int:
     needed = max(8, int(entries.max()).bit_length())
     if not 8 <= bits <= 16 or needed > bits:
         header.remark(
-            f"{keyword} states {bits} bits an entry; its entries reach to {entries.max()}: {needed} were taken"
+            f"{keyword} states {bits} bits an entry, and its entries reach to {entries.max()}: {needed} were taken"
         )
         return 2**needed - 1
     return 2**bits - 1
