@@ -127,7 +127,7 @@ def _grey(raw: np.ndarray, header: Header, layout: Layout, index: int, window: W
         spacing_of(header, index),
         "; ".join(shown.notes),
         view.name if view else "",
-        _clipped(measured.array, levels.counts * ~outside, view) if view else Clipped(),
+        _clipped(measured, levels.counts * ~outside, view, layout) if view else Clipped(),
         tuple(header.remarks),
     )
 
@@ -186,9 +186,12 @@ def _darkest(values: np.ndarray, outside: np.ndarray, shown: _Values) -> float:
     return values[~outside].min() if shown.shift and not outside.all() else 0.0
 
 
-def _clipped(values: np.ndarray, counts: np.ndarray, view: View) -> Clipped:
+def _clipped(measured: _Values, counts: np.ndarray, view: View, layout: Layout) -> Clipped:
+    """What lies more than half a stored unit outside: windows are written rounded, and 0 in one from 0.05 on is 0."""
+    slack = (measured.limits[1] - measured.limits[0]) / (2**layout.stored - 1) / 2
     low, high = view.ends
-    return Clipped(int(counts[values < low].sum()), int(counts[values > high].sum()), int(counts.sum()))
+    below, above = measured.array < low - slack, measured.array > high + slack
+    return Clipped(int(counts[below].sum()), int(counts[above].sum()), int(counts.sum()))
 
 
 def _remark_on_colours(levels: Levels, header: Header) -> None:

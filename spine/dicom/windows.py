@@ -44,11 +44,11 @@ class Window:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The values that become black and white; what lies outside is clipped."""
-        if self.function == "SIGMOID":
-            return -np.inf, np.inf
-        centre, width = _half_open(self.centre, self.width, self.function)
-        return centre - width / 2, centre + width / 2
+        """Half the width on either side: beyond, values are clipped. LINEAR's are a unit closer, which clips no more
+        than its neighbours' last grey level: many write 500/1000 and mean 0 to 1000.
+        """
+        half = np.inf if self.function == "SIGMOID" else self.width / 2
+        return self.centre - half, self.centre + half
 
 
 @dataclass(frozen=True)
