@@ -21,6 +21,7 @@ __all__ = ["Wanted", "every_image", "midsagittal_images", "name_of", "read_pictu
 
 _LOOK = "it was read all the same: look at the picture, or repair the header"
 
+
 @dataclass(frozen=True)
 class Wanted:
     """One image to read: its series, its slice, and why it was chosen."""
