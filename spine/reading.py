@@ -225,9 +225,9 @@ class _Scan:
         return Images(tuple(items), frozenset(self.names), list(self.problems), tuple(self.problems))
 
     def _take_dicom(self) -> None:
-        from spine.dicom.clips import Clips
         from spine.dicom.pictures import every_image, midsagittal_images, name_of, read_pictures
         from spine.dicom.series import find_series
+        from spine.dicom.summary import Summary
 
         series, problems = find_series(self.dicom)
         wanted = every_image(series)
@@ -237,11 +237,11 @@ class _Scan:
         if self.slices is not None:
             wanted, problems = midsagittal_images(series, self.slices, lambda path: self.patient_of(self.name(path)))
             self.problems += problems
-        clips = Clips()
+        summary = Summary()
         for path, group in _by_path(wanted).items():
-            read = partial(read_pictures, path, group, self.name(path), self.window, clips)
+            read = partial(read_pictures, path, group, self.name(path), self.window, summary)
             self.items.append(_Item(path, len(group), read))
-        self.last.append(_Item(self.base, 0, clips.problems))
+        self.last.append(_Item(self.base, 0, summary.problems))
 
     def name(self, path: Path) -> str:
         """A file's name in the manifest: POSIX, relative to the root."""

@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spine.dicom.clips import Clips
 from spine.dicom.headers import read_dataset
 from spine.dicom.lone import choose_lone
 from spine.dicom.midsagittal import choose_midsagittal, is_stack
 from spine.dicom.pixels import iterate_frames
 from spine.dicom.series import Series, Slice
+from spine.dicom.summary import Summary
 from spine.dicom.windows import WindowChoice
 from spine.pictures import Picture
 from spine.problems import Problem, SpineError, examples
 
 __all__ = ["Wanted", "every_image", "midsagittal_images", "name_of", "read_pictures"]
-
-_LOOK = "it was read all the same: look at the picture, or repair the header"
 
 
 @dataclass(frozen=True)
@@ -62,28 +60,23 @@ def name_of(item: Slice, file_name: str) -> str:
 
 
 def read_pictures(
-    path: Path, wanted: Sequence[Wanted], file_name: str, window: WindowChoice = "file", clips: Clips | None = None
-) -> Iterator[Picture | Problem]:
-    """Decode the wanted frames of one file; then a warning for each header value that was read as it can only be meant.
+    path: Path, wanted: Sequence[Wanted], file_name: str, window: WindowChoice, summary: Summary
+) -> Iterator[Picture]:
+    """Decode the wanted frames of one file, and let `summary` know of them.
 
-    `window` is what becomes black and white; `clips` gathers how much of each series that cuts off. SpineError where
-    the pixels cannot be decoded, or the file lacks the window.
+    `window` is what becomes black and white. SpineError where the pixels cannot be decoded or the file lacks the window.
     """
     dataset = read_dataset(path)
     frames = iterate_frames(dataset, [one.slice.frame for one in wanted], window)
-    remarks: tuple[str, ...] = ()
     for one in wanted:
         try:
             frame = next(frames)
         except SpineError as error:
             raise SpineError(f"{path}: {error}") from error
-        if clips is not None:
-            clips.add(one.series, one.slice, frame)
-        remarks = frame.remarks
+        summary.add(one.series, one.slice, frame)
         burned_in = "burned-in annotation" if one.series.burned_in else ""
         note = "; ".join(filter(None, [one.reason, frame.note, burned_in]))
         yield _picture(one, frame.pixels, frame.spacing, file_name, note)
-    yield from (Problem(str(path), remark, _LOOK, "warning") for remark in remarks)
 
 
 def _picture(one: Wanted, pixels, spacing, file_name: str, note: str) -> Picture:

@@ -130,7 +130,7 @@ def stack(folder, top, count=4, **elements):
         values = np.full((10, 10), 100 + number)
         values.flat[:top] = 900
         dataset = sample(values, WindowCenter=400, WindowWidth=800, VOILUTFunction="LINEAR_EXACT", **elements)
-        dataset.SeriesInstanceUID, dataset.SOPInstanceUID = f"1.2.{top}", f"1.2.{top}.{number}"
+        dataset.SeriesInstanceUID, dataset.SOPInstanceUID = f"1.2.{top}.{count}", f"1.2.{top}.{count}.{number}"
         dataset.InstanceNumber = number
         save(dataset, folder / f"{number}.dcm")
 
@@ -149,6 +149,18 @@ def test_more_than_a_hundredth_clipped_is_told_once_a_series(tmp_path):
     images = read_images(tmp_path, window="none")
     assert len(list(images)) == 8
     assert images.problems == []
+
+
+def test_odd_values_of_many_files_are_told_together(tmp_path):
+    for count in (10, 11):
+        stack(tmp_path / str(count), top=0, count=count, PixelSpacing=[0.5, 0.5], PixelPaddingRangeLimit=count)
+    images = read_images(tmp_path)
+    for _ in range(2):
+        assert len(list(images)) == 21
+        told = [problem for problem in images.problems if "without a PixelPaddingValue" in problem.reason]
+        files = sorted(str(tmp_path / "10" / f"{number}.dcm") for number in range(10))
+        assert sorted(problem.path for problem in told) == [*files, str(tmp_path / "11")]
+        assert told[-1].reason.startswith("11 files in it, 0.dcm, 1.dcm, 10.dcm and 8 more, are alike in this: it has")
 
 
 def test_a_window_without_dicom_is_told(tmp_path):
