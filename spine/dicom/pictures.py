@@ -64,7 +64,7 @@ def read_pictures(
 ) -> Iterator[Picture]:
     """Decode the wanted frames of one file, and let `summary` know of them.
 
-    `window` is what becomes black and white. SpineError where the pixels cannot be decoded or the file lacks the window.
+    `window` is what becomes black and white. SpineError where pixels cannot be decoded, or the file lacks it.
     """
     dataset = read_dataset(path)
     frames = iterate_frames(dataset, [one.slice.frame for one in wanted], window)
