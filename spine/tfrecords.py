@@ -1,22 +1,36 @@
-"""TFRecord files: framed, checksummed records, in shards called `name.tfrecord-00000-of-00004`."""
+"""TFRecord files: framed, checksummed records, in shards called `name.tfrecord-00000-of-00004`.
+
+A record is its length (8 bytes, little endian), the length's checksum (4), the payload, and the payload's checksum (4).
+Frames are read here, since TensorFlow ends the process where a length is damaged and its checksum is not.
+Format: https://www.tensorflow.org/tutorials/load_data/tfrecord
+"""
 
 from __future__ import annotations
 
+import gzip
 import re
 import struct
-import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
+from typing import BinaryIO, cast
 
+from spine.crc32c import masked_crc32c
 from spine.files import atomic_file, walk
-from spine.problems import SpineError
+from spine.problems import SpineError, brief
+from spine.whole import MAX_BYTES
 
-__all__ = ["Damaged", "Shards", "is_records", "missing_shards", "read_records", "record_files", "shards"]
+__all__ = ["MAX_RECORD", "Damaged", "Shards", "is_records", "missing_shards", "read_records", "record_files", "shards"]
+
+MAX_RECORD = MAX_BYTES // 8  # bytes: a number of one byte takes eight once it is parsed
 
 _NAME = re.compile(r"(?P<stem>.+)\.(tf)?records?(-(?P<shard>\d{5})-of-(?P<count>\d{5}))?(\.gz)?", re.IGNORECASE)
+_LENGTH, _HEAD, _CHECKSUM = 8, 12, 4  # bytes: a record's length, with its checksum; and that of its payload
+
 _CUT_SHORT = "is cut short"
-_LENGTH, _FRAME = 8, 16  # bytes: a record's length (little endian), and all that is around its payload
+_LENGTH_FAULT = "is damaged: the checksum of its length does not hold"
+_LOST = "; what follows it in the file cannot be reached"
 
 
 class Damaged(Exception):
@@ -53,80 +67,79 @@ def missing_shards(files: list[Path]) -> list[Path]:
 
 
 def read_records(file: Path) -> Iterator[tuple[int, bytes | Damaged]]:
-    """Each record of a file, plain or gzip, with its number from 0; one whose checksum fails is given as `Damaged`.
+    """Each record of a file, plain or gzip, with its number from 0; one that does not hold is given as `Damaged`.
 
-    The records behind a damaged one are read where its length still tells where they begin.
+    The records behind a damaged one are read where its length still tells where they begin. A length is checked before
+    it is believed: no file is read beyond its end, and of a gzip one no more than MAX_BYTES is unpacked. OSError where
+    the file cannot be opened.
     """
-    number, rest = 0, file
-    with tempfile.TemporaryDirectory() as scratch:
-        while True:
-            offset, fault = 0, ""
-            for payload in _payloads(rest):
-                if isinstance(payload, Damaged):
-                    fault = str(payload)
-                    break
-                yield number, payload
-                number, offset = number + 1, offset + _FRAME + len(payload)
-            if not fault and (_is_gzip(rest) or offset == rest.stat().st_size):
-                return
-            fault = (
-                fault or _CUT_SHORT
-            )  # TensorFlow passes over a last record of which only some of the length is there
-            # A second fault right behind the first: the length was damaged too, and led astray.
-            behind = None if rest != file and not offset else _behind(rest, offset)
-            lost = "" if behind is not None else "; what follows it in the file cannot be reached"
-            yield number, Damaged(fault + lost)
-            if behind is None:
-                return
-            number, rest = number + 1, Path(scratch, str(number))
-            rest.write_bytes(behind)
+    packed = _is_gzip(file)
+    with gzip.open(file) if packed else file.open("rb") as stream:
+        room = MAX_BYTES if packed else file.stat().st_size
+        yield from enumerate(_records(cast(BinaryIO, stream), room, packed))
 
 
-def _payloads(file: Path) -> Iterator[bytes | Damaged]:
-    import tensorflow as tf
-
+def _records(stream: BinaryIO, room: int, packed: bool) -> Iterator[bytes | Damaged]:
     try:
-        yield from tf.data.TFRecordDataset(str(file), "GZIP" if _is_gzip(file) else "").as_numpy_iterator()
-    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
-        yield Damaged(_CUT_SHORT if "truncated" in error.message else "is damaged: its checksum does not hold")
+        while head := stream.read(_HEAD):
+            room -= _HEAD
+            payload, fault = _payload(stream, head, room, packed)
+            room -= len(payload) + _CHECKSUM
+            yield Damaged(fault) if fault else payload
+            if fault.endswith(_LOST):
+                return
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:  # of the packing, which has checks of its own
+        yield Damaged((_CUT_SHORT if isinstance(error, EOFError) else f"is damaged ({brief(str(error))})") + _LOST)
+
+
+def _payload(stream: BinaryIO, head: bytes, room: int, packed: bool) -> tuple[bytes, str]:
+    """What a record holds whose length and its checksum are `head`, with `room` bytes behind; and its fault or ""."""
+    if len(head) < _HEAD:
+        return b"", _CUT_SHORT + _LOST
+    (length,) = struct.unpack_from("<Q", head)
+    length_holds = head[_LENGTH:] == _checksum(head[:_LENGTH])
+    if length + _CHECKSUM > room or length > MAX_RECORD:
+        return b"", (_too_long(length, room, packed) if length_holds else _LENGTH_FAULT) + _LOST
+    payload, checksum = stream.read(length), stream.read(_CHECKSUM)
+    if len(checksum) < _CHECKSUM:
+        return payload, (_CUT_SHORT if length_holds else _LENGTH_FAULT) + _LOST
+    holds = checksum == _checksum(payload)
+    if length_holds:
+        return payload, "" if holds else "is damaged: its checksum does not hold"
+    # Where the payload's checksum holds, the length led to its end: only the length's own checksum is damaged.
+    return payload, _LENGTH_FAULT if holds else _LENGTH_FAULT + _LOST
+
+
+def _too_long(length: int, room: int, packed: bool) -> str:
+    if length > MAX_RECORD or packed:
+        return f"states {length:,} bytes, of which {min(MAX_RECORD, max(room, 0)):,} can be read"
+    return _CUT_SHORT
+
+
+def _checksum(data: bytes) -> bytes:
+    return struct.pack("<I", masked_crc32c(data))
 
 
 def _is_gzip(file: Path) -> bool:
+    """Whether a file is packed; the first length of a plain one may look like gzip's mark, and has a checksum."""
     with file.open("rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
-
-
-def _behind(file: Path, offset: int) -> bytes | None:
-    """What follows the record that begins at `offset`; None where its length leads out of the file."""
-    if _is_gzip(file):
-        return None
-    with file.open("rb") as stream:
-        stream.seek(offset)
-        (length,) = struct.unpack("<Q", stream.read(_LENGTH).ljust(_LENGTH, b"\xff"))
-        if offset + _FRAME + length > file.stat().st_size:
-            return None
-        stream.seek(offset + _FRAME + length)
-        return stream.read()
+        head = stream.read(_HEAD)
+    return head.startswith(b"\x1f\x8b\x08") and head[_LENGTH:] != _checksum(head[:_LENGTH])
 
 
 class Shards:
     """Writes records to shards in turn, so that every shard holds a like share of each part of the data."""
 
-    def __init__(self, files: list[Path]) -> None:
-        import tensorflow as tf
-
-        self._writers = [tf.io.TFRecordWriter(str(file)) for file in files]
+    def __init__(self, streams: Sequence[BinaryIO]) -> None:
+        self._streams = streams
         self._written = 0
 
     def write(self, payload: bytes) -> None:
         """Append one record to the shard whose turn it is."""
-        self._writers[self._written % len(self._writers)].write(payload)
+        length = struct.pack("<Q", len(payload))
+        framed = (length, _checksum(length), payload, _checksum(payload))
+        self._streams[self._written % len(self._streams)].write(b"".join(framed))
         self._written += 1
-
-    def close(self) -> None:
-        """Flush and close every shard."""
-        for writer in self._writers:
-            writer.close()
 
 
 @contextmanager
@@ -136,6 +149,5 @@ def shards(path: Path, count: int) -> Iterator[Shards]:
         raise SpineError(f"shards is {count}; give 1 or more")
     names = [path.with_name(f"{path.name}.tfrecord-{shard:05}-of-{count:05}") for shard in range(count)]
     with ExitStack() as stack:
-        opened = Shards([stack.enter_context(atomic_file(name)) for name in names])
-        stack.callback(opened.close)
-        yield opened
+        files = [stack.enter_context(atomic_file(name)) for name in names]
+        yield Shards([stack.enter_context(file.open("wb")) for file in files])

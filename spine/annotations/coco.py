@@ -1,21 +1,29 @@
 """COCO JSON: `images`, `categories` and `annotations` with `bbox` as x, y, width, height in 0-based pixels.
 
 Beyond the standard keys an image may tell `patient_id`, `sequence`, `split` and `labels` (target -> value), a box its
-`level` and `attributes` (target -> value, as CVAT writes them). `segmentation` (polygons, RLE) is not read, and crowd
-regions (`iscrowd`) are left out; a warning says how many. Format: https://cocodataset.org/#format-data
+`level` and `attributes` (target -> value, as CVAT writes them). Of a `segmentation` (polygons, RLE) only the bounds are
+read, where an object has no `bbox`, and crowd regions (`iscrowd`) are left out; a warning says how many.
+Format: https://cocodataset.org/#format-data
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from spine.annotations.collector import Collector, need, parse_json, size_of, texts
+from spine.annotations.coco_records import Record, Records, identity_of
+from spine.annotations.coco_segmentation import bounds
+from spine.annotations.collector import Collector, size_of
+from spine.annotations.grouping import Corners
+from spine.annotations.safe_json import need, parse_json, shown
 from spine.annotations.sources import image_name, source_files, split_named, split_of
-from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, known_text
 from spine.files import write_json
+from spine.numbers import finite
 
 __all__ = ["read", "write"]
 
@@ -43,85 +51,144 @@ def read(
 def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str, sequence: str) -> None:
     content = parse_json(file)
     records = {key: need(content, key, list) for key in ("images", "categories", "annotations")}
-    names = _by_id(collector, file, "categories", records["categories"], "name")
-    images = _by_id(collector, file, "images", records["images"], "file_name")
-    boxes, refused = _boxes(collector, file, records["annotations"], names, images)
-    for identity, (where, record) in images.items():
-        with collector.guard(where, nameless=True):
-            image = image_name(str(record["file_name"]), folder)
-            found = Annotation(
-                image,
-                tuple(boxes.get(identity, ())),
-                labels=texts(record.get("labels")),
-                patient=value_text(record.get(patient)),
-                sequence=value_text(record.get(sequence)),
-                split=split_named(value_text(record.get("split"))) or split_of(image),
-                size=size_of(record.get("height"), record.get("width")),
-                refused=tuple(refused.get(identity, ())),
-            )
-            collector.add(where, found)
+    images = Records(collector, file, "images", records["images"], "file_name")
+    drawn = _Drawn(collector, images, Records(collector, file, "categories", records["categories"], "name"))
+    for number, record in enumerate(records["annotations"]):
+        drawn.take(f"{file}: annotations[{number}]", record)
+    drawn.tell(file)
+    for image in images:
+        with collector.guard(image.where, nameless=True):
+            collector.add(image.where, _annotation(collector, image, folder, drawn, patient, sequence))
 
 
-def _by_id(collector: Collector, file: Path, kind: str, records: list[Any], key: str) -> dict[Any, tuple[str, Any]]:
-    """Records by their `id`, each with the place that problems name; those without `key` are left out."""
-    found: dict[Any, tuple[str, Any]] = {}
-    for number, record in enumerate(records):
-        where = f"{file}: {kind}[{number}]"
-        with collector.guard(where, nameless=kind == "images"):
-            identity = need(record, "id", (int, float, str))
-            need(record, key, (str, int))
-            if identity in found:
-                raise Malformed(f"has the id {identity!r} of {found[identity][0]}", "give each record an id of its own")
-            found[identity] = (where, record)
-    return found
+def _annotation(
+    collector: Collector, image: Record, folder: PurePath, drawn: _Drawn, patient: str, sequence: str
+) -> Annotation:
+    record = image.content
+    name = image_name(str(record["file_name"]), folder)
+    return Annotation(
+        name,
+        tuple(drawn.boxes[image.where]),
+        labels=collector.values(image.where, record.get("labels")),
+        patient=known_text(record.get(patient)) if patient else "",
+        sequence=known_text(record.get(sequence)) if sequence else "",
+        split=split_named(known_text(record.get("split"))) or split_of(name),
+        size=size_of(record.get("height"), record.get("width")),
+        refused=drawn.refused_of(image),
+    )
 
 
-def _boxes(
-    collector: Collector, file: Path, records: list[Any], names: Mapping[Any, Any], images: Mapping[Any, Any]
-) -> tuple[dict[Any, list[Box]], dict[Any, list[str]]]:
-    """The boxes of each image by its id, and why others of it do not count."""
-    found: dict[Any, list[Box]] = defaultdict(list)
-    refused: dict[Any, list[str]] = defaultdict(list)
-    crowds = segments = 0
-    for number, record in enumerate(records):
-        where = f"{file}: annotations[{number}]"
-        with collector.guard(where, nameless=True):
-            image = need(record, "image_id", (int, float, str))
-            if image not in images:
-                raise Malformed(f"names the image_id {image!r}, which `images` lacks")
-            where = f"{where} of {images[image][1]['file_name']}"
-            if record.get("iscrowd"):
-                crowds += 1
-                refused[image].append("a crowd region")
-                continue
-            segments += bool(record.get("segmentation"))
-            with collector.guard(where, refused[image]):
-                found[image].append(_box(collector, record, names))
-    if crowds or segments:
-        unread = {"segmentations": segments, "crowd regions": crowds}
+@dataclass
+class _Drawn:
+    """The boxes of each image of a file by the image's place, and why others of it do not count."""
+
+    collector: Collector
+    images: Records
+    names: Records
+    boxes: dict[str, list[Box]] = field(default_factory=lambda: defaultdict(list))
+    refused: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    stray: list[str] = field(default_factory=list)  # why annotations are of no image that is known
+    crowds: int = 0
+    segments: int = 0
+    apart: list[str] = field(default_factory=list)  # boxes that are not those of their segmentation
+
+    def take(self, where: str, record: Any) -> None:
+        """Take one annotation."""
+        image = None
+        with self.collector.guard(where, self.stray, nameless=True):
+            image = self._image(record)
+        if image is None:
+            return
+        where = f"{where} of {image.content['file_name']}"
+        with self.collector.guard(where, self.refused[image.where]):
+            if _flag(record, "iscrowd"):
+                self.crowds += 1
+                self.refused[image.where].append("a crowd region")
+            else:
+                self.boxes[image.where].append(self._box(where, record))
+
+    def _image(self, record: Any) -> Record | None:
+        identity = identity_of(record, "image_id")
+        found = self.images.of(identity)
+        if not found:
+            raise Malformed(f"names the image_id {shown(record['image_id'])}, which `images` lacks")
+        if len(found) == 1:
+            return found[0]
+        for image in found:
+            self.refused[image.where].append(f"{len(found)} images have its id {identity}, and boxes name it")
+        return None
+
+    def _box(self, where: str, record: Any) -> Box:
+        corners = self._corners(where, record)
+        values = self.collector.values(where, record.get("attributes"))
+        level = self.collector.values(where, {"level": record.get("level")})
+        return self.collector.box(self._name(record), corners, level.get("level", ""), values)
+
+    def _name(self, record: Any) -> str:
+        names = {str(one.content["name"]) for one in self.names.of(identity_of(record, "category_id"))}
+        told = f"names the category_id {shown(record['category_id'])}"
+        if not names:
+            raise UnknownClass(f"{told}, which `categories` lacks")
+        if len(names) > 1:
+            raise UnknownClass(f"{told}, which is that of {' and '.join(sorted(names))}", "give each an id of its own")
+        if not known_text(*names):
+            raise UnknownClass(f"{told}, whose name is empty", "name it in `categories`")
+        return names.pop()
+
+    def _corners(self, where: str, record: Any) -> Corners:
+        """Those of `bbox` or, without one, those around the segmentation."""
+        self.segments += bool(record.get("segmentation"))
+        if not record.get("bbox") and record.get("segmentation"):
+            return bounds(record["segmentation"]) or (0, 0, 0, 0)
+        bbox = need(record, "bbox", list)
+        try:
+            x, y, width, height = (finite(value) for value in bbox)
+        except ValueError as error:
+            raise Malformed(f"bbox is {shown(bbox)}; it holds four numbers: x, y, width, height") from error
+        corners = (x, y, x + width, y + height)
+        with suppress(Malformed):  # the box is told, whatever its segmentation
+            if _differ(corners, bounds(record.get("segmentation"))):
+                self.apart.append(where)
+        return corners
+
+    def refused_of(self, image: Record) -> tuple[str, ...]:
+        """Why boxes of an image do not count; of one without any, those of unknown images may be."""
+        reasons = tuple(self.refused[image.where])
+        if self.boxes[image.where] or not self.stray:
+            return reasons
+        return (*reasons, f"{len(self.stray)} annotations name no image, and may be of this one: {self.stray[0]}")
+
+    def tell(self, file: Path) -> None:
+        """Warn of what was not read, and of what is told twice in different ways."""
+        unread = {"segmentations": self.segments, "crowd regions": self.crowds}
         told = " and ".join(f"{count} {what}" for what, count in unread.items() if count)
-        collector.warn(
-            file,
-            f"{told} were not read; boxes were",
-            "give masks as PNG or TIFF of class indices (format mask) where they are needed",
-        )
-    return found, refused
+        if told:
+            self.collector.warn(
+                file,
+                f"{told} were not read; boxes were",
+                "give masks as PNG or TIFF of class indices (format mask) where they are needed",
+            )
+        if self.apart:
+            more = f" (and those of {len(self.apart) - 1} more)" if len(self.apart) > 1 else ""
+            reason = f"bbox and segmentation lie apart{more}; bbox was read"
+            self.collector.warn(self.apart[0], reason, "see which is right: bbox holds x, y, width, height")
 
 
-def _box(collector: Collector, record: Mapping[str, Any], names: Mapping[Any, Any]) -> Box:
-    category = need(record, "category_id", (int, float, str))
-    if category not in names:
-        raise UnknownClass(f"names the category_id {category!r}, which `categories` lacks")
-    name = str(names[category][1]["name"])
-    if not name.strip():
-        raise UnknownClass(f"names the category_id {category!r}, whose name is empty", "name it in `categories`")
-    bbox = need(record, "bbox", list)
-    try:
-        x, y, width, height = (float(value) for value in bbox)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise Malformed(f"bbox is {bbox!r}; it holds four numbers: x, y, width, height") from error
-    corners = (x, y, x + width, y + height)
-    return collector.box(name, corners, value_text(record.get("level")), texts(record.get("attributes")))
+def _flag(record: Any, key: str) -> bool:
+    """Whether a record sets a flag, as 1, true or their text; Malformed where it is neither that nor 0."""
+    text = known_text(record.get(key)).lower()
+    if text not in ("", "0", "1", "true", "false"):
+        raise Malformed(f"{key!r} holds {text!r}; it is 0 or 1")
+    return text in ("1", "true")
+
+
+def _differ(bbox: Corners, around: Corners | None) -> bool:
+    """Whether two boxes of one object are further apart than rounding: by two pixels, or a tenth of the box."""
+    if around is None:
+        return False
+    width, height = bbox[2] - bbox[0], bbox[3] - bbox[1]
+    room = (max(2, width / 10), max(2, height / 10)) * 2
+    return any(abs(one - other) > most for one, other, most in zip(bbox, around, room, strict=True))
 
 
 def write(annotations: Iterable[Annotation], path: Path, *, labels: Sequence[str] = ()) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,14 +9,25 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
+from spine.annotations.safe_json import repeated_keys
 from spine.annotations.sources import has_picture, image_size, is_image, source_files, stem_of
-from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading, UnknownClass, value_text
+from spine.annotations.types import (
+    PASSED_OVER,
+    Annotation,
+    Box,
+    Malformed,
+    Reading,
+    UnknownClass,
+    is_unknown,
+    known_text,
+    value_text,
+)
 from spine.files import walk
 from spine.names import composed
-from spine.numbers import finite
+from spine.numbers import finite, whole
 from spine.problems import Problem, SpineError, fault_of, is_of_the_file
 
-__all__ = ["Collector", "need", "parse_json", "read_files", "size_of", "texts"]
+__all__ = ["Collector", "read_files", "size_of"]
 
 _AGAIN = "export or copy the file again"
 _FORMATS = (".xml", ".json", ".txt")  # of one annotation file an image
@@ -42,6 +51,7 @@ class Collector:
         self._problems: list[Problem] = []
         self._nameless = False
         self._unknown: dict[tuple[str, str], list[str]] = defaultdict(list)  # reason and advice -> where
+        self._not_known: dict[str, list[str]] = defaultdict(list)  # target -> where it is written as NaN
 
     @contextmanager
     def guard(self, where: object, refused: list[str] | None = None, *, nameless: bool = False) -> Iterator[None]:
@@ -78,18 +88,33 @@ class Collector:
 
     def box(self, label: str, corners: Sequence[Any], level: str = "", values: Mapping[str, str] | None = None) -> Box:
         """A box from corners x0, y0, x1, y1 (0-based half-open, numbers or text); Malformed where it does not hold."""
-        if not label.strip():
+        if not known_text(label):
             raise UnknownClass("has an empty label", "name its class in the source, or remove it")
         label = composed(label)
         if self._labels is not None and label not in self._labels:
             known = ", ".join(self._labels.values())
             raise UnknownClass(f"unknown label {label!r}; known are {known}", "correct it, or add it to the labels")
         try:
-            x0, y0, x1, y1 = (_number(value) for value in corners)
+            x0, y0, x1, y1 = (finite(value) for value in corners)
             spelled = self._labels[label] if self._labels is not None else label
             return Box(spelled, x0, y0, x1, y1, level, values or {})
-        except (TypeError, ValueError, OverflowError) as error:
+        except ValueError as error:
             raise Malformed(str(error), "draw this box again in the source, or remove it") from error
+
+    def values(self, where: object, told: object) -> dict[str, str]:
+        """The known values of an object as text (`value_text`), none where it is no object.
+
+        One that does not hold is a problem and left out; what else is told there goes on.
+        """
+        found: dict[str, str] = {}
+        for key, value in told.items() if isinstance(told, Mapping) else ():
+            with self.guard(f"{where}: {key}"):
+                if key in repeated_keys(told):
+                    raise Malformed("is told twice, and differently", "keep one of the two")
+                found[str(key)] = value_text(value)
+            if is_unknown(value) and value is not None and str(value).strip():
+                self._not_known[str(key)].append(str(where))
+        return {key: text for key, text in found.items() if text}
 
     def add(self, where: object, annotation: Annotation) -> None:
         """Keep what `where` says about one image."""
@@ -100,6 +125,9 @@ class Collector:
         settled = [self._settle(told) for told in self._told.values()]
         for (reason, advice), places in self._unknown.items():
             self.error(places[0], f"{reason}{_and_more_boxes(len(places) - 1)}", advice)
+        for key, places in self._not_known.items():
+            more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+            self.warn(places[0], f"tells {key!r} as NaN{more}", "it is taken as not known; leave the value empty")
         annotations = tuple(found for found in settled if found is not None)
         read = frozenset(where for told in self._told.values() for where, _ in told)
         return Reading(annotations, tuple(self._problems), self._nameless, read)
@@ -147,11 +175,6 @@ class Collector:
 
 def _malformed(error: Exception) -> Malformed:
     return error if isinstance(error, Malformed) else Malformed(f"cannot be read ({fault_of(error)})", _AGAIN)
-
-
-def _number(value: Any) -> float:
-    number = float(value)  # its error names a text that is none; NaN and infinity the box tells
-    return finite(value) if math.isfinite(number) else number
 
 
 def _drawn_by(others: Sequence[tuple[str, Annotation]]) -> tuple[str, ...]:
@@ -209,33 +232,10 @@ def _folder_of_picture(file: Path, images: Path | None) -> PurePath | None:
     return None
 
 
-def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:
-    """`record[key]` of a parsed JSON object; Malformed where it is no object, lacks the key or holds another kind."""
-    if not isinstance(record, Mapping):
-        raise Malformed(f"is {type(record).__name__}, not an object with keys")
-    if key not in record:
-        raise Malformed(f"lacks the key {key!r}; it has {', '.join(map(str, record)) or 'none'}")
-    if not isinstance(record[key], kind):
-        raise Malformed(f"{key!r} holds {record[key]!r}, which is {type(record[key]).__name__}")
-    return record[key]
-
-
-def texts(values: object) -> dict[str, str]:
-    """The known values of a parsed JSON object as text; none where it is no object."""
-    found = {str(key): value_text(value) for key, value in values.items()} if isinstance(values, Mapping) else {}
-    return {key: text for key, text in found.items() if text}
-
-
 def size_of(height: object, width: object) -> tuple[int, int] | None:
-    """The size where both are positive numbers; some tools write 0 or nothing where they do not know it."""
-    if not isinstance(height, (int, float)) or not isinstance(width, (int, float)):
-        return None
-    return (int(height), int(width)) if 1 <= height < math.inf and 1 <= width < math.inf else None
-
-
-def parse_json(path: Path) -> Any:
-    """A JSON file's content; Malformed where it cannot be read."""
+    """The size where both are positive whole numbers; some tools write 0 or nothing where they do not know it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise Malformed(f"is not readable JSON: {error}", _AGAIN) from error
+        size = whole(height), whole(width)
+    except ValueError:
+        return None
+    return size if min(size) >= 1 else None

@@ -1,8 +1,9 @@
 """LabelMe JSON (the desktop tool's): one file an image, shapes in 0-based pixels, of which the bounding box is taken.
 
-Rectangles, polygons and circles are read; points, lines and brushed masks are problems. The image's `flags` become
-labels "1" and "0". Extra keys, which the tool keeps: `patient_id` and `sequence` of the image, `attributes` of a shape
-(target -> value, and `level`). Format: https://github.com/wkentaro/labelme
+Rectangles, polygons, circles and masks are read; points and lines are problems. Shapes of one label and one `group_id`
+are one object, of one box. The image's `flags` become labels "1" and "0". Extra keys, which the tool keeps:
+`patient_id` and `sequence` of the image, `attributes` of a shape (target -> value, and `level`).
+Format: https://github.com/wkentaro/labelme
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from spine.annotations.collector import Collector, need, parse_json, read_files, size_of, texts
+from spine.annotations.collector import Collector, read_files, size_of
+from spine.annotations.grouping import Corners, around, in_agreement
+from spine.annotations.safe_json import need, parse_json, shown
 from spine.annotations.sources import image_name, split_of
-from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text
 from spine.files import write_json
+from spine.numbers import finite
 
 __all__ = ["read", "write"]
 
@@ -31,39 +35,53 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
     image = image_name(need(content, "imagePath", str), folder)
     boxes: list[Box] = []
     refused: list[str] = []
-    for number, shape in enumerate(shapes):
-        with collector.guard(f"{file}: shapes[{number}]", refused):
-            boxes.append(_box(collector, shape))
+    for where, parts in _objects(shapes):
+        where = f"{file}: {where}"
+        with collector.guard(where, refused):
+            boxes.append(_box(collector, where, parts))
     return Annotation(
         image,
         tuple(boxes),
-        labels=texts(content.get("flags")),
-        patient=value_text(content.get("patient_id")),
-        sequence=value_text(content.get("sequence")),
+        labels=collector.values(file, content.get("flags")),
+        patient=known_text(content.get("patient_id")),
+        sequence=known_text(content.get("sequence")),
         split=split_of(image),
         size=size_of(content.get("imageHeight"), content.get("imageWidth")),
         refused=tuple(refused),
     )
 
 
-def _box(collector: Collector, shape: Any) -> Box:
-    label = str(need(shape, "label", (str, int)))
-    points = _points(need(shape, "points", list))
-    values = texts(shape.get("attributes"))
+def _objects(shapes: list[Any]) -> list[tuple[str, list[Any]]]:
+    """The shapes of each object, with the place that problems name: alone, or all of one label and group."""
+    groups: dict[object, list[int]] = {}
+    for number, shape in enumerate(shapes):
+        groups.setdefault(_group(shape) or number, []).append(number)
+    places = ((", ".join(f"shapes[{number}]" for number in numbers), numbers) for numbers in groups.values())
+    return [(where, [shapes[number] for number in numbers]) for where, numbers in places]
+
+
+def _group(shape: Any) -> tuple[str, str] | None:
+    """Label and group, which may be text or a number; None where a shape is of no group, or none that can be told."""
+    told = (shape.get("label"), shape.get("group_id")) if isinstance(shape, Mapping) else (None, None)
+    if not all(isinstance(value, (str, int, float)) for value in told):
+        return None
+    label, group = str(told[0]), known_text(told[1])
+    return (label, group) if group else None
+
+
+def _box(collector: Collector, where: str, parts: list[Any]) -> Box:
+    label = str(need(parts[0], "label", (str, int)))
+    corners = around([_bounds(part) for part in parts])
+    values = in_agreement(collector.values(where, part.get("attributes")) for part in parts)
     level = values.pop("level", "")
-    return collector.box(label, _bounds(shape.get("shape_type", "polygon"), points), level, values)
+    return collector.box(label, corners, level, values)
 
 
-def _points(raw: list[Any]) -> list[tuple[float, float]]:
-    try:
-        return [(float(x), float(y)) for x, y in raw]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise Malformed(f"points is {raw!r}; it holds pairs of numbers x, y") from error
-
-
-def _bounds(kind: str, points: list[tuple[float, float]]) -> tuple[float, float, float, float]:
+def _bounds(shape: Any) -> Corners:
     """x0, y0, x1, y1 of a shape; a circle is given by its centre and a point on its edge."""
-    if kind not in ("rectangle", "polygon", "circle"):
+    points = _points(need(shape, "points", list))
+    kind = shape.get("shape_type", "polygon")
+    if kind not in ("rectangle", "polygon", "circle", "mask"):
         raise Malformed(f"shape_type {kind!r} has no bounding box here", "draw a rectangle, a polygon or a circle")
     if len(points) < 2:
         raise Malformed(f"{kind} of {len(points)} points; it needs two or more")
@@ -71,8 +89,16 @@ def _bounds(kind: str, points: list[tuple[float, float]]) -> tuple[float, float,
         (x, y), edge = points[:2]
         radius = math.dist((x, y), edge)
         return x - radius, y - radius, x + radius, y + radius
-    xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
+    x0, y0, x1, y1 = around([(*point, *point) for point in points])
+    last = 1 if kind == "mask" else 0  # its points are its first and its last pixel
+    return x0, y0, x1 + last, y1 + last
+
+
+def _points(raw: list[Any]) -> list[tuple[float, float]]:
+    try:
+        return [(finite(x), finite(y)) for x, y in raw]
+    except (TypeError, ValueError) as error:
+        raise Malformed(f"points is {shown(raw)}; it holds pairs of numbers x, y") from error
 
 
 def write(annotations: Iterable[Annotation], path: Path) -> None:

@@ -1,5 +1,6 @@
 """LabelMe XML (the web tool's): one file an image, polygons in 0-based pixels, of which the bounding box is taken.
 
+Objects of one name that are parts of each other (`<parts>`) are one object, of one box.
 Format: Russell et al., "LabelMe: a database and web-based tool for image annotation", IJCV 2008.
 """
 
@@ -10,9 +11,11 @@ from pathlib import Path, PurePath, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector, read_files, size_of
-from spine.annotations.safe_xml import child, child_text, integer, parse_xml, write_xml
+from spine.annotations.grouping import Corners, around
+from spine.annotations.safe_xml import child, child_text, parse_xml, write_xml
 from spine.annotations.sources import image_name, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
+from spine.numbers import finite
 
 __all__ = ["read", "write"]
 
@@ -27,26 +30,65 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
     image = image_name(child_text(root, "filename"), folder)
     boxes: list[Box] = []
     refused: list[str] = []
-    for number, element in enumerate(root.findall("object"), start=1):
-        if integer(element, "deleted"):
-            continue
-        with collector.guard(f"{file}: object {number}", refused):
-            boxes.append(_box(collector, element))
-    height, width = integer(root, "imagesize/nrows"), integer(root, "imagesize/ncols")
+    for numbers, parts in _objects(root):
+        with collector.guard(f"{file}: object {numbers}", refused):
+            boxes.append(_box(collector, parts))
+    height, width = root.findtext("imagesize/nrows"), root.findtext("imagesize/ncols")
     size = size_of(height, width)
     return Annotation(image, tuple(boxes), split=split_of(image), size=size, refused=tuple(refused))
 
 
-def _box(collector: Collector, element: Element) -> Box:
-    points = child(element, "polygon").findall("pt")
-    try:
-        xs = [float(child_text(point, "x")) for point in points]
-        ys = [float(child_text(point, "y")) for point in points]
-    except ValueError as error:
-        raise Malformed(f"a point of the polygon is no number: {error}") from error
+def _objects(root: Element) -> list[tuple[str, list[Element]]]:
+    """The elements of each object that is not deleted, with their numbers from 1, as problems name them."""
+    elements = {n: element for n, element in enumerate(root.findall("object"), start=1) if not _is_deleted(element)}
+    whole = {number: number for number in elements}  # number -> another of its object, or itself
+    by_id = {(element.findtext("id") or "").strip(): number for number, element in elements.items()}
+    for number, element in elements.items():
+        for identity in _linked(element):
+            other = by_id.get(identity)
+            if other is not None and _name(elements[other]) == _name(element):
+                whole[_first(whole, other)] = _first(whole, number)
+    objects: dict[int, list[int]] = {}
+    for number in elements:
+        objects.setdefault(_first(whole, number), []).append(number)
+    return [(", ".join(map(str, some)), [elements[number] for number in some]) for some in objects.values()]
+
+
+def _first(whole: dict[int, int], number: int) -> int:
+    """The object that stands for all that a number is joined with."""
+    while whole[number] != number:
+        whole[number] = number = whole[whole[number]]  # shorter, the next time
+    return number
+
+
+def _is_deleted(element: Element) -> bool:
+    return (element.findtext("deleted") or "").strip() not in ("", "0")
+
+
+def _linked(element: Element) -> list[str]:
+    """The ids of the objects that one is part of, or has as its parts."""
+    told = [element.findtext("parts/ispartof") or "", element.findtext("parts/hasparts") or ""]
+    return [identity.strip() for identity in ",".join(told).split(",") if identity.strip()]
+
+
+def _name(element: Element) -> str:
+    return (element.findtext("name") or "").strip()
+
+
+def _box(collector: Collector, parts: list[Element]) -> Box:
+    return collector.box(child_text(parts[0], "name"), around([_bounds(part) for part in parts]))
+
+
+def _bounds(element: Element) -> Corners:
+    points = [point for polygon in element.findall("polygon") or [child(element, "polygon")] for point in polygon]
+    points = [point for point in points if point.tag == "pt"]
     if len(points) < 2:
         raise Malformed(f"the polygon has {len(points)} points; a box needs two or more")
-    return collector.box(child_text(element, "name"), (min(xs), min(ys), max(xs), max(ys)))
+    try:
+        corners = [(finite(child_text(point, "x")), finite(child_text(point, "y"))) for point in points]
+    except ValueError as error:
+        raise Malformed(f"a point of the polygon is no number: {error}") from error
+    return around([(x, y, x, y) for x, y in corners])
 
 
 def write(annotations: Iterable[Annotation], path: Path) -> None:

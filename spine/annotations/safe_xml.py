@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from spine.annotations.types import Malformed
+from spine.annotations.text_file import read_bytes_of
+from spine.annotations.types import Malformed, as_malformed
 from spine.files import atomic_file
+from spine.whole import check_bytes
 
-__all__ = ["child", "child_text", "integer", "parse_xml", "write_xml"]
+__all__ = ["child", "child_text", "parse_xml", "write_xml"]
+
+
+_PER_TAG = 200  # bytes that an element takes in memory, about
 
 
 class _Builder(ElementTree.TreeBuilder):
@@ -21,10 +26,12 @@ class _Builder(ElementTree.TreeBuilder):
 
 def parse_xml(path: Path) -> ElementTree.Element:
     """The root `<annotation>` of a file; Malformed where it cannot be read, is another, or declares a DOCTYPE."""
+    data = read_bytes_of(path)
+    with as_malformed(path):
+        check_bytes(len(data) + _PER_TAG * data.count(b"<"), path)
     try:
-        parser = ElementTree.XMLParser(target=_Builder())
-        root = ElementTree.parse(path, parser).getroot()
-    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
+        root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Builder()))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise Malformed(f"is not readable XML: {error}", "export or copy the file again") from error
     if root.tag != "annotation":
         raise Malformed(f"has the root <{root.tag}>; it should be <annotation>")
@@ -32,8 +39,10 @@ def parse_xml(path: Path) -> ElementTree.Element:
 
 
 def child(element: ElementTree.Element, tag: str) -> ElementTree.Element:
-    """The first child of that tag; Malformed where there is none."""
-    found = element.find(tag)
+    """The child of that tag; Malformed where there is none, or several."""
+    found, *others = element.findall(tag) or [None]
+    if others:
+        raise Malformed(f"<{element.tag}> has {len(others) + 1} <{tag}>; it has one", "keep the one that is right")
     if found is None:
         has = ", ".join(inner.tag for inner in element) or "nothing"
         raise Malformed(f"<{element.tag}> lacks <{tag}>; it has {has}")
@@ -46,12 +55,6 @@ def child_text(element: ElementTree.Element, tag: str) -> str:
     if not text:
         raise Malformed(f"<{tag}> in <{element.tag}> is empty")
     return text
-
-
-def integer(element: ElementTree.Element, path: str) -> int | None:
-    """The whole number at `path`, None where it is missing or is not one."""
-    text = (element.findtext(path) or "").strip()
-    return int(text) if text.isdecimal() else None
 
 
 def write_xml(root: ElementTree.Element, path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from spine.annotations.collector import Collector
+from spine.annotations.csv_rows import rows_of
 from spine.annotations.sources import image_name, split_named
-from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
+from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text
 from spine.files import atomic_file
 from spine.problems import SpineError
 
@@ -35,22 +36,22 @@ def read(
     labels: Collection[str] | None = None,
     images: Path | None = None,
     image: str = "image",
-    patient: str = "",
-    sequence: str = "",
-    split: str = "",
-    level: str = "",
-    label: str = "",
+    patient: str | None = None,
+    sequence: str | None = None,
+    split: str | None = None,
+    level: str | None = None,
+    label: str | None = None,
     box: Sequence[str] = (),
     targets: Sequence[str] = (),
     repeated: Repeated = "error",
     separator: str = ",",
 ) -> Reading:
-    """Read a CSV table with a header; `image`, `patient`, ... name its columns, "" where it has none.
+    """Read a CSV table with a header; `image`, `patient`, ... name its columns, None or "" where it has none.
 
     `box` are the columns x0, y0, x1, y1 (0-based half-open pixels). `label` is a column, or else every box's label.
     `targets` are columns that become values of the row's box, or of the image where the row has none. An empty cell
     means "not known". `repeated` says what becomes of boxes of one label at one level of one image, told twice: none
-    is kept ("error"), the first, the last, or all. SpineError where a column is lacking.
+    is kept ("error"), the first, the last, or all. An empty row is none. SpineError where a column is lacking.
     """
     if repeated not in ("error", "first", "last", "all"):
         raise SpineError(f"repeated is {repeated!r}; it is one of error, first, last, all")
@@ -60,11 +61,13 @@ def read(
         raise SpineError(f"box is {list(box)}; it is the four columns of x0, y0, x1, y1")
     if box and not label:
         raise SpineError(f"box is {list(box)}, and label is not given; give a column of labels, or every box's label")
+    if unnamed := [key for key, names in {"image": [image], "box": box, "targets": targets}.items() if "" in names]:
+        raise SpineError(f"{unnamed[0]} has the empty name of a column; give the name that is in the table's header")
     columns = _Columns(image, patient, sequence, split, level, label, tuple(box), tuple(targets))
     collector = Collector(labels, images)
     told: dict[str, _Told] = {}
     with collector.guard(path):
-        for where, row in _rows(collector, path, columns, separator):
+        for where, row in rows_of(collector, path, columns.names(), separator):
             with collector.guard(where, nameless=True):
                 name = image_name(_required(row, columns.image), PurePosixPath())
                 image_told = told.setdefault(name, _Told(where))
@@ -77,30 +80,40 @@ def read(
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which column tells what; "" or none where the table does not."""
+    """Which column tells what; none where the table does not. A label that is no column is the label of every box."""
 
     image: str
-    patient: str
-    sequence: str
-    split: str
-    level: str
-    label: str
+    patient: str | None
+    sequence: str | None
+    split: str | None
+    level: str | None
+    label: str | None
     box: tuple[str, ...]
     targets: tuple[str, ...]
+
+    def names(self) -> list[str]:
+        """The columns that a table must have."""
+        alone = (self.image, self.patient, self.sequence, self.split, self.level)
+        return [*filter(None, alone), *self.box, *self.targets]
 
     def draws(self, row: Mapping[str, str]) -> bool:
         """Whether the row has a box."""
         return any(row[name] for name in self.box)
 
-    def check(self, header: Sequence[str], path: Path) -> None:
-        """SpineError where a column is lacking; a label that is no column is the label of every box."""
-        wanted = [self.image, self.patient, self.sequence, self.split, self.level, *self.box, *self.targets]
-        missing = [name for name in wanted if name and name not in header]
-        if missing:
-            raise SpineError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(header)}")
-        twice = [name for name in [*wanted, self.label] if header.count(name) > 1]
-        if twice:
-            raise SpineError(f"{path} has the column {twice[0]!r} twice; rename one of them")
+    def label_of(self, row: Mapping[str, str]) -> str:
+        """The label of the row's box."""
+        return row.get(self.label, self.label) if self.label else ""
+
+    def facts(self, row: Mapping[str, str]) -> dict[str, str]:
+        """What a row tells of its image: patient, sequence and split."""
+        named = {"patient": self.patient, "sequence": self.sequence, "split": self.split}
+        return {key: known_text(row[name]) for key, name in named.items() if name and known_text(row[name])}
+
+    def values(self, collector: Collector, where: str, row: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """The level of a row's box, and the values of its targets, where they are known."""
+        levels = collector.values(where, {self.level: row[self.level]} if self.level else {})
+        values = collector.values(where, {name: row[name] for name in self.targets})
+        return "".join(levels.values()), values
 
 
 @dataclass
@@ -115,14 +128,11 @@ class _Told:
 
     def take(self, collector: Collector, where: str, row: Mapping[str, str], columns: _Columns) -> None:
         """Add a row; Malformed where it contradicts an earlier one or its box does not hold."""
-        facts = {key: row.get(getattr(columns, key), "") for key in ("patient", "sequence", "split")}
-        values = {name: value_text(row[name]) for name in columns.targets if value_text(row[name])}
-        self._agree({key: fact for key, fact in facts.items() if fact}, self.facts)
+        level, values = columns.values(collector, where, row)
+        self._agree(columns.facts(row), self.facts)
         if columns.draws(row):
-            label = row.get(columns.label, columns.label)
-            level = value_text(row.get(columns.level, ""))
             corners = [row[name] for name in columns.box]
-            self.boxes.append((where, collector.box(label, corners, level, values)))
+            self.boxes.append((where, collector.box(columns.label_of(row), corners, level, values)))
             return
         told_before = where != self.where and not columns.box and not values.keys() - self.labels.keys()
         self._agree(values, self.labels)
@@ -168,43 +178,6 @@ def _without_repeats(
         else:
             collector.warn(where, f"{reason}; the {repeated} was kept", "remove the others from the source")
             yield kept
-
-
-def _rows(collector: Collector, path: Path, columns: _Columns, separator: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows with stripped cells, each with the place that problems name; rows of a wrong length are problems."""
-    lines = _lines(collector, path, separator)
-    _, header = next(lines, ("", []))
-    if not header:
-        raise Malformed("is empty; it has no header", "save it again as CSV")
-    columns.check(header, path)
-    for where, cells in lines:
-        if len(cells) == len(header):
-            yield where, dict(zip(header, cells, strict=True))
-        elif any(cells):
-            with collector.guard(where, nameless=True):
-                reason = f"has {len(cells)} cells where the header has {len(header)}"
-                raise Malformed(reason, "correct the row; quote cells that hold the separator")
-
-
-def _lines(collector: Collector, path: Path, separator: str) -> Iterator[tuple[str, list[str]]]:
-    if not path.is_file():
-        raise SpineError(f"{path} is not a file; give a CSV table")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            # strict: an open quote would else swallow the lines after it in silence
-            rows = csv.reader(stream, delimiter=separator, strict=True)
-            while True:
-                try:
-                    cells = next(rows, None)
-                except csv.Error as error:
-                    with collector.guard(f"{path}: line {rows.line_num}", nameless=True):
-                        raise Malformed(f"is no row of CSV: {error}", "correct the quotes of the row") from error
-                    continue
-                if cells is None:
-                    return
-                yield f"{path}: line {rows.line_num}", [cell.strip() for cell in cells]
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(f"cannot be read on: {error}", "save it again as CSV in UTF-8") from error
 
 
 def _required(row: Mapping[str, str], column: str) -> str:

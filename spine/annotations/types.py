@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spine.names import composed
-from spine.problems import Problem
+from spine.numbers import finite
+from spine.problems import Problem, SpineError, brief
 
-__all__ = ["PASSED_OVER", "Annotation", "Box", "Malformed", "Reading", "UnknownClass", "value_text"]
+__all__ = [
+    *("PASSED_OVER", "Annotation", "Box", "Malformed", "Reading", "UnknownClass"),
+    *("as_malformed", "is_unknown", "known_text", "value_text"),
+]
 
 PASSED_OVER = "was passed over: "  # how the reason begins of a file that a reader leaves to others
+
+_UNKNOWN = ("", "nan", "<na>")  # NumPy's and pandas' words
 
 
 class Malformed(Exception):
@@ -26,6 +33,16 @@ class Malformed(Exception):
 
 class UnknownClass(Malformed):
     """A box whose class does not hold; many boxes share such a fault, so it is told once for all of them."""
+
+
+@contextmanager
+def as_malformed(path: Path | str) -> Iterator[None]:
+    """Turn a SpineError about the file `path` into a Malformed: the file is at fault, and others go on."""
+    try:
+        yield
+    except SpineError as error:
+        problem = Problem.from_error(error, Path(path))
+        raise Malformed(problem.reason, problem.advice) from error
 
 
 @dataclass(frozen=True)
@@ -90,12 +107,39 @@ class Reading:
     lost_masks: frozenset[str] = field(default=frozenset(), compare=False)
 
 
-def value_text(value: object) -> str:
-    """A target's value as text: 4, 4.0 and "4.0" are "4", True is "1"; None, NaN and blanks are "" (not known).
+def is_unknown(value: object) -> bool:
+    """Whether a value says that it is not known: None, blanks, and NaN as a number or as tools write it."""
+    return value is None or value != value or (isinstance(value, str) and value.strip().lower() in _UNKNOWN)
 
-    Letters are composed with their accents (NFC): values that look alike are one.
+
+def known_text(value: object) -> str:
+    """A name, such as a patient's, as text: 4, 4.0 and "4.0" are "4", True is "1"; "" where it is not known.
+
+    Letters are composed with their accents (NFC): values that look alike are one. Malformed where it is a list or an
+    object, or holds letters that are none (halves of a surrogate pair).
     """
-    if value is None or value != value:  # NaN
+    if is_unknown(value):
         return ""
+    if not isinstance(value, (str, int, float)):
+        raise Malformed(f"holds {brief(repr(value), 60)}, which is {type(value).__name__} and no single value")
     text = str(int(value)) if isinstance(value, bool) else composed(str(value)).strip()
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Malformed(f"holds {text!a}, which is not text in UTF-8", "write it again, as UTF-8")
     return re.sub(r"^([+-]?\d+)\.0+$", r"\1", text)
+
+
+def value_text(value: object) -> str:
+    """A target's value as text, as `known_text`; Malformed where it is a number, and none that counts.
+
+    Infinity passes every threshold, and Python's `float` takes "1_0" for ten.
+    """
+    text = known_text(value)
+    try:
+        float(text)
+    except ValueError:
+        return text  # a word
+    try:
+        finite(text)
+    except ValueError as error:
+        raise Malformed(f"holds {error}", "write a number, or a word that is none") from error
+    return text

@@ -13,9 +13,11 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector, read_files, size_of
-from spine.annotations.safe_xml import child, child_text, integer, parse_xml, write_xml
+from spine.annotations.grouping import in_agreement
+from spine.annotations.safe_xml import child, child_text, parse_xml, write_xml
 from spine.annotations.sources import image_name, split_of
 from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.numbers import finite
 
 __all__ = ["read", "write"]
 
@@ -34,7 +36,7 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
         where = f"{file}: object {number}"
         with collector.guard(where, refused):
             boxes.append(_box(collector, where, element))
-    height, width = integer(root, "size/height"), integer(root, "size/width")
+    height, width = root.findtext("size/height"), root.findtext("size/width")
     size = size_of(height, width)
     return Annotation(image, tuple(boxes), split=split_of(image), size=size, refused=tuple(refused))
 
@@ -42,7 +44,7 @@ def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotatio
 def _box(collector: Collector, where: str, element: Element) -> Box:
     label, bounds = child_text(element, "name"), child(element, "bndbox")
     corners = [child_text(bounds, tag) for tag in ("xmin", "ymin", "xmax", "ymax")]
-    values = _attributes(element)
+    values = collector.values(where, _attributes(element))
     level = values.pop("level", "")
     box = collector.box(label, _half_open(corners), level, values)
     if box.x1 - box.x0 == 1 or box.y1 - box.y0 == 1:
@@ -52,15 +54,16 @@ def _box(collector: Collector, where: str, element: Element) -> Box:
 
 def _half_open(corners: list[str]) -> list[object]:
     try:
-        xmin, ymin, xmax, ymax = map(float, corners)
+        xmin, ymin, xmax, ymax = map(finite, corners)
     except ValueError:
         return list(corners)  # the collector tells which of them is no number
     return [xmin - 1, ymin - 1, xmax, ymax]
 
 
 def _attributes(element: ElementTree.Element) -> dict[str, str]:
+    """Target -> value; Malformed where one is told twice, and differently."""
     pairs = ((found.findtext("name"), found.findtext("value")) for found in element.findall("attributes/attribute"))
-    return {name.strip(): value_text(value) for name, value in pairs if name and value_text(value)}
+    return in_agreement({name.strip(): (value or "").strip()} for name, value in pairs if name)
 
 
 def write(annotations: Iterable[Annotation], path: Path) -> None:

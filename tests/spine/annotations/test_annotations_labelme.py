@@ -112,7 +112,7 @@ def test_xml_round_trip(tmp_path):
         (polygon((1, 2), (1, 8)), "has no area"),
         (polygon((1, 2)), "the polygon has 1 points"),
         (polygon(), "the polygon has 0 points"),
-        (polygon((1, "low"), (5, 8)), "could not convert string to float: 'low'"),
+        (polygon((1, "low"), (5, 8)), "'low' is not a number"),
         (polygon((1, 2), (5, 8), name="hat"), "unknown label 'hat'; known are disc"),
         ("<object><name>disc</name></object>", "<object> lacks <polygon>"),
     ],

@@ -70,7 +70,7 @@ GOOD = "a.png,007,1,1,2,5,8,4,1"
     [
         ("a.png,007,2,1,2,1,8,4,1", "has no area"),
         ("a.png,007,2,1,2,0,8,4,1", "has a negative size"),
-        ("a.png,007,2,1,,5,8,4,1", "could not convert string to float: ''"),
+        ("a.png,007,2,1,,5,8,4,1", "'' is not a number"),
         ("a.png,007,2,1,2,5", "has 6 cells where the header has 9"),
         ("a.png,007,2,1,2,5,8,4,1,extra", "has 10 cells where the header has 9"),
         (",007,2,1,2,5,8,4,1", "has no image"),

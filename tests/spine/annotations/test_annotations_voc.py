@@ -56,7 +56,7 @@ def test_round_trip(tmp_path):
     [
         (OBJECT.format(5, 1, 4, 9, name="disc"), "has no area"),
         (OBJECT.format(9, 1, 4, 9, name="disc"), "has a negative size"),
-        (OBJECT.format("left", 1, 4, 9, name="disc"), "could not convert string to float: 'left'"),
+        (OBJECT.format("left", 1, 4, 9, name="disc"), "'left' is not a number"),
         (OBJECT.format("", 1, 4, 9, name="disc"), "<xmin> in <bndbox> is empty"),
         (OBJECT.format(1, 1, 4, 9, name="hat"), "unknown label 'hat'; known are disc"),
         ("<object><name>disc</name></object>", "<object> lacks <bndbox>; it has name"),
