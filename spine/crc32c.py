@@ -74,7 +74,7 @@ def _shift(power: int) -> np.ndarray:
 @cache
 def _of_bytes() -> np.ndarray:
     """(256,) uint32: the checksum of each byte."""
-    states = np.arange(256, dtype=np.uint32)
+    states: np.ndarray = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         states = states >> 1 ^ np.where(states & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
     return states

@@ -35,8 +35,8 @@ class Records:
         self.kind = kind
         self._key = key
         self._by_id: dict[str, list[Record]] = defaultdict(list)
-        for number, content in enumerate(records):
-            where = f"{file}: {kind}[{number}]"
+        for place, content in enumerate(records):
+            where = f"{file}: {kind}[{place}]"
             with collector.guard(where, nameless=kind == "images"):
                 identity = identity_of(content, "id")
                 if known_text(need(content, key, (str, int))) or kind != "images":

@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from spine.annotations.text_file import read_text
+from spine.annotations.types import Malformed
 from spine.files import atomic_file
 from spine.problems import SpineError
 
@@ -94,14 +96,12 @@ def _parse(path: Path) -> Any:
     from google.protobuf import text_format
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return text_format.Parse(text, _message()(), allow_unknown_field=True)
-    except OSError as error:
-        raise SpineError(f"{path} cannot be opened ({error.strerror}); give the data set's label map") from error
-    except (UnicodeDecodeError, text_format.ParseError) as error:
-        raise SpineError(
-            f"{path} is no label map (line:column : reason: {error}); each class is `item {{ id: 1 name: 'disc' }}`"
-        ) from error
+        return text_format.Parse(read_text(path), _message()(), allow_unknown_field=True)
+    except Malformed as error:
+        raise SpineError(f"{path} {error}; {error.advice}") from error
+    except (text_format.ParseError, RecursionError, UnicodeError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else f"line:column : reason: {error}"
+        raise SpineError(f"{path} is no label map ({reason}); each class is `item {{ id: 1 name: 'disc' }}`") from error
 
 
 @cache

@@ -40,13 +40,13 @@ def parse_xml(path: Path) -> ElementTree.Element:
 
 def child(element: ElementTree.Element, tag: str) -> ElementTree.Element:
     """The child of that tag; Malformed where there is none, or several."""
-    found, *others = element.findall(tag) or [None]
-    if others:
-        raise Malformed(f"<{element.tag}> has {len(others) + 1} <{tag}>; it has one", "keep the one that is right")
-    if found is None:
+    found = element.findall(tag)
+    if len(found) > 1:
+        raise Malformed(f"<{element.tag}> has {len(found)} <{tag}>, not one", "keep the one that is right")
+    if not found:
         has = ", ".join(inner.tag for inner in element) or "nothing"
         raise Malformed(f"<{element.tag}> lacks <{tag}>; it has {has}")
-    return found
+    return found[0]
 
 
 def child_text(element: ElementTree.Element, tag: str) -> str:

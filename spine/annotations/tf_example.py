@@ -13,29 +13,33 @@ Source: dataset_tools and core/standard_fields.py of object_detection, https://g
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from spine.annotations.collector import size_of
+from spine.annotations.safe_json import shown
 from spine.annotations.sources import image_name
-from spine.annotations.types import Malformed
+from spine.annotations.types import Malformed, as_malformed, known_text
+from spine.numbers import whole
 from spine.pictures import decode_picture
-from spine.problems import SpineError
 from spine.tfrecords import Damaged
 
 __all__ = [
-    *("BOX", "CLASS", "CORNERS", "LABELS", "VALUES", "Features"),
-    *("encode", "name_of", "parse", "picture_size", "pixels_of", "text_of", "texts_of"),
+    *("BOX", "CLASS", "CORNERS", "LABELS", "LEVEL", "VALUES", "Features"),
+    *("encode", "fractions_of", "name_of", "parse", "picture_size", "pixels_of", "text_of", "texts_of", "wholes_of"),
 ]
 
 BOX, CLASS = "image/object/bbox/", "image/object/class/"
 LABELS, VALUES = "image/labels/", "image/object/values/"  # ours: then the target's name
+LEVEL = "image/object/level"  # ours too
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-Features = Mapping[str, list[Any]]
+Features = Mapping[str, Sequence[Any]]
+_Number = TypeVar("_Number", int, float)
 
 _EXPORT_AGAIN = "write the record again from its source; the other records go on"
 
@@ -52,7 +56,7 @@ def parse(record: bytes | Damaged) -> Features:
     except DecodeError as error:
         raise Malformed("is no tf.Example", _EXPORT_AGAIN) from error
     kinds = {key: feature.WhichOneof("kind") for key, feature in features.items()}
-    return {key: list(getattr(features[key], kind).value) for key, kind in kinds.items() if kind}
+    return {key: getattr(features[key], kind).value for key, kind in kinds.items() if kind}
 
 
 def encode(features: Mapping[str, Sequence[Any]]) -> bytes:
@@ -76,16 +80,38 @@ def _feature(values: Sequence[Any]) -> Any:
 
 
 def text_of(features: Features, key: str) -> str:
-    """The one text of a key, "" where there is none; Malformed where it is no UTF-8."""
-    return next(iter(texts_of(features, key)), "")
+    """The one text of a key, "" where there is none; Malformed where there are several, or it is no UTF-8."""
+    texts = texts_of(features, key)
+    if len(texts) > 1:
+        raise Malformed(f"{key!r} holds {len(texts)} values, not one")
+    return known_text(next(iter(texts), ""))
 
 
 def texts_of(features: Features, key: str) -> list[str]:
-    """The texts of a key; Malformed where they are numbers, or no UTF-8."""
+    """The values of a key as text, whether they are text or numbers; Malformed where they are no UTF-8."""
     try:
-        return [value.decode() for value in features.get(key, ())]
-    except (AttributeError, UnicodeDecodeError) as error:
+        return [value.decode() if isinstance(value, bytes) else known_text(value) for value in features.get(key, ())]
+    except UnicodeDecodeError as error:
         raise Malformed(f"{key!r} holds no UTF-8 text") from error
+
+
+def wholes_of(features: Features, key: str) -> list[int]:
+    """The whole numbers of a key; Malformed where they are text or fractions."""
+    return [_number(key, value, whole, "whole numbers") for value in features.get(key, ())]
+
+
+def fractions_of(features: Features, key: str) -> list[float]:
+    """The numbers of a key, NaN and infinity among them; Malformed where they are text."""
+    return [_number(key, value, float, "numbers") for value in features.get(key, ())]
+
+
+def _number(key: str, value: Any, read: Callable[[Any], _Number], kind: str) -> _Number:
+    try:
+        if isinstance(value, bytes):
+            raise ValueError(value)
+        return read(value)
+    except ValueError as error:
+        raise Malformed(f"{key!r} holds {shown(value)}; {kind} are right", _EXPORT_AGAIN) from error
 
 
 def name_of(features: Features, folder: PurePath, number: int, file: Path) -> str:
@@ -104,8 +130,10 @@ def _size_of_picture(features: Features) -> tuple[int, int]:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(features["image/encoded"][0])) as picture:
-            return picture.height, picture.width
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what Pillow thinks large: the header alone is read
+            with Image.open(io.BytesIO(features["image/encoded"][0])) as picture:
+                return picture.height, picture.width
     except Exception as error:  # a broken header breaks its parser in a dozen ways
         raise Malformed("tells neither image/height and image/width nor a picture in image/encoded") from error
 
@@ -116,7 +144,7 @@ def pixels_of(features: Features, where: str) -> np.ndarray:
     if not isinstance(data, bytes) or not data:
         raise Malformed("has no picture in image/encoded", "write the record again with its picture")
     try:
-        return decode_picture(data, Path(where))
-    except SpineError as error:
-        reason, _, advice = str(error).removeprefix(where).strip().partition("; ")
-        raise Malformed(f"its picture {reason}", advice or _EXPORT_AGAIN) from error
+        with as_malformed(where):
+            return decode_picture(data, Path(where))
+    except Malformed as error:
+        raise Malformed(f"its picture {error}", error.advice) from error

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from spine.annotations.collector import Collector
 from spine.annotations.label_map import LABEL_MAP, LabelMap, read_label_map
@@ -22,13 +23,16 @@ from spine.annotations.tf_example import (
     CLASS,
     CORNERS,
     LABELS,
+    LEVEL,
     VALUES,
     Features,
+    fractions_of,
     name_of,
     parse,
     picture_size,
     text_of,
     texts_of,
+    wholes_of,
 )
 from spine.annotations.tfrecord_writer import write
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
@@ -59,22 +63,27 @@ def read(
     for missing in missing_shards([file for file, _ in files]):
         collector.error(missing, "is missing beside the other shards of its name", "copy it from where they came from")
     for file, folder in files:
-        number, crowds = -1, 0
-        for number, record in read_records(file):
-            where = f"{file}: record {number}"
-            with collector.guard(where, nameless=True):
-                features = parse(record)
-                image = name_of(features, folder, number, file)
-                found, refused = Annotation(image), list[str]()
-                with collector.guard(where, refused):  # of what cannot be told here, its boxes may be some
-                    found = _annotation(collector, where, features, image, file, classes)
-                collector.add(where, replace(found, refused=(*found.refused, *refused)))
-                crowds += sum(map(bool, _crowds(features)))
-        if crowds:
-            collector.warn(file, f"{crowds} crowd regions were left out", "draw their objects one by one")
-        if number < 0:
-            collector.error(file, "holds no record", "write the file again from its source")
+        with collector.guard(file):
+            _read_file(collector, file, folder, classes)
     return collector.reading()
+
+
+def _read_file(collector: Collector, file: Path, folder: PurePath, classes: LabelMap) -> None:
+    number, crowds = -1, 0
+    for number, record in read_records(file):
+        where = f"{file}: record {number}"
+        with collector.guard(where, nameless=True):
+            features = parse(record)
+            image = name_of(features, folder, number, file)
+            found, refused = Annotation(image), list[str]()
+            with collector.guard(where, refused):  # of what cannot be told here, its boxes may be some
+                found = _annotation(collector, where, features, image, file, classes)
+                crowds += sum(map(bool, _crowds(features)))
+            collector.add(where, replace(found, refused=(*found.refused, *refused)))
+    if crowds:
+        collector.warn(file, f"{crowds} crowd regions were left out", "draw their objects one by one")
+    if number < 0:
+        collector.error(file, "holds no record", "write the file again from its source")
 
 
 def _classes(path: Path, label_map: Path | str | None, labels: Collection[str]) -> LabelMap:
@@ -94,7 +103,7 @@ def _annotation(
     return Annotation(
         image,
         boxes,
-        labels=_told(features, LABELS, 0),
+        labels=collector.values(where, _told(features, LABELS, 1)[0]),
         patient=text_of(features, "image/patient_id"),
         sequence=text_of(features, "image/sequence"),
         split=stated or split_of(image) or _split_of_file(file),
@@ -108,10 +117,14 @@ def _split_of_file(file: Path) -> str:
     return next(filter(None, (split_of(f"{word}/x") for word in re.split(r"[\W_]+", file.name))), "")
 
 
-def _told(features: Features, prefix: str, number: int) -> dict[str, str]:
-    """Target -> value of one box, or of the image, from the keys that begin so."""
+def _told(features: Features, prefix: str, count: int) -> list[dict[str, str]]:
+    """Target -> value of each of `count` boxes, or of the one image, from the keys that begin so."""
     found = {key.removeprefix(prefix): texts_of(features, key) for key in features if key.startswith(prefix)}
-    return {target: values[number] for target, values in found.items() if number < len(values) and values[number]}
+    lengths = {target: len(values) for target, values in found.items() if len(values) not in (0, count)}
+    if lengths:
+        target, length = next(iter(lengths.items()))
+        raise Malformed(f"{prefix + target!r} holds {length} values where there are {count}; one each holds")
+    return [{target: values[number] for target, values in found.items() if values} for number in range(count)]
 
 
 def _boxes(
@@ -122,25 +135,35 @@ def _boxes(
     classes: LabelMap,
     refused: list[str],
 ) -> Iterator[Box]:
-    corners = [features.get(BOX + side, []) for side in CORNERS]
-    names, numbers = texts_of(features, CLASS + "text"), features.get(CLASS + "label", [])
-    lengths = {len(values) for values in corners} | {len(values) for values in (names, numbers) if values}
-    if len(lengths) > 1:
-        told = ", ".join(f"{side} {len(values)}" for side, values in zip(CORNERS, corners, strict=True))
-        raise Malformed(f"tells {told}, class/text {len(names)}, class/label {len(numbers)} values; one a box holds")
-    crowds, levels = _crowds(features), texts_of(features, "image/object/level")
+    corners = [fractions_of(features, BOX + side) for side in CORNERS]
+    names, numbers = texts_of(features, CLASS + "text"), wholes_of(features, CLASS + "label")
+    crowds, levels = _crowds(features), texts_of(features, LEVEL)
+    _check_lengths(
+        dict(zip(CORNERS, corners, strict=True)),
+        {"class/text": names, "class/label": numbers, "is_crowd": crowds, "level": levels},
+    )
+    values = _told(features, VALUES, len(corners[0]))
     for number, fractions in enumerate(zip(*corners, strict=True)):
-        if number < len(crowds) and crowds[number]:
+        if crowds and crowds[number]:
             refused.append("a crowd region")
             continue
-        with collector.guard(f"{where}: box {number}", refused):
+        box = f"{where}: box {number}"
+        with collector.guard(box, refused):
             label = _label(names[number] if names else "", numbers[number] if numbers else None, classes)
-            level = levels[number] if number < len(levels) else ""
-            yield collector.box(label, _in_pixels(fractions, size), level, _told(features, VALUES, number))
+            level = collector.values(box, {"level": levels[number]} if levels else {}).get("level", "")
+            yield collector.box(label, _in_pixels(fractions, size), level, collector.values(box, values[number]))
+
+
+def _check_lengths(needed: Mapping[str, Sequence[Any]], optional: Mapping[str, Sequence[Any]]) -> None:
+    """Malformed where lists of one value a box differ in length; an optional one may be empty."""
+    told = {**needed, **{key: values for key, values in optional.items() if values}}
+    if len({len(values) for values in told.values()}) > 1:
+        lengths = ", ".join(f"{key} {len(values)}" for key, values in told.items())
+        raise Malformed(f"tells {lengths} values; one a box holds")
 
 
 def _crowds(features: Features) -> list[int]:
-    return features.get("image/object/is_crowd", [])
+    return wholes_of(features, "image/object/is_crowd")
 
 
 def _label(name: str, number: int | None, classes: LabelMap) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from spine import tfrecords
 from spine.annotations.label_map import LABEL_MAP, write_label_map
 from spine.annotations.sources import split_folder
-from spine.annotations.tf_example import BOX, CLASS, LABELS, VALUES, encode
+from spine.annotations.tf_example import BOX, CLASS, LABELS, LEVEL, VALUES, encode
 from spine.annotations.types import Annotation, Box
 from spine.pictures import encode_png, read_picture, stretched_to_8_bit
 from spine.problems import SpineError
@@ -84,6 +84,6 @@ def _of_boxes(boxes: Sequence[Box], shape: tuple[int, ...], names: Sequence[str]
         CLASS + "text": [box.label for box in boxes],
         CLASS + "label": [names.index(box.label) + 1 for box in boxes],
         "image/object/is_crowd": [0 for _ in boxes],
-        **({"image/object/level": [box.level for box in boxes]} if any(box.level for box in boxes) else {}),
+        **({LEVEL: [box.level for box in boxes]} if any(box.level for box in boxes) else {}),
         **{VALUES + target: [box.values.get(target, "") for box in boxes] for target in targets},
     }

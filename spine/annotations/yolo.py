@@ -1,28 +1,34 @@
 """YOLO text: `images/x.jpg` has `labels/x.txt`, one box a line as `class x y width height` in fractions of the image.
 
-x and y are the box's centre. Names come from `data.yaml` (`names`, as Roboflow and Ultralytics export) or from
-`classes.txt`. Lines of polygons (`class x1 y1 x2 y2 x3 y3 ...`) give their bounding box.
+x and y are the box's centre. Names come from `data.yaml` (`names`, as Roboflow and Ultralytics export) or from a list
+such as `classes.txt`. Lines of polygons give their bounding box, those of key points the box before them.
 Format: https://docs.ultralytics.com/datasets/detect
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import yaml
 
 from spine.annotations.collector import Collector
 from spine.annotations.sources import image_size, is_image, split_folder, split_of
+from spine.annotations.text_file import read_text
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
+from spine.annotations.yolo_classes import CLASS_LISTS, Told, find_told
+from spine.annotations.yolo_lines import Lines, may_have_key_points
 from spine.files import atomic_file, walk
-from spine.problems import SpineError, examples
+from spine.numbers import finite
+from spine.problems import SpineError, brief, examples
 
 __all__ = ["read", "write"]
 
-_LISTS = ("classes.txt", "train.txt", "val.txt", "test.txt")  # may lie beside label files
+_NOTES = (*CLASS_LISTS, "train.txt", "val.txt", "test.txt")  # lists of classes and pictures may lie beside label files
 
 
 def read(
@@ -40,56 +46,82 @@ def read(
     """
     if not path.is_dir():
         raise SpineError(f"{path} is not a folder; give the folder that holds data.yaml, or images and labels")
-    names = tuple(names) if names else _names(path)
     root = images or path
     pictures = [file for file in walk(root).files if is_image(file)]
-    unused = _label_files(path, {picture.parent.resolve() for picture in pictures})
-    collector = Collector(labels, images)
     files = {picture: _label_file(path, picture, _below(picture, root)) for picture in pictures}
+    labelled = {file for file in files.values() if file.is_file()}
+    told = find_told(path, names, labelled)
+    collector = Collector(labels, images)
+    lines = _lines_of(collector, told, labelled)
     shared = _shared(collector, files, root)
     silent: list[Path] = []
-    for picture, file in files.items():
-        unused.pop(file.resolve(), None)
+    for picture, file in files.items() if labelled else ():
         with collector.guard(picture):
-            found = _annotation(collector, picture, _below(picture, root), file, names, shared.get(file, ""))
+            found = _annotation(
+                collector, picture, _below(picture, root), file, told.names, lines, shared.get(file, "")
+            )
             collector.add(picture, found)
             silent += [] if file.is_file() else [picture]
-    if silent:
-        reason = f"{len(silent)} of {len(pictures)} pictures have no label file ({examples(silent, root)})"
-        advice = "they are taken as pictures without boxes; see whether there truly is nothing to find in them"
-        collector.warn(root, reason, advice)
-    for file in unused.values():
-        collector.error(file, "has no picture of its name", "put the picture beside it, or remove the file")
+    _tell_silent(collector, silent if labelled else pictures, pictures, root)
+    used = {file.resolve() for file in labelled}
+    for resolved, file in _label_files(path, {picture.parent.resolve() for picture in pictures}).items():
+        if resolved not in used:
+            _tell_stray(collector, file)
     return collector.reading()
 
 
-def _names(path: Path) -> tuple[str, ...]:
-    if (path / "data.yaml").is_file():
-        return _names_of_yaml(path / "data.yaml")
-    if (path / "classes.txt").is_file():
-        return tuple((path / "classes.txt").read_text(encoding="utf-8-sig").strip().splitlines())
-    raise SpineError(f"{path} has neither data.yaml nor classes.txt; give `names`, the classes from index 0")
+def _lines_of(collector: Collector, told: Told, files: Iterable[Path]) -> Lines:
+    """How the lines of label files are read; where nothing tells of key points, their numbers may."""
+    if told.fault:
+        file, reason = told.fault
+        collector.error(file, reason, "mend it; until then only boxes of five numbers are read")
+        return Lines(doubt=f"kpt_shape of {file.name} does not hold")
+    if told.key_points is None and may_have_key_points(_numbers(files)):
+        return Lines(doubt="a polygon, or a box with key points: nothing tells which")
+    return Lines(told.key_points)
 
 
-def _names_of_yaml(path: Path) -> tuple[str, ...]:
+def _numbers(files: Iterable[Path]) -> Iterator[list[float]]:
+    """The numbers behind the class of each line that can be read; what cannot is told when its boxes are read."""
+    for file in sorted(files):
+        with suppress(Malformed):
+            for line in read_text(file).splitlines():
+                with suppress(ValueError):
+                    yield [finite(word) for word in line.split()[1:]]
+
+
+def _tell_silent(collector: Collector, silent: Sequence[Path], pictures: Sequence[Path], root: Path) -> None:
+    """Tell of pictures without a label file: an error where none has one, for then nothing is told of any."""
+    reason = f"{len(silent)} of {len(pictures)} pictures have no label file ({examples(silent, root)})"
+    if silent and len(silent) == len(pictures):
+        collector.error(root, reason, "give the folder that holds `labels`; a picture without boxes has an empty file")
+    elif silent:
+        advice = "they are taken as pictures without boxes; see whether there truly is nothing to find in them"
+        collector.warn(root, reason, advice)
+
+
+def _tell_stray(collector: Collector, file: Path) -> None:
+    """Tell of a text file that is of no picture: an error where it holds labels, whose picture is then missing."""
+    with collector.guard(file):
+        lines = [line.split() for line in read_text(file).splitlines() if line.strip()]
+        if not lines or any(len(words) > 4 and all(map(_is_number, words[1:])) for words in lines):
+            raise Malformed("has no picture of its name", "put the picture beside it, or remove the file")
+        if file.name not in _NOTES:
+            collector.warn(file, "holds no labels, and no picture has its name", "it was passed over")
+
+
+def _is_number(word: str) -> bool:
     try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8-sig"))["names"]
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise SpineError(f"{path} tells no names ({error!r}); write `names: [first, second]` in it") from error
-    if isinstance(names, Mapping) and set(names) == set(range(len(names))):
-        names = [names[index] for index in range(len(names))]
-    if not isinstance(names, list):
-        raise SpineError(f"{path} holds names {names!r}; a list, or a mapping from 0, 1, 2 ... is expected")
-    return tuple(map(str, names))
+        return math.isfinite(finite(word))
+    except ValueError:
+        return False
 
 
 def _label_files(path: Path, picture_folders: Collection[Path]) -> dict[Path, Path]:
     """Text files that must be labels of a picture, by their resolved paths: those in `labels` or beside pictures."""
     files = [file for file in walk(path).files if file.suffix == ".txt" and not file.name.startswith("README")]
     return {
-        file.resolve(): file
-        for file in files
-        if "labels" in file.parts or (file.name not in _LISTS and file.parent.resolve() in picture_folders)
+        file.resolve(): file for file in files if "labels" in file.parts or file.parent.resolve() in picture_folders
     }
 
 
@@ -120,61 +152,50 @@ def _shared(collector: Collector, files: Mapping[Path, Path], root: Path) -> dic
 
 
 def _annotation(
-    collector: Collector, picture: Path, relative: PurePosixPath, file: Path, names: Sequence[str], shared: str
+    collector: Collector,
+    picture: Path,
+    relative: PurePosixPath,
+    file: Path,
+    names: Sequence[str],
+    lines: Lines,
+    shared: str,
 ) -> Annotation:
     try:
         size = image_size(picture)
     except SpineError as error:
-        raise Malformed(
-            str(error), "copy or export the picture again; its size is needed to place the boxes"
-        ) from error
+        advice = "copy or export the picture again; its size is needed to place the boxes"
+        raise Malformed(str(error), advice) from error
     boxes: list[Box] = []
     refused = [f"{file.name} {shared}"] if shared else []
     if file.is_file() and not shared:
         with collector.guard(file, refused):
-            boxes = _boxes(collector, file, size, names, refused)
+            boxes = _boxes(collector, file, size, names, lines, refused)
     name = relative.as_posix()
     return Annotation(name, tuple(boxes), split=split_of(name), size=size, refused=tuple(refused))
 
 
 def _boxes(
-    collector: Collector, file: Path, size: tuple[int, int], names: Sequence[str], refused: list[str]
+    collector: Collector, file: Path, size: tuple[int, int], names: Sequence[str], lines: Lines, refused: list[str]
 ) -> list[Box]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(f"is not readable text: {error}", "export or copy the file again") from error
     boxes = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         if line.strip():
             with collector.guard(f"{file}: line {number}", refused):
-                boxes.append(_box(collector, line, size, names))
+                boxes.append(_box(collector, line, size, names, lines))
     return boxes
 
 
-def _box(collector: Collector, line: str, size: tuple[int, int], names: Sequence[str]) -> Box:
+def _box(collector: Collector, line: str, size: tuple[int, int], names: Sequence[str], lines: Lines) -> Box:
     try:
-        index, *numbers = [float(word) for word in line.split()]
+        index, *numbers = [finite(word) for word in line.split()]
     except ValueError as error:
-        raise Malformed(f"{line!r} holds a word that is no number: {error}") from error
+        raise Malformed(f"{brief(line, 80)!r} holds a word that is no number: {error}") from error
     if index not in range(len(names)):
         raise UnknownClass(f"unknown class {index:g}; the names are {', '.join(names)}", "correct it, or add its name")
-    corners = _corners(numbers, line)
     height, width = size
     # A millionth of a pixel: whole pixels come back whole through the fractions.
-    pixels = [round(value * extent, 6) for value, extent in zip(corners, (width, height) * 2, strict=True)]
-    return collector.box(names[int(index)], pixels)
-
-
-def _corners(numbers: Sequence[float], line: str) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 as fractions of a line's numbers: centre and size, or the corners of a polygon."""
-    if len(numbers) == 4:
-        x, y, width, height = numbers
-        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    if len(numbers) >= 6 and len(numbers) % 2 == 0:
-        xs, ys = numbers[0::2], numbers[1::2]
-        return min(xs), min(ys), max(xs), max(ys)
-    raise Malformed(f"{line!r} has {len(numbers) + 1} numbers; `class x y width height` or a polygon is expected")
+    extents = zip(lines.corners(numbers), (width, height) * 2, strict=True)
+    return collector.box(names[int(index)], [round(value * extent, 6) for value, extent in extents])
 
 
 def write(

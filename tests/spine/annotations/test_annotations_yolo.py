@@ -95,7 +95,7 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     [
         ("0 0.5 0.5 0 0.1", "has no area"),
         ("0 0.5 0.5 -0.1 0.1", "has a negative size"),
-        ("0 0.5 0.5 nan 0.1", "has no area"),
+        ("0 0.5 0.5 nan 0.1", "'nan' is not a number"),
         ("0 0.5 0.5 0.1", "has 4 numbers"),
         ("0 0.5 0.5 0.1 0.1 0.9", "has 6 numbers"),
         ("disc 0.5 0.5 0.1 0.1", "holds a word that is no number"),

@@ -1,0 +1,144 @@
+"""What a YOLO folder tells beside its label files: the classes' names and the shape of key points.
+
+Both stand in `data.yaml` (Ultralytics, Roboflow); names alone in `classes.txt` (LabelImg), `obj.names` (Darknet) or
+`_darknet.labels` (Roboflow). Format: https://docs.ultralytics.com/datasets/pose
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spine.annotations.safe_json import shown
+from spine.annotations.text_file import read_text
+from spine.annotations.types import Malformed
+from spine.files import walk
+from spine.numbers import whole
+from spine.problems import SpineError, brief, fault_of
+
+__all__ = ["CLASS_LISTS", "Told", "find_told"]
+
+CLASS_LISTS = ("classes.txt", "obj.names", "_darknet.labels")
+_MOST_LETTERS = 2**20  # of a data.yaml: a thousand names are some tens of thousands
+
+
+@dataclass(frozen=True)
+class Told:
+    """The names of the classes from 0, and the number of key points with the numbers of each, 2 or 3.
+
+    `key_points` is None where nothing is told of them, and (0, 2) where it is told that there are none; `fault` tells
+    of a file whose `kpt_shape` does not hold.
+    """
+
+    names: tuple[str, ...]
+    key_points: tuple[int, int] | None = None
+    fault: tuple[Path, str] | None = None
+
+
+def find_told(path: Path, names: Collection[str] | None, label_files: Collection[Path]) -> Told:
+    """What the files of a folder tell; `names`, where given, hold in place of theirs. `label_files` are of pictures.
+
+    SpineError where no file tells the names, one does not hold, or two tell different ones.
+    """
+    files = walk(path).files
+    yamls = [(file, content) for file in _yaml_files(path, files) if (content := _mapping(file)) is not None]
+    lists = [file for file in files if file.name in CLASS_LISTS and file not in label_files]
+    found = tuple(names) if names else _names(path, yamls, lists)
+    shapes = {file: content["kpt_shape"] for file, content in yamls if content.get("kpt_shape") not in (None, *_NONE)}
+    try:
+        told = {file: _shape(shape) for file, shape in shapes.items()}
+    except ValueError as error:
+        file = next(iter(shapes))
+        return Told(found, fault=(file, f"kpt_shape is {shown(shapes[file])}: {error}"))
+    if len(set(told.values())) > 1:
+        return Told(found, fault=(path, f"kpt_shape differs: {_each(told)}"))
+    return Told(found, next(iter(told.values()), None))
+
+
+_NONE = ("", "~", "null", "Null", "NULL")  # what YAML writes for nothing
+
+
+def _names(path: Path, yamls: list[tuple[Path, dict[str, Any]]], lists: list[Path]) -> tuple[str, ...]:
+    told = {file: _names_of(file, content["names"]) for file, content in yamls if "names" in content}
+    told |= {file: tuple(line.strip() for line in _text(file).strip().splitlines()) for file in lists}
+    if not told:
+        lacks = f"{yamls[0][0]} tells no names" if yamls else f"{path} has neither data.yaml nor classes.txt"
+        raise SpineError(f"{lacks}; give `names`, the classes from index 0")
+    if len(set(told.values())) > 1:
+        raise SpineError(f"{path} tells different names of classes: {_each(told)}; remove one, or give `names`")
+    return next(iter(told.values()))
+
+
+def _each(told: Mapping[Path, tuple[Any, ...]]) -> str:
+    return " and ".join(f"{file.name} tells {brief(', '.join(map(str, value)), 80)}" for file, value in told.items())
+
+
+def _yaml_files(path: Path, files: Iterable[Path]) -> list[Path]:
+    """`data.yaml` wherever it lies below `path`, and any other of its suffix in `path` itself."""
+    yamls = [file for file in files if file.suffix in (".yaml", ".yml")]
+    return [file for file in yamls if file.stem == "data" or file.parent == path]
+
+
+def _mapping(file: Path) -> dict[str, Any] | None:
+    """The content of a YAML file; None of one that is no data.yaml, by its name and by what it holds."""
+    try:
+        content = _parsed(file)
+    except SpineError:
+        if file.stem == "data":
+            raise
+        return None
+    if isinstance(content, dict):
+        return content
+    if file.stem == "data":
+        raise SpineError(f"{file} tells no names; write `names: [first, second]` in it")
+    return None
+
+
+def _parsed(file: Path) -> Any:
+    text = _text(file)
+    try:
+        if len(text) > _MOST_LETTERS:
+            raise ValueError(f"it has {len(text):,} letters")
+        return yaml.load(text, _Texts)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SpineError(f"{file} tells no names ({fault_of(error)}); write `names: [first, second]` in it") from error
+
+
+class _Texts(yaml.BaseLoader):
+    """Reads every scalar as its text, since `no` may name a class; a key that is told twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            keys = [key.value for key, _ in node.value]
+            twice = next((key for key in keys if keys.count(key) > 1), "")
+            raise yaml.MarkedYAMLError(problem=f"the key {twice!r} stands there twice", problem_mark=node.start_mark)
+        return found
+
+
+def _names_of(path: Path, names: Any) -> tuple[str, ...]:
+    if isinstance(names, dict) and set(names) == {str(index) for index in range(len(names))}:
+        names = [names[str(index)] for index in range(len(names))]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise SpineError(f"{path} holds names {shown(names)}; a list, or a mapping from 0, 1, 2 ... is expected")
+    return tuple(names)
+
+
+def _shape(told: Any) -> tuple[int, int]:
+    if not isinstance(told, list) or len(told) != 2:
+        raise ValueError("it holds two numbers, how many key points and how many numbers each")
+    count, numbers = map(whole, told)
+    if count < 0 or numbers not in (2, 3):
+        raise ValueError("it holds how many key points, and 2 or 3 numbers each")
+    return count, numbers
+
+
+def _text(file: Path) -> str:
+    try:
+        return read_text(file)
+    except Malformed as error:
+        raise SpineError(f"{file} {error}; {error.advice}") from error
