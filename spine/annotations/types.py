@@ -141,5 +141,5 @@ def value_text(value: object) -> str:
     try:
         finite(text)
     except ValueError as error:
-        raise Malformed(f"holds {error}", "write a number, or a word that is none") from error
+        raise Malformed(f"holds no value: {error}", "write a finite number, or a word that none is made of") from error
     return text

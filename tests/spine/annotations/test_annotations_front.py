@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from spine.annotations import FORMATS, Annotation, Box, read_annotations, write_annotations
-from spine.annotations.collector import Collector
+from spine.annotations.collector import Collector, size_of
 from spine.annotations.sources import image_name, split_named, split_of
-from spine.annotations.types import Malformed, UnknownClass, value_text
+from spine.annotations.types import Malformed, UnknownClass, known_text, value_text
 from spine.problems import SpineError
 
 
@@ -63,6 +63,71 @@ def test_an_unknown_format_or_option_lists_the_known_ones(tmp_path):
 )
 def test_values_are_text(value, text):
     assert value_text(value) == text
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "nan", " NaN ", "<NA>", "", " "])
+def test_what_says_that_it_is_not_known_is_no_value(value):
+    assert value_text(value) == ""
+    assert known_text(value) == ""
+
+
+@pytest.mark.parametrize(
+    "value", ["inf", "-inf", "Infinity", "1_0", "1e999", float("inf"), "\u0664", [4], {"grade": 4}, "a\ud800"]
+)
+def test_what_is_no_finite_number_and_no_word_is_no_value(value):
+    with pytest.raises(Malformed, match="holds"):
+        value_text(value)
+
+
+def test_a_name_may_look_like_a_number_that_is_none():
+    assert [known_text(name) for name in ("1_0", "inf", 7.0, "007")] == ["1_0", "inf", "7", "007"]
+
+
+def test_a_value_that_does_not_hold_is_left_out_and_told_and_the_others_are_kept():
+    collector = Collector()
+    values = collector.values("a: box 1", {"grade": "inf", "side": "left", "modic": float("nan"), "none": None})
+    assert values == {"side": "left"}
+    assert [(one.path, one.reason, one.severity) for one in collector.reading().problems] == [
+        ("a: box 1: grade", "holds no value: 'inf' is not a number", "error"),
+        ("a: box 1", "tells 'modic' as NaN", "warning"),
+    ]
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1_0", "1e999", float("nan"), float("-inf"), True, None, "", "10,5"])
+def test_a_corner_that_is_no_finite_number_is_refused_by_name(number):
+    with pytest.raises(Malformed, match=r"is not a (finite )?number"):
+        Collector().box("disc", (0, 0, number, 1))
+
+
+@pytest.mark.parametrize(
+    ("size", "known"),
+    [
+        ((20, 30), (20, 30)),
+        (("20", 30.0), (20, 30)),
+        *((size, None) for size in ((0, 30), (None, 30), (20.5, 30), ("9" * 5000, 30), (float("inf"), 3), (True, 30))),
+    ],
+)
+def test_a_size_is_of_whole_numbers_or_not_known(size, known):
+    assert size_of(*size) == known
+
+
+@pytest.mark.parametrize(
+    ("format", "file", "text"),
+    [
+        ("table", "a.csv", "image\n"),
+        ("table", "a.csv", "image,grade\n,\n,\n"),
+        ("coco", "a.json", '{"images": [], "categories": [], "annotations": []}'),
+        ("folders", "class/notes.txt", ""),
+    ],
+)
+def test_a_source_from_which_nothing_is_read_is_an_error(tmp_path, format, file, text):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text)
+    path = tmp_path if format == "folders" else tmp_path / file
+    reading = read_annotations(format, path)
+    assert reading.annotations == ()
+    assert (reading.problems[-1].path, reading.problems[-1].severity) == (str(path), "error")
+    assert reading.problems[-1].reason == f"tells of no picture in the format {format!r}"
 
 
 @pytest.mark.parametrize(
