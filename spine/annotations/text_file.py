@@ -34,7 +34,9 @@ def read_text(path: Path, *, grows: int = 1, lenient: bool = False) -> str:
     try:
         return data.decode(encoding, "surrogateescape" if lenient and encoding.startswith("utf-8") else "strict")
     except UnicodeDecodeError as error:
-        raise Malformed(f"is not readable text in {encoding.upper().removesuffix('-SIG')}: {error}", _AS_UTF8) from error
+        raise Malformed(
+            f"is not readable text in {encoding.upper().removesuffix('-SIG')}: {error}", _AS_UTF8
+        ) from error
 
 
 def read_bytes_of(path: Path, *, grows: int = 1) -> bytes:

@@ -123,3 +123,110 @@ def test_a_bad_xml_object_is_listed_and_the_good_one_kept(tmp_path, bad, reason)
     (problem,) = reading.problems
     assert problem.path == f"{tmp_path / 'a.xml'}: object 1"
     assert reason in problem.reason
+
+
+def corners(reading):
+    return [(box.label, box.x0, box.y0, box.x1, box.y1) for box in reading.annotations[0].boxes]
+
+
+def test_shapes_of_one_label_and_one_group_are_one_box(tmp_path):
+    upper, lower = shape(group_id=1), shape("polygon", ((6, 9), (12, 9), (12, 15)), group_id=1)
+    alone = [shape(points=((20, 2), (25, 8))), shape(points=((21, 2), (25, 9)), group_id=None)]
+    other = [shape(points=((0, 0), (2, 2)), group_id=2), shape(points=((0, 0), (3, 3)), group_id=1, label="vertebra")]
+    reading = labelme.read(as_json(tmp_path, upper, *alone, lower, *other))
+    assert corners(reading) == [
+        ("disc", 1, 2, 12, 15),
+        ("disc", 20, 2, 25, 8),
+        ("disc", 21, 2, 25, 9),
+        ("disc", 0, 0, 2, 2),
+        ("vertebra", 0, 0, 3, 3),
+    ]
+    assert reading.problems == ()
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (1, "1"), (1.0, 1), ("left", "left"), (-1, "-1")])
+def test_a_group_is_the_same_as_text_or_as_a_number(tmp_path, first, second):
+    shapes = shape(group_id=first), shape(points=((6, 9), (12, 15)), group_id=second)
+    assert corners(labelme.read(as_json(tmp_path, *shapes))) == [("disc", 1, 2, 12, 15)]
+
+
+@pytest.mark.parametrize("group", [None, "", float("nan"), [1], {}])
+def test_shapes_of_no_group_are_boxes_of_their_own(tmp_path, group):
+    assert len(corners(labelme.read(as_json(tmp_path, shape(group_id=group), shape(group_id=group))))) == 2
+
+
+def test_an_object_of_which_a_part_does_not_hold_is_refused(tmp_path):
+    parts = shape(group_id=1), shape("line", ((6, 9), (12, 15)), group_id=1)
+    reading = labelme.read(as_json(tmp_path, *parts, shape()))
+    assert corners(reading) == [("disc", 1, 2, 5, 8)]
+    assert [(one.path.rpartition(": ")[2], one.reason) for one in reading.problems] == [
+        ("shapes[0], shapes[1]", "shape_type 'line' has no bounding box here")
+    ]
+    assert len(reading.annotations[0].refused) == 1
+
+
+def test_parts_tell_of_their_object_together_and_alike(tmp_path):
+    one, other = {"level": "3", "grade": 4}, {"grade": "4", "side": "left"}
+    parts = shape(group_id=1, attributes=one), shape(points=((6, 9), (12, 15)), group_id=1, attributes=other)
+    reading = labelme.read(as_json(tmp_path, *parts))
+    assert reading.annotations[0].boxes == (Box("disc", 1, 2, 12, 15, "3", {"grade": "4", "side": "left"}),)
+    parts = parts[0], shape(points=((6, 9), (12, 15)), group_id=1, attributes={"grade": 5})
+    reading = labelme.read(as_json(tmp_path, *parts))
+    assert reading.annotations[0].boxes == ()
+    assert reading.problems[0].reason == "is one object, and tells grade = '4' and '5'"
+
+
+def test_a_mask_covers_its_first_and_its_last_pixel(tmp_path):
+    assert corners(labelme.read(as_json(tmp_path, shape("mask", mask="iVBOR")))) == [("disc", 1, 2, 5 + 1, 8 + 1)]
+
+
+@pytest.mark.parametrize("number", ["nan", "1_0", float("nan"), float("inf"), True])
+def test_a_point_that_is_no_finite_number_is_told(tmp_path, number):
+    reading = labelme.read(as_json(tmp_path, shape(points=((1, 2), (number, 8)))))
+    assert reading.annotations[0].boxes == ()
+    assert "it holds pairs of numbers" in reading.problems[0].reason
+
+
+@pytest.mark.parametrize("flag", ["inf", "1_0", float("inf")])
+def test_a_flag_that_is_no_value_is_told_and_the_boxes_are_kept(tmp_path, flag):
+    reading = labelme.read(as_json(tmp_path, shape(), flags={"implant": flag, "scoliosis": True}))
+    assert (len(reading.annotations[0].boxes), reading.annotations[0].labels) == (1, {"scoliosis": "1"})
+    assert reading.problems[0].path == f"{tmp_path / 'a.json'}: implant"
+
+
+def part(number, *points, of="", has="", name="disc", deleted=0):
+    more = f"<deleted>{deleted}</deleted><id>{number}</id>"
+    more += f"<parts><hasparts>{has}</hasparts><ispartof>{of}</ispartof></parts>"
+    return polygon(*points, name=name, more=more)
+
+
+@pytest.mark.parametrize(("of", "has"), [("0", "1"), ("0", ""), ("", "1"), ("", "7, 1")])
+def test_xml_parts_of_one_name_are_one_box(tmp_path, of, has):
+    parts = part(0, (1, 2), (5, 8), has=has), part(1, (6, 9), (12, 15), of=of), part(2, (20, 2), (25, 8))
+    reading = labelme_xml.read(as_xml(tmp_path, *parts))
+    assert corners(reading) == [("disc", 1, 2, 12, 15), ("disc", 20, 2, 25, 8)]
+    assert reading.problems == ()
+
+
+def test_xml_parts_of_another_name_and_deleted_ones_are_not_joined(tmp_path):
+    nucleus = part(1, (6, 9), (12, 15), of="0", name="nucleus")
+    gone = part(2, (0, 0), (29, 19), of="0", deleted=1)
+    reading = labelme_xml.read(as_xml(tmp_path, part(0, (1, 2), (5, 8), has="1,2"), nucleus, gone))
+    assert corners(reading) == [("disc", 1, 2, 5, 8), ("nucleus", 6, 9, 12, 15)]
+
+
+def test_xml_parts_of_parts_in_a_circle_are_one_box(tmp_path):
+    parts = [part(number, (number, 0), (number + 2, 5), of=str((number + 1) % 5)) for number in range(5)]
+    assert corners(labelme_xml.read(as_xml(tmp_path, *parts))) == [("disc", 0, 0, 6, 5)]
+
+
+def test_several_polygons_of_an_xml_object_are_one_box(tmp_path):
+    two = polygon((1, 2), (5, 8)).replace("</object>", "<polygon><pt><x>9</x><y>9</y></pt></polygon></object>")
+    assert corners(labelme_xml.read(as_xml(tmp_path, two))) == [("disc", 1, 2, 9, 9)]
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1_0", "1e999"])
+def test_an_xml_point_that_is_no_finite_number_is_told(tmp_path, number):
+    reading = labelme_xml.read(as_xml(tmp_path, polygon((1, number), (5, 8))))
+    assert reading.annotations[0].boxes == ()
+    assert "a point of the polygon is no number" in reading.problems[0].reason

@@ -104,3 +104,42 @@ def test_an_image_told_by_two_files_is_listed(tmp_path):
     reading = voc.read(tmp_path)
     assert len(reading.annotations) == 1
     assert [problem.path for problem in reading.problems] == [str(tmp_path / "b.xml")]
+
+
+@pytest.mark.parametrize("width", ["9" * 5000, "wide", "nan", "30.5", "0", ""])
+def test_a_width_that_is_none_leaves_the_size_unknown_and_the_boxes_are_read(tmp_path, width):
+    size = f"<filename>a.png</filename><size><width>{width}</width><height>20</height></size>"
+    reading = voc.read(written(tmp_path, OBJECT.format(1, 1, 9, 9, name="disc"), head=size))
+    assert reading.annotations == (Annotation("a.png", (Box("disc", 0, 0, 9, 9),)),)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1_0", "1e999", "9" * 5000])
+def test_a_corner_that_is_no_finite_number_is_told(tmp_path, number):
+    reading = voc.read(written(tmp_path, OBJECT.format(1, 1, number, 9, name="disc")))
+    assert reading.annotations[0].boxes == ()
+    assert re.search(r"is not a (finite )?number", reading.problems[0].reason)
+
+
+def test_what_is_told_twice_is_not_replaced_unheard(tmp_path):
+    twice = OBJECT.format(1, 1, 9, 9, name="disc").replace("<xmax>", "<xmax>7</xmax><xmax>")
+    named = OBJECT.format(1, 1, 9, 9, name="disc").replace("<bndbox>", "<name>vertebra</name><bndbox>")
+    pair = "<attribute><name>grade</name><value>{}</value></attribute>"
+    attributes = f"<attributes>{pair.format(4)}{pair.format(5)}</attributes>"
+    graded = OBJECT.format(1, 1, 9, 9, name="disc").replace("<bndbox>", f"{attributes}<bndbox>")
+    reading = voc.read(written(tmp_path, twice, named, graded))
+    assert reading.annotations[0].boxes == ()
+    assert [problem.reason for problem in reading.problems] == [
+        "<bndbox> has 2 <xmax>, not one",
+        "<object> has 2 <name>, not one",
+        "is one object, and tells grade = '4' and '5'",
+    ]
+
+
+@pytest.mark.parametrize("grade", ["inf", "1_0", "1e999"])
+def test_an_attribute_that_is_no_value_is_told_and_its_box_kept(tmp_path, grade):
+    attribute = f"<attributes><attribute><name>grade</name><value>{grade}</value></attribute></attributes>"
+    reading = voc.read(
+        written(tmp_path, OBJECT.format(1, 1, 9, 9, name="disc").replace("<bndbox>", attribute + "<bndbox>"))
+    )
+    assert reading.annotations[0].boxes == (Box("disc", 0, 0, 9, 9),)
+    assert reading.problems[0].path == f"{tmp_path / 'a.xml'}: object 1: grade"
