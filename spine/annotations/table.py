@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,8 @@ COLUMNS: Mapping[str, str | tuple[str, ...]] = {
     "label": "label",
     "box": ("xmin", "ymin", "xmax", "ymax"),
 }  # what `write` calls its columns: `read(path, **COLUMNS, targets=[...])` reads them again
+
+_DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$", re.ASCII)
 
 Repeated = Literal["error", "first", "last", "all"]
 
@@ -63,7 +66,7 @@ def read(
         raise SpineError(f"box is {list(box)}, and label is not given; give a column of labels, or every box's label")
     if unnamed := [key for key, names in {"image": [image], "box": box, "targets": targets}.items() if "" in names]:
         raise SpineError(f"{unnamed[0]} has the empty name of a column; give the name that is in the table's header")
-    columns = _Columns(image, patient, sequence, split, level, label, tuple(box), tuple(targets))
+    columns = _Columns(image, patient, sequence, split, level, label, tuple(box), tuple(targets), separator != ",")
     collector = Collector(labels, images)
     told: dict[str, _Told] = {}
     with collector.guard(path):
@@ -73,6 +76,11 @@ def read(
                 image_told = told.setdefault(name, _Told(where))
                 with collector.guard(where, image_told.refused if columns.draws(row) else None):
                     image_told.take(collector, where, row, columns)
+    commas = [found.where for found in told.values() if found.commas]
+    if commas:
+        more = f", as {len(commas) - 1} more images have" if len(commas) > 1 else ""
+        reason = f"tells corners with a decimal comma{more}"
+        collector.warn(commas[0], reason, "they were read so; write decimal points, to be sure")
     for name, found in told.items():
         collector.add(found.where, found.annotation(collector, name, repeated))
     return collector.reading()
@@ -90,6 +98,7 @@ class _Columns:
     label: str | None
     box: tuple[str, ...]
     targets: tuple[str, ...]
+    decimal_comma: bool = False  # whether numbers may have one, for commas part no cells
 
     def names(self) -> list[str]:
         """The columns that a table must have."""
@@ -103,6 +112,11 @@ class _Columns:
     def label_of(self, row: Mapping[str, str]) -> str:
         """The label of the row's box."""
         return row.get(self.label, self.label) if self.label else ""
+
+    def corners(self, row: Mapping[str, str]) -> list[str]:
+        """x0, y0, x1, y1 of the row's box, with decimal points."""
+        cells = [row[name] for name in self.box]
+        return [_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells] if self.decimal_comma else cells
 
     def facts(self, row: Mapping[str, str]) -> dict[str, str]:
         """What a row tells of its image: patient, sequence and split."""
@@ -125,14 +139,16 @@ class _Told:
     labels: dict[str, str] = field(default_factory=dict)
     boxes: list[tuple[str, Box]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    commas: bool = False
 
     def take(self, collector: Collector, where: str, row: Mapping[str, str], columns: _Columns) -> None:
         """Add a row; Malformed where it contradicts an earlier one or its box does not hold."""
         level, values = columns.values(collector, where, row)
         self._agree(columns.facts(row), self.facts)
         if columns.draws(row):
-            corners = [row[name] for name in columns.box]
+            corners = columns.corners(row)
             self.boxes.append((where, collector.box(columns.label_of(row), corners, level, values)))
+            self.commas |= corners != [row[name] for name in columns.box]
             return
         told_before = where != self.where and not columns.box and not values.keys() - self.labels.keys()
         self._agree(values, self.labels)

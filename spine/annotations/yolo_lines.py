@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from spine.annotations.grouping import Corners, around
 from spine.annotations.types import Malformed
@@ -22,6 +23,7 @@ __all__ = ["Lines", "may_have_key_points"]
 _FAR = 0.1  # of the image's extent: as far may a polygon reach beyond its edge
 _PIXELS = 2.0  # no fraction of a box is as large
 _ROUNDING = 0.002
+_MOST_POINTS = 60  # that are looked at for sides that cross
 _MOST = 0.9  # share of lines by which a data set is known
 _SAY_SO = "write `kpt_shape: [how many, 2 or 3]` in data.yaml, or `kpt_shape: [0, 2]` where there are no key points"
 
@@ -74,9 +76,9 @@ def may_have_key_points(lines: Iterable[Sequence[float]]) -> bool:
 
     Nearly all of them then make a box within the image, around its key points, and hardly one is drawn as polygons are.
     """
-    told = [(_is_pose(numbers), _is_outline(numbers)) for numbers in lines if len(numbers) > 5]
-    poses, outlines = (sum(kind) for kind in zip(*told, strict=True)) if told else (0, 0)
-    return poses >= _MOST * len(told) > outlines
+    long = [(numbers, _is_pose(numbers)) for numbers in lines if len(numbers) > 5]
+    poses = [numbers for numbers, is_pose in long if is_pose]
+    return len(poses) >= _MOST * len(long) > sum(map(_is_outline, poses))
 
 
 def _is_pose(numbers: Sequence[float]) -> bool:
@@ -98,7 +100,7 @@ def _has_key_points(numbers: Sequence[float], each: int) -> bool:
 
 
 def _is_outline(numbers: Sequence[float]) -> bool:
-    """Whether the numbers go around an object: its first point lies at its edge and its second near by.
+    """Whether the numbers go around an object: the first point lies at its edge, the second near by, no side crosses.
 
     As a box with key points, the first is the centre among them, and the second, a size, anywhere.
     """
@@ -108,13 +110,13 @@ def _is_outline(numbers: Sequence[float]) -> bool:
     first, second, *others = points
     if len(points) == 4 and _is_parallelogram(points):
         return True
-    if len(others) < 2 or _lies_among(first, others):
+    if len(others) < 2 or _lies_among(first, others) or _crosses_itself(points):
         return False
     x0, y0, x1, y1 = around([(*point, *point) for point in others])
-    apart = (abs(first[0] - (x0 + x1) / 2), abs(first[1] - (y0 + y1) / 2))
+    apart = max(abs(first[0] - (x0 + x1) / 2), abs(first[1] - (y0 + y1) / 2))
     rest = max(math.dist(one, other) for one, other in zip(others, [*others[1:], first], strict=True))
     begin = max(math.dist(first, second), math.dist(second, others[0]))
-    return apart[0] <= 0.75 * (x1 - x0) and apart[1] <= 0.75 * (y1 - y0) and begin <= 2 * rest
+    return apart <= 0.75 * max(x1 - x0, y1 - y0) and begin <= 2 * rest
 
 
 def _is_parallelogram(points: Sequence[Point]) -> bool:
@@ -130,6 +132,20 @@ def _lies_among(point: Point, others: Sequence[Point]) -> bool:
     angles = sorted(math.atan2(y - point[1], x - point[0]) for x, y in others)
     gaps = [after - before for before, after in zip(angles, [*angles[1:], angles[0] + 2 * math.pi], strict=True)]
     return max(gaps) < math.pi
+
+
+def _crosses_itself(points: Sequence[Point]) -> bool:
+    """Whether two sides of a polygon that do not share a corner cross; of one of very many points it is not asked."""
+    if len(points) > _MOST_POINTS:
+        return False
+    sides = list(zip(points, [*points[1:], points[0]], strict=True))
+    apart = ((a, b) for (i, a), (j, b) in combinations(enumerate(sides), 2) if 1 < j - i < len(sides) - 1)
+    return any(_turns(*a, b[0]) * _turns(*a, b[1]) < 0 > _turns(*b, a[0]) * _turns(*b, a[1]) for a, b in apart)
+
+
+def _turns(one: Point, other: Point, third: Point) -> float:
+    """Positive where a path turns left at `other`, negative where it turns right (twice a triangle's area)."""
+    return (other[0] - one[0]) * (third[1] - one[1]) - (other[1] - one[1]) * (third[0] - one[0])
 
 
 def _pairs(numbers: Sequence[float]) -> list[Point]:

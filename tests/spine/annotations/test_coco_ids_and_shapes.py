@@ -1,4 +1,4 @@
-"""COCO files as tools write them: ids as text or numbers, objects of several parts, boxes told by their segmentation."""
+"""COCO files as tools write them: ids as text or numbers, objects of several parts, boxes of segmentations."""
 
 import json
 

@@ -94,16 +94,14 @@ def test_zero_bytes_are_told(tmp_path):
     assert "holds zero bytes" in reading.problems[0].reason
 
 
-@pytest.mark.parametrize(("right", "sign"), [(";", "';'"), ("\t", r"'\\t'"), ("|", r"'\|'")])
+@pytest.mark.parametrize("right", [";", "\t", "|"])
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_another_separator_is_named(tmp_path, right, sign, quote):
+def test_another_separator_is_named(tmp_path, right, quote):
     lines = [right.join(f"{quote}{cell}{quote}" for cell in line.split(",")) for line in (HEADER, ROW)]
-    reading = None
     try:
-        reading = read(tmp_path, *lines)
+        told = read(tmp_path, *lines).problems[0].reason  # quotes that the wrong separator breaks
     except SpineError as error:
         told = str(error)
-    told = reading.problems[0].reason if reading else told
     assert f"its cells are parted by {right!r}: set `separator` to that" in told
     assert read(tmp_path, *lines, separator=right).annotations[0].boxes == (BOX,)
 
@@ -144,3 +142,19 @@ def test_a_corner_that_is_no_finite_number_is_told(tmp_path, corner):
     assert [one.boxes for one in reading.annotations] == [(), (BOX,)]
     assert reading.annotations[0].refused != ()
     assert "number" in reading.problems[0].reason
+
+
+@pytest.mark.parametrize(("corner", "right"), [("1,5", 1.5), ("-0,25", -0.25), ("1", 1), ("1.5", 1.5)])
+def test_a_decimal_comma_is_read_where_commas_part_no_cells_and_told(tmp_path, corner, right):
+    reading = read(tmp_path, HEADER.replace(",", ";"), f"a.png;{corner};2;5,5;8;4", separator=";")
+    assert reading.annotations[0].boxes == (Box("disc", right, 2, 5.5, 8, values={"grade": "4"}),)
+    (problem,) = reading.problems
+    assert (problem.severity, problem.path) == ("warning", f"{tmp_path / 'a.csv'}: line 2")
+    assert "decimal comma" in problem.reason
+
+
+@pytest.mark.parametrize("corner", ["1,5,5", "1,", ",5", "1.000,5", "1,5e3"])
+def test_what_is_no_number_with_a_decimal_comma_is_told(tmp_path, corner):
+    reading = read(tmp_path, HEADER.replace(",", ";"), f"a.png;{corner};2;5;8;4", separator=";")
+    assert reading.annotations[0].boxes == ()
+    assert "is not a number" in reading.problems[0].reason
