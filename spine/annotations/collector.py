@@ -29,6 +29,7 @@ from spine.problems import Problem, SpineError, fault_of, is_of_the_file
 
 __all__ = ["Collector", "read_files", "size_of"]
 
+_MOST_LETTERS = 1000  # of a reason: a damaged value may be of millions
 _AGAIN = "export or copy the file again"
 _FORMATS = (".xml", ".json", ".txt")  # of one annotation file an image
 
@@ -80,7 +81,8 @@ class Collector:
 
     def error(self, where: object, reason: str, advice: str) -> None:
         """Note something that was left out."""
-        self._problems.append(Problem(str(where), reason, advice))
+        told = reason if len(reason) <= _MOST_LETTERS else f"{reason[:_MOST_LETTERS]}..."
+        self._problems.append(Problem(str(where), told, advice))
 
     def warn(self, where: object, reason: str, advice: str) -> None:
         """Note something that was kept and deserves a look."""
