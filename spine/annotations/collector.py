@@ -30,6 +30,7 @@ from spine.problems import Problem, SpineError, fault_of, is_of_the_file
 __all__ = ["Collector", "read_files", "size_of"]
 
 _MOST_LETTERS = 1000  # of a reason: a damaged value may be of millions
+_MOST_PROBLEMS = 10_000  # that are listed one by one; the others are counted
 _AGAIN = "export or copy the file again"
 _FORMATS = (".xml", ".json", ".txt")  # of one annotation file an image
 
@@ -50,6 +51,7 @@ class Collector:
         self._hold_pictures = hold_pictures
         self._told: dict[str, list[tuple[str, Annotation]]] = {}
         self._problems: list[Problem] = []
+        self._unlisted = 0
         self._nameless = False
         self._unknown: dict[tuple[str, str], list[str]] = defaultdict(list)  # reason and advice -> where
         self._not_known: dict[str, list[str]] = defaultdict(list)  # target -> where it is written as NaN
@@ -81,12 +83,18 @@ class Collector:
 
     def error(self, where: object, reason: str, advice: str) -> None:
         """Note something that was left out."""
-        told = reason if len(reason) <= _MOST_LETTERS else f"{reason[:_MOST_LETTERS]}..."
-        self._problems.append(Problem(str(where), told, advice))
+        self._note(where, reason, advice, "error")
 
     def warn(self, where: object, reason: str, advice: str) -> None:
         """Note something that was kept and deserves a look."""
-        self._problems.append(Problem(str(where), reason, advice, severity="warning"))
+        self._note(where, reason, advice, "warning")
+
+    def _note(self, where: object, reason: str, advice: str, severity: str) -> None:
+        if len(self._problems) < _MOST_PROBLEMS:
+            told = reason if len(reason) <= _MOST_LETTERS else f"{reason[:_MOST_LETTERS]}..."
+            self._problems.append(Problem(str(where), told, advice, severity))
+        else:
+            self._unlisted += 1
 
     def box(self, label: str, corners: Sequence[Any], level: str = "", values: Mapping[str, str] | None = None) -> Box:
         """A box from corners x0, y0, x1, y1 (0-based half-open, numbers or text); Malformed where it does not hold."""
@@ -132,7 +140,12 @@ class Collector:
             self.warn(places[0], f"tells {key!r} as NaN{more}", "it is taken as not known; leave the value empty")
         annotations = tuple(found for found in settled if found is not None)
         read = frozenset(where for told in self._told.values() for where, _ in told)
-        return Reading(annotations, tuple(self._problems), self._nameless, read)
+        return Reading(annotations, (*self._problems, *self._beyond_the_list()), self._nameless, read)
+
+    def _beyond_the_list(self) -> Iterator[Problem]:
+        if self._unlisted:
+            reason = f"{self._unlisted:,} problems more were met, and are not listed one by one"
+            yield Problem(self._problems[-1].path, reason, "mend those that are listed, and build again")
 
     def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
         (first_where, first), *others = told

@@ -60,7 +60,7 @@ def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:
     if twice := repeated_keys(record):
         raise Malformed(f"tells the key {twice[0]!r} twice, and differently", "keep one of the two")
     if key not in record:
-        raise Malformed(f"lacks the key {key!r}; it has {', '.join(map(str, record)) or 'none'}")
+        raise Malformed(f"lacks the key {key!r}; it has {brief(', '.join(map(str, record))) or 'none'}")
     if not isinstance(record[key], kind):
         raise Malformed(f"{key!r} holds {shown(record[key])}, which is {type(record[key]).__name__}")
     return record[key]

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from spine.annotations.text_file import read_bytes_of
 from spine.annotations.types import Malformed, as_malformed
 from spine.files import atomic_file
+from spine.problems import brief
 from spine.whole import check_bytes
 
 __all__ = ["child", "child_text", "parse_xml", "write_xml"]
@@ -44,8 +45,8 @@ def child(element: ElementTree.Element, tag: str) -> ElementTree.Element:
     if len(found) > 1:
         raise Malformed(f"<{element.tag}> has {len(found)} <{tag}>, not one", "keep the one that is right")
     if not found:
-        has = ", ".join(inner.tag for inner in element) or "nothing"
-        raise Malformed(f"<{element.tag}> lacks <{tag}>; it has {has}")
+        has = ", ".join(dict.fromkeys(inner.tag for inner in element)) or "nothing"
+        raise Malformed(f"<{element.tag}> lacks <{tag}>; it has {brief(has)}")
     return found[0]
 
 

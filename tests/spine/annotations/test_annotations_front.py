@@ -223,3 +223,12 @@ def test_an_unknown_class_is_told_once_for_all_its_boxes():
 def test_a_box_of_an_empty_label_is_of_no_class(labels):
     with pytest.raises(UnknownClass, match="has an empty label"):
         Collector(labels).box(" ", (0, 0, 1, 1))
+
+
+def test_problems_without_end_are_counted_and_those_that_are_listed_are_short():
+    collector = Collector()
+    for number in range(10_003):
+        collector.error(f"file: {number}", "x" * 5000, "mend it")
+    *listed, last = collector.reading().problems
+    assert (len(listed), len(listed[0].reason)) == (10_000, 1000 + len("..."))
+    assert (last.severity, last.reason) == ("error", "3 problems more were met, and are not listed one by one")
