@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from spine.annotations.types import Annotation, Box, Reading
-from spine.problems import Problem, SpineError
+from spine.problems import SpineError
 
 __all__ = [
     "FORMATS",
@@ -46,20 +45,12 @@ _LISTS = ("box", "labels", "names", "targets")  # a text would be taken as a lis
 
 
 def read_annotations(format: str, path: Path | str, **options: Any) -> Reading:
-    """Read a source in one of FORMATS; options as its `read` has them. SpineError on an unknown name or option.
-
-    A source from which nothing is read, though nothing in it is wrong, is a problem itself.
-    """
+    """Read a source in one of FORMATS; options as its `read` has them. SpineError on an unknown name or option."""
     read = _module(format).read
     check_options(format, read, options)
     if options.get("images") is not None:
         options["images"] = Path(options["images"])
-    reading = read(Path(path), **options)
-    if reading.annotations or any(problem.severity == "error" for problem in reading.problems):
-        return reading
-    advice = "give the files that name pictures, in their own format, or remove this entry"
-    nothing = Problem(str(path), f"tells of no picture in the format {format!r}", advice)
-    return replace(reading, problems=(*reading.problems, nothing))
+    return read(Path(path), **options)
 
 
 def write_annotations(format: str, annotations: Iterable[Annotation], path: Path | str, **options: Any) -> None:

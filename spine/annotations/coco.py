@@ -17,13 +17,14 @@ from typing import Any
 
 from spine.annotations.coco_records import Record, Records, identity_of
 from spine.annotations.coco_segmentation import bounds
-from spine.annotations.collector import Collector, size_of
+from spine.annotations.collector import Collector
 from spine.annotations.grouping import Corners
 from spine.annotations.safe_json import need, parse_json, shown
-from spine.annotations.sources import image_name, source_files, split_named, split_of
+from spine.annotations.sources import image_name, size_of, source_files, split_named, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, known_text
 from spine.files import write_json
 from spine.numbers import finite
+from spine.problems import brief
 
 __all__ = ["read", "write"]
 
@@ -99,7 +100,7 @@ class _Drawn:
             image = self._image(record)
         if image is None:
             return
-        where = f"{where} of {image.content['file_name']}"
+        where = f"{where} of {brief(str(image.content['file_name']), 80)}"
         with self.collector.guard(where, self.refused[image.where]):
             if _flag(record, "iscrowd"):
                 self.crowds += 1

@@ -24,10 +24,10 @@ from spine.annotations.types import (
 )
 from spine.files import walk
 from spine.names import composed
-from spine.numbers import finite, whole
-from spine.problems import Problem, SpineError, fault_of, is_of_the_file
+from spine.numbers import finite
+from spine.problems import Problem, SpineError, brief, fault_of, is_of_the_file
 
-__all__ = ["Collector", "read_files", "size_of"]
+__all__ = ["Collector", "read_files"]
 
 _MOST_LETTERS = 1000  # of a reason: a damaged value may be of millions
 _MOST_PROBLEMS = 10_000  # that are listed one by one; the others are counted
@@ -118,7 +118,7 @@ class Collector:
         """
         found: dict[str, str] = {}
         for key, value in told.items() if isinstance(told, Mapping) else ():
-            with self.guard(f"{where}: {key}"):
+            with self.guard(f"{where}: {brief(str(key), 80)}"):
                 if key in repeated_keys(told):
                     raise Malformed("is told twice, and differently", "keep one of the two")
                 found[str(key)] = value_text(value)
@@ -245,12 +245,3 @@ def _folder_of_picture(file: Path, images: Path | None) -> PurePath | None:
         if folder.is_relative_to(root):
             return folder.relative_to(root)
     return None
-
-
-def size_of(height: object, width: object) -> tuple[int, int] | None:
-    """The size where both are positive whole numbers; some tools write 0 or nothing where they do not know it."""
-    try:
-        size = whole(height), whole(width)
-    except ValueError:
-        return None
-    return size if min(size) >= 1 else None

@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from spine.annotations.collector import Collector, read_files, size_of
+from spine.annotations.collector import Collector, read_files
 from spine.annotations.grouping import Corners, around, in_agreement
 from spine.annotations.safe_json import need, parse_json, shown
-from spine.annotations.sources import image_name, split_of
+from spine.annotations.sources import image_name, size_of, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text
 from spine.files import write_json
 from spine.numbers import finite

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePath, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
-from spine.annotations.collector import Collector, read_files, size_of
+from spine.annotations.collector import Collector, read_files
 from spine.annotations.grouping import Corners, around
 from spine.annotations.safe_xml import child, child_text, parse_xml, write_xml
-from spine.annotations.sources import image_name, split_of
+from spine.annotations.sources import image_name, size_of, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.numbers import finite
 

@@ -10,11 +10,12 @@ from pathlib import Path, PurePath, PurePosixPath
 from spine.annotations.types import Annotation, Malformed
 from spine.files import walk
 from spine.names import SUFFIXES, composed, stem_of
+from spine.numbers import whole
 from spine.problems import SpineError
 
 __all__ = [
     *("has_picture", "image_name", "image_size", "is_image", "may_be_picture", "source_files"),
-    *("split_folder", "split_named", "split_of", "stem_of"),
+    *("size_of", "split_folder", "split_named", "split_of", "stem_of"),
 ]
 
 _SUFFIXES = tuple(suffix for family in SUFFIXES.values() for suffix in family)
@@ -49,6 +50,15 @@ def image_size(path: Path) -> tuple[int, int]:
             return picture.height, picture.width
     except Exception as error:  # a broken header breaks its parser in a dozen ways
         raise SpineError(f"{path} is not a picture that can be read: {error}") from error
+
+
+def size_of(height: object, width: object) -> tuple[int, int] | None:
+    """The size where both are positive whole numbers; some tools write 0 or nothing where they do not know it."""
+    try:
+        size = whole(height), whole(width)
+    except ValueError:
+        return None
+    return size if min(size) >= 1 else None
 
 
 def image_name(stated: str, folder: PurePath) -> str:

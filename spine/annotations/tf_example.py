@@ -20,9 +20,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from spine.annotations.collector import size_of
 from spine.annotations.safe_json import shown
-from spine.annotations.sources import image_name
+from spine.annotations.sources import image_name, size_of
 from spine.annotations.types import Malformed, as_malformed, known_text
 from spine.numbers import whole
 from spine.pictures import decode_picture

@@ -90,3 +90,14 @@ def test_a_grade_that_is_no_value_is_no_label(tmp_path, grade):
     manifest, problems = built(tmp_path, table)
     assert manifest.labels[["sample", "value"]].to_numpy().tolist() == [["s_y", "3"]]
     assert [one.path.partition(": ")[2] for one in problems] == [{"nan": "line 2"}.get(grade, "line 2: grade")]
+
+
+def test_names_of_thousands_of_letters_end_no_build(tmp_path):
+    given = coco(tmp_path, (1, 2, 3))
+    content = json.loads(given["path"].read_text())
+    content["images"][2]["file_name"] = "z" * 5000
+    content["annotations"][2] |= {"bbox": [0, 0, 0, 0], "attributes": {"g" * 5000: "inf"}}
+    given["path"].write_text(json.dumps(content))
+    manifest, problems = built(tmp_path, given)
+    assert boxes(manifest) == {"s_x": [BOX], "s_y": [BOX]}
+    assert {one.severity for one in problems} == {"error"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from spine.annotations import FORMATS, Annotation, Box, read_annotations, write_annotations
-from spine.annotations.collector import Collector, size_of
-from spine.annotations.sources import image_name, split_named, split_of
+from spine.annotations.collector import Collector
+from spine.annotations.sources import image_name, size_of, split_named, split_of
 from spine.annotations.types import Malformed, UnknownClass, known_text, value_text
 from spine.problems import SpineError
 
@@ -109,25 +109,6 @@ def test_a_corner_that_is_no_finite_number_is_refused_by_name(number):
 )
 def test_a_size_is_of_whole_numbers_or_not_known(size, known):
     assert size_of(*size) == known
-
-
-@pytest.mark.parametrize(
-    ("format", "file", "text"),
-    [
-        ("table", "a.csv", "image\n"),
-        ("table", "a.csv", "image,grade\n,\n,\n"),
-        ("coco", "a.json", '{"images": [], "categories": [], "annotations": []}'),
-        ("folders", "class/notes.txt", ""),
-    ],
-)
-def test_a_source_from_which_nothing_is_read_is_an_error(tmp_path, format, file, text):
-    (tmp_path / file).parent.mkdir(exist_ok=True)
-    (tmp_path / file).write_text(text)
-    path = tmp_path if format == "folders" else tmp_path / file
-    reading = read_annotations(format, path)
-    assert reading.annotations == ()
-    assert (reading.problems[-1].path, reading.problems[-1].severity) == (str(path), "error")
-    assert reading.problems[-1].reason == f"tells of no picture in the format {format!r}"
 
 
 @pytest.mark.parametrize(
