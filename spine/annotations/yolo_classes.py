@@ -1,7 +1,7 @@
 """What a YOLO folder tells beside its label files: the classes' names and the shape of key points.
 
-Both stand in `data.yaml` (Ultralytics, Roboflow); names alone in `classes.txt` (LabelImg), `obj.names` (Darknet) or
-`_darknet.labels` (Roboflow). Format: https://docs.ultralytics.com/datasets/pose
+Both stand in `data.yaml` (Ultralytics, Roboflow); names alone in `classes.txt` (LabelImg), `obj.names` or another file
+of that suffix (Darknet), or `_darknet.labels` (Roboflow). Format: https://docs.ultralytics.com/datasets/pose
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from spine.problems import SpineError, brief, fault_of
 
 __all__ = ["CLASS_LISTS", "Told", "find_told"]
 
-CLASS_LISTS = ("classes.txt", "obj.names", "_darknet.labels")
+CLASS_LISTS = ("classes.txt", "_darknet.labels")
 _MOST_LETTERS = 2**20  # of a data.yaml: a thousand names are some tens of thousands
 
 
@@ -46,7 +46,7 @@ def find_told(path: Path, names: Collection[str] | None, label_files: Collection
     """
     files = walk(path).files
     yamls = [(file, content) for file in _yaml_files(path, files) if (content := _mapping(file)) is not None]
-    lists = [file for file in files if file.name in CLASS_LISTS and file not in label_files]
+    lists = [file for file in files if _lists_classes(file) and file not in label_files]
     found = tuple(names) if names else _names(path, yamls, lists)
     shapes = {file: content["kpt_shape"] for file, content in yamls if content.get("kpt_shape") not in (None, *_NONE)}
     try:
@@ -68,9 +68,14 @@ def _names(path: Path, yamls: list[tuple[Path, dict[str, Any]]], lists: list[Pat
     if not told:
         lacks = f"{yamls[0][0]} tells no names" if yamls else f"{path} has neither data.yaml nor classes.txt"
         raise SpineError(f"{lacks}; give `names`, the classes from index 0")
-    if len(set(told.values())) > 1:
+    longest = max(told.values(), key=len)
+    if any(some != longest[: len(some)] for some in told.values()):
         raise SpineError(f"{path} tells different names of classes: {_each(told)}; remove one, or give `names`")
-    return next(iter(told.values()))
+    return longest
+
+
+def _lists_classes(file: Path) -> bool:
+    return file.name in CLASS_LISTS or file.suffix == ".names"
 
 
 def _each(told: Mapping[Path, tuple[Any, ...]]) -> str:

@@ -211,7 +211,9 @@ def test_names_stand_in_a_yaml_file(tmp_path, names, file):
     assert [box.label for one in yolo.read(tmp_path).annotations for box in one.boxes] == ["vertebra"]
 
 
-@pytest.mark.parametrize("file", ["classes.txt", "obj.names", "labels/classes.txt", "train/_darknet.labels"])
+@pytest.mark.parametrize(
+    "file", ["classes.txt", "obj.names", "spine.names", "labels/classes.txt", "train/_darknet.labels"]
+)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_names_stand_in_a_list(tmp_path, file, encoding):
     (dataset(tmp_path, BOX) / "data.yaml").unlink()
@@ -231,6 +233,8 @@ def test_lists_that_agree_are_no_error_and_those_that_do_not_are_refused(tmp_pat
     dataset(tmp_path, BOX)
     for file in ("labels/classes.txt", "classes.txt", "images/classes.txt"):
         (tmp_path / file).write_text("vertebra\ndisc\n")
+    assert yolo.read(tmp_path).problems == ()
+    (tmp_path / "classes.txt").write_text("vertebra\ndisc\nsacrum\n")  # it begins with those of data.yaml
     assert yolo.read(tmp_path).problems == ()
     (tmp_path / "classes.txt").write_text("disc\nvertebra\n")
     with pytest.raises(SpineError, match=r"data\.yaml tells vertebra, disc and classes\.txt tells disc, vertebra"):
