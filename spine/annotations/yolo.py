@@ -7,28 +7,28 @@ Format: https://docs.ultralytics.com/datasets/detect
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import yaml
 
 from spine.annotations.collector import Collector
-from spine.annotations.sources import image_size, is_image, split_folder, split_of
+from spine.annotations.sources import image_size, is_image, split_folder, split_of, stem_of
 from spine.annotations.text_file import read_text
-from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
-from spine.annotations.yolo_classes import CLASS_LISTS, Told, find_told
+from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading, UnknownClass
+from spine.annotations.yolo_classes import Told, find_told
+from spine.annotations.yolo_files import below, label_file, of_another_format, tell_shared, tell_strays
 from spine.annotations.yolo_lines import Lines, may_have_key_points
 from spine.files import atomic_file, walk
+from spine.names import composed
 from spine.numbers import finite
 from spine.problems import SpineError, brief, examples
 
 __all__ = ["read", "write"]
 
-_NOTES = (*CLASS_LISTS, "train.txt", "val.txt", "test.txt")  # lists of classes and pictures may lie beside label files
+_OTHER_FORMAT = "read it with an entry of its format, or give the picture a label file"
 
 
 def read(
@@ -48,25 +48,25 @@ def read(
         raise SpineError(f"{path} is not a folder; give the folder that holds data.yaml, or images and labels")
     root = images or path
     pictures = [file for file in walk(root).files if is_image(file)]
-    files = {picture: _label_file(path, picture, _below(picture, root)) for picture in pictures}
+    files = {picture: label_file(path, picture, below(picture, root)) for picture in pictures}
     labelled = {file for file in files.values() if file.is_file()}
     told = find_told(path, names, labelled)
     collector = Collector(labels, images)
     lines = _lines_of(collector, told, labelled)
-    shared = _shared(collector, files, root)
+    shared, others = tell_shared(collector, files, root), of_another_format(path)
     silent: list[Path] = []
     for picture, file in files.items() if labelled else ():
+        other = others.get(composed(stem_of(picture)))
+        if other and not file.is_file():
+            collector.error(other, f"{PASSED_OVER}no label file tells of the picture of its name", _OTHER_FORMAT)
+            continue
         with collector.guard(picture):
-            found = _annotation(
-                collector, picture, _below(picture, root), file, told.names, lines, shared.get(file, "")
-            )
-            collector.add(picture, found)
+            name = below(picture, root)
+            found = _annotation(collector, picture, name, file, told.names, lines, shared.get(file, ""))
+            collector.add(file if file.is_file() else picture, found)
             silent += [] if file.is_file() else [picture]
     _tell_silent(collector, silent if labelled else pictures, pictures, root)
-    used = {file.resolve() for file in labelled}
-    for resolved, file in _label_files(path, {picture.parent.resolve() for picture in pictures}).items():
-        if resolved not in used:
-            _tell_stray(collector, file)
+    tell_strays(collector, path, pictures, labelled)
     return collector.reading()
 
 
@@ -98,57 +98,6 @@ def _tell_silent(collector: Collector, silent: Sequence[Path], pictures: Sequenc
     elif silent:
         advice = "they are taken as pictures without boxes; see whether there truly is nothing to find in them"
         collector.warn(root, reason, advice)
-
-
-def _tell_stray(collector: Collector, file: Path) -> None:
-    """Tell of a text file that is of no picture: an error where it holds labels, whose picture is then missing."""
-    with collector.guard(file):
-        lines = [line.split() for line in read_text(file).splitlines() if line.strip()]
-        if not lines or any(len(words) > 4 and all(map(_is_number, words[1:])) for words in lines):
-            raise Malformed("has no picture of its name", "put the picture beside it, or remove the file")
-        if file.name not in _NOTES:
-            collector.warn(file, "holds no labels, and no picture has its name", "it was passed over")
-
-
-def _is_number(word: str) -> bool:
-    try:
-        return math.isfinite(finite(word))
-    except ValueError:
-        return False
-
-
-def _label_files(path: Path, picture_folders: Collection[Path]) -> dict[Path, Path]:
-    """Text files that must be labels of a picture, by their resolved paths: those in `labels` or beside pictures."""
-    files = [file for file in walk(path).files if file.suffix == ".txt" and not file.name.startswith("README")]
-    return {
-        file.resolve(): file for file in files if "labels" in file.parts or file.parent.resolve() in picture_folders
-    }
-
-
-def _label_file(path: Path, picture: Path, relative: PurePosixPath) -> Path:
-    """The picture's label file: the last folder `images` of its path replaced by `labels`, or below `path`."""
-    parts = list(picture.with_suffix(".txt").parts)
-    if "images" in parts[:-1]:
-        parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
-    beside = relative.with_suffix(".txt")
-    choices = [Path(*parts), path / "labels" / beside, path / beside]
-    return next((file for file in choices if file.is_file()), choices[0])
-
-
-def _below(picture: Path, root: Path) -> PurePosixPath:
-    return PurePosixPath(picture.relative_to(root).as_posix())
-
-
-def _shared(collector: Collector, files: Mapping[Path, Path], root: Path) -> dict[Path, str]:
-    """The label files of several pictures, `a.png` and `a.jpg`: whose boxes they hold is not known; each is told."""
-    pictures: dict[Path, list[Path]] = defaultdict(list)
-    for picture, file in files.items():
-        if file.is_file():
-            pictures[file].append(picture)
-    fits = {file: f"fits {len(of)} pictures: {examples(of, root)}" for file, of in pictures.items() if len(of) > 1}
-    for file, reason in fits.items():
-        collector.error(file, reason, "rename all pictures but one, and give each a label file of its own")
-    return fits
 
 
 def _annotation(

@@ -14,10 +14,11 @@ BOX = ["disc", 10, 20, 30, 30]
 
 
 def built(root, annotations, pictures=("x", "y"), **source):
+    annotations = [annotations] if isinstance(annotations, dict) else annotations
     for number, name in enumerate(pictures):
         pixels = np.random.default_rng(number).integers(0, 4000, (HEIGHT, WIDTH)).astype(np.uint16)
         write_png16(pixels, root / "tree" / f"{name}.png")
-    given = {"name": "s", "images": root / "tree", "read": "picture", "annotations": [annotations], **source}
+    given = {"name": "s", "images": root / "tree", "read": "picture", "annotations": annotations, **source}
     config = {"name": "tiny", "output": root / "out", "sources": [given]}
     result = build(DataConfig.model_validate({**config, "splits": {"train": 1, "validation": 0, "test": 0}}))
     return Manifest.read(result.root), [one for one in result.problems if "patient of" not in one.reason]
@@ -101,3 +102,19 @@ def test_names_of_thousands_of_letters_end_no_build(tmp_path):
     manifest, problems = built(tmp_path, given)
     assert boxes(manifest) == {"s_x": [BOX], "s_y": [BOX]}
     assert {one.severity for one in problems} == {"error"}
+
+
+def test_a_picture_may_have_its_boxes_in_yolo_or_in_voc(tmp_path):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "x.txt").write_text("0 0.5 0.5 0.2 0.1\n")
+    corners = "<xmin>11</xmin><ymin>21</ymin><xmax>30</xmax><ymax>30</ymax>"
+    drawn = f"<object><name>disc</name><bndbox>{corners}</bndbox></object>"
+    (tmp_path / "labels" / "y.xml").write_text(f"<annotation><filename>y.png</filename>{drawn}</annotation>")
+    yolo = {"format": "yolo", "path": tmp_path / "labels", "names": ["disc"]}
+    manifest, problems = built(tmp_path, yolo)
+    assert boxes(manifest) == {"s_x": [["disc", 24, 45, 36, 55]]}
+    assert [one.path for one in problems if one.severity == "error"] == [str(tmp_path / "labels" / "y.xml")]
+    both = [yolo, {"format": "voc", "path": tmp_path / "labels"}]
+    manifest, problems = built(tmp_path / "again", both)
+    assert boxes(manifest) == {"s_x": [["disc", 24, 45, 36, 55]], "s_y": [BOX]}
+    assert [one for one in problems if one.severity == "error"] == []

@@ -316,3 +316,18 @@ def test_where_no_picture_has_a_label_file_nothing_is_told_and_none_is_backgroun
 def test_a_label_file_in_an_encoding_that_is_told_is_read(tmp_path, encoding):
     (dataset(tmp_path, BOX) / "labels" / "0.txt").write_text(BOX, encoding=encoding)
     assert corners(yolo.read(tmp_path)) == [[40, 45, 60, 55]]
+
+
+@pytest.mark.parametrize("other", ["images/1.xml", "labels/1.json", "annotations/1.XML"])
+def test_a_picture_of_which_another_format_tells_is_no_background(tmp_path, other):
+    dataset(tmp_path, BOX, BOX, BOX)
+    (tmp_path / "labels" / "1.txt").unlink()
+    (tmp_path / "labels" / "2.txt").unlink()
+    (tmp_path / other).parent.mkdir(exist_ok=True)
+    (tmp_path / other).write_text("")
+    reading = yolo.read(tmp_path)
+    assert [one.image for one in reading.annotations] == ["images/0.png", "images/2.png"]
+    assert {problem.path: problem.severity for problem in reading.problems} == {
+        str(tmp_path / other): "error",
+        str(tmp_path): "warning",
+    }
