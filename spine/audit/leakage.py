@@ -7,21 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from spine.audit.copies import find_copies
 from spine.audit.parts import with_part
 from spine.audit.pictures import Pictures
 from spine.manifest import Manifest
 from spine.problems import Problem
 
-__all__ = ["NEAR_EQUAL", "cramers_v", "equal_images", "labels_follow_source", "near_equal_images", "shared_patients"]
+__all__ = ["cramers_v", "equal_images", "labels_follow_source", "near_equal_images", "shared_patients"]
 
-NEAR_EQUAL = 0.97
-"""Thumbnails that correlate above this are near-equal.
-
-Measured on public sagittal MR and X-ray images: a copy that was saved as JPEG, halved in size, brightened or given
-another gamma stays above 0.98; pictures of different patients stay below 0.93.
-"""
 FOLLOWS = 0.5  # bias-corrected Cramér's V of label and source
-BLOCK = 1024
 
 
 def shared_patients(manifest: Manifest) -> Iterator[Problem]:
@@ -48,28 +42,21 @@ def equal_images(manifest: Manifest) -> Iterator[Problem]:
 
 
 def near_equal_images(manifest: Manifest, pictures: Pictures) -> Iterator[Problem]:
-    """Pictures in two parts of the data that look alike: copies saved another way, or neighbouring slices."""
+    """Pictures in two parts of the data that look alike: copies saved another way, mirrored or turned, or neighbouring
+    slices.
+    """
     images = with_part(manifest).set_index("sample").reindex(pictures.samples)
-    rows = np.flatnonzero(images["part"].notna())
-    images, thumbnails = images.iloc[rows], pictures.thumbnails[rows]
-    part, digest = images["part"].to_numpy(), images["sha256"].to_numpy()
-    for first, second, correlation in _alike(thumbnails):
-        if part[first] != part[second] and digest[first] != digest[second]:
-            yield Problem(
-                str(manifest.image_path(images.index[first])),
-                f"looks like {images.index[second]} in another split (correlation {correlation:.3f})",
-                "look at both; if they show one patient, give them one patient id",
-                "warning",
-            )
-
-
-def _alike(thumbnails: np.ndarray) -> Iterator[tuple[int, int, float]]:
-    """Pairs first < second of vectors that correlate above NEAR_EQUAL, a block of rows in memory at a time."""
-    for start in range(0, len(thumbnails), BLOCK):
-        correlation = thumbnails[start : start + BLOCK] @ thumbnails.T
-        for row, second in zip(*np.nonzero(correlation > NEAR_EQUAL), strict=True):
-            if start + row < second:
-                yield start + row, second, float(correlation[row, second])
+    # One of each kind of equal pictures in a part: `equal_images` tells of those.
+    kept = np.flatnonzero(images["part"].notna() & ~images.duplicated("sha256"))
+    images, thumbnails = images.iloc[kept], pictures.thumbnails[kept]
+    for copy in find_copies(thumbnails, images["part"].to_numpy()):
+        other, more = images.index[copy.second], f", and like {copy.more} more" if copy.more else ""
+        yield Problem(
+            str(manifest.image_path(images.index[copy.first])),
+            f"looks like {other}{copy.turn} in another split (correlation {copy.correlation:.3f}){more}",
+            "look at both; if they show one patient, give them one patient id",
+            "warning",
+        )
 
 
 def labels_follow_source(manifest: Manifest) -> Iterator[Problem]:

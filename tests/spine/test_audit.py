@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from spine.audit import audit, check
-from spine.audit.leakage import NEAR_EQUAL, cramers_v
+from spine.audit.copies import NEAR_EQUAL, TURNS, find_copies
+from spine.audit.leakage import cramers_v
 from spine.audit.pictures import thumbnail
 from spine.pictures import write_png16
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
@@ -45,6 +46,46 @@ def test_equal_images_across_splits_are_an_error_and_within_one_are_not(tmp_path
     assert reasons == ["is the same picture as d in another split"]
 
 
+@pytest.mark.parametrize("turn", [turn for turn in TURNS if turn])
+def test_a_mirrored_or_turned_copy_across_splits_is_a_warning_that_says_how(tmp_path, turn):
+    quarters, mirrored = TURNS[turn]
+    grey = (smooth_noise(0) // 256).astype(np.uint8)
+    copy = cv2.imdecode(cv2.imencode(".jpg", np.rot90(grey, quarters), [cv2.IMWRITE_JPEG_QUALITY, 70])[1], 0)
+    copy = copy[:, ::-1] if mirrored else copy
+    pictures = {sample: smooth_noise(number) for number, sample in enumerate("abc")}
+    found = _reasons(
+        _dataset(tmp_path, pictures={"d": smooth_noise(0), **pictures, "a": copy.astype(np.uint16)}), "warning"
+    )
+    undone = {1: " turned by 270 degrees", 3: " turned by 90 degrees"}  # of a quarter; the others undo themselves
+    expected = turn if mirrored else undone.get(quarters, turn)
+    assert [reason.partition(" in another split")[0] for reason in found] == [f"looks like a{expected}"]
+
+
+def test_each_picture_is_told_of_once_with_how_many_others_it_is_like():
+    vectors = np.stack([thumbnail(smooth_noise(seed)) for seed in (0, 0, 0, 1, 2)])
+    (copy,) = find_copies(vectors, np.array(["train", "test", "test", "test", "train"]))
+    assert (copy.first, copy.second, copy.turn, copy.more) == (0, 1, "", 1)
+    assert copy.correlation == pytest.approx(1)
+
+
+def test_copies_are_those_of_all_pairs_and_orientations(monkeypatch):
+    """The blocks and the coarse look lose and add nothing: compared with every pair in every orientation."""
+    monkeypatch.setattr("spine.audit.copies._BLOCK", 7)
+    rng = np.random.default_rng(0)
+    vectors = np.stack([thumbnail(smooth_noise(seed, 40, 40)) for seed in range(40)])
+    for number, (quarters, mirrored) in enumerate(TURNS.values()):
+        picture = np.rot90(smooth_noise(number, 40, 40), quarters).astype(float) + rng.normal(0, 900, (40, 40))
+        vectors[39 - number] = thumbnail(picture[:, ::-1] if mirrored else picture)
+    parts = rng.choice(["train", "validation", "test"], 40)
+    grids = vectors.reshape(-1, 32, 32)
+    turned = [np.rot90(grids, k, axes=(1, 2))[:, :, ::step] for k in range(4) for step in (1, -1)]
+    best = np.max([vectors @ one.reshape(40, -1).T for one in turned], axis=0)
+    expected = {(i, j) for i, j in np.argwhere(best > NEAR_EQUAL) if parts[i] != parts[j]}
+    found = {(copy.first, copy.second) for copy in find_copies(vectors, parts)}
+    assert found <= expected
+    assert {frozenset(pair) for pair in found} == {frozenset(map(int, pair)) for pair in expected}
+
+
 @pytest.mark.parametrize("change", ["jpeg", "half", "gamma", "bright"])
 def test_a_changed_copy_across_splits_is_a_warning(tmp_path, change):
     pixels = smooth_noise(0)
@@ -65,7 +106,29 @@ def test_real_pictures_of_different_patients_stay_below_the_threshold(spine_data
     vectors = np.stack([thumbnail(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)) for file in files])
     patients = np.array([file.name[:4] for file in files])
     others = patients[:, None] != patients[None]
-    assert (vectors @ vectors.T)[others].max() < NEAR_EQUAL - 0.03
+    grids = vectors.reshape(-1, 32, 32)
+    for quarters, mirrored in TURNS.values():
+        turned = np.rot90(grids, quarters, axes=(1, 2))[:, :, :: -1 if mirrored else 1].reshape(len(grids), -1)
+        assert (vectors @ turned.T)[others].max() < NEAR_EQUAL - 0.03, (quarters, mirrored)
+
+
+def test_slices_of_a_real_patient_are_no_mirrored_copies_of_each_other(spine_data):
+    files = sorted((spine_data / "spider-lumbar" / "t2space" / "images").glob("*.png"))
+    vectors = np.stack([thumbnail(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)) for file in files])
+    copies = find_copies(vectors, np.array([f"{number % 5}" for number in range(len(files))]))
+    assert {copy.turn for copy in copies} == {""}, "neighbouring slices look alike as they are, never turned"
+    patients = [file.name[:4] for file in files]
+    assert all(patients[copy.first] == patients[copy.second] for copy in copies)
+
+
+def test_a_public_set_that_was_enlarged_by_mirroring_is_found_out(spine_data):
+    pairs = [("Image_213_2ndbatch", "N133--Rt-TAIS"), ("Image_213_2ndbatch", "Image_130_")]
+    root = spine_data / "xray-vertebrae-yolo"
+    for copied, (first, second) in zip((True, False), pairs, strict=True):
+        files = [next(root.rglob(f"{stem}*.jpg")) for stem in (first, second)]
+        vectors = np.stack([thumbnail(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)) for file in files])
+        found = find_copies(vectors, np.array(["train", "test"]))
+        assert [copy.turn for copy in found] == ([" mirrored"] if copied else [])
 
 
 def test_unreadable_and_changed_files_are_errors(tmp_path):
