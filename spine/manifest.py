@@ -7,7 +7,8 @@
     masks/       <sample>.png (8-bit class indices, 0 is background), named in `mask_labels` of dataset.json
 
 Box corners are 0-based half-open float pixels of the sample's own picture. A crop's row also names its `parent` sample
-and the `level` and corners (x0, y0, x1, y1) of its region in the parent. Changing a split does not change `data_hash`.
+and the `level` and corners (x0, y0, x1, y1) of its region in the parent. Where pixels are not the measured values
+themselves and the way back is known, value = pixel * `scale` + `offset`. Changing a split does not change `data_hash`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = ["BOXES", "IMAGES", "LABELS", "OUT_OF_FOLD", "SPLITS", "SPLIT_NAMES", 
 
 IMAGES = (
     *("sample", "patient", "study", "series", "sequence", "height", "width", "spacing_y", "spacing_x"),
-    *("sha256", "mask_sha256", "source", "parent", "level", "x0", "y0", "x1", "y1"),
+    *("sha256", "mask_sha256", "source", "parent", "level", "x0", "y0", "x1", "y1", "scale", "offset"),
 )
 BOXES = ("sample", "box", "label", "x0", "y0", "x1", "y1", "level")
 LABELS = ("sample", "box", "target", "value")
@@ -41,9 +42,12 @@ SPLIT_NAMES = ("train", "validation", "test")
 OUT_OF_FOLD = "out-of-fold"  # train and validation together, where folds take the place of both
 
 _SAMPLE = r"[\w-][\w.-]*"  # a file's name on every system, and no way out of the dataset's directory
-_NUMBERS = {"height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1"}
+_NUMBERS = {"height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1", "scale", "offset"}
 _ONCE = {"images": ["sample"], "boxes": ["sample", "box"], "labels": ["sample", "box", "target"], "splits": ["sample"]}
 _BUILD_AGAIN = "build the dataset again with `spine data build CONFIG`"
+# Datasets that were built before these columns lack them; neither is in `data_hash`, since they tell of pixels alone,
+# whose hashes are.
+_ADDED = ("scale", "offset")
 _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 
 
@@ -117,7 +121,8 @@ class Manifest:
     @cached_property
     def data_hash(self) -> str:
         """Fingerprint of pictures, masks, boxes and labels; splits are apart."""
-        tables = [getattr(self, name)[list(_TABLES[name])] for name in ("images", "boxes", "labels")]
+        hashed = {**_TABLES, "images": tuple(column for column in IMAGES if column not in _ADDED)}
+        tables = [getattr(self, name)[list(hashed[name])] for name in ("images", "boxes", "labels")]
         return fingerprint([*(_canonical(table) for table in tables), list(self.mask_labels)])
 
     @cached_property
@@ -169,6 +174,8 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     with _of_the_dataset(path):
         header, *cells = _rows_of_text(path)
         table = pd.DataFrame(cells, columns=header, dtype=str)
+        for column in set(_ADDED) & set(columns) - set(table.columns):
+            table[column] = ""
         for column in _NUMBERS.intersection(table.columns):
             table[column] = table[column].map(_number).astype(float)
         if set(columns) <= set(table.columns):  # else the manifest tells which it lacks

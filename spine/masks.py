@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from spine.problems import SpineError
 
-__all__ = ["indices_of", "stored_values"]
+__all__ = ["indices_of"]
 
-_INDEXED = ("1", "P", "PA")  # Pillow's modes of files that hold numbers, which OpenCV turns into grey levels or colours
 _SAVE = "save it as a grey or palette PNG of class indices"
-
-
-def stored_values(data: bytes, path: Path) -> list[np.ndarray]:
-    """The pages of a one-bit or palette file, (H, W) indices each, and of a TIFF of grey with alpha, (H, W, 2).
-
-    None of any other file: OpenCV decodes those, and of these would lose the numbers or the alpha channel.
-    """
-    from PIL import Image, ImageOps, ImageSequence
-
-    try:
-        with Image.open(BytesIO(data)) as image:
-            modes = (*_INDEXED, "LA") if image.format == "TIFF" else _INDEXED
-            if image.mode not in modes:
-                return []
-            pages = [ImageOps.exif_transpose(page) for page in ImageSequence.Iterator(image)]
-            return [np.asarray(page)[..., 0] if page.mode == "PA" else np.asarray(page) for page in pages]
-    except Exception as error:  # a broken file breaks its parser in a dozen ways
-        raise SpineError(f"{path} cannot be decoded ({error}); {_SAVE}") from error
 
 
 def indices_of(page: np.ndarray, path: Path) -> np.ndarray:

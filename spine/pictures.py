@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
 
+from spine.decoders import jpeg, png, tiff
+from spine.decoders.raster import Raster
 from spine.files import atomic_file
-from spine.masks import indices_of, stored_values
-from spine.problems import SpineError
-from spine.whole import check_whole
+from spine.masks import indices_of
+from spine.problems import SpineError, one_file
+from spine.scaling import Scaling, Sixteen
+from spine.whole import check_bytes
 
 __all__ = [
+    "Pages",
     "Picture",
     "count_pages",
     "decode_picture",
     "encode_png",
+    "picture_size",
     "read_bytes",
+    "read_greys",
     "read_mask",
     "read_mask_pages",
     "read_pages",
@@ -30,8 +35,6 @@ __all__ = [
     "write_png16",
 ]
 
-_GREY = 0  # colour type of a PNG, ISO/IEC 15948 table 11.1
-_JPEG = b"\xff\xd8\xff"
 _EXPORT_AGAIN = "export the image again as PNG, JPEG or TIFF"
 
 
@@ -39,10 +42,11 @@ _EXPORT_AGAIN = "export the image again as PNG, JPEG or TIFF"
 class Picture:
     """One 2-D grey image as measured.
 
-    `pixels` is (H, W) uint16, un-normalised. `name` is the POSIX path relative to the source's image root, with `#k`
-    appended for frame, page or slice k (0-based) of a file of several. `spacing` is (y, x) in mm. `patient`, `study`,
-    `series` and `sequence` are the raw identifiers of the file: the intake pseudonymises them. `note` tells what a
-    reader should know: why this slice was chosen, a shift of the values, burned-in annotation.
+    `pixels` is (H, W) uint16, un-normalised, and upright; where they are not the measured values themselves, `scaling`
+    tells how to get back to them, if that can be told. `name` is the POSIX path relative to the source's image root,
+    with `#k` appended for frame, page or slice k (0-based) of a file of several. `spacing` is (y, x) in mm. `patient`,
+    `study`, `series` and `sequence` are the raw identifiers of the file: the intake pseudonymises them. `note` tells
+    what a reader should know: why this slice was chosen, a shift of the values, burned-in annotation.
     """
 
     pixels: np.ndarray
@@ -54,6 +58,7 @@ class Picture:
     series: str = ""
     sequence: str = ""
     note: str = ""
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.uint16 or not self.pixels.size:
@@ -62,42 +67,61 @@ class Picture:
             )
 
 
+@dataclass(frozen=True)
+class Pages:
+    """The pages of one file at 16 bits: `pixels` (P, H, W) uint16, how they were `scaling`-ed, and a remark on them."""
+
+    pixels: np.ndarray
+    scaling: Scaling | None = None
+    remark: str = ""
+
+
 def read_picture(path: Path, name: str) -> Picture:
     """Read a PNG, JPEG or TIFF of one page, 8 or 16 bit; colour becomes grey, 8-bit values stay 0..255.
 
     Raises SpineError where the file cannot be read whole.
     """
-    return Picture(decode_picture(read_bytes(path), Path(path)), Path(path), name)
+    pages = read_greys(path)
+    return Picture(_only(pages.pixels, path), Path(path), name, scaling=pages.scaling)
 
 
 def decode_picture(data: bytes, path: Path) -> np.ndarray:
     """(H, W) uint16 of the bytes of a picture file of one page, as `read_picture`; errors name `path`."""
-    pages = _decode(data, path)
-    if len(pages) > 1:
-        raise SpineError(f"{path} holds {len(pages)} pages where one image was expected; split it into one file a page")
-    return _as_uint16(_grey(pages[0]), path)
+    return _only(_sixteen([raster.grey for raster in _decode(data, path)], path).pixels, path)
 
 
 def count_pages(path: Path) -> int:
     """The number of pages of a TIFF, 1 for a PNG or JPEG; SpineError where the file is no whole picture."""
     data = read_bytes(path)
-    check_whole(data, path)
-    if data.startswith((b"\x89PNG", b"\xff\xd8")):
+    with one_file(path):
+        if data.startswith(tiff.SIGNATURES):
+            return tiff.count(data, path)
+        picture_size(data, path)
         return 1
-    with _quiet():
-        count = cv2.imcount(str(path))
-    if count < 1:
-        raise SpineError(f"{path} is damaged or truncated: it has no pages; copy it again, or {_EXPORT_AGAIN}")
-    return count
+
+
+def picture_size(data: bytes, path: Path) -> tuple[int, int]:
+    """Height and width of the bytes of a PNG, JPEG or TIFF once it is upright, without decoding it; SpineError of any
+    other, naming `path`.
+    """
+    with one_file(path):
+        return _format_of(data, path).size(data, path)
+
+
+def read_greys(path: Path) -> Pages:
+    """Read every page of a TIFF, or the one image of a PNG or JPEG, as grey levels at 16 bits; SpineError otherwise.
+
+    Values of real numbers, or of more than 16 bits, are scaled by the range of all pages together.
+    """
+    return _sixteen([raster.grey for raster in _decode(read_bytes(path), path)], path)
 
 
 def read_pages(path: Path) -> np.ndarray:
-    """Read every page of a TIFF, or the one image of a PNG or JPEG, as (P, H, W) uint16, or raise SpineError."""
-    pages = [_grey(page) for page in _decode(read_bytes(path), Path(path))]
-    if len({page.shape for page in pages}) > 1:
-        sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages)
-        raise SpineError(f"{path} holds pages of different sizes ({sizes}); save pages of one size in a file")
-    return np.stack([_as_uint16(page, path) for page in pages])
+    """Read every page as (P, H, W) uint16 whole numbers, or raise SpineError: what is scaled holds no numbers."""
+    pages = read_greys(path)
+    if pages.scaling is not None or pages.remark:
+        raise SpineError(f"{path} holds no whole numbers 0..65535; save it at 8 or 16 bits")
+    return pages.pixels
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -118,16 +142,11 @@ def read_mask_pages(path: Path) -> np.ndarray:
     """
     path = Path(path)
     data = read_bytes(path)
-    check_whole(data, path)
-    if data.startswith(_JPEG):
+    if data.startswith(jpeg.SIGNATURE):
         raise SpineError(f"{path} is a JPEG, which blurs the borders of classes; save the mask as PNG or TIFF")
-    pages = [indices_of(page, path) for page in stored_values(data, path) or _decode(data, path)]
-    if len({page.shape for page in pages}) > 1:
-        sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages)
-        raise SpineError(f"{path} holds pages of different sizes ({sizes}); save pages of one size in a file")
-    bits = _png_depth(data)
-    spread = 255 // (2**bits - 1) if bits in (2, 4) else 1  # OpenCV spreads 2 and 4 bits over 0..255
-    return np.stack(pages) // spread
+    pages = [indices_of(raster.numbers, path) for raster in _decode(data, path)]
+    _check_sizes(pages, path)
+    return np.stack(pages)
 
 
 def write_png16(pixels: np.ndarray, path: Path) -> None:
@@ -157,8 +176,9 @@ def stretched_to_8_bit(pixels: np.ndarray) -> np.ndarray:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file; SpineError where it is missing, empty or not readable."""
+    """The bytes of a file; SpineError where it is missing, empty, too large or not readable."""
     try:
+        check_bytes(Path(path).stat().st_size, path)
         data = Path(path).read_bytes()
     except OSError as error:
         raise SpineError(f"{path} cannot be opened ({error.strerror}); check the path and its permissions") from error
@@ -167,53 +187,41 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def _decode(data: bytes, path: Path) -> list[np.ndarray]:
-    check_whole(data, path)
-    try:
-        with _quiet():
-            good, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise SpineError(f"{path} cannot be decoded ({error.err}); {_EXPORT_AGAIN}") from error
-    if not good or not pages:
-        raise SpineError(f"{path} is damaged or truncated: it cannot be decoded; copy it again, or {_EXPORT_AGAIN}")
-    return list(pages)
+def _decode(data: bytes, path: Path) -> list[Raster]:
+    """The pages of a picture file, upright; whatever a library raises of it becomes a SpineError that names it."""
+    with one_file(path):
+        return _format_of(data, path).decode(data, path)
 
 
-def _png_depth(data: bytes) -> int:
-    """Bits a sample of a grey PNG, by its IHDR; 8 for any other file."""
-    grey = data.startswith(b"\x89PNG") and data[25] == _GREY
-    return data[24] if grey else 8
+def _format_of(data: bytes, path: Path) -> ModuleType:
+    if data.startswith(png.SIGNATURE):
+        return png
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg
+    if data.startswith(tiff.SIGNATURES):
+        return tiff
+    raise SpineError(f"{path} is not a PNG, JPEG or TIFF, whatever its name says; {_EXPORT_AGAIN}")
 
 
-def _grey(page: np.ndarray) -> np.ndarray:
-    """Luma of ITU-R BT.601 (as JPEG and OpenCV have it), alpha ignored; equal channels keep their value exactly."""
-    if page.ndim == 2:
-        return page
-    if page.shape[2] < 3 or not np.ptp(page[..., :3], axis=2).any():
-        return page[..., 0]
-    return cv2.cvtColor(np.ascontiguousarray(page[..., :3]), cv2.COLOR_BGR2GRAY)
+def _sixteen(greys: list[np.ndarray], path: Path) -> Pages:
+    _check_sizes(greys, path)
+    rule = Sixteen.of(greys, path)
+    pixels = np.empty((len(greys), *greys[0].shape), np.uint16)
+    for page, grey in zip(pixels, greys, strict=True):
+        page[...] = rule(grey)
+    return Pages(pixels, rule.scaling, rule.remark)
 
 
-def _as_uint16(page: np.ndarray, path: Path) -> np.ndarray:
-    if page.dtype in (np.uint8, np.uint16):
-        return page.astype(np.uint16)
-    low, high = page.min(), page.max()
-    if not (low >= 0 and high <= 65535) or (page != np.rint(page)).any():
-        raise SpineError(
-            f"{path} holds {page.dtype} values from {low} to {high}; whole numbers 0..65535 can be read: "
-            "rescale it to 16 bits"
-        )
-    return page.astype(np.uint16)
+def _check_sizes(pages: list[np.ndarray], path: Path) -> None:
+    if len({page.shape for page in pages}) > 1:
+        sizes = ", ".join(f"{page.shape[0]}x{page.shape[1]}" for page in pages[:8])
+        raise SpineError(f"{path} holds pages of different sizes ({sizes}); save pages of one size in a file")
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # What OpenCV would log about a bad file is raised as a SpineError already.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+def _only(pages: np.ndarray, path: Path) -> np.ndarray:
+    if len(pages) > 1:
+        raise SpineError(f"{path} holds {len(pages)} pages where one image was expected; split it into one file a page")
+    return pages[0]
 
 
 def _write_png(pixels: np.ndarray, kind: type, path: Path) -> None:

@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from spine.decoders.nifti import is_nifti
 from spine.files import walk
 from spine.names import SUFFIXES, stem_of
-from spine.pictures import Picture, count_pages, read_pages
+from spine.pictures import Picture, count_pages, read_greys
 from spine.problems import Problem, SpineError, lost_in, one_file
 from spine.tfrecords import is_records
 
@@ -126,7 +127,7 @@ def kind_of(path: Path) -> str:
         return "dicom"
     if head.startswith(_PICTURE_MAGIC):
         return "picture"
-    if head.startswith((b"NRRD", b"ObjectType", b"NDims")) or head[344:348] in (b"n+1\0", b"ni1\0"):
+    if head.startswith((b"NRRD", b"ObjectType", b"NDims")) or is_nifti(head):
         return "volume"
     if head.startswith(_GZIP) and path.name.lower().endswith(".nii.gz"):
         return "volume"
@@ -166,7 +167,7 @@ class _Scan:
         kind = "tfrecord" if self.kind == "tfrecord" and is_records(path) else kind_of(path)
         if kind == "" and self.kind == "dicom" and stem_of(path) == path.name:
             kind = "dicom"  # PACS exports name files without a suffix, or by a UID, and old ones lack the magic bytes
-        if kind == "" or (self.kind != "auto" and self.kind not in (kind, _claimed(path))):
+        if kind == "" or _is_half(path) or (self.kind != "auto" and self.kind not in (kind, _claimed(path))):
             return
         try:
             with one_file(path):
@@ -207,12 +208,12 @@ class _Scan:
         self.items.append(_Item(path, len(numbers), lambda: read_record_pictures(path, folder, numbers)))
 
     def _take_volume(self, path: Path) -> None:
-        from spine.volumes import middle_first, read_volume, sagittal_count, sagittal_slices
+        from spine.volumes import middle_first, sagittal_count
 
         name, count, n = self.name(path), sagittal_count(path), self.slices
         self.names.update(f"{name}#{k}" for k in range(count))
         chosen = len(middle_first(count, n))
-        self.items.append(_Item(path, chosen, lambda: iter(sagittal_slices(read_volume(path), n, name))))
+        self.items.append(_Item(path, chosen, lambda: _read_slices(path, n, name)))
 
     def finish(self) -> Images:
         """Group the DICOM files to series, choose, and hand everything out."""
@@ -259,6 +260,27 @@ def _numbered(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f"{name}#{k}" for k in range(count)]
 
 
-def _read_pages(path: Path, names: list[str]) -> Iterator[Picture]:
-    for name, pixels in zip(names, read_pages(path), strict=True):
-        yield Picture(pixels, path, name)
+def _is_half(path: Path) -> bool:
+    """Whether a file holds the voxels of a NIfTI pair, which are read with its header."""
+    return path.suffix.lower() == ".img" and is_nifti(_head(path.with_suffix(".hdr")))
+
+
+def _read_pages(path: Path, names: list[str]) -> Iterator[Picture | Problem]:
+    pages = read_greys(path)
+    yield from _remarks(path, [pages.remark])
+    note = str(pages.scaling or "")
+    for name, pixels in zip(names, pages.pixels, strict=True):
+        yield Picture(pixels, path, name, note=note, scaling=pages.scaling)
+
+
+def _read_slices(path: Path, n: int | None, name: str) -> Iterator[Picture | Problem]:
+    from spine.volumes import read_volume, sagittal_slices
+
+    volume = read_volume(path)
+    yield from _remarks(path, volume.remarks)
+    yield from sagittal_slices(volume, n, name)
+
+
+def _remarks(path: Path, remarks: list[str]) -> Iterator[Problem]:
+    for remark in filter(None, remarks):
+        yield Problem(str(path), remark, "look at its pictures; export it again where they are not right", "warning")

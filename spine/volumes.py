@@ -7,59 +7,88 @@ looks as radiologists view it, and slice k of a label volume is the mask of slic
 
 from __future__ import annotations
 
-import gzip
-import math
-import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from spine.decoders import metaimage, nifti, nrrd
+from spine.decoders.grid import Grid
 from spine.pictures import Picture
 from spine.plane import in_plane, plane_of
-from spine.problems import SpineError
-from spine.whole import check_pixels
+from spine.problems import SpineError, one_file
+from spine.scaling import Sixteen
 
 __all__ = ["Volume", "middle_first", "read_volume", "sagittal_count", "sagittal_masks", "sagittal_slices"]
 
-# SimpleITK names axes x, y, z by where they lead: to Posterior, Inferior, Right; its arrays are indexed z, y, x.
-_ORIENTATION = "PIR"
-_SHIFT = 32768
-_MOST_VOXELS = 2**30  # 1024 x 1024 x 1024
+# Of left, posterior and superior (0, 1, 2) those that slices, rows and columns count along, and which way: to the
+# right, to inferior, to posterior.
+_TOWARDS, _SIGNS = (0, 2, 1), (-1, -1, 1)
 
 
 @dataclass(frozen=True)
 class Volume:
     """A volume turned to sagittal slices.
 
-    `array` is (S, H, W): sagittal slices left to right, rows superior to inferior, columns anterior to posterior;
-    `spacing` is (slice, y, x) in mm; `path` the file it came from. A volume of one slice has `plane` "axial" or
-    "coronal" where it was taken so: it is a picture, as `in_plane` turns it, and not cut across.
+    `array` is (S, H, W), as stored: sagittal slices left to right, rows superior to inferior, columns anterior to
+    posterior; a value is stored * `slope` + `intercept`. `spacing` is (slice, y, x) in mm; `path` the file it came
+    from. `surplus` counts the bytes behind its voxels. A volume of one slice has `plane` "axial" or "coronal" where
+    it was taken so: it is a picture, as `in_plane` turns it, and not cut across.
     """
 
     array: np.ndarray
     spacing: tuple[float, float, float]
     path: Path
+    slope: float = 1.0
+    intercept: float = 0.0
+    surplus: int = 0
     plane: str = "sagittal"
+
+    def values(self, k: int) -> np.ndarray:
+        """(H, W) values of slice k."""
+        return self._valued(self.array[k])
+
+    @cached_property
+    def sixteen(self) -> Sixteen:
+        """How the values of all slices become 16 bits, so that they stay comparable."""
+        return Sixteen.of(map(self._valued, self._blocks()), self.path)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a person should know of what was read."""
+        surplus = (
+            f"{self.surplus:,} bytes{' or more' if self.surplus >= 2**16 else ''} lie behind its voxels"
+            if self.surplus
+            else ""
+        )
+        return [remark for remark in (self.sixteen.remark, surplus) if remark]
+
+    def _valued(self, stored: np.ndarray) -> np.ndarray:
+        return stored if (self.slope, self.intercept) == (1, 0) else stored * np.float64(self.slope) + self.intercept
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """The voxels in pieces, as they lie in memory: across it, every piece would touch all of it."""
+        order = np.argsort(np.abs(self.array.strides))[::-1]
+        yield from self.array.transpose(order)
 
 
 def read_volume(path: Path) -> Volume:
-    """Read and turn a 3-D volume (.nii, .nii.gz, .mha, .mhd, .nrrd); SpineError where it cannot be read."""
-    import SimpleITK as sitk
-
-    plane, _ = _plane(_header(path), path)
-    turned = sitk.DICOMOrient(_read(path, lambda: sitk.ReadImage(str(path))), _ORIENTATION)
-    x, y, z = turned.GetSpacing()
-    array, spacing = in_plane(sitk.GetArrayFromImage(turned), (z, y, x), plane)
-    return Volume(array, spacing, Path(path), plane)
+    """Read and turn a 3-D volume (.nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr); SpineError where it cannot be read."""
+    path = Path(path)
+    with one_file(path):
+        grid = _grid(path)
+        plane, _ = _plane(grid)
+        stored, surplus = grid.read()
+        array, spacing = in_plane(*_turned(stored, grid), plane)
+        return Volume(array, spacing, path, grid.slope, grid.intercept, surplus, plane)
 
 
 def sagittal_count(path: Path) -> int:
     """The number of sagittal slices of a volume, read from its header alone; SpineError where it cannot be read."""
-    return _plane(_header(path), path)[1]
+    with one_file(path):
+        return _plane(_grid(Path(path)))[1]
 
 
 def middle_first(count: int, n: int | None = None) -> list[int]:
@@ -75,12 +104,12 @@ def middle_first(count: int, n: int | None = None) -> list[int]:
 def sagittal_slices(volume: Volume, n: int | None = None, name: str = "") -> list[Picture]:
     """The n slices nearest the mid-sagittal one, nearest first, or with n=None every slice from left to right.
 
-    A picture is named `name#k` (`name` is the file's name if not given), k counting slices from the left. Signed
-    volumes are stored with a fixed shift of 32768, so that slices stay comparable; the note then says so.
+    A picture is named `name#k` (`name` is the file's name if not given), k counting slices from the left. Values that
+    are no whole numbers of 16 bits are scaled, and signed ones shifted, by one rule for the whole volume, so that
+    slices stay comparable; the note then says so.
     """
     indices = middle_first(len(volume.array), n)
-    shift = _SHIFT if volume.array.dtype.kind != "u" and volume.array.min() < 0 else 0
-    return [_picture(volume, k, shift, name or volume.path.name, chosen=n is not None) for k in indices]
+    return [_picture(volume, k, name or volume.path.name, chosen=n is not None) for k in indices]
 
 
 def sagittal_masks(volume: Volume, n: int | None = None) -> dict[int, np.ndarray]:
@@ -88,84 +117,69 @@ def sagittal_masks(volume: Volume, n: int | None = None) -> dict[int, np.ndarray
 
     Raises SpineError where the values are no class indices.
     """
-    _check_range(volume, volume.array, "class indices")
-    return {k: volume.array[k].astype(np.uint16) for k in middle_first(len(volume.array), n)}
-
-
-def _header(path: Path) -> Any:
-    """A SimpleITK reader that has read the header of a volume that can be read; SpineError of any other."""
-    import SimpleITK as sitk
-
-    _check_whole(Path(path))
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    _read(path, reader.ReadImageInformation)
-    if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
+    rule = volume.sixteen
+    if rule.scaling is not None or rule.missing:
         raise SpineError(
-            f"{path} has {reader.GetDimension()} axes and {reader.GetNumberOfComponents()} values a voxel; "
-            "a volume of three axes and one value can be read: save one channel or one time point"
+            f"{volume.path} holds values from {rule.low:g} to {rule.high:g}; class indices are whole numbers 0..65535: "
+            "mend the label volume"
         )
-    check_pixels(math.prod(reader.GetSize()), path, _MOST_VOXELS)
-    return reader
+    return {k: volume.values(k).astype(np.uint16) for k in middle_first(len(volume.array), n)}
 
 
-def _plane(reader: Any, path: Path) -> tuple[str, int]:
+def _picture(volume: Volume, k: int, name: str, chosen: bool) -> Picture:
+    rule = volume.sixteen
+    notes = [f"sagittal slice {k} of {len(volume.array)}, near the middle"] if chosen else []
+    notes = notes if volume.plane == "sagittal" else [f"the one slice of its file, {volume.plane}"]
+    notes += [str(rule.scaling)] if rule.scaling else []
+    _, y, x = volume.spacing
+    pixels = rule(volume.values(k))
+    return Picture(pixels, volume.path, f"{name}#{k}", (y, x), note="; ".join(notes), scaling=rule.scaling)
+
+
+def _grid(path: Path) -> Grid:
+    """What the header of a volume states, by its first bytes; SpineError of any other file."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise SpineError(f"{path} cannot be opened ({error.strerror}); check the path and its permissions") from error
+    if not head:
+        raise SpineError(f"{path} is empty (0 bytes); copy it again from where it came from")
+    if head.startswith(nrrd.MAGIC):
+        return nrrd.read_grid(path)
+    return metaimage.read_grid(path) if head.lstrip().startswith(metaimage.MAGIC) else nifti.read_grid(path)
+
+
+def _plane(grid: Grid) -> tuple[str, int]:
     """The plane in which a volume is cut, and the number of its slices."""
-    import SimpleITK as sitk
-
-    letters = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(reader.GetDirection())
-    axes = [next(axis for axis, letter in enumerate(letters) if letter in ends) for ends in ("LR", "SI", "AP")]
-    size = [reader.GetSize()[axis] for axis in axes]
-    plane = plane_of(size, [reader.GetSpacing()[axis] for axis in axes], path)
+    order = _order(grid)
+    size = [grid.size[axis] for axis in order]
+    plane = plane_of(size, [float(grid.spacing[axis]) for axis in order], grid.path)
     return plane, size[0] if plane == "sagittal" else 1
 
 
-def _picture(volume: Volume, k: int, shift: int, name: str, chosen: bool) -> Picture:
-    values = np.rint(volume.array[k].astype(np.float64)) + shift
-    _check_range(volume, values, "grey values")
-    notes = [f"sagittal slice {k} of {len(volume.array)}, near the middle"] if chosen else []
-    notes = notes if volume.plane == "sagittal" else [f"the one slice of its file, {volume.plane}"]
-    notes += [f"values shifted by {shift}"] if shift else []
-    _, y, x = volume.spacing
-    return Picture(values.astype(np.uint16), volume.path, f"{name}#{k}", (y, x), note="; ".join(notes))
+def _order(grid: Grid) -> list[int]:
+    """The axes of a volume along which its sagittal slices, rows and columns are counted."""
+    axes = _axes(grid.steps)
+    return [axes[towards] for towards in _TOWARDS]
 
 
-def _check_range(volume: Volume, values: np.ndarray, what: str) -> None:
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= 65535):
-        raise SpineError(f"{volume.path} holds {what} from {low} to {high}; 16 bits hold 0..65535: rescale the volume")
+def _axes(steps: np.ndarray) -> list[int]:
+    """For left, posterior and superior the axis of the volume that lies nearest it, the most parallel first."""
+    cosines = np.abs(steps / np.linalg.norm(steps, axis=0))
+    axes = [0, 0, 0]
+    for _ in range(3):
+        towards, axis = np.unravel_index(cosines.argmax(), cosines.shape)
+        axes[towards] = int(axis)
+        cosines[towards], cosines[:, axis] = -1, -1
+    return axes
 
 
-def _read(path: Path, read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except RuntimeError as error:
-        raise SpineError(
-            f"{path} is damaged, truncated or no NIfTI, MetaImage or NRRD volume; copy it again, or convert it"
-        ) from error
-
-
-def _check_whole(path: Path) -> None:
-    # SimpleITK fills what a truncated NIfTI lacks, and says nothing.
-    if not path.is_file() or not path.name.endswith((".nii", ".nii.gz")):
-        return
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            expected, length = _nifti_length(stream.read(352)), 352
-            while block := stream.read(1 << 20):
-                length += len(block)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SpineError(f"{path} is damaged or truncated ({error}); copy it again from where it came from") from error
-    if length < expected:
-        raise SpineError(f"{path} is truncated: it holds {length} of {expected} bytes; copy it again")
-
-
-def _nifti_length(header: bytes) -> int:
-    """Bytes that a NIfTI-1 file must hold by its header's dim, bitpix and vox_offset; 0 for anything else."""
-    order = next((order for order in "<>" if header[:4] == struct.pack(f"{order}i", 348)), None)
-    if order is None or len(header) < 348:
-        return 0
-    dim = struct.unpack_from(f"{order}8h", header, 40)
-    (bits,) = struct.unpack_from(f"{order}h", header, 72)
-    (offset,) = struct.unpack_from(f"{order}f", header, 108)
-    return int(offset) + math.prod(max(1, size) for size in dim[1 : dim[0] + 1]) * bits // 8
+def _turned(stored: np.ndarray, grid: Grid) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """(S, H, W), a view of the stored (z, y, x), and the spacing of its axes."""
+    order = _order(grid)
+    array = stored.transpose([2 - axis for axis in order])
+    ahead = [grid.steps[row, axis] * sign > 0 for row, axis, sign in zip(_TOWARDS, order, _SIGNS, strict=True)]
+    array = array[tuple(slice(None, None, 1 if forward else -1) for forward in ahead)]
+    slices, y, x = (float(grid.spacing[axis]) for axis in order)
+    return array, (slices, y, x)

@@ -1,46 +1,41 @@
-"""Whether a PNG, JPEG or TIFF is what it says, whole, and of a size that can be decoded: asked before any decoder.
+"""How much one file may become, and whether it holds what it states: asked before anything is decoded.
 
-Decoders fill what a damaged file lacks with grey and say nothing, or write to the terminal by themselves, and allocate
-whatever size a file of a few kilobytes states.
+Decoders fill what a damaged file lacks with grey and say nothing, and allocate whatever size a file of a few kilobytes
+states. So sizes are told from headers, packed bytes are unpacked here, to their stated length and no further, and
+their checksums are asked for.
 """
 
 from __future__ import annotations
 
-import struct
-import warnings
+import bz2
+import io
 import zlib
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from spine.problems import SpineError
+import numpy as np
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "check_bytes", "check_pixels", "check_whole", "read_at_most"]
+from spine.problems import SpineError, brief
 
-MAX_PIXELS = 2**28  # decoded at once, all pages of a TIFF together: 16,384 x 16,384, 512 MiB at 16 bits
+__all__ = [
+    *("COPY_AGAIN", "MAX_BYTES", "MAX_PIXELS", "check_bytes", "check_pixels"),
+    *("read_at_most", "read_exactly", "read_up_to", "rest_of", "unpacking"),
+]
 
-MAX_BYTES = 2**30  # that one file may become once it is unpacked and decoded, whatever it states
+MAX_PIXELS = 2**28  # of one picture: 16,384 x 16,384
+
+MAX_BYTES = 2**30
+"""That one file may become, all that is held of it at once: its samples unpacked, and their 16-bit grey.
+
+A CT of 512 x 512 x 2,048 voxels at 16 bits, or a colour photograph of 170 million pixels. With what Python and the
+libraries take, reading any file stays below 2 GB.
+"""
+
+COPY_AGAIN = "copy it again from where it came from"
 _BLOCK = 2**20
-
-_AGAIN = "copy it again from where it came from"
-_PNG = b"\x89PNG\r\n\x1a\n"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-
-def check_whole(data: bytes, path: Path) -> None:
-    """SpineError where the bytes are no PNG, JPEG or TIFF, are damaged or end early, or are more than MAX_PIXELS."""
-    if data.startswith(_PNG):
-        _check_chunks(data, path)
-    elif data.startswith(b"\xff\xd8\xff"):
-        if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):  # end of image after the last start of scan
-            raise SpineError(f"{path} is truncated: its end is missing; {_AGAIN}")
-    elif data.startswith(_TIFF):
-        _check_directories(data, path)
-    else:
-        raise SpineError(
-            f"{path} is not a PNG, JPEG or TIFF, whatever its name says; export the image again as one of them"
-        )
-    check_pixels(_stated_pixels(data, path), path)
+_WINDOWS = {"zlib": 15, "gzip": 31}  # of zlib: the largest, and with gzip's header and checksum
+_GZIP = b"\x1f\x8b"
+_REST = 2**16  # bytes behind the pixels that are looked at: padding; a stream of zeros without end is cut there
 
 
 def check_pixels(count: int, path: Path, most: int = MAX_PIXELS) -> None:
@@ -65,50 +60,86 @@ def read_at_most(stream: BinaryIO, path: Path, most: int = MAX_BYTES) -> bytes:
     return b"".join(blocks)
 
 
-def _check_chunks(data: bytes, path: Path) -> None:
-    """Walk the chunks of a PNG and their checksums (ISO/IEC 15948, 5.3)."""
-    view, start = memoryview(data), len(_PNG)
-    while start + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, start)
-        end = start + 12 + length
-        if end > len(data):
-            break
-        if zlib.crc32(view[start + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
-            raise SpineError(f"{path} is damaged: a checksum in it does not hold; {_AGAIN}")
-        if kind == b"IEND":
-            return
-        start = end
-    raise SpineError(f"{path} is truncated: its end is missing; {_AGAIN}")
+class Readable(Protocol):
+    """What gives bytes, one piece after another."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
-def _check_directories(data: bytes, path: Path) -> None:
-    """Follow the chain of a TIFF's directories, one a page (TIFF 6.0, section 2, and BigTIFF).
+def read_up_to(stream: Readable, count: int, path: Path) -> bytes:
+    """The next bytes of a stream, `count` at most; SpineError where it is damaged."""
+    found = b""
+    while len(found) < count and (block := _next(stream, count - len(found), path)):
+        found += block
+    return found
 
-    Decoders leave out the pages after a break. Where strips of pixels are missing they fail by themselves.
+
+def read_exactly(stream: Readable, count: int, path: Path) -> np.ndarray:
+    """The next `count` bytes of a stream as (count,) uint8; SpineError where it is damaged or ends before.
+
+    Asked for by `check_bytes` first: memory for them is taken as they come.
     """
-    order, big = "<" if data.startswith(b"II") else ">", b"+" in data[2:4]
-    first, entry, count, offset = (8, 20, "Q", "Q") if big else (4, 12, "H", "I")
-    pages: set[int] = set()
+    check_bytes(count, path)
+    whole, filled = np.empty(count, np.uint8), 0
+    while filled < count and (block := _next(stream, min(_BLOCK, count - filled), path)):
+        whole[filled : filled + len(block)] = np.frombuffer(block, np.uint8)
+        filled += len(block)
+    if filled < count:
+        raise SpineError(f"{path} is truncated: it holds {filled:,} of {count:,} bytes of its pixels; {COPY_AGAIN}")
+    return whole
+
+
+def rest_of(stream: Readable, path: Path) -> int:
+    """The number of bytes that are left of a stream, counted to 65,536 at most.
+
+    At the end of a packed stream its checksum is verified: SpineError where it does not hold.
+    """
+    count = 0
+    while count < _REST and (block := _next(stream, _REST - count, path)):
+        count += len(block)
+    return count
+
+
+def unpacking(stream: BinaryIO, packing: str) -> Readable:
+    """A stream of what another holds packed by "zlib", "gzip" or "bzip2"; read it by `read_exactly`."""
+    return bz2.BZ2File(stream) if packing == "bzip2" else _Inflating(stream, _WINDOWS[packing])
+
+
+def _next(stream: Readable, size: int, path: Path) -> bytes:
     try:
-        (start,) = struct.unpack_from(order + offset, data, first)
-        while start and start not in pages:
-            pages.add(start)
-            (entries,) = struct.unpack_from(order + count, data, start)
-            (start,) = struct.unpack_from(order + offset, data, start + struct.calcsize(count) + entries * entry)
-    except struct.error as error:
-        raise SpineError(f"{path} is truncated: it ends within or before page {len(pages)}; {_AGAIN}") from error
+        return stream.read(size)
+    except (EOFError, OSError, zlib.error) as error:
+        cut = isinstance(error, EOFError)
+        fault = "truncated" if cut else "damaged"
+        raise SpineError(
+            f"{path} is {fault}: its packed bytes do not hold ({brief(str(error))}); {COPY_AGAIN}"
+        ) from error
 
 
-def _stated_pixels(data: bytes, path: Path) -> int:
-    """The pixels of all pages as the headers state them; 0 where Pillow does not know the kind, such as 16-bit RGB."""
-    from PIL import Image
+class _Inflating:
+    """A zlib or gzip stream, unpacked piece by piece (RFC 1950, 1952); its checksum is verified where it ends.
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what Pillow thinks large, and we do not
-            with Image.open(BytesIO(data)) as image:
-                return image.width * image.height * getattr(image, "n_frames", 1)
-    except Image.DecompressionBombError as error:
-        raise SpineError(f"{path} is too large ({error}); crop it, or split it") from error
-    except Exception:  # a broken header breaks its parser in a dozen ways; the decoder will say what it is
-        return 0
+    What follows a gzip's end is its next member, or padding, which no tool reads.
+    """
+
+    def __init__(self, stream: BinaryIO, window: int) -> None:
+        self._stream, self._window = stream, window
+        self._unpacker, self._pending = zlib.decompressobj(window), b""
+
+    def read(self, size: int, /) -> bytes:
+        while not self._unpacker.eof or self._next_member():
+            packed = self._unpacker.unconsumed_tail or self._pending or self._stream.read(io.DEFAULT_BUFFER_SIZE)
+            self._pending = b""
+            block = self._unpacker.decompress(packed, size)
+            if block:
+                return block
+            if not packed and not self._unpacker.eof:
+                raise EOFError("the packed stream ends early")
+        return b""
+
+    def _next_member(self) -> bool:
+        following = self._unpacker.unused_data or self._stream.read(io.DEFAULT_BUFFER_SIZE)
+        if self._window != _WINDOWS["gzip"] or not following.startswith(_GZIP):
+            return False
+        self._unpacker, self._pending = zlib.decompressobj(self._window), following
+        return True

@@ -14,7 +14,6 @@ ALLOWED = {"spine": {"spine"}, **{package: {package, "spine"} for package in (*T
 HOMES = {
     "pydicom": ("spine/dicom/",),
     "dicomanonymizer": ("spine/dicom/deidentify.py",),
-    "SimpleITK": ("spine/volumes.py",),
     "optuna": ("ensemble/study.py", "ensemble/storage.py"),
     "jinja2": ("ensemble/report/",),
     "numba": ("ensemble/engine/",),

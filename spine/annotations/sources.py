@@ -42,14 +42,10 @@ def has_picture(file: Path) -> bool:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels, read from the file's header alone (PNG, JPEG, TIFF, BMP); SpineError otherwise."""
-    from PIL import Image
+    """Height and width in pixels once it is upright, without decoding it (PNG, JPEG, TIFF); SpineError otherwise."""
+    from spine.pictures import picture_size, read_bytes
 
-    try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except Exception as error:  # a broken header breaks its parser in a dozen ways
-        raise SpineError(f"{path} is not a picture that can be read: {error}") from error
+    return picture_size(read_bytes(path), path)
 
 
 def size_of(height: object, width: object) -> tuple[int, int] | None:

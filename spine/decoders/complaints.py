@@ -14,15 +14,16 @@ __all__ = ["complaints"]
 
 
 @contextmanager
-def complaints() -> Iterator[list[str]]:
+def complaints(level: int = cv2.utils.logging.LOG_LEVEL_SILENT) -> Iterator[list[str]]:
     """Gather the lines that libraries write to the process's standard error in the block; the list is full at its end.
 
-    libjpeg and libtiff warn there, through whatever wraps them, and fill with grey what they could not decode.
+    libjpeg warns there, and libtiff through OpenCV where its log's `level` is that of warnings; both fill with grey
+    what they could not decode.
     """
     heard: list[str] = []
     if sys.stderr is not None:
         sys.stderr.flush()
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    before = cv2.utils.logging.setLogLevel(level)
     kept = os.dup(2)
     try:
         with tempfile.TemporaryFile() as file:
@@ -35,4 +36,4 @@ def complaints() -> Iterator[list[str]]:
                 heard += file.read(2**16).decode("utf-8", "replace").splitlines()
     finally:
         os.close(kept)
-        cv2.utils.logging.setLogLevel(level)
+        cv2.utils.logging.setLogLevel(before)

@@ -149,8 +149,10 @@ def patient_by_name(pattern: str, name: str) -> str:
 
 
 def _geometry(picture: Picture) -> dict[str, float]:
-    """Size, spacing and, since it is no crop, no corners in a parent."""
+    """Size, spacing, the way back to the measured values and, since it is no crop, no corners in a parent."""
     spacing_y, spacing_x = picture.spacing or (np.nan, np.nan)
     height, width = picture.pixels.shape
     corners = dict.fromkeys(("x0", "y0", "x1", "y1"), np.nan)
-    return {"height": height, "width": width, "spacing_y": spacing_y, "spacing_x": spacing_x, **corners}
+    scaling = picture.scaling
+    values = {"scale": scaling.scale if scaling else np.nan, "offset": scaling.offset if scaling else np.nan}
+    return {"height": height, "width": width, "spacing_y": spacing_y, "spacing_x": spacing_x, **corners, **values}

@@ -11,7 +11,8 @@ from PIL import Image
 from spine.annotations.sources import image_size
 from spine.pictures import Picture, count_pages, read_mask, read_pages, read_picture, write_mask, write_png16
 from spine.problems import SpineError
-from spine.whole import check_pixels
+from spine.scaling import Scaling
+from spine.whole import check_bytes
 
 GREY16 = np.array([[0, 1, 255], [256, 4095, 65535]], np.uint16)
 GREY8 = np.array([[0, 1, 127], [128, 254, 255]], np.uint8)
@@ -120,10 +121,14 @@ def test_what_is_no_picture_is_named(tmp_path, content, reason):
     assert str(path) in str(error.value)
 
 
-def test_values_that_16_bits_cannot_hold_are_refused(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.tif"), np.array([[0.5, 1.0]], np.float32))
-    with pytest.raises(SpineError, match="whole numbers"):
-        read_picture(tmp_path / "a.tif", "a")
+def test_real_values_are_scaled_by_their_range_and_hold_no_indices(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.tif"), np.array([[0.5, 1.0, 2.5]], np.float32))
+    picture = read_picture(tmp_path / "a.tif", "a")
+    assert picture.pixels.tolist() == [[0, 16384, 65535]], "0, a quarter and all of 65535"
+    assert picture.scaling == Scaling(2.0 / 65535, 0.5)
+    for read in (read_mask, read_pages):
+        with pytest.raises(SpineError, match="whole"):
+            read(tmp_path / "a.tif")
 
 
 def test_a_picture_is_valid():
@@ -158,15 +163,17 @@ def _black_png(height, width, colour_type=0):
 @pytest.mark.parametrize("colour_type", [0, 3], ids=["grey", "palette"])
 def test_a_decompression_bomb_is_refused(tmp_path, read, colour_type):
     (tmp_path / "a.png").write_bytes(_black_png(30_000, 30_000, colour_type))
-    with pytest.raises(SpineError, match=r"a\.png is too large"):
+    with pytest.raises(SpineError, match=r"a\.png would take [\d,]+ bytes"):
         read(tmp_path / "a.png")
 
 
 def test_pages_count_together(tmp_path, monkeypatch):
     cv2.imwritemulti(str(tmp_path / "a.tif"), [GREY8] * 3)
-    monkeypatch.setattr("spine.whole.check_pixels", partial(check_pixels, most=3 * GREY8.size - 1))
-    with pytest.raises(SpineError, match=f"states {3 * GREY8.size} pixels"):
-        read_pages(tmp_path / "a.tif")
+    needed = 3 * (1 + 1 + 2) * GREY8.size  # unpacked, as samples, and at 16 bits
+    for most in (needed, needed - 1):
+        monkeypatch.setattr("spine.decoders.tiff.check_bytes", partial(check_bytes, most=most))
+        with contextlib.nullcontext() if most == needed else pytest.raises(SpineError, match=f"take {needed} bytes"):
+            read_pages(tmp_path / "a.tif")
 
 
 def test_colours_of_16_bits_are_read(tmp_path):

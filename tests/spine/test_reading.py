@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 from dicom_samples import real, sample, save, save_stack
 
+from spine import reading
 from spine.problems import SpineError
 from spine.reading import kind_of, read_images
 
@@ -96,9 +97,8 @@ def test_pixels_are_decoded_one_file_at_a_time(tmp_path, monkeypatch):
     for k in range(3):
         cv2.imwrite(str(tmp_path / f"{k}.png"), GREY)
     decoded = []
-    monkeypatch.setattr(
-        "spine.reading.read_pages", lambda path: decoded.append(path.name) or GREY[None].astype(np.uint16)
-    )
+    real = reading.read_greys
+    monkeypatch.setattr("spine.reading.read_greys", lambda path: decoded.append(path.name) or real(path))
     iterator = iter(read_images(tmp_path))
     next(iterator)
     assert decoded == ["0.png"]

@@ -100,5 +100,5 @@ def test_a_header_that_states_too_many_voxels_is_refused_before_they_are_allocat
     head = f"ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = MET_UCHAR\nCompressedData = True\n"
     (tmp_path / "v.mha").write_bytes(f"{head}ElementDataFile = LOCAL\n".encode() + b"\0" * 100)
     for read in (read_volume, sagittal_count):
-        with pytest.raises(SpineError, match="8,589,934,592 pixels"):
+        with pytest.raises(SpineError, match="8,589,934,592 bytes"):
             read(tmp_path / "v.mha")
