@@ -44,7 +44,7 @@ def check_pixels(count: int, path: Path, most: int = MAX_PIXELS) -> None:
         raise SpineError(f"{path} states {count:,} pixels, and {most:,} can be read; crop it, or split it")
 
 
-def check_bytes(count: int, path: Path, most: int = MAX_BYTES) -> None:
+def check_bytes(count: int, path: Path | str, most: int = MAX_BYTES) -> None:
     """SpineError where a file would become more than `most` bytes: asked before anything is unpacked or decoded."""
     if count > most:
         raise SpineError(f"{path} would take {count:,} bytes, and {most:,} can be read; crop it, or split it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spine.dicom.headers import read_dataset
@@ -76,7 +76,7 @@ def read_pictures(
         summary.add(one.series, one.slice, frame)
         burned_in = "burned-in annotation" if one.series.burned_in else ""
         note = "; ".join(filter(None, [one.reason, frame.note, burned_in]))
-        yield _picture(one, frame.pixels, frame.spacing, file_name, note)
+        yield replace(_picture(one, frame.pixels, frame.spacing, file_name, note), scaling=frame.scaling)
 
 
 def _picture(one: Wanted, pixels, spacing, file_name: str, note: str) -> Picture:

@@ -5,6 +5,7 @@ MONOCHROME1 is inverted, so that large is bright. What comes out:
 
     with a window          its output range is 0..65535 (PS3.3 C.11.2.1.2 leaves the range to the reader)
     with a VOI LUT         the table's own values
+    floating-point pixels  by the range of the file, `scaling` leading back
     with neither           the modality's values, rounded; where they can be negative, plus a fixed 32768
     slope below 1          no window: the stored values, since rounding would lose grey levels
     colour                 luma of ITU-R BT.601, 8-bit values stay 0..255
@@ -16,12 +17,13 @@ Nothing measured depends on a slice's own least or greatest value: slices of a s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydicom import Dataset
 
-from spine.dicom.headers import macro
+from spine.dicom.floats import float_frames, is_floating
+from spine.dicom.headers import frame_count, macro
 from spine.dicom.levels import Levels, luma
 from spine.dicom.padding import is_padding
 from spine.dicom.spacing import spacing_of
@@ -30,6 +32,7 @@ from spine.dicom.tables import apply_palette, read_table
 from spine.dicom.values import Header
 from spine.dicom.windows import View, WindowChoice, choose_view
 from spine.problems import SpineError
+from spine.scaling import Scaling
 
 __all__ = ["SHIFT", "Clipped", "Frame", "grey_frames", "iterate_frames"]
 
@@ -52,6 +55,7 @@ class Frame:
 
     `view` names the window or LUT that was used, "" for none. `remarks` are what bends the standard in the file's
     header and was read as it can only be meant: those of all frames until this one.
+    `scaling` leads back to the measured values, where it is known and they are not the pixels themselves.
     """
 
     pixels: np.ndarray
@@ -60,16 +64,22 @@ class Frame:
     view: str = ""
     clipped: Clipped = Clipped()
     remarks: tuple[str, ...] = ()
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
 class _Values:
-    """Values of a frame's levels, (N,) float64; the least and greatest there can be; notes on them; their shift."""
+    """Values of a frame's levels, (N,) float64; the least and greatest there can be; notes on them; their shift.
+
+    A measured value is value * `scale` + `offset` of those without the shift.
+    """
 
     array: np.ndarray
     limits: tuple[float, float]
     notes: tuple[str, ...] = ()
     shift: int = 0
+    scale: float = 1.0
+    offset: float = 0.0
 
 
 def grey_frames(dataset: Dataset, window: WindowChoice = "file") -> np.ndarray:
@@ -86,6 +96,9 @@ def iterate_frames(
     path, where the pixel data is missing, truncated, or of an unknown codec, the header does not hold, or the file
     lacks the window.
     """
+    if is_floating(dataset):
+        yield from _floating(dataset, indices)
+        return
     header = Header.of(dataset)
     layout = read_layout(header)
     chosen = range(layout.frames) if indices is None else list(indices)
@@ -94,6 +107,14 @@ def iterate_frames(
             yield _grey(raw, header, layout, index, window)
         else:
             yield _colour(raw, header, layout, index, window)
+
+
+def _floating(dataset: Dataset, indices: Sequence[int] | None) -> Iterator[Frame]:
+    header = Header.of(dataset)
+    chosen = list(range(frame_count(dataset)) if indices is None else indices)
+    for index, (pixels, scaling, remark) in zip(chosen, float_frames(dataset, chosen), strict=True):
+        remarks = (*header.remarks, *([remark] if remark else []))
+        yield Frame(pixels, spacing_of(header, index), str(scaling or ""), remarks=remarks, scaling=scaling)
 
 
 def _colour(raw: np.ndarray, header: Header, layout: Layout, index: int, window: WindowChoice) -> Frame:
@@ -129,7 +150,13 @@ def _grey(raw: np.ndarray, header: Header, layout: Layout, index: int, window: W
         view.name if view else "",
         _clipped(measured, levels.counts * ~outside, view, layout) if view else Clipped(),
         tuple(header.remarks),
+        None if view or header.text("PhotometricInterpretation") == "MONOCHROME1" else _way_back(shown),
     )
+
+
+def _way_back(shown: _Values) -> Scaling | None:
+    scaling = Scaling(shown.scale, shown.offset - shown.scale * shown.shift)
+    return None if scaling == Scaling(1.0, 0.0) else scaling
 
 
 def _modality(stored: np.ndarray, header: Header, layout: Layout, index: int) -> _Values:
@@ -160,12 +187,13 @@ def _fitted(stored: np.ndarray, measured: _Values, header: Header, layout: Layou
     """Values without a window: as they are or shifted, else the stored values."""
     if header.items("ModalityLUTSequence"):
         return measured
-    slope, _ = _rescale(header, index)
+    slope, intercept = _rescale(header, index)
     if abs(slope) >= 1 and (fitted := _shifted(measured)):
         return fitted
     sign = np.sign(slope)
     low, high = sorted(sign * limit for limit in layout.limits)
-    fitted = _shifted(_Values(sign * stored, (low, high), (f"rescale slope {slope:g} not applied",)))
+    unscaled = (f"rescale slope {slope:g} not applied",)
+    fitted = _shifted(_Values(sign * stored, (low, high), unscaled, scale=abs(slope), offset=intercept))
     if fitted is None:
         raise SpineError(f"the values reach from {stored[0]} to {stored[-1]}; more than 16 bits hold")
     return fitted
@@ -178,7 +206,8 @@ def _shifted(values: _Values) -> _Values | None:
     if array.min() < 0 or array.max() > _FULL:
         return None
     low, high = (min(max(limit + shift, 0), _FULL) for limit in values.limits)
-    return _Values(array, (low, high), (*values.notes, *([f"values shifted by {shift}"] if shift else [])), shift)
+    notes = (*values.notes, *([f"values shifted by {shift}"] if shift else []))
+    return replace(values, array=array, limits=(low, high), notes=notes, shift=shift)
 
 
 def _darkest(values: np.ndarray, outside: np.ndarray, shown: _Values) -> float:
