@@ -140,7 +140,7 @@ def _steps(numbers: Any, layout: _Layout, path: Path) -> np.ndarray:
         forms.append(_rotation(*numbers(layout.quaternion)) * _lengths(pixdim))
     forms = forms or [np.diag(np.abs(pixdim[1:4]))]
     scale = _MILLIMETRES.get(numbers(layout.units)[0] & 7, 1.0)
-    turned = [np.diag([-1.0, -1.0, 1.0]) @ form * scale for form in forms]
+    turned = [np.array([[-scale], [-scale], [scale]]) * form for form in forms]
     return next((steps for steps in turned if _is_rectangular(steps)), turned[0])
 
 

@@ -57,25 +57,27 @@ class Packed:
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.channels, *self.piece) < 1:
             raise ValueError(f"states {self.height} x {self.width} pixels in pieces of {self.piece}")
-        if self.channels > _MOST_CHANNELS:
-            raise ValueError(f"states {self.channels} channels, and {_MOST_CHANNELS} can be read")
-        if self.packing == _JPEG and (self.bits != 8 or self.channels not in (1, 3)):
-            raise ValueError(f"holds JPEG of {self.channels} channels of {self.bits} bits")
-        if self.packing in _FAX and (self.bits != 1 or self.channels != 1):
-            raise ValueError(f"is packed as a fax, with {self.channels} channels of {self.bits} bits")
-        if self.predictor not in (1, 2, 3) or (self.predictor == 3) != (self.predictor > 1 and self.kind == "f"):
-            raise ValueError(f"has the predictor {self.predictor} on samples of the kind {self.kind}{self.bits}")
-        if self.predictor > 1 and self.bits not in (8, 16, 32, 64):
-            raise ValueError(f"has the predictor {self.predictor} on samples of {self.bits} bits")
-        if self.reversed_bits and self.packing in (_JPEG, *_DEFLATE):
-            raise ValueError("has its bits in reversed order in a packing that has none")
-        places = [*self.offsets[:1].tolist(), *self.lengths[:1].tolist()]
-        if len(self.offsets) == 1 and len(self.lengths) == 0 and self.packing == _NONE and places:
-            object.__setattr__(self, "lengths", np.array([self.piece_bytes(self.height)]))
-        if not len(self.offsets) == len(self.lengths) == self.pieces:
-            raise ValueError(
-                f"lists {len(self.offsets)} pieces and {len(self.lengths)} lengths where {self.pieces} hold it"
-            )
+        listed, sample = (len(self.offsets), len(self.lengths)), f"{self.kind}{self.bits}"
+        faults = {
+            f"states {self.channels} channels, and {_MOST_CHANNELS} can be read": self.channels > _MOST_CHANNELS,
+            f"holds JPEG of {self.channels} channels of {self.bits} bits": self.packing == _JPEG
+            and (self.bits != 8 or self.channels not in (1, 3)),
+            f"is packed as a fax, with {self.channels} channels of {self.bits} bits": self.packing in _FAX
+            and (self.bits, self.channels) != (1, 1),
+            f"has the predictor {self.predictor} on samples of {sample}": not self._predictor_fits(),
+            "has its bits in reversed order in a packing that has none": self.reversed_bits
+            and self.packing in (_JPEG, *_DEFLATE),
+            f"lists {listed[0]} pieces and {listed[1]} lengths where {self.pieces} hold it": listed
+            != (self.pieces, self.pieces),
+        }
+        for fault, is_so in faults.items():
+            if is_so:
+                raise ValueError(fault)
+
+    def _predictor_fits(self) -> bool:
+        if self.predictor == 1:
+            return True
+        return self.predictor == (3 if self.kind == "f" else 2) and self.bits in (8, 16, 32, 64)
 
     @property
     def joined(self) -> int:
