@@ -1,4 +1,5 @@
 import gzip
+import struct
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import SimpleITK as sitk
 
 from spine.problems import SpineError
 from spine.volumes import middle_first, read_volume, sagittal_count, sagittal_masks, sagittal_slices
+from tests.spine.decoder_files import nifti
 
 SPACING = {"R": 4.0, "A": 0.5, "S": 0.8}  # mm between voxels from right to left, anterior to posterior, and so on
 
@@ -38,6 +40,73 @@ def test_every_stored_orientation_gives_the_same_slices(tmp_path, stored, suffix
     np.testing.assert_array_equal(volume.array, anatomy())
     assert volume.spacing == pytest.approx((4.0, 0.8, 0.5))
     assert sagittal_count(path) == 5
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".mhd", ".nii", ".nii.gz", ".nrrd", ".nhdr"])
+@pytest.mark.parametrize("seed", range(8))
+def test_oblique_volumes_of_every_type_are_turned_as_itk_turns_them(tmp_path, suffix, seed):
+    rng = np.random.default_rng(seed)
+    dtype = ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"][seed]
+    image = sitk.GetImageFromArray(rng.integers(0, 100, rng.integers(3, 7, 3)).astype(dtype))
+    image.SetDirection(np.linalg.qr(rng.standard_normal((3, 3)))[0].ravel().tolist())
+    image.SetSpacing((rng.random(3) + 0.5).tolist())
+    path = tmp_path / f"v{suffix}"
+    sitk.WriteImage(image, str(path), useCompression=bool(seed % 2))
+    turned = sitk.DICOMOrient(sitk.ReadImage(str(path)), "PIR")
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.array, sitk.GetArrayFromImage(turned))
+    assert volume.spacing == pytest.approx(turned.GetSpacing()[::-1], rel=1e-5)
+    assert sagittal_count(path) == len(volume.array)
+
+
+def _quaternion(data, b, c, d, qfac=1.0):
+    """The header with a qform of this rotation beside what it has."""
+    struct.pack_into("<f", data, 76, qfac)
+    struct.pack_into("<h", data, 252, 1)
+    struct.pack_into("<3f", data, 256, b, c, d)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "d", "qfac"), [(0, 0, 0, 1), (0.5, 0.5, 0.5, 1), (0.1, -0.7, 0.3, -1), (0, 1, 0, 1)]
+)
+def test_a_qform_alone_is_read_as_itk_reads_it(tmp_path, b, c, d, qfac):
+    data = bytearray(nifti(anatomy(), np.diag([4, 0.8, 0.5, 1]), form="none"))
+    path = tmp_path / "v.nii"
+    path.write_bytes(_quaternion(data, b, c, d, qfac))
+    turned = sitk.DICOMOrient(sitk.ReadImage(str(path)), "PIR")
+    np.testing.assert_array_equal(read_volume(path).array, sitk.GetArrayFromImage(turned))
+
+
+def test_a_sheared_sform_beside_a_rectangular_qform_is_that_of_another_space(tmp_path):
+    sheared = np.diag([1.0, 1, 1, 1])
+    sheared[0, 1] = 0.3
+    data = bytearray(nifti(anatomy(), sheared))
+    struct.pack_into("<3f", data, 80, 4, 0.8, 0.5)
+    (tmp_path / "v.nii").write_bytes(_quaternion(data, 0, 0, 0))
+    assert read_volume(tmp_path / "v.nii").spacing == pytest.approx((4, 0.5, 0.8))
+
+
+def test_nifti_2_and_units_other_than_millimetres(tmp_path):
+    first = nifti(anatomy(), np.diag([0.004, 0.0005, 0.0008, 1]))
+    head = bytearray(544)
+    struct.pack_into("<i4s4s", head, 0, 540, b"n+2\0", b"\r\n\x1a\n")
+    struct.pack_into("<hh8q", head, 12, 512, 16, 3, 5, 4, 3, 1, 1, 1, 1)
+    struct.pack_into("<8d", head, 104, 1, 0.004, 0.0005, 0.0008, 1, 1, 1, 1)
+    struct.pack_into("<q2d", head, 168, 544, 1, 0)
+    struct.pack_into("<2i", head, 344, 0, 1)
+    struct.pack_into("<12d", head, 400, 0.004, 0, 0, 0, 0, 0.0005, 0, 0, 0, 0, 0.0008, 0)
+    struct.pack_into("<i", head, 500, 1)
+    in_metres = bytearray(first)
+    in_metres[123] = 1
+    (tmp_path / "one.nii").write_bytes(in_metres)
+    (tmp_path / "two.nii").write_bytes(bytes(head) + first[352:])
+    one, two = (read_volume(tmp_path / name) for name in ("one.nii", "two.nii"))
+    assert one.spacing == pytest.approx((4, 0.8, 0.5))
+    assert two.spacing == pytest.approx((4, 0.8, 0.5))
+    np.testing.assert_array_equal(one.array, two.array)
+    # Stored axes lead to the right, anterior and superior: the last two are turned and exchanged.
+    np.testing.assert_array_equal(one.array, anatomy().transpose(0, 2, 1)[:, ::-1, ::-1])
 
 
 def test_rows_run_down_and_columns_run_back(tmp_path):
