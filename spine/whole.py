@@ -18,8 +18,8 @@ import numpy as np
 from spine.problems import SpineError, brief
 
 __all__ = [
-    *("COPY_AGAIN", "MAX_BYTES", "MAX_PIXELS", "check_bytes", "check_pixels"),
-    *("read_at_most", "read_exactly", "read_up_to", "rest_of", "unpacking"),
+    *("COPY_AGAIN", "MAX_BYTES", "MAX_PIXELS", "check_bytes"),
+    *("read_exactly", "read_up_to", "rest_of", "unpacking"),
 ]
 
 MAX_PIXELS = 2**28  # of one picture: 16,384 x 16,384
@@ -27,7 +27,7 @@ MAX_PIXELS = 2**28  # of one picture: 16,384 x 16,384
 MAX_BYTES = 2**30
 """That one file may become, all that is held of it at once: its samples unpacked, and their 16-bit grey.
 
-A CT of 512 x 512 x 2,048 voxels at 16 bits, or a colour photograph of 170 million pixels. With what Python and the
+A CT of 512 x 512 x 2,048 voxels at 16 bits, or a picture of 119 million pixels in colour at 8 bits. With what Python and the
 libraries take, reading any file stays below 2 GB.
 """
 
@@ -38,26 +38,10 @@ _GZIP = b"\x1f\x8b"
 _REST = 2**16  # bytes behind the pixels that are looked at: padding; a stream of zeros without end is cut there
 
 
-def check_pixels(count: int, path: Path, most: int = MAX_PIXELS) -> None:
-    """SpineError where a file states more than `most` pixels: a decompression bomb, or no image of a spine."""
-    if count > most:
-        raise SpineError(f"{path} states {count:,} pixels, and {most:,} can be read; crop it, or split it")
-
-
 def check_bytes(count: int, path: Path | str, most: int = MAX_BYTES) -> None:
     """SpineError where a file would become more than `most` bytes: asked before anything is unpacked or decoded."""
     if count > most:
         raise SpineError(f"{path} would take {count:,} bytes, and {most:,} can be read; crop it, or split it")
-
-
-def read_at_most(stream: BinaryIO, path: Path, most: int = MAX_BYTES) -> bytes:
-    """What is left of a stream, such as an unpacking one; SpineError as soon as it gives more than `most` bytes."""
-    blocks, count = [], 0
-    while block := stream.read(_BLOCK):
-        count += len(block)
-        check_bytes(count, path, most)
-        blocks.append(block)
-    return b"".join(blocks)
 
 
 class Readable(Protocol):
