@@ -27,8 +27,8 @@ MAX_PIXELS = 2**28  # of one picture: 16,384 x 16,384
 MAX_BYTES = 2**30
 """That one file may become, all that is held of it at once: its samples unpacked, and their 16-bit grey.
 
-A CT of 512 x 512 x 2,048 voxels at 16 bits, or a picture of 119 million pixels in colour at 8 bits. With what Python and the
-libraries take, reading any file stays below 2 GB.
+A CT of 512 x 512 x 2,048 voxels at 16 bits, or a picture of 119 million pixels in colour at 8 bits. With what Python
+and the libraries take, reading any file stays below 2 GB.
 """
 
 COPY_AGAIN = "copy it again from where it came from"

@@ -55,7 +55,7 @@ def read_header(path: Path) -> tuple[Dataset, int]:
     Raises SpineError as `read_dataset` does.
     """
     dataset, end = _checked(path, pixels=False)
-    return dataset, _missing_bytes(dataset, end, Path(path).stat().st_size)
+    return dataset, _missing_bytes(dataset, end, path)
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -174,15 +174,18 @@ def _end_of_meta(head: bytes) -> tuple[int, str]:
     return position, syntax
 
 
-def _missing_bytes(dataset: Dataset, end: int, size: int) -> int:
-    """How many of a file's pixel bytes lie behind its `size`, where its header ends at the byte `end`."""
+def _missing_bytes(dataset: Dataset, end: int, path: Path) -> int:
+    """How many of a file's pixel bytes lie behind its end, where its header ends at the byte `end`."""
     try:
         syntax = transfer_syntax(dataset)
         absurd = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) > MAX_PIXELS
         if syntax.is_encapsulated or syntax.is_deflated or absurd:  # of what is absurd decoding says so better
             return 0
-        start = end + (8 if syntax.is_implicit_VR else 12)  # the element's tag, VR and length, PS3.5 7.1
-        return max(0, start + get_expected_length(dataset) - size)
+        with Path(path).open("rb") as stream:
+            stream.seek(end + 4)
+            # The element's tag, VR and length (PS3.5 7.1); whether it has a VR, the data tells, and not what is stated.
+            start = end + (12 if stream.read(2).isalpha() else 8)
+        return max(0, start + get_expected_length(dataset) - Path(path).stat().st_size)
     except Exception:  # values of any kind
         return 0  # the header does not tell; decoding will
 

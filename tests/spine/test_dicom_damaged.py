@@ -5,6 +5,7 @@ import pytest
 from dicom_choice import MIDDLE, OWN, choose, deleting, setting, told
 from dicom_samples import AXIAL, SAGITTAL, put_raw, sample, save, save_slices, save_stack
 from pydicom import Dataset, dcmread
+from pydicom.uid import ImplicitVRLittleEndian
 
 from spine.reading import read_images
 
@@ -175,3 +176,27 @@ def test_frames_without_positions_are_in_the_order_of_the_stack(tmp_path, positi
     values, problems = choose(tmp_path)
     assert values == [middle]
     assert bool(problems) is warned
+
+
+def test_data_of_another_vr_than_stated_is_whole(tmp_path):
+    """Explicit VR is stated, and the data is implicit: its last element has a header of 8 bytes, and not of 12."""
+    stored = np.arange(48).reshape(6, 8)
+    stated, data = (save(sample(stored, Modality="DX"), tmp_path / name) for name in ("stated.dcm", "data.dcm"))
+    implicit = sample(stored, Modality="DX")
+    implicit.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    save(implicit, data)
+    head = stated.read_bytes()
+    body = _behind_meta(data.read_bytes())
+    stated.write_bytes(head[: len(head) - len(_behind_meta(head))] + body)
+    data.unlink()
+    (picture,) = read_images(stated)
+    assert picture.pixels.tolist() == stored.tolist()
+    stated.write_bytes(stated.read_bytes()[:-1])
+    images = read_images(stated)
+    assert list(images) == []
+    assert "lacks the last 1 bytes" in images.problems[0].reason
+
+
+def _behind_meta(data):
+    """The dataset behind the file meta information, whose length its first element states."""
+    return data[132 + 12 + int.from_bytes(data[140:144], "little") :]
