@@ -12,7 +12,7 @@ import numpy as np
 from ensemble.engine.budget import Budget
 from ensemble.judge.seconds import seconds_of
 from spine.config import Experiment, SearchSettings
-from spine.files import read_json, write_json
+from spine.files import remembered, write_json
 from spine.member import Member
 from spine.problems import SpineError
 from spine.progress import track
@@ -51,18 +51,22 @@ def megabytes_of(model: Path) -> float:
 def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Sequence[Path]) -> dict[str, Cost]:
     """The cost of each of the members that has a SavedModel; what `costs.json` knows of the same model is kept.
 
-    One measurement a model, so that a search that is resumed, and the report, speak of the same numbers.
+    One measurement a model, so that a search that is resumed, and the report, speak of the same numbers. A model that
+    was neither made nor trusted here is not run: of it the size alone is known.
     """
     path = experiment.directory / "costs.json"
-    kept = read_json(path) if path.exists() else {}
-    runnable = {name: member for name, member in members.items() if member.has_model}
-    missing = {name: member for name, member in runnable.items() if _hash_in(kept, name) != member.card.model_hash}
+    kept = {name: cost for name, cost in remembered(path).items() if _is_cost(cost)}
+    present = {name: member for name, member in members.items() if member.has_model}
+    known = {name for name, member in present.items() if _hash_in(kept, name) == member.card.model_hash}
+    strange = [name for name, member in present.items() if name not in known and not member.may_run]
+    missing = {name: member for name, member in present.items() if name not in known and name not in strange}
     for name, member in track(missing.items(), "measuring latency", len(missing)):
-        cost = Cost.of_model(member.model, pictures)
+        cost = Cost.of_model(member.trusted_model, pictures)
         kept[name] = {"model_hash": member.card.model_hash, **asdict(cost)}
     if missing:
         write_json(kept, path)
-    return {name: Cost(kept[name]["seconds"], kept[name]["megabytes"]) for name in runnable}
+    unmeasured = {name: Cost(None, megabytes_of(present[name].model)) for name in strange}
+    return {name: unmeasured.get(name) or Cost(kept[name]["seconds"], kept[name]["megabytes"]) for name in present}
 
 
 def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None:
@@ -79,8 +83,9 @@ def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None
     unknown = sorted({name for limit in limits for name in members if name not in known[limit]})
     if unknown:
         raise SpineError(
-            f"what {', '.join(unknown)} costs is not known, since no SavedModel of it runs here; leave "
-            "search.max_latency_ms and search.max_megabytes out, or the member"
+            f"what {', '.join(unknown)} costs is not known, since no SavedModel of it runs here, or it is not trusted "
+            "(`spine predict EXPERIMENT --trust`); leave search.max_latency_ms and search.max_megabytes out, "
+            "or the member"
         )
     return Budget(limits, {limit: [known[limit][name] for name in members] for limit in limits})
 
@@ -120,6 +125,14 @@ def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
 
 def _hash_in(kept: Mapping[str, dict], name: str) -> str | None:
     return kept[name]["model_hash"] if name in kept else None
+
+
+def _is_cost(kept: Any) -> bool:
+    """Whether costs.json, which people may delete and edit, has a cost there."""
+    if not isinstance(kept, Mapping) or not {"model_hash", "seconds", "megabytes"} <= set(kept):
+        return False
+    numbers = [kept["megabytes"], *([] if kept["seconds"] is None else [kept["seconds"]])]
+    return all(isinstance(number, (int, float)) and np.isfinite(number) and number >= 0 for number in numbers)
 
 
 def _limits(settings: SearchSettings) -> dict[str, float]:

@@ -18,7 +18,7 @@ from spine.config import Experiment
 from spine.intake import detection_counts
 from spine.manifest import Manifest
 from spine.member import Member
-from spine.predictions import require_same
+from spine.predictions import require_of, require_same
 from spine.problems import SpineError
 from spine.statistics import Interval, interval, patient_resamples
 from spine.truth import read_truth
@@ -41,6 +41,7 @@ def predict_elsewhere(experiment: Experiment, dataset: Path) -> SplitPredictions
     predict_missing(members.values(), {split: truth})
     stored = {name: member.predictions(split) for name, member in members.items()}
     require_same(stored)
+    require_of(truth, *next(iter(stored.items())))
     return SplitPredictions(truth, stored)
 
 

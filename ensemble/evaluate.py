@@ -61,7 +61,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         overlap.refuse()
     validation = judge(experiment, read_split(experiment, weights["split"]), weights)
     servable = _servable(experiment, served)
-    models = {name: member.model for name, member in servable.items()}
+    models = {name: member.model for name, member in servable.items() if member.may_run}
     test = judge(experiment, split, weights).completed(validation, models)
     found = _evaluate(experiment, weights, test, validation, overlap)
     found |= {"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}

@@ -53,6 +53,7 @@ def run(experiment: Experiment) -> list[Path]:
     models = [member.card.model_hash for member in members]
     config_hash = fingerprint([weights, models, found["patients"], *fusion_of(found).values()])
     if not Member.is_complete(directory, config_hash):
+        Member.remove_unpublished(directory)
         version, parity = publish_fused(experiment, members, Mean.of_weights(found).weights, found, directory)
         Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)

@@ -84,7 +84,7 @@ def _refit(experiment: Experiment, directory: Path, sources: Sequence[Member]) -
     """The refit's own model and card, as it would be without folds."""
     again = sources[-1]
     with atomic_directory(next_version(directory)) as temporary:
-        shutil.copytree(again.model, temporary, dirs_exist_ok=True)
+        shutil.copytree(again.trusted_model, temporary, dirs_exist_ok=True)
     shutil.copy(again.path / "history.csv", directory)
     return again.card.model_copy(update={"details": {**again.card.details, **_told(experiment)}})
 

@@ -15,8 +15,8 @@ from spine.config import Experiment
 from spine.detections import OUTPUTS, Detections
 from spine.manifest import Manifest
 from spine.member import Member
-from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of, open_predictions
-from spine.problems import SpineError
+from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of
+from spine.problems import SpineError, one_file
 from spine.truth import AnyTruth, read_truth
 
 __all__ = [
@@ -61,9 +61,10 @@ def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Cal
     if not stale:
         return
     if member.card.kind == "foreign":
+        whys = "; ".join(member.why_stale(split, truth) for split, truth in stale.items())
         raise SpineError(
             f"{member.name!r} is foreign, and its stored predictions are not of {' and '.join(stale)} as the dataset "
-            f"is now; write them to {member.path} again, as docs/foreign_members.md tells"
+            f"is now; write them to {member.path} again, as docs/foreign_members.md tells. In particular: {whys}"
         )
     model = load_model(member)
     for split, truth in stale.items():
@@ -72,18 +73,12 @@ def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Cal
 
 def is_current(member: Member, split: str, truth: AnyTruth) -> bool:
     """Whether the member has stored predictions of just this truth, made by what it is now."""
-    try:
-        stored = open_predictions(member.path / "predictions" / split, member.card.task)
-    except SpineError:  # none there, or unreadable: made anew
-        return False
-    return (stored.model_hash, stored.truth_hash) == (member.card.maker_of(split), truth.hash)
+    return not member.why_stale(split, truth)
 
 
 def load_model(member: Member) -> Any:
-    """The member's SavedModel; SpineError where its labels or signatures do not follow the contract."""
-    import tensorflow as tf
-
-    model = tf.saved_model.load(str(member.model))
+    """The member's SavedModel; SpineError where it may not run, cannot be read, or is against the contract."""
+    model = _loaded(member)
     missing = {"serving_default", "image"} - set(model.signatures)
     if missing:
         raise SpineError(
@@ -98,6 +93,14 @@ def load_model(member: Member) -> Any:
             f"{sorted(outputs)} (docs/design.md, The contract)"
         )
     return model
+
+
+def _loaded(member: Member) -> Any:
+    import tensorflow as tf
+
+    path = member.trusted_model
+    with one_file(path, "export or train it again"):
+        return tf.saved_model.load(str(path))
 
 
 def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> Iterator[np.ndarray]:

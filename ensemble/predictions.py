@@ -11,7 +11,7 @@ import numpy as np
 from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member
-from spine.predictions import require_same
+from spine.predictions import require_of, require_same
 from spine.problems import SpineError
 from spine.truth import AnyTruth, Truth, read_truth
 
@@ -57,4 +57,5 @@ def read_split(experiment: Experiment, split: str) -> SplitPredictions:
             f"the predictions of {first_name!r} belong to another truth ({first.truth_hash[:8]}) than the dataset "
             f"holds now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
         )
+    require_of(truth, first_name, first)  # the others hold the same samples
     return SplitPredictions(truth, stored)

@@ -119,6 +119,7 @@ def publish(
         raise SpineError(f"{output} holds the {there.card.kind} {there.name!r}; choose another output")
     if Member.is_complete(output, config_hash) and (there := Member.open(output)).card.config_hash == config_hash:
         return there
+    Member.remove_unpublished(output)
     module = TwoStage(load_model(first), load_model(second), region, grow, confidence)
     version = publish_model(module, output, _serves)
     card = Card(

@@ -6,22 +6,24 @@ import glob
 import hashlib
 import heapq
 import json
+import math
 import os
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 __all__ = [
-    *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_json"),
-    *("remove_leftovers", "walk", "write_json"),
+    *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_json", "remembered"),
+    *("remove_leftovers", "walk", "with_nulls", "write_json"),
 ]
 
+REMOVE = "remove it, and run the command that made it again"
 DEAD_AFTER = 24 * 3600.0  # seconds since a temporary file was last touched: no writer of ours is that slow
 
 
@@ -70,14 +72,54 @@ def remove_leftovers(path: Path, older_than: float = DEAD_AFTER) -> None:
 
 
 def write_json(value: Any, path: Path) -> None:
-    """Write `value` as indented JSON, atomically."""
+    """Write `value` as indented JSON, atomically; ValueError on NaN and infinity (see `with_nulls`)."""
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text())
+def read_json(path: Path, again: str = REMOVE, check: Callable[[Any], Any] | None = None) -> Any:
+    """What a JSON file of our own holds, or what `check` makes of it; `again` tells what to do where it is damaged.
+
+    SpineError names the file where it is no JSON, repeats a key, holds NaN, or `check` raises anything.
+    """
+    from spine.problems import one_file  # which writes its table by this module
+
+    with one_file(path, again):
+        found = json.loads(
+            Path(path).read_text("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_without_repeats
+        )
+        return check(found) if check else found
+
+
+def remembered(path: Path) -> dict[str, Any]:
+    """What a JSON file holds that can be made again at any time; {} where there is none, or it is damaged."""
+    from spine.problems import SpineError
+
+    try:
+        found = read_json(path) if Path(path).exists() else {}
+    except SpineError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def with_nulls(value: Any) -> Any:
+    """The same with None for NaN and infinity, for which JSON has no word: what is undefined is null."""
+    if isinstance(value, Mapping):
+        return {key: with_nulls(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_nulls(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"the key {next(key for n, (key, _) in enumerate(pairs) if key in dict(pairs[:n]))!r} repeats")
+    return found
 
 
 def hash_file(path: Path) -> str:

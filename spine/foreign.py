@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from spine.config import Experiment, Foreign
 from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Card, Member, Patients
 from spine.predictions import BoxPredictions, Predictions, index_of
 from spine.privacy import patient_hash, salt_id
+from spine.probabilities import require_probabilities
 from spine.problems import SpineError
 from spine.truth import AnyTruth, read_truth
 
@@ -42,17 +46,19 @@ def write_foreign(
     Of a split, in the order of `read_samples`: probabilities (N, C) of classification; of segmentation an array
     (H, W, C) a picture, at its own size, one after the other; of detection a `spine.detections.Detections` a picture.
     `trained` and `stopped` are the patients that its training learned from and was stopped on: without them an
-    evaluation on a patient it has seen goes unnoticed, and says so. SpineError where the experiment has no such foreign
-    member, or there are not as many predictions as samples.
+    evaluation on a patient it has seen goes unnoticed, and says so. SpineError, before anything is published, where the
+    experiment has no such foreign member, or what is said of a sample has another shape than the sample's, or is no
+    probabilities.
     """
     if not isinstance(experiment.members.get(name), Foreign):
         raise SpineError(
             f"{experiment.name} has no foreign member {name!r}; write `{name}: {{foreign: true}}` among its members"
         )
     directory = experiment.member_directory(name)
-    for split, predictions in said.items():
-        _store(directory / "predictions" / split, predictions, experiment, split)
     patients = _patients(trained, stopped)
+    with ExitStack() as stack:  # all splits, or none
+        for split, predictions in said.items():
+            _store(stack, directory / "predictions" / split, predictions, experiment, split)
     card = Card(name=name, task=experiment.task, labels=experiment.labels, kind="foreign", patients=patients)
     return Member.publish(directory, card)
 
@@ -65,28 +71,81 @@ def require_predictions(experiment: Experiment, names: Iterable[str]) -> None:
         member = Member.open(experiment.member_directory(name))
         of_all = (experiment.search_split, "test")
         asked = of_all if member.card.kind == "foreign" else [split for split in of_all if split == OUT_OF_FOLD]
-        if missing := [split for split in asked if not _holds(member, split, read_samples(experiment, split))]:
+        reasons = {split: member.why_stale(split, read_samples(experiment, split)) for split in asked}
+        if missing := [split for split, reason in reasons.items() if reason]:
             unseen = ", those out-of-fold by models that had not seen the patients" if OUT_OF_FOLD in missing else ""
             raise SpineError(
                 f"{name!r} comes from elsewhere, and its stored predictions are not of {' and '.join(missing)} as the "
-                f"dataset is now; write them to {member.path} first{unseen}, as docs/foreign_members.md tells"
+                f"dataset is now; write them to {member.path} first{unseen}, as docs/foreign_members.md tells. In "
+                f"particular: {'; '.join(reasons[split] for split in missing)}"
             )
 
 
-def _holds(member: Member, split: str, truth: AnyTruth) -> bool:
-    try:
-        return member.predictions(split).truth_hash == truth.hash
-    except SpineError:  # none there, unreadable, or of another model
-        return False
-
-
-def _store(path: Path, predictions: Any, experiment: Experiment, split: str) -> None:
+def _store(stack: ExitStack, path: Path, said: Any, experiment: Experiment, split: str) -> None:
+    """Write what was said of a split to where it is published when `stack` closes well."""
     truth, task = read_samples(experiment, split), experiment.task
-    write: Any = BoxPredictions.write if task == "detection" else Predictions.write
-    head = {"split": split, "model_hash": "", "truth_hash": truth.hash}
-    write(path, predictions, index_of(truth, task), task=task, labels=experiment.labels, **head)
+    head = {"task": task, "labels": experiment.labels, "split": split, "model_hash": "", "truth_hash": truth.hash}
+    of_task: Any = BoxPredictions if task == "detection" else Predictions
+    index = index_of(truth, task)
+    with _named(split):
+        checked = CHECKED[task](said, truth)
+        stack.enter_context(of_task.writing(path, checked, index, head))
+
+
+@contextmanager
+def _named(split: str) -> Iterator[None]:
+    """Say of which split an error tells."""
+    try:
+        yield
+    except SpineError as error:
+        raise SpineError(f"{split}: {error}") from None
+
+
+def _rows(said: Any, truth: AnyTruth) -> np.ndarray:
+    """Probabilities (N, C) of classification; SpineError where they are of another shape."""
+    wanted = (len(truth.samples), len(truth.labels))
+    array = said if isinstance(said, np.ndarray) else _array("what was said", list(said))
+    if array.shape != wanted:
+        raise SpineError(f"probabilities of shape {array.shape} were given; the dataset asks for {wanted}: (N, C)")
+    require_probabilities("what was said", array, lambda row: f"row {row} (sample {truth.samples[row]!r})")
+    return array
+
+
+def _maps(said: Any, truth: AnyTruth) -> Iterator[np.ndarray]:
+    """Probabilities (H, W, C) of one picture after the other, each checked against the picture's own size."""
+    number = -1
+    for number, one in enumerate(said):
+        if number == len(truth.samples):
+            raise SpineError(f"more maps than the {number} pictures were given")
+        sample, array = truth.samples[number], _array(f"the map of {truth.samples[number]}", one)
+        wanted = (*truth.sizes[number], len(truth.labels))
+        if array.shape not in (wanted, (wanted[0] * wanted[1], wanted[2])):  # or its rows of pixels, one after another
+            raise SpineError(
+                f"the map of {sample} is {array.shape}; give its picture's (H, W, C), {wanted}, rows before columns"
+            )
+        require_probabilities(f"the map of {sample}", array.reshape(-1, wanted[2]), lambda row: f"pixel {row}")
+        yield array
+    if number + 1 < len(truth.samples):
+        raise SpineError(f"{number + 1} maps were given; the dataset has {len(truth.samples)} pictures")
+
+
+def _boxes(said: Any, truth: AnyTruth) -> Any:
+    return said  # counted, and looked at one by one, as they are written
+
+
+def _array(whose: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise SpineError(f"{whose} is no array ({error}); give an array of probabilities") from None
+
+
+CHECKED: dict[str, Callable[[Any, Any], Any]] = {"classification": _rows, "segmentation": _maps, "detection": _boxes}
 
 
 def _patients(trained: Iterable[str], stopped: Iterable[str]) -> Patients:
+    for name, patients in (("trained", trained), ("stopped", stopped)):
+        if isinstance(patients, str):  # its letters would be taken for patients
+            raise SpineError(f"{name} is the text {patients!r}; give a list of patients")
     hashes = [tuple(sorted(map(patient_hash, set(patients)))) for patients in (trained, stopped)]
     return Patients(salt=salt_id(), trained=hashes[0], stopped=hashes[1]) if any(hashes) else Patients()

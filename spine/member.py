@@ -9,19 +9,28 @@ Whatever writes this directory can join an ensemble, in any framework; an ensemb
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine.files import fingerprint, hash_directory, read_json, write_json
 from spine.manifest import OUT_OF_FOLD
-from spine.predictions import AnyPredictions, open_predictions
+from spine.predictions import AnyPredictions, open_predictions, require_of
 from spine.problems import SpineError
+from spine.seals import is_sealed, put_seal, require_seal
+from spine.shapes import of_shape
+from spine.stored_tables import PREDICT
+
+if TYPE_CHECKING:
+    from spine.truth import AnyTruth
 
 __all__ = ["Card", "Member", "NoModel", "Patients"]
+
+AGAIN = "run `spine train EXPERIMENT` again, or what else wrote it, such as `spine export EXPERIMENT`"
 
 
 class NoModel(SpineError):
@@ -93,10 +102,7 @@ class Member:
         path = Path(path)
         if not (path / "member.json").exists():
             raise SpineError(f"{path} is not a member (no member.json); train it with `spine train EXPERIMENT`")
-        try:
-            return cls(path, Card.model_validate(read_json(path / "member.json")))
-        except ValueError as error:
-            raise SpineError(f"{path / 'member.json'} does not follow the contract: {error}") from error
+        return cls(path, read_json(path / "member.json", AGAIN, of_shape(Card)))
 
     @classmethod
     def open_for(cls, path: Path | str, task: str) -> Member:
@@ -108,7 +114,8 @@ class Member:
 
     @classmethod
     def publish(cls, path: Path, card: Card) -> Member:
-        """Write `member.json`, last of all: from then on the directory is a member."""
+        """Write `member.json`, last of all: from then on the directory is a member, and its SavedModel may run here."""
+        put_seal(path, card.model_hash)
         write_json(card.model_dump(mode="json"), path / "member.json")
         return cls(path, card)
 
@@ -117,10 +124,10 @@ class Member:
         """Whether `path` holds a member of that config and data, its SavedModel unharmed.
 
         What no experiment trains is complete as it is: a foreign member always, a two-stage one with its SavedModel.
+        What cannot be read is not complete, and made again.
         """
-        if not (path / "member.json").exists():
+        if (member := cls._found(path)) is None:
             return False
-        member = cls.open(path)
         if member.card.kind == "foreign":
             return True
         return (member.card.kind == "two-stage" or member.card.config_hash == config_hash) and member._has_its_model()
@@ -128,7 +135,32 @@ class Member:
     @classmethod
     def is_from_elsewhere(cls, path: Path) -> bool:
         """Whether `path` holds a member that no experiment trains."""
-        return (path / "member.json").exists() and cls.open(path).card.kind in ("foreign", "two-stage")
+        return (member := cls._found(path)) is not None and member.card.kind in ("foreign", "two-stage")
+
+    @classmethod
+    def remove_unpublished(cls, path: Path) -> None:
+        """Remove the SavedModel versions that a killed command left, newer than any that was published.
+
+        Where `member.json` names none of them the one it did is damaged, and nothing is removed.
+        """
+        member, leftovers = cls._found(path), []
+        for version in sorted(cls._versions_in(path), key=lambda entry: -int(entry.name)):
+            model_hash = cls.hash_model(version)
+            if (member and model_hash == member.card.model_hash) or is_sealed(path, model_hash):
+                break
+            leftovers.append(version)
+        else:
+            leftovers = leftovers if member is None else []
+        for version in leftovers:
+            shutil.rmtree(version)
+
+    @classmethod
+    def _found(cls, path: Path) -> Member | None:
+        """The member there; None where there is none, or its card cannot be read."""
+        try:
+            return cls.open(path)
+        except SpineError:
+            return None
 
     @property
     def has_model(self) -> bool:
@@ -139,7 +171,11 @@ class Member:
         return self.has_model and self.hash_model(self.model) == self.card.model_hash
 
     def _versions(self) -> list[Path]:
-        return [entry for entry in (self.path / "model").glob("*") if entry.name.isdigit()]
+        return self._versions_in(self.path)
+
+    @staticmethod
+    def _versions_in(path: Path) -> list[Path]:
+        return [entry for entry in (path / "model").glob("*") if entry.name.isdecimal()]
 
     @property
     def name(self) -> str:
@@ -157,15 +193,44 @@ class Member:
             )
         return max(versions, key=lambda entry: int(entry.name))
 
+    @property
+    def trusted_model(self) -> Path:
+        """`model`, which is going to run: SpineError where it was neither made nor trusted in this project."""
+        model = self.model
+        require_seal(self.path, self.hash_model(model))
+        return model
+
+    @property
+    def may_run(self) -> bool:
+        """Whether `model` was made or trusted in this project, and is unchanged since."""
+        return is_sealed(self.path, self.hash_model(self.model))
+
+    def seal(self) -> None:
+        """Trust `model` as it is now."""
+        put_seal(self.path, self.hash_model(self.model))
+
     def predictions(self, split: str) -> AnyPredictions:
-        """Its stored predictions of one split, refused where a re-export made them stale."""
+        """Its stored predictions of one split, refused where they are of another or a re-export made them stale."""
         stored = open_predictions(self.path / "predictions" / split, self.card.task)
+        if stored.split != split:
+            raise SpineError(f"{stored.path} holds predictions of the split {stored.split!r}; {PREDICT}")
         if stored.model_hash != (maker := self.card.maker_of(split)):
             raise SpineError(
                 f"{stored.path} was made by model {stored.model_hash[:8]}, but {self.name!r} is now "
                 f"{maker[:8]}; run `spine predict EXPERIMENT` again"
             )
         return stored
+
+    def why_stale(self, split: str, truth: AnyTruth) -> str:
+        """Why its stored predictions of a split are not of just this truth by what it is now; empty where they are."""
+        try:
+            stored = self.predictions(split)
+            require_of(truth, self.name, stored)
+        except SpineError as error:
+            return str(error)
+        if stored.truth_hash == truth.hash:
+            return ""
+        return f"{stored.path} belongs to another truth ({stored.truth_hash[:8]}) than the dataset ({truth.hash[:8]})"
 
     @staticmethod
     def hash_model(model: Path) -> str:

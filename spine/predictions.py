@@ -8,25 +8,35 @@ probabilities.npy   (rows, C); of detection instead detection_boxes.npy (rows, 4
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from spine.detections import Detections
-from spine.files import atomic_directory, hash_directory, read_json, write_json
-from spine.problems import SpineError
+from spine.belonging import index_of, require_of, require_same
+from spine.detections import Detections, require_boxes
+from spine.files import atomic_directory, hash_directory
+from spine.probabilities import require_floats, require_probabilities
+from spine.problems import SpineError, one_file
+from spine.read_once import ReadOnce
+from spine.stored_tables import PREDICT, Head, places, read_head, read_index, rows_of, write_tables
 
-if TYPE_CHECKING:
-    from spine.truth import AnyTruth
+__all__ = [
+    "AnyPredictions",
+    "BoxPredictions",
+    "Predictions",
+    "index_of",
+    "open_predictions",
+    "require_of",
+    "require_same",
+]
 
-__all__ = ["AnyPredictions", "BoxPredictions", "Predictions", "index_of", "open_predictions", "require_same"]
-
-INDEX = ("sample", "patient", "height", "width", "offset")
 BOX_ARRAYS = {"detection_boxes": "<f4", "detection_scores": "<f4", "detection_classes": "<i8"}
+_CHECKED = ReadOnce()  # arrays whose values were looked at by this process
 
 
 @dataclass(frozen=True)
@@ -66,16 +76,26 @@ class Predictions(_Stored):
 
     @classmethod
     def open(cls, path: Path | str) -> Predictions:
-        """Map a stored directory; SpineError where it is missing, unreadable or its tables disagree in length."""
+        """Map a stored directory; SpineError where it is missing or unreadable, its tables disagree, or what it holds
+        are no probabilities.
+
+        Rows of classification that lie in another order, as their offsets tell, are brought into that of the samples.
+        """
         path = Path(path)
         head, index, (values,) = _read(path, ["probabilities"])
-        rows = _rows(head["task"], index)
-        if len(values) != rows or values.shape[-1] != len(head["labels"]):
+        rows = rows_of(head.task, index)
+        if values.shape != (rows, len(head.labels)):
             raise SpineError(
                 f"{path}: probabilities.npy is {values.shape}, but index.csv and predictions.json ask for "
-                f"({rows}, {len(head['labels'])}); predict again"
+                f"({rows}, {len(head.labels)}); {PREDICT}"
             )
-        return cls(path, index=index, values=values, **head)
+        order = places(path, head.task, index)
+        if not _CHECKED.knows(path / "probabilities.npy"):
+            require_probabilities(str(path), values, lambda row: _place(row, index, order))
+            _CHECKED.remember(path / "probabilities.npy")
+        if head.task == "classification" and (order != np.arange(rows)).any():
+            values, index = values[index["offset"].to_numpy()], index.assign(offset=np.arange(rows))
+        return cls(path, index=index, values=values, **dict(head))
 
     @classmethod
     def write(
@@ -93,13 +113,27 @@ class Predictions(_Stored):
         """Store predictions atomically in the contract's layout and return them opened.
 
         `values` are all rows in order, (rows, C) or any shape (..., C), or successive blocks of them: those are written
-        one by one, so memory holds one at a time. SpineError where they are not as many as `index` asks for.
+        one by one, so memory holds one at a time. SpineError where they are not as many as `index` asks for, or no
+        probabilities; then nothing is published.
         """
         head = {"task": task, "labels": labels, "split": split, "model_hash": model_hash, "truth_hash": truth_hash}
-        with atomic_directory(path) as temporary:
-            _write_rows(temporary / "probabilities.npy", values, task, (_rows(task, index), len(labels)))
-            _write_tables(temporary, index, head)
+        with cls.writing(path, values, index, head):
+            pass
         return cls.open(path)
+
+    @classmethod
+    @contextmanager
+    def writing(
+        cls, path: Path, values: np.ndarray | Iterable[np.ndarray], index: pd.DataFrame, head: Mapping[str, Any]
+    ) -> Iterator[None]:
+        """The same with the `head` as a mapping, published when the block ends well."""
+        task, shape = head["task"], (rows_of(head["task"], index), len(head["labels"]))
+        with atomic_directory(path) as temporary:
+            with _told_as(temporary, path):
+                _write_rows(temporary / "probabilities.npy", values, task, shape)
+                write_tables(temporary, index, head)
+                cls.open(temporary)  # what does not hold is never published
+            yield
 
 
 @dataclass(frozen=True)
@@ -119,16 +153,11 @@ class BoxPredictions(_Stored):
         """Map a stored directory; SpineError where it is missing, unreadable or its tables do not fit together."""
         path = Path(path)
         head, index, (boxes, scores, classes) = _read(path, BOX_ARRAYS)
-        rows, offsets = len(scores), index["offset"].to_numpy()
-        if boxes.shape != (rows, 4) or scores.ndim != 1 or classes.shape != (rows,):
-            raise SpineError(
-                f"{path}: boxes are {boxes.shape}, scores {scores.shape}, classes {classes.shape}; predict again"
-            )
+        rows, offsets = scores.size, index["offset"].to_numpy()
         if (np.diff(offsets, prepend=0, append=rows) < 0).any() or offsets[:1].any():
-            raise SpineError(f"{path}/index.csv: offsets must rise from 0 to at most {rows}; predict again")
-        if rows and classes.max() > len(head["labels"]):
-            raise SpineError(f"{path} holds class {classes.max()}; the labels are {list(head['labels'])}, 1-based")
-        return cls(path, index=index, boxes=boxes, scores=scores, classes=classes, **head)
+            raise SpineError(f"{path}/index.csv: offsets must rise from 0 to at most {rows}; {PREDICT}")
+        require_boxes(str(path), boxes, scores, classes, head.labels)
+        return cls(path, index=index, boxes=boxes, scores=scores, classes=classes, **dict(head))
 
     @classmethod
     def write(
@@ -147,18 +176,28 @@ class BoxPredictions(_Stored):
 
         The column offset of `index` is made here. SpineError where there are not as many as samples.
         """
-        found = list(detections)  # some hundred numbers an image, so memory is no matter
-        if len(found) != len(index):
-            raise SpineError(f"detections of {len(found)} images were given; the index has {len(index)} samples")
-        lengths = np.array([len(of_one) for of_one in found])
         head = {"task": task, "labels": labels, "split": split, "model_hash": model_hash, "truth_hash": truth_hash}
-        with atomic_directory(path) as temporary:
-            for (name, kind), field in zip(BOX_ARRAYS.items(), ("boxes", "scores", "classes"), strict=True):
-                values = np.concatenate([getattr(of_one, field) for of_one in found])
-                np.save(temporary / f"{name}.npy", values.astype(kind), allow_pickle=False)
-            _write_tables(temporary, index.assign(offset=np.cumsum(lengths) - lengths), head)
-            cls.open(temporary)  # what does not hold is never published
+        with cls.writing(path, detections, index, head):
+            pass
         return cls.open(path)
+
+    @classmethod
+    @contextmanager
+    def writing(
+        cls, path: Path, detections: Iterable[Detections], index: pd.DataFrame, head: Mapping[str, Any]
+    ) -> Iterator[None]:
+        """The same with the `head` as a mapping, published when the block ends well."""
+        found = list(detections)  # some hundred numbers an image, so memory is no matter
+        _require_detections(found, list(index["sample"]), head["labels"])
+        lengths = np.array([len(of_one) for of_one in found])
+        with atomic_directory(path) as temporary:
+            with _told_as(temporary, path):
+                for (name, kind), field in zip(BOX_ARRAYS.items(), ("boxes", "scores", "classes"), strict=True):
+                    values = np.concatenate([getattr(of_one, field) for of_one in found])
+                    np.save(temporary / f"{name}.npy", values.astype(kind), allow_pickle=False)
+                write_tables(temporary, index.assign(offset=np.cumsum(lengths) - lengths), head)
+                cls.open(temporary)  # what does not hold is never published
+            yield
 
     def __len__(self) -> int:
         return len(self.index)
@@ -178,48 +217,51 @@ AnyPredictions: TypeAlias = Predictions | BoxPredictions
 
 
 def open_predictions(path: Path | str, task: str) -> AnyPredictions:
-    """A stored directory as the task stores it."""
-    return BoxPredictions.open(path) if task == "detection" else Predictions.open(path)
+    """A stored directory as the task stores it; SpineError where it is of another task."""
+    stored = BoxPredictions.open(path) if task == "detection" else Predictions.open(path)
+    if stored.task != task:
+        raise SpineError(f"{path} holds predictions of {stored.task}, not of {task}; {PREDICT}")
+    return stored
 
 
-def index_of(truth: AnyTruth, task: str) -> pd.DataFrame:
-    """The index of stored predictions: sample, patient, height, width, offset."""
-    heights, widths = np.transpose(truth.sizes)
-    rows = heights * widths if task == "segmentation" else np.ones(len(heights), int)
-    columns = {"sample": truth.samples, "patient": truth.patients, "height": heights, "width": widths}
-    return pd.DataFrame({**columns, "offset": np.cumsum(rows) - rows})
-
-
-def require_same(members: Mapping[str, AnyPredictions]) -> None:
-    """Refuse predictions that disagree on task, labels, samples or truth, by name; nothing is re-aligned in silence."""
-    (first_name, first), *others = members.items()
-    for name, other in others:
-        for what in ("task", "labels", "split", "truth_hash"):
-            if getattr(first, what) != getattr(other, what):
-                raise SpineError(
-                    f"{first_name!r} and {name!r} disagree on {what}: {getattr(first, what)!r} and "
-                    f"{getattr(other, what)!r}; predict both on the same dataset"
-                )
-        if list(first.index["sample"]) != list(other.index["sample"]):
-            raise SpineError(f"{first_name!r} and {name!r} hold different samples or another order; predict again")
-
-
-def _read(path: Path, arrays: Iterable[str]) -> tuple[dict[str, Any], pd.DataFrame, list[np.ndarray]]:
-    """The head (labels a tuple), the index and the memory-mapped arrays of a stored directory."""
+def _read(path: Path, arrays: Iterable[str]) -> tuple[Head, pd.DataFrame, list[np.ndarray]]:
+    """The head, the index and the memory-mapped arrays of a stored directory."""
     if not (path / "predictions.json").exists():
         raise SpineError(f"{path} holds no predictions; make them with `spine predict EXPERIMENT`")
+    head, index, names = read_head(path), read_index(path), list(arrays)
+    if (head.task == "detection") != (names == list(BOX_ARRAYS)):
+        raise SpineError(f"{path} holds predictions of {head.task}, not of the task they are read for; {PREDICT}")
+    return head, index, [_map(path / f"{name}.npy") for name in names]
+
+
+def _map(file: Path) -> np.ndarray:
+    with one_file(file, PREDICT):
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+
+
+def _place(row: int, index: pd.DataFrame, order: np.ndarray) -> str:
+    """Which sample a row of the array belongs to."""
+    first = np.searchsorted(index["offset"].to_numpy()[order], row, side="right") - 1
+    return f"row {row} (sample {index['sample'][order[first]]})"
+
+
+def _require_detections(found: Sequence[Any], samples: Sequence[str], labels: Sequence[str]) -> None:
+    if len(found) != len(samples):
+        raise SpineError(f"detections of {len(found)} images were given; the index has {len(samples)} samples")
+    for sample, of_one in zip(samples, found, strict=True):
+        if not isinstance(of_one, Detections):
+            raise SpineError(f"{sample}: {type(of_one).__name__} was given; give a spine.detections.Detections")
+        if len(of_one) and of_one.classes.max() > len(labels):
+            raise SpineError(f"{sample} holds class {of_one.classes.max()}; the labels are {list(labels)}, 1-based")
+
+
+@contextmanager
+def _told_as(temporary: Path, path: Path) -> Iterator[None]:
+    """Name the place where it will be published in what is told of a temporary directory."""
     try:
-        head = read_json(path / "predictions.json")
-        index = pd.read_csv(path / "index.csv", dtype={"sample": str, "patient": str}, keep_default_na=False)
-        values = [np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in arrays]
-    except (OSError, EOFError, ValueError) as error:
-        raise SpineError(f"{path} cannot be read ({error}); run `spine predict EXPERIMENT` again") from error
-    return {**head, "labels": tuple(head["labels"])}, index, values
-
-
-def _write_tables(path: Path, index: pd.DataFrame, head: Mapping[str, Any]) -> None:
-    index[list(INDEX)].to_csv(path / "index.csv", index=False)
-    write_json({**head, "labels": list(head["labels"])}, path / "predictions.json")
+        yield
+    except SpineError as error:
+        raise SpineError(str(error).replace(str(temporary), str(path))) from None
 
 
 def _write_rows(path: Path, values: np.ndarray | Iterable[np.ndarray], task: str, shape: tuple[int, int]) -> None:
@@ -230,13 +272,11 @@ def _write_rows(path: Path, values: np.ndarray | Iterable[np.ndarray], task: str
         header = {"descr": kind.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
         for block in [values] if isinstance(values, np.ndarray) else values:
+            block = np.asarray(block)
+            require_floats("what was given", block)
             received += block.size
             stream.write(np.ascontiguousarray(block, kind).data)
     if received != shape[0] * shape[1]:
         raise SpineError(
             f"{received} probabilities were given; the index and the labels ask for {shape}: rows, classes"
         )
-
-
-def _rows(task: str, index: pd.DataFrame) -> int:
-    return len(index) if task == "classification" else int((index["height"] * index["width"]).sum())

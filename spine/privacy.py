@@ -12,7 +12,7 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ["SALT_FILE", "patient_hash", "pseudonym", "salt", "salt_id", "uid"]
+__all__ = ["SALT_FILE", "patient_hash", "pseudonym", "salt", "salt_id", "seal", "uid"]
 
 SALT_FILE = Path(".spine-salt")
 
@@ -58,6 +58,11 @@ def pseudonym(identifier: str, prefix: str = "P") -> str:
 def uid(original: str) -> str:
     """A DICOM UID (2.25 form, ISO/IEC 9834-8) that replaces `original`, the same one every time."""
     return f"2.25.{int(_digest('uid', original)[:32], 16)}"
+
+
+def seal(content_hash: str) -> str:
+    """What only this project can say of something with that fingerprint: that it made it, or trusts it."""
+    return _digest("seal", content_hash)
 
 
 def _digest(purpose: str, text: str) -> str:

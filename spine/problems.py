@@ -56,9 +56,10 @@ class Problem:
 
 
 @contextmanager
-def one_file(path: Path | str) -> Iterator[None]:
+def one_file(path: Path | str, advice: str = "copy it again, or leave it out") -> Iterator[None]:
     """Turn whatever looking at one file raises into a SpineError that names the file; a SpineError passes.
 
+    `advice` is what to do about it: of files of our own, which command makes them again.
     Libraries raise anything on a damaged file, and one bad file must not end a batch. A disk that is full is no fault
     of the file, so it passes too.
     """
@@ -67,7 +68,7 @@ def one_file(path: Path | str) -> Iterator[None]:
     except Exception as error:
         if not is_of_the_file(error):
             raise
-        raise SpineError(f"{path} cannot be read ({fault_of(error)}); copy it again, or leave it out") from error
+        raise SpineError(f"{path} cannot be read ({fault_of(error)}); {advice}") from error
 
 
 def is_of_the_file(error: Exception) -> bool:

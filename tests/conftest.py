@@ -9,13 +9,14 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["SPINE_SALT"] = SALT = "salt of the tests"  # of fixtures that outlive a test, too: it seals their models
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
 def _own_salt(monkeypatch):
-    monkeypatch.setenv("SPINE_SALT", "salt of the tests")
+    monkeypatch.setenv("SPINE_SALT", SALT)
 
 
 @pytest.fixture(scope="session")

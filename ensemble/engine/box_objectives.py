@@ -19,6 +19,7 @@ from spine import metrics
 from spine.detections import Detections
 from spine.files import fingerprint
 from spine.metrics.matches import AREAS, IOUS, Matches, match_images
+from spine.predictions import BoxPredictions, require_of
 from spine.problems import SpineError
 from spine.truth import BoxTruth
 
@@ -40,6 +41,9 @@ def box_family(
         "iou_threshold": _thresholds("iou_thresholds", iou_thresholds),
         "score_threshold": _thresholds("score_thresholds", score_thresholds),
     }
+    for name, given in members.items():
+        if isinstance(given, BoxPredictions):
+            require_of(truth, name, given)
     boxes = Boxes.of(metric, members, truth)
     if all(np.isnan(boxes.alone(number)) for number in range(len(members))):
         raise SpineError(

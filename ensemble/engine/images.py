@@ -15,10 +15,11 @@ import numpy as np
 
 from ensemble.engine.cores import cores
 from ensemble.engine.per_class import reduce_by_class, within_memory
-from ensemble.engine.stack import as_array, require_probabilities
+from ensemble.engine.stack import as_array
 from ensemble.engine.undecided import Undecided, reduce_chunk
 from ensemble.fuse import tempered
-from spine.predictions import Predictions, require_same
+from spine.predictions import Predictions, require_of, require_same
+from spine.probabilities import require_floats, require_probabilities
 from spine.problems import SpineError
 from spine.truth import MaskTruth
 
@@ -50,13 +51,13 @@ class Images:
                 raise SpineError(f"the predictions of {name!r} are of {source.task}; give predictions of segmentation")
             heights, widths = source.index["height"], source.index["width"]
             sizes = tuple((int(height), int(width)) for height, width in zip(heights, widths, strict=True))
-            return cls(name, source.values, sizes, tuple(map(int, source.index["offset"])))
+            return cls(name, source.values, sizes, tuple(map(int, source.index["offset"])))  # checked as it was read
         if isinstance(source, list | tuple):
             return cls._of_list(name, [as_array(f"image {n} of member {name!r}", one) for n, one in enumerate(source)])
         values = np.asarray(source)
         if values.ndim != 4 or not values.size or values.shape[3] < 2:
             raise SpineError(f"member {name!r} is {values.shape}; give probabilities (N, H, W, C), C >= 2 classes")
-        return cls(name, values, (values.shape[1:3],) * len(values))  # type: ignore[arg-type]
+        return cls(name, values, (values.shape[1:3],) * len(values))._checked()  # type: ignore[arg-type]
 
     @classmethod
     def _of_list(cls, name: str, images: Sequence[np.ndarray]) -> Images:
@@ -72,7 +73,14 @@ class Images:
         rows = [height * width for height, width, _ in shapes]
         values = np.concatenate([image.reshape(-1, image.shape[2]) for image in images])
         offsets = tuple(np.cumsum([0, *rows[:-1]]).tolist())
-        return cls(name, values, tuple((height, width) for height, width, _ in shapes), offsets)
+        return cls(name, values, tuple((height, width) for height, width, _ in shapes), offsets)._checked()
+
+    def _checked(self) -> Images:
+        """The same; SpineError names the image that holds no probabilities."""
+        require_floats(f"member {self.name!r}", self.values)
+        for number in range(len(self.sizes)):
+            require_probabilities(f"member {f'{self.name}, image {number}'!r}", self.image(number))
+        return self
 
     @property
     def classes(self) -> int:
@@ -87,7 +95,6 @@ class Images:
             height, width = self.sizes[number]
             pixels = self.values[self.offsets[number] : self.offsets[number] + height * width]
         pixels = pixels.astype(np.float64 if pixels.dtype == np.float64 else np.float32)
-        require_probabilities(f"{self.name}, image {number}", pixels, pixels.shape)
         return pixels
 
 
@@ -140,9 +147,8 @@ def _checked_members(members: Mapping[str, Source], truth: Masks) -> list[Images
     stored = {name: source for name, source in members.items() if isinstance(source, Predictions)}
     if stored:
         require_same(stored)
-        name, predictions = next(iter(stored.items()))
-        if isinstance(truth, MaskTruth) and tuple(predictions.index["sample"]) != truth.samples:
-            raise SpineError(f"the predictions of {name!r} hold other samples than the truth; predict again")
+        if isinstance(truth, MaskTruth):
+            require_of(truth, *next(iter(stored.items())))
     sources = [Images.of(name, source) for name, source in members.items()]
     for other in sources[1:]:
         if (other.sizes, other.classes) != (sources[0].sizes, sources[0].classes):

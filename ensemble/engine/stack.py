@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ensemble.fuse import tempered, weighted_mean
+from spine.probabilities import require_probabilities
 from spine.problems import SpineError
 
-__all__ = ["Stack", "as_array", "fused_blocks", "require_probabilities"]
+__all__ = ["Stack", "as_array", "fused_blocks"]
 
 BLOCK = 16_384  # numbers in one intermediate array, so that it stays in the cache
-SUM_TOLERANCE = 2e-3  # a float16 row of probabilities sums to 1 within half of this
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Stack:
         arrays = {name: as_array(f"member {name!r}", array) for name, array in members.items()}
         shape = next(iter(arrays.values())).shape
         for name, array in arrays.items():
-            require_probabilities(name, array, shape)
+            _require_shape(name, array, shape)
+            require_probabilities(f"member {name!r}", array)
         probabilities = np.stack([array.astype(np.float64) for array in arrays.values()])
         return cls(tuple(arrays), probabilities, _checked_truth(truth, *shape))
 
@@ -80,8 +81,7 @@ def as_array(name: str, values: Any) -> np.ndarray:
         raise SpineError(f"{name} is a list whose rows differ in length; give an array") from None
 
 
-def require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    """SpineError unless (N, C) has this shape and its rows are probabilities; the message names member and row."""
+def _require_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise SpineError(
             f"member {name!r} is {array.shape}; give probabilities (N, C), N >= 1 samples and C >= 2 classes"
@@ -89,18 +89,6 @@ def require_probabilities(name: str, array: np.ndarray, shape: tuple[int, ...]) 
     if array.shape != shape:
         raise SpineError(
             f"member {name!r} is {array.shape}, the first member is {shape}; predict all on the same samples"
-        )
-    if array.dtype.kind != "f":
-        raise SpineError(f"member {name!r} holds {array.dtype}; give floating-point probabilities")
-    if not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise SpineError(f"member {name!r} holds NaN or infinity, first in row {row}; predict it again")
-    sums = array.sum(axis=1, dtype=np.float64)
-    worst = int(np.argmax(np.abs(sums - 1)))
-    if array.min() < 0 or abs(sums[worst] - 1) > SUM_TOLERANCE:
-        raise SpineError(
-            f"member {name!r} holds no probabilities: least value {float(array.min()):.4g}, row {worst} sums to "
-            f"{sums[worst]:.4g}; give non-negative rows that sum to 1 (after the softmax, not before)"
         )
 
 

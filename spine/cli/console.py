@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from spine.config import Experiment
 
-__all__ = ["exit_on_errors", "show", "show_leaderboard", "show_paths"]
+__all__ = ["exit_on_errors", "show", "show_leaderboard", "show_paths", "trust_models"]
 
 
 def show(line: str) -> None:
@@ -31,6 +31,13 @@ def show_leaderboard(settings: Experiment, dataset: Path | None = None) -> None:
     from spine import registry
 
     Console().print(registry.leaderboard(settings, dataset))
+
+
+def trust_models(directories: list[Path]) -> None:
+    """Trust the SavedModels of these members' directories, and show which."""
+    from spine.trust import trust
+
+    trust(directories, show)
 
 
 def exit_on_errors(problems: list) -> None:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spine.cli.console import exit_on_errors, show, show_paths
+from spine.cli.console import exit_on_errors, show, show_paths, trust_models
 
 if TYPE_CHECKING:
     from spine.intake import DataConfig
 
 __all__ = ["app"]
+
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the detector of the crops even if this project did not make it.")
+]
 
 app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 
@@ -21,11 +25,12 @@ app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 def build(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The data config's YAML file.")],
     force: Annotated[bool, typer.Option("--force", "-f", help="Build again, even where nothing changed.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Read images and annotations into a dataset with patient-disjoint splits; what is unchanged is skipped."""
     from spine.intake import load_data_config
 
-    _build(load_data_config(config), force)
+    _build(load_data_config(config), force, trust)
 
 
 @app.command("crop")
@@ -42,6 +47,7 @@ def crop(
     iou: Annotated[float, typer.Option(help="Least overlap by which a detected box is a true one.")] = 0.5,
     require: Annotated[str, typer.Option(help="Leave out boxes without a value of this target.")] = "",
     force: Annotated[bool, typer.Option("--force", "-f", help="Crop again, even where nothing changed.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Make a dataset of the boxes of another, true or detected; patients stay in their splits."""
     from spine.config import validate
@@ -50,7 +56,9 @@ def crop(
     chosen = {"label": label, "grow": grow, "require": require, "detector": detector}
     crop = {**chosen, "confidence": confidence, "count": count, "iou": iou}
     _build(
-        validate(DataConfig, {"name": output.name, "output": output, "dataset": dataset, "crop": crop}, "crop"), force
+        validate(DataConfig, {"name": output.name, "output": output, "dataset": dataset, "crop": crop}, "crop"),
+        force,
+        trust,
     )
 
 
@@ -108,7 +116,7 @@ def deidentify(
     exit_on_errors(problems)
 
 
-def _build(config: DataConfig, force: bool) -> None:
+def _build(config: DataConfig, force: bool, trust: bool) -> None:
     from rich.console import Console
 
     from spine.audit import count_table
@@ -117,6 +125,8 @@ def _build(config: DataConfig, force: bool) -> None:
     from spine.quiet import silence_tensorflow
 
     silence_tensorflow()
+    if trust and config.crop and config.crop.detector:
+        trust_models([config.crop.detector])
     result = build(config, force)
     if result.skipped:
         show("unchanged since it was built (--force builds it again)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spine.cli.console import show, show_leaderboard, show_paths
+from spine.cli.console import show, show_leaderboard, show_paths, trust_models
 
 if TYPE_CHECKING:
     from spine.config import Experiment
@@ -28,16 +28,20 @@ ExperimentFile = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as search.step=0.05.")
 ]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run SavedModels that this project did not make; remembered until they change.")
+]
 Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only this member; may be repeated.")]
 
 
 @app.command()
-def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
     """Run all stages in order; what is done and unchanged is skipped."""
     from spine.config import load_elsewhere
     from spine.run import evaluate_elsewhere, run_all
 
     experiments = _load(experiment, overrides)
+    _trust(experiments, trust)
     elsewhere = load_elsewhere(experiment, overrides or ())
     written = [run_all(settings, show) for settings in experiments]
     also = [(settings, *evaluate_elsewhere(settings, config, show)) for settings, config in elsewhere]
@@ -59,8 +63,9 @@ def train(experiment: ExperimentFile, overrides: Overrides = None, member: Membe
 
 
 @app.command()
-def predict(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+def predict(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
     """Run the members' SavedModels over the validation and test splits."""
+    _trust(_load(experiment, overrides), trust)
     _stage("predict", experiment, overrides)
 
 
@@ -127,12 +132,15 @@ def two_stage(
     label: Annotated[str, typer.Option("--label", "-l", help="The region's, where its detector has several.")] = "",
     grow: Annotated[float, typer.Option(min=0, help="Share of width and height that the region grows by.")] = 0.1,
     confidence: Annotated[float, typer.Option(min=0, max=1, help="Below it, the region is the whole image.")] = 0.25,
+    trust: Trust = False,
 ) -> None:
     """Make two detectors one: a region is found, and within it the discs."""
     from spine import registry
     from spine.quiet import silence_tensorflow
 
     silence_tensorflow()
+    if trust:
+        trust_models([regions, discs])
     member = registry.two_stage(regions, discs, output, label=label, grow=grow, confidence=confidence)
     show_paths([member.path])
 
@@ -143,6 +151,14 @@ def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
 
     silence_tensorflow()
     return load_experiments(path, overrides or ())
+
+
+def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:
+    if asked:
+        from spine.trust import trust_members
+
+        for settings in experiments:
+            trust_members(settings, show)
 
 
 def _stage(name: str, path: Path, overrides: list[str] | None) -> None:

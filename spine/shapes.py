@@ -1,0 +1,44 @@
+"""What a JSON file of our own must hold: strict models, and one line that names each key that does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["as_written", "of_shape"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def of_shape(model: type[Model]) -> Callable[[Any], Model]:
+    """A check for `read_json` that gives the model; ValueError names the keys that do not hold."""
+
+    def check(value: Any) -> Model:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            raise ValueError(", ".join(_told(one) for one in error.errors(include_url=False))) from None
+
+    return check
+
+
+def as_written(model: type[BaseModel]) -> Callable[[Any], Any]:
+    """The same check, which gives the value as the file has it."""
+    check = of_shape(model)
+
+    def unchanged(value: Any) -> Any:
+        check(value)
+        return value
+
+    return unchanged
+
+
+def _told(error: Any) -> str:
+    key = ".".join(map(str, error["loc"])) or "the whole"
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not known"
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}, not {error['input']!r:.60}"
