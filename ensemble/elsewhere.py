@@ -104,7 +104,7 @@ def _compared(
 ) -> list[str]:
     if not found:
         return ["The two have other test patients, so that their figures cannot be compared one to one."]
-    one = Interval(**found["ensemble"])
+    one = Interval(**found[here.ensemble.name])
     bounds = f" ({one.low:+.3f} to {one.high:+.3f})" if np.isfinite(one.low) else ""
     compared = f"{here.names[metric]} of the ensemble is {one.value:+.3f}{bounds} against {experiment.data.name}"
     sentence = f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients"

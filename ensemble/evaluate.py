@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble.contenders import EQUAL, JUDGES, Contender, Contenders, judge, read_weights
+from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_weights
 from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
@@ -60,7 +60,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
     validation = judge(experiment, read_split(experiment, weights["split"]), weights)
-    servable = _servable(experiment, served)
+    servable = _servable(experiment, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
     test = judge(experiment, split, weights).completed(validation, models)
     found = _evaluate(experiment, weights, test, validation, overlap)
@@ -127,10 +127,10 @@ def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patie
     return {**members, SEARCH: Patients(**weights["patients"])}
 
 
-def _servable(experiment: Experiment, served: Member | None) -> dict[str, Member]:
-    """Row -> what has a SavedModel of it, of members and the exported ensemble; equal weights have none."""
+def _servable(experiment: Experiment, served: Member | None, ensemble: str) -> dict[str, Member]:
+    """Row -> what has a SavedModel of it, of members and the exported `ensemble`; equal weights have none."""
     members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
-    rows = {**members, "ensemble": served}
+    rows = {**members, ensemble: served}
     return {name: member for name, member in rows.items() if member and member.has_model}
 
 
@@ -236,7 +236,8 @@ def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]
     Equal weights, and an ensemble that was not exported, cost the sum of the members they run: they are `summed`.
     """
     measured = costs_of(experiment, servable, test.truth.paths)
-    runs = {EQUAL: list(experiment.members), "ensemble": [row.name for row in test.members if row.weight]}
+    weighed = [row.name for row in test.members if row.weight]
+    runs = {test.equal.name: list(experiment.members), test.ensemble.name: weighed}
     sums = {
         name: Cost.sum_of([measured[member] for member in of])
         for name, of in runs.items()

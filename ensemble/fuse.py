@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from spine.problems import SpineError
@@ -15,7 +16,7 @@ from spine.problems import SpineError
 __all__ = ["Mean", "Share", "fusion_of", "normalised", "tempered", "weighted_mean", "without_zeros"]
 
 Share = float | tuple[float, ...]  # a member's weight, or one for each class
-SMALLEST = 1e-12  # added to every class before a division: where all are 0, each is as likely as the others
+SMALLEST = 1e-36  # added to every class before a division: where all are 0, each is as likely; float32 has no less
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,26 @@ def tempered(output: Any, temperature: float) -> Any:
 
     What dividing the logits does (Guo et al., ICML 2017), of a member that gives probabilities only.
     """
-    return normalised(output ** (1 / temperature))
+    return normalised((output / _largest(output)) ** (1 / temperature))
 
 
 def normalised(values: Any) -> Any:
     """Non-negative values (..., C) divided by their sum over classes."""
     values = values + SMALLEST
-    return values / sum(values[..., number : number + 1] for number in range(values.shape[-1]))
+    return values / sum(_classes(values))
+
+
+def _largest(values: Any) -> Any:
+    """The largest of non-negative values (..., C) over classes, (..., 1), by operators alone.
+
+    Its logarithm is what a log-softmax subtracts: the power of the likeliest class is then 1, however many others share
+    the probability, and never lost to rounding. A last digit more or less cancels in the division by the sum.
+    """
+    return reduce(lambda one, other: (one + other + abs(one - other)) / 2, _classes(values))
+
+
+def _classes(values: Any) -> list[Any]:
+    return [values[..., number : number + 1] for number in range(values.shape[-1])]
 
 
 def fusion_of(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from ensemble.engine.line import search_line
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.stack import Stack
+from ensemble.names import weight_names
 from ensemble.out_of_fold import told as told_of_folds
 from ensemble.overlap import Learned, find_learned
 from ensemble.predictions import SplitPredictions, read_split
@@ -393,6 +394,10 @@ def _summary(
 
 def _write_points(result: SearchResult, path: Path) -> None:
     """The best points as CSV, a column a member, of detection one a threshold, and the score, best first."""
-    rows = [{**point.weights, **point.fusion, result.metric: point.score} for point in result.best]
+    weights = weight_names(list(result.weights), [*result.fusion, result.metric])
+    rows = [
+        {**dict(zip(weights, point.weights.values(), strict=True)), **point.fusion, result.metric: point.score}
+        for point in result.best
+    ]
     with atomic_file(path) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)

@@ -29,10 +29,9 @@ def open_storage(storage: Storage) -> Storage:
     if not isinstance(storage, str):
         return storage
     if storage.startswith(JOURNAL):
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+        from ensemble.journal import open_journal
 
-        return JournalStorage(JournalFileBackend(storage.removeprefix(JOURNAL)))
+        return open_journal(storage.removeprefix(JOURNAL))
     if storage.startswith(POSTGRESQL) and not find_spec("psycopg2"):
         if not find_spec("psycopg"):
             raise SpineError(

@@ -19,6 +19,7 @@ import numpy as np
 
 from ensemble.engine.choice import Choice
 from ensemble.engine.family import Family, Setting
+from ensemble.names import weight_names
 from ensemble.storage import open_storage
 from spine.config import STORAGES, without_password
 from spine.problems import SpineError
@@ -118,7 +119,7 @@ class Record:
             raise
 
     def _try(self, trial: Trial, steps: int, method: str) -> float:
-        raw = np.array([trial.suggest_float(name, 0.0, 1.0) for name in self.names])
+        raw = np.array([trial.suggest_float(name, 0.0, 1.0) for name in self._weights])
         if method == "optuna-grid":
             raw = np.rint(raw * steps)  # whole steps, so that a vector that sums to 1 has the grid's own floats
         if not raw.sum() > 0:
@@ -139,10 +140,15 @@ class Record:
     def _choice(self, finished: list[FrozenTrial]) -> Choice:
         of_setting: dict[tuple[float, ...], list[FrozenTrial]] = {}
         for trial in finished:
-            if trial.value is not None:
+            if trial.value is not None and self._is_whole(trial):
                 of_setting.setdefault(tuple(trial.params[name] for name in self.family.values), []).append(trial)
         choices = [self._choice_under_one(trials) for trials in of_setting.values()]
         return Choice.over(choices, [dict(zip(self.family.values, key, strict=True)) for key in of_setting])
+
+    def _is_whole(self, trial: FrozenTrial) -> bool:
+        """Whether all is known of a trial: records of it may have been cut off."""
+        weights = trial.user_attrs.get("weights", ())
+        return len(weights) == len(self.names) and set(self.family.values) <= set(trial.params)
 
     def _choice_under_one(self, trials: list[FrozenTrial]) -> Choice:
         weights = np.array([trial.user_attrs["weights"] for trial in trials])
@@ -200,7 +206,7 @@ class Record:
                 f"{LARGEST:,}; take method grid, which is exact and faster, or a larger step"
             )
         levels = [step / steps for step in range(steps + 1)]
-        return samplers.GridSampler({**dict.fromkeys(self.names, levels), **self.family.values}, seed=0)
+        return samplers.GridSampler({**dict.fromkeys(self._weights, levels), **self.family.values}, seed=0)
 
     def _points(self, steps: int) -> int:
         """How many points Optuna's grid has."""
@@ -210,7 +216,9 @@ class Record:
         """Begin with equal weights and each single member, so that no sampler ends below them."""
         if not study.trials:
             for weights in [*self._equal, *np.eye(len(self.names))]:
-                study.enqueue_trial({**dict(zip(self.names, weights.tolist(), strict=True)), **self.family.settings[0]})
+                study.enqueue_trial(
+                    {**dict(zip(self._weights, weights.tolist(), strict=True)), **self.family.settings[0]}
+                )
 
     def _completed(self, weights: np.ndarray, setting: Setting, value: float) -> FrozenTrial:
         from optuna.distributions import FloatDistribution
@@ -218,10 +226,15 @@ class Record:
 
         return create_trial(
             value=float(value),
-            params={**dict(zip(self.names, weights.tolist(), strict=True)), **setting},
-            distributions={name: FloatDistribution(0.0, 1.0) for name in (*self.names, *setting)},
+            params={**dict(zip(self._weights, weights.tolist(), strict=True)), **setting},
+            distributions={name: FloatDistribution(0.0, 1.0) for name in (*self._weights, *setting)},
             user_attrs={"weights": weights.tolist()},
         )
+
+    @property
+    def _weights(self) -> list[str]:
+        """The trials' parameters that are weights, beside those of the fusion."""
+        return weight_names(self.names, self.family.values)
 
     @property
     def _equal(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -167,12 +167,13 @@ class Experiment(Strict):
             if isinstance(own, (settings, Foreign)):
                 members[name] = own
                 continue
-            if not re.match(NAME, str(name)):
+            if not re.fullmatch(NAME, str(name)):
                 raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
             if isinstance(own, Mapping) and "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
             members[name] = validate(settings, {**shared, **(own or {})}, f"members.{name}")
+        _require_apart(members)
         return {**raw, "members": members}
 
     @model_validator(mode="after")
@@ -259,6 +260,14 @@ class Experiment(Strict):
         with atomic_file(path) as temporary:
             temporary.write_text(text)
         return path
+
+
+def _require_apart(names: Iterable[str]) -> None:
+    """SpineError where two members' directories would be one on a disk that does not tell capitals from others."""
+    known: dict[str, str] = {}
+    for name in map(str, names):
+        if (other := known.setdefault(name.casefold(), name)) != name:
+            raise SpineError(f"members {other!r} and {name!r} differ only in case; some disks tell no difference")
 
 
 class Elsewhere(Strict):

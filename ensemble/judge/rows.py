@@ -13,13 +13,15 @@ import pandas as pd
 
 from ensemble.fuse import Mean, weighted_mean, without_zeros
 from ensemble.judge.pairs import Pairs
+from ensemble.names import free
 
 __all__ = [
-    *("EQUAL", "Column", "Contender", "Contenders", "Kind", "PairedTest"),
+    *("ENSEMBLE", "EQUAL", "Column", "Contender", "Contenders", "Kind", "PairedTest"),
     *("fused", "fusions", "named_rows", "reduced_rows", "without_each"),
 ]
 
-EQUAL = "equal weights"  # with a space, so that no member can have the name
+EQUAL = "equal weights"
+ENSEMBLE = "ensemble"
 Kind = Literal["member", "equal", "ensemble", "reduced"]
 
 
@@ -148,9 +150,9 @@ class Contenders(ABC, Generic[Row]):
 
 
 def named_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | None]]:
-    """Name, kind and weight of every row of members with these weights, in the leaderboard's order."""
+    """Name, kind and weight of every row of members with these weights, in the leaderboard's order; no name twice."""
     members: list[tuple[str, Kind, float | None]] = [(name, "member", float(weights[name])) for name in weights]
-    return [*members, (EQUAL, "equal", None), ("ensemble", "ensemble", None)]
+    return [*members, (free(EQUAL, weights), "equal", None), (free(ENSEMBLE, weights), "ensemble", None)]
 
 
 def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | None]]:

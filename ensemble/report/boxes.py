@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ensemble.judge.detection import Detected, Detectors
+from ensemble.names import free
 from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import class_colour, grey_picture, rgb
 
@@ -50,8 +51,9 @@ def see_boxes(contenders: Detectors, number: int, why: str) -> Line:
     of_truth = draw_boxes(grey, _scaled(truth.boxes[number], truth.sizes[number], grey), truth.classes[number])
     rows = {row.name: _draw_row(grey, row, number) for row in contenders.rows}
     captions = {row.name: _caption(contenders, row, number) for row in contenders.rows}
-    captions["truth"] = f"{len(truth.boxes[number])} boxes"
-    return Line(why, truth.samples[number], {"input": grey, "truth": of_truth, **rows}, captions)
+    whole, true = free("input", rows), free("truth", rows)
+    captions[true] = f"{len(truth.boxes[number])} boxes"
+    return Line(why, truth.samples[number], {whole: grey, true: of_truth, **rows}, captions)
 
 
 def see_errors(contenders: Detectors, number: int) -> np.ndarray:

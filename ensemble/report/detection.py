@@ -61,7 +61,10 @@ class DetectionEvidence:
 
     def pictures(self) -> dict[str, Drawing]:
         """The figures that are PNG alone: every row's boxes, and the worst cases over the true ones."""
-        cases = [(see_errors(self.contenders, number), line.captions["ensemble"]) for number, line in self.cases]
+        cases = [
+            (see_errors(self.contenders, number), line.captions[self.contenders.ensemble.name])
+            for number, line in self.cases
+        ]
         grids: dict[str, Drawing] = {}
         if self.shown:
             grids["overlays"] = partial(draw_grid, self.shown)
@@ -94,7 +97,12 @@ class DetectionEvidence:
     def _case(self, number: int, line: Line) -> dict[str, Any]:
         f1 = {row.name: float(self.contenders.f1_of_images(row)[number]) for row in self.contenders.rows}
         picture = data_url(see_errors(self.contenders, number))
-        return {"sample": line.sample, "picture": picture, "f1": f1, "told": line.captions["ensemble"]}
+        return {
+            "sample": line.sample,
+            "picture": picture,
+            "f1": f1,
+            "told": line.captions[self.contenders.ensemble.name],
+        }
 
     def _splits(self) -> list[dict[str, Any]]:
         """A row a split: patients, samples, and boxes of each class."""

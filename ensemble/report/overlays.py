@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ensemble.engine.images import Images
+from ensemble.judge.rows import ENSEMBLE
 from ensemble.judge.segmentation import call_image, disagreement
+from ensemble.names import free
 from ensemble.predictions import SplitPredictions
 from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import grey_picture, heat, outlined, overlay
@@ -19,6 +21,7 @@ __all__ = ["SeenImage", "choose", "see_image", "worst"]
 
 LONGEST = 300  # pixels of a picture's longer side in the page
 TYPICAL, WORST = 2, 3  # rows of the grid
+DISAGREEMENT = "disagreement"
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,18 @@ class SeenImage:
         """As a line of the grid; below each row's picture its Dice."""
         captions = {name: "–" if dice is None else f"{dice:.3f}" for name, dice in self.dice.items()}
         differing = f"{100 * self.disagreement:.1f} % of pixels"
-        return Line(why, self.sample, self.columns, {**captions, "disagreement": differing})
+        return Line(why, self.sample, self.columns, {**captions, free(DISAGREEMENT, self.dice): differing})
 
 
-def worst(images: pd.DataFrame, count: int) -> list[str]:
-    """The samples on which the ensemble's Dice is lowest, of images.csv, lowest first."""
-    ensemble = images[images["name"] == "ensemble"].dropna(subset="dice_foreground")
+def worst(images: pd.DataFrame, count: int, name: str = ENSEMBLE) -> list[str]:
+    """The samples on which the ensemble's Dice is lowest, of images.csv, lowest first; `name` is its row's there."""
+    ensemble = images[images["name"] == name].dropna(subset="dice_foreground")
     return ensemble.sort_values("dice_foreground", kind="stable")["sample"].head(count).tolist()
 
 
-def choose(images: pd.DataFrame) -> dict[str, list[str]]:
+def choose(images: pd.DataFrame, name: str = ENSEMBLE) -> dict[str, list[str]]:
     """`typical` samples, nearest the ensemble's median Dice, and its `worst`; one a patient, none twice."""
-    ensemble = images[images["name"] == "ensemble"].dropna(subset="dice_foreground")
+    ensemble = images[images["name"] == name].dropna(subset="dice_foreground")
     lowest = ensemble.sort_values("dice_foreground", kind="stable").drop_duplicates("patient")
     bad = lowest.head(WORST)
     others = ensemble[~ensemble["patient"].isin(bad["patient"])]
@@ -75,14 +78,14 @@ def see_image(
     return SeenImage(
         sample=sample,
         columns={
-            "input": grey,
-            "truth": overlay(grey, mask, classes),
+            free("input", names): grey,
+            free("truth", names): overlay(grey, mask, classes),
             **drawn,
-            "disagreement": heat(grey, disagreement(called[:-2])),
+            free(DISAGREEMENT, names): heat(grey, disagreement(called[:-2])),
         },
         dice={str(name): None if np.isnan(dice) else dice for name, dice in rows["dice_foreground"].items()},
         disagreement=float(rows["disagreement"].iloc[0]),
-        errors=outlined(drawn["ensemble"], mask, classes),
+        errors=outlined(drawn[names[-1]], mask, classes),
     )
 
 

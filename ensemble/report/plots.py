@@ -13,6 +13,7 @@ import numpy as np
 from ensemble.report.style import GREY, INK, Style, as_png, as_svg, new_figure
 from spine.files import atomic_file
 from spine.member import Member
+from spine.problems import one_file
 
 __all__ = ["SQUARE", "WIDE", "Drawing", "Figures", "bars_of_classes", "intervals", "shared_drawings"]
 
@@ -142,7 +143,10 @@ def _bars(values: Mapping[str, float | None], styles: dict[str, Style], title: s
 def _training(path: Path, style: Style) -> Any:
     import pandas as pd
 
-    table = pd.read_csv(path)
+    with one_file(path, "train the member again, or remove the file, for a report without its curves"):
+        table = pd.read_csv(path)
+        drawn = [name for name in (*MEASURED, *(f"val_{name}" for name in MEASURED)) if name in table]
+        table[drawn] = table[drawn].apply(pd.to_numeric)
     step = np.arange(1, len(table) + 1)
     pairs = [(name, f"val_{name}") for name in MEASURED if name in table or f"val_{name}" in table]
     with new_figure(WIDE, 2.1, columns=max(len(pairs), 1), squeeze=False) as (figure, axes):

@@ -16,6 +16,7 @@ from ensemble.report.picture_grid import Line, draw_cases, draw_grid
 from ensemble.report.pixels import class_colour, data_url
 from ensemble.report.plots import Drawing, bars_of_classes, intervals
 from ensemble.report.style import Style
+from spine.problems import one_file
 
 __all__ = ["SegmentationEvidence"]
 
@@ -40,10 +41,15 @@ class SegmentationEvidence:
     def of(cls, page: Page) -> SegmentationEvidence:
         """Read images.csv, and open the predictions."""
         path = page.directory / "images.csv"
-        images = pd.read_csv(path, dtype={"sample": str, "patient": str, "name": str}, keep_default_na=False)
-        numbers = images.columns.drop(["sample", "patient", "name"])
-        images[numbers] = images[numbers].apply(pd.to_numeric)
+        with one_file(path, "remove it, and run `spine evaluate EXPERIMENT` again"):
+            images = pd.read_csv(path, dtype={"sample": str, "patient": str, "name": str}, keep_default_na=False)
+            numbers = images.columns.drop(["sample", "patient", "name"])
+            images[numbers] = images[numbers].apply(pd.to_numeric)
         return cls(page, images, page.split)
+
+    @property
+    def _ensemble(self) -> str:
+        return next(row["name"] for row in self.page.found["rows"] if row["kind"] == "ensemble")
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
@@ -80,12 +86,16 @@ class SegmentationEvidence:
     @cached_property
     def shown(self) -> list[Line]:
         """Typical and worst images as all rows see them."""
-        return [self._see(sample).line(why) for why, samples in choose(self.images).items() for sample in samples]
+        return [
+            self._see(sample).line(why)
+            for why, samples in choose(self.images, self._ensemble).items()
+            for sample in samples
+        ]
 
     @cached_property
     def cases(self) -> list[SeenImage]:
         """The images that went worst."""
-        return [self._see(sample) for sample in worst(self.images, WORST_CASES)]
+        return [self._see(sample) for sample in worst(self.images, WORST_CASES, self._ensemble)]
 
     def _see(self, sample: str) -> SeenImage:
         names = [row["name"] for row in self.page.found["rows"]]
