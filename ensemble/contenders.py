@@ -10,9 +10,11 @@ from ensemble.judge.detection import Detectors
 from ensemble.judge.rows import EQUAL, Contender, Contenders
 from ensemble.judge.segmentation import Segmenters
 from ensemble.predictions import SplitPredictions, read_split
+from ensemble.written import WeightsFile
 from spine.config import Experiment
 from spine.files import read_json
 from spine.problems import SpineError
+from spine.shapes import as_written
 
 __all__ = ["EQUAL", "JUDGES", "Contender", "Contenders", "judge", "read_contenders", "read_weights"]
 
@@ -38,7 +40,7 @@ def read_weights(experiment: Experiment) -> dict[str, Any]:
     path = experiment.ensemble_directory / "weights.json"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine search EXPERIMENT` first")
-    found = read_json(path)
+    found = read_json(path, "run `spine search EXPERIMENT` again", as_written(WeightsFile))
     if set(found["weights"]) != set(experiment.members):
         raise SpineError(
             f"{path} weighs {', '.join(found['weights'])}, but the experiment's members are "

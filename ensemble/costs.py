@@ -12,7 +12,7 @@ import numpy as np
 from ensemble.engine.budget import Budget
 from ensemble.judge.seconds import seconds_of
 from spine.config import Experiment, SearchSettings
-from spine.files import remembered, write_json
+from spine.files import read_if_whole, write_json
 from spine.member import Member
 from spine.problems import SpineError
 from spine.progress import track
@@ -55,7 +55,7 @@ def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Se
     was neither made nor trusted here is not run: of it the size alone is known.
     """
     path = experiment.directory / "costs.json"
-    kept = {name: cost for name, cost in remembered(path).items() if _is_cost(cost)}
+    kept = {name: cost for name, cost in read_if_whole(path).items() if _is_cost(cost)}
     present = {name: member for name, member in members.items() if member.has_model}
     known = {name for name, member in present.items() if _hash_in(kept, name) == member.card.model_hash}
     strange = [name for name, member in present.items() if name not in known and not member.may_run]

@@ -18,6 +18,7 @@ from spine.config import Experiment
 from spine.intake import detection_counts
 from spine.manifest import Manifest
 from spine.member import Member
+from spine.metrics.undefined import why_undefined
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
 from spine.statistics import Interval, interval, patient_resamples
@@ -105,6 +106,9 @@ def _compared(
     if not found:
         return ["The two have other test patients, so that their figures cannot be compared one to one."]
     one = Interval(**found[here.ensemble.name])
+    if not np.isfinite(one.value):
+        why = why_undefined(metric, here.TASK)
+        return [f"{here.names[metric]} of the ensemble cannot be compared with {experiment.data.name}: {why}."]
     bounds = f" ({one.low:+.3f} to {one.high:+.3f})" if np.isfinite(one.low) else ""
     compared = f"{here.names[metric]} of the ensemble is {one.value:+.3f}{bounds} against {experiment.data.name}"
     sentence = f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients"

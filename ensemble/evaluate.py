@@ -22,14 +22,17 @@ from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.served import exported, why_none
 from ensemble.served import told as told_of_model
+from ensemble.undefined import explained
 from ensemble.verdict import Score, compare, difference, remembered
+from ensemble.written import MetricsFile
 from spine import metrics
 from spine.config import Experiment
-from spine.files import atomic_file, fingerprint, read_json, write_json
+from spine.files import fingerprint, read_if_whole, read_json, with_nulls, write_json
 from spine.manifest import OUT_OF_FOLD
 from spine.member import Member, Patients
 from spine.privacy import salt_id
 from spine.problems import SpineError
+from spine.shapes import as_written
 from spine.statistics import interval, patient_resamples
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 9  # of metrics.json: another one is computed afresh
+VERSION = 10  # of metrics.json: another one is computed afresh
 SEARCHED = ("task", "metric", "method", "step", "score", "fusion", "split", "nested", "contributions", "temperatures")
 
 
@@ -54,7 +57,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     weights = read_weights(experiment)  # once: it checks them against the hashes of all validation predictions
     served = exported(experiment, weights)
     inputs_hash = _inputs_hash(experiment, weights, split, served)
-    if all(path.exists() for path in paths) and read_json(paths[0]).get("inputs_hash") == inputs_hash:
+    if all(path.exists() for path in paths) and read_if_whole(paths[0]).get("inputs_hash") == inputs_hash:
         return paths
     overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
     if not experiment.evaluate.allow_overlap:
@@ -92,10 +95,10 @@ def _elsewhere(
 
 def _write(found: dict[str, Any], test: Contenders, paths: list[Path]) -> None:
     for path, table in zip(paths[2:], test.tables(), strict=True):
-        with atomic_file(path) as temporary:
-            table.to_csv(temporary, index=False)
-    write_leaderboard(found, paths[1])
-    write_json(_finite(found), paths[0])
+        write_sheet(table, path)
+    told = explained(with_nulls(found))
+    write_leaderboard(told, paths[1])
+    write_json(told, paths[0])
 
 
 def read_metrics(experiment: Experiment, dataset: Path | None = None) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def read_metrics(experiment: Experiment, dataset: Path | None = None) -> dict[st
     path = evaluation_directory(experiment, dataset) / "metrics.json"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
-    return read_json(path)
+    return read_json(path, "run `spine evaluate EXPERIMENT` again", as_written(MetricsFile))
 
 
 def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
@@ -164,6 +167,7 @@ def _evaluate(
         "notes": [
             *overlap.notes,
             *told_of_model(experiment, weights),
+            *_not_run(experiment),
             *_few(test),
             *test.notes,
             *weights.get("flattered", ()),
@@ -183,6 +187,18 @@ def _evaluate(
 
 def _searched(weights: dict[str, Any]) -> str:
     return "out-of-fold predictions" if weights["split"] == OUT_OF_FOLD else "validation"
+
+
+def _not_run(experiment: Experiment) -> list[str]:
+    """Which members' SavedModels may not run here, so that nobody wonders why they have no time."""
+    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
+    strange = [name for name, member in members.items() if member.has_model and not member.may_run]
+    if not strange:
+        return []
+    return [
+        f"Not timed: {', '.join(strange)}, whose SavedModel was not made in this project and is not trusted here "
+        "(`spine predict EXPERIMENT --trust`)."
+    ]
 
 
 def _few(test: Contenders) -> list[str]:
@@ -244,12 +260,3 @@ def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]
         if name not in measured and all(member in measured for member in of)
     }
     return {name: {**asdict(cost), "summed": name in sums} for name, cost in {**measured, **sums}.items()}
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN: null instead."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensemble.contenders import JUDGES
 from ensemble.judge.rows import Column
+from ensemble.undefined import footnotes, reasons_of
 from ensemble.worth import told
 from spine.problems import write_sheet
 
@@ -26,7 +27,11 @@ def leaderboard_table(found: dict[str, Any]) -> Table:
     table = Table(
         title=f"{escape(_where(found))}: {counts['patients']} test patients, {counts['units']} {found['units']}, "
         f"{found['bootstrap']['confidence'] * 100:g} % intervals over patients",
-        caption=escape("\n".join([*found["notes"], told(found["search"], found["names"]), found["verdict"]])),
+        caption=escape(
+            "\n".join(
+                [*found["notes"], *_footnotes(found, columns), told(found["search"], found["names"]), found["verdict"]]
+            )
+        ),
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=0,
@@ -57,7 +62,13 @@ def write_leaderboard(found: dict[str, Any], path: Path) -> None:
         }
         for row in found["rows"]
     ]
-    write_sheet(pd.DataFrame(rows), path)
+    reasons = [reasons_of(row) for row in found["rows"]]
+    table = pd.DataFrame(rows)
+    write_sheet(table.assign(undefined=reasons) if any(reasons) else table, path)
+
+
+def _footnotes(found: dict[str, Any], columns: list[Column]) -> list[str]:
+    return footnotes(found, [column.metric for column in columns])
 
 
 def _where(found: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from ensemble.costs import budget_of
 from ensemble.engine.box_objectives import box_family
 from ensemble.engine.budget import Budget
 from ensemble.engine.choice import Choice
-from ensemble.engine.family import Family
+from ensemble.engine.family import Family, Setting
 from ensemble.engine.greedy import search_greedy
 from ensemble.engine.grid import search_grid
 from ensemble.engine.images import Masks, reduce_images
@@ -37,14 +37,17 @@ from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
 from ensemble.temperature import fit_temperatures
 from ensemble.worth import Found, added, nested, told
+from ensemble.written import WeightsFile
 from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
-from spine.files import atomic_file, fingerprint, read_json, write_json
+from spine.files import fingerprint, read_if_whole, read_json, with_nulls, write_json
 from spine.member import Member
+from spine.metrics.undefined import why_undefined
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
+from spine.shapes import as_written
 from spine.truth import BoxTruth
 
 if TYPE_CHECKING:
@@ -254,7 +257,7 @@ def _result(names: tuple[str, ...], family: Family, choice: Choice, method: str,
         return dict(zip(names, row.tolist(), strict=True))
 
     points = zip(choice.weights, objective.score_of(choice.gains).tolist(), choice.settings, strict=True)
-    best = tuple(Point(named(row), value, setting) for row, value, setting in points)
+    best = tuple(Point(named(row), _score(family, row, value, setting), setting) for row, value, setting in points)
     return SearchResult(
         weights=best[0].weights,
         score=objective.reference(choice.weights[0]),
@@ -270,6 +273,12 @@ def _result(names: tuple[str, ...], family: Family, choice: Choice, method: str,
         equal=objective.reference(np.full(len(names), 1 / len(names))),
         fusion=choice.settings[0],
     )
+
+
+def _score(family: Family, row: np.ndarray, score: float, setting: Setting) -> float:
+    """A point's score; NaN where that has none, which to the search is the worst there is: a precision of nothing."""
+    objective = family.at(setting)
+    return objective.reference(row) if objective.metric == "precision" and family.values and not score else score
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -288,7 +297,7 @@ def run(experiment: Experiment) -> list[Path]:
     inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *learned.notes])
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
-    if all(path.exists() for path in paths) and read_json(weights_file).get("inputs_hash") == inputs_hash:
+    if all(path.exists() for path in paths) and read_if_whole(weights_file).get("inputs_hash") == inputs_hash:
         return paths
     directory.mkdir(parents=True, exist_ok=True)
     budget = budget_of(experiment, predictions.truth.paths)
@@ -310,17 +319,18 @@ def run(experiment: Experiment) -> list[Path]:
         progress=True,
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
     )
-    _write_points(result, table)
+    _write_points(result, experiment.task, table)
     summary = _summary(experiment, result, predictions, hashes, learned) | _worth(
         experiment, result, predictions, budget
     )
-    write_json({**summary, "inputs_hash": inputs_hash}, weights_file)
+    write_json(with_nulls({**summary, "inputs_hash": inputs_hash}), weights_file)
     return paths
 
 
 def told_of(experiment: Experiment) -> str:
     """What weights.json says of the search's score: what it is on other patients, and what flatters it."""
-    found = read_json(experiment.ensemble_directory / "weights.json")
+    path = experiment.ensemble_directory / "weights.json"
+    found = read_json(path, "run `spine search EXPERIMENT` again", as_written(WeightsFile))
     return " ".join([told(found), *found.get("flattered", ())])
 
 
@@ -340,7 +350,7 @@ def _worth(
     chosen = np.array(list(result.weights.values()))
     return {
         "nested": nested(found, settings, chosen, result.score, experiment.seed, budget),
-        "contributions": added(found, settings, names),
+        "contributions": added(found, settings, names, result.singles),
         **({"budget": _kept(budget, settings, result)} if budget else {}),
     }
 
@@ -378,6 +388,7 @@ def _summary(
         "score": result.score,
         "singles": dict(result.singles),
         "equal": result.equal,
+        **_undefined(result, experiment.task),
         "evaluated": result.evaluated,
         "scored": result.scored,
         "ties": result.ties,
@@ -392,12 +403,21 @@ def _summary(
     }
 
 
-def _write_points(result: SearchResult, path: Path) -> None:
+def _undefined(result: SearchResult, task: str) -> dict[str, Any]:
+    """Why scores are null, where some are."""
+    scores = {"score": result.score, "equal": result.equal, **{f"singles.{k}": v for k, v in result.singles.items()}}
+    lacking = [name for name, score in scores.items() if np.isnan(score)]
+    return {"undefined": dict.fromkeys(lacking, why_undefined(result.metric, task))} if lacking else {}
+
+
+def _write_points(result: SearchResult, task: str, path: Path) -> None:
     """The best points as CSV, a column a member, of detection one a threshold, and the score, best first."""
     weights = weight_names(list(result.weights), [*result.fusion, result.metric])
     rows = [
         {**dict(zip(weights, point.weights.values(), strict=True)), **point.fusion, result.metric: point.score}
         for point in result.best
     ]
-    with atomic_file(path) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
+    table = pd.DataFrame(rows)
+    if (undefined := table[result.metric].isna()).any():
+        table["undefined"] = np.where(undefined, why_undefined(result.metric, task), "")
+    write_sheet(table, path)

@@ -130,6 +130,8 @@ def _worse_by(names: Sequence[str]) -> str:
 
 
 def _told(name: str, found: Interval, p: str | None, confidence: float) -> str:
+    if np.isnan(found.value):
+        return f"{name} undefined"
     bounds = f"{confidence * 100:g} % interval {found.low:+.3f} to {found.high:+.3f}"
     inside = bounds if np.isfinite(found.low) else "no interval"
     return f"{name} {found.value:+.3f} ({'; '.join(filter(None, (inside, p)))})"

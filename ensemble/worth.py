@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -214,16 +215,21 @@ def _as_json(measured: Worth, score: float, higher_is_better: bool, drawn: int) 
     if not measured.resamples:
         return {"resamples": 0, "why": f"none of {drawn} resamples has a score, since {UNDEFINED}"}
     found = asdict(measured)
+    if np.isnan(score):
+        return {"resamples": 0, "why": "the search score itself is undefined"}
     estimate = found.pop("nested")
     optimism = score - estimate if higher_is_better else estimate - score
     return {"score": estimate, **found, "drawn": drawn, "optimism": optimism}
 
 
-def added(found: Found, settings: SearchSettings, names: tuple[str, ...]) -> dict[str, Any]:
+def added(
+    found: Found, settings: SearchSettings, names: tuple[str, ...], singles: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, Any]:
     """What each member adds: its score `alone`, the best score `without` it, and its `shapley` value; and the best
     score of every set of members, by their names joined by " + ", where there are few.
 
     From a grid at `step`, the search's own where that is not too large, under the chosen fusion and without a budget.
+    What has no score among the `singles` has none alone either; in sets it counts as the worst there is.
     """
     if len(names) == 1:
         return {}
@@ -233,12 +239,16 @@ def added(found: Found, settings: SearchSettings, names: tuple[str, ...]) -> dic
     scores = found.objective.scores(weights)
     higher = found.objective.higher_is_better
     each = contributions(scores, weights, found.nothing, higher_is_better=higher)
-    told = {"step": 1 / steps, "members": {name: asdict(one) for name, one in zip(names, each, strict=True)}}
+    silent = {name for name in names if np.isnan(singles.get(name, 0.0))}
+    by_name = {name: asdict(one) for name, one in zip(names, each, strict=True)}
+    for name in silent:
+        by_name[name]["alone"] = None
+    told: dict[str, Any] = {"step": 1 / steps, "members": by_name}
     if len(names) > MOST_MEMBERS:
         return told
     best = found.objective.score_of(best_of_sets(found.objective.score_of(scores), weights))
     sets = {_joined(names, number): float(best[number]) for number in range(1, len(best))}
-    return {**told, "sets": sets}
+    return {**told, "sets": {**sets, **dict.fromkeys(silent)}}
 
 
 def _joined(names: tuple[str, ...], number: int) -> str:
@@ -252,7 +262,8 @@ def told(weights: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
     `names` are the metrics' readable names.
     """
     metric = (names or {}).get(weights["metric"], weights["metric"])
-    searched = f"Search score ({metric}): {weights['score']:.3f} on the patients it chose on"
+    score = "undefined" if weights["score"] is None else f"{weights['score']:.3f}"
+    searched = f"Search score ({metric}): {score} on the patients it chose on"
     found = weights.get("nested") or {}
     if not found.get("resamples"):
         return f"{searched}; what it is on others was not estimated."

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
-    *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_json", "remembered"),
-    *("remove_leftovers", "walk", "with_nulls", "write_json"),
+    *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_if_whole"),
+    *("read_json", "remove_leftovers", "walk", "with_nulls", "write_json"),
 ]
 
 REMOVE = "remove it, and run the command that made it again"
@@ -91,7 +91,7 @@ def read_json(path: Path, again: str = REMOVE, check: Callable[[Any], Any] | Non
         return check(found) if check else found
 
 
-def remembered(path: Path) -> dict[str, Any]:
+def read_if_whole(path: Path) -> dict[str, Any]:
     """What a JSON file holds that can be made again at any time; {} where there is none, or it is damaged."""
     from spine.problems import SpineError
 

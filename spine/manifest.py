@@ -162,7 +162,7 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _read_mask_labels(path: Path) -> tuple[str, ...]:
     with _of_the_dataset(path):
-        labels = read_json(path)["mask_labels"]
+        labels = read_json(path, _BUILD_AGAIN)["mask_labels"]
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise ValueError(f"mask_labels is {labels!r}, not a list of texts")
         return tuple(labels)

@@ -28,7 +28,7 @@ from ensemble.engine.counted import Counted
 from ensemble.engine.narrowing import Narrowed, Rows
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.tied import Tied
-from spine.files import read_json, write_json
+from spine.files import read_if_whole, write_json
 from spine.progress import bar
 
 __all__ = ["search_branches"]
@@ -196,15 +196,16 @@ def _climb(counted: Counted, vector: np.ndarray, score: float, steps: int) -> tu
 
 def _read(search: Search, path: Path) -> bool:
     """Go on from where a search was stopped; whether there was one."""
+    found, members = read_if_whole(path), search.rows.scores.shape[1]
     try:
-        found = read_json(path)
-    except (FileNotFoundError, ValueError):
+        cells = Cells(np.array(found["cells"], dtype=np.int64).reshape(-1, 2, members), search.steps)
+        known = {gain: (count, np.array(vectors)) for gain, count, vectors in found["tied"]}
+        tied = Tied(found["best"], known, found["scored"], np.array(found["first"]))
+        search.looked_at, search.looked_at_ties = int(found["looked_at"]), int(found["looked_at_ties"])
+    except (KeyError, TypeError, ValueError):  # none there, or damaged: the search begins anew
         return False
-    members = search.rows.scores.shape[1]
-    search.open(Cells(np.array(found["cells"], dtype=np.int64).reshape(-1, 2, members), search.steps))
-    tied = {gain: (count, np.array(vectors)) for gain, count, vectors in found["tied"]}
-    search.tied = Tied(found["best"], tied, found["scored"], np.array(found["first"]))
-    search.looked_at, search.looked_at_ties = found["looked_at"], found["looked_at_ties"]
+    search.open(cells)
+    search.tied = tied
     return True
 
 

@@ -16,7 +16,7 @@ from ensemble.report.page import Page, render, templates
 from ensemble.report.plots import Figures, shared_drawings
 from ensemble.report.segmentation import SegmentationEvidence
 from spine.config import Experiment
-from spine.files import atomic_file, fingerprint, hash_file, read_json, write_json
+from spine.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.trained import as_trained
@@ -54,10 +54,9 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
 
 
 def _is_current(done: Path, inputs_hash: str) -> bool:
-    if not done.exists():
-        return False
-    before = read_json(done)
-    return before["inputs_hash"] == inputs_hash and all((done.parent / name).exists() for name in before["figures"])
+    before = read_if_whole(done)
+    figures = before.get("figures", ())
+    return before.get("inputs_hash") == inputs_hash and all((done.parent / str(name)).exists() for name in figures)
 
 
 def _page(experiment: Experiment, dataset: Path | None) -> Page:

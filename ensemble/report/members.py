@@ -58,7 +58,8 @@ def cheapest_sets(found: dict[str, Any]) -> list[dict[str, Any]]:
     known = [
         {"members": members, "ms": _ms(vars(cost)), "megabytes": cost.megabytes, "score": score}
         for members, score in sets.items()
-        if set(members.split(" + ")) <= set(costs)
+        if score is not None
+        and set(members.split(" + ")) <= set(costs)
         and (cost := Cost.sum_of([costs[name] for name in members.split(" + ")])).seconds is not None
     ]
     sign = 1 if metrics.metric(found["search"]["metric"], found["task"]).higher_is_better else -1

@@ -18,6 +18,7 @@ from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.style import INK, Style, styles_of
+from ensemble.undefined import footnotes
 from ensemble.verdict import p_value
 from ensemble.worth import left_aside, yardsticks
 from spine.config import Experiment
@@ -124,6 +125,7 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
         costs=cost_rows(page.found),
         sets=cheapest_sets(page.found),
         yardsticks=yardsticks(page.weights),
+        footnotes=footnotes(page.found, dict.fromkeys((*context.get("columns", ()), *_dashed(page.found)))),
         left_aside=left_aside(page.weights),
         budget=told_of_budget(page.weights),
         searched_on=page.weights["split"],
@@ -137,6 +139,13 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
         figures={name: Markup(svg) for name, svg in figures.svg.items()},
         **context,
     )
+
+
+def _dashed(found: Mapping[str, Any]) -> list[str]:
+    """The metrics that some row lacks."""
+    return [
+        name for name in found["rows"][0]["metrics"] if any(r["metrics"][name]["value"] is None for r in found["rows"])
+    ]
 
 
 def _number(value: float | None, digits: int = 3) -> str:

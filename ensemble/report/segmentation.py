@@ -45,6 +45,7 @@ class SegmentationEvidence:
             images = pd.read_csv(path, dtype={"sample": str, "patient": str, "name": str}, keep_default_na=False)
             numbers = images.columns.drop(["sample", "patient", "name"])
             images[numbers] = images[numbers].apply(pd.to_numeric)
+        images["sample"] = images["sample"].str.removeprefix("'")  # what keeps a spreadsheet from running a name
         return cls(page, images, page.split)
 
     @property

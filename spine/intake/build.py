@@ -18,7 +18,7 @@ from spine.files import (
     atomic_file,
     fingerprint,
     hash_file,
-    read_json,
+    read_if_whole,
     remove_leftovers,
     walk,
     write_json,
@@ -193,7 +193,7 @@ def _is_built(root: Path, card: dict[str, Any], listed: Path) -> bool:
         raise SpineError(f"{root} holds files that no build has written; choose another `output`, or remove it")
     if not (root / "dataset.json").exists() or not listed.exists():
         return False
-    return read_json(root / _CARD) == {**card, "problems": hash_file(listed)}
+    return read_if_whole(root / _CARD) == {**card, "problems": hash_file(listed)}
 
 
 def _inputs(config: DataConfig) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from spine.dicom.write import SAGITTAL, MRSeries, write_mr_series
-from spine.files import atomic_directory, fingerprint, hash_file, read_json, walk, write_json
+from spine.files import atomic_directory, fingerprint, hash_file, read_if_whole, walk, write_json
 from spine.phantom.annotate import AnnotatedSlice, whole, write_annotations
 from spine.phantom.paint import paint_axial, paint_sagittal
 from spine.phantom.patient import Patient, draw_patient
@@ -54,7 +54,7 @@ def _is_current(directory: Path, wanted: str) -> bool:
         return False
     if not (directory / _CARD).is_file():
         raise SpineError(f"{directory} holds files but no {_CARD}; give the phantom a directory of its own")
-    card = read_json(directory / _CARD)
+    card = read_if_whole(directory / _CARD)
     return card.get("settings_hash") == wanted and card.get("content_hash") == _content_hash(directory)
 
 

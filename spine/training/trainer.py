@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from spine.config import REFIT, Experiment, load_experiment
-from spine.files import fingerprint, read_json, write_json
+from spine.files import fingerprint, read_if_whole, write_json
 from spine.folds import part_hash, refit_lengths, view
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
@@ -112,7 +112,7 @@ def seed_of(experiment: Experiment, member: str) -> int:
 def _open_directory(directory: Path, experiment: Experiment, member: str, config_hash: str) -> None:
     """Make room for a training, or find the same one under way; what failed or lost its model begins afresh."""
     mark = directory / "training.json"
-    under_way = mark.exists() and read_json(mark)["config_hash"] == config_hash
+    under_way = read_if_whole(mark).get("config_hash") == config_hash
     if not under_way or (directory / "member.json").exists():
         (directory / "member.json").unlink(missing_ok=True)  # first: what is half gone is no member
         shutil.rmtree(directory, ignore_errors=True)

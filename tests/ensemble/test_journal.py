@@ -1,7 +1,6 @@
 """A journal file after what happens to files: what was cut off is left out with a word, and the search goes on."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -108,5 +107,5 @@ def test_a_lock_left_behind_is_taken_away_of_a_relative_path_too(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(journals, "GRACE", 3)
     (tmp_path / "below").mkdir()
-    os.symlink(tmp_path / "below" / "study.log", tmp_path / "below" / "study.log.lock")
+    (tmp_path / "below" / "study.log.lock").symlink_to(tmp_path / "below" / "study.log")
     search("below/study.log", 4)

@@ -1,0 +1,82 @@
+"""What must stand in the files that the ensemble's stages hand on, so that a damaged one is told, by the key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
+
+__all__ = ["MetricsFile", "WeightsFile"]
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class _Open(BaseModel):
+    """What is not named here may stand there too: other versions tell more, or less."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _Patients(_Open):
+    salt: StrictStr
+    searched: list[StrictStr]
+
+
+class WeightsFile(_Open):
+    """weights.json, as `spine search` leaves it."""
+
+    weights: dict[str, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] = Field(min_length=1)
+    metric: StrictStr
+    method: StrictStr
+    step: Number
+    split: StrictStr
+    score: Number | None
+    predictions: dict[str, StrictStr]
+    patients: _Patients
+    fusion: dict[str, Number] = {}
+    temperatures: dict[str, Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]] = {}
+    class_weights: dict[str, list[Number]] = {}
+    nested: dict[str, Any] = {}
+    contributions: dict[str, Any] = {}
+
+    @field_validator("weights")
+    @classmethod
+    def _weigh_something(cls, weights: dict[str, float]) -> dict[str, float]:
+        if not sum(weights.values()) > 0:
+            raise ValueError("some weight is above 0")
+        return weights
+
+
+class _Interval(_Open):
+    value: Number | None
+    low: Number | None
+    high: Number | None
+
+
+class _Row(_Open):
+    name: StrictStr
+    kind: StrictStr
+    weight: Number | None
+    metrics: dict[str, _Interval]
+
+
+class MetricsFile(_Open):
+    """metrics.json, as `spine evaluate` leaves it."""
+
+    experiment: StrictStr
+    task: StrictStr
+    labels: list[StrictStr]
+    headline: StrictStr
+    verdict: StrictStr
+    names: dict[str, StrictStr]
+    counts: dict[str, Any]
+    bootstrap: dict[str, Any]
+    overlap: dict[str, Any]
+    notes: list[StrictStr]
+    search: dict[str, Any]
+    validation: dict[str, Number | None]
+    rows: list[_Row] = Field(min_length=1)
+    comparisons: list[dict[str, Any]]
+    without: list[dict[str, Any]]
+    pairs: dict[str, Any]
+    costs: dict[str, dict[str, Any]]
