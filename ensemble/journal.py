@@ -8,46 +8,41 @@ mended: other processes may be reading it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
-from os import SEEK_END
 from pathlib import Path
-from typing import Any
-
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from typing import Any, Protocol
 
 from spine.problems import SpineError
 
-__all__ = ["WholeRecords", "open_journal"]
+__all__ = ["WholeRecords"]
 
-GRACE = 30  # seconds after which the lock of a process that is gone is taken away
 BEGINNING = b'{"op_code":'  # of a record, as Optuna writes it
 
 
-def open_journal(path: str) -> JournalStorage:
-    """The storage of a journal file, made where there is none; SpineError where the file is no journal, or records are
-    lost that others build on.
+class Lock(Protocol):
+    """One of Optuna's locks of a journal file."""
+
+    def acquire(self) -> bool:
+        """Wait until no other process has it."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+
+class WholeRecords:
+    """A backend of Optuna's JournalStorage: the records of a file that are whole, numbered as if there were no others.
+
+    The file is made where there is none; SpineError where there is one that is no journal.
     """
-    backend = WholeRecords(path)
-    try:
-        return JournalStorage(backend)
-    except Exception as error:  # what replaying records raises is anything
-        raise SpineError(
-            f"{path} cannot be read ({type(error).__name__}): records that others build on were lost; move it away, "
-            "and search again"
-        ) from error
 
-
-class WholeRecords(JournalFileBackend):
-    """The records of a journal file that are whole, numbered as if there were no others."""
-
-    def __init__(self, path: str) -> None:
-        self._path, self._records, self._offset = Path(path).absolute(), 0, 0
-        # The lock is a link to this path: a relative one would lead nowhere, and a lock left behind never grow old.
-        lock = JournalFileSymlinkLock(str(self._path), GRACE)
-        super().__init__(str(self._path), lock)
-        with self._path.open("rb") as stream:
+    def __init__(self, path: Path, lock: Lock) -> None:
+        self._path, self._lock, self._records, self._offset = path, lock, 0, 0
+        with path.open("ab+") as stream:
+            stream.seek(0)
             lines = [line for line in stream if line.strip()]
         if lines and not any(_record_in(line) or _begins(line) for line in lines):
             raise SpineError(
@@ -56,7 +51,7 @@ class WholeRecords(JournalFileBackend):
             )
         self._tell(lines)
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The whole records from the one of that number on; the last line counts once it has its end."""
         if log_number_from < self._records:  # read again from the start, which Optuna does for a new reader alone
             self._records = self._offset = 0
@@ -72,14 +67,16 @@ class WholeRecords(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, in lines of their own where the last one was cut off."""
+        text = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs)
         self._lock.acquire()
         try:
-            with self._path.open("rb+") as stream:
-                if stream.seek(0, SEEK_END) and stream.seek(-1, SEEK_END) >= 0 and stream.read(1) != b"\n":
-                    stream.write(b"\n")
+            with self._path.open("ab+") as stream:
+                cut = stream.tell() and stream.seek(-1, os.SEEK_END) >= 0 and stream.read(1) != b"\n"
+                stream.write(b"\n" * bool(cut) + text.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
         finally:
             self._lock.release()
-        super().append_logs(logs)
 
     def _tell(self, lines: list[bytes]) -> None:
         cut = [number for number, line in enumerate(lines, 1) if not _is_whole(line)]

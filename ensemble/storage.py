@@ -6,9 +6,11 @@ A journal file is written by appending under a lock, which holds on network file
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from spine.problems import SpineError
+from ensemble.journal import WholeRecords
+from spine.problems import SpineError, fault_of
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL", "open_storage"]
 
 JOURNAL = "journal:///"  # as of SQLite's URLs: three slashes and a relative path, or four and an absolute one
+GRACE = 30  # seconds after which the lock of a process that is gone is taken away
 POSTGRESQL = "postgresql://"
 
 
@@ -29,9 +32,7 @@ def open_storage(storage: Storage) -> Storage:
     if not isinstance(storage, str):
         return storage
     if storage.startswith(JOURNAL):
-        from ensemble.journal import open_journal
-
-        return open_journal(storage.removeprefix(JOURNAL))
+        return _open_journal(Path(storage.removeprefix(JOURNAL)).absolute())
     if storage.startswith(POSTGRESQL) and not find_spec("psycopg2"):
         if not find_spec("psycopg"):
             raise SpineError(
@@ -39,3 +40,18 @@ def open_storage(storage: Storage) -> Storage:
             )
         return storage.replace("postgresql:", "postgresql+psycopg:", 1)
     return storage
+
+
+def _open_journal(path: Path) -> BaseStorage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    # The lock is a link to this path: a relative one would lead nowhere, and a lock left behind never grow old.
+    records: Any = WholeRecords(path, JournalFileSymlinkLock(str(path), GRACE))
+    try:
+        return JournalStorage(records)
+    except Exception as error:  # what replaying records raises is anything
+        raise SpineError(
+            f"{path} cannot be read ({fault_of(error)}): records that others build on were lost; move it away, and "
+            "search again"
+        ) from error

@@ -1,12 +1,13 @@
 """A journal file after what happens to files: what was cut off is left out with a word, and the search goes on."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ensemble import journal as journals
+from ensemble import storage
 from ensemble.journal import WholeRecords
 from ensemble.search import search_weights
 from spine.problems import SpineError
@@ -31,7 +32,7 @@ def whole(tmp_path) -> Path:
 
 
 def records(path):
-    return list(WholeRecords(str(path)).read_logs(0))
+    return list(WholeRecords(path, nullcontext()).read_logs(0))
 
 
 @pytest.mark.parametrize("bytes_lost", [1, 2, 5, 20, 60])
@@ -62,7 +63,7 @@ def test_a_whole_record_behind_a_cut_one_in_the_same_line_is_read(whole):
 
 
 def test_what_another_process_writes_now_counts_when_its_line_ends(whole):
-    backend = WholeRecords(str(whole))
+    backend = WholeRecords(whole, nullcontext())
     known = len(list(backend.read_logs(0)))
     line = json.dumps({"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"x": 1}}).encode()
     with whole.open("ab") as stream:
@@ -105,7 +106,7 @@ def test_another_file_is_not_written_to(tmp_path, content):
 
 def test_a_lock_left_behind_is_taken_away_of_a_relative_path_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(journals, "GRACE", 3)
+    monkeypatch.setattr(storage, "GRACE", 3)
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "study.log.lock").symlink_to(tmp_path / "below" / "study.log")
     search("below/study.log", 4)
