@@ -75,7 +75,8 @@ def tempered(output: Any, temperature: float) -> Any:
 
     What dividing the logits does (Guo et al., ICML 2017), of a member that gives probabilities only.
     """
-    return normalised((output / _largest(output)) ** (1 / temperature))
+    powers = (output / _largest(output)) ** (1 / temperature)
+    return powers / sum(_classes(powers))
 
 
 def normalised(values: Any) -> Any:

@@ -153,10 +153,10 @@ class BoxPredictions(_Stored):
         """Map a stored directory; SpineError where it is missing, unreadable or its tables do not fit together."""
         path = Path(path)
         head, index, (boxes, scores, classes) = _read(path, BOX_ARRAYS)
-        rows, offsets = scores.size, index["offset"].to_numpy()
+        require_boxes(str(path), boxes, scores, classes, head.labels)
+        rows, offsets = len(scores), index["offset"].to_numpy()
         if (np.diff(offsets, prepend=0, append=rows) < 0).any() or offsets[:1].any():
             raise SpineError(f"{path}/index.csv: offsets must rise from 0 to at most {rows}; {PREDICT}")
-        require_boxes(str(path), boxes, scores, classes, head.labels)
         return cls(path, index=index, boxes=boxes, scores=scores, classes=classes, **dict(head))
 
     @classmethod

@@ -1,0 +1,113 @@
+"""A SavedModel that this project did not make runs only where somebody said so, once."""
+
+import pytest
+
+from spine.cli import main
+from spine.member import Card, Member
+from spine.problems import SpineError
+from spine.seals import SEALS
+from spine.trust import trust, trust_members
+from tests.experiment_on_disk import write_experiment, write_model
+
+
+def from_elsewhere(directory):
+    """A member's directory as it comes from another project: whole, with the seals of that project."""
+    model_hash = write_model(directory, "graph")
+    Member.publish(directory, Card(name="m", task="classification", labels=("a", "b"), model_hash=model_hash))
+    return directory
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPINE_SALT", "another project's")
+    directory = from_elsewhere(tmp_path / "theirs")
+    monkeypatch.setenv("SPINE_SALT", "salt of the tests")
+    return directory
+
+
+def test_what_was_published_here_runs(tmp_path):
+    member = Member.open(from_elsewhere(tmp_path))
+    assert member.trusted_model == tmp_path / "model" / "1"
+
+
+def test_what_comes_from_elsewhere_says_so_and_what_to_do(theirs):
+    with pytest.raises(SpineError, match=r"was not made in this project.*spine predict EXPERIMENT --trust"):
+        _ = Member.open(theirs).trusted_model
+
+
+def test_a_forged_card_does_not_help(theirs):
+    card = Member.open(theirs).card
+    (theirs / SEALS).write_text(f"{card.model_hash}\n{'0' * 64}\n")
+    assert not Member.open(theirs).may_run
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe\x00", b"\n\n"])
+def test_damaged_seals_are_none(theirs, damage):
+    (theirs / SEALS).write_bytes(damage)
+    assert not Member.open(theirs).may_run
+
+
+def test_trust_is_remembered_until_the_model_changes(theirs):
+    told = []
+    trust([theirs], told.append)
+    assert len(told) == 1
+    assert Member.open(theirs).trusted_model == theirs / "model" / "1"
+    trust([theirs], told.append)
+    assert len(told) == 1  # once
+    (theirs / "model" / "1" / "saved_model.pb").write_text("another graph")
+    with pytest.raises(SpineError, match="or has changed since"):
+        _ = Member.open(theirs).trusted_model
+    (theirs / "model" / "1" / "saved_model.pb").write_text("graph")
+    assert Member.open(theirs).may_run
+
+
+def test_a_file_more_in_a_model_is_another_model(tmp_path):
+    member = Member.open(from_elsewhere(tmp_path))
+    (tmp_path / "model" / "1" / "assets.extra").write_text("x")
+    assert not member.may_run
+
+
+def test_a_newer_version_that_nobody_published_does_not_run(tmp_path):
+    member = Member.open(from_elsewhere(tmp_path))
+    (tmp_path / "model" / "2").mkdir()
+    (tmp_path / "model" / "2" / "saved_model.pb").write_text("slipped in")
+    assert not member.may_run
+
+
+def test_a_member_of_before_is_trusted_by_the_command(tmp_path, monkeypatch, capsys):
+    experiment = write_experiment(tmp_path, members=("vgg",))
+    monkeypatch.chdir(tmp_path)
+    file = experiment.write(tmp_path / "experiment.yaml")
+    (experiment.member_directory("vgg") / SEALS).unlink()
+    monkeypatch.setattr("sys.argv", ["spine", "predict", str(file), "--trust"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert "trusted from now on" in capsys.readouterr().err
+    assert Member.open(experiment.member_directory("vgg")).may_run
+
+
+def test_members_of_folds_are_trusted_too(tmp_path):
+    experiment = write_experiment(tmp_path, members=("vgg",)).model_copy(update={"folds": 2})
+    fold = from_elsewhere(experiment.member_directory("vgg") / "fold-1")
+    (fold / SEALS).unlink()
+    trust_members(experiment, lambda line: None)
+    assert Member.open(fold).may_run
+
+
+def test_what_a_killed_export_left_is_removed_and_nothing_else(tmp_path):
+    member = Member.open(from_elsewhere(tmp_path))
+    for version in ("2", "3"):
+        (tmp_path / "model" / version).mkdir()
+        (tmp_path / "model" / version / "saved_model.pb").write_text(f"half {version}")
+    Member.remove_unpublished(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["1"]
+    assert member.may_run
+
+    (tmp_path / "model" / "1" / "saved_model.pb").write_text("damaged")
+    Member.remove_unpublished(tmp_path)  # member.json names it: it is not a leftover
+    assert (tmp_path / "model" / "1").exists()
+
+    (tmp_path / "member.json").unlink()
+    Member.remove_unpublished(tmp_path)  # of a first export that was killed
+    assert not (tmp_path / "model" / "1").exists()
