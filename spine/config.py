@@ -163,6 +163,7 @@ class Experiment(Strict):
         settings = task_settings(str(raw.get("task")))
         shared = raw.get("shared") or {}
         members = {}
+        _require_apart(raw["members"])
         for name, own in raw["members"].items():
             if isinstance(own, (settings, Foreign)):
                 members[name] = own
@@ -173,7 +174,6 @@ class Experiment(Strict):
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
             members[name] = validate(settings, {**shared, **(own or {})}, f"members.{name}")
-        _require_apart(members)
         return {**raw, "members": members}
 
     @model_validator(mode="after")

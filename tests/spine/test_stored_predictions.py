@@ -68,7 +68,7 @@ WRONG_VALUES = {
 @pytest.mark.parametrize("values", WRONG_VALUES.values(), ids=WRONG_VALUES)
 def test_what_is_no_probabilities_is_refused_where_it_is_read(stored, values):
     np.save(stored / "probabilities.npy", values)
-    with pytest.raises(SpineError, match="probabilities|NaN or infinity") as caught:
+    with pytest.raises(SpineError, match=r"probabilities|NaN or infinity") as caught:
         Predictions.open(stored)
     assert str(stored) in str(caught.value)
 
@@ -200,14 +200,16 @@ def test_columns_in_another_order_are_the_same(stored):
 def test_a_permuted_offset_of_classification_is_read_right(stored):
     INDEX.assign(offset=[2, 0, 1]).to_csv(stored / "index.csv", index=False)
     found = Predictions.open(stored)
-    np.testing.assert_array_equal(found.values, VALUES[[2, 0, 1]])  # a's row is the third, b's the first, c's the second
+    np.testing.assert_array_equal(
+        found.values, VALUES[[2, 0, 1]]
+    )  # a's row is the third, b's the first, c's the second
     assert found.index["offset"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("offsets", [[0, 0, 1], [0, 1, 3], [1, 2, 3], [0, 1, 9]])
 def test_offsets_of_classification_that_repeat_or_lie_outside_are_refused(stored, offsets):
     INDEX.assign(offset=offsets).to_csv(stored / "index.csv", index=False)
-    with pytest.raises(SpineError, match="the offset of '[abc]' is"):
+    with pytest.raises(SpineError, match=r"the offset of '[abc]' is"):
         Predictions.open(stored)
 
 
@@ -243,7 +245,7 @@ def test_arrays_of_another_shape_are_refused(stored, array):
 def test_a_cut_array_is_one_sentence(stored, bytes_left):
     content = (stored / "probabilities.npy").read_bytes()
     (stored / "probabilities.npy").write_bytes(content[:bytes_left])
-    with pytest.raises(SpineError, match="probabilities.npy cannot be read"):
+    with pytest.raises(SpineError, match=r"probabilities\.npy cannot be read"):
         Predictions.open(stored)
 
 

@@ -1,0 +1,163 @@
+"""What has no value: null with its reason in every file, told in the report, and never a traceback."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from ensemble import evaluate, report, search
+from ensemble.leaderboard import leaderboard_table
+from ensemble.undefined import footnotes
+from spine.detections import Detections
+from spine.files import read_json
+from spine.manifest import Manifest
+from spine.member import Member
+from spine.metrics import TABLES
+from spine.metrics.undefined import why_undefined
+from spine.truth import BoxTruth, Truth
+from tests.detection_on_disk import store_detections, write_box_weights, write_detection_experiment
+from tests.experiment_on_disk import write_experiment, write_predictions, write_segmentation_experiment, write_weights
+
+QUICK = {"evaluate": {"resamples": 100}}
+NO_BOX = "no box has the score from which boxes count"
+
+
+def strict(path):
+    """A file of JSON in which no NaN or infinity stands."""
+
+    def refuse(name):
+        raise AssertionError(f"{path} holds {name}")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def quiet(experiment, name, score=0.3, boxes=100):
+    """Let a detector be as unsure of all that it finds, at most so many boxes an image."""
+    member = Member.open(experiment.member_directory(name))
+    for split in ("validation", "test"):
+        truth = BoxTruth.of_detection(Manifest.read(experiment.data), split, experiment.labels)
+        found = [
+            Detections(one.boxes[:boxes], np.full(len(one), score, np.float32)[:boxes], one.classes[:boxes])
+            for one in member.predictions(split)
+        ]
+        store_detections(member.path, truth, split, found, member.card.model_hash)
+    write_box_weights(experiment, {each: 1 / len(experiment.members) for each in experiment.members})
+
+
+@pytest.mark.parametrize("method", ["grid", "equal", "best", "greedy", "tpe"])
+def test_a_detector_below_the_operating_score_is_searched_by_precision(tmp_path, method):
+    settings = {"metric": "precision", "method": method, "step": 0.5, "trials": 6, "resamples": 10}
+    experiment = write_detection_experiment(tmp_path, members=("loud", "quiet"), search=settings, **QUICK)
+    quiet(experiment, "quiet")
+    weights = strict(search.run(experiment)[0])
+    assert weights["singles"]["quiet"] is None
+    assert weights["singles"]["loud"] > 0
+    assert weights["undefined"]["singles.quiet"] == NO_BOX
+    assert weights["contributions"]["members"]["quiet"]["alone"] is None
+    assert search.told_of(experiment)
+    found = strict(evaluate.run(experiment)[0])
+    report.run(experiment)
+    assert leaderboard_table(found)
+
+
+def test_a_fusion_in_which_nothing_counts_is_null_with_its_reason(tmp_path):
+    settings = {"metric": "precision", "method": "equal", "resamples": 10}
+    experiment = write_detection_experiment(tmp_path, members=("loud", "quiet"), search=settings, **QUICK)
+    quiet(experiment, "quiet", score=0.0)
+    quiet(experiment, "loud", score=0.6, boxes=1)  # counts alone, and no more when the other halves its score
+    weights = strict(search.run(experiment)[0])
+    assert (weights["score"], weights["equal"]) == (None, None)
+    assert weights["undefined"] == {"score": NO_BOX, "equal": NO_BOX, "singles.quiet": NO_BOX}
+    first = next(csv.DictReader((experiment.ensemble_directory / "search.csv").open()))
+    assert (first["precision"], first["undefined"]) == ("", NO_BOX)
+    assert "Search score (precision): undefined" in search.told_of(experiment)
+    strict(evaluate.run(experiment)[0])
+    report.run(experiment)
+
+
+def one_class(experiment, split, value):
+    """Let the truth of a split be one class, and members say what they said."""
+    manifest = Manifest.read(experiment.data)
+    samples = set(manifest.samples_in(split))
+    manifest.labels.loc[manifest.labels["sample"].isin(samples), "value"] = value
+    manifest.write()
+    truth = Truth.of_classification(Manifest.read(experiment.data), split, experiment.target, experiment.labels)
+    for name in experiment.members:
+        member = Member.open(experiment.member_directory(name))
+        said = np.random.default_rng(len(name) + ord(name[0])).dirichlet(
+            [1] * len(experiment.labels), len(truth.samples)
+        )
+        write_predictions(member.path, truth, said, split, member.card.model_hash)
+
+
+UNDEFINED = {
+    "healthy": {"roc_auc", "sensitivity", "recall", "precision", "f1"},
+    "degenerated": {"roc_auc", "specificity"},
+}
+
+
+@pytest.mark.parametrize("value", UNDEFINED)
+def test_a_test_split_of_one_class_is_told_everywhere(tmp_path, value):
+    experiment = write_experiment(tmp_path, members=("a", "b"), **QUICK)
+    one_class(experiment, "test", value)
+    paths = evaluate.run(experiment)
+    found = strict(paths[0])
+    for row in found["rows"]:
+        lacking = {name: one for name, one in row["metrics"].items() if one["value"] is None}
+        assert set(lacking) == UNDEFINED[value]
+        assert lacking["roc_auc"]["why"] == "the truth holds one class only"
+    assert "AUC undefined" in found["verdict"]
+    assert found["comparisons"][0]["differences"]["roc_auc"]["why"] == "the truth holds one class only"
+    for row in csv.DictReader(paths[1].open()):
+        assert row["roc_auc"] == ""
+        assert "roc_auc: the truth holds one class only" in row["undefined"]
+    told = "–: AUC of any row is undefined, since the truth holds one class only."
+    assert told in footnotes(found, ["roc_auc", "accuracy"])
+    assert told in report.run(experiment)[0].read_text()
+    assert "since the truth holds one class only" in leaderboard_table(found).caption
+
+
+def test_one_patient_has_values_without_bounds(tmp_path):
+    experiment = write_experiment(
+        tmp_path, members=("a",), patients={"train": 2, "validation": 4, "test": 1}, slices=1, **QUICK
+    )
+    found = strict(evaluate.run(experiment)[0])
+    accuracy = found["rows"][0]["metrics"]["accuracy"]
+    assert accuracy["low"] is None
+    assert accuracy["why"] == "with fewer than two patients there is nothing to draw"
+    report.run(experiment)
+
+
+def test_members_that_never_vary_are_judged(tmp_path):
+    experiment = write_experiment(tmp_path, members=("a", "b"), **QUICK)
+    for name, row in (("a", [0.5, 0.5]), ("b", [1.0, 0.0])):
+        member = Member.open(experiment.member_directory(name))
+        for split in ("validation", "test"):
+            truth = Truth.of_classification(Manifest.read(experiment.data), split, "degeneration", experiment.labels)
+            write_predictions(member.path, truth, np.tile(row, (len(truth.samples), 1)), split, member.card.model_hash)
+    search.run(experiment)
+    found = strict(evaluate.run(experiment)[0])
+    assert found["rows"][0]["metrics"]["roc_auc"]["value"] == 0.5
+    report.run(experiment)
+
+
+@pytest.mark.parametrize("spacings", [("", ""), (0.5, "")])
+def test_segmentation_without_spacing_or_without_a_class(tmp_path, spacings):
+    experiment = write_segmentation_experiment(tmp_path, members=("a", "b"), spacings=spacings, **QUICK)
+    write_weights(experiment, {"a": 1.0, "b": 0.0}, "dice_foreground")
+    strict(evaluate.run(experiment)[0])
+    report.run(experiment)
+
+
+def test_every_metric_that_may_have_no_value_has_a_reason():
+    nothing = "there is nothing to measure"
+    without = {name for task, table in TABLES.items() for name in table if why_undefined(name, task) == nothing}
+    assert without == {"accuracy", "balanced_accuracy", "macro_f1", "log_loss", "matthews", "brier", "pixel_accuracy"}
+    assert why_undefined("precision.disc", "segmentation") == "no pixel is called so"
+    assert why_undefined("map50_95_small", "detection") == "there is no true box to find"
+
+
+def test_weights_json_of_defined_scores_tells_no_reason(tmp_path):
+    experiment = write_experiment(tmp_path, members=("a", "b"), search={"resamples": 0})
+    assert "undefined" not in read_json(search.run(experiment)[0])
