@@ -7,7 +7,6 @@ import hashlib
 import heapq
 import json
 import math
-import os
 import shutil
 import stat
 import tempfile
@@ -17,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from spine.writers import is_gone, writer
 
 __all__ = [
     *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_if_whole"),
@@ -32,7 +33,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it when the block ends well and removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{writer()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
@@ -45,7 +46,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; when the block ends well it takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    temporary, old = (Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)) for _ in range(2))
+    prefix = f".{path.name}.{writer()}."
+    temporary, old = (Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=path.parent)) for _ in range(2))
     temporary.chmod(0o755)
     try:
         yield temporary
@@ -58,12 +60,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path, older_than: float = DEAD_AFTER) -> None:
-    """Remove what a killed process left beside `path`; nobody reads it, so it may wait until it is surely dead.
+    """Remove what a killed process left beside `path`: at once where it was one of this machine, else a day later.
 
     Who holds a lock on `path` knows that nobody else writes there, and need not wait: `older_than` 0 seconds.
     """
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        if time.time() - leftover.stat().st_mtime < older_than:
+        if not is_gone(leftover.name) and time.time() - leftover.stat().st_mtime < older_than:
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)

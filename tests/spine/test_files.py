@@ -1,5 +1,7 @@
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -148,3 +150,26 @@ def test_leftovers_are_removed_at_once_where_nobody_else_writes(tmp_path):
     assert (tmp_path / ".d.123.tmp").exists()
     remove_leftovers(tmp_path / "d", older_than=0)
     assert [path.name for path in tmp_path.iterdir()] == [".other.123.tmp"]
+
+
+def test_what_a_killed_process_of_this_machine_left_is_removed_at_once(tmp_path):
+    script = (
+        "import os, sys; from pathlib import Path; from spine.files import atomic_directory, atomic_file\n"
+        "with atomic_directory(Path(sys.argv[1]) / 'd') as d, atomic_file(Path(sys.argv[1]) / 'x') as x:\n"
+        "    (d / 'part').write_text('1'); x.write_text('1'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 3  # the directory, the old one's place, the file
+    with atomic_directory(tmp_path / "d"), atomic_file(tmp_path / "x") as x:
+        x.write_text("2")
+        assert len(list(tmp_path.iterdir())) == 3  # this process' own
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "x"]
+
+
+def test_what_another_process_writes_now_stays(tmp_path):
+    with atomic_file(tmp_path / "x") as first:
+        first.write_text("1")
+        with atomic_directory(tmp_path / "x.d"):
+            pass
+        assert first.exists()
+    assert (tmp_path / "x").read_text() == "1"

@@ -1,13 +1,21 @@
 """A SavedModel that this project did not make runs only where somebody said so, once."""
 
-import pytest
+import shutil
 
-from spine.cli import main
+import pytest
+from typer.testing import CliRunner
+
+from ensemble import evaluate, export, predict
+from spine import registry
+from spine.cli import app, main
+from spine.files import read_json
 from spine.member import Card, Member
 from spine.problems import SpineError
 from spine.seals import SEALS
 from spine.trust import trust, trust_members
 from tests.experiment_on_disk import write_experiment, write_model
+
+runner = CliRunner()
 
 
 def from_elsewhere(directory):
@@ -111,3 +119,38 @@ def test_what_a_killed_export_left_is_removed_and_nothing_else(tmp_path):
     (tmp_path / "member.json").unlink()
     Member.remove_unpublished(tmp_path)  # of a first export that was killed
     assert not (tmp_path / "model" / "1").exists()
+
+
+def test_no_stage_runs_what_is_not_trusted(tmp_path):
+    experiment = write_experiment(tmp_path, members=("vgg",))
+    member = Member.open(experiment.member_directory("vgg"))
+    (member.path / SEALS).unlink()
+    for split in ("validation", "test"):
+        shutil.rmtree(member.path / "predictions" / split)
+    with pytest.raises(SpineError, match="was not made in this project"):
+        predict.run(experiment)
+    with pytest.raises(SpineError, match="was not made in this project"):
+        registry.detect(member, [])  # crops by a detector, and two stages, load it the same way
+
+
+def test_an_export_does_not_launder_a_member(tmp_path):
+    experiment = write_experiment(tmp_path, members=("vgg",))
+    (experiment.member_directory("vgg") / SEALS).unlink()
+    with pytest.raises(SpineError, match="was not made in this project"):
+        export.run(experiment)
+    assert not (experiment.ensemble_directory / "model").exists()
+
+
+def test_an_evaluation_runs_nothing_and_says_so(tmp_path):
+    experiment = write_experiment(tmp_path, members=("vgg", "b"), evaluate={"resamples": 100})
+    (experiment.member_directory("vgg") / SEALS).unlink()
+    found = read_json(evaluate.run(experiment)[0])
+    assert any(note.startswith("Not timed: vgg, whose SavedModel was not made") for note in found["notes"])
+    assert found["costs"]["vgg"]["seconds"] is None
+
+
+@pytest.mark.parametrize("command", [["data", "crop"], ["data", "build"], ["two-stage"], ["predict"], ["run"]])
+def test_every_command_that_runs_a_model_knows_trust(command):
+    found = runner.invoke(app, [*command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert found.exit_code == 0
+    assert "--trust" in found.output
