@@ -31,7 +31,7 @@ from spine.files import fingerprint, read_if_whole, read_json, with_nulls, write
 from spine.manifest import OUT_OF_FOLD
 from spine.member import Member, Patients
 from spine.privacy import salt_id
-from spine.problems import SpineError
+from spine.problems import SpineError, write_sheet
 from spine.shapes import as_written
 from spine.statistics import interval, patient_resamples
 

@@ -46,7 +46,7 @@ from spine.member import Member
 from spine.metrics.undefined import why_undefined
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
-from spine.problems import SpineError
+from spine.problems import SpineError, write_sheet
 from spine.shapes import as_written
 from spine.truth import BoxTruth
 
