@@ -6,7 +6,6 @@ environment. Paths are relative to the working directory.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serial
 
 from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError
+from spine.yaml_files import parse_yaml, read_yaml
 
 __all__ = [
     "REFIT",
@@ -30,7 +30,6 @@ __all__ = [
     "load_elsewhere",
     "load_experiment",
     "load_experiments",
-    "read_yaml",
     "steps_of",
     "validate",
     "without_password",
@@ -323,22 +322,6 @@ def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experime
     return validate(Experiment, raw, str(path))
 
 
-def read_yaml(path: Path | str) -> dict[str, Any]:
-    """Read a YAML mapping safely, `${NAME:-default}` filled in from the environment."""
-    path = Path(path)
-    if not path.is_file():
-        raise SpineError(
-            f"{path} is not a file; give the path of a YAML configuration, such as configs/quickstart.yaml"
-        )
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpineError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise SpineError(f"{path} holds {type(raw).__name__}; a configuration is a mapping of keys to values")
-    return _expand(raw, path)
-
-
 def validate(model: type[Model], raw: Any, where: str) -> Model:
     """Validate settings; SpineError tells each wrong key, what was received and what is known."""
     try:
@@ -388,26 +371,6 @@ def _override(raw: dict[str, Any], text: str) -> None:
         if place is None or not isinstance(place, dict):
             raise SpineError(f"override {text!r}: {part!r} holds no keys of its own in this experiment")
     try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        reason = str(error).splitlines()[0]
-        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({reason}); close its brackets") from None
-
-
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-
-
-def _expand(value: Any, path: Path) -> Any:
-    if isinstance(value, dict):
-        return {key: _expand(inner, path) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_expand(inner, path) for inner in value]
-    return _VARIABLE.sub(lambda match: _variable(match, path), value) if isinstance(value, str) else value
-
-
-def _variable(match: re.Match[str], path: Path) -> str:
-    name, default = match.groups()
-    found = os.environ.get(name) or default
-    if found is None:
-        raise SpineError(f"{path} uses ${{{name}}}, which is not set; set {name} in the environment")
-    return found
+        place[last] = parse_yaml(value)
+    except ValueError as error:
+        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({error}); mend it") from None

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from spine.config import Experiment, read_yaml
+from spine.config import Experiment
+from spine.yaml_files import read_yaml
 
 __all__ = ["as_trained", "trained_otherwise", "warn_of_others"]
 
