@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError
+from spine.strict import Seed, Strict, validate, without_password
 from spine.yaml_files import parse_yaml, read_yaml
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 REFIT = "refit"
+MOST = 10**6  # resamples or trials: more are days of work, and a slip of the pen
 FINEST = 10_000  # steps of weights from 0 to 1
 STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -43,13 +45,6 @@ _WHAT_LABELS_ARE = {
     1: "the one or more different classes that boxes have; the background is none of them",
     2: "two or more different classes, background first where there is one",
 }
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """Base of every settings model: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SearchSettings(Strict):
@@ -59,12 +54,14 @@ class SearchSettings(Strict):
     metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50, of detection map50
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = 0.1
-    trials: int = Field(default=200, ge=1)  # of tpe and cmaes
+    trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
     # Of detection, the thresholds of weighted boxes fusion that are tried: the IoU above which boxes become one, and
     # the score below which boxes are left out.
     iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
     score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
-    resamples: int = Field(default=200, ge=0)  # of patients, to tell what the search is worth on others; 0: not told
+    resamples: int = Field(
+        default=200, ge=0, le=MOST
+    )  # of patients, to tell what the search is worth on others; 0: not told
     max_latency_ms: float | None = Field(default=None, gt=0)  # an image, the sum of the members of weight above 0
     max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
     temperature: bool = False  # each member is first made as sure as it is right, by one number
@@ -100,7 +97,7 @@ class SearchSettings(Strict):
 class EvaluateSettings(Strict):
     """How the test split is judged."""
 
-    resamples: int = Field(default=2000, ge=100)  # of the bootstrap over patients
+    resamples: int = Field(default=2000, ge=100, le=MOST)  # of the bootstrap over patients
     confidence: float = Field(default=0.95, gt=0, lt=1)
     allow_overlap: bool = False  # evaluate on patients that were trained or searched on; the report then says so
 
@@ -138,10 +135,12 @@ class Experiment(Strict):
     build: Path | None = None  # the data config that builds it where it is missing or changed
     target: str = ""
     labels: tuple[str, ...]  # index is the class; of two, the last is the positive one; of boxes class 1 comes first
-    seed: int = 0
+    seed: Seed = 0
     runs: Path = Path("runs")
-    jobs: int = Field(default=1, ge=1)  # members trained at the same time, each on its share of the cores
-    folds: int = Field(default=0, ge=0)  # a model of each member for every fold of the patients; 0: one on `train`
+    jobs: int = Field(default=1, ge=1, le=1024)  # members trained at the same time, each on its share of the cores
+    folds: int = Field(
+        default=0, ge=0, le=1000
+    )  # a model of each member for every fold of the patients; 0: one on `train`
     stop_on: Literal["fold", "inner"] = "fold"  # whom a fold's training is stopped on: its own patients, or others
     served: Literal["mean", "refit"] = "mean"  # of folds: all their models, or one more of all their patients
     fold: int | Literal["refit"] | None = None  # what one training process trains; `spine train` sets it
@@ -166,7 +165,9 @@ class Experiment(Strict):
             if isinstance(own, (settings, Foreign)):
                 members[name] = own
                 continue
-            if not re.match(NAME, str(name)):
+            if not isinstance(name, str):
+                raise SpineError(f'the member name {name} is a number to YAML; write "{name}", in quotes')
+            if not re.match(NAME, name):
                 raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
             if isinstance(own, Mapping) and "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
@@ -288,11 +289,6 @@ def steps_of(step: float) -> int:
     return steps
 
 
-def without_password(text: str) -> str:
-    """A text with the passwords of the URLs in it starred out."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
-
-
 def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
     """The experiment of an experiment file, or all of a study's; overrides apply to each."""
     raw = read_yaml(path)
@@ -320,41 +316,6 @@ def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experime
     for override in overrides:
         _override(raw, override)
     return validate(Experiment, raw, str(path))
-
-
-def validate(model: type[Model], raw: Any, where: str) -> Model:
-    """Validate settings; SpineError tells each wrong key, what was received and what is known."""
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {_explain(model, e)}" for e in error.errors()]
-        raise SpineError("\n".join([f"{where} does not hold:", *lines])) from None
-
-
-def _explain(model: type[BaseModel], error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return f"unknown key; the known ones are {', '.join(_known_keys(model, error['loc'][:-1]))}"
-    if error["type"] == "missing":
-        return "is required"
-    message = error["msg"].removeprefix("Value error, ")
-    # Where keys do not fit together the input is all of them, and the message is ours and names them.
-    received = "" if isinstance(error["input"], Mapping) else f"; received {error['input']!r}"
-    return without_password(message + received)
-
-
-def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    for part in location:
-        field = model.model_fields.get(str(part))
-        inner = [kind for kind in _kinds(field.annotation if field else None) if issubclass(kind, BaseModel)]
-        if inner:
-            model = inner[0]
-    return list(model.model_fields)
-
-
-def _kinds(annotation: Any) -> list[type]:
-    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
-        return [annotation]
-    return [kind for part in getattr(annotation, "__args__", ()) for kind in _kinds(part)]
 
 
 def _override(raw: dict[str, Any], text: str) -> None:
