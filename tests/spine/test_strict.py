@@ -93,7 +93,9 @@ def test_a_member_name_of_digits_has_to_be_in_quotes():
         validate(Experiment, raw, "x")
 
 
-@pytest.mark.parametrize(("name", "value"), [("rotation", 361), ("shift", 1e30), ("zoom", [0, 11]), ("gamma", [0, 1e300])])
+@pytest.mark.parametrize(
+    ("name", "value"), [("rotation", 361), ("shift", 1e30), ("zoom", [0, 11]), ("gamma", [0, 1e300])]
+)
 def test_an_augmentation_stays_within_reason(name, value):
     with pytest.raises(SpineError, match=rf"{name} is \[.*\]; at most"):
         validate(Augmentation, {name: value}, "x")
