@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from spine import registry
 from spine.config import REFIT, Experiment
+from spine.disk import at_work, is_short
 from spine.problems import SpineError
-from spine.processes import as_child
+from spine.processes import as_child, end_children, run_child
 
 if TYPE_CHECKING:
     from spine.intake import DataConfig
@@ -90,7 +90,8 @@ def evaluate_elsewhere(experiment: Experiment, config: Path, show: Show) -> tupl
 
     dataset = _build(load_data_config(config), show)
     show(f"evaluate on {dataset}")
-    return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
+    with at_work(f"evaluate on {dataset}"):
+        return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
 
 
 def _build(config: DataConfig, show: Show) -> Path:
@@ -98,7 +99,8 @@ def _build(config: DataConfig, show: Show) -> Path:
     from spine.problems import print_problems
 
     show("build")
-    result = build(config)
+    with at_work(f"build of {config.name}"):
+        result = build(config)
     print_problems(result.problems)
     return result.root
 
@@ -162,9 +164,14 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
         try:
             statuses = list(pool.map(train, outdated))
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # after Ctrl-C no further member starts
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C no further member starts
+            end_children()
             raise
-    failed = [f"{training} ({_why(status)})" for training, status in zip(outdated, statuses, strict=True) if status]
+    failed = [
+        f"{training} ({_why(status, experiment.directory)})"
+        for training, status in zip(outdated, statuses, strict=True)
+        if status
+    ]
     if failed:
         raise SpineError(
             f"training failed for {', '.join(failed)}. Mend the cause and run the same command again: "
@@ -172,11 +179,12 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
         )
 
 
-def _why(status: int) -> str:
+def _why(status: int, directory: Path) -> str:
     """Why a training ended with that exit status; a process that was killed had no last word of its own."""
     if status > 0:
         return "see above"
-    return f"was killed by signal {-status}{'; out of memory?' if -status == signal.SIGKILL else ''}"
+    full = f"; the disk of {directory} is full" if is_short(directory) else ""
+    return f"was killed by signal {-status}{full or ('; out of memory?' if -status == signal.SIGKILL else '')}"
 
 
 def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
@@ -185,7 +193,8 @@ def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
 
     show(name)
     warn_of_others(experiment, show)
-    return registry.stage(name)(experiment)
+    with at_work(f"{name} of {experiment.name}"):
+        return registry.stage(name)(experiment)
 
 
 def _run_or_tell(experiment: Experiment, name: str, show: Show) -> list[Path]:
@@ -244,16 +253,9 @@ def _train_in_own_process(task: str, file: Path, name: str, jobs: int, *override
     # Its output is news of the work (stderr, 2), not the result of this command.
     environment = {**as_child(), "PYTHONUNBUFFERED": "1"}
     if jobs == 1:
-        return subprocess.run(command, env=environment, check=False).returncode
+        return run_child(command, environment)
     # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn into a pipe.
-    environment |= _share_of_cores(jobs)
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        for line in process.stdout or ():
-            if line.strip():
-                print(line, end="", file=sys.stderr, flush=True)
-    return process.returncode
+    return run_child(command, environment | _share_of_cores(jobs), line_by_line=True)
 
 
 def _share_of_cores(jobs: int) -> dict[str, str]:
