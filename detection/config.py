@@ -274,7 +274,10 @@ class Settings(Strict):
         return min(self.roi_generator.num_proposals, anchors) + true
 
     def check(self, train: BoxTruth) -> None:
-        """SpineError where the backbone's weights are no file."""
+        """SpineError where the backbone's weights are no file, or a label has no training box."""
+        from spine.foresight import require_classes
+
+        require_classes(train)
         if self.backbone_weights not in ("imagenet", "none"):
             checked_file(self.backbone_weights, self.backbone, "backbone_weights", WEIGHTS)
 

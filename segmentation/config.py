@@ -114,8 +114,11 @@ class Settings(Strict):
         return self
 
     def check(self, train: MaskTruth) -> None:
-        """SpineError where the encoder's weights are no file, or `class_weights` does not fit the labels."""
+        """SpineError where weights are no file, `class_weights` does not fit the labels, or a label has no pixel."""
+        from spine.foresight import require_classes
+
         self.weight_of_classes(train.labels)
+        require_classes(train)
         if self.encoder_weights not in ("imagenet", "none"):
             checked_file(self.encoder_weights, self.encoder, "encoder_weights")
 

@@ -7,22 +7,24 @@ import hashlib
 import heapq
 import json
 import os
+import re
 import shutil
+import socket
 import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 __all__ = [
     *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_json"),
-    *("remove_leftovers", "walk", "write_json"),
+    *("remove_directory", "remove_leftovers", "walk", "write_json"),
 ]
 
-DEAD_AFTER = 24 * 3600.0  # seconds since a temporary file was last touched: no writer of ours is that slow
+DEAD_AFTER = 24 * 3600.0  # seconds since another machine's temporary file was touched: no writer of ours is that slow
 
 
 @contextmanager
@@ -30,7 +32,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it when the block ends well and removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{_mark(path)}{_HERE}-{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
@@ -43,7 +45,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; when the block ends well it takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    temporary, old = (Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)) for _ in range(2))
+    temporary, old = (_aside(path) for _ in range(2))
     temporary.chmod(0o755)
     try:
         yield temporary
@@ -55,18 +57,68 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_directory(path: Path) -> None:
+    """Remove a directory such that it is never seen half gone: it loses its name first."""
+    old = _aside(path)
+    path.replace(old)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    """A new empty directory beside `path`, whose name tells that this process is at work on it."""
+    return Path(tempfile.mkdtemp(prefix=f"{_mark(path)}{_HERE}-{os.getpid()}.", suffix=".tmp", dir=path.parent))
+
+
 def remove_leftovers(path: Path, older_than: float = DEAD_AFTER) -> None:
-    """Remove what a killed process left beside `path`; nobody reads it, so it may wait until it is surely dead.
+    """Remove what a killed process left beside `path`; nobody reads it. What another machine left may wait until it is
+    surely dead.
 
     Who holds a lock on `path` knows that nobody else writes there, and need not wait: `older_than` 0 seconds.
     """
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        if time.time() - leftover.stat().st_mtime < older_than:
-            continue
+    for leftover in path.parent.glob(f"{glob.escape(_mark(path))}*.tmp"):
+        try:
+            if older_than and _may_be_at_work(leftover, older_than):
+                continue
+        except FileNotFoundError:
+            continue  # its own process removed it meanwhile
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> str:
+    """What the names of all temporary files of `path` begin with; short where its own is near a name's 255 bytes."""
+    name = path.name if len(os.fsencode(path.name)) <= 180 else fingerprint(os.fsencode(path.name).hex())[:32]
+    return f".{name}."
+
+
+def _may_be_at_work(leftover: Path, older_than: float) -> bool:
+    """Whether its process may still write it: one of this machine that runs, or of another that did of late."""
+    if process := re.search(rf"\.{_HERE}-(\d+)\.([^.]*\.)?tmp$", leftover.name):
+        return _runs(int(process[1]))
+    return time.time() - leftover.stat().st_mtime < older_than
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _here() -> str:
+    """What tells apart the machines, their starts and their containers: within one, process numbers mean the same."""
+    told = [socket.gethostname()]
+    with suppress(OSError):  # not of Linux
+        told += [Path("/proc/sys/kernel/random/boot_id").read_text(), str(Path("/proc/self/ns/pid").readlink())]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+
+
+_HERE = _here()
 
 
 def write_json(value: Any, path: Path) -> None:

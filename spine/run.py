@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spine import registry
 from spine.config import REFIT, Experiment
@@ -50,8 +51,16 @@ class Training:
         from spine.folds import part_hash
         from spine.member import Member
 
-        directory = self.experiment.member_directory(self.member)
-        return Member.is_complete(directory, part_hash(self.experiment, self.member, self.dataset))
+        return Member.is_complete(self.directory, part_hash(self.experiment, self.member, self.dataset))
+
+    @property
+    def directory(self) -> Path:
+        """What it writes."""
+        return self.experiment.member_directory(self.member)
+
+    def tidy(self) -> None:
+        """Remove what a training that was killed at its very end had no time to remove."""
+        shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
 
 
 def run_all(experiment: Experiment, show: Show) -> list[Path]:
@@ -60,9 +69,12 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
     cannot be exported, for a foreign member's sake, is told and judged all the same.
     """
+    from spine.foresight import warn_of_test
+    from spine.manifest import Manifest
+
     if experiment.build:
         build_data(experiment, show)
-    _truth(experiment, "test")  # that there is one is told before hours of training
+    warn_of_test(experiment, Manifest.read(experiment.data), show)
     train_members(experiment, show)
     written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]
@@ -114,6 +126,8 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     """
     from spine.folds import parts, refit
     from spine.foreign import require_predictions
+    from spine.foresight import require_metric
+    from spine.manifest import Manifest
 
     chosen = list(only) or list(experiment.members)
     _require_known(experiment, chosen)
@@ -122,6 +136,8 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     for name in elsewhere:
         show(f"train {name}: from elsewhere, up to date")
     own = [name for name in chosen if name not in elsewhere]
+    if own:
+        require_metric(experiment, Manifest.read(experiment.data))
     _train(experiment, parts(experiment), own, show)
     if experiment.folds:
         if experiment.served == REFIT:
@@ -141,6 +157,7 @@ def _is_from_elsewhere(experiment: Experiment, name: str) -> bool:
 
 def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[str], show: Show) -> None:
     from spine.folds import view
+    from spine.foresight import require_trainable
     from spine.manifest import Manifest
 
     manifest = Manifest.read(experiment.data)
@@ -150,8 +167,11 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
     for training in trainings:
         if training not in outdated:
             show(f"train {training}: up to date")
+            training.tidy()
     for part, dataset in seen:
-        _check(part, dataset, [training.member for training in outdated if training.experiment is part])
+        require_trainable(
+            part, dataset, [training.member for training in outdated if training.experiment is part], show
+        )
     file = experiment.write(experiment.directory / "experiment.yaml")
     _fetch(experiment, file, list(dict.fromkeys(training.member for training in outdated)), show)
 
@@ -217,20 +237,6 @@ def _require_known(experiment: Experiment, names: Iterable[str]) -> None:
             raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {known}")
 
 
-def _check(experiment: Experiment, dataset: Manifest, names: Sequence[str]) -> None:
-    """Tell once, before any training starts, what would end each one: a wrong label or target, a file that lacks."""
-    from spine.training.data import read_truths
-
-    if not names:
-        return
-    train, _ = read_truths(experiment, dataset)
-    for name in names:
-        try:
-            experiment.members[name].check(train)
-        except SpineError as error:
-            raise SpineError(f"members.{name}: {error}") from None
-
-
 def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show) -> None:
     """Have the weights that members start from on this machine, and files of them opened, before the first trains."""
     from spine.training.fetch import fetch_in_own_process
@@ -238,13 +244,6 @@ def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show)
     if pretrained := [name for name in names if experiment.members[name].starts_from]:
         show("fetch weights")
         fetch_in_own_process(file, pretrained)
-
-
-def _truth(experiment: Experiment, split: str) -> Any:
-    from spine.manifest import Manifest
-    from spine.truth import read_truth
-
-    return read_truth(experiment, Manifest.read(experiment.data), split)
 
 
 def _train_in_own_process(task: str, file: Path, name: str, jobs: int, *overrides: str) -> int:

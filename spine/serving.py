@@ -7,9 +7,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from spine.files import atomic_directory
+from spine.files import atomic_directory, remove_directory
+from spine.member import Member
 
-__all__ = ["for_any_number", "next_version", "package_versions", "publish_model"]
+__all__ = ["drop_unnamed_versions", "for_any_number", "next_version", "package_versions", "publish_model"]
 
 _PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
 
@@ -29,6 +30,28 @@ def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = 
         tf.saved_model.save(module, str(temporary), signatures=signatures)
         check(temporary)
     return version
+
+
+def drop_unnamed_versions(directory: Path) -> None:
+    """Remove the versions that a killed process published without naming them in `member.json`.
+
+    Those above the one that the card names, or all where there is no card. Each goes in one step, so that a running TF
+    Serving never sees half of one.
+    """
+    versions = sorted(_versions(directory), reverse=True)
+    named = None
+    if (directory / "member.json").exists():
+        card = Member.open(directory).card
+        named = next((n for n in versions if Member.hash_model(directory / "model" / str(n)) == card.model_hash), None)
+        if named is None:
+            return  # damaged: the next version takes its place
+    for number in versions:
+        if named is None or number > named:
+            remove_directory(directory / "model" / str(number))
+
+
+def _versions(directory: Path) -> list[int]:
+    return [int(entry.name) for entry in (directory / "model").glob("*") if entry.name.isdigit()]
 
 
 def for_any_number(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
@@ -59,8 +82,7 @@ def _at_least_one(batch: Any) -> Any:
 
 def next_version(directory: Path) -> Path:
     """`directory/model/<n>`, n one above the highest there is, from 1."""
-    taken = [int(entry.name) for entry in (directory / "model").glob("*") if entry.name.isdigit()]
-    return directory / "model" / str(max(taken, default=0) + 1)
+    return directory / "model" / str(max(_versions(directory), default=0) + 1)
 
 
 def package_versions() -> dict[str, str]:

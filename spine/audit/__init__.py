@@ -67,6 +67,8 @@ def audit(manifest: Manifest) -> list[Problem]:
         quality.wrong_masks(manifest),
         quality.boxes_outside(manifest),
         quality.missing_classes(manifest),
+        quality.missing_boxes(manifest),
+        quality.missing_pixels(manifest),
         quality.inconsistent_levels(manifest),
     ]
     return sorted((problem for found in checks for problem in found), key=lambda problem: problem.severity)
