@@ -16,6 +16,11 @@ __all__ = ["at_work", "is_of_the_disk", "is_short", "require_room", "told_of"]
 LITTLE = 2**20  # bytes: with less, whatever is written next fails
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FAULTS = {os.strerror(number): number for number in (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)}
+_SQLITE = {
+    "database or disk is full": errno.ENOSPC,
+    "attempt to write a readonly database": errno.EROFS,
+    "unable to open database file": errno.EACCES,
+}
 
 
 def is_of_the_disk(error: BaseException) -> bool:
@@ -25,7 +30,10 @@ def is_of_the_disk(error: BaseException) -> bool:
 
 def told_of(error: Exception, work: str) -> str:
     """One sentence on such an exception: what was at work, which path, why, and what to do."""
-    reason, fault = brief(fault_of(error)), _fault(error)
+    fault, first = _fault(error), error
+    while isinstance(first.__cause__, Exception) and _fault(first.__cause__):
+        first = first.__cause__  # what a library first met says more than what it made of it
+    reason = brief(fault_of(first))
     if isinstance(error, OSError) and error.errno is not None:
         names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         reason = f"{names or 'a file'}: {os.strerror(error.errno)}"
@@ -34,10 +42,11 @@ def told_of(error: Exception, work: str) -> str:
 
 
 def _fault(error: BaseException) -> int | None:
-    """The fault of the disk that an exception tells of: TensorFlow and HDF5 have it in their message only."""
+    """The fault of the disk that an exception tells of: TensorFlow, HDF5 and SQLite have it in words only."""
     if isinstance(error, OSError) and error.errno in _FAULTS.values():
         return error.errno
-    return next((number for text, number in _FAULTS.items() if text in str(error)), None)
+    told = next((number for text, number in {**_FAULTS, **_SQLITE}.items() if text in str(error)), None)
+    return told or (_fault(error.__cause__) if error.__cause__ else None)
 
 
 @contextmanager

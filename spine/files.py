@@ -34,8 +34,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     remove_leftovers(path)
     temporary = path.with_name(f"{_mark(path)}{_HERE}-{os.getpid()}.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
+        with _named(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -48,13 +49,25 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     temporary, old = (_aside(path) for _ in range(2))
     temporary.chmod(0o755)
     try:
-        yield temporary
-        if path.exists():
-            path.replace(old)  # aside in one step: a directory that is being deleted is never seen under its name
-        temporary.replace(path)
+        with _named(path):
+            yield temporary
+            if path.exists():
+                path.replace(old)  # aside in one step: a directory that is being deleted is never seen under its name
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an error of writing the name of what was to be written: the system's of a full disk has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def remove_directory(path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from spine.disk import require_room
 from spine.files import atomic_directory, remove_directory
 from spine.member import Member
 
@@ -24,6 +26,8 @@ def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = 
     """
     import tensorflow as tf
 
+    size = sum(math.prod(variable.shape) * variable.dtype.size for variable in module.variables)
+    require_room(directory, 2**23 + size, "a SavedModel")  # with its graph
     signatures = {"serving_default": module.serving_default, "image": module.image}
     version = next_version(directory)
     with atomic_directory(version) as temporary:
