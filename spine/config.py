@@ -160,6 +160,7 @@ class Experiment(Strict):
             return raw
         settings = task_settings(str(raw.get("task")))
         shared = raw.get("shared") or {}
+        _require_settings(shared, "shared")
         members = {}
         for name, own in raw["members"].items():
             if isinstance(own, (settings, Foreign)):
@@ -169,10 +170,12 @@ class Experiment(Strict):
                 raise SpineError(f'the member name {name} is a number to YAML; write "{name}", in quotes')
             if not re.match(NAME, name):
                 raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
-            if isinstance(own, Mapping) and "foreign" in own:
+            own = {} if own is None else own
+            _require_settings(own, f"members.{name}")
+            if "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
-            members[name] = validate(settings, {**shared, **(own or {})}, f"members.{name}")
+            members[name] = validate(settings, {**shared, **own}, f"members.{name}")
         return {**raw, "members": members}
 
     @model_validator(mode="after")
@@ -259,6 +262,11 @@ class Experiment(Strict):
         with atomic_file(path) as temporary:
             temporary.write_text(text)
         return path
+
+
+def _require_settings(value: Any, where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise SpineError(f"{where} is {value!r}; give a mapping of settings, such as {{epochs: 30}}")
 
 
 class Elsewhere(Strict):

@@ -34,8 +34,11 @@ def run_to_the_end(command: Callable[[], object], work: str) -> None:
 
     is_child = PARENT in os.environ  # then the parent speaks
     try:
-        with _signals_raise(), at_work(work):
-            command()
+        with _signals_raise(is_child), at_work(work):
+            try:
+                command()
+            finally:
+                sys.stdout.flush()  # now, while it can be told whether anybody reads
     except SpineError as error:
         _say(f"error: {printable_lines(str(error))}", "red")
         sys.exit(1)
@@ -58,13 +61,20 @@ def _leave(status: int) -> None:
 
 
 @contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise Stopped, once; a second one ends the process whatever it does."""
+def _signals_raise(is_child: bool) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM raise Stopped. A second one ends the process whatever it does.
+
+    In a child it is not heard: Ctrl-C reaches all processes of a terminal, and then the parent tells its children too.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         for sign in before:
-            signal.signal(sign, signal.SIG_DFL)
+            signal.signal(sign, again)
         raise Stopped(number)
+
+    def again(number: int, frame: FrameType | None) -> None:
+        if not is_child:
+            _leave(128 + number)
 
     before = {sign: signal.signal(sign, stop) for sign in (signal.SIGINT, signal.SIGTERM)}
     try:

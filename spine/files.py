@@ -46,7 +46,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; when the block ends well it takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    temporary, old = (_aside(path) for _ in range(2))
+    with _named(path):
+        temporary, old = (_aside(path) for _ in range(2))
     temporary.chmod(0o755)
     try:
         with _named(path):
@@ -61,11 +62,11 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Give an error of writing the name of what was to be written: the system's of a full disk has none."""
+    """Give an error of writing the name of what was to be written: of a full disk it has none, or a temporary one."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        if error.errno is not None and (error.filename is None or _mark(path) in str(error.filename)):
             error.filename = str(path)
         raise
 

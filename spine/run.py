@@ -213,7 +213,7 @@ def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
 
     show(name)
     warn_of_others(experiment, show)
-    with at_work(f"{name} of {experiment.name}"):
+    with at_work(f"{name} in {experiment.directory}"):
         return registry.stage(name)(experiment)
 
 
