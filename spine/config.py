@@ -168,7 +168,7 @@ class Experiment(Strict):
                 continue
             if not isinstance(name, str):
                 raise SpineError(f'the member name {name} is a number to YAML; write "{name}", in quotes')
-            if not re.match(NAME, name):
+            if not re.fullmatch(NAME, name):
                 raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
             own = {} if own is None else own
             _require_settings(own, f"members.{name}")
