@@ -133,10 +133,16 @@ _Loader.add_constructor(f"{_CORE}int", _whole)
 _Loader.add_constructor(f"{_CORE}float", _real)
 
 
-def parse_yaml(text: str | bytes) -> Any:
-    """The value of a YAML text; ValueError tells the line and what does not hold."""
+class _TextLoader(_Loader):
+    """Every scalar as its text."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - a variable of PyYAML's
+
+
+def parse_yaml(text: str | bytes, *, texts: bool = False) -> Any:
+    """The value of a YAML text, or with `texts` every scalar as its text; ValueError tells the line and the reason."""
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _TextLoader if texts else _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}: " if mark else ""

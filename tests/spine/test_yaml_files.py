@@ -177,3 +177,12 @@ def test_a_configuration_is_a_mapping(tmp_path, text, held):
 def test_a_folder_is_no_configuration(tmp_path):
     with pytest.raises(SpineError, match="is not a file; give the path of a YAML configuration"):
         read_yaml(tmp_path)
+
+
+def test_scalars_may_be_asked_for_as_their_texts():
+    text = "a: [no, 1, 1.50, ~, 2024-01-01, 010]\non: .nan"
+    assert parse_yaml(text, texts=True) == {"a": ["no", "1", "1.50", "~", "2024-01-01", "010"], "on": ".nan"}
+    with pytest.raises(ValueError, match="line 2: 'a' is given again"):
+        parse_yaml("a: 1\na: 2", texts=True)
+    with pytest.raises(ValueError, match="its aliases written out"):
+        parse_yaml(doublings(32), texts=True)
