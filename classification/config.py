@@ -12,7 +12,7 @@ from spine.augment import Augmentation
 from spine.base_weights import checked_file
 from spine.config import Strict
 from spine.training import schedule
-from spine.training.schedule import Count, Fraction, Plateau, Positive, Schedule
+from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
 
 if TYPE_CHECKING:
     from spine.truth import Truth
@@ -79,8 +79,8 @@ class Settings(Strict):
     weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file for the base
     alpha: Positive = 1.0  # MobileNet's width; 1 elsewhere
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32, 64, 128)  # of plain_cnn
-    height: Annotated[int, Field(ge=8)] = 224
-    width: Annotated[int, Field(ge=8)] = 224
+    height: Annotated[int, Field(ge=8, le=MOST_PIXELS)] = 224
+    width: Annotated[int, Field(ge=8, le=MOST_PIXELS)] = 224
     normalisation: Literal["minmax", "percentile", "none"] = "minmax"
     head: Head = Head()
 

@@ -13,7 +13,7 @@ from spine.augment import Augmentation
 from spine.base_weights import SUFFIXES, checked_file
 from spine.config import Strict
 from spine.training import schedule
-from spine.training.schedule import Count, Fraction, Positive
+from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 
 if TYPE_CHECKING:
     from spine.truth import BoxTruth
@@ -173,8 +173,8 @@ class Settings(Strict):
     # Of a backbone with weights: a few images a batch give poor statistics, so its batch norm keeps its own.
     freeze_batch_norm: bool = True
     batch_norm_momentum: Fraction = 0.9  # of every batch norm that learns
-    height: Annotated[int, Field(ge=32)] = 256
-    width: Annotated[int, Field(ge=32)] = 256
+    height: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
+    width: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
     normalisation: Literal["minmax", "percentile", "none"] = "minmax"
 
     min_level: Level = 2
@@ -274,7 +274,10 @@ class Settings(Strict):
         return min(self.roi_generator.num_proposals, anchors) + true
 
     def check(self, train: BoxTruth) -> None:
-        """SpineError where the backbone's weights are no file."""
+        """SpineError where the backbone's weights are no file, or a label has no training box."""
+        from spine.foresight import require_classes
+
+        require_classes(train)
         if self.backbone_weights not in ("imagenet", "none"):
             checked_file(self.backbone_weights, self.backbone, "backbone_weights", WEIGHTS)
 

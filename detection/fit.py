@@ -180,7 +180,13 @@ class State:
     """What a checkpoint holds, saved and loaded as a Keras model is."""
 
     def __init__(self, **items: Any) -> None:
-        self.checkpoint = tf.train.Checkpoint(**items)
+        self.items, self.checkpoint = items, tf.train.Checkpoint(**items)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Those of all items."""
+        of_items = (getattr(item, "variables", [item]) for item in self.items.values())
+        return [each for variables in of_items for each in (variables() if callable(variables) else variables)]
 
     def save_weights(self, path: Path) -> None:
         """Write all items."""

@@ -18,7 +18,7 @@ from spine.config import Experiment
 from spine.files import fingerprint
 from spine.manifest import Manifest
 from spine.member import Card, Member, NoModel, Patients
-from spine.serving import package_versions, publish_model
+from spine.serving import drop_unnamed_versions, package_versions, publish_model
 from spine.truth import read_truth
 
 __all__ = ["OUTPUTS", "publish_fused", "run"]
@@ -53,7 +53,7 @@ def run(experiment: Experiment) -> list[Path]:
     models = [member.card.model_hash for member in members]
     config_hash = fingerprint([weights, models, found["patients"], *fusion_of(found).values()])
     if not Member.is_complete(directory, config_hash):
-        Member.remove_unpublished(directory)
+        drop_unnamed_versions(directory)
         version, parity = publish_fused(experiment, members, Mean.of_weights(found).weights, found, directory)
         Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)

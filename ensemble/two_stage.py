@@ -17,7 +17,7 @@ from spine.files import fingerprint
 from spine.member import Card, Member, Patients
 from spine.preprocess import decode
 from spine.problems import SpineError
-from spine.serving import for_any_number, package_versions, publish_model
+from spine.serving import drop_unnamed_versions, for_any_number, package_versions, publish_model
 
 __all__ = ["KIND", "TwoStage", "grow", "publish"]
 
@@ -119,8 +119,8 @@ def publish(
         raise SpineError(f"{output} holds the {there.card.kind} {there.name!r}; choose another output")
     if Member.is_complete(output, config_hash) and (there := Member.open(output)).card.config_hash == config_hash:
         return there
-    Member.remove_unpublished(output)
     module = TwoStage(load_model(first), load_model(second), region, grow, confidence)
+    drop_unnamed_versions(output)
     version = publish_model(module, output, _serves)
     card = Card(
         name=output.name,

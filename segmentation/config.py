@@ -15,7 +15,7 @@ from spine.base_weights import checked_file
 from spine.config import Strict
 from spine.problems import SpineError
 from spine.training import schedule
-from spine.training.schedule import Count, Fraction, Plateau, Positive, Schedule
+from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
 
 if TYPE_CHECKING:
     from spine.truth import MaskTruth
@@ -63,8 +63,8 @@ class Settings(Strict):
     encoder: str = "resnet34"
     encoder_weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file
     freeze_encoder: Annotated[int, Field(ge=0)] = 0  # epochs
-    height: Annotated[int, Field(ge=32)] = 256
-    width: Annotated[int, Field(ge=32)] = 256
+    height: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
+    width: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
     normalisation: Literal["minmax", "percentile", "none"] = "minmax"
     # Of every batch norm: an encoder's own 0.999 leaves inference blind after hundreds of steps.
     batch_norm_momentum: Fraction = 0.9
@@ -114,8 +114,11 @@ class Settings(Strict):
         return self
 
     def check(self, train: MaskTruth) -> None:
-        """SpineError where the encoder's weights are no file, or `class_weights` does not fit the labels."""
+        """SpineError where weights are no file, `class_weights` does not fit the labels, or a label has no pixel."""
+        from spine.foresight import require_classes
+
         self.weight_of_classes(train.labels)
+        require_classes(train)
         if self.encoder_weights not in ("imagenet", "none"):
             checked_file(self.encoder_weights, self.encoder, "encoder_weights")
 

@@ -15,6 +15,7 @@ __all__ = ["decode"]
 RATES = (6, 12, 18)  # dilations for features at 1/16
 FILTERS = 256
 LOW_FILTERS = 48
+GROUPS = 32  # of channels: Wu and He 2018, "Group normalization"
 
 
 def decode(deep: Any, low: Any, classes: int) -> Any:
@@ -38,8 +39,11 @@ def _pyramid(deep: Any) -> Any:
 
 
 def _whole_image(deep: Any) -> Any:
+    # Batch norm would see a single value in a batch of one picture: nothing at all in training, but not in inference.
     x = layers.GlobalAveragePooling2D(keepdims=True, name="pyramid_pool")(deep)
-    x = _convolution(x, FILTERS, 1, "pyramid_image")
+    x = layers.Conv2D(FILTERS, 1, use_bias=False, name="pyramid_image_conv")(x)
+    x = layers.GroupNormalization(GROUPS, name="pyramid_image_gn")(x)
+    x = layers.ReLU(name="pyramid_image_relu")(x)
     return layers.UpSampling2D(deep.shape[1:3], name="pyramid_image_upsampling")(x)
 
 

@@ -18,7 +18,7 @@ with contextlib.redirect_stdout(io.StringIO()):  # it prints which framework it 
     import segmentation_models as sm
     from segmentation_models.backbones.backbones_factory import Backbones
 
-DECODERS = {"unet": sm.Unet, "linknet": sm.Linknet, "fpn": sm.FPN, "pspnet": sm.PSPNet}
+DECODERS = {"unet": sm.Unet, "linknet": sm.Linknet, "fpn": sm.FPN}
 _SCALES = ("x16", "x8", "x4", "x2")
 
 

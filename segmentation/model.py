@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from segmentation import deeplab, library
+from segmentation import deeplab, library, pspnet
 from segmentation.config import Settings
 from segmentation.encoders import ENCODERS, features_of
 from spine import base_weights
@@ -77,6 +77,8 @@ def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:
     features = dict(zip(scales, encoder(x), strict=True))
     if settings.architecture == "deeplabv3plus":
         return deeplab.decode(features[16], features[4], classes)
+    if settings.architecture == "pspnet":
+        return pspnet.decode(features[8], classes)
     return library.decode(settings.architecture, inputs, features, base.layers[-1], classes)
 
 

@@ -6,17 +6,18 @@ environment. Paths are relative to the working directory.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError
+from spine.strict import Seed, Strict, validate, without_password
+from spine.yaml_files import parse_yaml, read_yaml
 
 __all__ = [
     "REFIT",
@@ -30,13 +31,13 @@ __all__ = [
     "load_elsewhere",
     "load_experiment",
     "load_experiments",
-    "read_yaml",
     "steps_of",
     "validate",
     "without_password",
 ]
 
 REFIT = "refit"
+MOST = 10**6  # resamples or trials: more are days of work, and a slip of the pen
 FINEST = 10_000  # steps of weights from 0 to 1
 STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -44,13 +45,6 @@ _WHAT_LABELS_ARE = {
     1: "the one or more different classes that boxes have; the background is none of them",
     2: "two or more different classes, background first where there is one",
 }
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """Base of every settings model: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SearchSettings(Strict):
@@ -60,12 +54,14 @@ class SearchSettings(Strict):
     metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50, of detection map50
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = 0.1
-    trials: int = Field(default=200, ge=1)  # of tpe and cmaes
+    trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
     # Of detection, the thresholds of weighted boxes fusion that are tried: the IoU above which boxes become one, and
     # the score below which boxes are left out.
     iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
     score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
-    resamples: int = Field(default=200, ge=0)  # of patients, to tell what the search is worth on others; 0: not told
+    resamples: int = Field(
+        default=200, ge=0, le=MOST
+    )  # of patients, to tell what the search is worth on others; 0: not told
     max_latency_ms: float | None = Field(default=None, gt=0)  # an image, the sum of the members of weight above 0
     max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
     temperature: bool = False  # each member is first made as sure as it is right, by one number
@@ -101,7 +97,7 @@ class SearchSettings(Strict):
 class EvaluateSettings(Strict):
     """How the test split is judged."""
 
-    resamples: int = Field(default=2000, ge=100)  # of the bootstrap over patients
+    resamples: int = Field(default=2000, ge=100, le=MOST)  # of the bootstrap over patients
     confidence: float = Field(default=0.95, gt=0, lt=1)
     allow_overlap: bool = False  # evaluate on patients that were trained or searched on; the report then says so
 
@@ -139,10 +135,12 @@ class Experiment(Strict):
     build: Path | None = None  # the data config that builds it where it is missing or changed
     target: str = ""
     labels: tuple[str, ...]  # index is the class; of two, the last is the positive one; of boxes class 1 comes first
-    seed: int = 0
+    seed: Seed = 0
     runs: Path = Path("runs")
-    jobs: int = Field(default=1, ge=1)  # members trained at the same time, each on its share of the cores
-    folds: int = Field(default=0, ge=0)  # a model of each member for every fold of the patients; 0: one on `train`
+    jobs: int = Field(default=1, ge=1, le=1024)  # members trained at the same time, each on its share of the cores
+    folds: int = Field(
+        default=0, ge=0, le=1000
+    )  # a model of each member for every fold of the patients; 0: one on `train`
     stop_on: Literal["fold", "inner"] = "fold"  # whom a fold's training is stopped on: its own patients, or others
     served: Literal["mean", "refit"] = "mean"  # of folds: all their models, or one more of all their patients
     fold: int | Literal["refit"] | None = None  # what one training process trains; `spine train` sets it
@@ -162,18 +160,23 @@ class Experiment(Strict):
             return raw
         settings = task_settings(str(raw.get("task")))
         shared = raw.get("shared") or {}
+        _require_settings(shared, "shared")
         members = {}
         _require_apart(raw["members"])
         for name, own in raw["members"].items():
             if isinstance(own, (settings, Foreign)):
                 members[name] = own
                 continue
-            if not re.fullmatch(NAME, str(name)):
+            if not isinstance(name, str):
+                raise SpineError(f'the member name {name} is a number to YAML; write "{name}", in quotes')
+            if not re.fullmatch(NAME, name):
                 raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
-            if isinstance(own, Mapping) and "foreign" in own:
+            own = {} if own is None else own
+            _require_settings(own, f"members.{name}")
+            if "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
-            members[name] = validate(settings, {**shared, **(own or {})}, f"members.{name}")
+            members[name] = validate(settings, {**shared, **own}, f"members.{name}")
         return {**raw, "members": members}
 
     @model_validator(mode="after")
@@ -262,12 +265,17 @@ class Experiment(Strict):
         return path
 
 
-def _require_apart(names: Iterable[str]) -> None:
+def _require_apart(names: Iterable[Any]) -> None:
     """SpineError where two members' directories would be one on a disk that does not tell capitals from others."""
     known: dict[str, str] = {}
     for name in map(str, names):
         if (other := known.setdefault(name.casefold(), name)) != name:
             raise SpineError(f"members {other!r} and {name!r} differ only in case; some disks tell no difference")
+
+
+def _require_settings(value: Any, where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise SpineError(f"{where} is {value!r}; give a mapping of settings, such as {{epochs: 30}}")
 
 
 class Elsewhere(Strict):
@@ -296,11 +304,6 @@ def steps_of(step: float) -> int:
             f"step {step!r} is finer than {1 / FINEST:g}; take that, or method line (not of detection) for any weights"
         )
     return steps
-
-
-def without_password(text: str) -> str:
-    """A text with the passwords of the URLs in it starred out."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
 
 
 def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
@@ -332,57 +335,6 @@ def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experime
     return validate(Experiment, raw, str(path))
 
 
-def read_yaml(path: Path | str) -> dict[str, Any]:
-    """Read a YAML mapping safely, `${NAME:-default}` filled in from the environment."""
-    path = Path(path)
-    if not path.is_file():
-        raise SpineError(
-            f"{path} is not a file; give the path of a YAML configuration, such as configs/quickstart.yaml"
-        )
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpineError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise SpineError(f"{path} holds {type(raw).__name__}; a configuration is a mapping of keys to values")
-    return _expand(raw, path)
-
-
-def validate(model: type[Model], raw: Any, where: str) -> Model:
-    """Validate settings; SpineError tells each wrong key, what was received and what is known."""
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {_explain(model, e)}" for e in error.errors()]
-        raise SpineError("\n".join([f"{where} does not hold:", *lines])) from None
-
-
-def _explain(model: type[BaseModel], error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return f"unknown key; the known ones are {', '.join(_known_keys(model, error['loc'][:-1]))}"
-    if error["type"] == "missing":
-        return "is required"
-    message = error["msg"].removeprefix("Value error, ")
-    # Where keys do not fit together the input is all of them, and the message is ours and names them.
-    received = "" if isinstance(error["input"], Mapping) else f"; received {error['input']!r}"
-    return without_password(message + received)
-
-
-def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    for part in location:
-        field = model.model_fields.get(str(part))
-        inner = [kind for kind in _kinds(field.annotation if field else None) if issubclass(kind, BaseModel)]
-        if inner:
-            model = inner[0]
-    return list(model.model_fields)
-
-
-def _kinds(annotation: Any) -> list[type]:
-    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
-        return [annotation]
-    return [kind for part in getattr(annotation, "__args__", ()) for kind in _kinds(part)]
-
-
 def _override(raw: dict[str, Any], text: str) -> None:
     key, separator, value = text.partition("=")
     if not separator or not key:
@@ -397,26 +349,6 @@ def _override(raw: dict[str, Any], text: str) -> None:
         if place is None or not isinstance(place, dict):
             raise SpineError(f"override {text!r}: {part!r} holds no keys of its own in this experiment")
     try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        reason = str(error).splitlines()[0]
-        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({reason}); close its brackets") from None
-
-
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-
-
-def _expand(value: Any, path: Path) -> Any:
-    if isinstance(value, dict):
-        return {key: _expand(inner, path) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_expand(inner, path) for inner in value]
-    return _VARIABLE.sub(lambda match: _variable(match, path), value) if isinstance(value, str) else value
-
-
-def _variable(match: re.Match[str], path: Path) -> str:
-    name, default = match.groups()
-    found = os.environ.get(name) or default
-    if found is None:
-        raise SpineError(f"{path} uses ${{{name}}}, which is not set; set {name} in the environment")
-    return found
+        place[last] = parse_yaml(value)
+    except ValueError as error:
+        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({error}); mend it") from None

@@ -7,6 +7,7 @@ import hashlib
 import heapq
 import json
 import math
+import os
 import shutil
 import stat
 import tempfile
@@ -17,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spine.writers import is_gone, writer
+from spine.writers import is_running, writer
 
 __all__ = [
     *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_if_whole"),
-    *("read_json", "remove_leftovers", "walk", "with_nulls", "write_json"),
+    *("read_json", "remove_directory", "remove_leftovers", "walk", "with_nulls", "write_json"),
 ]
 
 REMOVE = "remove it, and run the command that made it again"
-DEAD_AFTER = 24 * 3600.0  # seconds since a temporary file was last touched: no writer of ours is that slow
+DEAD_AFTER = 24 * 3600.0  # seconds since another machine's temporary file was touched: no writer of ours is that slow
 
 
 @contextmanager
@@ -33,10 +34,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it when the block ends well and removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{writer()}.tmp")
+    temporary = path.with_name(f"{_mark(path)}{writer()}.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
+        with _named(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -46,17 +48,41 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; when the block ends well it takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    prefix = f".{path.name}.{writer()}."
-    temporary, old = (Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=path.parent)) for _ in range(2))
+    with _named(path):
+        temporary, old = (_aside(path) for _ in range(2))
     temporary.chmod(0o755)
     try:
-        yield temporary
-        if path.exists():
-            path.replace(old)  # aside in one step: a directory that is being deleted is never seen under its name
-        temporary.replace(path)
+        with _named(path):
+            yield temporary
+            if path.exists():
+                path.replace(old)  # aside in one step: a directory that is being deleted is never seen under its name
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an error of writing the name of what was to be written: of a full disk it has none, or a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or _mark(path) in str(error.filename)):
+            error.filename = str(path)
+        raise
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory such that it is never seen half gone: it loses its name first."""
+    old = _aside(path)
+    path.replace(old)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    """A new empty directory beside `path`, whose name tells that this process is at work on it."""
+    return Path(tempfile.mkdtemp(prefix=f"{_mark(path)}{writer()}.", suffix=".tmp", dir=path.parent))
 
 
 def remove_leftovers(path: Path, older_than: float = DEAD_AFTER) -> None:
@@ -64,13 +90,28 @@ def remove_leftovers(path: Path, older_than: float = DEAD_AFTER) -> None:
 
     Who holds a lock on `path` knows that nobody else writes there, and need not wait: `older_than` 0 seconds.
     """
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        if not is_gone(leftover.name) and time.time() - leftover.stat().st_mtime < older_than:
-            continue
+    for leftover in path.parent.glob(f"{glob.escape(_mark(path))}*.tmp"):
+        try:
+            if older_than and _may_be_at_work(leftover, older_than):
+                continue
+        except FileNotFoundError:
+            continue  # its own process removed it meanwhile
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> str:
+    """What the names of all temporary files of `path` begin with; short where its own is near a name's 255 bytes."""
+    name = path.name if len(os.fsencode(path.name)) <= 180 else fingerprint(os.fsencode(path.name).hex())[:32]
+    return f".{name}."
+
+
+def _may_be_at_work(leftover: Path, older_than: float) -> bool:
+    """Whether its process may still write it: one of this machine that runs, or of another that did of late."""
+    runs = is_running(leftover.name)
+    return time.time() - leftover.stat().st_mtime < older_than if runs is None else runs
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -9,7 +9,6 @@ Whatever writes this directory can join an ensemble, in any framework; an ensemb
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +125,7 @@ class Member:
         What no experiment trains is complete as it is: a foreign member always, a two-stage one with its SavedModel.
         What cannot be read is not complete, and made again.
         """
-        if (member := cls._found(path)) is None:
+        if (member := cls.open_if_whole(path)) is None:
             return False
         if member.card.kind == "foreign":
             return True
@@ -135,27 +134,10 @@ class Member:
     @classmethod
     def is_from_elsewhere(cls, path: Path) -> bool:
         """Whether `path` holds a member that no experiment trains."""
-        return (member := cls._found(path)) is not None and member.card.kind in ("foreign", "two-stage")
+        return (member := cls.open_if_whole(path)) is not None and member.card.kind in ("foreign", "two-stage")
 
     @classmethod
-    def remove_unpublished(cls, path: Path) -> None:
-        """Remove the SavedModel versions that a killed command left, newer than any that was published.
-
-        Where `member.json` names none of them the one it did is damaged, and nothing is removed.
-        """
-        member, leftovers = cls._found(path), []
-        for version in sorted(cls._versions_in(path), key=lambda entry: -int(entry.name)):
-            model_hash = cls.hash_model(version)
-            if (member and model_hash == member.card.model_hash) or is_sealed(path, model_hash):
-                break
-            leftovers.append(version)
-        else:
-            leftovers = leftovers if member is None else []
-        for version in leftovers:
-            shutil.rmtree(version)
-
-    @classmethod
-    def _found(cls, path: Path) -> Member | None:
+    def open_if_whole(cls, path: Path) -> Member | None:
         """The member there; None where there is none, or its card cannot be read."""
         try:
             return cls.open(path)

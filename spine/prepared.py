@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from spine.disk import require_room
 from spine.preprocess import decode, letterbox_mask, prepare
 from spine.problems import SpineError
 from spine.progress import track
@@ -89,8 +90,10 @@ def _read_mask(file: Tensor, height: int, width: int) -> Tensor:
 
 
 def _storage(shape: tuple[int, ...], kind: type, memory_limit: int) -> np.ndarray:
-    if math.prod(shape) * np.dtype(kind).itemsize <= memory_limit:
+    if (size := math.prod(shape) * np.dtype(kind).itemsize) <= memory_limit:
         return np.empty(shape, kind)
+    # A mapped file ends the process on a full disk.
+    require_room(Path(tempfile.gettempdir()), size, "what training reads, more than is kept in memory,")
     # The file has no name: it goes with the process, however that ends, so no cache can be stale or half-written.
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, kind, "w+", shape=shape)

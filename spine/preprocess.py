@@ -36,20 +36,41 @@ Tensor = Any  # TensorFlow ships no types that a checker could read
 LUMA = (0.299, 0.587, 0.114)  # red, green and blue in grey, as ITU-R BT.601 weighs them
 PERCENTILES = (0.5, 99.5)  # of an image's grey levels: what "percentile" maps to 0 and 1
 
-# TensorFlow widens 8 bits to 16 by 257 from a PNG (255 becomes 65535), but by 256 from a JPEG.
-_WHITE_OF_PNG = 65535.0
-_WHITE_OF_JPEG = 255.0 * 256.0
+# The same in whole numbers of 1 / 2**15, as OpenCV has them, so that intake and graph round a grey level alike.
+_LUMA_15 = (9798, 19235, 3735)
 
 
 def decode(image_bytes: Tensor) -> Tensor:
     """Grey picture (H, W, 1) float32 in [0, 1] of a PNG or JPEG file's bytes, a scalar string; white is 1.
 
     Any size; grey, colour or palette; 16-bit PNGs keep their precision. Alpha is ignored, colours are weighed
-    by `LUMA`.
+    by `LUMA`. The grey levels are those that the intake reads (`spine.pictures.decode_picture`), but for an EXIF
+    orientation: TensorFlow knows none, so a picture that has one is to be turned before it is sent.
     """
-    pixels = tf.io.decode_png(image_bytes, channels=0, dtype=tf.uint16)
-    white = tf.where(tf.io.is_jpeg(image_bytes), _WHITE_OF_JPEG, _WHITE_OF_PNG)
-    return to_grey(tf.cast(pixels, tf.float32) / white)
+    pixels, white = tf.cond(tf.io.is_jpeg(image_bytes), lambda: _jpeg(image_bytes), lambda: _png(image_bytes))
+    grey = tf.cond(tf.shape(pixels)[-1] < 3, lambda: pixels[..., :1], lambda: _whole_luma(pixels))
+    grey.set_shape([None, None, 1])
+    return tf.cast(grey, tf.float32) / white
+
+
+def _jpeg(image_bytes: Tensor) -> tuple[Tensor, Tensor]:
+    """Whole grey levels (H, W, C) int32 and that of white."""
+    # By default TensorFlow takes the fast inverse DCT, which is up to 9 grey levels off.
+    pixels = tf.io.decode_jpeg(image_bytes, channels=0, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+    return tf.cast(pixels, tf.int32), tf.constant(255.0)
+
+
+def _png(image_bytes: Tensor) -> tuple[Tensor, Tensor]:
+    """As `_jpeg`: of 16 bits as they are; TensorFlow widens fewer bits by 257, and they are taken back to 8."""
+    pixels = tf.cast(tf.io.decode_png(image_bytes, channels=0, dtype=tf.uint16), tf.int32)
+    with tf.control_dependencies([pixels]):  # a PNG, so it has a depth: ISO/IEC 15948, 11.2.2
+        depth = tf.io.decode_raw(tf.strings.substr(image_bytes, 24, 1), tf.uint8)[0]
+    return tf.cond(depth > 8, lambda: (pixels, tf.constant(65535.0)), lambda: (pixels // 257, tf.constant(255.0)))
+
+
+def _whole_luma(pixels: Tensor) -> Tensor:
+    weighed = tf.reduce_sum(pixels[..., :3] * tf.constant(_LUMA_15)[: tf.shape(pixels)[-1]], axis=-1, keepdims=True)
+    return (weighed + 2**14) // 2**15  # of 65535 it just fits 31 bits
 
 
 def to_grey(images: Tensor) -> Tensor:

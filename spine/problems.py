@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("Problem", "SpineError", "brief", "cell", "examples", "fault_of", "is_of_the_file", "lost_in", "one_file"),
-    *("print_problems", "printable", "verdict", "write_problems", "write_sheet"),
+    *("print_problems", "printable", "printable_lines", "verdict", "write_problems", "write_sheet"),
 ]
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # where something is written, not the file that is read
@@ -97,6 +97,11 @@ def printable(text: str) -> str:
     File names may hold control letters, and bytes that are no UTF-8, which Python has as lone surrogates.
     """
     return "".join(_shown(letter) for letter in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same of a text of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _shown(letter: str) -> str:

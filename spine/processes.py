@@ -5,18 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from spine.problems import SpineError
 
-__all__ = ["as_child", "die_with_parent", "only_one"]
+__all__ = ["PARENT", "as_child", "die_with_parent", "end_children", "only_one", "run_child"]
 
 PARENT = "SPINE_PARENT"  # environment variable: the process that a child must not outlive
 LOOK_EVERY = 0.5  # seconds
+PATIENCE = 10.0  # seconds that a child which is told to end may take for it
+_children: set[subprocess.Popen[str]] = set()  # that run, of whichever thread
 
 
 @contextmanager
@@ -44,6 +49,42 @@ def only_one(directory: Path) -> Iterator[None]:
 def as_child() -> Mapping[str, str]:
     """The environment for a child of this process that calls `die_with_parent`."""
     return {**os.environ, PARENT: str(os.getpid())}
+
+
+def run_child(command: Sequence[str], environment: Mapping[str, str], *, line_by_line: bool = False) -> int:
+    """Run a process to its exit status, negative where a signal ended it; it does not outlive this call.
+
+    Line by line, what it says comes to stderr as whole lines, so that several may share the terminal.
+    """
+    pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    child = subprocess.Popen(command, env=environment, **(pipe if line_by_line else {}))
+    _children.add(child)
+    try:
+        for line in child.stdout or ():
+            if line.strip():
+                print(line, end="", file=sys.stderr, flush=True)
+        return child.wait()
+    finally:
+        _end([child])
+        _children.discard(child)
+
+
+def end_children() -> None:
+    """End what `run_child` runs in any thread, by a signal that lets it tidy, and by force if it does not end."""
+    _end(list(_children))
+
+
+def _end(children: Sequence[subprocess.Popen[str]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    until = time.monotonic() + PATIENCE
+    for child in children:
+        try:
+            child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def die_with_parent() -> None:

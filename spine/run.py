@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spine import registry
 from spine.config import REFIT, Experiment
+from spine.disk import at_work, is_short
 from spine.problems import SpineError
-from spine.processes import as_child
+from spine.processes import as_child, end_children, run_child
 
 if TYPE_CHECKING:
     from spine.intake import DataConfig
@@ -50,8 +51,16 @@ class Training:
         from spine.folds import part_hash
         from spine.member import Member
 
-        directory = self.experiment.member_directory(self.member)
-        return Member.is_complete(directory, part_hash(self.experiment, self.member, self.dataset))
+        return Member.is_complete(self.directory, part_hash(self.experiment, self.member, self.dataset))
+
+    @property
+    def directory(self) -> Path:
+        """What it writes."""
+        return self.experiment.member_directory(self.member)
+
+    def tidy(self) -> None:
+        """Remove what a training that was killed at its very end had no time to remove."""
+        shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
 
 
 def run_all(experiment: Experiment, show: Show) -> list[Path]:
@@ -60,9 +69,12 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
     cannot be exported, for a foreign member's sake, is told and judged all the same.
     """
+    from spine.foresight import warn_of_test
+    from spine.manifest import Manifest
+
     if experiment.build:
         build_data(experiment, show)
-    _truth(experiment, "test")  # that there is one is told before hours of training
+    warn_of_test(experiment, Manifest.read(experiment.data), show)
     train_members(experiment, show)
     written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]
@@ -90,7 +102,8 @@ def evaluate_elsewhere(experiment: Experiment, config: Path, show: Show) -> tupl
 
     dataset = _build(load_data_config(config), show)
     show(f"evaluate on {dataset}")
-    return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
+    with at_work(f"evaluate on {dataset}"):
+        return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
 
 
 def _build(config: DataConfig, show: Show) -> Path:
@@ -98,7 +111,8 @@ def _build(config: DataConfig, show: Show) -> Path:
     from spine.problems import print_problems
 
     show("build")
-    result = build(config)
+    with at_work(f"build of {config.name}"):
+        result = build(config)
     print_problems(result.problems)
     return result.root
 
@@ -112,6 +126,8 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     """
     from spine.folds import parts, refit
     from spine.foreign import require_predictions
+    from spine.foresight import require_metric
+    from spine.manifest import Manifest
 
     chosen = list(only) or list(experiment.members)
     _require_known(experiment, chosen)
@@ -120,6 +136,8 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     for name in elsewhere:
         show(f"train {name}: from elsewhere, up to date")
     own = [name for name in chosen if name not in elsewhere]
+    if own:
+        require_metric(experiment, Manifest.read(experiment.data))
     _train(experiment, parts(experiment), own, show)
     if experiment.folds:
         if experiment.served == REFIT:
@@ -139,6 +157,7 @@ def _is_from_elsewhere(experiment: Experiment, name: str) -> bool:
 
 def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[str], show: Show) -> None:
     from spine.folds import view
+    from spine.foresight import require_trainable
     from spine.manifest import Manifest
 
     manifest = Manifest.read(experiment.data)
@@ -148,8 +167,11 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
     for training in trainings:
         if training not in outdated:
             show(f"train {training}: up to date")
+            training.tidy()
     for part, dataset in seen:
-        _check(part, dataset, [training.member for training in outdated if training.experiment is part])
+        require_trainable(
+            part, dataset, [training.member for training in outdated if training.experiment is part], show
+        )
     file = experiment.write(experiment.directory / "experiment.yaml")
     _fetch(experiment, file, list(dict.fromkeys(training.member for training in outdated)), show)
 
@@ -162,9 +184,14 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
         try:
             statuses = list(pool.map(train, outdated))
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # after Ctrl-C no further member starts
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C no further member starts
+            end_children()
             raise
-    failed = [f"{training} ({_why(status)})" for training, status in zip(outdated, statuses, strict=True) if status]
+    failed = [
+        f"{training} ({_why(status, experiment.directory)})"
+        for training, status in zip(outdated, statuses, strict=True)
+        if status
+    ]
     if failed:
         raise SpineError(
             f"training failed for {', '.join(failed)}. Mend the cause and run the same command again: "
@@ -172,11 +199,12 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
         )
 
 
-def _why(status: int) -> str:
+def _why(status: int, directory: Path) -> str:
     """Why a training ended with that exit status; a process that was killed had no last word of its own."""
     if status > 0:
         return "see above"
-    return f"was killed by signal {-status}{'; out of memory?' if -status == signal.SIGKILL else ''}"
+    full = f"; the disk of {directory} is full" if is_short(directory) else ""
+    return f"was killed by signal {-status}{full or ('; out of memory?' if -status == signal.SIGKILL else '')}"
 
 
 def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
@@ -185,7 +213,8 @@ def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
 
     show(name)
     warn_of_others(experiment, show)
-    return registry.stage(name)(experiment)
+    with at_work(f"{name} in {experiment.directory}"):
+        return registry.stage(name)(experiment)
 
 
 def _run_or_tell(experiment: Experiment, name: str, show: Show) -> list[Path]:
@@ -208,20 +237,6 @@ def _require_known(experiment: Experiment, names: Iterable[str]) -> None:
             raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {known}")
 
 
-def _check(experiment: Experiment, dataset: Manifest, names: Sequence[str]) -> None:
-    """Tell once, before any training starts, what would end each one: a wrong label or target, a file that lacks."""
-    from spine.training.data import read_truths
-
-    if not names:
-        return
-    train, _ = read_truths(experiment, dataset)
-    for name in names:
-        try:
-            experiment.members[name].check(train)
-        except SpineError as error:
-            raise SpineError(f"members.{name}: {error}") from None
-
-
 def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show) -> None:
     """Have the weights that members start from on this machine, and files of them opened, before the first trains."""
     from spine.training.fetch import fetch_in_own_process
@@ -231,29 +246,15 @@ def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show)
         fetch_in_own_process(file, pretrained)
 
 
-def _truth(experiment: Experiment, split: str) -> Any:
-    from spine.manifest import Manifest
-    from spine.truth import read_truth
-
-    return read_truth(experiment, Manifest.read(experiment.data), split)
-
-
 def _train_in_own_process(task: str, file: Path, name: str, jobs: int, *overrides: str) -> int:
     # -m puts the working directory first on the path; an installed package must win over a stray folder there.
     command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name, *overrides]
     # Its output is news of the work (stderr, 2), not the result of this command.
     environment = {**as_child(), "PYTHONUNBUFFERED": "1"}
     if jobs == 1:
-        return subprocess.run(command, env=environment, check=False).returncode
+        return run_child(command, environment)
     # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn into a pipe.
-    environment |= _share_of_cores(jobs)
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        for line in process.stdout or ():
-            if line.strip():
-                print(line, end="", file=sys.stderr, flush=True)
-    return process.returncode
+    return run_child(command, environment | _share_of_cores(jobs), line_by_line=True)
 
 
 def _share_of_cores(jobs: int) -> dict[str, str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from spine.files import atomic_directory
+from spine.disk import require_room
+from spine.files import atomic_directory, remove_directory
+from spine.member import Member
+from spine.seals import is_sealed
 
-__all__ = ["for_any_number", "next_version", "package_versions", "publish_model"]
+__all__ = ["drop_unnamed_versions", "for_any_number", "next_version", "package_versions", "publish_model"]
 
 _PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
 
@@ -23,12 +27,39 @@ def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = 
     """
     import tensorflow as tf
 
+    size = sum(math.prod(variable.shape) * variable.dtype.size for variable in module.variables)
+    require_room(directory, 2**23 + size, "a SavedModel")  # with its graph
     signatures = {"serving_default": module.serving_default, "image": module.image}
     version = next_version(directory)
     with atomic_directory(version) as temporary:
         tf.saved_model.save(module, str(temporary), signatures=signatures)
         check(temporary)
     return version
+
+
+def drop_unnamed_versions(directory: Path) -> None:
+    """Remove the versions that a killed process published without naming them in `member.json`.
+
+    Those above the last that was named, or all where none ever was. Each goes in one step, so that a running TF
+    Serving never sees half of one.
+    """
+    versions = sorted(_versions(directory), reverse=True)
+    named = next((number for number in versions if _was_named(directory, number)), None)
+    if named is None and (directory / "member.json").exists():
+        return  # the card, or the model that it names, is damaged: the next version takes its place
+    for number in versions:
+        if named is None or number > named:
+            remove_directory(directory / "model" / str(number))
+
+
+def _was_named(directory: Path, number: int) -> bool:
+    model_hash = Member.hash_model(directory / "model" / str(number))
+    member = Member.open_if_whole(directory)
+    return is_sealed(directory, model_hash) or (member is not None and member.card.model_hash == model_hash)
+
+
+def _versions(directory: Path) -> list[int]:
+    return [int(entry.name) for entry in (directory / "model").glob("*") if entry.name.isdigit()]
 
 
 def for_any_number(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
@@ -59,8 +90,7 @@ def _at_least_one(batch: Any) -> Any:
 
 def next_version(directory: Path) -> Path:
     """`directory/model/<n>`, n one above the highest there is, from 1."""
-    taken = [int(entry.name) for entry in (directory / "model").glob("*") if entry.name.isdigit()]
-    return directory / "model" / str(max(taken, default=0) + 1)
+    return directory / "model" / str(max(_versions(directory), default=0) + 1)
 
 
 def package_versions() -> dict[str, str]:

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from spine.config import Strict
 from spine.manifest import SPLIT_NAMES, SPLITS
 from spine.problems import SpineError
+from spine.strict import Seed, Strict
 
 __all__ = ["SplitSettings", "folds", "make_splits", "split_by_fractions"]
 
@@ -40,7 +40,7 @@ class SplitSettings(Strict):
     balance: Literal["samples", "labels"] = "samples"  # what is divided by the fractions, beside patients
     within: Literal["", "source"] = ""  # the same fractions in every source
     stated: bool = False  # take the split that the source's annotations or folders state
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> SplitSettings:

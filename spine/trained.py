@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from spine.config import Experiment, read_yaml
+from spine.config import Experiment
+from spine.problems import SpineError
+from spine.yaml_files import read_yaml
 
 __all__ = ["as_trained", "trained_otherwise", "warn_of_others"]
 
@@ -52,7 +54,12 @@ def _record(experiment: Experiment, name: str) -> dict[str, Any]:
     """What the member's `config.yaml`, or that of its first fold, says; {} without one."""
     directory = experiment.member_directory(name)
     files = [path for path in (directory / "config.yaml", directory / "fold-0" / "config.yaml") if path.exists()]
-    return read_yaml(files[0]) if files else {}
+    if not files:
+        return {}
+    told = read_yaml(files[0])
+    if not isinstance(told.get("members"), Mapping) or not isinstance(told["members"].get(name), Mapping):
+        raise SpineError(f"{files[0]} does not tell the settings of member {name}; remove the file, or train it again")
+    return told
 
 
 def _only(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

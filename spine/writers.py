@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-__all__ = ["is_gone", "writer"]
+__all__ = ["is_running", "writer"]
 
 
 def writer() -> str:
@@ -18,18 +18,18 @@ def writer() -> str:
     return f"{_machine()}-{os.getpid()}"
 
 
-def is_gone(name: str) -> bool:
-    """Whether a temporary file's name is of a process that was one of this machine, and is no more."""
-    found = re.search(rf"\.{_machine()}-(\d+)\.", name)
-    if not found:
-        return False
+def is_running(name: str) -> bool | None:
+    """Whether the process that a temporary file's name tells of runs; None where it is of another machine, or none."""
+    told = re.search(rf"\.{_machine()}-(\d+)\.", name)
+    if not told:
+        return None
     try:
-        os.kill(int(found[1]), 0)  # asks, and ends nothing
+        os.kill(int(told[1]), 0)  # asks, and ends nothing
     except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
         return False
-    return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 @cache

@@ -18,6 +18,7 @@ from ensemble.engine.cores import cores
 from ensemble.engine.counted import Counted
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
+from spine.disk import require_room
 from spine.metrics import TABLES
 from spine.problems import SpineError
 
@@ -67,6 +68,7 @@ def _kept(path: Path, size: int) -> np.ndarray:
         if kept.shape == (size,) and kept.dtype == np.float64:
             return kept
     path.parent.mkdir(parents=True, exist_ok=True)
+    require_room(path, 8 * size, "what a search has scored")  # a mapped file ends the process on a full disk
     kept = np.lib.format.open_memmap(path, mode="w+", dtype=np.float64, shape=(size,))
     kept[:] = np.nan
     return kept

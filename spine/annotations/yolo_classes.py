@@ -6,12 +6,10 @@ of that suffix (Darknet), or `_darknet.labels` (Roboflow). Format: https://docs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from spine.annotations.safe_json import shown
 from spine.annotations.text_file import read_text
@@ -19,6 +17,7 @@ from spine.annotations.types import Malformed
 from spine.files import walk
 from spine.numbers import whole
 from spine.problems import SpineError, brief, fault_of
+from spine.yaml_files import parse_yaml
 
 __all__ = ["CLASS_LISTS", "Told", "find_told"]
 
@@ -108,21 +107,9 @@ def _parsed(file: Path) -> Any:
     try:
         if len(text) > _MOST_LETTERS:
             raise ValueError(f"it has {len(text):,} letters")
-        return yaml.load(text, _Texts)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return parse_yaml(text, texts=True)  # texts, since `no` may name a class
+    except ValueError as error:
         raise SpineError(f"{file} tells no names ({fault_of(error)}); write `names: [first, second]` in it") from error
-
-
-class _Texts(yaml.BaseLoader):
-    """Reads every scalar as its text, since `no` may name a class; a key that is told twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        found = super().construct_mapping(node, deep)
-        if len(found) < len(node.value):
-            keys = [key.value for key, _ in node.value]
-            twice = next((key for key in keys if keys.count(key) > 1), "")
-            raise yaml.MarkedYAMLError(problem=f"the key {twice!r} stands there twice", problem_mark=node.start_mark)
-        return found
 
 
 def _names_of(path: Path, names: Any) -> tuple[str, ...]:

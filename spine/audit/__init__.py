@@ -13,7 +13,7 @@ import pandas as pd
 
 from spine.audit.parts import with_split
 from spine.manifest import Manifest
-from spine.problems import Problem
+from spine.problems import Problem, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,11 +29,12 @@ def check(root: Path | str) -> tuple[Table, list[Problem]]:
 
 def count_table(counts: pd.DataFrame, title: str) -> Table:
     """What `count` gives, to be printed."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("", *map(str, counts.columns), title=title)
-    for name, row in counts.iterrows():
-        table.add_row(str(name), *map(str, row))
+    table = Table("", *map(str, counts.columns), title=escape(printable(title)))
+    for name, row in counts.iterrows():  # escaped: a label called [red] is no style
+        table.add_row(escape(printable(str(name))), *map(str, row))
     return table
 
 
@@ -66,6 +67,8 @@ def audit(manifest: Manifest) -> list[Problem]:
         quality.wrong_masks(manifest),
         quality.boxes_outside(manifest),
         quality.missing_classes(manifest),
+        quality.missing_boxes(manifest),
+        quality.missing_pixels(manifest),
         quality.inconsistent_levels(manifest),
     ]
     return sorted((problem for found in checks for problem in found), key=lambda problem: problem.severity)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
+import numpy as np
 import pandas as pd
 
 from spine.audit.parts import with_split
@@ -12,7 +14,7 @@ from spine.manifest import Manifest, rows
 from spine.pictures import read_mask
 from spine.problems import Problem, SpineError
 
-__all__ = ["boxes_outside", "inconsistent_levels", "missing_classes", "wrong_masks"]
+__all__ = ["boxes_outside", "inconsistent_levels", "missing_boxes", "missing_classes", "missing_pixels", "wrong_masks"]
 
 
 def wrong_masks(manifest: Manifest) -> Iterator[Problem]:
@@ -64,6 +66,34 @@ def missing_classes(manifest: Manifest) -> Iterator[Problem]:
                     f"stratify by {target}, or change the fractions",
                     "warning",
                 )
+
+
+def missing_boxes(manifest: Manifest) -> Iterator[Problem]:
+    """Labels that no box of a split has."""
+    boxes = with_split(manifest, manifest.boxes)
+    for label, group in boxes.groupby("label"):
+        for split in sorted(set(manifest.splits["split"]) - set(group["split"])):
+            yield _without(manifest, f"split {split} has no box labelled {label}")
+
+
+def missing_pixels(manifest: Manifest) -> Iterator[Problem]:
+    """Labels of masks that no pixel of a split has; masks are read until all are met."""
+    masks = with_split(manifest, manifest.images[manifest.images["mask_sha256"] != ""])
+    for split in sorted(set(manifest.splits["split"])):
+        missing = dict(enumerate(manifest.mask_labels, start=1))
+        for sample in masks.loc[masks["split"] == split, "sample"]:
+            if not missing:
+                break
+            with suppress(SpineError):  # told by `wrong_masks`
+                for index in np.unique(read_mask(manifest.mask_path(sample))).tolist():
+                    missing.pop(index, None)
+        for label in missing.values():
+            yield _without(manifest, f"split {split} has no pixel of {label}")
+
+
+def _without(manifest: Manifest, reason: str) -> Problem:
+    advice = "nothing can learn or judge it there: change the fractions or the seed, or leave the label out"
+    return Problem(str(manifest.root / "splits.csv"), reason, advice, "warning")
 
 
 def inconsistent_levels(manifest: Manifest) -> Iterator[Problem]:

@@ -29,6 +29,8 @@ Chance = Annotated[Fraction, BeforeValidator(_as_chance)]  # true means one half
 
 _NOTHING = (0.0, 0.0)
 _LEAST = {"zoom": -0.99, "brightness": -1.0, "contrast": -1.0, "gamma": -0.99}
+_MOST = {"rotation": 360.0, "shift": 1.0, "vertical_shift": 1.0, "horizontal_shift": 1.0}
+_MOST |= dict.fromkeys(("zoom", "brightness", "contrast", "gamma"), 10.0)
 
 
 class Augmentation(Strict):
@@ -72,6 +74,8 @@ class Augmentation(Strict):
                 raise ValueError(f"{name} is [{low}, {high}]; give [low, high] with low <= high")
             if low < _LEAST.get(name, low):
                 raise ValueError(f"{name} goes down to {low}; it is a change, and {_LEAST[name]} is the least")
+            if max(abs(low), abs(high)) > _MOST[name]:
+                raise ValueError(f"{name} is [{low}, {high}]; at most {_MOST[name]:g} either way makes sense")
         return self
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
-
-import typer
+from itertools import takewhile
 
 from spine.cli import data, experiments
+from spine.ending import run_to_the_end
 
 __all__ = ["app", "main"]
 
@@ -15,11 +16,6 @@ app.add_typer(data.app, name="data")
 
 
 def main() -> None:
-    """The console script: a SpineError becomes one message and exit status 1."""
-    from spine.problems import SpineError
-
-    try:
-        app()
-    except SpineError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(1)
+    """The console script, which ends as `spine.ending` has it."""
+    verbs = takewhile(lambda word: re.fullmatch("[a-z-]+", word), sys.argv[1:3])
+    run_to_the_end(app, " ".join(["spine", *verbs]))

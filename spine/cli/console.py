@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from spine.problems import printable, printable_lines
+
 if TYPE_CHECKING:
     from spine.config import Experiment
 
@@ -15,13 +17,13 @@ __all__ = ["exit_on_errors", "show", "show_leaderboard", "show_paths", "trust_mo
 
 def show(line: str) -> None:
     """A heading: the stage that begins, or a sentence."""
-    typer.secho(f"== {line}", bold=True, err=True)
+    typer.secho(f"== {printable_lines(line)}", bold=True, err=True)
 
 
 def show_paths(paths: list[Path]) -> None:
     """What was written, each path once."""
     for path in dict.fromkeys(paths):
-        typer.echo(str(path))
+        typer.echo(printable(str(path)))
 
 
 def show_leaderboard(settings: Experiment, dataset: Path | None = None) -> None:

@@ -92,12 +92,12 @@ def check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The d
     from rich.console import Console
 
     from spine.audit import check
-    from spine.problems import print_problems, verdict
+    from spine.problems import print_problems, printable, verdict
 
     table, problems = check(dataset)
     Console().print(table)
     print_problems(problems)
-    typer.echo(f"{dataset}: {verdict(problems)}")
+    typer.echo(printable(f"{dataset}: {verdict(problems)}"))
     exit_on_errors(problems)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
-from spine.config import NAME, Strict, read_yaml, validate
+from spine.config import NAME, Strict, validate
 from spine.crop import CropSettings
 from spine.dicom.windows import WindowChoice, checked_choice
 from spine.numbers import finite
@@ -17,6 +17,7 @@ from spine.phantom import PhantomSettings
 from spine.problems import SpineError
 from spine.reading import Kind
 from spine.splits import SplitSettings
+from spine.yaml_files import read_yaml
 
 __all__ = ["AnnotationSource", "DataConfig", "GeneratedStudies", "Source", "Target", "load_data_config"]
 

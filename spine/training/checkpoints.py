@@ -5,11 +5,14 @@ checkpoints/epoch-0007/{all.weights.h5, history.csv}     appears complete, or no
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from spine.disk import require_room
 from spine.files import atomic_directory
 from spine.training.history import History
 
@@ -20,6 +23,11 @@ WEIGHTS = "all.weights.h5"  # the layers', and the optimizer's where the model i
 
 class Saveable(Protocol):
     """What checkpoints hold: a Keras model, or what saves and loads as one does."""
+
+    @property
+    def variables(self) -> Sequence[Any]:
+        """The tensors that it saves, an optimizer's left out."""
+        ...
 
     def save_weights(self, path: Path) -> None:
         """Write all that there is to `path`, or to files whose names begin with it."""
@@ -44,6 +52,7 @@ class Checkpoints:
 
     def save(self, model: Saveable, history: History) -> None:
         """Save a model after the last epoch of `history`, then drop what is neither newest nor best."""
+        require_room(self.path, _size_of(model), "a checkpoint")
         with atomic_directory(self._of(len(history))) as temporary:
             history.write(temporary / "history.csv")
             model.save_weights(temporary / self.weights)
@@ -62,3 +71,9 @@ class Checkpoints:
 
     def _of(self, epoch: int) -> Path:
         return self.path / f"epoch-{epoch:04d}"
+
+
+def _size_of(model: Saveable) -> int:
+    """Bytes of a checkpoint, rather too many: HDF5 ends the process where a disk fills while it writes."""
+    variables = [*model.variables, *getattr(getattr(model, "optimizer", None), "variables", ())]
+    return 2**21 + 5 * sum(math.prod(variable.shape) for variable in variables)  # of 4 bytes each, and their names

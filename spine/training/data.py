@@ -66,6 +66,12 @@ class FitData:
 
         return steps_per_epoch(len(self.train.samples), self._batch(self.train))
 
+    @property
+    def fewest(self) -> int:
+        """The pictures that each device gets in the smallest step of training, an epoch's last."""
+        rows, batch = len(self.train.samples), self._batch(self.train)
+        return (rows % batch or batch) // self.replicas
+
     def training(self, first_epoch: int) -> Any:
         """Endless augmented batches from the epoch `first_epoch` (0-based) on."""
         return self.batches(self.train, training=True, first_epoch=first_epoch, batch=self._batch(self.train))

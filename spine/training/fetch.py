@@ -17,6 +17,7 @@ from pathlib import Path
 
 from spine import registry
 from spine.config import Experiment, load_experiment
+from spine.ending import run_to_the_end
 from spine.problems import SpineError
 from spine.processes import as_child, die_with_parent
 from spine.quiet import silence_tensorflow
@@ -48,6 +49,10 @@ def fetch_in_own_process(file: Path, members: Sequence[str]) -> None:
 
 def main() -> None:
     """The command: news on stderr, on stdout the failures as a JSON list."""
+    run_to_the_end(_main, "fetching weights")
+
+
+def _main() -> None:
     die_with_parent()
     silence_tensorflow()
     file, *members = sys.argv[1:]

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from spine.problems import SpineError
+from spine.training.batch_norm import refuse_lone_values
 from spine.training.callbacks import EpochProgress, Recorder
 from spine.training.checkpoints import Checkpoints
 from spine.training.data import FitData
@@ -101,6 +102,7 @@ class Fitting(ABC):
         keras.utils.set_random_seed(self.seed)
         with _precision(self.settings), strategy().scope():
             network = self.build(pretrained=True)
+            self._check(network)
             make_room()
             for phase in self.phases:
                 self._run_phase(phase, network)
@@ -116,6 +118,15 @@ class Fitting(ABC):
         self.checkpoints.load(network, int(best["epoch"]))
         return network
 
+    def _check(self, network: keras.Model) -> None:
+        """Refuse now what would show in a later phase only."""
+        for phase in self.phases:
+            self.set_trainable(network, phase)
+            refuse_lone_values(network, self._shared_data())
+
+    def _shared_data(self) -> FitData:
+        return self.data.shared_by(tf.distribute.get_strategy().num_replicas_in_sync)
+
     def _run_phase(self, phase: Phase, network: keras.Model) -> None:
         history = self.checkpoints.history()
         if is_over(history, phase, self.settings):
@@ -126,7 +137,7 @@ class Fitting(ABC):
             self.checkpoints.load(model, len(history))
         elif history.best:
             self.checkpoints.load(network, int(history.best["epoch"]))
-        data = self.data.shared_by(tf.distribute.get_strategy().num_replicas_in_sync)
+        data = self._shared_data()
         last = len(history) - len(history.of(phase.name)) + phase.epochs
         model.fit(
             data.training(len(history)),

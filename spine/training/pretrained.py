@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers
 
 from spine.base_weights import checked_file, fitting
+from spine.training.batch_norm import norms_of
 
 __all__ = ["in_scale_of", "load_base", "set_momentum"]
 
@@ -29,8 +30,5 @@ def in_scale_of(x: Any, scale: np.ndarray, offset: np.ndarray) -> Any:
 
 def set_momentum(model: keras.Model, momentum: float) -> None:
     """Give every batch norm of a model, and of the models in it, this momentum; before it is compiled."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            set_momentum(layer, momentum)
-        elif isinstance(layer, layers.BatchNormalization):
-            layer.momentum = momentum
+    for norm in norms_of(model):
+        norm.momentum = momentum

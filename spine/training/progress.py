@@ -37,7 +37,7 @@ class EpochBar:
         """Leave the epoch's line."""
         values = "  ".join(f"{name} {value:.4f}" for name, value in in_order(metrics).items())
         line = f"{self.title} {epoch + 1}/{self.epochs}  {values}"
-        self.progress.console.print(line, highlight=False, soft_wrap=True)
+        self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Take the bar away."""

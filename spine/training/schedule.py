@@ -16,11 +16,12 @@ from spine.config import Strict
 from spine.training.history import MONITORS, History
 
 __all__ = [
-    *("Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
+    *("MOST_PIXELS", "Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
     *("is_over", "next_rate", "of_lengths", "why_stopped"),
 ]
 
-Count = Annotated[int, Field(ge=1)]
+MOST_PIXELS = 8192  # of the height or width that a network reads
+Count = Annotated[int, Field(ge=1, le=10**6)]  # of epochs, layers' units, images in a batch
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "cosine"]  # cosine: down to 0 at the end of a phase, epoch by epoch

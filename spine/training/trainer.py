@@ -6,7 +6,6 @@ Cheap to import: TensorFlow comes in when training starts, after its start-up no
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from spine.config import REFIT, Experiment, load_experiment
+from spine.disk import at_work
+from spine.ending import run_to_the_end
 from spine.files import fingerprint, read_if_whole, write_json
 from spine.folds import part_hash, refit_lengths, view
 from spine.manifest import Manifest
@@ -168,7 +169,7 @@ def _told(history: Any) -> dict[str, Any]:
 def command(train: Callable[[Experiment, str], Path], task: str) -> Callable[[], None]:
     """The `main` of `python -m <task>.train EXPERIMENT.yaml --member NAME [key=value ...]`.
 
-    A SpineError becomes one message and exit status 1.
+    It ends as `spine.ending` has it.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -178,14 +179,11 @@ def command(train: Callable[[Experiment, str], Path], task: str) -> Callable[[],
         member: Annotated[str, typer.Option("--member", "-m", help="The member to train.")],
         overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
     ) -> None:
-        typer.echo(str(train(load_experiment(experiment, overrides or ()), member)))
+        with at_work(f"training of {member}"):
+            typer.echo(str(train(load_experiment(experiment, overrides or ()), member)))
 
-    def main() -> None:
+    def run() -> None:
         die_with_parent()
-        try:
-            app()
-        except SpineError as error:
-            typer.secho(f"error: {error}", fg="red", err=True)
-            sys.exit(1)
+        app()
 
-    return main
+    return lambda: run_to_the_end(run, "training")

@@ -144,13 +144,28 @@ def test_unreadable_and_changed_files_are_errors(tmp_path):
 def test_masks_that_are_empty_or_hold_an_unnamed_index(tmp_path):
     empty, strange = np.zeros((48, 64), np.uint8), np.full((48, 64), 3, np.uint8)
     manifest = _dataset(tmp_path, masks={"a": empty, "b": strange}, mask_labels=["disc"])
-    assert _reasons(manifest, "warning") == ["is empty: background only"]
+    missing = [f"split {split} has no pixel of disc" for split in ("test", "train", "validation")]
+    assert _reasons(manifest, "warning") == ["is empty: background only", *missing]
     assert _reasons(manifest, "error") == ["holds index 3; the labels are disc"]
 
 
 def test_a_box_that_leaves_its_picture(tmp_path):
     manifest = _dataset(tmp_path, boxes=[("a", "0", "disc", 50.0, 0.0, 65.0, 10.0, "")])
-    assert _reasons(manifest, "warning") == ["box 0 (50.0, 0.0, 65.0, 10.0) of a leaves its picture of 48 x 64"]
+    assert _reasons(manifest, "warning")[0] == "box 0 (50.0, 0.0, 65.0, 10.0) of a leaves its picture of 48 x 64"
+
+
+def test_a_split_that_lacks_a_box_or_a_pixel_of_a_label(tmp_path):
+    disc, both = np.zeros((48, 64), np.uint8), np.zeros((48, 64), np.uint8)
+    disc[:4, :4], both[:4, :4], both[8:, 8:] = 1, 1, 2
+    masks = {"a": disc, "b": both, "c": disc, "d": both}
+    box = (10.0, 10.0, 30.0, 30.0, "")
+    boxes = [("a", "0", "disc", *box), ("a", "1", "canal", *box), ("c", "0", "disc", *box), ("d", "0", "canal", *box)]
+    manifest = _dataset(tmp_path, masks=masks, mask_labels=["disc", "canal"], boxes=boxes)
+    assert _reasons(manifest, "warning") == [
+        "split validation has no box labelled canal",
+        "split test has no box labelled disc",
+        "split validation has no pixel of canal",
+    ]
 
 
 def test_a_split_that_lacks_a_class(tmp_path):

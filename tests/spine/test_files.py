@@ -12,6 +12,7 @@ from spine.files import (
     fingerprint,
     hash_directory,
     read_json,
+    remove_directory,
     remove_leftovers,
     walk,
     write_json,
@@ -152,24 +153,49 @@ def test_leftovers_are_removed_at_once_where_nobody_else_writes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [".other.123.tmp"]
 
 
-def test_what_a_killed_process_of_this_machine_left_is_removed_at_once(tmp_path):
-    script = (
-        "import os, sys; from pathlib import Path; from spine.files import atomic_directory, atomic_file\n"
-        "with atomic_directory(Path(sys.argv[1]) / 'd') as d, atomic_file(Path(sys.argv[1]) / 'x') as x:\n"
-        "    (d / 'part').write_text('1'); x.write_text('1'); os._exit(9)"
-    )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
-    assert len(list(tmp_path.iterdir())) == 3  # the directory, the old one's place, the file
-    with atomic_directory(tmp_path / "d"), atomic_file(tmp_path / "x") as x:
-        x.write_text("2")
-        assert len(list(tmp_path.iterdir())) == 3  # this process' own
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "x"]
+LEAVE = """
+import os, sys
+from pathlib import Path
+from spine.files import atomic_directory, atomic_file
+path = Path(sys.argv[1])
+with atomic_directory(path / "d") as directory, atomic_file(path / "x.json") as file:
+    (directory / "half").write_text("half")
+    file.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
 
 
-def test_what_another_process_writes_now_stays(tmp_path):
-    with atomic_file(tmp_path / "x") as first:
-        first.write_text("1")
-        with atomic_directory(tmp_path / "x.d"):
+def test_what_a_killed_process_of_this_machine_left_is_removed_by_the_next_writer(tmp_path):
+    killed = subprocess.run([sys.executable, "-c", LEAVE, str(tmp_path)], check=False)
+    assert killed.returncode == -9
+    assert len(list(tmp_path.glob(".*.tmp"))) == 3  # of a directory the new one and the place for the old one
+    with atomic_directory(tmp_path / "d"):
+        pass
+    write_json(1, tmp_path / "x.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "x.json"]
+
+
+def test_what_another_writer_is_at_work_on_is_left_alone(tmp_path):
+    with atomic_directory(tmp_path / "d") as first, atomic_file(tmp_path / "x.json") as file:
+        file.touch()
+        with atomic_directory(tmp_path / "d"):
             pass
-        assert first.exists()
-    assert (tmp_path / "x").read_text() == "1"
+        assert first.is_dir()
+        assert file.exists()
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ü" * 127, "a.b" * 85])
+def test_a_name_may_be_as_long_as_names_may_be(tmp_path, name):
+    write_json(1, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with atomic_directory(tmp_path / "d" / name) as directory:
+        (directory / "x").touch()
+    assert (tmp_path / "d" / name / "x").exists()
+
+
+def test_a_directory_loses_its_name_before_it_goes(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    seen = []
+    monkeypatch.setattr(shutil, "rmtree", lambda removed, **_: seen.append((removed, (tmp_path / "d").exists())))
+    remove_directory(tmp_path / "d")
+    assert [(path.name != "d", there) for path, there in seen] == [(True, False)]

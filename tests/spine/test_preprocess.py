@@ -43,15 +43,21 @@ def test_decode_of_8_bits_makes_255_white(kind):
     np.testing.assert_allclose(decode(encoded(grey // 5, kind)), np.full((8, 8, 1), 51 / 255), rtol=1e-6)
 
 
-@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_decode_weighs_colours_and_ignores_alpha(depth):
+@pytest.mark.parametrize(
+    (
+        "depth",
+        "levels",
+    ),  # 255 and 65535 times LUMA, to a whole level; by 1 of 65535 it shows that weights are whole, too
+    [(np.uint8, [29, 150, 76]), (np.uint16, [7470, 38469, 19596])],
+)
+def test_decode_weighs_colours_and_ignores_alpha(depth, levels):
     white = np.iinfo(depth).max
     blue, green, red = (np.eye(3, dtype=depth) * white)[:, None, None]
-    expected = [LUMA[2], LUMA[1], LUMA[0]]
+    np.testing.assert_allclose(np.array(levels) / white, LUMA[::-1], atol=0.5 / 255)
     colours = np.concatenate([blue, green, red], axis=1)
-    np.testing.assert_allclose(decode(encoded(colours))[0, :, 0], expected, atol=1e-6)
+    np.testing.assert_array_equal(np.rint(decode(encoded(colours))[0, :, 0] * white), levels)
     clear = np.concatenate([colours, np.zeros_like(colours[..., :1])], axis=-1)
-    np.testing.assert_allclose(decode(encoded(clear))[0, :, 0], expected, atol=1e-6)
+    np.testing.assert_array_equal(np.rint(decode(encoded(clear))[0, :, 0] * white), levels)
 
 
 @pytest.mark.parametrize("mode", ["LA", "P", "1"])

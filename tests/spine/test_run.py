@@ -19,7 +19,7 @@ def shown():
 
 def test_members_that_are_up_to_date_are_not_trained_again(tmp_path, monkeypatch, shown):
     experiment = write_experiment(tmp_path)
-    monkeypatch.setattr(run.subprocess, "run", lambda *a, **k: pytest.fail("a process was started"))
+    monkeypatch.setattr(run, "run_child", lambda *a, **k: pytest.fail("a process was started"))
     paths = run.train_members(experiment, shown.append)
     assert paths == [experiment.member_directory(name) for name in experiment.members]
     assert all("up to date" in line for line in shown)
@@ -79,7 +79,7 @@ def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
     kept = {"model_hash": Member.open(directory).card.model_hash}  # its predictions are of that
     card = Card(name="vgg", task="classification", labels=experiment.labels, kind="foreign", **kept)
     Member.publish(directory, card)
-    monkeypatch.setattr(run.subprocess, "run", lambda *a, **k: pytest.fail("a process was started"))
+    monkeypatch.setattr(run, "run_child", lambda *a, **k: pytest.fail("a process was started"))
     run.train_members(experiment, shown.append)
     assert Member.open(directory).card == card
     assert shown[0] == "train vgg: from elsewhere, up to date"

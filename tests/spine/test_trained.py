@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spine.cli import app
+from spine.problems import SpineError
 from spine.trained import as_trained, trained_otherwise
 from tests.experiment_on_disk import write_experiment
 
@@ -65,3 +66,10 @@ def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
     done = CliRunner().invoke(app, [stage, str(experiment.write(tmp_path / "x.yaml"))])
     assert done.exit_code == 0, done.output
     assert done.stderr.splitlines().count(f"== warning: {LINE}") == 1
+
+
+@pytest.mark.parametrize("record", ["members: {}", "members: {dense: {epochs: 1}}", "name: small", "members: [vgg]"])
+def test_a_record_of_another_member_is_refused_by_its_path(experiment, record):
+    (experiment.member_directory("vgg") / "config.yaml").write_text(record)
+    with pytest.raises(SpineError, match=r"vgg.config\.yaml does not tell the settings of member vgg; remove the file"):
+        trained_otherwise(experiment)

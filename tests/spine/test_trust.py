@@ -12,6 +12,7 @@ from spine.files import read_json
 from spine.member import Card, Member
 from spine.problems import SpineError
 from spine.seals import SEALS
+from spine.serving import drop_unnamed_versions
 from spine.trust import trust, trust_members
 from tests.experiment_on_disk import write_experiment, write_model
 
@@ -108,16 +109,16 @@ def test_what_a_killed_export_left_is_removed_and_nothing_else(tmp_path):
     for version in ("2", "3"):
         (tmp_path / "model" / version).mkdir()
         (tmp_path / "model" / version / "saved_model.pb").write_text(f"half {version}")
-    Member.remove_unpublished(tmp_path)
+    drop_unnamed_versions(tmp_path)
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["1"]
     assert member.may_run
 
     (tmp_path / "model" / "1" / "saved_model.pb").write_text("damaged")
-    Member.remove_unpublished(tmp_path)  # member.json names it: it is not a leftover
+    drop_unnamed_versions(tmp_path)  # member.json names it: it is not a leftover
     assert (tmp_path / "model" / "1").exists()
 
     (tmp_path / "member.json").unlink()
-    Member.remove_unpublished(tmp_path)  # of a first export that was killed
+    drop_unnamed_versions(tmp_path)  # of a first export that was killed
     assert not (tmp_path / "model" / "1").exists()
 
 

@@ -1,0 +1,136 @@
+"""What is known before a training is told before it."""
+
+import pytest
+
+from spine import run
+from spine.config import Experiment, validate
+from spine.foresight import absent, require_classes, require_metric, require_trainable, why_undefined
+from spine.manifest import Manifest
+from spine.problems import SpineError
+from spine.truth import read_truth
+from tests.detection_on_disk import experiment_of, write_boxes
+from tests.experiment_on_disk import write_experiment
+from tests.segmentation_on_disk import LABELS
+from tests.segmentation_on_disk import write_masks as write_bright_and_dark
+from tests.spine.dataset_on_disk import smooth_noise, write_dataset
+
+SPLITS = ("train", "train", "validation", "validation", "test", "test")
+
+
+def classified(folder, values: str, **settings) -> Experiment:
+    """An experiment of six patients, two a split, whose classes (0 or 1) are the letters of `values`."""
+    samples = [f"s{number}" for number in range(6)]
+    write_dataset(
+        folder / "data",
+        {sample: smooth_noise(number) for number, sample in enumerate(samples)},
+        labels=[(sample, "", "grade", value) for sample, value in zip(samples, values, strict=True)],
+        splits=[(sample, split, "") for sample, split in zip(samples, SPLITS, strict=True)],
+    )
+    members = {"only": {"network": "plain_cnn", "weights": "none"}}
+    raw = {"name": "six", "task": "classification", "data": folder / "data", "target": "grade", "labels": ["0", "1"]}
+    return validate(Experiment, {**raw, "members": members, "runs": folder / "runs", **settings}, "six patients")
+
+
+@pytest.mark.parametrize(
+    ("values", "metric", "lacks"),
+    [
+        ("010101", "roc_auc", ""),
+        ("010001", "roc_auc", "'1'"),
+        ("011101", "roc_auc", "'0'"),
+        ("010001", "sensitivity", "'1'"),
+        ("011101", "specificity", "'0'"),
+        ("010001", "accuracy", ""),
+        ("010001", "log_loss", ""),
+    ],
+)
+def test_a_metric_that_the_validation_truth_leaves_undefined(tmp_path, values, metric, lacks):
+    experiment = classified(tmp_path, values, search={"metric": metric})
+    manifest = Manifest.read(experiment.data)
+    if not lacks:
+        require_metric(experiment, manifest)
+        return
+    with pytest.raises(SpineError, match=rf"{metric}, which has no value on the validation split: it holds no {lacks}"):
+        require_metric(experiment, manifest)
+
+
+def test_out_of_fold_a_class_may_be_anywhere_but_in_test(tmp_path):
+    folds = {"search": {"metric": "roc_auc"}, "folds": 2}
+    require_metric(experiment := classified(tmp_path / "a", "010001", **folds), Manifest.read(experiment.data))
+    experiment = classified(tmp_path / "b", "000001", **folds)
+    with pytest.raises(SpineError, match="on what is predicted out of fold: it holds no '1'"):
+        require_metric(experiment, Manifest.read(experiment.data))
+
+
+def test_it_is_told_before_the_first_training(tmp_path, monkeypatch):
+    experiment = classified(tmp_path, "010001", search={"metric": "roc_auc"})
+    monkeypatch.setattr(run, "_train_in_own_process", lambda *_: pytest.fail("a training was started"))
+    with pytest.raises(SpineError, match=r"search.metric is roc_auc, which has no value on the validation split"):
+        run.train_members(experiment, lambda line: None)
+
+
+def test_a_verdict_s_metric_without_a_value_on_test_is_a_warning(tmp_path, monkeypatch):
+    experiment, shown = classified(tmp_path, "010111"), []
+    monkeypatch.setattr(run, "train_members", lambda *_: pytest.skip("far enough"))
+    with pytest.raises(pytest.skip.Exception):
+        run.run_all(experiment, shown.append)
+    assert shown == ["warning: the verdict's metric roc_auc has no value on the test split: it holds no '0'"]
+
+
+def test_a_label_without_a_training_box(tmp_path):
+    write_boxes(tmp_path / "data")
+    experiment = experiment_of(tmp_path, {"small": {"backbone": "resnet18", "backbone_weights": "none"}})
+    manifest = Manifest.read(experiment.data)
+    require_trainable(experiment, manifest, ["small"], lambda line: None)
+    trained = set(manifest.samples_in("train"))
+    dark = manifest.boxes["sample"].isin(trained) & (manifest.boxes["label"] == "dark")
+    manifest.boxes[~dark].to_csv(manifest.root / "boxes.csv", index=False)
+    with pytest.raises(SpineError, match=r"members.small: the training rows hold no box of 'dark'; a network cannot"):
+        require_trainable(experiment, Manifest.read(experiment.data), ["small"], lambda line: None)
+
+
+def test_a_metric_of_boxes_of_a_size_that_validation_has_not(tmp_path):
+    write_boxes(tmp_path / "data")  # rectangles of about 10 x 15 pixels: below COCO's 32 x 32 they are small
+    experiment = experiment_of(tmp_path, {"small": {}}, search={"metric": "map50_95_large"})
+    manifest = Manifest.read(experiment.data)
+    assert why_undefined(experiment, manifest, "validation", "map50_95_small") == ""
+    with pytest.raises(SpineError, match="map50_95_large, which has no value on the validation split"):
+        require_metric(experiment, manifest)
+
+
+def test_a_label_without_a_training_pixel(tmp_path):
+    write_bright_and_dark(tmp_path / "data")
+    raw = {"name": "masks", "task": "segmentation", "data": tmp_path / "data", "labels": LABELS}
+    members = {"unet": {"encoder_weights": "none"}}
+    experiment = validate(Experiment, {**raw, "members": members}, "masks")
+    manifest = Manifest.read(experiment.data)
+    require_classes(read_truth(experiment, manifest, "train"))
+    require_metric(experiment, manifest)
+    for sample in manifest.samples_in("train"):
+        drop_class(manifest, sample, 2)
+    truth = read_truth(experiment, manifest, "train")
+    assert absent(truth) == ["dark"]
+    with pytest.raises(SpineError, match=r"members.unet: the training rows hold no pixel of 'dark'"):
+        require_trainable(experiment, manifest, ["unet"], lambda line: None)
+    for sample in manifest.samples_in("validation"):
+        drop_class(manifest, sample, 1, 2)
+    with pytest.raises(SpineError, match=r"dice_foreground, which has no value .* holds no 'bright' or 'dark'"):
+        require_metric(experiment, manifest)
+
+
+def drop_class(manifest: Manifest, sample: str, *classes: int) -> None:
+    """Make pixels of these classes background, in the mask's file."""
+    from spine.pictures import read_mask, write_mask
+
+    mask = read_mask(manifest.mask_path(sample))
+    for index in classes:
+        mask[mask == index] = 0
+    write_mask(mask, manifest.mask_path(sample))
+
+
+def test_a_batch_that_is_larger_than_the_data_is_told(tmp_path):
+    experiment, shown = write_experiment(tmp_path, members=("first",)), []
+    manifest = Manifest.read(experiment.data)
+    rows = len(manifest.samples_in("train"))
+    members = {"first": experiment.members["first"].model_copy(update={"batch": rows + 1})}
+    require_trainable(experiment.model_copy(update={"members": members}), manifest, ["first"], shown.append)
+    assert shown == [f"warning: members.first: batch is {rows + 1}; the {rows} training samples are one batch"]
