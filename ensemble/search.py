@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights", "told_of"]
 
 METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
-DEFAULT_METRIC = {"classification": "accuracy", "segmentation": "dice_foreground", "detection": "map50"}
 
 
 @dataclass(frozen=True)
@@ -127,15 +126,15 @@ def search_weights(
     Detection: stored predictions or any `Detections` an image, in the order of the truth; the fusion's thresholds are
     searched too, on a grid over the given ones, by tpe and cmaes anywhere between the least and the greatest.
 
-    `metric` is a name of `spine.metrics.TABLES[task]`, that of DEFAULT_METRIC unless given; `method` one of
+    `metric` is a name of `spine.metrics.TABLES[task]`, that of `SEARCHED` unless given; `method` one of
     METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
     `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps its
     scores in the file `unfinished` while it runs, and goes on from there after a stop. Weights that break the `budget`
     are not chosen. `temperature` fits one to each member first; `per_class` then gives the chosen members a weight for
     every class. Raises SpineError on arrays, names or numbers that do not hold.
     """
-    if task not in DEFAULT_METRIC:
-        raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(DEFAULT_METRIC)}")
+    if task not in metrics.SEARCHED:
+        raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(metrics.SEARCHED)}")
     if method not in METHODS:
         raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
     if (task, method) == ("detection", "line"):
@@ -144,7 +143,7 @@ def search_weights(
         raise SpineError(f"members is a {type(members).__name__}; give a mapping of name to what the member predicts")
     if not members:
         raise SpineError("no members were given; give a mapping of name to probabilities")
-    metric, grid = metric or DEFAULT_METRIC[task], Simplex(len(members), _steps(step))
+    metric, grid = metric or metrics.SEARCHED[task], Simplex(len(members), _steps(step))
     thresholds = (iou_thresholds, score_thresholds)
     temperatures = fit_temperatures(members, truth, task) if temperature else {}
     scales = tuple(temperatures.values())

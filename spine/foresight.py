@@ -12,18 +12,13 @@ from spine.config import Experiment
 from spine.detections import Detections
 from spine.folds import refit, view
 from spine.manifest import Manifest
-from spine.metrics import HEADLINE, TABLES
+from spine.metrics import HEADLINE, SEARCHED, TABLES
 from spine.problems import SpineError
 from spine.truth import BoxTruth, MaskTruth, Truth, read_truth
 
 __all__ = ["absent", "require_classes", "require_metric", "require_trainable", "warn_of_test", "why_undefined"]
 
 Show = Callable[[str], None]
-SEARCHED = {
-    "classification": "accuracy",
-    "segmentation": "dice_foreground",
-    "detection": "map50",
-}  # where none is named
 _EXAMPLES = {Truth: "sample", MaskTruth: "pixel", BoxTruth: "box"}
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "CLIP",
     "HEADLINE",
     "METRICS",
+    "SEARCHED",
     "TABLES",
     "Metric",
     "accuracy",
@@ -56,6 +57,8 @@ __all__ = [
 TABLES = {"classification": METRICS, "segmentation": segmentation.METRICS, "detection": detection.METRICS}
 # task -> the metric its verdict is about
 HEADLINE = {"classification": "roc_auc", "segmentation": "dice_foreground", "detection": "map50"}
+# task -> the metric that weights are searched by where none is named
+SEARCHED = {"classification": "accuracy", "segmentation": "dice_foreground", "detection": "map50"}
 
 
 def metric(name: str, task: str = "classification") -> Metric:
