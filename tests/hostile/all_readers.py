@@ -1,0 +1,13 @@
+"""All readers by name."""
+
+from __future__ import annotations
+
+from tests.hostile.of_ours import OF_CONFIGS, OF_DATASETS, OF_RUNS
+from tests.hostile.of_pictures import ANNOTATIONS, OF_PICTURES
+from tests.hostile.readers import Reader
+
+__all__ = ["FOREIGN", "OURS", "READERS"]
+
+FOREIGN: dict[str, Reader] = {reader.name: reader for reader in (*OF_PICTURES, *ANNOTATIONS)}
+OURS: dict[str, Reader] = {reader.name: reader for reader in (*OF_CONFIGS, *OF_DATASETS, *OF_RUNS)}
+READERS = {**FOREIGN, **OURS}

@@ -1,0 +1,316 @@
+"""Readers of the project's own files: configs, datasets, members, predictions, weights and metrics."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from spine.config import Experiment, load_elsewhere, load_experiment, load_experiments
+from spine.intake import load_data_config
+from spine.manifest import Manifest
+from spine.member import Member
+from tests.hostile.of_pictures import built, config_of
+from tests.hostile.readers import Found, Reader
+from tests.hostile.samples import write_png
+
+__all__ = ["OF_CONFIGS", "OF_DATASETS", "OF_RUNS"]
+
+_PATIENTS = {"train": 1, "validation": 3, "test": 3}
+_TASKS = ("classification", "segmentation", "detection")
+_MEMBERS = ("a", "b")
+
+
+def _data_config(folder: Path) -> None:
+    (folder / "images").mkdir(parents=True)
+    for number in (1, 2, 3):
+        write_png(folder / "images", number)
+    rows = "".join(f"p{number}.png,p{number},{number},1,2,9,10\n" for number in (1, 2, 3))
+    (folder / "boxes.csv").write_text(f"image,patient,grade,x0,y0,x1,y1\n{rows}")
+    boxes = {
+        "format": "table",
+        "path": "boxes.csv",
+        "box": ["x0", "y0", "x1", "y1"],
+        "label": "disc",
+        "targets": ["grade"],
+    }
+    config = config_of(Path(), (boxes,), slices=1)
+    config["targets"] = {"severe": {"of": "grade", "at_least": 2, "labels": ["no", "yes"]}}
+    config["crop"] = {"label": "disc", "grow": 0.1}
+    (folder / "data.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def _load_and_build(folder: Path) -> Found:
+    """The config alone, and where it holds what it builds; paths are relative to the folder, where the process is."""
+    return built(load_data_config(Path("data.yaml")))
+
+
+def _load_data(folder: Path) -> Found:
+    return Found(told=load_data_config(folder / "data.yaml").model_dump(mode="json"))
+
+
+_EXPERIMENT: dict[str, Any] = {
+    "name": "hostile",
+    "task": "classification",
+    "data": "data",
+    "target": "degeneration",
+    "labels": ["healthy", "degenerated"],
+    "seed": 3,
+    "shared": {"network": "plain_cnn", "weights": "none", "batch": 4},
+    "members": {"a": {"epochs": 2}, "b": {"learning_rate": 0.01}, "c": {"foreign": True}},
+    "search": {"metric": "accuracy", "step": 0.1, "resamples": 10},
+    "evaluate": {"resamples": 100, "confidence": 0.9},
+}
+
+
+def _experiment_file(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(_EXPERIMENT, sort_keys=False))
+
+
+def _study_file(folder: Path) -> None:
+    _experiment_file(folder)
+    also = [{"experiment": "experiment.yaml", "build": "data.yaml"}]
+    (folder / "study.yaml").write_text(yaml.safe_dump({"experiments": ["experiment.yaml"], "also": also}))
+
+
+def _load_experiment(folder: Path) -> Found:
+    return Found(told=load_experiment(folder / "experiment.yaml").model_dump(mode="json"))
+
+
+def _load_study(folder: Path) -> Found:
+    loaded = load_experiments(folder / "study.yaml")
+    return Found(told=[[one.name for one in loaded], [name.name for name, _ in load_elsewhere(folder / "study.yaml")]])
+
+
+OF_CONFIGS = [
+    Reader("data config", "data.yaml", "yaml", _data_config, (_load_and_build, _load_data), seeds=66),
+    Reader("experiment", "experiment.yaml", "yaml", _experiment_file, (_load_experiment,), seeds=66),
+    Reader("study", "study.yaml", "yaml", _study_file, (_load_study,), names=("experiment.yaml",), seeds=30),
+]
+
+
+def _dataset(folder: Path) -> None:
+    """A dataset with boxes, labels, masks and folds, and what its build says of it."""
+    from tests.detection_on_disk import write_boxes
+
+    write_boxes(folder / "data", _PATIENTS)
+    manifest = Manifest.read(folder / "data")
+    samples = manifest.images["sample"].tolist()
+    labels = [{"sample": one, "box": "", "target": "grade", "value": "1"} for one in samples]
+    Manifest(
+        **{name: getattr(manifest, name) for name in ("root", "images", "boxes", "splits")},
+        labels=pd.DataFrame(labels),
+        mask_labels=("bone",),
+    ).write()
+
+
+def _read_dataset(folder: Path) -> Found:
+    """The dataset and what every task takes from it."""
+    from spine.truth import BoxTruth, Truth
+
+    manifest = Manifest.read(folder / "data")
+    told = [manifest.data_hash, manifest.splits_hash]
+    boxes = BoxTruth.of_detection(manifest, "test", ("bright", "dark"))
+    grades = Truth.of_classification(manifest, "test", "grade", ("1",))
+    numbers = np.concatenate([*boxes.boxes, np.array(boxes.sizes, float).reshape(-1, 2).repeat(2, 1)])
+    wrong = "" if np.isfinite(numbers).all() and (numbers >= 0).all() else f"boxes or sizes reach to {numbers.max()}"
+    return Found(told=[*told, boxes.hash, grades.hash], wrong=wrong)
+
+
+def _build_again(folder: Path) -> Found:
+    """A build over one that is there: its card tells whether anything changed."""
+    from spine.config import validate
+    from spine.intake import DataConfig, build
+
+    result = build(validate(DataConfig, config_of(folder), "the config of the test"))
+    return Found(
+        tuple(f"{problem.path}: {problem.reason}" for problem in result.problems), told=result.counts.to_json()
+    )
+
+
+def _built_dataset(folder: Path) -> None:
+    (folder / "images").mkdir(parents=True)
+    for number in (1, 2, 3):
+        write_png(folder / "images", number)
+    _build_again(folder)
+
+
+_TABLES = ("images", "boxes", "labels", "splits")
+OF_DATASETS = [
+    *(Reader(f"{name}.csv", f"data/{name}.csv", "table", _dataset, (_read_dataset,), seeds=36) for name in _TABLES),
+    Reader("dataset.json", "data/dataset.json", "json", _dataset, (_read_dataset,), seeds=36),
+    Reader("build.json", "built/build.json", "json", _built_dataset, (_build_again,), seeds=24),
+    Reader("problems.csv", "built.build/problems.csv", "", _built_dataset, (_build_again,), seeds=10),
+]
+
+
+def _experiment_of(folder: Path, task: str) -> Experiment:
+    from spine.config import validate
+
+    settings: dict[str, Any] = {
+        "classification": {"target": "degeneration", "labels": ["healthy", "degenerated"]},
+        "segmentation": {"labels": ["background", "vertebra", "disc", "canal"]},
+        "detection": {"labels": ["bright", "dark"]},
+    }[task]
+    own = {"network": "plain_cnn", "weights": "none"} if task == "classification" else {}
+    places = {"data": folder / "data", "runs": folder / "runs"}
+    small = {"search": {"resamples": 0}, "evaluate": {"resamples": 100}}
+    raw = {"name": "small", "task": task, "members": dict.fromkeys(_MEMBERS, own), **settings, **places, **small}
+    return validate(Experiment, raw, "the experiment of the test")
+
+
+def _run(folder: Path, task: str) -> None:
+    """An experiment as its stages leave it, with weights and an evaluation."""
+    from ensemble import evaluate
+    from spine.files import read_json, write_json
+    from tests import detection_on_disk, experiment_on_disk
+
+    write = {
+        "classification": experiment_on_disk.write_experiment,
+        "segmentation": experiment_on_disk.write_segmentation_experiment,
+        "detection": detection_on_disk.write_detection_experiment,
+    }[task]
+    made = write(folder, members=_MEMBERS, patients=_PATIENTS)
+    shutil.rmtree(folder / "runs", ignore_errors=True) if made.name != "small" else None
+    if made.name != "small":  # the same member directories under one name
+        made = write(folder, members=_MEMBERS, patients=_PATIENTS)
+        (folder / "runs" / made.name).rename(folder / "runs" / "small")
+    experiment = _experiment_of(folder, task)
+    path = experiment.ensemble_directory / "weights.json"
+    found = read_json(path)
+    found["metric"] = {"classification": "accuracy", "segmentation": "dice_foreground"}.get(task, found["metric"])
+    write_json(found, path)
+    evaluate.run(experiment)
+
+
+def _judge(folder: Path, task: str, split: str = "test") -> Found:
+    """All rows of the leaderboard of one split, scored: what the members said, and what the weights make of it."""
+    from ensemble.contenders import read_contenders
+    from spine.metrics import HEADLINE
+
+    experiment = _experiment_of(folder, task)
+    contenders = read_contenders(experiment, split)
+    told = {f"{row.kind} {row.name}": float(contenders.score(row, HEADLINE[task])) for row in contenders.rows}
+    return Found(told=told, wrong=_wrong_predictions(experiment, split))
+
+
+def _search(folder: Path, task: str) -> Found:
+    """The predictions of the search's split, as the search takes them."""
+    from ensemble.predictions import read_split
+
+    experiment = _experiment_of(folder, task)
+    split = read_split(experiment, experiment.search_split)
+    split.to_search()
+    return Found(told=split.truth.hash, wrong=_wrong_predictions(experiment, experiment.search_split))
+
+
+def _wrong_predictions(experiment: Experiment, split: str) -> str:
+    """What was taken and is no prediction, by NumPy and pandas alone: numbers that are none, rows of other samples."""
+    manifest = Manifest.read(experiment.data)
+    expected = [one for one in manifest.images["sample"] if one in set(manifest.samples_in(split))]
+    for name in _MEMBERS:
+        folder = experiment.member_directory(name) / "predictions" / split
+        index = pd.read_csv(folder / "index.csv", dtype=str, keep_default_na=False)
+        if index["sample"].tolist() != expected:
+            return f"index.csv of {name} tells {index['sample'].tolist()[:2]} ..., the split {expected[:2]} ..."
+        for file in folder.glob("*.npy"):
+            if fault := _fault(file):
+                return f"{file.name} of {name} {fault}"
+    return ""
+
+
+def _fault(file: Path) -> str:
+    values = np.load(file, allow_pickle=False)
+    if values.dtype.kind not in "fiu":
+        return f"holds {values.dtype}"
+    if not np.isfinite(values).all():
+        return "holds what is not finite"
+    most = np.inf if file.name == "detection_classes.npy" else 1.001
+    if values.size and (values.min() < (1 if most == np.inf else -0.001) or values.max() > most):
+        return f"reaches from {values.min()} to {values.max()}"
+    if file.name == "probabilities.npy" and not np.allclose(values.sum(-1, dtype=np.float64), 1, atol=0.02):
+        return "holds rows that do not sum to 1"
+    return ""
+
+
+def _weights(folder: Path, task: str) -> Found:
+    from ensemble.contenders import read_weights
+    from ensemble.search import told_of
+    from ensemble.served import told
+
+    experiment = _experiment_of(folder, task)
+    found = read_weights(experiment)
+    shares = np.array(list(found["weights"].values()), float)
+    wrong = "" if (shares >= 0).all() and abs(shares.sum() - 1) < 1e-6 else f"the weights are {shares.tolist()}"
+    judged = _judge(folder, task)
+    return Found(told=[judged.told, told(experiment, found), told_of(experiment)], wrong=wrong)
+
+
+def _metrics(folder: Path, task: str) -> Found:
+    from ensemble import evaluate
+
+    experiment = _experiment_of(folder, task)
+    table = evaluate.leaderboard(experiment)
+    cells = [list(column.cells) for column in table.columns]
+    return Found(told=cells, wrong="the leaderboard tells NaN" if "nan" in repr(cells).lower() else "")
+
+
+def _evaluate(folder: Path, task: str) -> Found:
+    from ensemble import evaluate
+
+    experiment = _experiment_of(folder, task)
+    evaluate.run(experiment)
+    return _metrics(folder, task)
+
+
+def _card(folder: Path, task: str) -> Found:
+    experiment = _experiment_of(folder, task)
+    member = Member.open(experiment.member_directory("a"))
+    Member.is_complete(member.path, member.card.config_hash)
+    return Found(told=[member.card.model_dump(mode="json"), _judge(folder, task).told])
+
+
+def _of_run(
+    name: str, victim: str, kind: str, ways: tuple[Callable[..., Found], ...], seeds: int, **more: Any
+) -> list[Reader]:
+    """The reader of a file of a run, of each task."""
+    tasks = more.pop("tasks", _TASKS)
+    return [
+        Reader(
+            *(f"{name} of {task}", f"runs/small/{victim}", kind, partial(_run, task=task)),
+            tuple(partial(way, task=task) for way in ways),
+            seeds=seeds,
+            **more,
+        )
+        for task in tasks
+    ]
+
+
+_TEST, _BOXES = "members/a/predictions/test", ("detection",)
+_SEARCHED = "members/a/predictions/validation"
+_TOLD_BY_FOLDER = ("predictions/test", "predictions/validation")
+_DENSE = ("classification", "segmentation")
+OF_RUNS = [
+    *_of_run("predictions.json", f"{_TEST}/predictions.json", "json", (_judge,), 22, names=_TOLD_BY_FOLDER),
+    *_of_run("index.csv", f"{_TEST}/index.csv", "table", (_judge,), 30, names=_TOLD_BY_FOLDER),
+    *_of_run("probabilities", f"{_TEST}/probabilities.npy", "npy", (_judge,), 30, names=_TOLD_BY_FOLDER, tasks=_DENSE),
+    *(
+        reader
+        for part in ("boxes", "scores", "classes")
+        for reader in _of_run(
+            *(part, f"{_TEST}/detection_{part}.npy", "npy", (_judge,), 24), names=_TOLD_BY_FOLDER, tasks=_BOXES
+        )
+    ),
+    *_of_run("searched index", f"{_SEARCHED}/index.csv", "table", (_search,), 17, names=_TOLD_BY_FOLDER),
+    *_of_run("searched", f"{_SEARCHED}/probabilities.npy", "npy", (_search,), 17, names=_TOLD_BY_FOLDER, tasks=_DENSE),
+    *_of_run("weights.json", "ensembles/weighted/weights.json", "json", (_weights,), 40),
+    *_of_run("metrics.json", "evaluation/metrics.json", "json", (_metrics, _evaluate), 40),
+    *_of_run("member.json", "members/a/member.json", "json", (_card,), 24),
+]
