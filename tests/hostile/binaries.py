@@ -24,6 +24,7 @@ _NIFTI = {  # name -> offset and format of a NIfTI-1 header's fields, little end
     **{f"quatern[{k}]": (256 + 4 * k, "f") for k in range(6)},
     **{f"srow[{k}]": (280 + 4 * k, "f") for k in range(12)},
 }
+_TURNED = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"  # EXIF: turned by 90 degrees
 _FLOATS = (float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1e-30, 1e30, 0.5)
 _IFD_ENTRY = 12
 
@@ -49,8 +50,10 @@ def png_chunk_more(data: bytes, random: Random) -> bytes:
     """A chunk that unpacks to 64 MiB, an odd one, or an orientation."""
     bomb = zlib.compress(bytes(2**26), 9)
     more = random.choice(
-        [(b"zTXt", b"k\0\0" + bomb), (b"iCCP", b"k\0\0" + bomb), (b"PLTE", b"\1\2\3" * 256), (b"tRNS", b"\0\1")]
-        + [(b"gAMA", b"\0\0\0\0"), (b"abCD", b"x"), (b"eXIf", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0")]
+        [
+            *((b"zTXt", b"k\0\0" + bomb), (b"iCCP", b"k\0\0" + bomb), (b"PLTE", b"\1\2\3" * 256), (b"tRNS", b"\0\1")),
+            *((b"gAMA", b"\0\0\0\0"), (b"abCD", b"x"), (b"eXIf", _TURNED)),
+        ]
     )
     header, *rest = png_chunks(data)
     return _png([header, more, *rest])

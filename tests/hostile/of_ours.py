@@ -89,8 +89,9 @@ def _load_study(folder: Path) -> Found:
     return Found(told=[[one.name for one in loaded], [name.name for name, _ in load_elsewhere(folder / "study.yaml")]])
 
 
+_KEYS = ("targets.", "splits.", "source s", "output", "crop")  # of what is built, errors name the config's keys
 OF_CONFIGS = [
-    Reader("data config", "data.yaml", "yaml", _data_config, (_load_and_build, _load_data), seeds=66),
+    Reader("data config", "data.yaml", "yaml", _data_config, (_load_and_build, _load_data), names=_KEYS, seeds=66),
     Reader("experiment", "experiment.yaml", "yaml", _experiment_file, (_load_experiment,), seeds=66),
     Reader("study", "study.yaml", "yaml", _study_file, (_load_study,), names=("experiment.yaml",), seeds=30),
 ]
@@ -295,7 +296,7 @@ def _of_run(
 
 _TEST, _BOXES = "members/a/predictions/test", ("detection",)
 _SEARCHED = "members/a/predictions/validation"
-_TOLD_BY_FOLDER = ("predictions/test", "predictions/validation")
+_TOLD_BY_FOLDER = ("predictions/test", "predictions/validation", "member 'a", "'a' and 'b'")  # or by whose they are
 _DENSE = ("classification", "segmentation")
 OF_RUNS = [
     *_of_run("predictions.json", f"{_TEST}/predictions.json", "json", (_judge,), 22, names=_TOLD_BY_FOLDER),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import struct
 import tempfile
 import zlib
@@ -47,7 +48,7 @@ def _gzip(data: bytes) -> str:
 
 def _packed_volume(data: bytes) -> str:
     header, rest = header_and_rest(data)
-    if b"ompress" not in header and b"gzip" not in header:
+    if not re.search(rb"(?im)^(CompressedData *= *True|encoding: *gz)", header):
         return ""
     try:
         zlib.decompress(rest[: 2**20], zlib.MAX_WBITS | 32)
@@ -57,6 +58,8 @@ def _packed_volume(data: bytes) -> str:
 
 
 def _records(data: bytes) -> str:
+    if data[:2] == b"\x1f\x8b":
+        return _gzip(data)
     place = 0
     while place < len(data):
         if place + 16 > len(data):
