@@ -167,7 +167,8 @@ def _jpeg_dicom(folder: Path, number: int) -> None:
 
 def _frames(folder: Path, number: int) -> None:
     frames = np.stack([grey(number + 10 * k) for k in range(2)])
-    dataset = _dicom(number, NumberOfFrames=2)
+    dataset = _dicom(number, NumberOfFrames=2, Modality="US")
+    del dataset.ImageOrientationPatient, dataset.ImagePositionPatient
     dataset.PixelData = frames.astype("<u2").tobytes()
     _dicom_file(folder, dataset, number)
 
