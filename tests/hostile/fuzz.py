@@ -26,7 +26,7 @@ _GROUPS = {"all": READERS, "foreign": FOREIGN, "ours": OURS}
 def main(name: str, number: str = "") -> None:
     """As the module tells."""
     if name in _GROUPS or not number:
-        readers = _GROUPS.get(name) or {name: READERS[name]}
+        readers = _GROUPS.get(name) or {other: READERS[other] for other in READERS if other.startswith(name)}
         times = int(number or 1)
         tasks = [(one.name, seed) for one in readers.values() for seed in range(one.seeds * times)]
         print(table(run_trials(tasks, show=_show)))

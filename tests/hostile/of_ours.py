@@ -189,6 +189,8 @@ def _run(folder: Path, task: str) -> None:
     found["metric"] = {"classification": "accuracy", "segmentation": "dice_foreground"}.get(task, found["metric"])
     write_json(found, path)
     evaluate.run(experiment)
+    for name in _MEMBERS:
+        experiment.write(experiment.member_directory(name) / "config.yaml")
 
 
 def _judge(folder: Path, task: str, split: str = "test") -> Found:
@@ -271,6 +273,44 @@ def _evaluate(folder: Path, task: str) -> Found:
     return _metrics(folder, task)
 
 
+def _trained(folder: Path, task: str) -> Found:
+    """What a member was trained with, beside what the experiment says."""
+    from spine.trained import as_trained, trained_otherwise
+
+    experiment = _experiment_of(folder, task)
+    return Found(told=[trained_otherwise(experiment), repr(as_trained(experiment)).replace(str(folder), "")])
+
+
+def _report(folder: Path, task: str) -> Found:
+    """The report, its figures among it."""
+    from ensemble import report
+
+    experiment = _experiment_of(folder, task)
+    return Found(told=[path.name for path in report.run(experiment)])
+
+
+def _journal(folder: Path) -> None:
+    """The record of a search, as Optuna keeps it in a file."""
+    import optuna
+
+    folder.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(storage=_storage(folder), study_name="weights")
+    study.optimize(lambda trial: trial.suggest_float("weight", 0, 1), n_trials=3)
+
+
+def _open_journal(folder: Path) -> Found:
+    import optuna
+
+    study = optuna.load_study(storage=_storage(folder), study_name="weights")
+    return Found(told=[trial.params for trial in study.trials])
+
+
+def _storage(folder: Path) -> Any:
+    from ensemble.storage import JOURNAL, open_storage
+
+    return open_storage(f"{JOURNAL}{folder / 'study.log'}")
+
+
 def _card(folder: Path, task: str) -> Found:
     experiment = _experiment_of(folder, task)
     member = Member.open(experiment.member_directory("a"))
@@ -313,5 +353,8 @@ OF_RUNS = [
     *_of_run("searched", f"{_SEARCHED}/probabilities.npy", "npy", (_search,), 17, names=_TOLD_BY_FOLDER, tasks=_DENSE),
     *_of_run("weights.json", "ensembles/weighted/weights.json", "json", (_weights,), 40),
     *_of_run("metrics.json", "evaluation/metrics.json", "json", (_metrics, _evaluate), 40),
+    *_of_run("trained", "members/a/config.yaml", "yaml", (_trained,), 24, tasks=("classification",)),
+    *_of_run("history.csv", "members/a/history.csv", "table", (_report,), 9, tasks=("classification",)),
+    Reader("journal", "study.log", "", _journal, (_open_journal,), seeds=20),
     *_of_run("member.json", "members/a/member.json", "json", (_card,), 24),
 ]

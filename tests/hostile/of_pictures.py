@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import SimpleITK as sitk
 import yaml
 
 from spine.annotations import Annotation, Box, read_annotations, write_annotations
@@ -54,7 +55,8 @@ def built(config: DataConfig) -> Found:
     manifest = Manifest.read(config.output)
     pictures = {sample: hash_file(manifest.image_path(sample)) for sample in manifest.images["sample"]}
     problems = tuple(f"{problem.path}: {problem.reason}" for problem in result.problems)
-    return Found(problems, pictures, manifest.data_hash, _wrong(manifest))
+    flat = frozenset(sample for sample in pictures if not np.ptp(cv2.imread(str(manifest.image_path(sample)), -1)))
+    return Found(problems, pictures, manifest.data_hash, _wrong(manifest), flat)
 
 
 def _wrong(manifest: Manifest) -> str:
@@ -74,8 +76,10 @@ def _built(folder: Path, **options: Any) -> Found:
 
 def _images(folder: Path, **options: Any) -> Found:
     images = read_images(folder / "images", **options)
-    pictures = {one.name: hashlib.sha256(one.pixels.tobytes()).hexdigest() + str(one.pixels.shape) for one in images}
-    return Found(tuple(f"{problem.path}: {problem.reason}" for problem in images.problems), pictures)
+    pixels = {one.name: one.pixels for one in images}
+    pictures = {name: hashlib.sha256(one.tobytes()).hexdigest() + str(one.shape) for name, one in pixels.items()}
+    flat = frozenset(name for name, one in pixels.items() if not np.ptp(one))
+    return Found(tuple(f"{problem.path}: {problem.reason}" for problem in images.problems), pictures, flat=flat)
 
 
 def _annotations(folder: Path, format: str, path: str, **options: Any) -> Found:
@@ -171,6 +175,22 @@ def _mask_pages(folder: Path, annotations: list[Annotation]) -> None:
         cv2.imwritemulti(str(folder / "masks" / f"p{number}.tif"), list(pages))
 
 
+def _release(folder: Path, annotations: list[Annotation]) -> None:
+    """A release of SPIDER: volumes, their masks of instances, and grades."""
+    shutil.rmtree(folder / "images")
+    labels = np.zeros((3, HEIGHT, WIDTH), np.uint16)
+    labels[:, 2:8, 2:12], labels[:, 9:14, 2:14], labels[:, 2:18, 16] = 1, 201, 100
+    for number in (1, 2, 3):
+        for kind, values in (("images", labels + 10 * number), ("masks", labels)):
+            volume = sitk.GetImageFromArray(values)
+            volume.SetDirection((0, 0, -1, 1, 0, 0, 0, -1, 0))
+            (folder / kind).mkdir(exist_ok=True)
+            sitk.WriteImage(volume, str(folder / kind / f"p{number}.mha"))
+    header = "Patient,IVD label,Modic,UP endplate,LOW endplate,Spondylolisthesis,Disc herniation,Disc narrowing,"
+    rows = [f"p{number},1,0,0,1,0,0,{number},1,{number}.0" for number in (1, 2, 3)]
+    (folder / "grades.csv").write_text("\n".join([f"{header}Disc bulging,Pfirrman grade", *rows, ""]))
+
+
 def _folders(folder: Path, annotations: list[Annotation]) -> None:
     for number, label in zip((1, 2, 3), ("ill", "well", "well"), strict=True):
         (folder / "images" / label).mkdir(exist_ok=True)
@@ -185,6 +205,12 @@ def _reader(name: str, victim: str, kind: str, write: Any, one: Mapping[str, Any
     ways = (partial(_built, annotations=(one,), **source), alone)
     names = (*more.pop("names", ()), "images/p", "p1", "p2.png", "p3.png")
     return Reader(name, victim, kind, partial(_make, write=write), ways, names=names, **more)
+
+
+def _spider(name: str, victim: str, kind: str, seeds: int) -> Reader:
+    one = {"format": "spider", "path": ".", "gradings": "grades.csv"}
+    ways = (partial(_built, annotations=(one,), slices=1),)
+    return Reader(name, victim, kind, partial(_make, write=_release), ways, names=("images/p", "p1.mha"), seeds=seeds)
 
 
 _TABLE = {
@@ -213,5 +239,7 @@ ANNOTATIONS = [
     _reader("folders", "images/ill/p1.png", "png", _folders, {"format": "folders", "path": "images"}, seeds=16),
     _reader("tfrecord", "images/p1.tfrecord", "tfrecord", _records, _RECORDS, seeds=45),
     _reader("tfrecord.gz", "images/p1.tfrecord", "tfrecord.gz", partial(_records, zipped=True), _RECORDS, seeds=36),
+    _spider("spider grades", "grades.csv", "table", 34),
+    _spider("spider mask", "masks/p1.mha", "header", 17),
     _reader("label map", "images/label_map.pbtxt", "words", _records, _RECORDS, seeds=32),
 ]

@@ -18,14 +18,15 @@ __all__ = ["Found", "Reader"]
 class Found:
     """What a call made of an input: the problems it told, and what it read, name -> value.
 
-    `pictures` are fingerprints of pixels by the picture's name, `told` is everything else. `wrong` says what was taken
-    that no reader should take, such as NaN.
+    `pictures` are fingerprints of pixels by the picture's name, of which those `flat` are of one grey level; `told` is
+    everything else. `wrong` says what was taken that no reader should take, such as NaN.
     """
 
     problems: tuple[str, ...] = ()
     pictures: Mapping[str, str] = field(default_factory=dict)
     told: object = None
     wrong: str = ""
+    flat: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

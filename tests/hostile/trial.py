@@ -146,6 +146,8 @@ def _judge(reader: Reader, mutated: Mutated, sound: Found, found: Found) -> tupl
         return "nameless", _told(found)
     if found.wrong:
         return "garbage", found.wrong
+    if flat := found.flat - sound.flat:
+        return "garbage", f"{', '.join(sorted(flat))} became one grey level"
     if found.pictures == sound.pictures and (found.pictures or found.told == sound.told):
         return "read", ""
     damage = oracles.is_damaged(Path(reader.victim).suffix, mutated.data) if reader.kind != "name" else ""
