@@ -299,9 +299,10 @@ def _journal(folder: Path) -> None:
 
 
 def _open_journal(folder: Path) -> Found:
+    """As the search opens it: where the study was lost, it begins anew."""
     import optuna
 
-    study = optuna.load_study(storage=_storage(folder), study_name="weights")
+    study = optuna.create_study(storage=_storage(folder), study_name="weights", load_if_exists=True)
     return Found(told=[trial.params for trial in study.trials])
 
 
@@ -356,5 +357,5 @@ OF_RUNS = [
     *_of_run("trained", "members/a/config.yaml", "yaml", (_trained,), 24, tasks=("classification",)),
     *_of_run("history.csv", "members/a/history.csv", "table", (_report,), 9, tasks=("classification",)),
     Reader("journal", "study.log", "", _journal, (_open_journal,), seeds=20),
-    *_of_run("member.json", "members/a/member.json", "json", (_card,), 24),
+    *_of_run("member.json", "members/a/member.json", "json", (_card,), 24, names=("members/a/",)),
 ]

@@ -210,7 +210,9 @@ def _reader(name: str, victim: str, kind: str, write: Any, one: Mapping[str, Any
 def _spider(name: str, victim: str, kind: str, seeds: int) -> Reader:
     one = {"format": "spider", "path": ".", "gradings": "grades.csv"}
     ways = (partial(_built, annotations=(one,), slices=1),)
-    return Reader(name, victim, kind, partial(_make, write=_release), ways, names=("images/p", "p1.mha"), seeds=seeds)
+    return Reader(
+        name, victim, kind, partial(_make, write=_release), ways, names=("p1.mha", "p2.mha", "p3.mha"), seeds=seeds
+    )
 
 
 _TABLE = {
