@@ -191,7 +191,7 @@ def _gzipped(folder: Path, number: int) -> None:
 
 
 def _tiff_float(folder: Path, number: int) -> None:
-    _tiff_of_libtiff(folder, number, grey(number).astype(np.float32))
+    _tiff_of_libtiff(folder, number, grey(number).astype(np.float32) / 7)
 
 
 PICTURES: dict[str, tuple[str, str, Callable[[Path], None]]] = {  # reader -> suffix, kind of mutations, maker
