@@ -1,7 +1,8 @@
-"""All readers by name."""
+"""All readers by name; those with a fault, which try the harness, are in neither group."""
 
 from __future__ import annotations
 
+from tests.hostile.faulty import FAULTY
 from tests.hostile.of_ours import OF_CONFIGS, OF_DATASETS, OF_RUNS
 from tests.hostile.of_pictures import ANNOTATIONS, OF_PICTURES
 from tests.hostile.readers import Reader
@@ -10,4 +11,4 @@ __all__ = ["FOREIGN", "OURS", "READERS"]
 
 FOREIGN: dict[str, Reader] = {reader.name: reader for reader in (*OF_PICTURES, *ANNOTATIONS)}
 OURS: dict[str, Reader] = {reader.name: reader for reader in (*OF_CONFIGS, *OF_DATASETS, *OF_RUNS)}
-READERS = {**FOREIGN, **OURS}
+READERS = {**FOREIGN, **OURS, **FAULTY}

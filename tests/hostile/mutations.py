@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.hostile import binaries, dicoms, streams, texts, trees
 from tests.hostile.values import Random
 
-__all__ = ["OF_BYTES", "Mutated", "mutate"]
+__all__ = ["OF_BYTES", "STRUCTURAL", "Mutated", "mutate"]
 
 Mutation = Callable[[bytes, Random], bytes]
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.hostile.all_readers import OURS
+from tests.hostile.of_ours import OF_CONFIGS, OF_DATASETS, OF_RUNS
 from tests.hostile.runner import bad, run_trials, table
+
+LONG = [reader for reader in OF_RUNS if reader.name.startswith("history.csv")]  # a report each
 
 
 def test_a_damaged_file_of_ours_is_read_or_refused_by_name():
-    outcomes = run_trials([(reader.name, number) for number, reader in enumerate(OURS.values())])
+    readers = [*OF_CONFIGS, *OF_DATASETS, *(reader for reader in OF_RUNS if reader.name.endswith("classification"))]
+    tasks = [(reader.name, number) for number, reader in enumerate(readers) if reader not in LONG]
+    outcomes = run_trials(tasks)
     assert not bad(outcomes), table(outcomes)
 
 
