@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.hostile.faulty import FAULTY
-from tests.hostile.of_ours import OF_CONFIGS, OF_DATASETS, OF_RUNS
+from tests.hostile.of_datasets import OF_CONFIGS, OF_DATASETS
 from tests.hostile.of_pictures import ANNOTATIONS, OF_PICTURES
+from tests.hostile.of_runs import OF_RUNS
 from tests.hostile.readers import Reader
 
 __all__ = ["FOREIGN", "OURS", "READERS"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.hostile.all_readers import OURS
-from tests.hostile.of_ours import OF_CONFIGS, OF_DATASETS, OF_RUNS
+from tests.hostile.of_datasets import OF_CONFIGS, OF_DATASETS
+from tests.hostile.of_runs import OF_RUNS
 from tests.hostile.runner import bad, run_trials, table
 
 LONG = [reader for reader in OF_RUNS if reader.name.startswith("history.csv")]  # a report each
