@@ -204,7 +204,7 @@ def _reader(name: str, victim: str, kind: str, write: Any, one: Mapping[str, Any
     options = {key: value for key, value in one.items() if key not in ("format", "path")}
     alone = partial(_annotations, format=one["format"], path=one["path"], **options)
     ways = (partial(_built, annotations=(one,), **source), alone)
-    names = (*more.pop("names", ()), "images/p", "p1", "p2.png", "p3.png")
+    names = (*more.pop("names", ()), "images/", "p1", "p2.png", "p3.png")
     return Reader(name, victim, kind, partial(_make, write=write), ways, names=names, **more)
 
 
