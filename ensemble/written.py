@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
@@ -41,9 +42,9 @@ class WeightsFile(_Open):
 
     @field_validator("weights")
     @classmethod
-    def _weigh_something(cls, weights: dict[str, float]) -> dict[str, float]:
-        if not sum(weights.values()) > 0:
-            raise ValueError("some weight is above 0")
+    def _are_shares(cls, weights: dict[str, float]) -> dict[str, float]:
+        if not math.isclose(total := sum(weights.values()), 1, abs_tol=1e-6):
+            raise ValueError(f"the weights sum to {total:g}, and shares of a whole sum to 1")
         return weights
 
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from spine.files import atomic_file, fingerprint
-from spine.problems import SpineError
+from spine.problems import SpineError, within
 from spine.strict import Seed, Strict, validate, without_password
 from spine.yaml_files import parse_yaml, read_yaml
 
@@ -312,14 +312,16 @@ def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[E
     if "experiments" not in raw:
         return (load_experiment(path, overrides),)
     study = validate(Study, raw, str(path))
-    return tuple(load_experiment(experiment, overrides) for experiment in study.experiments)
+    with within(path):
+        return tuple(load_experiment(experiment, overrides) for experiment in study.experiments)
 
 
 def load_elsewhere(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
     """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
     raw = read_yaml(path)
     also = validate(Study, raw, str(path)).also if "experiments" in raw else ()
-    return tuple((load_experiment(one.experiment, overrides), one.build) for one in also)
+    with within(path):
+        return tuple((load_experiment(one.experiment, overrides), one.build) for one in also)
 
 
 def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
@@ -330,9 +332,10 @@ def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experime
             f"{path} is a data config, as its `sources` tell; build it with `spine data build {path}`, and give the "
             "file of an experiment here"
         )
-    for override in overrides:
-        _override(raw, override)
-    return validate(Experiment, raw, str(path))
+    with within(path):
+        for override in overrides:
+            _override(raw, override)
+        return validate(Experiment, raw, str(path))
 
 
 def _override(raw: dict[str, Any], text: str) -> None:

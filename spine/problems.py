@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("Problem", "SpineError", "brief", "cell", "examples", "fault_of", "is_of_the_file", "lost_in", "one_file"),
-    *("print_problems", "printable", "printable_lines", "verdict", "write_problems", "write_sheet"),
+    *("print_problems", "printable", "printable_lines", "verdict", "within", "write_problems", "write_sheet"),
 ]
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # where something is written, not the file that is read
@@ -69,6 +69,17 @@ def one_file(path: Path | str, advice: str = "copy it again, or leave it out") -
         if not is_of_the_file(error):
             raise
         raise SpineError(f"{path} cannot be read ({fault_of(error)}); {advice}") from error
+
+
+@contextmanager
+def within(place: Path | str) -> Iterator[None]:
+    """Put the place where it was met, such as a file's path, before a SpineError that does not name it."""
+    try:
+        yield
+    except SpineError as error:
+        if str(place) in str(error):
+            raise
+        raise type(error)(f"{place}: {error}") from error
 
 
 def is_of_the_file(error: Exception) -> bool:

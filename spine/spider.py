@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spine.annotations.types import Annotation, Box, Reading
+from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text, value_text
 from spine.files import walk
 from spine.names import stem_of
 from spine.pictures import write_mask
@@ -121,19 +121,19 @@ def _read_grades(path: Path) -> tuple[Grades, list[Problem]]:
     if lacking:
         raise SpineError(f"{path} lacks the columns {', '.join(sorted(lacking))}; take the release's own table")
     problems = []
-    for row in rows:
-        values = {name: _whole(row[heading]) for heading, name in GRADES.items()}
-        told = {key: value for key, value in values.items() if value}
-        disc = (_whole(row["patient"]), _whole(row["ivd label"]))
+    for number, row in enumerate(rows, start=2):
+        disc = (known_text(row["patient"]), known_text(row["ivd label"]))
+        told = {}
+        for heading, name in GRADES.items():
+            try:
+                told[name] = value_text(row[heading])
+            except Malformed as error:
+                problems.append(Problem(f"{path}: line {number}, {heading}", str(error), error.advice))
+        told = {key: value for key, value in told.items() if value}
         if grades.setdefault(disc, told) != told:
             reason = f"grades disc {disc[1]} of patient {disc[0]} twice, and differently; the first row was kept"
             problems.append(Problem(str(path), reason, "settle which row is right, and remove the other"))
     return grades, problems
-
-
-def _whole(text: str | None) -> str:
-    """Spreadsheets save 4 as 4.0."""
-    return (text or "").strip().removesuffix(".0")
 
 
 def _without_mask(path: Path, masks: set[str]) -> list[Problem]:

@@ -53,7 +53,13 @@ class Volume:
     @cached_property
     def sixteen(self) -> Sixteen:
         """How the values of all slices become 16 bits, so that they stay comparable."""
-        return Sixteen.of(map(self._valued, self._blocks()), self.path)
+        rule = Sixteen.of(map(self._valued, self._blocks()), self.path)
+        if rule.low == rule.high and self.array.min() < self.array.max():
+            raise SpineError(
+                f"{self.path} states the slope {self.slope:g} and intercept {self.intercept:g}, by which all voxels "
+                "have one value; mend its header"
+            )
+        return rule
 
     @property
     def remarks(self) -> list[str]:

@@ -65,6 +65,8 @@ def decode(data: bytes, path: Path) -> list[Raster]:
     bare = _bare(chunks)
     if header.colour_type == _PALETTE:
         palette = np.frombuffer(chunks.get(b"PLTE", b""), np.uint8)
+        if not len(palette) or len(palette) % 3:
+            raise SpineError(f"{path} is damaged: its palette has {len(palette)} bytes, three a colour; {COPY_AGAIN}")
         return [Raster(upright(_indices(bare), orientation), header.bits, "palette", palette.reshape(-1, 3))]
     samples = cv2.imdecode(np.frombuffer(bare, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None:

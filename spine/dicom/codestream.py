@@ -1,6 +1,7 @@
 """What a compressed frame says of itself, asked before a decoder allocates it: its size, and whether it ends.
 
 JPEG and JPEG-LS state their size in a frame header (ITU-T T.81 B.2.2, T.87 C.2.2), JPEG 2000 in SIZ (T.800 A.5.1).
+Some decoders abort the whole process on what is out of order, which no exception tells.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from spine.problems import SpineError
 
 __all__ = ["check_codestream", "stated_size"]
 
+_JPEG = b"\xff\xd8"
+_SCAN = 0xDA
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 _END = b"\xff\xd9"
 _NO_FRAME_HEADER = (0xC4, 0xC8, 0xCC)  # tables, and what is reserved, among SOF0 to SOF15
@@ -18,10 +21,11 @@ _JPEG_LS = 0xF7
 _COPY = "copy it again, or leave it out"
 
 
-def check_codestream(stream: bytes, shape: tuple[int, int, int], frame_bytes: int) -> None:
+def check_codestream(stream: bytes, shape: tuple[int, int, int], frame_bytes: int, allocated: int) -> None:
     """SpineError where a frame's stream states another size than the file's header, or is cut off.
 
-    `shape` is what the header states: rows, columns and samples; `frame_bytes` what a frame of that takes.
+    `shape` is what the header states: rows, columns and samples; `frame_bytes` what a frame of that takes, and
+    `allocated` the bits of its words.
 
     An RLE stream states no size: it is refused where it is longer than any encoding of the picture (PS3.5 annex G).
     """
@@ -31,7 +35,11 @@ def check_codestream(stream: bytes, shape: tuple[int, int, int], frame_bytes: in
         return
     size = stated_size(stream)
     if size is None:
-        raise SpineError(f"its compressed pixel data is damaged: it has no frame header; {_COPY}")
+        raise SpineError(f"its compressed pixel data is damaged: it has no frame header before its pixels; {_COPY}")
+    if stream.startswith(_JPEG) and ((bits := _bits(stream)) > allocated or allocated not in (8, 16)):
+        raise SpineError(
+            f"its compressed pixel data has {bits} bits a sample, its header allocates {allocated}; {_COPY}"
+        )
     if size != shape:
         told = (" x ".join(map(str, one)) for one in (size, shape))
         raise SpineError("its compressed pixel data states {} rows, columns and samples, its header {}".format(*told))
@@ -42,13 +50,15 @@ def check_codestream(stream: bytes, shape: tuple[int, int, int], frame_bytes: in
 def stated_size(stream: bytes) -> tuple[int, int, int] | None:
     """Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 stream states; None where it states none."""
     try:
-        return _of_jpeg(stream) if stream.startswith(b"\xff\xd8") else _of_jpeg_2000(stream)
+        if stream.startswith(_JPEG):
+            return header[1:] if (header := _frame_header(stream)) else None
+        return _of_jpeg_2000(stream)
     except struct.error:
         return None
 
 
 def _is_known(stream: bytes) -> bool:
-    return stream.startswith(b"\xff\xd8") or _JPEG_2000 in stream[:1024]
+    return stream.startswith(_JPEG) or _JPEG_2000 in stream[:1024]
 
 
 def _of_jpeg_2000(stream: bytes) -> tuple[int, int, int] | None:
@@ -60,17 +70,24 @@ def _of_jpeg_2000(stream: bytes) -> tuple[int, int, int] | None:
     return height - top, width - left, samples
 
 
-def _of_jpeg(stream: bytes) -> tuple[int, int, int] | None:
-    position = 2
+def _frame_header(stream: bytes) -> tuple[int, int, int, int] | None:
+    """Bits, rows, columns and samples of a JPEG's frame header; None where its pixels begin before there is one."""
+    position, header = 2, None
     while position + 4 <= len(stream):
         marker, kind, length = struct.unpack_from(">BBH", stream, position)
         if marker != 0xFF:
             return None
         if kind == 0xFF:  # a fill byte
             position += 1
-        elif kind == _JPEG_LS or (0xC0 <= kind <= 0xCF and kind not in _NO_FRAME_HEADER):
-            rows, columns, samples = struct.unpack_from(">HHB", stream, position + 5)
-            return rows, columns, samples
-        else:
-            position += 2 + length
+            continue
+        if kind == _SCAN:
+            return header
+        if kind == _JPEG_LS or (0xC0 <= kind <= 0xCF and kind not in _NO_FRAME_HEADER):
+            header = struct.unpack_from(">BHHB", stream, position + 4)
+        position += 2 + length
     return None
+
+
+def _bits(stream: bytes) -> int:
+    header = _frame_header(stream)
+    return header[0] if header else 0

@@ -11,14 +11,16 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import iter_pixels
-from pydicom.uid import UID, RLELossless
+from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
 from spine.decoders.complaints import complaints
+from spine.decoders.jpeg import decode_stream
 from spine.dicom.codestream import check_codestream
 from spine.dicom.headers import frame_count, transfer_syntax
 from spine.dicom.values import Header
@@ -28,6 +30,7 @@ from spine.whole import MAX_BYTES
 __all__ = ["Layout", "decode_frames", "read_layout"]
 
 _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+_PILLOW = (JPEGBaseline8Bit, JPEGExtended12Bit)  # it says nothing of damage, and GDCM aborts the process on some
 _COPIES = 4  # of a frame: the codec's, the decoder's, ours as stored and as grey
 _FILLED = re.compile("corrupt|premature|truncat", re.IGNORECASE)  # libjpeg fills with grey what is missing
 _REPAIR = "repair its header, or leave the file out"
@@ -90,7 +93,8 @@ def decode_frames(header: Header, layout: Layout, indices: Sequence[int]) -> Ite
     _check_budget(layout, len(indices))
     dataset = _cleaned(header, layout)
     apart = _is_apart(syntax, layout)
-    frames = iter_pixels(dataset, indices=indices, correct_unused_bits=not apart)
+    plugin = "pillow" if syntax in _PILLOW else ""
+    frames = iter_pixels(dataset, indices=indices, decoding_plugin=plugin, correct_unused_bits=not apart)
     for index in indices:
         if syntax.is_encapsulated:
             _check_stream(dataset, layout, index)
@@ -167,7 +171,9 @@ def _check_stream(dataset: Dataset, layout: Layout, index: int) -> None:
         stream = get_frame(dataset.PixelData, index, number_of_frames=layout.frames)
     except Exception:  # the decoder says what is wrong with it
         return
-    check_codestream(stream, (layout.rows, layout.columns, layout.samples), layout.frame_bytes)
+    check_codestream(stream, (layout.rows, layout.columns, layout.samples), layout.frame_bytes, layout.allocated)
+    if dataset.file_meta.TransferSyntaxUID in _PILLOW:
+        decode_stream(stream, Path("its compressed pixel data"))  # only to hear whether it holds
 
 
 def _next(frames: Iterator[np.ndarray], syntax: UID, header: Header) -> np.ndarray:

@@ -16,7 +16,7 @@ from spine.intake.config import AnnotationSource, Source
 from spine.intake.merge import merge
 from spine.intake.records import Records, patient_by_name
 from spine.pictures import Picture
-from spine.problems import Problem, SpineError, examples, lost_in, one_file
+from spine.problems import Problem, SpineError, examples, lost_in, one_file, within
 from spine.progress import track
 
 __all__ = ["read_source"]
@@ -31,7 +31,8 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
     by_name = partial(patient_by_name, source.patient)
     images = read_images(source.images, source.read, source.slices, patient_of=by_name, window=source.window)
     told, known, heard = ByPicture(images.names), len(records.orphans), _Heard()
-    readings = [_read(one, source, scratch) for one in source.annotations]
+    with within(f"source {source.name}"):
+        readings = [_read(one, source, scratch) for one in source.annotations]
     taken = {place for reading in readings for place in reading.read}
     for one, reading in zip(source.annotations, readings, strict=True):
         own = replace(reading, problems=tuple(p for p in reading.problems if not _is_anothers(p, taken)))

@@ -29,8 +29,8 @@ PLACES = {
 NO_PICTURES = ("*README*", "*.icc", "*.dump", "*.json", "*.gz", "*/DICOMDIR*")  # passed over in silence
 TOLD = {  # file -> words of the reason, the first pattern that fits
     "*_32bit*.dcm": "32 bits",
-    "*/JPEG-lossy.dcm": "cannot be decoded",  # 12 bits, of which no installed codec knows: GDCM says so
-    "*/JPGExtended.dcm": "cannot be decoded",
+    "*/JPEG-lossy.dcm": "JPEG of 12 bits",  # of which no installed codec knows
+    "*/JPGExtended.dcm": "JPEG of 12 bits",
     "*/JPEG2000-embedded-sequence-delimiter.dcm": "its compressed pixel data states",  # bytes like a delimiter cut it
     "*/emri_small_jpeg_2k_lossless_too_short.dcm": "BitsAllocated is missing",  # cut within its header
     "*/MR_truncated.dcm": "lacks the last 62 bytes",

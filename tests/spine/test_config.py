@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,12 @@ def test_a_study_may_judge_an_experiment_on_another_dataset_too(file, tmp_path):
     ((experiment, config),) = load_elsewhere(study, ["seed=5"])
     assert (experiment.name, experiment.seed, config) == ("small", 5, Path("crops.yaml"))
     assert load_elsewhere(file) == ()
+
+
+def test_what_does_not_hold_is_told_with_its_file(file, tmp_path):
+    for override in ("members.a.batch=0", "task=other", "nothing"):
+        with pytest.raises(SpineError, match=f"^{re.escape(str(file))}"):
+            load_experiment(file, [override])
+    (tmp_path / "study.yaml").write_text("experiments: [missing.yaml]")
+    with pytest.raises(SpineError, match=r"study\.yaml: missing\.yaml is not a file"):
+        load_experiments(tmp_path / "study.yaml")

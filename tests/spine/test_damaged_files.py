@@ -302,6 +302,8 @@ REASONS = {
         "packed bytes do not hold",
     ),
     "bits.png": (lambda: png(4, 4, bits=3), "3 bits"),
+    "no_colours.png": (lambda: png(4, 4, colour_type=3, pixels=zlib.compress(bytes(20))), "palette has 0 bytes"),
+    "far_intercept.nii": (lambda: nifti(STACK.T, intercept=1e30), "intercept 1e\\+30, by which all voxels have one"),
     "short.png": (lambda: png(4, 4, pixels=zlib.compress(bytes(19))), "truncated: it holds 19 of 20 bytes"),
     "long.png": (lambda: png(4, 4, pixels=zlib.compress(bytes(21))), "more pixels than its header states"),
 }

@@ -1,5 +1,6 @@
 """How words hold values: bits, signs, padding; sizes that are checked before anything is decoded."""
 
+import re
 import zlib
 
 import numpy as np
@@ -228,3 +229,20 @@ def test_a_deflated_dataset_is_read_up_to_the_budget(tmp_path, monkeypatch):
     for read in (read_dataset, headers.read_header):
         with pytest.raises(SpineError, match="and 1,000,000 can be read"):
             read(bomb)
+
+
+def _with_pixels_first(stream):
+    """A JPEG whose scan begins before its frame header: decoders have ended the whole process on such."""
+    frame, scan = (re.search(marker, stream).start() for marker in (b"\xff[\xc0\xc3]", b"\xff\xda"))
+    return stream[:frame] + stream[scan : scan + 12] + stream[frame:scan] + stream[scan + 12 :]
+
+
+@pytest.mark.parametrize("name", CODECS[:3])
+def test_a_stream_out_of_order_is_refused_before_it_is_decoded(name):
+    with pytest.raises(SpineError, match=r"no frame header before its pixels|damaged"):
+        next(iterate_frames(packed(name, _with_pixels_first)))
+
+
+def test_samples_wider_than_their_words_are_refused_before_they_are_decoded():
+    with pytest.raises(SpineError, match="16 bits a sample, its header allocates 8"):
+        next(iterate_frames(packed("JPEG-LL.dcm", BitsAllocated=8, BitsStored=8, HighBit=7)))

@@ -104,3 +104,16 @@ def test_a_table_of_other_columns_names_them(release, tmp_path):
     (release / "radiological_gradings.csv").write_text("Patient,grade\n1,2\n")
     with pytest.raises(SpineError, match="pfirrman grade"):
         read_release(release, 1, tmp_path / "scratch")
+
+
+def test_a_grade_that_is_no_finite_number_is_told_and_no_label(release, tmp_path):
+    table = release / "radiological_gradings.csv"
+    table.write_text(table.read_text().replace("1,1,0,0,1,0,0,1,1,1.0", "1,1,0,0,1,0,0,1,1,1e999"))
+    reading = read_release(release, 1, tmp_path / "scratch", min_area=1)
+    (problem,) = reading.problems
+    assert problem.path == f"{table}: line 2, pfirrman grade"
+    assert "'1e999' is not a finite number" in problem.reason
+    values = [dict(one.boxes[-1].values) for one in reading.annotations]
+    assert "pfirrmann" not in values[0]
+    assert values[0]["bulging"] == "1"
+    assert [one["pfirrmann"] for one in values[1:]] == ["2", "3", "4"]
