@@ -185,7 +185,7 @@ def test_a_complete_member_is_left_as_it_is(experiment, trained):
 
 def test_the_directory_tells_what_was_done(experiment, trained):
     assert {entry.name for entry in trained.iterdir()} == {
-        *("config.yaml", "history.csv", "logs", "member.json", "model", "predictions", "training.json"),
+        *(".trusted", "config.yaml", "history.csv", "logs", "member.json", "model", "predictions", "training.json"),
     }
     assert list((trained / "logs" / "validation").glob("events.*"))
     written = load_experiment(trained / "config.yaml")
