@@ -16,12 +16,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
-from spine.crc32c import masked_crc32c
+import google_crc32c
+
 from spine.files import atomic_file, walk
 from spine.problems import SpineError, brief
 from spine.whole import MAX_BYTES
 
-__all__ = ["MAX_RECORD", "Damaged", "Shards", "is_records", "missing_shards", "read_records", "record_files", "shards"]
+__all__ = [
+    *("MAX_RECORD", "Damaged", "Shards", "is_records", "masked_crc32c", "missing_shards"),
+    *("read_records", "record_files", "shards"),
+]
 
 MAX_RECORD = MAX_BYTES // 8  # bytes: a number of one byte takes eight once it is parsed
 
@@ -35,6 +39,15 @@ _LOST = "; what follows it in the file cannot be reached"
 
 class Damaged(Exception):
     """A record whose length or checksum does not hold."""
+
+
+def masked_crc32c(data: bytes) -> int:
+    """CRC-32C as TFRecords store it, rotated and moved, so that one of bytes that hold one stays good.
+
+    Source: tensorflow/core/lib/hash/crc32c.h.
+    """
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def is_records(path: PurePath) -> bool:

@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 
 from spine import tfrecords
-from spine.crc32c import masked_crc32c
-from spine.tfrecords import Damaged, read_records
+from spine.tfrecords import Damaged, masked_crc32c, read_records
 
 PAYLOADS = [b"one", b"", np.random.default_rng(0).bytes(70_000), b"four" * 100]
 
