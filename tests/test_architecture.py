@@ -22,6 +22,7 @@ HOMES = {
     "surface_distance": ("spine/metrics/surface.py",),
     "pycocotools": ("spine/metrics/matches.py",),
     "ensemble_boxes": ("ensemble/fuse_boxes.py",),
+    "nibabel": ("spine/decoders/nifti.py",),
     "google_crc32c": ("spine/tfrecords.py",),
     "official": ("detection/",),
     "tf_keras": ("detection/",),

@@ -13,7 +13,7 @@ import numpy as np
 from spine.problems import SpineError
 from spine.whole import Readable, check_bytes, read_exactly, rest_of, unpacking
 
-__all__ = ["Grid", "Stored", "beside"]
+__all__ = ["Grid", "Stored", "beside", "is_rectangular"]
 
 _LINE = 2**16  # bytes of a line that is skipped
 _LEAN = 1e-3  # cosine of two axes that are taken for perpendicular: headers round to few digits
@@ -62,7 +62,7 @@ class Grid:
         check_bytes(math.prod(self.size) * self.dtype.itemsize, self.path)
         if not np.isfinite(self.steps).all() or not self.spacing.all():
             raise SpineError(f"{self.path} states axes of no length or of no number; mend its spacing and directions")
-        if (lean := self._lean()) > _LEAN:
+        if (lean := _lean(self.steps)) > _LEAN:
             degrees = math.degrees(math.acos(min(lean, 1.0)))
             raise SpineError(
                 f"{self.path} is sheared, as by a tilted gantry: two of its axes meet at {degrees:.1f} degrees, and "
@@ -75,11 +75,6 @@ class Grid:
     def spacing(self) -> np.ndarray:
         """(x, y, z) in mm."""
         return np.linalg.norm(self.steps, axis=0)
-
-    def _lean(self) -> float:
-        """The greatest cosine between two axes."""
-        units = self.steps / self.spacing
-        return float(np.abs(units.T @ units - np.eye(3)).max())
 
     def read(self) -> tuple[np.ndarray, int]:
         """(z, y, x) voxels as stored, and the number of bytes behind them, counted to 65,536 at most."""
@@ -123,6 +118,18 @@ def beside(header: Path, name: str) -> Path:
     if not any(file.resolve().is_relative_to(folder) for folder in home):
         raise SpineError(f"{header} names {name[:80]!r}, which is a link to another folder; copy the file beside it")
     return file
+
+
+def is_rectangular(steps: np.ndarray) -> bool:
+    """Whether three axes, the columns, have a length and are perpendicular."""
+    lengths = np.linalg.norm(steps, axis=0)
+    return bool(np.isfinite(lengths).all() and lengths.all() and _lean(steps) <= _LEAN)
+
+
+def _lean(steps: np.ndarray) -> float:
+    """The greatest cosine between two axes."""
+    units = steps / np.linalg.norm(steps, axis=0)
+    return float(np.abs(units.T @ units - np.eye(3)).max())
 
 
 def _times(size: tuple[int, ...]) -> str:

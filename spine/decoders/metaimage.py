@@ -1,4 +1,7 @@
-"""MetaImage (.mha, .mhd) of ITK: lines of `Key = value`, and the voxels behind them or in a file beside them."""
+"""MetaImage (.mha, .mhd) of ITK: lines of `Key = value`, and the voxels behind them or in a file beside them.
+
+Read here: ITK opens whatever path a header names, and fills packed voxels that are damaged.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """NRRD (.nrrd, .nhdr): lines of `field: value`, an empty line, and the voxels, there or in a file beside it.
 
 Source: the format's definition, https://teem.sourceforge.net/nrrd/format.html
+Read here: pynrrd opens whatever path a header names, and unpacks without bound.
 """
 
 from __future__ import annotations
