@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
-from spine.decoders.nifti import is_nifti
 from spine.files import walk
-from spine.names import SUFFIXES, stem_of
+from spine.images import Images, Item
+from spine.kinds import Kind, claimed_kind, is_half_of_pair, kind_of
+from spine.names import stem_of
 from spine.pictures import Picture, count_pages, read_greys
 from spine.problems import Problem, SpineError, lost_in, one_file
 from spine.tfrecords import is_records
@@ -32,58 +33,6 @@ if TYPE_CHECKING:
     from spine.dicom.windows import WindowChoice
 
 __all__ = ["Images", "Kind", "kind_of", "read_images"]
-
-Kind = Literal["auto", "dicom", "picture", "volume", "tfrecord"]
-
-_PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_GZIP = b"\x1f\x8b"
-
-
-@dataclass(frozen=True)
-class _Item:
-    """One file still to be decoded: `read` yields its `count` pictures, or what is wrong; or raises SpineError."""
-
-    path: Path
-    count: int
-    read: Callable[[], Iterator[Picture | Problem]]
-
-
-@dataclass(frozen=True)
-class Images:
-    """The pictures below a root, decoded as they are iterated; see the module's example.
-
-    `names` holds the name of every picture there, chosen or not, and of every unreadable file. `problems` grows while
-    iterating; a second loop starts it anew from the problems of the headers.
-    """
-
-    items: tuple[_Item, ...]
-    names: frozenset[str]
-    problems: list[Problem] = field(default_factory=list)
-    _of_headers: tuple[Problem, ...] = ()
-
-    def __len__(self) -> int:
-        return sum(item.count for item in self.items)
-
-    def __iter__(self) -> Iterator[Picture]:
-        self.problems[:] = self._of_headers
-        for item in self.items:
-            try:
-                yield from self._read(item)
-            except SpineError as error:
-                self.problems.append(Problem.from_error(error, item.path))
-
-    def _read(self, item: _Item) -> Iterator[Picture]:
-        """The pictures of one file; SpineError where it cannot be read, but not for what their taker raises."""
-        found = item.read()
-        while True:
-            with one_file(item.path):
-                one = next(found, None)
-            if one is None:
-                return
-            if isinstance(one, Problem):
-                self.problems.append(one)
-            else:
-                yield one
 
 
 def read_images(
@@ -114,37 +63,10 @@ def read_images(
     base = root if root.is_dir() else root.parent
     tree = walk(root)
     scan = _Scan(base, kind, slices, patient_of, window, problems=list(lost_in(tree)))
-    scan.names.update(scan.name(path) for path in tree.lost if _claimed(path))
+    scan.names.update(scan.name(path) for path in tree.lost if claimed_kind(path))
     for path in tree.files:
         scan.add(path)
     return scan.finish()
-
-
-def kind_of(path: Path) -> str:
-    """ "dicom", "picture" or "volume" by a file's first bytes, else by its suffix ("unsupported" too), else ""."""
-    head = _head(path)
-    if head[128:132] == b"DICM":
-        return "dicom"
-    if head.startswith(_PICTURE_MAGIC):
-        return "picture"
-    if head.startswith((b"NRRD", b"ObjectType", b"NDims")) or is_nifti(head):
-        return "volume"
-    if head.startswith(_GZIP) and path.name.lower().endswith(".nii.gz"):
-        return "volume"
-    return _claimed(path)
-
-
-def _claimed(path: Path) -> str:
-    name = path.name.lower()
-    return next((kind for kind, suffixes in SUFFIXES.items() if name.endswith(suffixes)), "")
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(352)
-    except OSError:
-        return b""  # who reads the file will say why it cannot be opened
 
 
 @dataclass
@@ -156,18 +78,18 @@ class _Scan:
     slices: int | None
     patient_of: Callable[[str], str]
     window: WindowChoice
-    items: list[_Item] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     dicom: list[Path] = field(default_factory=list)
-    last: list[_Item] = field(default_factory=list)  # what can be told when all else has been read
+    last: list[Item] = field(default_factory=list)  # what can be told when all else has been read
 
     def add(self, path: Path) -> None:
         """Take up one file."""
         kind = "tfrecord" if self.kind == "tfrecord" and is_records(path) else kind_of(path)
         if kind == "" and self.kind == "dicom" and stem_of(path) == path.name:
             kind = "dicom"  # PACS exports name files without a suffix, or by a UID, and old ones lack the magic bytes
-        if kind == "" or _is_half(path) or (self.kind != "auto" and self.kind not in (kind, _claimed(path))):
+        if kind == "" or is_half_of_pair(path) or (self.kind != "auto" and self.kind not in (kind, claimed_kind(path))):
             return
         try:
             with one_file(path):
@@ -192,7 +114,7 @@ class _Scan:
     def _take_picture(self, path: Path) -> None:
         names = _numbered(self.name(path), count_pages(path))
         self.names.update(names)
-        self.items.append(_Item(path, len(names), lambda: _read_pages(path, names)))
+        self.items.append(Item(path, len(names), lambda: _read_pages(path, names)))
 
     def _take_records(self, path: Path) -> None:
         from spine.annotations.tfrecord_pictures import picture_names, read_record_pictures
@@ -205,7 +127,7 @@ class _Scan:
             self.problems.append(Problem(f"{path}: record {number}", reason, "give each picture a name of its own"))
         self.names.update(fresh)
         numbers = frozenset(fresh.values())
-        self.items.append(_Item(path, len(numbers), lambda: read_record_pictures(path, folder, numbers)))
+        self.items.append(Item(path, len(numbers), lambda: read_record_pictures(path, folder, numbers)))
 
     def _take_volume(self, path: Path) -> None:
         from spine.volumes import middle_first, sagittal_count
@@ -213,7 +135,7 @@ class _Scan:
         name, count, n = self.name(path), sagittal_count(path), self.slices
         self.names.update(f"{name}#{k}" for k in range(count))
         chosen = len(middle_first(count, n))
-        self.items.append(_Item(path, chosen, lambda: _read_slices(path, n, name)))
+        self.items.append(Item(path, chosen, lambda: _read_slices(path, n, name)))
 
     def finish(self) -> Images:
         """Group the DICOM files to series, choose, and hand everything out."""
@@ -241,8 +163,8 @@ class _Scan:
         summary = Summary()
         for path, group in _by_path(wanted).items():
             read = partial(read_pictures, path, group, self.name(path), self.window, summary)
-            self.items.append(_Item(path, len(group), read))
-        self.last.append(_Item(self.base, 0, summary.problems))
+            self.items.append(Item(path, len(group), read))
+        self.last.append(Item(self.base, 0, summary.problems))
 
     def name(self, path: Path) -> str:
         """A file's name in the manifest: POSIX, relative to the root."""
@@ -258,11 +180,6 @@ def _by_path(wanted: list[Wanted]) -> dict[Path, list[Wanted]]:
 
 def _numbered(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f"{name}#{k}" for k in range(count)]
-
-
-def _is_half(path: Path) -> bool:
-    """Whether a file holds the voxels of a NIfTI pair, which are read with its header."""
-    return path.suffix.lower() == ".img" and is_nifti(_head(path.with_suffix(".hdr")))
 
 
 def _read_pages(path: Path, names: list[str]) -> Iterator[Picture | Problem]:

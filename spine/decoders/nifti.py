@@ -14,19 +14,15 @@ from nibabel.nifti1 import Nifti1Header, data_type_codes
 from nibabel.nifti2 import Nifti2Header
 
 from spine.decoders.grid import Grid, Stored, beside, is_rectangular
+from spine.kinds import is_nifti
 from spine.problems import SpineError
 from spine.whole import COPY_AGAIN, read_up_to, unpacking
 
-__all__ = ["is_nifti", "read_grid"]
+__all__ = ["read_grid"]
 
 _KINDS = (Nifti1Header, Nifti2Header)
 _MILLIMETRES = {1: 1000.0, 3: 0.001}  # of a metre, a micrometre
 _GZIP = b"\x1f\x8b"
-
-
-def is_nifti(head: bytes) -> bool:
-    """Whether the first bytes of a file, unpacked, are those of a NIfTI header."""
-    return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
 
 
 def read_grid(path: Path) -> Grid:
