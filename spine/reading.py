@@ -149,16 +149,16 @@ class _Scan:
 
     def _take_dicom(self) -> None:
         from spine.dicom.pictures import every_image, midsagittal_images, name_of, read_pictures
+        from spine.dicom.remarks import Summary
         from spine.dicom.series import find_series
-        from spine.dicom.summary import Summary
 
-        series, problems = find_series(self.dicom)
+        series, problems = find_series(self.dicom, lambda path: self.patient_of(self.name(path)))
         wanted = every_image(series)
         self.names.update(name_of(one.slice, self.name(one.slice.path)) for one in wanted)
         self.names.update(self.name(Path(problem.path)) for problem in problems if problem.severity == "error")
         self.problems += problems
         if self.slices is not None:
-            wanted, problems = midsagittal_images(series, self.slices, lambda path: self.patient_of(self.name(path)))
+            wanted, problems = midsagittal_images(series, self.slices)
             self.problems += problems
         summary = Summary()
         for path, group in _by_path(wanted).items():

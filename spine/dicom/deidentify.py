@@ -18,14 +18,14 @@ from pathlib import Path
 from dicomanonymizer.simpledicomanonymizer import anonymize_dataset, initialize_actions_2024b
 from pydicom import Dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels.utils import get_expected_length
 from pydicom.tag import BaseTag
 
 from spine import privacy
 from spine.dicom.copies import copies_warning
-from spine.dicom.headers import is_directory, is_image, quiet, read_dataset
-from spine.dicom.image import patient_of
+from spine.dicom.headers import lacking_bytes, quiet, read_dataset
+from spine.dicom.objects import is_burned_in, is_directory, is_image, modality_of, patient_of
 from spine.dicom.sequence import sequence_of
+from spine.dicom.values import Header
 from spine.files import atomic_file, hash_file, walk
 from spine.problems import Problem, SpineError, fault_of, is_of_the_file, lost_in, one_file
 from spine.reading import kind_of
@@ -35,6 +35,7 @@ __all__ = ["deidentify", "deidentify_dataset"]
 Action = Callable[[Dataset, tuple[int, int]], None]
 
 _PATIENT_ID = (0x0010, 0x0020)
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _METHOD = "PS3.15 annex E basic profile"
 _SCREENS = ("US", "SC", "OT", "ES", "XC", "IVUS", "DOC")  # modalities whose pictures often show text
 
@@ -98,7 +99,7 @@ class _Written:
 def deidentify_dataset(dataset: Dataset, patient: str = "") -> None:
     """De-identify a dataset in place, of the patient that the header tells, or else `patient`; its pixels stay."""
     patient = _patient(dataset) or patient
-    contrast = sequence_of(dataset)
+    contrast = sequence_of(Header.of(dataset))
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:
@@ -118,7 +119,7 @@ def deidentify_dataset(dataset: Dataset, patient: str = "") -> None:
 
 def _copy(path: Path, written: _Written) -> list[Problem]:
     dataset = read_dataset(path)
-    if is_directory(dataset):
+    if is_directory(Header.of(dataset)):
         return []
     _check_length(dataset, path)
     problems = _burned_in(dataset, path)
@@ -148,35 +149,36 @@ def _same_uid(path: Path) -> Problem:
 
 
 def _check_length(dataset: Dataset, path: Path) -> None:
-    if not is_image(dataset):
+    if not is_image(Header.of(dataset)):
         return
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    keyword = next((keyword for keyword in _PIXELS if keyword in dataset), None)
+    if keyword is None:
         raise SpineError(f"{path} is truncated: it ends before its pixels; copy it again")
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in dataset:
-        return
-    length, expected = len(dataset.PixelData), get_expected_length(dataset)
-    if length < expected:
-        raise SpineError(f"{path} is truncated: it holds {length} of {expected} bytes of pixels; copy it again")
+    if missing := lacking_bytes(dataset, len(dataset[keyword].value or b"")):
+        raise SpineError(f"{path} is truncated: it lacks the last {missing:,} bytes of its pixels; copy it again")
 
 
 def _burned_in(dataset: Dataset, path: Path) -> list[Problem]:
-    stated = dataset.get("BurnedInAnnotation")
-    if stated == "YES":
+    header = Header.of(dataset)
+    stated, modality = is_burned_in(header), modality_of(header)
+    if stated:
         reason = "its pixels show burned-in annotation (BurnedInAnnotation is YES)"
-    elif not stated and dataset.get("Modality") in _SCREENS and is_image(dataset):
-        reason = f"its pixels may show burned-in annotation (modality {dataset.Modality}, and the file does not say)"
+    elif stated is None and modality in _SCREENS and is_image(header):
+        reason = f"its pixels may show burned-in annotation (modality {modality}, and the file does not say)"
     else:
         return []
     return [Problem(str(path), reason, "look at the copy, and mask or leave out what shows text", "warning")]
 
 
 def _patient(dataset: Dataset) -> str:
-    return patient_of(dataset) or str(dataset.get("StudyInstanceUID") or "")
+    header = Header.of(dataset)
+    return patient_of(header) or header.label("StudyInstanceUID")
 
 
 def _file_name(dataset: Dataset, path: Path, patient: str) -> Path:
+    header = Header.of(dataset)
     study, series, image = (
-        str(dataset.get(keyword) or path) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+        header.label(keyword) or str(path) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
     )
     folder = Path(privacy.pseudonym(patient)) / privacy.pseudonym(study, "S") / privacy.pseudonym(series, "R")
     return folder / f"{privacy.pseudonym(image, 'I')}.dcm"

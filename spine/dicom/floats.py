@@ -9,6 +9,7 @@ import numpy as np
 from pydicom import Dataset
 
 from spine.dicom.headers import frame_count
+from spine.dicom.values import Header
 from spine.problems import SpineError
 from spine.scaling import Scaling, Sixteen
 from spine.whole import check_bytes
@@ -27,31 +28,30 @@ def is_floating(dataset: Dataset) -> bool:
     return "PixelData" not in dataset and any(keyword in dataset for keyword in _KINDS)
 
 
-def float_frames(dataset: Dataset, indices: Sequence[int]) -> Iterator[tuple[np.ndarray, Scaling | None, str]]:
+def float_frames(header: Header, indices: Sequence[int]) -> Iterator[tuple[np.ndarray, Scaling | None, str]]:
     """(H, W) uint16 of each frame of the 0-based `indices`, the way back to its values, and a remark on them.
 
     All frames are scaled by the range of the whole file. Pixels outside the image are the lowest value. Raises
     SpineError, without the file's path, where the pixels are not as many as the header states.
     """
-    values, outside = _values(dataset)
+    values, outside = _values(header)
     rule = Sixteen.of((frame[~mask] for frame, mask in zip(values, outside, strict=True)), "the file")
     for index in indices:
         yield rule(np.where(outside[index], rule.low, values[index])), rule.scaling, rule.remark
 
 
-def _values(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def _values(header: Header) -> tuple[np.ndarray, np.ndarray]:
     """(F, H, W) values, and which of them are outside the image."""
-    keyword = next(keyword for keyword in _KINDS if keyword in dataset)
+    keyword = next(keyword for keyword in _KINDS if keyword in header.dataset)
     padding, kind = _KINDS[keyword]
-    order = ">" if not dataset.file_meta.TransferSyntaxUID.is_little_endian else "<"
-    shape = (frame_count(dataset), int(dataset.Rows), int(dataset.Columns))
-    dtype = np.dtype(order + kind)
-    count, data = math.prod(shape) * dtype.itemsize, dataset[keyword].value
+    shape = (frame_count(header), header.whole("Rows"), header.whole("Columns"))
+    dtype = np.dtype(header.order + kind)
+    count, data = math.prod(shape) * dtype.itemsize, header.dataset[keyword].value
     check_bytes(3 * count, "the file")
     if not isinstance(data, bytes) or len(data) < count or not count:
         stored = len(data) if isinstance(data, bytes) else 0
         raise SpineError(f"{keyword} holds {stored:,} of {count:,} bytes; copy it again from where it came from")
     values = np.frombuffer(data, dtype, math.prod(shape)).reshape(shape).astype(kind)
-    background = dataset.get(padding)
-    outside = values == np.array(background, kind) if isinstance(background, float) else np.zeros(shape, bool)
+    background = header.known(padding, lambda values: len(values) == 1, "is no single value")
+    outside = values == np.array(background[0], kind) if background else np.zeros(shape, bool)
     return values, outside

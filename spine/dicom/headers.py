@@ -5,14 +5,13 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -25,16 +24,7 @@ from spine.dicom.values import Header
 from spine.problems import SpineError, brief
 from spine.whole import MAX_PIXELS, check_bytes
 
-__all__ = [
-    "frame_count",
-    "is_directory",
-    "is_image",
-    "macro",
-    "quiet",
-    "read_dataset",
-    "read_header",
-    "transfer_syntax",
-]
+__all__ = ["frame_count", "lacking_bytes", "quiet", "read_dataset", "read_header", "transfer_syntax"]
 
 _META, _BLOCK = 2**16, 2**20  # bytes: more than any file meta information has; read at a time
 _AGAIN = "copy it again from where it came from"
@@ -58,18 +48,28 @@ def read_header(path: Path) -> tuple[Dataset, int]:
     return dataset, _missing_bytes(dataset, end, path)
 
 
-def frame_count(dataset: Dataset) -> int:
+def frame_count(header: Header) -> int:
     """NumberOfFrames, 1 where it is absent, empty or 0; SpineError, without the path, where it cannot be a count."""
-    count = Header.of(dataset).whole("NumberOfFrames", 1)
+    count = header.whole("NumberOfFrames", 1)
     if count < 0:
         raise SpineError(f"NumberOfFrames is {count}, where a number from 1 on must hold; repair its header")
     return count or 1
 
 
-def is_image(dataset: Dataset) -> bool:
-    """Whether the object is a picture: it has rows and columns, and is no segmentation or dose."""
-    modality = Header.of(dataset).text("Modality")
-    return "Rows" in dataset and "Columns" in dataset and modality not in ("SEG", "RTDOSE")
+def lacking_bytes(dataset: Dataset, stored: int) -> int:
+    """How many bytes uncompressed pixel data lacks of what its header states, of `stored` ones; 0 where it is whole.
+
+    0 too of compressed pixels, which do not tell, and of sizes so absurd that decoding says better what is wrong.
+    SpineError, without the path, where the header does not hold.
+    """
+    header = Header.of(dataset)
+    size = header.whole("Rows") * header.whole("Columns")
+    if transfer_syntax(dataset).is_encapsulated or not 0 < size <= MAX_PIXELS:
+        return 0
+    samples = header.whole("SamplesPerPixel", 1) * size * frame_count(header)
+    if header.text("PhotometricInterpretation") == "YBR_FULL_422":  # two of its three samples are shared by two pixels
+        samples = samples // 3 * 2
+    return max(0, (samples * header.whole("BitsAllocated") + 7) // 8 - stored)
 
 
 def transfer_syntax(dataset: Dataset) -> UID:
@@ -78,34 +78,6 @@ def transfer_syntax(dataset: Dataset) -> UID:
     if not isinstance(stated, UID) or not stated.is_transfer_syntax:
         raise SpineError(f"TransferSyntaxUID is {brief(str(stated), 70)!r}, which is no known one; convert the file")
     return stated
-
-
-def is_directory(dataset: Dataset) -> bool:
-    """Whether the file is a DICOMDIR, the index of a medium."""
-    return "DirectoryRecordSequence" in dataset
-
-
-def macro(dataset: Dataset, keyword: str, frame: int = 0) -> Dataset:
-    """The item of a functional group macro that holds for a frame, or the dataset itself where there is none.
-
-    An enhanced multi-frame object says things a frame in PerFrameFunctionalGroupsSequence, or once for all in
-    SharedFunctionalGroupsSequence (PS3.3 C.7.6.16); a classic object says them at its root.
-    """
-    per_frame = _items(dataset, "PerFrameFunctionalGroupsSequence")
-    shared = _items(dataset, "SharedFunctionalGroupsSequence")
-    if per_frame and frame >= len(per_frame):
-        raise SpineError(f"PerFrameFunctionalGroupsSequence has {len(per_frame)} items, and none for frame {frame}")
-    for group in [*per_frame[frame : frame + 1], *shared[:1]]:
-        if items := _items(group, keyword):
-            return items[0]
-    return dataset
-
-
-def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
-    items = dataset.get(keyword) or []
-    if not all(isinstance(item, Dataset) for item in items):
-        raise SpineError(f"{keyword} is no sequence of items; repair its header, or leave the file out")
-    return items
 
 
 @contextmanager
@@ -177,16 +149,14 @@ def _end_of_meta(head: bytes) -> tuple[int, str]:
 def _missing_bytes(dataset: Dataset, end: int, path: Path) -> int:
     """How many of a file's pixel bytes lie behind its end, where its header ends at the byte `end`."""
     try:
-        syntax = transfer_syntax(dataset)
-        absurd = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) > MAX_PIXELS
-        if syntax.is_encapsulated or syntax.is_deflated or absurd:  # of what is absurd decoding says so better
+        if transfer_syntax(dataset).is_deflated:
             return 0
         with Path(path).open("rb") as stream:
             stream.seek(end + 4)
             # The element's tag, VR and length (PS3.5 7.1); whether it has a VR, the data tells, and not what is stated.
             start = end + (12 if stream.read(2).isalpha() else 8)
-        return max(0, start + get_expected_length(dataset) - Path(path).stat().st_size)
-    except Exception:  # values of any kind
+        return lacking_bytes(dataset, Path(path).stat().st_size - start)
+    except SpineError:
         return 0  # the header does not tell; decoding will
 
 

@@ -7,36 +7,27 @@ as missing and is kept as a remark: in a stack of slices it would move the middl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset
 
-from spine.dicom.headers import frame_count, is_directory, is_image, macro, read_header
-from spine.dicom.sequence import sequence_of
-from spine.numbers import finite, whole
-from spine.problems import SpineError, brief
+from spine.dicom.headers import frame_count, read_header
+from spine.dicom.objects import class_of, is_burned_in, is_directory, is_image, modality_of, patient_of
+from spine.dicom.sequence import echo_time, sequence_of
+from spine.dicom.spacing import spacing_of
+from spine.dicom.values import Header
+from spine.problems import SpineError
 
-__all__ = ["Image", "NoImageError", "Remark", "images_of", "patient_of"]
+__all__ = ["Image", "NoImageError", "images_of"]
 
 _MOST_FRAMES = 2**16  # a header of ten bytes must not fill the memory
 _FARTHEST = 10_000.0  # mm from the scanner's origin: no table moves a patient farther
 _LARGEST = 2**31  # of what an IS may hold, PS3.5 table 6.2-1
 _UNIT = 0.05  # how far rounding may take a direction from length 1, and two directions from a right angle
-_OF_CLASS = (("MR", "MR"), ("Enhanced MR", "MR"), ("CT", "CT"), ("Enhanced CT", "CT"), ("Positron", "PT"))
 _VOLUMETRIC = ("MR", "CT", "PT")
-
-
-@dataclass(frozen=True)
-class Remark:
-    """A value that bends the standard: the element's keyword and what it holds; whether it was `read` all the same."""
-
-    keyword: str
-    held: str
-    read: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,7 @@ class Image:
     spacing: tuple[float, ...] | None = None
     echo: float | None = None
     echo_number: str = ""
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -105,150 +96,97 @@ def images_of(path: Path) -> list[Image]:
     Raises NoImageError of an object without image, SpineError of a file that is damaged or truncated.
     """
     dataset, missing = read_header(path)
-    if is_directory(dataset):
+    header = Header.of(dataset)
+    if is_directory(header):
         return []
-    if "Rows" not in dataset and _kind(dataset).endswith("Image Storage"):
-        raise SpineError(f"{path} is a {_kind(dataset)} object that ends before its image; copy it again")
-    if not is_image(dataset):
+    if "Rows" not in dataset and class_of(header).endswith("Image Storage"):
+        raise SpineError(f"{path} is a {class_of(header)} object that ends before its image; copy it again")
+    if not is_image(header):
         raise NoImageError(
-            f"{path} is a DICOM object without an image ({_kind(dataset)}); nothing, unless an image was expected"
+            f"{path} is a DICOM object without an image ({class_of(header)}); nothing, unless an image was expected"
         )
-    if (count := frame_count(dataset)) > _MOST_FRAMES:
+    if (count := frame_count(header)) > _MOST_FRAMES:
         raise SpineError(f"{path} states {count:,} frames, and {_MOST_FRAMES:,} can be read; repair its header")
     if missing:
         raise SpineError(f"{path} is truncated: it lacks the last {missing:,} bytes of its pixels; copy it again")
-    return [_image(dataset, path, frame, count) for frame in range(count)]
+    images = [_image(header, path, frame, count) for frame in range(count)]
+    return [replace(image, remarks=tuple(header.remarks)) for image in images]
 
 
-def patient_of(dataset: Dataset) -> str:
-    """Who is shown: PatientID, or PatientName where that is empty; "" where neither tells."""
-    return _text(dataset, "PatientID") or _text(dataset, "PatientName").strip("^")
-
-
-def _image(dataset: Dataset, path: Path, frame: int, frames: int) -> Image:
-    remarks: list[Remark] = []
-    number = _whole(dataset, "InstanceNumber", remarks)
-    place = _whole(macro(dataset, "FrameContentSequence", frame), "InStackPositionNumber", remarks)
+def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
+    content = header.macro("FrameContentSequence", frame)
+    number, place = _whole(header, "InstanceNumber"), _whole(content, "InStackPositionNumber")
     return Image(
         path,
         frame,
         frames,
-        patient=patient_of(dataset),
-        study=_text(dataset, "StudyInstanceUID"),
-        uid=_text(dataset, "SeriesInstanceUID"),
-        instance=_text(dataset, "SOPInstanceUID"),
-        series_number=_text(dataset, "SeriesNumber"),
-        reference=_text(dataset, "FrameOfReferenceUID"),
-        modality=_modality(dataset),
-        description=_text(dataset, "SeriesDescription") or _text(dataset, "ProtocolName"),
-        sequence=sequence_of(dataset, frame),
-        date=_date(dataset),
-        localizer="LOCALIZER" in _image_type(dataset, frame),
-        burned_in=dataset.get("BurnedInAnnotation") == "YES",
-        stack=_text(macro(dataset, "FrameContentSequence", frame), "StackID"),
-        size=(_text(dataset, "Rows"), _text(dataset, "Columns")),
+        patient=patient_of(header),
+        study=header.label("StudyInstanceUID"),
+        uid=header.label("SeriesInstanceUID"),
+        instance=header.label("SOPInstanceUID"),
+        series_number=header.label("SeriesNumber"),
+        reference=header.label("FrameOfReferenceUID"),
+        modality=modality_of(header),
+        description=header.label("SeriesDescription") or header.label("ProtocolName"),
+        sequence=sequence_of(header, frame),
+        date=_date(header),
+        localizer="LOCALIZER" in _image_type(header, frame),
+        burned_in=bool(is_burned_in(header)),
+        stack=content.label("StackID"),
+        size=(header.label("Rows"), header.label("Columns")),
         number=number,
         place=(frame + 1 if place is None else place) if frames > 1 else number,
-        orientation=_orientation(macro(dataset, "PlaneOrientationSequence", frame), remarks),
-        origin=_origin(macro(dataset, "PlanePositionSequence", frame), remarks),
-        location=_one(dataset, "SliceLocation", remarks),
-        spacing=_numbers(macro(dataset, "PixelMeasuresSequence", frame), "PixelSpacing", 2, remarks),
-        echo=_echo(dataset, frame, remarks),
-        echo_number=_text(dataset, "EchoNumbers"),
-        remarks=tuple(remarks),
+        orientation=_orientation(header.macro("PlaneOrientationSequence", frame)),
+        origin=_origin(header.macro("PlanePositionSequence", frame)),
+        location=_location(header),
+        spacing=spacing_of(header, frame),
+        echo=echo_time(header, frame) or None,
+        echo_number=header.label("EchoNumbers"),
     )
 
 
-def _orientation(dataset: Dataset, remarks: list[Remark]) -> tuple[float, ...] | None:
-    cosines = _numbers(dataset, "ImageOrientationPatient", 6, remarks)
-    if cosines is None:
-        return None
+def _orientation(header: Header) -> tuple[float, ...] | None:
+    return header.known("ImageOrientationPatient", _are_directions, "is no two directions at a right angle")
+
+
+def _are_directions(cosines: Sequence[float]) -> bool:
+    if len(cosines) != 6 or max(map(abs, cosines)) > 2:
+        return False
     row, column = np.array(cosines[:3]), np.array(cosines[3:])
     faults = (np.linalg.norm(row) - 1, np.linalg.norm(column) - 1, row @ column)
-    if max(map(abs, faults)) > _UNIT:
-        remarks.append(_remark(dataset, "ImageOrientationPatient"))
-        return None
-    return cosines
+    return max(map(abs, faults)) <= _UNIT
 
 
-def _origin(dataset: Dataset, remarks: list[Remark]) -> tuple[float, ...] | None:
-    return _numbers(dataset, "ImagePositionPatient", 3, remarks, _FARTHEST)
+def _origin(header: Header) -> tuple[float, ...] | None:
+    return header.known("ImagePositionPatient", partial(_are_within, 3, _FARTHEST), "is no place within 10 m")
 
 
-def _echo(dataset: Dataset, frame: int, remarks: list[Remark]) -> float | None:
-    effective = _one(macro(dataset, "MREchoSequence", frame), "EffectiveEchoTime", remarks)
-    return effective or _one(dataset, "EchoTime", remarks)
-
-
-def _one(dataset: Dataset, keyword: str, remarks: list[Remark]) -> float | None:
-    values = _numbers(dataset, keyword, 1, remarks, _FARTHEST)
+def _location(header: Header) -> float | None:
+    values = header.known("SliceLocation", partial(_are_within, 1, _FARTHEST), "is no place within 10 m")
     return values[0] if values else None
 
 
-def _whole(dataset: Dataset, keyword: str, remarks: list[Remark]) -> int | None:
-    values = _numbers(dataset, keyword, 1, remarks, _LARGEST)
-    try:
-        return whole(values[0]) if values else None
-    except ValueError:
-        remarks.append(_remark(dataset, keyword))
-        return None
+def _whole(header: Header, keyword: str) -> int | None:
+    values = header.known(keyword, _is_whole, "is no whole number")
+    return int(values[0]) if values else None
 
 
-def _numbers(
-    dataset: Dataset, keyword: str, count: int, remarks: list[Remark], most: float = _LARGEST
-) -> tuple[float, ...] | None:
-    """`count` finite numbers of at most `most`; None where the element is missing or, with a remark, damaged."""
-    parts = _parts(dataset, keyword)
-    if not any(parts):
-        return None
-    try:
-        numbers = tuple(finite(part.replace(",", ".")) for part in parts)
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count or max(map(abs, numbers)) > most:
-        remarks.append(_remark(dataset, keyword))
-        return None
-    if any("," in part for part in parts):  # a decimal comma can only be meant in one way
-        remarks.append(_remark(dataset, keyword, read=True))
-    return numbers
+def _is_whole(values: Sequence[float]) -> bool:
+    return _are_within(1, _LARGEST, values) and values[0].is_integer()
 
 
-def _remark(dataset: Dataset, keyword: str, read: bool = False) -> Remark:
-    return Remark(keyword, brief("\\".join(_parts(dataset, keyword)), 60), read)
+def _are_within(count: int, most: float, values: Sequence[float]) -> bool:
+    return len(values) == count and all(abs(value) <= most for value in values)
 
 
-def _parts(dataset: Dataset, keyword: str) -> list[str]:
-    """The values of an element as text, as they were written where pydicom kept it."""
-    value = dataset.get(keyword)
-    many = isinstance(value, Iterable) and not isinstance(value, str | bytes)
-    return ["" if part is None else str(part).strip(" \0") for part in (value if many else [value])]
+def _image_type(header: Header, frame: int) -> list[str]:
+    return header.macro("MRImageFrameTypeSequence", frame).names("FrameType") or header.names("ImageType")
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
-    return "" if value is None else str(value).strip(" \0")
-
-
-def _modality(dataset: Dataset) -> str:
-    """Modality, or where an anonymiser took it away what the object's class tells."""
-    kind = _kind(dataset)
-    return _text(dataset, "Modality").upper() or next((name for start, name in _OF_CLASS if kind.startswith(start)), "")
-
-
-def _image_type(dataset: Dataset, frame: int) -> list[str]:
-    value = macro(dataset, "MRImageFrameTypeSequence", frame).get("FrameType") or dataset.get("ImageType") or []
-    return [value] if isinstance(value, str) else list(map(str, value))
-
-
-def _date(dataset: Dataset) -> str:
+def _date(header: Header) -> str:
     """StudyDate and SeriesTime as digits that sort; what is no date counts as missing."""
-    day = _text(dataset, "StudyDate").replace(".", "").replace("-", "")
-    time = _text(dataset, "SeriesTime").replace(":", "")
+    day = header.label("StudyDate").replace(".", "").replace("-", "")
+    time = header.label("SeriesTime").replace(":", "")
     if not re.fullmatch(r"\d{8}", day):
         return ""
     return day + time if re.fullmatch(r"\d{2,6}(\.\d+)?", time) else day
-
-
-def _kind(dataset: Dataset) -> str:
-    name = getattr(dataset.get("SOPClassUID"), "name", "")
-    return name or str(dataset.get("Modality") or "unknown class")

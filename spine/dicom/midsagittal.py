@@ -1,4 +1,6 @@
-"""The mid-sagittal slice of a patient's MR, chosen by geometry, with the choice written down."""
+"""The mid-sagittal slice of a patient's MR, chosen by geometry, with the choice written down; of lone images those that
+count.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from spine.dicom.line import POSITION
 from spine.dicom.series import Series, Slice
 from spine.problems import Problem, SpineError, examples
 
-__all__ = ["Choice", "choose_midsagittal", "is_stack", "rank"]
+__all__ = ["Choice", "choose_lone", "choose_midsagittal", "is_stack"]
 
 _RANK = {"T2W": 0, "T2*W": 1}
 _GAP = 1.5  # times the usual distance of two slices: from there on one is missing between them
@@ -57,7 +59,29 @@ def choose_midsagittal(series: Sequence[Series], slices: int = 1) -> Choice:
     return Choice(chosen, _nearest(chosen, middle, slices), _reason(chosen, middle, slices), tuple(warnings))
 
 
-def rank(series: Series) -> int:
+def choose_lone(series: Sequence[Series], slices: int) -> tuple[list[Series], list[Problem]]:
+    """At most n of the series of one patient that cover no volume, each of which gives one image.
+
+    All of them where they are no more than n. Else the sagittal ones before others, T2W before T2*W before any other,
+    localizers last; a warning tells what was left out. Where more than n are alike there is no telling which is in the
+    middle: none is taken, and an error says so.
+    """
+    if len(series) <= slices:
+        return list(series), []
+    best = min(map(_lone_preference, series))
+    alike = [one for one in series if _lone_preference(one) == best]
+    others = [one.slices[0].path for one in series if _lone_preference(one) != best]
+    folder = str(alike[0].folder)
+    if len(alike) > slices:
+        names = examples([one.slices[0].path for one in alike])
+        reason = f"{len(alike)} images of one patient form no volume, and which is in the middle is not known: {names}"
+        advice = f"take every slice (`slices: null`), or leave {slices} of them here"
+        return [], [Problem(folder, reason, advice)]
+    reason = f"{len(series)} images of one patient form no volume; left out were {examples(others)}"
+    return alike, [Problem(folder, reason, "see whether the right ones were taken", "warning")]
+
+
+def _rank(series: Series) -> int:
     """0 of T2W, 1 of T2*W, 2 of any other contrast: the lower the better for the choice of slices."""
     return _RANK.get(series.sequence, len(_RANK))
 
@@ -65,9 +89,13 @@ def rank(series: Series) -> int:
 def _preference(series: Series) -> tuple:
     placed = series.ordered_by == POSITION
     return (
-        *(series.localizer, rank(series), not placed, -len(series.positions)),
+        *(series.localizer, _rank(series), not placed, -len(series.positions)),
         *(not series.date, series.date, series.uid),
     )
+
+
+def _lone_preference(series: Series) -> tuple:
+    return series.localizer, not series.is_sagittal, _rank(series)
 
 
 def _nearest(series: Series, middle: float, slices: int) -> tuple[Slice, ...]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spine.dicom.headers import read_dataset
-from spine.dicom.lone import choose_lone
-from spine.dicom.midsagittal import choose_midsagittal, is_stack
+from spine.dicom.midsagittal import choose_lone, choose_midsagittal, is_stack
 from spine.dicom.pixels import iterate_frames
+from spine.dicom.remarks import Summary
 from spine.dicom.series import Series, Slice
-from spine.dicom.summary import Summary
 from spine.dicom.windows import WindowChoice
 from spine.pictures import Picture
 from spine.problems import Problem, SpineError, examples
@@ -34,18 +33,15 @@ def every_image(series: Sequence[Series]) -> list[Wanted]:
     return [Wanted(one, item) for one in series for item in one.slices]
 
 
-def midsagittal_images(
-    series: Sequence[Series], slices: int, patient_of: Callable[[Path], str] = lambda path: ""
-) -> tuple[list[Wanted], list[Problem]]:
+def midsagittal_images(series: Sequence[Series], slices: int) -> tuple[list[Wanted], list[Problem]]:
     """Of each patient the n slices nearest the mid-sagittal one, and all images that cannot be slices, as radiographs.
 
     Single MR or CT images count only where the patient has no sagittal volume, beside which they are localizers; of
-    them n at most, too. `patient_of` a file is the patient by its name, "" where the header tells.
+    them n at most, too.
     """
     patients: dict[str | Path, list[Series]] = defaultdict(list)
     for one in series:
-        path = one.slices[0].path
-        patients[patient_of(path) or one.patient or path].append(one)
+        patients[one.patient or one.slices[0].path].append(one)
     wanted, problems = [], _of_several_studies(patients.values())
     for group in patients.values():
         chosen, remarks = _of_patient(group, slices)

@@ -23,7 +23,7 @@ import numpy as np
 from pydicom import Dataset
 
 from spine.dicom.floats import float_frames, is_floating
-from spine.dicom.headers import frame_count, macro
+from spine.dicom.headers import frame_count
 from spine.dicom.levels import Levels, luma
 from spine.dicom.padding import is_padding
 from spine.dicom.spacing import spacing_of
@@ -32,12 +32,9 @@ from spine.dicom.tables import apply_palette, read_table
 from spine.dicom.values import Header
 from spine.dicom.windows import View, WindowChoice, choose_view
 from spine.problems import SpineError
-from spine.scaling import Scaling
+from spine.scaling import FULL, SHIFT, Scaling
 
-__all__ = ["SHIFT", "Clipped", "Frame", "grey_frames", "iterate_frames"]
-
-SHIFT = 32768
-_FULL = 65535
+__all__ = ["Clipped", "Frame", "grey_frames", "iterate_frames"]
 
 
 @dataclass(frozen=True)
@@ -111,8 +108,8 @@ def iterate_frames(
 
 def _floating(dataset: Dataset, indices: Sequence[int] | None) -> Iterator[Frame]:
     header = Header.of(dataset)
-    chosen = list(range(frame_count(dataset)) if indices is None else indices)
-    for index, (pixels, scaling, remark) in zip(chosen, float_frames(dataset, chosen), strict=True):
+    chosen = list(range(frame_count(header)) if indices is None else indices)
+    for index, (pixels, scaling, remark) in zip(chosen, float_frames(header, chosen), strict=True):
         remarks = (*header.remarks, *([remark] if remark else []))
         yield Frame(pixels, spacing_of(header, index), str(scaling or ""), remarks=remarks, scaling=scaling)
 
@@ -136,12 +133,12 @@ def _grey(raw: np.ndarray, header: Header, layout: Layout, index: int, window: W
     _remark_on_colours(levels, header)
     outside = is_padding(levels.values, header, layout)
     measured = _modality(levels.values, header, layout, index)
-    voi = header.item(macro(header.dataset, "FrameVOILUTSequence", index))
+    voi = header.macro("FrameVOILUTSequence", index)
     view = choose_view(header, voi, window, measured.limits)
     shown = _viewed(measured, view) if view else _fitted(levels.values, measured, header, layout, index)
     values = shown.array
     if header.text("PhotometricInterpretation") == "MONOCHROME1":
-        values = np.clip(sum(shown.limits) - values, 0, _FULL)
+        values = np.clip(sum(shown.limits) - values, 0, FULL)
     values = np.where(outside, _darkest(values, outside, shown), values)
     return Frame(
         levels.paint(raw, values),
@@ -172,7 +169,7 @@ def _modality(stored: np.ndarray, header: Header, layout: Layout, index: int) ->
 
 
 def _rescale(header: Header, index: int) -> tuple[float, float]:
-    transformation = header.item(macro(header.dataset, "PixelValueTransformationSequence", index))
+    transformation = header.macro("PixelValueTransformationSequence", index)
     slope, intercept = transformation.number("RescaleSlope", 1.0), transformation.number("RescaleIntercept", 0.0)
     if slope == 0:
         header.remark("RescaleSlope is 0, with which every pixel would be the same: 1 was taken")
@@ -203,9 +200,9 @@ def _shifted(values: _Values) -> _Values | None:
     """Values where 16 bits hold them, shifted where they can be negative; None where they do not."""
     shift = SHIFT if values.limits[0] < 0 else 0
     array = values.array + shift
-    if array.min() < 0 or array.max() > _FULL:
+    if array.min() < 0 or array.max() > FULL:
         return None
-    low, high = (min(max(limit + shift, 0), _FULL) for limit in values.limits)
+    low, high = (min(max(limit + shift, 0), FULL) for limit in values.limits)
     notes = (*values.notes, *([f"values shifted by {shift}"] if shift else []))
     return replace(values, array=array, limits=(low, high), notes=notes, shift=shift)
 

@@ -1,37 +1,85 @@
-"""What headers state and does not hold -> warnings, one a folder and element, however many files it holds."""
+"""What is told of DICOM pictures beside errors: odd values of headers, and what windows cut off."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spine.dicom.image import Image
+import numpy as np
+
 from spine.problems import Problem, examples
 
-__all__ = ["remarks_of"]
+if TYPE_CHECKING:
+    from spine.dicom.pixels import Frame
+    from spine.dicom.series import Series, Slice
+
+__all__ = ["Summary", "folded"]
+
+_MOST = 0.01  # of a series' pixels that may be clipped unheard, padding left out
+_MANY = 10  # files of one folder with one kind of value: beyond, they are told together
+_NONE = np.empty((0, 0), np.uint16)  # a frame's pixels are not kept
+_SET_WINDOW = "if those pixels matter, set `window` of the source: none, another of the file's, or centre and width"
+_LOOK = "it was read all the same: see whether its pictures are the right ones, or repair the header"
+_HELD = re.compile(r"'.*'|\[.*\]|[-+.,\d]+")  # what differs from file to file in a remark of one kind
 
 
-def remarks_of(images: Iterable[Image]) -> list[Problem]:
-    """The remarks on images as warnings."""
-    groups: dict[tuple[Path, str, bool], dict[Path, str]] = defaultdict(dict)
-    for image in images:
-        for remark in image.remarks:
-            groups[image.folder, remark.keyword, remark.read].setdefault(image.path, remark.held)
-    return [_warning(*key, held) for key, held in groups.items()]
+def folded(remarks: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
+    """Remarks on files as warnings: one a file, or one a folder where many of its files are alike."""
+    kinds: dict[tuple[Path, str], dict[Path, str]] = defaultdict(dict)
+    for path, remark in remarks:
+        kinds[path.parent, _HELD.sub("", remark)].setdefault(path, remark)
+    for (folder, _), alike in kinds.items():
+        yield from _of_one_kind(folder, alike)
 
 
-def _warning(folder: Path, keyword: str, read: bool, held: dict[Path, str]) -> Problem:
-    path, first = next(iter(held.items()))
-    reason = f"states {keyword} {first!r}, {_TOLD[read]}"
-    if len(held) == 1:
-        return Problem(str(path), reason, _ADVICE[read], "warning")
-    reason = f"holds {len(held)} files with such a {keyword}: {examples(list(held), folder)}, and the first {reason}"
-    return Problem(str(folder), reason, _ADVICE[read], "warning")
+class Summary:
+    """Gathers the frames of all series as they are decoded; decoding one again counts once."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, str, str], dict[Slice, Frame]] = defaultdict(dict)
+
+    def add(self, series: Series, image: Slice, frame: Frame) -> None:
+        """Take up a frame of a series."""
+        self._series[series.patient, series.study, series.uid][image] = replace(frame, pixels=_NONE)
+
+    def problems(self) -> Iterator[Problem]:
+        """Warnings: what headers alone did not tell yet, and each series of which more than 1 % lies outside its
+        windows or LUTs.
+        """
+        yield from folded(
+            (image.path, remark)
+            for frames in self._series.values()
+            for image, frame in frames.items()
+            for remark in frame.remarks
+            if remark not in image.remarks
+        )
+        for frames in self._series.values():
+            yield from _clipped(frames)
 
 
-_TOLD = {False: "which is damaged: it was passed over", True: "with a decimal comma, which was read as a point"}
-_ADVICE = {
-    False: "see whether its series' middle slice is the right one, and repair the header",
-    True: "repair the header: other tools may not read it",
-}
+def _of_one_kind(folder: Path, remarks: dict[Path, str]) -> Iterator[Problem]:
+    if len(remarks) <= _MANY:
+        yield from (Problem(str(path), remark, _LOOK, "warning") for path, remark in remarks.items())
+        return
+    first = next(iter(remarks.values()))
+    reason = f"{len(remarks)} files in it, {examples(list(remarks), folder)}, are alike in this: {first}"
+    yield Problem(str(folder), reason, _LOOK, "warning")
+
+
+def _clipped(frames: dict[Slice, Frame]) -> Iterator[Problem]:
+    counts = [frame.clipped for frame in frames.values()]
+    pixels = sum(count.pixels for count in counts) or 1
+    below, above = (sum(side) / pixels for side in zip(*((count.below, count.above) for count in counts), strict=True))
+    if below + above <= _MOST:
+        return
+    views = sorted({frame.view for frame in frames.values() if frame.view})
+    told = views[0] + (f" and {len(views) - 1} others" if len(views) > 1 else "")
+    reason = (
+        f"{below + above:.1%} of the pixels of its series ({len(frames)} images) lie outside its {told}, "
+        f"{below:.1%} below and {above:.1%} above, and became black or white"
+    )
+    yield Problem(str(min(image.path for image in frames)), reason, _SET_WINDOW, "warning")

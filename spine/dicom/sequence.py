@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import re
 
-from pydicom import Dataset
+from spine.dicom.objects import modality_of
+from spine.dicom.values import Header
 
-from spine.dicom.headers import macro
-from spine.numbers import finite
+__all__ = ["echo_time", "sequence_of"]
 
-__all__ = ["sequence_of"]
+_MOST = 1e6  # ms or degrees: no sequence waits longer
 
 _CONTRASTS = {"T1": "T1W", "T2": "T2W", "T2_STAR": "T2*W", "PROTON_DENSITY": "PDW", "STIR": "STIR"}
 
@@ -38,21 +38,21 @@ _WORDS = {
 }
 
 
-def sequence_of(dataset: Dataset, frame: int = 0) -> str:
+def sequence_of(header: Header, frame: int = 0) -> str:
     """ "T2W", "T2*W", "T1W", "PDW" or "STIR"; "" for another modality or where nothing tells."""
-    if str(dataset.get("Modality") or "MR").strip().upper() != "MR":
+    if modality_of(header) not in ("MR", ""):
         return ""
-    return _from_contrast(dataset, frame) or _from_words(dataset) or _from_timing(dataset, frame)
+    return _from_contrast(header, frame) or _from_words(header) or _from_timing(header, frame)
 
 
-def _from_contrast(dataset: Dataset, frame: int) -> str:
-    contrast = macro(dataset, "MRImageFrameTypeSequence", frame).get("AcquisitionContrast")
-    return _CONTRASTS.get(str(contrast or dataset.get("AcquisitionContrast")), "")
+def _from_contrast(header: Header, frame: int) -> str:
+    of_frame = header.macro("MRImageFrameTypeSequence", frame)
+    return _CONTRASTS.get(of_frame.text("AcquisitionContrast") or header.text("AcquisitionContrast"), "")
 
 
-def _from_words(dataset: Dataset) -> str:
+def _from_words(header: Header) -> str:
     keywords = ("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName")
-    text = " ".join(str(dataset.get(keyword) or "") for keyword in keywords).lower()
+    text = " ".join(map(header.label, keywords)).lower()
     if _STIR.search(text):
         return "STIR"
     if _T2_STAR.search(text):
@@ -60,15 +60,14 @@ def _from_words(dataset: Dataset) -> str:
     found = [name for name, pattern in _WORDS.items() if pattern.search(text)]
     if len(found) != 1:
         return ""
-    return "T2*W" if found == ["T2W"] and _is_gradient_echo(dataset) else found[0]
+    return "T2*W" if found == ["T2W"] and _is_gradient_echo(header) else found[0]
 
 
-def _from_timing(dataset: Dataset, frame: int) -> str:
-    timing = macro(dataset, "MRTimingAndRelatedParametersSequence", frame)
-    echo = _number(macro(dataset, "MREchoSequence", frame).get("EffectiveEchoTime") or dataset.get("EchoTime"))
-    repetition = _number(timing.get("RepetitionTime"))
-    if _is_gradient_echo(dataset):
-        flip = _number(timing.get("FlipAngle"))
+def _from_timing(header: Header, frame: int) -> str:
+    timing = header.macro("MRTimingAndRelatedParametersSequence", frame)
+    echo, repetition = echo_time(header, frame), _positive(timing, "RepetitionTime")
+    if _is_gradient_echo(header):
+        flip = _positive(timing, "FlipAngle")
         return "" if not echo else "T2*W" if echo >= 10 and flip <= 40 else "T1W"
     if not echo or not repetition:
         return ""
@@ -77,15 +76,18 @@ def _from_timing(dataset: Dataset, frame: int) -> str:
     return "T1W" if echo <= 30 else ""
 
 
-def _is_gradient_echo(dataset: Dataset) -> bool:
-    classic = dataset.get("ScanningSequence") or []
-    kinds = {classic} if isinstance(classic, str) else set(classic)
-    return dataset.get("EchoPulseSequence") == "GRADIENT" or ("GR" in kinds and "SE" not in kinds)
+def echo_time(header: Header, frame: int = 0) -> float:
+    """The echo time of a frame in ms, the effective one of an enhanced object; 0 where it is not known."""
+    effective = header.macro("MREchoSequence", frame)
+    return _positive(effective, "EffectiveEchoTime") or _positive(header, "EchoTime")
 
 
-def _number(value: object) -> float:
-    """A time in ms or an angle; 0 where it is missing or damaged, so that it tells nothing."""
-    try:
-        return finite(str(value).replace(",", "."))
-    except ValueError:
-        return 0.0
+def _is_gradient_echo(header: Header) -> bool:
+    kinds = set(header.names("ScanningSequence"))
+    return header.text("EchoPulseSequence") == "GRADIENT" or ("GR" in kinds and "SE" not in kinds)
+
+
+def _positive(header: Header, keyword: str) -> float:
+    """A time in ms or an angle; 0 where it is missing or, with a remark, damaged, so that it tells nothing."""
+    values = header.known(keyword, lambda values: len(values) == 1 and 0 <= values[0] <= _MOST, "is no time or angle")
+    return values[0] if values else 0.0

@@ -7,7 +7,7 @@ number tell (`spine.dicom.stacks`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from spine.dicom.copies import without_copies
 from spine.dicom.headers import quiet
 from spine.dicom.image import Image, NoImageError, images_of
 from spine.dicom.line import POSITION, layers, line_of
-from spine.dicom.remarks import remarks_of
-from spine.dicom.stacks import stacks_of
+from spine.dicom.remarks import folded
+from spine.dicom.stacks import shared_series, stacks_of
 from spine.problems import Problem, SpineError, one_file
 
 __all__ = ["Series", "Slice", "find_series"]
@@ -30,7 +30,7 @@ class Slice:
 
     `position` tells where it lies along the normal: the projection of ImagePositionPatient in mm, or what its series
     is `ordered_by`; None where nothing tells. `number` is InstanceNumber. `normal` is the unit vector of the slice
-    direction in the patient's system (x to the left, y to the back, z to the head).
+    direction in the patient's system (x to the left, y to the back, z to the head). `remarks` are those on its header.
     """
 
     path: Path
@@ -39,6 +39,7 @@ class Slice:
     position: float | None = None
     number: int = 0
     normal: tuple[float, float, float] | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,27 @@ class Series:
         return [round(min(one.position or 0.0 for one in layer), 3) for layer in self.layers]
 
 
-def find_series(paths: Iterable[Path]) -> tuple[list[Series], list[Problem]]:
+def find_series(
+    paths: Iterable[Path], patient_of: Callable[[Path], str] = lambda path: ""
+) -> tuple[list[Series], list[Problem]]:
     """Read the headers of files and group their images; a bad file is a Problem, an object without image a warning.
+
+    `patient_of` a file is the patient by its name, "" where the header tells.
 
     A file that is there twice counts once, and a value that cannot tell where a slice lies is passed over; both are
     warnings. The series are ordered by patient, study, and the first slice's number and path.
     """
     images, problems = _read(paths)
     images, copies = without_copies(images)
+    images = [replace(image, patient=patient_of(image.path) or image.patient) for image in images]
     series = [_series(stack) for stack in stacks_of(images)]
+    remarks = folded((image.path, remark) for image in images for remark in image.remarks)
     return (
         sorted(
             _with_patients(series),
             key=lambda one: (one.patient, one.study, one.slices[0].number, str(one.slices[0].path)),
         ),
-        problems + copies + remarks_of(images),
+        problems + copies + shared_series(images) + list(remarks),
     )
 
 
@@ -129,7 +136,7 @@ def _series(stack: Sequence[Image]) -> Series:
     line, first = line_of(stack), stack[0]
     study = first.study if len({image.study for image in stack}) == 1 else ""  # a UID a slice is no study's
     slices = [
-        Slice(image.path, image.frame, image.frames, place, image.number or 0, line.normal)
+        Slice(image.path, image.frame, image.frames, place, image.number or 0, line.normal, image.remarks)
         for image, place in zip(stack, line.places, strict=True)
     ]
     return Series(

@@ -18,8 +18,9 @@ import numpy as np
 
 from spine.dicom.image import Image
 from spine.dicom.line import line_of
+from spine.problems import Problem, examples
 
-__all__ = ["stacks_of"]
+__all__ = ["shared_series", "stacks_of"]
 
 _SAME_DIRECTION = np.cos(np.radians(5))  # slices of one stack differ in orientation by rounding alone
 _SAME_ECHO = 0.5  # ms
@@ -37,6 +38,34 @@ def stacks_of(images: Iterable[Image]) -> list[Stack]:
     for key in (_by_all, _by_number, _by_geometry):
         stacks = [stack for together in _together(stacks, key) for stack in together]
     return stacks
+
+
+def shared_series(images: Iterable[Image]) -> list[Problem]:
+    """A warning of each SeriesInstanceUID whose slices would be one stack if they were not of several patients.
+
+    So an anonymiser leaves a series that gives each file a PatientID of its own.
+    """
+    series: dict[str, Stack] = defaultdict(list)
+    for image in images:
+        if image.uid and image.patient and image.is_slice:
+            series[image.uid].append(image)
+    return [_shared(stack) for together in series.values() for stack in _planes(together) if _is_shared(stack)]
+
+
+def _is_shared(images: Stack) -> bool:
+    """Whether patients share images of one size at places of their own, as two patients' whole stacks do not lie."""
+    several = len({image.patient for image in images}) > 1 and len({image.size for image in images}) == 1
+    return several and not line_of(images).repeats
+
+
+def _shared(images: Stack) -> Problem:
+    paths, patients = [image.path for image in images], {image.patient for image in images}
+    reason = (
+        f"holds {len(images)} slices of one SeriesInstanceUID, at places of one volume, under {len(patients)} "
+        f"different PatientIDs: {examples(paths, None)}; each PatientID was taken for a patient"
+    ).replace(";", ",")
+    advice = "where they are of one patient, tell so by the files' names: set `patient`; or export them again"
+    return Problem(str(images[0].folder), reason, advice, "warning")
 
 
 def _by_uid(images: Iterable[Image]) -> list[Stack]:

@@ -69,7 +69,7 @@ def read_layout(header: Header) -> Layout:
         rows=header.whole("Rows"),
         columns=header.whole("Columns"),
         samples=header.whole("SamplesPerPixel", 1),
-        frames=frame_count(header.dataset),
+        frames=frame_count(header),
         allocated=allocated,
         stored=stored,
         high=_high_bit(header, allocated, stored),

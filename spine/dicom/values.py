@@ -1,12 +1,13 @@
 """Values of a DICOM header as numbers: strict, with remarks on what is meant though it bends the standard.
 
 Files state a decimal comma, one value twice, a text where binary numbers are due, or NaN. What can only be meant in one
-way is read, and a remark tells so; the rest is an error that names the element and quotes what it holds.
+way is read, and a remark tells so; the rest is an error that names the element and quotes what it holds, or where the
+picture can do without it (`known`) a remark, and the element counts as missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,23 @@ class Header:
         """All values of an element as finite numbers, none where it is absent; SpineError of what is no number."""
         return [self._number(keyword, part) for part in self._parts(keyword)]
 
+    def known(
+        self, keyword: str, holds: Callable[[Sequence[float]], bool], fault: str = "does not hold"
+    ) -> tuple[float, ...] | None:
+        """As `numbers`, but None where the element is absent or, with a remark, damaged or `holds` denies it.
+
+        `fault` is what the remark says then: "EchoTime is '-5', which <fault>".
+        """
+        try:
+            values = tuple(self.numbers(keyword))
+        except SpineError as error:
+            self.remark(f"{str(error).partition(';')[0]}: it is damaged and was passed over")
+            return None
+        if values and not holds(values):
+            self.remark(f"{keyword} is {self.quote(keyword)}, which {fault}: it is damaged and was passed over")
+            return None
+        return values or None
+
     def number(self, keyword: str, default: float | None = None) -> float:
         """The one value of an element, or the default where it is absent or empty; SpineError where neither holds."""
         values = self.numbers(keyword)
@@ -85,27 +103,44 @@ class Header:
         parts = self._parts(keyword)
         return str(parts[0]).strip(" \0").upper() if parts else ""
 
-    def names(self, keyword: str) -> list[str]:
-        """All values of an element as text, in the file's own character set; none where they cannot be read."""
-        try:
-            value = self.dataset.get(keyword)
-        except Exception:  # a name is only looked for, and whoever asks for it is told what there is
-            return []
+    def label(self, keyword: str) -> str:
+        """An element as text in the file's own character set, as a name or a UID; "" where it is absent."""
+        value = self._value(keyword)
+        if isinstance(value, bytes):
+            value = value.decode("latin-1")
         parts = value if _is_many(value) else [value]
-        return [str(part).strip(" \0") for part in parts] if value not in (None, "") else []
+        return "" if value is None else "\\".join("" if part is None else str(part).strip(" \0") for part in parts)
+
+    def names(self, keyword: str) -> list[str]:
+        """The values of `label` one by one; none where they cannot be read."""
+        try:
+            label = self.label(keyword)
+        except SpineError:  # a name is only looked for, and whoever asks for it is told what there is
+            return []
+        return label.split("\\") if label else []
 
     def items(self, keyword: str) -> list[Header]:
         """The items of a sequence; none, with a remark, where the element is no sequence."""
-        try:
-            value = self.dataset.get(keyword)
-        except Exception as error:
-            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
-        if value is None or (_is_many(value) and not len(value)):
-            return []
-        if not _is_many(value) or not all(hasattr(one, "get_item") for one in value):
+        items = self._items(keyword)
+        if items is None:
             self.remark(f"{keyword} is no sequence of items, and was passed over")
-            return []
-        return [self.item(one) for one in value]
+        return [self.item(one) for one in items or ()]
+
+    def macro(self, keyword: str, frame: int = 0) -> Header:
+        """The item of a functional group macro that holds for a frame, or the header itself where there is none.
+
+        An enhanced multi-frame object says things a frame in PerFrameFunctionalGroupsSequence, or once for all in
+        SharedFunctionalGroupsSequence (PS3.3 C.7.6.16); a classic object says them at its root. SpineError where these
+        are no sequences, or have no item for the frame.
+        """
+        per_frame = self._groups("PerFrameFunctionalGroupsSequence")
+        if per_frame and frame >= len(per_frame):
+            raise SpineError(f"PerFrameFunctionalGroupsSequence has {len(per_frame)} items, and none for frame {frame}")
+        shared = self._groups("SharedFunctionalGroupsSequence")
+        for group in (*per_frame[frame : frame + 1], *shared[:1]):
+            if items := self.item(group)._groups(keyword):
+                return self.item(items[0])
+        return self
 
     def words(self, keyword: str) -> np.ndarray:
         """All values of an element as uint16 words, signed ones in two's complement, whatever their VR."""
@@ -125,8 +160,28 @@ class Header:
 
     def quote(self, keyword: str) -> str:
         """What an element holds, in a few letters."""
-        parts = self._parts(keyword)
+        parts = self._parts(keyword) or ("",)
         return brief(repr("\\".join(map(str, parts))) if isinstance(parts[0], str) else str(list(parts)), 60)
+
+    def _value(self, keyword: str) -> Any:
+        try:
+            return self.dataset.get(keyword)
+        except Exception as error:  # pydicom raises anything on a value that is not of its VR
+            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
+
+    def _items(self, keyword: str) -> Sequence[Any] | None:
+        """The datasets of a sequence; None where the element is none."""
+        value = self._value(keyword)
+        if value is None or (_is_many(value) and not len(value)):
+            return ()
+        # One look is enough, and cheap where thousands of frames have an item: a sequence holds nothing else.
+        return value if _is_many(value) and hasattr(value[0], "get_item") else None
+
+    def _groups(self, keyword: str) -> Sequence[Any]:
+        items = self._items(keyword)
+        if items is None:
+            raise SpineError(f"{keyword} is no sequence of items; {_REPAIR}")
+        return items
 
     def _parts(self, keyword: str) -> Sequence[Any]:
         """The values of an element: text as it is written, or numbers; bytes are read as unsigned words."""
@@ -138,7 +193,7 @@ class Header:
                 value: Any = element.value.decode("latin-1").strip(" \0").split("\\")
             else:
                 value = self.dataset[keyword].value
-        except Exception as error:  # pydicom raises anything on a value that is not of its VR
+        except Exception as error:  # as `_value`
             raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
         if isinstance(value, bytes):
             order = "<" if element.VR == "OB" else self.order

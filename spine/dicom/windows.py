@@ -16,12 +16,12 @@ from spine.dicom.tables import Table, read_table
 from spine.dicom.values import Header
 from spine.numbers import finite
 from spine.problems import SpineError
+from spine.scaling import FULL
 
 __all__ = ["View", "Window", "WindowChoice", "apply_window", "checked_choice", "choose_view"]
 
 WindowChoice = str | int | tuple[float, float]
 
-_FULL = 65535
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
@@ -33,7 +33,7 @@ class Window:
     width: float
     function: str = "LINEAR"
 
-    top = _FULL
+    top = FULL
 
     def __str__(self) -> str:
         return f"window {self.centre:g}/{self.width:g}"
@@ -69,11 +69,11 @@ def apply_window(values: np.ndarray, centre: float, width: float, function: str 
     values = np.asarray(values, np.float64)
     with np.errstate(over="ignore"):  # far outside is black or white
         if function == "SIGMOID":
-            return _FULL / (1 + np.exp(-4 * (values - centre) / width))
+            return FULL / (1 + np.exp(-4 * (values - centre) / width))
         centre, width = _half_open(centre, width, function)
         if width == 0:
-            return np.where(values <= centre, 0.0, _FULL)
-        return np.clip((values - centre) / width + 0.5, 0, 1) * _FULL
+            return np.where(values <= centre, 0.0, FULL)
+        return np.clip((values - centre) / width + 0.5, 0, 1) * FULL
 
 
 def checked_choice(value: object) -> WindowChoice:

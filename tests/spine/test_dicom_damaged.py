@@ -100,7 +100,8 @@ def test_a_value_that_all_slices_have_damaged_is_told_once(tmp_path):
     values, (problem,) = choose(tmp_path)
     assert values == [MIDDLE]
     assert problem.path == str(tmp_path)
-    assert "15 files with such a InstanceNumber: IM000.dcm, IM001.dcm, IM002.dcm and 12 more" in problem.reason
+    assert problem.reason.startswith("15 files in it, IM000.dcm, IM001.dcm, IM002.dcm and 12 more, are alike in this: ")
+    assert "InstanceNumber is 'no number', which is not a finite number" in problem.reason
 
 
 def test_a_decimal_comma_is_read_and_told(tmp_path):

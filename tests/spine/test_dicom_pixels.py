@@ -7,7 +7,8 @@ from pydicom.pixels import apply_windowing
 
 from spine.dicom.headers import read_dataset
 from spine.dicom.pixels import grey_frames, iterate_frames
-from spine.dicom.spacing import pixel_spacing
+from spine.dicom.spacing import spacing_of
+from spine.dicom.values import Header
 from spine.dicom.windows import apply_window
 from spine.problems import SpineError
 
@@ -104,9 +105,9 @@ def test_each_frame_has_its_own_window_rescale_and_spacing():
 
 
 def test_spacing_at_the_detector_where_there_is_no_other():
-    assert pixel_spacing(sample(ImagerPixelSpacing=[0.1, 0.2])) == (0.1, 0.2)
-    assert pixel_spacing(sample(ImagerPixelSpacing=[0.1, 0.2], PixelSpacing=[0.3, 0.4])) == (0.3, 0.4)
-    assert pixel_spacing(sample()) is None
+    assert spacing_of(Header.of(sample(ImagerPixelSpacing=[0.1, 0.2]))) == (0.1, 0.2)
+    assert spacing_of(Header.of(sample(ImagerPixelSpacing=[0.1, 0.2], PixelSpacing=[0.3, 0.4]))) == (0.3, 0.4)
+    assert spacing_of(Header.of(sample())) is None
 
 
 def test_frames_can_be_picked():

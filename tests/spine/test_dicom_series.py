@@ -7,6 +7,7 @@ from spine.dicom.midsagittal import choose_midsagittal
 from spine.dicom.pictures import midsagittal_images
 from spine.dicom.sequence import sequence_of
 from spine.dicom.series import find_series
+from spine.dicom.values import Header
 from spine.problems import SpineError
 from spine.reading import read_images
 
@@ -184,11 +185,11 @@ def test_patients_without_an_id_are_not_one_patient(tmp_path):
     ],
 )
 def test_contrasts_are_recognised(text, timing, expected):
-    assert sequence_of(sample(SeriesDescription=text, **timing)) == expected
+    assert sequence_of(Header.of(sample(SeriesDescription=text, **timing))) == expected
 
 
 def test_a_radiograph_has_no_contrast():
-    assert sequence_of(sample(Modality="CR", SeriesDescription="T2")) == ""
+    assert sequence_of(Header.of(sample(Modality="CR", SeriesDescription="T2"))) == ""
 
 
 def test_an_enhanced_object_says_its_contrast():
@@ -196,7 +197,7 @@ def test_an_enhanced_object_says_its_contrast():
     frame_type.AcquisitionContrast = "T2_STAR"
     group.MRImageFrameTypeSequence = [frame_type]
     dataset.SharedFunctionalGroupsSequence = [group]
-    assert sequence_of(dataset) == "T2*W"
+    assert sequence_of(Header.of(dataset)) == "T2*W"
 
 
 def test_bad_files_and_objects_without_image_are_told_apart(tmp_path):

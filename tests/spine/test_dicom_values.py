@@ -9,7 +9,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from spine.dicom.pixels import iterate_frames
-from spine.dicom.spacing import pixel_spacing
+from spine.dicom.spacing import spacing_of
 from spine.dicom.values import Header
 from spine.problems import SpineError
 from spine.reading import read_images
@@ -157,13 +157,13 @@ SPACINGS = [
 @pytest.mark.parametrize(("keyword", "data", "vr", "spacing", "remark"), SPACINGS)
 def test_a_spacing_is_two_numbers_above_zero_or_unknown(keyword, data, vr, spacing, remark):
     shown = frame(damaged(keyword, data, vr))
-    assert shown.spacing == spacing == pixel_spacing(damaged(keyword, data, vr))
+    assert shown.spacing == spacing == spacing_of(Header.of(damaged(keyword, data, vr)))
     assert remark in "; ".join(shown.remarks)
     assert bool(shown.remarks) == bool(remark)
 
 
 def test_another_spacing_is_taken_where_the_first_does_not_hold():
-    assert pixel_spacing(damaged("PixelSpacing", b"0\\0 ", ImagerPixelSpacing=[0.1, 0.2])) == (0.1, 0.2)
+    assert spacing_of(Header.of(damaged("PixelSpacing", b"0\\0 ", ImagerPixelSpacing=[0.1, 0.2]))) == (0.1, 0.2)
 
 
 def test_a_remark_is_made_once():
