@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
+from spine.dicom.first_bytes import begins_as_dataset, is_text
 from spine.names import SUFFIXES
 
-__all__ = ["Kind", "claimed_kind", "is_half_of_pair", "is_nifti", "kind_of"]
+__all__ = ["Kind", "claimed_kind", "is_half_of_pair", "is_nifti", "kind_of", "may_be_dicom"]
 
 Kind = Literal["auto", "dicom", "picture", "volume", "tfrecord"]
 
 _PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SUFFIX = re.compile(r"\.[^\W\d_]\w*$")  # that of a UID, in a name such as 1.2.840.7, begins with a digit
 _GZIP = b"\x1f\x8b"
 
 
@@ -26,6 +29,8 @@ def kind_of(path: Path) -> str:
         return "volume"
     if head.startswith(_GZIP) and path.name.lower().endswith(".nii.gz"):
         return "volume"
+    if begins_as_dataset(head):
+        return "dicom"
     return claimed_kind(path)
 
 
@@ -38,6 +43,13 @@ def claimed_kind(path: Path) -> str:
     """The kind that a file's name claims, "unsupported" too; "" where it claims none."""
     name = path.name.lower()
     return next((kind for kind, suffixes in SUFFIXES.items() if name.endswith(suffixes)), "")
+
+
+def may_be_dicom(path: Path) -> bool:
+    """Whether a file of no kind may be DICOM that was damaged: no text, and named as PACS do, without a suffix or by a
+    UID.
+    """
+    return not _SUFFIX.search(path.name) and not is_text(_head(path))
 
 
 def _head(path: Path) -> bytes:

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, get_args
 
 from spine.files import walk
 from spine.images import Images, Item
-from spine.kinds import Kind, claimed_kind, is_half_of_pair, kind_of
-from spine.names import stem_of
+from spine.kinds import Kind, claimed_kind, is_half_of_pair, kind_of, may_be_dicom
 from spine.pictures import Picture, count_pages, read_greys
 from spine.problems import Problem, SpineError, lost_in, one_file
 from spine.tfrecords import is_records
@@ -87,8 +86,8 @@ class _Scan:
     def add(self, path: Path) -> None:
         """Take up one file."""
         kind = "tfrecord" if self.kind == "tfrecord" and is_records(path) else kind_of(path)
-        if kind == "" and self.kind == "dicom" and stem_of(path) == path.name:
-            kind = "dicom"  # PACS exports name files without a suffix, or by a UID, and old ones lack the magic bytes
+        if kind == "" and self.kind == "dicom" and may_be_dicom(path):
+            kind = "dicom"  # a damaged one
         if kind == "" or is_half_of_pair(path) or (self.kind != "auto" and self.kind not in (kind, claimed_kind(path))):
             return
         try:

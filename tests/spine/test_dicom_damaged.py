@@ -104,6 +104,14 @@ def test_a_value_that_all_slices_have_damaged_is_told_once(tmp_path):
     assert "InstanceNumber is 'no number', which is not a finite number" in problem.reason
 
 
+@pytest.mark.parametrize("text", ["0,5\\0,5", "0.5", "half\\half"])
+def test_a_spacing_is_told_once_though_header_and_pixels_are_read(tmp_path, text):
+    save_slices(tmp_path, lambda dataset, k: put_raw(dataset, "PixelSpacing", text), count=3)
+    values, problems = choose(tmp_path, slices=None)
+    assert values == [1, 2, 3]
+    assert sorted(problem.path for problem in problems) == [str(tmp_path / f"IM00{k}.dcm") for k in range(3)]
+
+
 def test_a_decimal_comma_is_read_and_told(tmp_path):
     save_slices(tmp_path, lambda dataset, k: put_raw(dataset, "ImagePositionPatient", f"{4 * k},5\\0\\0"))
     values, (problem,) = choose(tmp_path)

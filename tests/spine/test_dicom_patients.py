@@ -5,6 +5,7 @@ import pytest
 from dicom_choice import MIDDLE, NOBODY, choose, own, setting, told
 from dicom_samples import AXIAL, SAGITTAL, sample, save, save_slices, save_stack
 
+from spine.dicom.series import find_series
 from spine.intake import DataConfig, build
 from spine.manifest import Manifest
 from spine.reading import read_images
@@ -102,3 +103,29 @@ def test_the_choice_is_noted_and_what_was_not_chosen_is_known(tmp_path):
     (picture,) = images
     assert picture.pixels.tolist() == [[MIDDLE, MIDDLE]] * 2
     assert picture.note.startswith("slice nearest the middle, half way between the outermost of 15 sagittal T2W slices")
+
+
+def test_slices_of_two_patients_with_one_series_uid_are_two_series(tmp_path):
+    for patient in "ab":
+        save_slices(tmp_path / patient, PatientID=patient, count=5)
+    series, problems = find_series(sorted(tmp_path.rglob("*.dcm")))
+    assert [(one.patient, len(one.slices)) for one in series] == [("a", 5), ("b", 5)]
+    assert problems == []  # each is a whole stack, at the same places: two patients
+
+
+def test_a_patient_id_for_each_file_of_one_series_is_told(tmp_path):
+    save_slices(tmp_path, lambda dataset, k: setattr(dataset, "PatientID", f"anonymous {k}"))
+    values, problems = choose(tmp_path)
+    assert sorted(values) == list(range(1, 16))
+    (problem,) = told(problems, "15 slices of one SeriesInstanceUID", "under 15 different PatientIDs")
+    assert problem.severity == "warning"
+    assert problem.path == str(tmp_path)
+    assert "set `patient`" in problem.advice
+    assert choose(tmp_path, patient_of=lambda name: "one") == ([MIDDLE], [])
+
+
+def test_one_slice_of_a_series_with_another_patient_id_is_told(tmp_path):
+    save_slices(tmp_path, lambda dataset, k: k == 14 and setattr(dataset, "PatientID", "typing error"))
+    values, problems = choose(tmp_path)
+    assert values == [8, 15]  # the middle of 1 to 14 lies between 7 and 8, of which 8 is the lower along the normal, -x
+    assert told(problems, "15 slices of one SeriesInstanceUID", "under 2 different PatientIDs")
