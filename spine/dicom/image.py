@@ -109,6 +109,8 @@ def images_of(path: Path) -> list[Image]:
         raise SpineError(f"{path} states {count:,} frames, and {_MOST_FRAMES:,} can be read; repair its header")
     if missing:
         raise SpineError(f"{path} is truncated: it lacks the last {missing:,} bytes of its pixels; copy it again")
+    if "MOSAIC" in header.names("ImageType"):  # Siemens, PS3.3 C.7.6.1.1.2 leaves value 4 and more to makers
+        header.remark("it is a mosaic, many slices side by side in one picture: export it with each slice by itself")
     images = [_image(header, path, frame, count) for frame in range(count)]
     return [replace(image, remarks=tuple(header.remarks)) for image in images]
 

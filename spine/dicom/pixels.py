@@ -7,8 +7,9 @@ MONOCHROME1 is inverted, so that large is bright. What comes out:
     with a VOI LUT         the table's own values
     floating-point pixels  by the range of the file, `scaling` leading back
     with neither           the modality's values, rounded; where they can be negative, plus a fixed 32768
-    slope below 1          no window: the stored values, since rounding would lose grey levels
-    colour                 luma of ITU-R BT.601, 8-bit values stay 0..255
+    of a slope below 1     or one that leads beyond 16 bits, where rounding would lose grey levels: with neither, the
+                           stored values, turned by a negative slope and shifted likewise, `scaling` leading back
+    colour                 luma of ITU-R BT.601, 8-bit values stay 0..255, whatever window was asked for
     pixels outside         the image (PixelPaddingValue) are the darkest: 0; of shifted values the least measured one
 
 Nothing measured depends on a slice's own least or greatest value: slices of a series stay comparable.

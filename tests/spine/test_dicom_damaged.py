@@ -209,3 +209,10 @@ def test_data_of_another_vr_than_stated_is_whole(tmp_path):
 def _behind_meta(data):
     """The dataset behind the file meta information, whose length its first element states."""
     return data[132 + 12 + int.from_bytes(data[140:144], "little") :]
+
+
+def test_a_mosaic_is_told(tmp_path):
+    save_slices(tmp_path, ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], count=3)
+    values, problems = choose(tmp_path, slices=None)
+    assert values == [1, 2, 3]
+    assert len(told(problems, "it is a mosaic")) == 3

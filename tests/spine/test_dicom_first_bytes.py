@@ -65,6 +65,15 @@ def test_real_files_are_told_by_their_bytes(tmp_path, name):
 TEXTS = {"README": b"Slices of a spine.\n\tSee the papers.\n", "LIESMICH": "Schädel\r\n".encode(), "VERSION": b"1"}
 
 
+@pytest.mark.parametrize("name", ["viewer.exe", "Thumbs.db", "study.gz", "1.2.3.doc"])
+def test_what_has_another_suffix_is_passed_over(tmp_path, name):
+    save_slices(tmp_path, count=3)
+    (tmp_path / name).write_bytes(b"MZ\x90\0\3" + bytes(500))
+    images = read_images(tmp_path, "dicom")
+    assert len(list(images)) == 3
+    assert images.problems == []
+
+
 def test_texts_beside_slices_are_passed_over(tmp_path):
     save_slices(tmp_path, count=3)
     for path in sorted(tmp_path.glob("IM*")):
@@ -77,10 +86,13 @@ def test_texts_beside_slices_are_passed_over(tmp_path):
     assert images.problems == []
 
 
-@pytest.mark.parametrize("data", [b"", bytes(1000)])
+@pytest.mark.parametrize("data", [b"", bytes(1000), b"PK\3\4" + bytes(500)])
 def test_a_damaged_slice_without_a_suffix_is_an_error(tmp_path, data):
     save_slices(tmp_path, count=3)
-    (tmp_path / "IM9").write_bytes(data)
+    names = ("IM9", "1.2.840.9")
+    for name in names:
+        (tmp_path / name).write_bytes(data)
     images = read_images(tmp_path, "dicom")
     assert len(list(images)) == 3
-    assert [(problem.path, problem.severity) for problem in images.problems] == [(str(tmp_path / "IM9"), "error")]
+    told = {(problem.path, problem.severity) for problem in images.problems}
+    assert told == {(str(tmp_path / name), "error") for name in names}
