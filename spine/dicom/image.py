@@ -37,7 +37,7 @@ class Image:
     `patient` is PatientID, or PatientName. `orientation` is (row direction, column direction) and `origin` the centre
     of the first pixel, in mm, in the patient's system (x to the left, y to the back, z to the head); `location` is
     SliceLocation in mm. `number` is InstanceNumber; `place` is that too, or of a file of several frames the frame's
-    number in its stack. `echo` is in ms, `size` (rows, columns), `spacing` (y, x) in mm.
+    number in its stack. `echo` is in ms, `size` (rows, columns), `spacing` (y, x) in mm, `kind` FrameType or ImageType.
     """
 
     path: Path
@@ -65,6 +65,7 @@ class Image:
     spacing: tuple[float, ...] | None = None
     echo: float | None = None
     echo_number: str = ""
+    kind: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -112,11 +113,13 @@ def images_of(path: Path) -> list[Image]:
     if "MOSAIC" in header.names("ImageType"):  # Siemens, PS3.3 C.7.6.1.1.2 leaves value 4 and more to makers
         header.remark("it is a mosaic, many slices side by side in one picture: export it with each slice by itself")
     images = [_image(header, path, frame, count) for frame in range(count)]
-    return [replace(image, remarks=tuple(header.remarks)) for image in images]
+    remarks = tuple(header.remarks)
+    return [replace(image, remarks=remarks) for image in images]
 
 
 def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
     content = header.macro("FrameContentSequence", frame)
+    kind = tuple(map(str.upper, _image_type(header, frame)))
     number, place = _whole(header, "InstanceNumber"), _whole(content, "InStackPositionNumber")
     return Image(
         path,
@@ -132,7 +135,7 @@ def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
         description=header.label("SeriesDescription") or header.label("ProtocolName"),
         sequence=sequence_of(header, frame),
         date=_date(header),
-        localizer="LOCALIZER" in _image_type(header, frame),
+        localizer="LOCALIZER" in kind,
         burned_in=bool(is_burned_in(header)),
         stack=content.label("StackID"),
         size=(header.label("Rows"), header.label("Columns")),
@@ -144,6 +147,7 @@ def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
         spacing=spacing_of(header, frame),
         echo=echo_time(header, frame) or None,
         echo_number=header.label("EchoNumbers"),
+        kind=kind,
     )
 
 

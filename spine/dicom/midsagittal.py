@@ -16,6 +16,9 @@ from spine.problems import Problem, SpineError, examples
 __all__ = ["Choice", "choose_lone", "choose_midsagittal", "is_stack"]
 
 _RANK = {"T2W": 0, "T2*W": 1}
+_COMPUTED = frozenset(
+    {"P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY", "F", "FAT", "OP", "OPP_PHASE", "OUT_PHASE"}
+)  # of ImageType, as Philips and Siemens write it
 _GAP = 1.5  # times the usual distance of two slices: from there on one is missing between them
 
 
@@ -38,12 +41,13 @@ def choose_midsagittal(series: Sequence[Series], slices: int = 1) -> Choice:
     """Choose the n slices nearest the mid-sagittal one from all series of one patient.
 
     The series: sagittal ones that cover a volume, no localizer where there is another; T2W first, T2*W where the
-    patient has no T2W, then any other with a warning; among equals one whose slices tell their positions, then the one
-    with most positions, then the earliest, then the least UID. The middle is half way between the two outermost
-    positions along the slice normal; of two slices equally near, the lower position along the normal counts as nearer;
-    of several images at one position (repetitions) the first acquired is taken. Raises SpineError where no series is
-    sagittal. Warnings tell of all that makes the middle doubtful: another order than that of positions, gaps, slices
-    without a place, images of the series that fit no stack.
+    patient has no T2W, then any other with a warning; among equals one that is no phase or fat image, then one whose
+    slices tell their positions, then the one with most positions, then the earliest, then the least UID.
+    The middle is half way between the two outermost positions along the slice normal; of two slices equally near, the
+    lower position along the normal counts as nearer; of several images at one position (repetitions) the first
+    acquired is taken. Raises SpineError where no series is sagittal. Warnings tell of all that makes the middle
+    doubtful: another order than that of positions, gaps, slices without a place, images of the series that fit no
+    stack.
     """
     sagittal = [one for one in series if is_stack(one) and one.is_sagittal]
     if not sagittal:
@@ -89,9 +93,14 @@ def _rank(series: Series) -> int:
 def _preference(series: Series) -> tuple:
     placed = series.ordered_by == POSITION
     return (
-        *(series.localizer, _rank(series), not placed, -len(series.positions)),
+        *(series.localizer, _rank(series), _is_computed(series), not placed, -len(series.positions)),
         *(not series.date, series.date, series.uid),
     )
+
+
+def _is_computed(series: Series) -> bool:
+    """Whether it shows phases, parts of complex numbers, or fat or opposed phases of Dixon, and not what is graded."""
+    return not _COMPUTED.isdisjoint(series.kind)
 
 
 def _lone_preference(series: Series) -> tuple:
@@ -122,6 +131,12 @@ def _doubts(series: Series, others: Sequence[Series]) -> Iterator[tuple[str, str
         yield reason, "look at its pictures, and name its series so that T2 shows"
     if series.localizer:
         yield "no sagittal series but a localizer was found; it was taken", "export the sagittal series"
+    if _is_computed(series):
+        kind = "/".join(series.kind)
+        yield (
+            f"its ImageType is {kind}: a phase, part or fat image was taken",
+            "export the magnitude, water or in-phase one",
+        )
     if series.ordered_by != POSITION:
         order = f"the order of its slices is that of {series.ordered_by}"
         reason = f"{order}, since their {POSITION} is missing, damaged or equal"

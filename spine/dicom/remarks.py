@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +27,12 @@ _LOOK = "it was read all the same: see whether its pictures are the right ones, 
 _HELD = re.compile(r"'.*'|\[.*\]|[-+.,\d]+")  # what differs from file to file in a remark of one kind
 
 
-def folded(remarks: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
-    """Remarks on files as warnings: one a file, or one a folder where many of its files are alike."""
+def folded(remarks: Mapping[Path, Collection[str]]) -> Iterator[Problem]:
+    """The remarks on each file as warnings: one a file, or one a folder where many of its files are alike."""
     kinds: dict[tuple[Path, str], dict[Path, str]] = defaultdict(dict)
-    for path, remark in remarks:
-        kinds[path.parent, _HELD.sub("", remark)].setdefault(path, remark)
+    for path, lines in remarks.items():
+        for line in lines:
+            kinds[path.parent, _HELD.sub("", line)].setdefault(path, line)
     for (folder, _), alike in kinds.items():
         yield from _of_one_kind(folder, alike)
 
@@ -50,15 +51,17 @@ class Summary:
         """Warnings: what headers alone did not tell yet, and each series of which more than 1 % lies outside its
         windows or LUTs.
         """
-        yield from folded(
-            (image.path, remark)
-            for frames in self._series.values()
-            for image, frame in frames.items()
-            for remark in frame.remarks
-            if remark not in image.remarks
-        )
+        yield from folded(self._of_pixels())
         for frames in self._series.values():
             yield from _clipped(frames)
+
+    def _of_pixels(self) -> dict[Path, dict[str, None]]:
+        """The remarks of each file that were made on its frames, and not on its header before."""
+        found: dict[Path, dict[str, None]] = defaultdict(dict)
+        for frames in self._series.values():
+            for image, frame in frames.items():
+                found[image.path].update(dict.fromkeys(line for line in frame.remarks if line not in image.remarks))
+        return found
 
 
 def _of_one_kind(folder: Path, remarks: dict[Path, str]) -> Iterator[Problem]:

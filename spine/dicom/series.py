@@ -49,7 +49,7 @@ class Series:
     `patient` is PatientID; where that is empty PatientName, the study's UID, or the first UID of the folder's stacks;
     "" of a lone image of which nothing tells. `ordered_by` is the element that its positions come from:
     ImagePositionPatient or SliceLocation (mm), or InstanceNumber (slices). `volumetric` says whether its images may be
-    slices of a volume, `burned_in` is BurnedInAnnotation = YES.
+    slices of a volume, `kind` is FrameType or ImageType, `burned_in` is BurnedInAnnotation = YES.
     """
 
     uid: str
@@ -61,6 +61,7 @@ class Series:
     slices: tuple[Slice, ...]
     date: str = ""
     localizer: bool = False
+    kind: tuple[str, ...] = ()
     burned_in: bool = False
     ordered_by: str = POSITION
     volumetric: bool = True
@@ -109,7 +110,7 @@ def find_series(
     images, copies = without_copies(images)
     images = [replace(image, patient=patient_of(image.path) or image.patient) for image in images]
     series = [_series(stack) for stack in stacks_of(images)]
-    remarks = folded((image.path, remark) for image in images for remark in image.remarks)
+    remarks = folded({image.path: image.remarks for image in images})
     return (
         sorted(
             _with_patients(series),
@@ -149,6 +150,7 @@ def _series(stack: Sequence[Image]) -> Series:
         slices=tuple(sorted(slices, key=_in_space)),
         date=first.date,
         localizer=first.localizer,
+        kind=first.kind,
         burned_in=any(image.burned_in for image in stack),
         ordered_by=line.by,
         volumetric=first.is_slice,

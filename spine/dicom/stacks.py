@@ -166,6 +166,7 @@ _APART: tuple[tuple[Callable[[Stack], list[Stack]], bool], ...] = (
     (_by_echo, False),
     (_same(lambda image: image.echo_number), False),
     (_same(lambda image: image.stack), False),
+    (_same(lambda image: image.kind), True),
     (_same(lambda image: image.folder), True),
     (_by_grid, True),
 )

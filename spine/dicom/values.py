@@ -31,12 +31,13 @@ _REPAIR = "repair its header, or leave the file out"
 class Header:
     """A dataset, or an item of one, and the remarks made on its values; items share the remarks of their dataset.
 
+    `lines` are these, as the keys of a dict: each of thousands of frames may make one.
     `order` is the byte order of 16-bit words within byte values: "<" or ">", as the transfer syntax has it.
     """
 
     dataset: Dataset
     order: str = "<"
-    remarks: list[str] = field(default_factory=list)
+    lines: dict[str, None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset) -> Header:
@@ -46,12 +47,16 @@ class Header:
 
     def item(self, dataset: Dataset) -> Header:
         """The header of an item within, whose remarks join these."""
-        return Header(dataset, self.order, self.remarks)
+        return Header(dataset, self.order, self.lines)
+
+    @property
+    def remarks(self) -> list[str]:
+        """The remarks until now, in the order in which they were made."""
+        return list(self.lines)
 
     def remark(self, text: str) -> None:
         """Note, once, what a reader of the picture should know about its header."""
-        if (line := brief(text)) not in self.remarks:
-            self.remarks.append(line)
+        self.lines.setdefault(brief(text))
 
     def has(self, keyword: str) -> bool:
         """Whether the element is there and not empty."""

@@ -216,3 +216,17 @@ def test_a_mosaic_is_told(tmp_path):
     values, problems = choose(tmp_path, slices=None)
     assert values == [1, 2, 3]
     assert len(told(problems, "it is a mosaic")) == 3
+
+
+def test_frames_without_number_that_are_damaged_alike_are_told_once(tmp_path):
+    dataset = sample(np.zeros((40, 2, 2)))
+    dataset.PerFrameFunctionalGroupsSequence = [Dataset() for _ in range(40)]
+    for k, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        place = Dataset()
+        place.ImagePositionPatient = [20_000 + k, 0, 0]
+        group.PlanePositionSequence = [place]
+    save(dataset, tmp_path / "a.dcm")
+    values, (problem,) = choose(tmp_path, slices=None)
+    assert len(values) == 40
+    assert problem.reason.startswith("ImagePositionPatient is '20000")
+    assert "which is no place within 10 m" in problem.reason

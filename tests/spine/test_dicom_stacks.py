@@ -121,3 +121,30 @@ def _image(k, uid, orientation):
     flags = {"localizer": False, "burned_in": False}
     place = {"place": k, "orientation": orientation, "origin": (4.0 * k, 0.0, 0.0)}
     return Image(Path(f"{k // 15}/{k:05d}"), 0, 1, **texts, **known, **flags, **place)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "chosen"),
+    [
+        (["F\\F", "W\\W"], 1),
+        (["DIXON\\OPP_PHASE", "DIXON\\FAT", "DIXON\\IN_PHASE", "DIXON\\WATER"], 2),
+        (["PHASE MAP\\P", "M_FFE\\M"], 1),
+    ],
+)
+def test_of_images_of_several_kinds_at_one_place_that_which_is_graded_is_chosen(tmp_path, kinds, chosen):
+    for number, kind in enumerate(kinds):
+
+        def edit(dataset, k, number=number, kind=kind):
+            dataset.ImageType = ["DERIVED", "PRIMARY", *kind.split("\\")]
+            dataset.SOPInstanceUID, dataset.InstanceNumber = f"1.7.{number}.{k}", len(kinds) * k + number + 1
+            dataset.PixelData = np.full((2, 2), 10 * number + k, "<u2").tobytes()
+
+        save_slices(tmp_path / str(number), edit, count=5)
+    assert choose(tmp_path) == ([10 * chosen + 2], [])
+
+
+def test_a_phase_image_is_told_where_there_is_no_other(tmp_path):
+    save_slices(tmp_path, ImageType=["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"])
+    values, (problem,) = choose(tmp_path)
+    assert values == [MIDDLE]
+    assert "its ImageType is ORIGINAL/PRIMARY/PHASE MAP/P/FFE: a phase, part or fat image was taken" in problem.reason
