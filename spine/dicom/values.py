@@ -231,7 +231,7 @@ def _is_text(element: Any) -> bool:
 
 
 def _is_many(value: Any) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str)
+    return isinstance(value, Sequence) and not isinstance(value, str)  # a PersonName has a length, and is one value
 
 
 def _is_decimal(part: Any) -> bool:

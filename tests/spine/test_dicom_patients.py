@@ -27,8 +27,10 @@ def test_patients_without_any_id_are_told_apart_by_their_folders(tmp_path):
 
 def test_the_name_tells_the_patient_where_the_id_is_empty(tmp_path):
     for name in ("a", "b"):
-        save_slices(tmp_path / name, setting(SOPInstanceUID=own(f"1.6.{ord(name)}")), PatientID="", PatientName=name)
+        who = {"SpecificCharacterSet": "ISO_IR 192", "PatientID": "", "PatientName": f"{name}^Jürgen"}
+        save_slices(tmp_path / name, setting(SOPInstanceUID=own(f"1.6.{ord(name)}")), **who)
     assert choose(tmp_path) == ([MIDDLE, MIDDLE], [])
+    assert {picture.patient for picture in read_images(tmp_path)} == {"a^Jürgen", "b^Jürgen"}
 
 
 def test_several_studies_of_one_id_are_told_and_the_file_name_may_tell_the_patients(tmp_path):

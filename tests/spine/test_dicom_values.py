@@ -129,6 +129,7 @@ REFUSED = [
     ("NumberOfFrames", b"-1", None, "NumberOfFrames is -1"),
     ("NumberOfFrames", b"99999999", None, "bytes, and 1,073,741,824 can be read"),
     ("PerFrameFunctionalGroupsSequence", b"\1\2", "OB", "is no sequence of items"),
+    ("SharedFunctionalGroupsSequence", b"Doe^Jane", "PN", "is no sequence of items"),
     ("ModalityLUTSequence", b"\1\2\3", "SQ", "ModalityLUTSequence cannot be read"),
 ]
 
