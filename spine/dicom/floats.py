@@ -52,6 +52,23 @@ def _values(header: Header) -> tuple[np.ndarray, np.ndarray]:
         stored = len(data) if isinstance(data, bytes) else 0
         raise SpineError(f"{keyword} holds {stored:,} of {count:,} bytes; copy it again from where it came from")
     values = np.frombuffer(data, dtype, math.prod(shape)).reshape(shape).astype(kind)
-    background = header.known(padding, lambda values: len(values) == 1, "is no single value")
-    outside = values == np.array(background[0], kind) if background else np.zeros(shape, bool)
-    return values, outside
+    return values, _outside(values, header, padding)
+
+
+def _outside(values: np.ndarray, header: Header, keyword: str) -> np.ndarray:
+    """Which values the padding takes, both ends of its range among it."""
+    value = _end(header, keyword)
+    if value is None:
+        return np.zeros(values.shape, bool)
+    limit = _end(header, keyword.replace("Value", "RangeLimit"))
+    low, high = np.sort(np.array([value, value if limit is None else limit], values.dtype))
+    return (values >= low) & (values <= high)
+
+
+def _end(header: Header, keyword: str) -> float | None:
+    """An end of the padding; None where it is absent, or NaN, which is background by itself."""
+    stated = header.dataset.get(keyword)
+    if isinstance(stated, float) and math.isnan(stated):
+        return None
+    known = header.known(keyword, lambda values: len(values) == 1, "is no single value")
+    return known[0] if known else None

@@ -17,15 +17,15 @@ import numpy as np
 from spine.dicom.headers import frame_count, read_header
 from spine.dicom.objects import class_of, is_burned_in, is_directory, is_image, modality_of, patient_of
 from spine.dicom.sequence import echo_time, sequence_of
-from spine.dicom.spacing import spacing_of
 from spine.dicom.values import Header
 from spine.problems import SpineError
 
-__all__ = ["Image", "NoImageError", "images_of"]
+__all__ = ["Image", "NoImageError", "images_of", "spacing_of"]
 
 _MOST_FRAMES = 2**16  # a header of ten bytes must not fill the memory
 _FARTHEST = 10_000.0  # mm from the scanner's origin: no table moves a patient farther
 _LARGEST = 2**31  # of what an IS may hold, PS3.5 table 6.2-1
+_SPACINGS = (1e-5, 1e3)  # mm; what lies beyond is no distance of two pixels
 _UNIT = 0.05  # how far rounding may take a direction from length 1, and two directions from a right angle
 _VOLUMETRIC = ("MR", "CT", "PT")
 
@@ -117,6 +117,19 @@ def images_of(path: Path) -> list[Image]:
     return [replace(image, remarks=remarks) for image in images]
 
 
+def spacing_of(header: Header, frame: int = 0) -> tuple[float, float] | None:
+    """(y, x) in mm: PixelSpacing, else ImagerPixelSpacing (at the detector, PS3.3 10.7.1.3); None if neither.
+
+    A remark tells of each that is stated and is no spacing.
+    """
+    measures = header.macro("PixelMeasuresSequence", frame)
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        for place in (measures, header):
+            if values := place.known(keyword, _is_spacing, "is no spacing of rows and columns"):
+                return values[0], values[1]
+    return None
+
+
 def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
     content = header.macro("FrameContentSequence", frame)
     kind = tuple(map(str.upper, _image_type(header, frame)))
@@ -170,6 +183,10 @@ def _origin(header: Header) -> tuple[float, ...] | None:
 def _location(header: Header) -> float | None:
     values = header.known("SliceLocation", partial(_are_within, 1, _FARTHEST), "is no place within 10 m")
     return values[0] if values else None
+
+
+def _is_spacing(values: Sequence[float]) -> bool:
+    return len(values) == 2 and all(_SPACINGS[0] <= value <= _SPACINGS[1] for value in values)
 
 
 def _whole(header: Header, keyword: str) -> int | None:

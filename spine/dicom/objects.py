@@ -42,8 +42,9 @@ def is_image(header: Header) -> bool:
 
 
 def is_directory(header: Header) -> bool:
-    """Whether the file is a DICOMDIR, the index of a medium, and no picture that a copier left its records in."""
-    return "DirectoryRecordSequence" in header.dataset and "Rows" not in header.dataset
+    """Whether the file is a DICOMDIR, the index of a medium, and no picture with an element of one that is empty."""
+    keyword = "DirectoryRecordSequence"
+    return keyword in header.dataset and ("Rows" not in header.dataset or bool(header.items(keyword)))
 
 
 def is_burned_in(header: Header) -> bool | None:

@@ -25,10 +25,9 @@ from pydicom import Dataset
 
 from spine.dicom.floats import float_frames, is_floating
 from spine.dicom.headers import frame_count
+from spine.dicom.image import spacing_of
 from spine.dicom.levels import Levels, luma
-from spine.dicom.padding import is_padding
-from spine.dicom.spacing import spacing_of
-from spine.dicom.stored import Layout, decode_frames, read_layout
+from spine.dicom.stored import Layout, decode_frames, is_padding, read_layout
 from spine.dicom.tables import apply_palette, read_table
 from spine.dicom.values import Header
 from spine.dicom.windows import View, WindowChoice, choose_view

@@ -1,4 +1,4 @@
-"""Stored values of a DICOM picture: how its words hold them, and their decoding frame by frame.
+"""Stored values of a DICOM picture: how its words hold them, their decoding, and which lie outside the image.
 
 What the header states is checked before anything is decoded: sizes against one budget of bytes, and against what the
 codec's own stream states. Bits beside the value, such as those of old overlays, are cut off, wherever the value lies in
@@ -27,7 +27,7 @@ from spine.dicom.values import Header
 from spine.problems import SpineError, brief
 from spine.whole import MAX_BYTES
 
-__all__ = ["Layout", "decode_frames", "read_layout"]
+__all__ = ["Layout", "decode_frames", "is_padding", "read_layout"]
 
 _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _PILLOW = (JPEGBaseline8Bit, JPEGExtended12Bit)  # it says nothing of damage, and GDCM aborts the process on some
@@ -100,6 +100,32 @@ def decode_frames(header: Header, layout: Layout, indices: Sequence[int]) -> Ite
             _check_stream(dataset, layout, index)
         values = _next(frames, syntax, header)
         yield _value_bits(values, layout) if apart else values
+
+
+def is_padding(stored: np.ndarray, header: Header, layout: Layout) -> np.ndarray:
+    """(N,) bool of the stored values of a frame: true where one means that a pixel lies outside the image.
+
+    That is PixelPaddingValue to PixelPaddingRangeLimit (PS3.3 C.7.5.1.1.2). Both ends belong to the range. A value
+    that cannot be read is passed over with a remark, and so is a range that would take a whole picture of several
+    values.
+    """
+    none = np.zeros(stored.shape, bool)
+    if not header.has("PixelPaddingValue"):
+        if header.has("PixelPaddingRangeLimit"):
+            header.remark("it has a PixelPaddingRangeLimit without a PixelPaddingValue, which was passed over")
+        return none
+    try:
+        value = header.whole("PixelPaddingValue")
+        limit = header.whole("PixelPaddingRangeLimit", value)
+    except SpineError as error:
+        header.remark(f"{str(error).partition(';')[0]}: no pixel was taken for padding")
+        return none
+    low, high = sorted((_as_stored(value, layout), _as_stored(limit, layout)))
+    outside = (stored >= low) & (stored <= high)
+    if outside.all() and len(np.unique(stored)) > 1:
+        header.remark(f"its padding from {low} to {high} would be the whole picture: no pixel was taken for padding")
+        return none
+    return outside
 
 
 def _high_bit(header: Header, allocated: int, stored: int) -> int:
@@ -189,3 +215,9 @@ def _next(frames: Iterator[np.ndarray], syntax: UID, header: Header) -> np.ndarr
     for told in (*heard, *(str(remark.message) for remark in remarks)):
         header.remark(f"its decoder says: {told}")
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _as_stored(value: int, layout: Layout) -> int:
+    """The value with the sign of the pixels, whichever of US and SS the file writes it as."""
+    word = value % 2**layout.allocated
+    return word - 2**layout.allocated if layout.signed and word >= 2 ** (layout.allocated - 1) else word

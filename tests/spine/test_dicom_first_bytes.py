@@ -98,7 +98,7 @@ def test_a_damaged_slice_without_a_suffix_is_an_error(tmp_path, data):
     assert told == {(str(tmp_path / name), "error") for name in names}
 
 
-def test_a_picture_that_holds_records_of_a_directory_is_a_picture(tmp_path):
+def test_a_picture_with_an_empty_list_of_records_is_no_directory(tmp_path):
     dataset = sample([[1, 2], [3, 4]], DirectoryRecordSequence=[])
     dataset.save_as(tmp_path / "IM1", enforce_file_format=True)
     (picture,) = read_images(tmp_path, "dicom")

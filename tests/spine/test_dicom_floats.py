@@ -43,6 +43,22 @@ def test_what_is_outside_the_image_or_not_finite_is_the_lowest_value(tmp_path):
     assert "1 values are NaN or infinity" in images.problems[0].reason
 
 
+@pytest.mark.parametrize("ends", [(-9.0, -5.0), (-5.0, -9.0)])
+def test_padding_may_be_a_range(tmp_path, ends):
+    padding = {"FloatPixelPaddingValue": ends[0], "FloatPixelPaddingRangeLimit": ends[1]}
+    images = read_images(save(floating(np.array([[-9, -7, -5, 0, 1]]), **padding), tmp_path / "a.dcm"))
+    (picture,) = images
+    assert picture.pixels.tolist() == [[0, 0, 0, 0, 1]]  # of the pixels within, whole numbers from 0 on, the least is 0
+    assert images.problems == []
+
+
+def test_a_padding_of_nan_is_nothing_to_tell(tmp_path):
+    images = read_images(save(floating(np.array([[0, 0.25, 1]]), FloatPixelPaddingValue=np.nan), tmp_path / "a.dcm"))
+    (picture,) = images
+    assert picture.pixels.tolist() == [[0, 16384, 65535]]  # 0.25 * 65535 = 16383.75
+    assert images.problems == []
+
+
 def test_missing_pixels_are_a_problem(tmp_path):
     dataset = floating(VALUES)
     dataset.FloatPixelData = dataset.FloatPixelData[:-4]

@@ -6,8 +6,8 @@ from pydicom import Dataset
 from pydicom.pixels import apply_windowing
 
 from spine.dicom.headers import read_dataset
+from spine.dicom.image import spacing_of
 from spine.dicom.pixels import grey_frames, iterate_frames
-from spine.dicom.spacing import spacing_of
 from spine.dicom.values import Header
 from spine.dicom.windows import apply_window
 from spine.problems import SpineError

@@ -8,8 +8,8 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
+from spine.dicom.image import spacing_of
 from spine.dicom.pixels import iterate_frames
-from spine.dicom.spacing import spacing_of
 from spine.dicom.values import Header
 from spine.problems import SpineError
 from spine.reading import read_images
