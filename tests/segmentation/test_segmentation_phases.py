@@ -46,7 +46,7 @@ def test_the_encoder_keeps_its_weights_in_the_first_phase_and_learns_in_the_seco
     data = Data.of(experiment, manifest, settings, seed=1)
     history = WatchedFitting("frozen", settings, data, 1, tmp_path / "frozen").run()
     assert [row["phase"] for row in history.rows] == ["frozen", "whole"]
-    before, after_first = WatchedFitting.seen
+    *_, before, after_first = WatchedFitting.seen  # as each phase begins: before them all, what each trains is looked at
     for value, kept in zip(after_first, before, strict=True):
         np.testing.assert_array_equal(value, kept)
     after_second = encoder_of(WatchedFitting.networks[-1]).get_weights()
@@ -100,7 +100,7 @@ from tests.segmentation_on_disk import experiment_of, write_masks
 fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 folder = Path(sys.argv[1])
 write_masks(folder / "data", {"train": 3, "validation": 2, "test": 1})
-member = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 32, "width": 32, "batch": 4, "epochs": 1}
+member = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 64, "width": 64, "batch": 4, "epochs": 1}
 directory = train.train(experiment_of(folder, {"two": member}), "two")
 print(len((directory / "history.csv").read_text().splitlines()), (directory / "model" / "1").is_dir())
 """
