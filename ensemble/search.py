@@ -47,6 +47,7 @@ from spine.metrics.undefined import why_undefined
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError, write_sheet
+from spine.progress import track
 from spine.shapes import as_written
 from spine.truth import BoxTruth
 
@@ -224,10 +225,7 @@ def _choose_among(method: str, family: Family, grid: Simplex, progress: bool, un
     settings = family.settings
     if len(settings) == 1:
         return Choice.over([_choose(method, family.first, grid, progress, unfinished)], settings)
-    from rich.console import Console
-    from rich.progress import track
-
-    shown = track(settings, "weight search", console=Console(stderr=True), transient=True, disable=not progress)
+    shown = track(settings, "weight search", shown=progress)
     files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(settings))]
     objectives = map(family.at, shown)
     found = [_choose(method, one, grid, False, file, keep=True) for one, file in zip(objectives, files, strict=True)]

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spine.files import fingerprint, hash_directory, read_json, write_json
 from spine.manifest import OUT_OF_FOLD
 from spine.predictions import AnyPredictions, open_predictions, require_of
+from spine.privacy import salt_id
 from spine.problems import SpineError
 from spine.seals import is_sealed, put_seal, require_seal
 from spine.shapes import of_shape
@@ -54,8 +55,10 @@ class Patients(_Frozen):
         salts = {patients.salt for patients in several}
         if len(salts) > 1:
             raise SpineError(
-                f"members and weights carry patient hashes of different salts ({', '.join(sorted(salts))}), so "
-                "overlaps with an evaluation could not be found; train and search them with the same .spine-salt"
+                f"members and weights carry patient hashes of different salts ({', '.join(sorted(salts))}; here it is "
+                f"{salt_id()}), so overlaps with an evaluation could not be found. Put the .spine-salt that they were "
+                "trained with back into the working directory, or set SPINE_SALT to it, and search again; or remove "
+                "the members' directories and train them again"
             )
         trained, stopped, searched = (
             tuple(sorted({hashed for patients in several for hashed in getattr(patients, use)}))

@@ -11,13 +11,14 @@ __all__ = ["bar", "track"]
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterable[Item]:
+def track(items: Iterable[Item], description: str, total: int | None = None, *, shown: bool = True) -> Iterable[Item]:
     """The items, with a bar on stderr while they are taken; `total` where they do not know their own number."""
     from rich import progress
     from rich.console import Console
 
     console = Console(stderr=True)
-    return progress.track(items, description, total, console=console, transient=True, disable=not console.is_terminal)
+    off = not (shown and console.is_terminal)  # else an empty line is left in a log
+    return progress.track(items, description, total, console=console, transient=True, disable=off)
 
 
 @contextmanager
@@ -26,6 +27,7 @@ def bar(description: str, total: float, *, shown: bool = True) -> Iterator[Calla
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not (shown and console.is_terminal)) as progress:
         task = progress.add_task(description, total=total)
         yield lambda done: progress.update(task, completed=done)

@@ -128,9 +128,12 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     from spine.foreign import require_predictions
     from spine.foresight import require_metric
     from spine.manifest import Manifest
+    from spine.trained import under_another_salt
 
     chosen = list(only) or list(experiment.members)
     _require_known(experiment, chosen)
+    for line in under_another_salt(experiment):
+        show(f"warning: {line}")
     elsewhere = [name for name in chosen if _is_from_elsewhere(experiment, name)]
     require_predictions(experiment, elsewhere)
     for name in elsewhere:

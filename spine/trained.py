@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from spine.config import Experiment
+from spine.member import Member
+from spine.privacy import salt_id
 from spine.problems import SpineError
 from spine.yaml_files import read_yaml
 
-__all__ = ["as_trained", "trained_otherwise", "warn_of_others"]
+__all__ = ["as_trained", "trained_otherwise", "under_another_salt", "warn_of_others"]
 
 SHARED = ("target", "labels", "seed")  # what members learn by that is not theirs alone
 
@@ -44,9 +46,25 @@ def trained_otherwise(experiment: Experiment) -> list[str]:
     return lines
 
 
+def under_another_salt(experiment: Experiment) -> list[str]:
+    """A line that names the members whose patients were hashed under another salt than the project's; none where all
+    agree, or have none.
+    """
+    members = {name: Member.open_if_whole(experiment.member_directory(name)) for name in experiment.members}
+    salts = {name: member.card.patients.salt for name, member in members.items() if member}
+    strange = {name: salt for name, salt in salts.items() if salt not in ("", salt_id())}
+    if not strange:
+        return []
+    return [
+        f"{', '.join(strange)}: trained under another salt ({', '.join(sorted(set(strange.values())))}, now "
+        f"{salt_id()}), so nobody can tell whether test patients were seen; put that .spine-salt back into the working "
+        "directory, or set SPINE_SALT to it"
+    ]
+
+
 def warn_of_others(experiment: Experiment, show: Callable[[str], None]) -> None:
-    """Show the lines of `trained_otherwise`, each as a warning."""
-    for line in trained_otherwise(experiment):
+    """Show the lines of `trained_otherwise` and `under_another_salt`, each as a warning."""
+    for line in [*trained_otherwise(experiment), *under_another_salt(experiment)]:
         show(f"warning: {line}")
 
 

@@ -21,6 +21,7 @@ from ensemble.engine.simplex import Simplex
 from spine.disk import require_room
 from spine.metrics import TABLES
 from spine.problems import SpineError
+from spine.progress import track
 
 __all__ = ["search_grid"]
 
@@ -75,17 +76,11 @@ def _kept(path: Path, size: int) -> np.ndarray:
 
 
 def _fill(gains: np.ndarray, objective: Objective, grid: Simplex, progress: bool) -> None:
-    from rich.console import Console
-    from rich.progress import track
-
     def fill(start: int) -> None:
         numbers = np.arange(start, min(start + CHUNK, grid.size))
         gains[numbers] = objective.gains(grid.weights(numbers))
 
     starts = [start for start in range(0, grid.size, CHUNK) if np.isnan(gains[start : start + CHUNK]).any()]
     with ThreadPoolExecutor(cores()) as pool:
-        chunks = pool.map(fill, starts)
-        if progress:
-            chunks = iter(track(chunks, "weight search", len(starts), console=Console(stderr=True), transient=True))
-        for _ in chunks:  # an error in a thread is raised here
+        for _ in track(pool.map(fill, starts), "weight search", len(starts), shown=progress):  # raises a thread's error
             pass

@@ -20,6 +20,7 @@ from ensemble.engine.grid import search_grid
 from ensemble.engine.objectives import Objective
 from ensemble.engine.simplex import Simplex
 from ensemble.engine.sweep import sweep
+from spine.progress import track
 
 __all__ = ["Line", "climb", "ends_between", "search_line"]
 
@@ -38,14 +39,11 @@ def search_line(objective: Objective, members: int, *, progress: bool = False) -
 
     Never worse than any start. The chosen weights lie in the middle of the widest stretch that reaches the optimum.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     lines = list(_lines(members))
     begun = _starts(objective, members, progress)
     seen = [begun.weights]
     starts = begun.weights
-    for start in track(starts, "line search", console=Console(stderr=True), transient=True, disable=not progress):
+    for start in track(starts, "line search", shown=progress):
         seen.append(climb(objective, start, lines, _tidy)[None])
     weights = np.concatenate(seen)
     choice = Choice.of(weights, objective.gains(weights))

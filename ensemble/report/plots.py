@@ -74,6 +74,7 @@ def intervals(found: dict[str, Any], styles: dict[str, Style], name: str) -> Any
         for place, row in enumerate(rows):
             _interval(axis, place, row["metrics"][name], styles[row["name"]], row["kind"] == "ensemble")
         axis.set_title(found["names"][name])
+        axis.locator_params(axis="x", nbins=5)  # numbers of many digits have room beside each other
         axis.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)

@@ -53,6 +53,7 @@ def test_the_page_defines_what_is_a_mean_over_classes_and_what_is_pooled(written
     _, page = written
     labels = read_json(written[0].evaluation_directory / "metrics.json")["labels"]
     assert f"All but seconds are means over the classes {', '.join(labels)}" in page.text
+    assert "where it has nothing to measure. Below each value" in page.text
     assert "of all boxes of the image, classes pooled, not their mean as in the leaderboard" in page.text
     assert "show no variation, not that others would show none" in page.text
     assert "One member has all the weight" not in page.text

@@ -4,8 +4,11 @@ import pytest
 from typer.testing import CliRunner
 
 from spine.cli import app
+from spine.member import Patients
+from spine.privacy import salt_id
 from spine.problems import SpineError
-from spine.trained import as_trained, trained_otherwise
+from spine.run import train_members
+from spine.trained import as_trained, trained_otherwise, under_another_salt, warn_of_others
 from tests.experiment_on_disk import write_experiment
 
 LINE = "member vgg was trained with epochs 8 (the experiment says 45)"
@@ -73,3 +76,30 @@ def test_a_record_of_another_member_is_refused_by_its_path(experiment, record):
     (experiment.member_directory("vgg") / "config.yaml").write_text(record)
     with pytest.raises(SpineError, match=r"vgg.config\.yaml does not tell the settings of member vgg; remove the file"):
         trained_otherwise(experiment)
+
+
+def test_members_of_another_salt_are_told_by_every_command(experiment, monkeypatch):
+    assert under_another_salt(experiment) == []
+    before = salt_id()
+    monkeypatch.setenv("SPINE_SALT", "the project was copied without its own")
+    (line,) = under_another_salt(experiment)
+    assert line.startswith(f"vgg, dense, squeeze: trained under another salt ({before}, now {salt_id()})")
+    assert "put that .spine-salt back" in line
+    told = []
+    warn_of_others(experiment, told.append)
+    assert f"warning: {line}" in told
+
+
+def test_a_training_warns_before_it_trains_again(experiment, monkeypatch):
+    monkeypatch.setenv("SPINE_SALT", "the project was copied without its own")
+    monkeypatch.setattr("spine.run._train", lambda *arguments: None)
+    told = []
+    train_members(experiment, told.append)
+    assert told[0] == f"warning: {under_another_salt(experiment)[0]}"
+
+
+def test_hashes_of_two_salts_name_the_way_back(monkeypatch):
+    here = salt_id()
+    with pytest.raises(SpineError, match=rf"different salts \(11111111, 22222222; here it is {here}\)") as told:
+        Patients.union([Patients(salt="11111111", trained=("x",)), Patients(salt="22222222", searched=("y",))])
+    assert "Put the .spine-salt that they were trained with back" in str(told.value)
