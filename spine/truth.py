@@ -182,7 +182,10 @@ class BoxTruth:
         wanted = manifest.boxes[manifest.boxes["label"].isin(labels)]
         of_sample = dict(iter(wanted[wanted["sample"].isin(samples)].groupby("sample")))
         if not of_sample:
-            raise SpineError(f"no sample of split {split!r} in {manifest.root} has a box of {', '.join(labels)}")
+            raise SpineError(
+                f"no sample of split {split!r} in {manifest.root} has a box of {', '.join(labels)}, so nothing can be "
+                "found there; split again such that every split has boxes (`splits` of the data config)"
+            )
         found = [of_sample.get(sample, wanted[:0]) for sample in samples]
         rows = manifest.images.set_index("sample").loc[list(samples)]
         sizes = _sizes(rows)

@@ -19,6 +19,7 @@ from spine import metrics
 from spine.detections import Detections
 from spine.files import fingerprint
 from spine.metrics.matches import AREAS, IOUS, Matches, match_images
+from spine.metrics.undefined import why_undefined
 from spine.predictions import BoxPredictions, require_of
 from spine.problems import SpineError
 from spine.truth import BoxTruth
@@ -47,8 +48,8 @@ def box_family(
     boxes = Boxes.of(metric, members, truth)
     if all(np.isnan(boxes.alone(number)) for number in range(len(members))):
         raise SpineError(
-            f"{metric} is not defined on this truth and these detections; choose map50, or search on a split that "
-            "holds boxes of that size"
+            f"{metric} has no value for any member, since {why_undefined(metric, 'detection')}; choose map50, or "
+            "search on a split, or with members, that it is defined for"
         )
     family = Family(boxes.at, boxes.alone, values)
     for setting in family.settings:

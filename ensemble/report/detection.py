@@ -16,6 +16,7 @@ from ensemble.report.picture_grid import Line, draw_cases, draw_grid
 from ensemble.report.pixels import class_colour, data_url
 from ensemble.report.plots import SQUARE, WIDE, Drawing, bars_of_classes, intervals
 from ensemble.report.style import GREY, Style, new_figure
+from spine.files import with_nulls
 from spine.metrics import detection as metrics
 from spine.metrics.rates import mean_of_defined
 
@@ -95,7 +96,7 @@ class DetectionEvidence:
         }
 
     def _case(self, number: int, line: Line) -> dict[str, Any]:
-        f1 = {row.name: float(self.contenders.f1_of_images(row)[number]) for row in self.contenders.rows}
+        f1 = with_nulls({row.name: self.contenders.f1_of_images(row)[number] for row in self.contenders.rows})
         picture = data_url(see_errors(self.contenders, number))
         return {
             "sample": line.sample,
@@ -168,6 +169,8 @@ def _scores(contenders: Detectors) -> Any:
         ):
             axis.hist(scores, edges, histtype="stepfilled", color=colour, alpha=0.6, label=label)
         axis.axvline(row.confidence, color=GREY, linewidth=1, linestyle=(0, (3, 2)))
-        axis.set(xlim=(0, 1), xlabel="score", ylabel="boxes of the ensemble", yscale="log")
+        axis.set(xlim=(0, 1), xlabel="score", ylabel="boxes of the ensemble")
+        if len(matches.scores):  # of nothing there is no logarithm
+            axis.set_yscale("log")
         figure.legend(loc="outside lower center", ncols=2)
     return figure

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from spine.manifest import Manifest
 from spine.member import Member
 from spine.metrics import TABLES
 from spine.metrics.undefined import why_undefined
+from spine.problems import SpineError
 from spine.truth import BoxTruth, Truth
 from tests.detection_on_disk import store_detections, write_box_weights, write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_predictions, write_segmentation_experiment, write_weights
@@ -161,3 +163,52 @@ def test_every_metric_that_may_have_no_value_has_a_reason():
 def test_weights_json_of_defined_scores_tells_no_reason(tmp_path):
     experiment = write_experiment(tmp_path, members=("a", "b"), search={"resamples": 0})
     assert "undefined" not in read_json(search.run(experiment)[0])
+
+
+def bare(path):
+    """A page without its embedded pictures, whose letters may spell anything."""
+    return re.sub(r"base64,[A-Za-z0-9+/=]+", "", path.read_text())
+
+
+def right_or_corner(truth, number):
+    boxes, (height, width) = truth.boxes[number], truth.sizes[number]
+    if not len(boxes):
+        return Detections.from_arrays(np.array([[0, 0, 0.1, 0.1]]), np.array([0.9]), np.array([1]))
+    corners = boxes[:, [1, 0, 3, 2]] / [height, width, height, width]
+    return Detections.from_arrays(corners, np.full(len(boxes), 0.9), truth.classes[number])
+
+
+def test_a_model_that_is_silent_on_an_empty_picture_has_a_dash_there(tmp_path):
+    experiment = write_detection_experiment(tmp_path, members=("loud", "silent"), **QUICK)
+    loud = Member.open(experiment.member_directory("loud"))
+    for split in ("validation", "test"):  # all true boxes, and one in the corner of an empty picture
+        truth = BoxTruth.of_detection(Manifest.read(experiment.data), split, experiment.labels)
+        store_detections(loud.path, truth, split, [right_or_corner(truth, n) for n in range(8)], loud.card.model_hash)
+    quiet(experiment, "silent", boxes=0)
+    write_box_weights(experiment, {"loud": 1.0, "silent": 0.0})
+    evaluate.run(experiment)
+    page = bare(report.run(experiment)[0])
+    # of the one test picture without a box: the loud one is wrong, F1 0; the silent one is right, and divides by 0
+    assert '<span>silent</span><i><b style="width: 0%; background: #cc6677"></b></i><span>–</span>' in page
+    assert not re.search(r"\bnan\b", page)
+
+
+@pytest.mark.parametrize("metric", ["map50", "f1", "recall", "specificity"])
+def test_detectors_that_find_nothing_are_judged_without_a_warning(tmp_path, metric):
+    settings = {"metric": metric, "step": 0.5, "resamples": 8}
+    experiment = write_detection_experiment(tmp_path, members=("a", "b"), search=settings, **QUICK)
+    for name in experiment.members:
+        quiet(experiment, name, boxes=0)
+    write_box_weights(experiment, {"a": 0.5, "b": 0.5})
+    strict(search.run(experiment)[0])
+    found = strict(evaluate.run(experiment)[0])
+    assert [row["metrics"]["map50"]["value"] for row in found["rows"]] == [0, 0, 0, 0]
+    assert not re.search(r"\bnan\b", bare(report.run(experiment)[0]))
+
+
+def test_a_search_that_no_member_has_a_value_for_says_why(tmp_path):
+    experiment = write_detection_experiment(tmp_path, members=("a", "b"), search={"metric": "precision"})
+    for name in experiment.members:
+        quiet(experiment, name, boxes=0)
+    with pytest.raises(SpineError, match=f"precision has no value for any member, since {NO_BOX}; choose map50"):
+        search.run(experiment)
