@@ -185,11 +185,7 @@ class Record:
                 return self._create(attempts - 1)
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SpineError(
-                without_password(
-                    f"the search storage {self.storage} cannot be opened: {reason}. Give search.storage a URL that "
-                    f"begins with {STORAGES}, of a database that is there, its driver installed, or leave it out for "
-                    "study.db"
-                )
+                without_password(f"the search storage {self.storage} cannot be opened: {reason}. {_way_out(reason)}")
             ) from None
 
     def _sampler(self, method: str, steps: int, seed: int) -> BaseSampler:
@@ -239,6 +235,16 @@ class Record:
     @property
     def _equal(self) -> np.ndarray:
         return np.full((1, len(self.names)), 1 / len(self.names))
+
+
+def _way_out(reason: str) -> str:
+    """What to do where a study's storage cannot be opened, for that reason."""
+    if "malformed" in reason or "not a database" in reason:  # SQLite's words for a damaged file
+        return "Move the file away and run `spine search EXPERIMENT` again: a new one is made"
+    return (
+        f"Give search.storage a URL that begins with {STORAGES}, of a database that is there, its driver "
+        "installed, or leave it out for study.db"
+    )
 
 
 def _finished(study: Study) -> list[FrozenTrial]:

@@ -17,6 +17,7 @@ from spine.yaml_files import read_yaml
 
 __all__ = ["as_trained", "trained_otherwise", "under_another_salt", "warn_of_others"]
 
+REMOVE = "It is the record of a training: remove it, and the member is taken as the experiment says, or train it again"
 SHARED = ("target", "labels", "seed")  # what members learn by that is not theirs alone
 
 
@@ -74,9 +75,12 @@ def _record(experiment: Experiment, name: str) -> dict[str, Any]:
     files = [path for path in (directory / "config.yaml", directory / "fold-0" / "config.yaml") if path.exists()]
     if not files:
         return {}
-    told = read_yaml(files[0])
+    try:
+        told = read_yaml(files[0])
+    except SpineError as error:
+        raise SpineError(f"{error}. {REMOVE}") from None
     if not isinstance(told.get("members"), Mapping) or not isinstance(told["members"].get(name), Mapping):
-        raise SpineError(f"{files[0]} does not tell the settings of member {name}; remove the file, or train it again")
+        raise SpineError(f"{files[0]} does not tell the settings of member {name}. {REMOVE}")
     return told
 
 

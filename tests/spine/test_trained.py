@@ -74,7 +74,7 @@ def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
 @pytest.mark.parametrize("record", ["members: {}", "members: {dense: {epochs: 1}}", "name: small", "members: [vgg]"])
 def test_a_record_of_another_member_is_refused_by_its_path(experiment, record):
     (experiment.member_directory("vgg") / "config.yaml").write_text(record)
-    with pytest.raises(SpineError, match=r"vgg.config\.yaml does not tell the settings of member vgg; remove the file"):
+    with pytest.raises(SpineError, match=r"vgg.config\.yaml does not tell the settings of member vgg\. It is the rec"):
         trained_otherwise(experiment)
 
 
@@ -103,3 +103,13 @@ def test_hashes_of_two_salts_name_the_way_back(monkeypatch):
     with pytest.raises(SpineError, match=rf"different salts \(11111111, 22222222; here it is {here}\)") as told:
         Patients.union([Patients(salt="11111111", trained=("x",)), Patients(salt="22222222", searched=("y",))])
     assert "Put the .spine-salt that they were trained with back" in str(told.value)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"a: [", b"\xff\xfe\x00", b"members: 3"])
+def test_a_damaged_record_says_that_it_may_be_removed(experiment, content):
+    record = experiment.member_directory("vgg") / "config.yaml"
+    record.write_bytes(content)
+    with pytest.raises(SpineError, match=r"vgg.config\.yaml .*remove it, and the member is taken as the experiment"):
+        trained_otherwise(experiment)
+    record.unlink()
+    assert trained_otherwise(experiment) == []
