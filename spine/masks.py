@@ -33,6 +33,7 @@ def indices_of(page: np.ndarray, path: Path) -> np.ndarray:
 
 def _whole(page: np.ndarray, path: Path) -> np.ndarray:
     low, high = page.min(), page.max()
-    if not (low >= 0 and high <= 65535) or (page != np.rint(page)).any():
+    fractions = page.dtype.kind == "f" and (page != np.rint(page)).any()
+    if not (low >= 0 and high <= 65535) or fractions:
         raise SpineError(f"{path} holds {page.dtype} values from {low} to {high}; class indices are whole: {_SAVE}")
     return page.astype(np.uint16)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    *("Problem", "SpineError", "brief", "cell", "examples", "fault_of", "is_of_the_file", "lost_in", "one_file"),
-    *("print_problems", "printable", "printable_lines", "verdict", "within", "write_problems", "write_sheet"),
+    *("Problem", "SpineError", "brief", "by_severity", "cell", "examples", "fault_of", "is_of_the_file", "lost_in"),
+    *("one_file", "print_problems", "printable", "printable_lines", "verdict", "within", "write_problems"),
+    *("write_sheet",),
 ]
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # where something is written, not the file that is read
@@ -163,6 +164,11 @@ def lost_in(tree: Tree) -> Iterator[Problem]:
             yield Problem(str(link), reason, "remove the link, or point it to another folder", "warning")
 
 
+def by_severity(problems: Iterable[Problem]) -> list[Problem]:
+    """Errors first, each kind in its order."""
+    return sorted(problems, key=lambda problem: problem.severity)
+
+
 def verdict(problems: Iterable[Problem]) -> str:
     """How many there are, in words, such as "2 errors, 1 warning"."""
     counts = Counter(problem.severity for problem in problems)
@@ -176,7 +182,7 @@ def print_problems(problems: Iterable[Problem]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    ordered = sorted(problems, key=lambda problem: problem.severity)
+    ordered = by_severity(problems)
     if not ordered:
         return
     table = Table(title=f"{len(ordered)} problem{'s' if len(ordered) > 1 else ''}")

@@ -16,9 +16,9 @@ import numpy as np
 
 from spine.annotations.collector import Collector
 from spine.annotations.sources import is_image, may_be_picture, stem_of
-from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading
+from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading, as_malformed
 from spine.files import walk
-from spine.names import composed
+from spine.names import composed, slice_of
 from spine.pictures import read_mask_pages, write_mask
 from spine.problems import SpineError
 
@@ -42,9 +42,9 @@ def read(
     """Read the masks below the folder `path`, each matched to the picture of `images` in the same subfolder.
 
     `pattern` is a mask's stem, `{stem}` standing for its picture's: `{stem}_mask`. Without `images` the picture is
-    named like the mask, with the mask's suffix. With `boxes`, every connected component of at least `min_area` pixels
-    gives a box. A mask that is empty, or drawn in one grey all over, is kept, with a warning. SpineError where `path`
-    is no folder or holds no image at all.
+    named like the mask, with the mask's suffix. The mask of a slice, page or frame is called so: `p1#7`. With
+    `boxes`, every connected component of at least `min_area` pixels gives a box. A mask that is empty, or drawn in one
+    grey all over, is kept, with a warning. SpineError where `path` is no folder or holds no image at all.
     """
     if not path.is_dir():
         raise SpineError(f"{path} is not a folder; give the folder of the masks")
@@ -66,7 +66,8 @@ def read(
                 raise Malformed(reason, "save it as PNG, which keeps every value, or remove it")
             image = _image_of(file, match["stem"], path, pictures)
             lost.add(image)  # unless what follows holds
-            loaded = _loaded(file, labels)
+            with as_malformed(file):
+                loaded = _load(file, labels)
             _look(collector, file, loaded)
             drawn_in.setdefault(loaded.grey, file)
             height, width = loaded.mask.shape
@@ -106,12 +107,21 @@ def _image_of(file: Path, stem: str, root: Path, pictures: Mapping[str, list[str
     name = PurePosixPath(file.relative_to(root).as_posix()).parent / stem
     if pictures is None:
         return f"{name}{file.name[len(stem_of(file)) :]}"
-    called = pictures.get(composed(str(name)), [])
+    called = pictures.get(composed(str(name)), []) or _slices_of(str(name), pictures)
     if not called:
         raise Malformed(f"no picture is called {name}", "put it into the image folder, or remove the mask")
     if len(called) > 1:
         raise Malformed(f"several pictures are called so: {', '.join(called)}", "rename all but one")
     return called[0]
+
+
+def _slices_of(name: str, pictures: Mapping[str, list[str]]) -> list[str]:
+    """What a mask may be of that is called as a slice, page or frame: `p1#7` or `p1.nii.gz#7`, of `p1.nii.gz`."""
+    whole, number = slice_of(name)
+    place = PurePosixPath(whole)
+    files = pictures.get(composed(str(place.parent / stem_of(place))), []) if number else []
+    exact = [file for file in files if composed(file) == composed(whole)]
+    return [f"{file}#{number}" for file in exact or files]
 
 
 @dataclass(frozen=True)
@@ -121,13 +131,6 @@ class _Loaded:
     mask: np.ndarray
     shared: int = 0
     grey: int = 1
-
-
-def _loaded(file: Path, labels: Sequence[str]) -> _Loaded:
-    try:
-        return _load(file, labels)
-    except SpineError as error:
-        raise Malformed(str(error), "correct the mask, or the list of labels") from error
 
 
 def _look(collector: Collector, file: Path, loaded: _Loaded) -> None:
@@ -176,13 +179,19 @@ def _load(path: Path, labels: Sequence[str]) -> _Loaded:
         return _Loaded((mask > 0).astype(np.uint8), grey=strangers[0])
     more = ", ..." if len(strangers) > _MOST_TOLD else ""
     told = f"[{', '.join(map(str, strangers[:_MOST_TOLD]))}{more}]"
-    drawn = ", and greys stand for no class: save indices, or a file a class" if strangers[-1] >= _DRAWN else ""
-    raise SpineError(f"{path} holds unknown class indices {told}; 1 to {len(labels)} are {', '.join(labels)}{drawn}")
+    if strangers[-1] >= _DRAWN:
+        drawn, advice = ", and greys stand for no class", "save indices, or a file a class"
+    else:
+        drawn, advice = "", "correct the mask, or the list of labels"
+    known = f"1 is {labels[0]}" if len(labels) == 1 else f"1 to {len(labels)} are {', '.join(labels)}"
+    raise SpineError(f"{path} holds unknown class indices {told} where {known}{drawn}; {advice}")
 
 
 def _flatten(pages: np.ndarray, path: Path, labels: Sequence[str]) -> _Loaded:
     if len(pages) != len(labels):
-        raise SpineError(f"{path} has {len(pages)} pages; one a label is expected: {', '.join(labels)}")
+        raise SpineError(
+            f"{path} has {len(pages)} pages where one a label is expected: {', '.join(labels)}; save it so"
+        )
     mask = np.zeros(pages.shape[1:], np.uint8)
     for index, page in enumerate(pages, start=1):
         mask[page > 0] = index

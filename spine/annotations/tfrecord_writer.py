@@ -29,7 +29,7 @@ def write(
     shards: int = 1,
     depth: int = 8,
 ) -> None:
-    """Write `<path>/<split or name>.tfrecord-00000-of-<shards>` ... and `<path>/label_map.pbtxt`.
+    """Write `<path>/<split or name>.tfrecord-00000-of-<shards>` ... and, of boxes, `<path>/label_map.pbtxt`.
 
     Pictures come from `images` and lie in the records as PNG. Of `depth` 8 their grey levels are stretched to 0..255,
     since pipelines of the API decode eight bits; of 16 they stay as they are. Classes are numbered from 1 in the order
@@ -48,7 +48,8 @@ def write(
             if part not in opened:
                 opened[part] = stack.enter_context(tfrecords.shards(path / part, shards))
             opened[part].write(encode(_features(annotation, images, names, depth)))
-    write_label_map(names, path / LABEL_MAP)
+    if names:  # a map without a class is none
+        write_label_map(names, path / LABEL_MAP)
 
 
 def _features(annotation: Annotation, images: Path, names: Sequence[str], depth: int) -> dict[str, Sequence[Any]]:

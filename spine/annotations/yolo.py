@@ -153,8 +153,8 @@ def write(
     """Write `<path>/data.yaml` and `<path>/[<split>/]labels/*.txt`, with the pictures copied from `images` where given.
 
     Classes are numbered in the order of `labels`, then of appearance. It cannot hold masks, levels, values, labels of
-    the whole image, patients or sequences; an image's folder becomes `[<split>/]images`. SpineError where an image's
-    size is not known, or two would share a name.
+    the whole image, patients or sequences; an image's folder becomes `[<split>/]images`. SpineError where there is no
+    box, an image's size is not known, or two would share a name.
     """
     annotations = tuple(annotations)
     names = list(dict.fromkeys([*labels, *(box.label for found in annotations for box in found.boxes)]))
@@ -168,6 +168,8 @@ def write(
         if images is not None:
             with atomic_file(path / place) as temporary:
                 shutil.copyfile(images / annotation.image, temporary)
+    if not names:
+        raise SpineError("no picture has a box, and YOLO files hold nothing else; write another format, such as table")
     folders = {"train": "train/images", "val": "valid/images", "test": "test/images"}
     _write_text(yaml.safe_dump({**folders, "nc": len(names), "names": names}, sort_keys=False), path / "data.yaml")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Summary", "folded"]
 
 _MOST = 0.01  # of a series' pixels that may be clipped unheard, padding left out
-_MANY = 10  # files of one folder with one kind of value: beyond, they are told together
+_MANY = 10  # files of one folder with one kind of value, or clipped series: beyond, they are told together
 _NONE = np.empty((0, 0), np.uint16)  # a frame's pixels are not kept
 _SET_WINDOW = "if those pixels matter, set `window` of the source: none, another of the file's, or centre and width"
 _LOOK = "it was read all the same: see whether its pictures are the right ones, or repair the header"
@@ -52,8 +53,7 @@ class Summary:
         windows or LUTs.
         """
         yield from folded(self._of_pixels())
-        for frames in self._series.values():
-            yield from _clipped(frames)
+        yield from _clipped([_Clipping.of(frames) for frames in self._series.values()])
 
     def _of_pixels(self) -> dict[Path, dict[str, None]]:
         """The remarks of each file that were made on its frames, and not on its header before."""
@@ -73,16 +73,46 @@ def _of_one_kind(folder: Path, remarks: dict[Path, str]) -> Iterator[Problem]:
     yield Problem(str(folder), reason, _LOOK, "warning")
 
 
-def _clipped(frames: dict[Slice, Frame]) -> Iterator[Problem]:
-    counts = [frame.clipped for frame in frames.values()]
-    pixels = sum(count.pixels for count in counts) or 1
-    below, above = (sum(side) / pixels for side in zip(*((count.below, count.above) for count in counts), strict=True))
-    if below + above <= _MOST:
+@dataclass(frozen=True)
+class _Clipping:
+    """How much of a series lies `below` and `above` its windows, as shares of its pixels."""
+
+    path: Path  # of its first image
+    images: int
+    views: list[str]
+    below: float
+    above: float
+
+    @classmethod
+    def of(cls, frames: dict[Slice, Frame]) -> _Clipping:
+        counts = [frame.clipped for frame in frames.values()]
+        pixels = sum(count.pixels for count in counts) or 1
+        below, above = (sum(getattr(count, side) for count in counts) / pixels for side in ("below", "above"))
+        views = sorted({frame.view for frame in frames.values() if frame.view})
+        return cls(min(image.path for image in frames), len(frames), views, below, above)
+
+    @property
+    def share(self) -> float:
+        """Of all pixels, as it is shown: 1.0 % is not more than 1 %."""
+        return round(self.below + self.above, 3)
+
+    def __str__(self) -> str:
+        others = f" and {len(self.views) - 1} others" if len(self.views) > 1 else ""
+        return (
+            f"{self.share:.1%} of the pixels of its series ({self.images} images) lie outside its "
+            f"{self.views[0]}{others}, {self.below:.1%} below and {self.above:.1%} above, and became black or white"
+        )
+
+
+def _clipped(series: list[_Clipping]) -> Iterator[Problem]:
+    much = [one for one in series if one.share > _MOST]
+    if len(much) <= _MANY:
+        yield from (Problem(str(one.path), str(one), _SET_WINDOW, "warning") for one in much)
         return
-    views = sorted({frame.view for frame in frames.values() if frame.view})
-    told = views[0] + (f" and {len(views) - 1} others" if len(views) > 1 else "")
+    folder = Path(os.path.commonpath([one.path.parent for one in much]))
+    most = max(much, key=lambda one: one.share)
     reason = (
-        f"{below + above:.1%} of the pixels of its series ({len(frames)} images) lie outside its {told}, "
-        f"{below:.1%} below and {above:.1%} above, and became black or white"
+        f"of {len(much)} series of {len(series)} more than {_MOST:.0%} of the pixels became black or white, "
+        f"most of {most.path.relative_to(folder)}: {most}"
     )
-    yield Problem(str(min(image.path for image in frames)), reason, _SET_WINDOW, "warning")
+    yield Problem(str(folder), reason, _SET_WINDOW, "warning")

@@ -101,7 +101,9 @@ def _listing(file: Path) -> Iterator[list[Problem]]:
     except SpineError as error:
         if not problems:
             raise
-        raise SpineError(f"{error}; {len(dict.fromkeys(problems))} problems are listed in {file}") from error
+        listed = len(dict.fromkeys(problems))
+        told = f"{listed} problems are" if listed > 1 else "1 problem is"
+        raise SpineError(f"{error}; {told} listed in {file}") from error
     finally:
         write_problems(dict.fromkeys(problems), file)  # a damaged file may be met once for pictures, once for boxes
 

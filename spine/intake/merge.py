@@ -187,12 +187,12 @@ def _merge_all(name: str, told: Sequence[Annotation], boxes: tuple[Box, ...]) ->
 
 
 def _stranger(name: str, one: Annotation, size: tuple[int, int]) -> Problem:
-    what = "a mask was" if one.mask else f"{len(one.boxes)} boxes were"
-    return Problem(
-        name,
-        f"{what} drawn on a picture of {one.size} (height, width); this one is {size}",
-        "find the picture that was drawn on, and give it a name of its own",
-    )
+    what = "a mask" if one.mask else f"{len(one.boxes)} boxes" if len(one.boxes) > 1 else "a box"
+    drawn = f"{what} drawn" if one.mask or one.boxes else "something told"
+    advice = "find the picture that was drawn on, and give it a name of its own"
+    if one.size == size[::-1]:
+        advice += "; or, where its file states an orientation (EXIF), draw on it as it is once turned upright"
+    return Problem(name, f"has {drawn} on a picture of {one.size} (height, width); this one is {size}", advice)
 
 
 def _told(box: Box) -> str:

@@ -20,9 +20,11 @@ from spine.manifest import BOXES, IMAGES, LABELS, Manifest
 from spine.names import composed, encodable, file_name, slice_of, stem_of
 from spine.pictures import Picture, write_mask, write_png16
 from spine.privacy import pseudonym
-from spine.problems import Problem, SpineError
+from spine.problems import Problem, SpineError, by_severity
 
 __all__ = ["Records", "patient_by_name"]
+
+_MOST_TOLD = 3
 
 
 @dataclass
@@ -72,8 +74,7 @@ class Records:
     def manifest(self) -> Manifest:
         """The dataset without splits; SpineError where nothing was read, or a target is `of` what nobody tells."""
         if not self.images:
-            reasons = "; ".join(problem.reason for problem in self.problems[:3]) or "the folders hold no image"
-            raise SpineError(f"no image could be read ({reasons}); mend the sources' paths or files")
+            raise SpineError(f"no picture is left to build with ({self._why_none()}); mend the sources' paths or files")
         for target, settings in self.targets.items():
             if settings.of not in self.told:
                 known = ", ".join(sorted(self.told)) or "none"
@@ -85,6 +86,11 @@ class Records:
             pd.DataFrame(self.labels, columns=list(LABELS)),
             mask_labels=tuple(self.mask_labels),
         )
+
+    def _why_none(self) -> str:
+        told = [f"{problem.path}: {problem.reason}" for problem in by_severity(dict.fromkeys(self.problems))]
+        more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+        return "; ".join(told[:_MOST_TOLD]) + more or "the folders hold no image"
 
     def _patient(self, source: Source, picture: Picture, told: Annotation) -> str:
         # One patient is one, however his name's accents are written: else he might be on both sides of a split.

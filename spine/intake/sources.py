@@ -15,6 +15,7 @@ from spine.intake.by_picture import ByPicture
 from spine.intake.config import AnnotationSource, Source
 from spine.intake.merge import merge
 from spine.intake.records import Records, patient_by_name
+from spine.names import slice_of
 from spine.pictures import Picture
 from spine.problems import Problem, SpineError, examples, lost_in, one_file, within
 from spine.progress import track
@@ -43,7 +44,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
                 _take(source, picture, told, records, heard)
         except SpineError as error:
             records.problems.append(Problem.from_error(error, picture.path))
-    records.problems += images.problems
+    records.problems += [*_lost(heard), *images.problems]
     records.problems += _without_patient(source, records.orphans[known:])
     records.problems += [*_unnamed(source, told, heard.unnamed, len(images)), *_boxless(source, heard.boxless)]
     records.problems += [*_differing(source, heard.differing), *_partly_masked(source, heard.masked)]
@@ -53,6 +54,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
 class _Heard:
     """What is told once for all pictures of a source: names of pictures, and what their annotations say."""
 
+    lost: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=lambda: defaultdict(list))  # by reasons
     unnamed: list[str] = field(default_factory=list)
     boxless: list[str] = field(default_factory=list)
     differing: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # key -> where, and how
@@ -66,7 +68,7 @@ def _take(source: Source, picture: Picture, told: ByPicture, records: Records, h
     merged = merge(place, found, height, width)
     records.problems += merged.problems
     if merged.lost_its_boxes:
-        records.problems.append(_lost(place, merged.annotation.refused))
+        heard.lost[slice_of(place)[0], merged.annotation.refused].append(place)
     elif merged.is_named or _counts_unnamed(source, told, picture.name):
         masks = () if told.lost_a_mask(picture.name) else merged.masks
         records.add(source, picture, merged.annotation, masks)
@@ -101,8 +103,8 @@ def _differing(source: Source, found: Mapping[str, Sequence[str]]) -> Iterator[P
     for key, places in found.items():
         yield Problem(
             str(source.images),
-            f"two files tell {key} differently of {len(places)} pictures: {examples(places)}",
-            "the first of each two values was kept; settle which is right, and mend the other file",
+            f"{key} is told in two ways of {len(places)} pictures: {examples(places)}",
+            "the first of each two values shown was kept; settle which is right, and mend the other",
             "warning",
         )
 
@@ -121,14 +123,17 @@ def _partly_masked(source: Source, masked: Mapping[str, frozenset[str]]) -> Iter
         )
 
 
-def _lost(place: str, refused: Sequence[str]) -> Problem:
-    reasons = list(dict.fromkeys(refused))
-    told = "; ".join(reasons[:2]) + ("; ..." if len(reasons) > 2 else "")
-    return Problem(
-        place,
-        f"was left out: none of the boxes drawn on it counts ({told}), and without them it would pass for background",
-        "mend its boxes, or remove them from the annotation where there is nothing to find",
-    )
+def _lost(heard: _Heard) -> Iterator[Problem]:
+    """Pictures that lost their boxes; slices, pages and frames of one file together, where the reasons are the same."""
+    for (file, refused), places in heard.lost.items():
+        reasons = list(dict.fromkeys(refused))
+        told = "; ".join(reasons[:2]) + ("; ..." if len(reasons) > 2 else "")
+        what = "was left out" if len(places) == 1 else f"gives {len(places)} pictures, which were left out"
+        yield Problem(
+            file if len(places) > 1 else places[0],
+            f"{what}: none of the boxes drawn on it counts ({told}), and without them it would pass for background",
+            "mend its boxes, or remove them from the annotation where there is nothing to find",
+        )
 
 
 def _unnamed(source: Source, told: ByPicture, names: Sequence[str], total: int) -> Iterator[Problem]:

@@ -46,7 +46,9 @@ def test_the_encoder_keeps_its_weights_in_the_first_phase_and_learns_in_the_seco
     data = Data.of(experiment, manifest, settings, seed=1)
     history = WatchedFitting("frozen", settings, data, 1, tmp_path / "frozen").run()
     assert [row["phase"] for row in history.rows] == ["frozen", "whole"]
-    *_, before, after_first = WatchedFitting.seen  # as each phase begins: before them all, what each trains is looked at
+    *_, before, after_first = (
+        WatchedFitting.seen
+    )  # as each phase begins: before them all, what each trains is looked at
     for value, kept in zip(after_first, before, strict=True):
         np.testing.assert_array_equal(value, kept)
     after_second = encoder_of(WatchedFitting.networks[-1]).get_weights()

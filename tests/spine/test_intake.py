@@ -211,7 +211,10 @@ def test_a_mask_of_another_size_leaves_its_picture_without(source):
 def test_no_picture_at_all_is_an_error(source):
     shutil.rmtree(source / "images")
     (source / "images").mkdir()
-    with pytest.raises(SpineError, match="no image could be read"):
+    with pytest.raises(
+        SpineError,
+        match=r"no picture is left to build with \(.*p1_0.png: an annotation names this image, .*; and 9 more\)",
+    ):
         build(_config(source))
 
 

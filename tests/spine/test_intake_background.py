@@ -194,7 +194,9 @@ def test_boxes_of_a_whole_file_make_no_background_of_its_pages(tmp_path):
     )
     result = built(tmp_path, {**source, "slices": None})
     assert not {"good_0", "good_1", "good"} & names(result)
-    assert sum("boxes of the whole file" in problem.reason for problem in result.problems) == 2
+    (problem,) = (problem for problem in result.problems if "boxes of the whole file" in problem.reason)
+    assert problem.path == str(tmp_path / "images" / "good.tif")
+    assert problem.reason.startswith("gives 2 pictures, which were left out: none of the boxes drawn on it counts")
 
 
 def test_a_picture_with_a_mask_that_the_boxes_do_not_name_is_kept_and_told(tmp_path):

@@ -130,8 +130,8 @@ def test_what_two_files_tell_differently_is_told_once_a_key_and_the_later_holds(
     tables = [{"format": "table", "path": path, "patient": "who", "targets": ["grade"]} for path in (one, two)]
     result = built(tmp_path, *tables)
     assert [problem.reason for problem in warnings(result)] == [
-        "two files tell patient differently of 1 pictures: x.png: 'P9' and 'P1'",
-        "two files tell grade differently of 1 pictures: x.png: '5' and '4'",
+        "patient is told in two ways of 1 pictures: x.png: 'P9' and 'P1'",
+        "grade is told in two ways of 1 pictures: x.png: '5' and '4'",
     ]
     manifest = Manifest.read(result.root)
     assert manifest.values("grade") == {"s_x": "5", "s_y": "3"}
@@ -147,7 +147,7 @@ def test_grades_of_one_box_that_two_files_tell_differently_are_told(tmp_path):
         tables.append({"format": "table", "path": path, **box})
     result = built(tmp_path, *tables)
     assert [problem.reason for problem in warnings(result)] == [
-        "two files tell level differently of 1 pictures: x.png: '3' and '2'",
-        "two files tell grade differently of 1 pictures: x.png: '5' and '4'",
+        "level is told in two ways of 1 pictures: x.png: '3' and '2'",
+        "grade is told in two ways of 1 pictures: x.png: '5' and '4'",
     ]
     assert pd.read_csv(result.root / "boxes.csv")["level"].tolist() == [3]

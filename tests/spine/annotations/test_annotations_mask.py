@@ -74,7 +74,7 @@ def test_black_and_white_stands_for_a_single_label(tmp_path):
     cv2.imwrite(str(tmp_path / "b.png"), np.array([[0, 65535]], np.uint16))
     assert load_mask(tmp_path / "a.png", ["disc"]).tolist() == [[0, 1]]
     assert load_mask(tmp_path / "b.png", ["disc"]).tolist() == [[0, 1]]
-    with pytest.raises(SpineError, match=r"unknown class indices \[255\]; 1 to 2 are vertebra, disc"):
+    with pytest.raises(SpineError, match=r"unknown class indices \[255\] where 1 to 2 are vertebra, disc"):
         load_mask(tmp_path / "a.png", LABELS)
 
 
@@ -124,7 +124,7 @@ def test_bad_masks_are_listed_and_the_good_one_kept(tmp_path):
         "empty.png": "warning",
     }
     assert any("holds unknown class indices [4]" in problem.reason for problem in found.problems)
-    assert any("has 3 pages; one a label is expected: vertebra, disc" in p.reason for p in found.problems)
+    assert any("has 3 pages where one a label is expected: vertebra, disc" in p.reason for p in found.problems)
 
 
 def test_a_mask_without_its_picture_and_one_of_two_are_listed(tmp_path):

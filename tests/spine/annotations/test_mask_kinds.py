@@ -108,9 +108,9 @@ def test_grey_of_few_bits_counts_as_it_is_stored(bits, tmp_path):
 @pytest.mark.parametrize(
     ("array", "labels", "told"),
     [
-        (np.array([[0, 127, 255]]), ["vertebra", "disc"], r"\[127, 255\]; 1 to 2 are vertebra, disc, and greys"),
-        (np.array([[0, 255]]), ["vertebra", "disc"], r"\[255\]; 1 to 2 are vertebra, disc, and greys"),
-        (np.array([[0, 2]]), ["disc"], r"\[2\]; 1 to 1 are disc$"),  # another class, not a grey
+        (np.array([[0, 127, 255]]), ["vertebra", "disc"], r"\[127, 255\] where 1 to 2 are vertebra, disc, and greys"),
+        (np.array([[0, 255]]), ["vertebra", "disc"], r"\[255\] where 1 to 2 are vertebra, disc, and greys"),
+        (np.array([[0, 2]]), ["disc"], r"\[2\] where 1 is disc;"),  # another class, not a grey
         (np.array([[0, 1, 255]]), ["disc"], r"\[255\]"),
         (np.array([[0, 128, 255]]), ["disc"], r"\[128, 255\]"),
         (np.array([[100, 200]]), ["disc"], r"\[100, 200\]"),
