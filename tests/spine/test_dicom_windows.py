@@ -135,6 +135,26 @@ def stack(folder, top, count=4, **elements):
         save(dataset, folder / f"{number}.dcm")
 
 
+def test_of_many_series_that_are_clipped_it_is_told_once(tmp_path):
+    for number in range(11):
+        stack(tmp_path / f"p{number:02d}", top=2 + number, count=1, PatientID=str(number))
+    images = read_images(tmp_path)
+    assert len(list(images)) == 11
+    (problem,) = images.problems
+    assert problem.path == str(tmp_path)
+    assert "of 11 series of 11" in problem.reason
+    assert "most of p10/0.dcm: 12.0% of the pixels" in problem.reason
+
+
+def test_what_is_shown_as_a_hundredth_is_not_more(tmp_path):
+    values = np.full((50, 50), 100)
+    values.flat[:26] = 900  # 1.04 %
+    save(sample(values, WindowCenter=400, WindowWidth=800, VOILUTFunction="LINEAR_EXACT"), tmp_path / "x.dcm")
+    images = read_images(tmp_path)
+    assert len(list(images)) == 1
+    assert images.problems == []
+
+
 def test_more_than_a_hundredth_clipped_is_told_once_a_series(tmp_path):
     stack(tmp_path / "much", top=2)
     stack(tmp_path / "little", top=1, PatientID="6")
