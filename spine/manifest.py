@@ -16,8 +16,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +26,7 @@ import pandas as pd
 
 from spine.files import fingerprint, read_json, write_json
 from spine.numbers import finite
-from spine.problems import SpineError, fault_of, is_of_the_file
+from spine.problems import SpineError, one_file
 
 __all__ = ["BOXES", "IMAGES", "LABELS", "OUT_OF_FOLD", "SPLITS", "SPLIT_NAMES", "Manifest", "rows"]
 
@@ -161,7 +160,7 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _read_mask_labels(path: Path) -> tuple[str, ...]:
-    with _of_the_dataset(path):
+    with one_file(path, _BUILD_AGAIN):
         labels = read_json(path, _BUILD_AGAIN)["mask_labels"]
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise ValueError(f"mask_labels is {labels!r}, not a list of texts")
@@ -171,7 +170,7 @@ def _read_mask_labels(path: Path) -> tuple[str, ...]:
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         raise SpineError(f"{path} is missing; {_BUILD_AGAIN}")
-    with _of_the_dataset(path):
+    with one_file(path, _BUILD_AGAIN):
         header, *cells = _rows_of_text(path)
         table = pd.DataFrame(cells, columns=header, dtype=str)
         for column in set(_ADDED) & set(columns) - set(table.columns):
@@ -209,17 +208,6 @@ def _check_values(table: pd.DataFrame, name: str) -> None:
             raise ValueError("x0 < x1 and y0 < y1 hold of each box")
     elif name == "splits" and (strange := sorted(set(table["split"]) - {*SPLIT_NAMES})):
         raise ValueError(f"the split {strange[0]!r} is not one of {', '.join(SPLIT_NAMES)}")
-
-
-@contextmanager
-def _of_the_dataset(path: Path) -> Iterator[None]:
-    """Turn whatever reading a file of a dataset raises into one SpineError."""
-    try:
-        yield
-    except Exception as error:
-        if not is_of_the_file(error):
-            raise
-        raise SpineError(f"{path} cannot be read ({fault_of(error)}); {_BUILD_AGAIN}") from error
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from spine.problems import SpineError
 from spine.whole import Readable, check_bytes, read_exactly, rest_of, unpacking
 
-__all__ = ["Grid", "Stored", "beside", "is_rectangular"]
+__all__ = ["Fields", "Grid", "Stored", "beside", "is_rectangular", "read_text_grid", "require_one_file"]
 
 _LINE = 2**16  # bytes of a line that is skipped
 _LEAN = 1e-3  # cosine of two axes that are taken for perpendicular: headers round to few digits
@@ -99,6 +99,32 @@ class Grid:
             stream: Readable = unpacking(file, stored.packing) if stored.packing else file
             read_exactly(stream, stored.skip_unpacked, self.path)
             yield stream
+
+
+Fields = dict[str, str]
+
+
+def read_text_grid(
+    path: Path,
+    most: int,
+    fields_of: Callable[[bytes, Path], tuple[Fields, int]],
+    grid_of: Callable[[Path, Fields, int], Grid],
+) -> Grid:
+    """The grid of a volume whose header is text, of `most` bytes: `fields_of` its first bytes gives what it states and
+    where it ends, `grid_of` these the grid. SpineError where they raise ValueError: the header does not hold.
+    """
+    with path.open("rb") as file:
+        fields, end = fields_of(file.read(most), path)
+    try:
+        return grid_of(path, fields, end)
+    except ValueError as error:
+        raise SpineError(f"{path} cannot be read: its header {error}; mend it, or convert the volume again") from error
+
+
+def require_one_file(name: str) -> None:
+    """ValueError where a text header names several files for its voxels, by a list or a pattern."""
+    if name.upper().startswith("LIST") or "%" in name:
+        raise ValueError(f"names several files ({name[:40]!r}); one file beside it can be read")
 
 
 def beside(header: Path, name: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spine.decoders.grid import Grid, Stored, beside
+from spine.decoders.grid import Fields, Grid, Stored, beside, read_text_grid, require_one_file
 from spine.numbers import finite, whole
 from spine.problems import SpineError
 
@@ -33,17 +33,12 @@ _HEADER = 2**16  # bytes that a header may have
 
 def read_grid(path: Path) -> Grid:
     """The grid of a MetaImage; SpineError where its header is not one, or states what cannot be read as grey."""
-    with path.open("rb") as file:
-        fields, end = _fields(file.read(_HEADER), path)
-    try:
-        return _grid(path, fields, end)
-    except ValueError as error:
-        raise SpineError(f"{path} cannot be read: its header {error}; mend it, or convert the volume again") from error
+    return read_text_grid(path, _HEADER, _fields, _grid)
 
 
-def _fields(head: bytes, path: Path) -> tuple[dict[str, str], int]:
+def _fields(head: bytes, path: Path) -> tuple[Fields, int]:
     """Key -> value until the one that names the data, and where its line ends."""
-    fields: dict[str, str] = {}
+    fields: Fields = {}
     lines = io.BytesIO(head)
     for line in lines:
         key, _, value = line.decode("latin-1").partition("=")
@@ -90,8 +85,7 @@ def _stored(path: Path, fields: Mapping[str, str], end: int) -> Stored:
     name = fields[_DATA]
     if name.upper() == "LOCAL":
         return Stored(path, packing, skip if skip < 0 and not packing else end)
-    if name.upper().startswith("LIST") or "%" in name:
-        raise ValueError(f"names several files ({name[:40]!r}); one file beside it can be read")
+    require_one_file(name)
     if skip < -1:
         raise ValueError(f"states HeaderSize {skip}")
     return Stored(beside(path, name), packing, skip)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spine.decoders.grid import Grid, Stored, beside
+from spine.decoders.grid import Fields, Grid, Stored, beside, read_text_grid, require_one_file
 from spine.numbers import finite, whole
 from spine.problems import SpineError
 
@@ -46,19 +46,14 @@ _HEADER = 2**18  # bytes that a header may have
 
 def read_grid(path: Path) -> Grid:
     """The grid of a NRRD; SpineError where its header is not one, or states what cannot be read as grey."""
-    with path.open("rb") as file:
-        fields, end = _fields(file.read(_HEADER), path)
-    try:
-        return _grid(path, fields, end)
-    except ValueError as error:
-        raise SpineError(f"{path} cannot be read: its header {error}; mend it, or convert the volume again") from error
+    return read_text_grid(path, _HEADER, _fields, _grid)
 
 
-def _fields(head: bytes, path: Path) -> tuple[dict[str, str], int]:
+def _fields(head: bytes, path: Path) -> tuple[Fields, int]:
     """Field -> value, and where the header ends: after its empty line, or with the file."""
     lines = io.BytesIO(head)
     lines.readline()  # the magic
-    fields: dict[str, str] = {}
+    fields: Fields = {}
     for raw in lines:
         line = raw.decode("latin-1").strip()
         if not line:
@@ -115,9 +110,8 @@ def _stored(path: Path, fields: Mapping[str, str], end: int) -> Stored:
     name = fields.get("data file")
     if name is None:
         file, start = path, end
-    elif name.upper().startswith("LIST") or "%" in name:
-        raise ValueError(f"names several files ({name[:40]!r}); one file beside it can be read")
     else:
+        require_one_file(name)
         file, start = beside(path, name.removeprefix("./")), 0
     # Lines are skipped before unpacking, bytes after it.
     if packing:
