@@ -150,17 +150,16 @@ class Member:
     @property
     def has_model(self) -> bool:
         """Whether there is a SavedModel; a foreign member has none."""
-        return bool(self._versions())
+        return bool(self.versions_of(self.path))
 
     def _has_its_model(self) -> bool:
         return self.has_model and self.hash_model(self.model) == self.card.model_hash
 
-    def _versions(self) -> list[Path]:
-        return self._versions_in(self.path)
-
     @staticmethod
-    def _versions_in(path: Path) -> list[Path]:
-        return [entry for entry in (path / "model").glob("*") if entry.name.isdecimal()]
+    def versions_of(path: Path) -> list[Path]:
+        """The SavedModel versions in a member's directory, the newest last."""
+        found = [entry for entry in (path / "model").glob("*") if entry.name.isdecimal()]
+        return sorted(found, key=lambda entry: int(entry.name))
 
     @property
     def name(self) -> str:
@@ -170,13 +169,13 @@ class Member:
     @property
     def model(self) -> Path:
         """The newest SavedModel version; NoModel where there is none, as for a foreign model."""
-        versions = self._versions()
+        versions = self.versions_of(self.path)
         if not versions:
             raise NoModel(
                 f"member {self.name!r} at {self.path} has no model/<version>/: it can be searched and evaluated, "
                 "but not run or exported; give it a SavedModel with the contract's signatures"
             )
-        return max(versions, key=lambda entry: int(entry.name))
+        return versions[-1]
 
     @property
     def trusted_model(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from importlib import metadata
@@ -43,23 +44,18 @@ def drop_unnamed_versions(directory: Path) -> None:
     Those above the last that was named, or all where none ever was. Each goes in one step, so that a running TF
     Serving never sees half of one.
     """
-    versions = sorted(_versions(directory), reverse=True)
-    named = next((number for number in versions if _was_named(directory, number)), None)
-    if named is None and (directory / "member.json").exists():
+    versions = Member.versions_of(directory)
+    unnamed = list(itertools.takewhile(lambda version: not _was_named(directory, version), reversed(versions)))
+    if unnamed == versions[::-1] and (directory / "member.json").exists():
         return  # the card, or the model that it names, is damaged: the next version takes its place
-    for number in versions:
-        if named is None or number > named:
-            remove_directory(directory / "model" / str(number))
+    for version in unnamed:
+        remove_directory(version)
 
 
-def _was_named(directory: Path, number: int) -> bool:
-    model_hash = Member.hash_model(directory / "model" / str(number))
+def _was_named(directory: Path, version: Path) -> bool:
+    model_hash = Member.hash_model(version)
     member = Member.open_if_whole(directory)
     return is_sealed(directory, model_hash) or (member is not None and member.card.model_hash == model_hash)
-
-
-def _versions(directory: Path) -> list[int]:
-    return [int(entry.name) for entry in (directory / "model").glob("*") if entry.name.isdigit()]
 
 
 def for_any_number(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
@@ -90,7 +86,8 @@ def _at_least_one(batch: Any) -> Any:
 
 def next_version(directory: Path) -> Path:
     """`directory/model/<n>`, n one above the highest there is, from 1."""
-    return directory / "model" / str(max(_versions(directory), default=0) + 1)
+    versions = Member.versions_of(directory)
+    return directory / "model" / str(int(versions[-1].name) + 1 if versions else 1)
 
 
 def package_versions() -> dict[str, str]:
