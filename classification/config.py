@@ -130,7 +130,7 @@ class Settings(Strict):
             checked_file(self.weights, self.network)
 
     @property
-    def starts_from(self) -> tuple[str | int | float, ...]:
+    def initial_weights(self) -> tuple[str | int | float, ...]:
         """What tells the weights that it starts from: MobileNet's published files are of a size of input, too."""
         return (self.network, self.alpha, self.height, self.width, self.weights) if self.pretrained else ()
 

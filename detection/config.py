@@ -287,7 +287,7 @@ class Settings(Strict):
         return f"faster-rcnn-{self.backbone}" + ("-fpn" if self.decoder.type == "fpn" else "")
 
     @property
-    def starts_from(self) -> tuple[str | int | float, ...]:
+    def initial_weights(self) -> tuple[str | int | float, ...]:
         """What tells the weights that it starts from."""
         return (self.backbone, self.backbone_weights) if self.pretrained else ()
 

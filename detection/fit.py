@@ -29,7 +29,7 @@ from spine.problems import SpineError
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.progress import EpochBar, tell
-from spine.training.schedule import is_over, of_lengths, why_stopped
+from spine.training.schedule import is_over, why_stopped, with_epochs
 
 __all__ = ["DetectorFitting"]
 
@@ -38,7 +38,7 @@ __all__ = ["DetectorFitting"]
 class DetectorFitting:
     """One training: what it reads, how, on which machines, and the member's directory that the chief writes to.
 
-    `lengths` are the epochs of each phase of a refit, which has no validation to stop on.
+    `epochs_per_phase` are the epochs of each phase of a refit, which has no validation to stop on.
     """
 
     name: str
@@ -47,13 +47,13 @@ class DetectorFitting:
     seed: int
     directory: Path
     workers: Workers
-    lengths: Mapping[str, int] | None = None
+    epochs_per_phase: Mapping[str, int] | None = None
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """In order."""
         phases = self.settings.phases
-        return phases if self.lengths is None else of_lengths(phases, self.lengths)
+        return phases if self.epochs_per_phase is None else with_epochs(phases, self.epochs_per_phase)
 
     @property
     def is_chief(self) -> bool:
@@ -65,16 +65,16 @@ class DetectorFitting:
         """Its checkpoints."""
         return Checkpoints(self.directory / "checkpoints", "state")
 
-    def run(self, make_room: Callable[[], None] = lambda: None) -> History:
+    def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
         """Run the phases from wherever an earlier run was killed; gives the history.
 
-        `make_room` is called by the chief once the network stands, just before the directory is read or written:
-        settings that cannot be trained cost no earlier member. SpineError where the loss stops being a number.
+        `prepare_directory` is called by the chief once the network stands, just before the directory is read or
+        written: settings that cannot be trained cost no earlier member. SpineError where the loss stops being a number.
         """
         tf_keras.utils.set_random_seed(self.seed)
         validation = Validation(self.build(), self.data)
         if self.is_chief:
-            make_room()
+            prepare_directory()
         self.workers.meet()
         for phase in self.phases:
             self._run_phase(phase, validation)
@@ -153,8 +153,8 @@ class DetectorFitting:
         weights = tf_keras.backend.batch_get_value(session.weights)  # by all: batch norm's are the mean over machines
         scores = validation.scores(weights) if phase.judged and self.is_chief else validation.nothing
         names = (*scores, "seconds")
-        told = self.workers.told([*scores.values(), round(time.monotonic() - started, 3)])
-        return history.adding(phase.name, {**losses, **dict(zip(names, told.tolist(), strict=True))}, rate)
+        shared = self.workers.broadcast([*scores.values(), round(time.monotonic() - started, 3)])
+        return history.adding(phase.name, {**losses, **dict(zip(names, shared.tolist(), strict=True))}, rate)
 
     def _record(self, state: State, history: History) -> None:
         """A checkpoint, `history.csv` and TensorBoard's logs; every machine gives its part of the state."""

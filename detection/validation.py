@@ -50,7 +50,7 @@ class Validation:
         """What the network says of each picture, in the truth's order."""
         sizes = np.array(self.data.validation.sizes, np.int32)
         done = 0
-        for images in self.data.stopping():
+        for images in self.data.validation_batches():
             outputs = self.answer(images, sizes[done : done + len(images)])
             arrays = {name: output.numpy() for name, output in outputs.items()}
             yield from (Detections.from_outputs(arrays, number) for number in range(len(images)))

@@ -61,20 +61,20 @@ class Workers:
 
     def meet(self) -> None:
         """Wait until every machine is here."""
-        self.told([0.0])
+        self.broadcast([0.0])
 
-    def told(self, numbers: Any) -> np.ndarray:
+    def broadcast(self, numbers: Any) -> np.ndarray:
         """What the chief says, on every machine: (n,) float64. The others wait for it; what they give is not read."""
         values = tf.constant(numbers, tf.float64)
         if self.count == 1:
             return values.numpy()
-        said = values if self.is_chief else tf.zeros_like(values)
+        own_part = values if self.is_chief else tf.zeros_like(values)
 
         @tf.function
         def share(own: tf.Tensor) -> tf.Tensor:
             return self.strategy.run(_sum_of_all, args=(own,))
 
-        per_replica = self.strategy.experimental_local_results(share(said))
+        per_replica = self.strategy.experimental_local_results(share(own_part))
         return per_replica[0].numpy() / (self.replicas // self.count)  # each of the chief's devices has said it
 
 

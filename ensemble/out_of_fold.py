@@ -13,7 +13,7 @@ import numpy as np
 from ensemble.predict import is_current, predict_missing
 from spine.config import Experiment
 from spine.folds import fold_of_patients, parts
-from spine.inputs import taking
+from spine.inputs import subset
 from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Member
 from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of
@@ -75,7 +75,7 @@ def predict_out_of_fold(experiment: Experiment, manifest: Manifest, members: Seq
         [row for row, patient in enumerate(truth.patients) if fold_of[patient] == fold]
         for fold in range(experiment.folds)
     ]
-    of_folds = [taking(truth, own) for own in rows]
+    of_folds = [subset(truth, own) for own in rows]
     for member in members:
         if not is_current(member, OUT_OF_FOLD, truth):
             _join(member, truth, _predict_folds(experiment, member, of_folds))

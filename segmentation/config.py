@@ -128,7 +128,7 @@ class Settings(Strict):
         return f"{self.architecture}-{self.encoder}"
 
     @property
-    def starts_from(self) -> tuple[str | int | float, ...]:
+    def initial_weights(self) -> tuple[str | int | float, ...]:
         """What tells the weights that it starts from: MobileNet's published files are of a size of input, too."""
         return (self.encoder, *self.padded_size, self.encoder_weights) if self.pretrained else ()
 

@@ -121,7 +121,7 @@ class Foreign(Strict):
         )
 
     @property
-    def starts_from(self) -> tuple[()]:
+    def initial_weights(self) -> tuple[()]:
         """Nothing."""
         return ()
 

@@ -24,7 +24,7 @@ from spine.splits import folds, split_by_fractions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["fold_of_patients", "part_hash", "parts", "refit", "refit_lengths", "view"]
+__all__ = ["fold_of_patients", "part_hash", "parts", "refit", "refit_epochs", "view"]
 
 INNER = 0.15  # of a fold's training patients, those who stop it where `stop_on` is inner
 
@@ -41,18 +41,18 @@ def refit(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"fold": REFIT})
 
 
-def refit_lengths(experiment: Experiment, member: str) -> dict[str, int]:
+def refit_epochs(experiment: Experiment, member: str) -> dict[str, int]:
     """Phase -> epochs of a member's refit: the mean over the folds of those that led to each one's best epoch."""
     cards = [Member.open(part.member_directory(member)).card for part in parts(experiment)]
-    lengths: list[Mapping[str, int]] = [card.details["lengths"] for card in cards]
-    phases = dict.fromkeys(phase for of_one in lengths for phase in of_one)
-    return {phase: int(sum(of_one.get(phase, 0) for of_one in lengths) / len(lengths) + 0.5) for phase in phases}
+    of_folds: list[Mapping[str, int]] = [card.details["lengths"] for card in cards]
+    phases = dict.fromkeys(phase for epochs in of_folds for phase in epochs)
+    return {phase: int(sum(epochs.get(phase, 0) for epochs in of_folds) / len(of_folds) + 0.5) for phase in phases}
 
 
 def part_hash(experiment: Experiment, member: str, seen: Manifest) -> str:
     """Fingerprint of all that a training depends on; `seen` is the dataset as `view` shows it."""
     hashed = experiment.member_hash(member, seen.data_hash, seen.splits_hash)
-    return fingerprint([hashed, refit_lengths(experiment, member)]) if experiment.fold == REFIT else hashed
+    return fingerprint([hashed, refit_epochs(experiment, member)]) if experiment.fold == REFIT else hashed
 
 
 def view(experiment: Experiment, manifest: Manifest) -> Manifest:

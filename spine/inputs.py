@@ -38,7 +38,7 @@ __all__ = [
     "ordered_batches",
     "segmentation_data",
     "steps_per_epoch",
-    "taking",
+    "subset",
     "training_batches",
 ]
 
@@ -216,14 +216,14 @@ def bootstrap(truth: Truth, seed: int, by: Literal["sample", "patient"] = "sampl
         drawn = generator.integers(len(members), size=len(members))
         chosen = np.concatenate([members[group] for group in drawn])
         if set(truth.values[chosen]) == set(truth.values):
-            return taking(truth, chosen)
+            return subset(truth, chosen)
     raise SpineError(
         f"a label of {list(truth.labels)} is too rare to bootstrap {len(members)} {by}s: 100 draws lost one; "
         "train without bagging, or bootstrap by sample"
     )
 
 
-def taking(truth: AnyTruth, rows: Sequence[int] | np.ndarray) -> AnyTruth:
+def subset(truth: AnyTruth, rows: Sequence[int] | np.ndarray) -> AnyTruth:
     """The truth of these rows, which may repeat, in their order."""
     columns = {field.name: getattr(truth, field.name) for field in fields(truth) if field.name != "labels"}
     taken: dict[str, Any] = {

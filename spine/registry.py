@@ -37,7 +37,7 @@ class TaskSettings(Protocol):
         ...
 
     @property
-    def starts_from(self) -> tuple[str | int | float, ...]:
+    def initial_weights(self) -> tuple[str | int | float, ...]:
         """What tells the weights that it starts from, published or a file's, and for what; empty where it has none."""
         ...
 

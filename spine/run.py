@@ -244,7 +244,7 @@ def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show)
     """Have the weights that members start from on this machine, and files of them opened, before the first trains."""
     from spine.training.fetch import fetch_in_own_process
 
-    if pretrained := [name for name in names if experiment.members[name].starts_from]:
+    if pretrained := [name for name in names if experiment.members[name].initial_weights]:
         show("fetch weights")
         fetch_in_own_process(file, pretrained)
 

@@ -76,7 +76,7 @@ class FitData:
         """Endless augmented batches from the epoch `first_epoch` (0-based) on."""
         return self.batches(self.train, training=True, first_epoch=first_epoch, batch=self._batch(self.train))
 
-    def stopping(self) -> Any:
+    def validation_batches(self) -> Any:
         """The validation data once, in order, as it is; None where there is none."""
         if self.validation is None:
             return None
@@ -96,8 +96,8 @@ def read_truths(experiment: Experiment, manifest: Manifest) -> tuple[Any, Any]:
 
 
 def _in_shares(truth: Any, replicas: int) -> Any:
-    from spine.inputs import taking
+    from spine.inputs import subset
 
     if truth is None:
         return None
-    return taking(truth, range(len(truth.samples) // replicas * replicas))
+    return subset(truth, range(len(truth.samples) // replicas * replicas))

@@ -27,13 +27,13 @@ __all__ = ["fetch", "fetch_in_own_process", "main"]
 
 def fetch(experiment: Experiment, members: Sequence[str]) -> list[str]:
     """Download or read what these members start from, each once; gives a line for each that cannot be had."""
-    of_key = {experiment.members[name].starts_from: experiment.members[name] for name in members}
+    of_key = {experiment.members[name].initial_weights: experiment.members[name] for name in members}
     failures: dict[str, list[str]] = defaultdict(list)
     for key, settings in of_key.items():
         try:
             registry.fetch_weights(experiment.task, settings)
         except SpineError as error:
-            failures[str(error)] += [name for name in members if experiment.members[name].starts_from == key]
+            failures[str(error)] += [name for name in members if experiment.members[name].initial_weights == key]
     return [f"{', '.join(f'members.{name}' for name in names)}: {reason}" for reason, names in failures.items()]
 
 

@@ -20,7 +20,7 @@ from spine.training.data import FitData
 from spine.training.devices import strategy
 from spine.training.history import History
 from spine.training.progress import tell
-from spine.training.schedule import Phase, Scheduled, is_over, next_rate, of_lengths, why_stopped
+from spine.training.schedule import Phase, Scheduled, is_over, next_rate, why_stopped, with_epochs
 
 __all__ = ["FitSettings", "Fitting", "optimizer"]
 
@@ -42,7 +42,7 @@ class FitSettings(Scheduled, Protocol):
 class Fitting(ABC):
     """One training: what it reads, how, and the member's directory that it writes to. A task fills in its methods.
 
-    `lengths` are the epochs of each phase of a refit, which has no validation to stop on.
+    `epochs_per_phase` are the epochs of each phase of a refit, which has no validation to stop on.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Fitting(ABC):
     data: FitData
     seed: int
     directory: Path
-    lengths: Mapping[str, int] | None = None
+    epochs_per_phase: Mapping[str, int] | None = None
 
     @abstractmethod
     def build(self, *, pretrained: bool) -> keras.Model:
@@ -86,24 +86,24 @@ class Fitting(ABC):
     def phases(self) -> tuple[Phase, ...]:
         """In order."""
         phases: tuple[Phase, ...] = self.settings.phases
-        return phases if self.lengths is None else of_lengths(phases, self.lengths)
+        return phases if self.epochs_per_phase is None else with_epochs(phases, self.epochs_per_phase)
 
     @property
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
         return Checkpoints(self.directory / "checkpoints")
 
-    def run(self, make_room: Callable[[], None] = lambda: None) -> History:
+    def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
         """Run the phases from wherever an earlier run was killed; gives the history.
 
-        `make_room` is called once the network stands, just before the directory is read or written: settings that
-        cannot be trained cost no earlier member. SpineError where the validation loss never was a number.
+        `prepare_directory` is called once the network stands, just before the directory is read or written: settings
+        that cannot be trained cost no earlier member. SpineError where the validation loss never was a number.
         """
         keras.utils.set_random_seed(self.seed)
         with _precision(self.settings), strategy().scope():
             network = self.build(pretrained=True)
             self._check(network)
-            make_room()
+            prepare_directory()
             for phase in self.phases:
                 self._run_phase(phase, network)
         history = self.checkpoints.history()
@@ -141,7 +141,7 @@ class Fitting(ABC):
         last = len(history) - len(history.of(phase.name)) + phase.epochs
         model.fit(
             data.training(len(history)),
-            validation_data=data.stopping(),
+            validation_data=data.validation_batches(),
             steps_per_epoch=data.steps,
             initial_epoch=len(history),
             epochs=last,

@@ -67,7 +67,7 @@ class History:
         return next((name for name in MONITORS if any(name in row for row in self.rows)), None)
 
     @property
-    def lengths(self) -> dict[str, int]:
+    def epochs_per_phase(self) -> dict[str, int]:
         """Phase -> how many of its epochs the best network went through: each phase starts from the best one so far."""
         found: dict[str, int] = {}
         for phase in dict.fromkeys(str(row["phase"]) for row in self.rows):

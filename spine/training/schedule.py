@@ -17,7 +17,7 @@ from spine.training.history import MONITORS, History
 
 __all__ = [
     *("MOST_PIXELS", "Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
-    *("is_over", "next_rate", "of_lengths", "why_stopped"),
+    *("is_over", "next_rate", "with_epochs", "why_stopped"),
 ]
 
 MOST_PIXELS = 8192  # of the height or width that a network reads
@@ -47,9 +47,9 @@ class Phase:
 AnyPhase = TypeVar("AnyPhase", bound=Phase)
 
 
-def of_lengths(phases: Iterable[AnyPhase], lengths: Mapping[str, int]) -> tuple[AnyPhase, ...]:
-    """The phases with the epochs that `lengths` gives for each; those of none are left out."""
-    return tuple(replace(phase, epochs=lengths[phase.name]) for phase in phases if lengths.get(phase.name))
+def with_epochs(phases: Iterable[AnyPhase], epochs: Mapping[str, int]) -> tuple[AnyPhase, ...]:
+    """The phases with the epochs that `epochs` gives for each; those of none are left out."""
+    return tuple(replace(phase, epochs=epochs[phase.name]) for phase in phases if epochs.get(phase.name))
 
 
 class Patient(Protocol):

@@ -18,7 +18,7 @@ from spine.config import REFIT, Experiment, load_experiment
 from spine.disk import at_work
 from spine.ending import run_to_the_end
 from spine.files import fingerprint, read_if_whole, write_json
-from spine.folds import part_hash, refit_lengths, view
+from spine.folds import part_hash, refit_epochs, view
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
@@ -60,8 +60,8 @@ class Fitting(Protocol):
         """Removed when the member is complete."""
         ...
 
-    def run(self, make_room: Callable[[], None]) -> History:
-        """Train from wherever an earlier run was killed; call `make_room` before the directory is read or written."""
+    def run(self, prepare_directory: Callable[[], None]) -> History:
+        """Train from where an earlier run was killed; `prepare_directory` before the directory is read or written."""
         ...
 
     def best_network(self) -> Any:
@@ -96,7 +96,7 @@ def train_member(
     silence_tensorflow()
     fitting: Any = fitting_of(experiment, member, manifest, seed_of(experiment, member))
     if experiment.fold == REFIT:
-        fitting = replace(fitting, lengths=refit_lengths(experiment, member))
+        fitting = replace(fitting, epochs_per_phase=refit_epochs(experiment, member))
     with only_one(directory) if fitting.is_chief else nullcontext():
         history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
         if fitting.is_chief:
@@ -139,7 +139,7 @@ def _publish(fitting: Fitting, history: History, experiment: Experiment, config_
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
         patients=_patients(fitting),
-        details={"network": network.name, "parameters": network.count_params(), **_told(history)},
+        details={"network": network.name, "parameters": network.count_params(), **_training_details(history)},
     )
     return Member.publish(fitting.directory, card)
 
@@ -154,16 +154,16 @@ def _patients(fitting: Fitting) -> Patients:
     return Patients(salt=salt_id(), trained=trained, stopped=stopped)
 
 
-def _told(history: Any) -> dict[str, Any]:
+def _training_details(history: Any) -> dict[str, Any]:
     best = history.best
     seconds = sum(float(row["seconds"]) for row in history.rows)
-    told = {
+    details = {
         "epochs": len(history),
         "best_epoch": int(best["epoch"]),
-        "lengths": history.lengths,
+        "lengths": history.epochs_per_phase,
         "training_seconds": round(seconds, 1),
     }
-    return {**told, **{name: float(value) for name, value in best.items() if name.startswith("val_")}}
+    return {**details, **{name: float(value) for name, value in best.items() if name.startswith("val_")}}
 
 
 def command(train: Callable[[Experiment, str], Path], task: str) -> Callable[[], None]:

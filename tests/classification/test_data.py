@@ -44,6 +44,6 @@ def test_only_the_training_rows_are_bootstrapped(tmp_path):
     assert len(set(data.train.patients)) < 4
     assert len(set(data.validation.samples)) == len(data.validation.samples) == 2 * 2 * 2
     assert data.steps == 4  # 4 patients' 2 discs in 2 slices, 5 a batch: 16 / 5 = 3.2
-    images, one_hot = next(iter(data.stopping()))
+    images, one_hot = next(iter(data.validation_batches()))
     assert images.shape == (5, 16, 16, 1)
     np.testing.assert_array_equal(np.argmax(one_hot, axis=1), data.validation.values[:5])

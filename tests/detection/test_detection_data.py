@@ -112,7 +112,7 @@ def test_machines_share_every_batch(manifest):
 
 def test_validation_is_every_picture_once_in_order(manifest):
     data = data_of(manifest)
-    pictures = np.concatenate(list(data.stopping()))
+    pictures = np.concatenate(list(data.validation_batches()))
     assert pictures.shape == (4, 64, 64, 1)
 
 

@@ -11,7 +11,7 @@ from ensemble.parity import BOX_PARITY, distance
 from ensemble.predict import detect_pictures, load_model
 from spine.config import Experiment
 from spine.folds import fold_of_patients, parts
-from spine.inputs import taking
+from spine.inputs import subset
 from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Card, Member, Patients
 from spine.predictions import Predictions
@@ -32,7 +32,7 @@ def publish_folds(experiment: Experiment, store) -> tuple[Manifest, AnyTruth]:
         own = [row for row, patient in enumerate(truth.patients) if fold_of[patient] == part.fold]
         others = sorted(patient_hash(patient) for patient, fold in fold_of.items() if fold != part.fold)
         model_hash = write_model(directory, f"fold {part.fold}")
-        store(directory, taking(truth, own), model_hash)
+        store(directory, subset(truth, own), model_hash)
         card = Card(name="one", task=experiment.task, labels=experiment.labels, model_hash=model_hash)
         patients = Patients(salt=salt_id(), trained=tuple(others))
         Member.publish(directory, card.model_copy(update={"patients": patients}))

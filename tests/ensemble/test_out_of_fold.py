@@ -42,18 +42,18 @@ class FakeFitting:
     directory: Path
     data: Data
     fold: int | str
-    lengths: dict[str, int] | None = None
+    epochs_per_phase: dict[str, int] | None = None
     is_chief: bool = True
 
     @property
     def checkpoints(self) -> Checkpoints:
         return Checkpoints(self.directory / "checkpoints")
 
-    def run(self, make_room) -> History:
-        make_room()
+    def run(self, prepare_directory) -> History:
+        prepare_directory()
         history = History()
-        for epoch in range(1, 5 if self.lengths is None else self.lengths["scratch"] + 1):
-            loss = abs(epoch - 1 - self.fold) if self.lengths is None else None
+        for epoch in range(1, 5 if self.epochs_per_phase is None else self.epochs_per_phase["scratch"] + 1):
+            loss = abs(epoch - 1 - self.fold) if self.epochs_per_phase is None else None
             measured = {"loss": 1.0 / epoch, "seconds": 1.0} | ({} if loss is None else {"val_loss": loss})
             history = history.adding("scratch", measured, 0.1)
         history.write(self.directory / "history.csv")

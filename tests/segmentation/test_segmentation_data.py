@@ -27,7 +27,7 @@ def data_of(experiment, **changes) -> Data:
 
 
 def test_the_mask_lies_where_its_picture_does_and_padding_has_no_truth(experiment):
-    images, truth = (part.numpy() for part in next(iter(data_of(experiment).stopping())))
+    images, truth = (part.numpy() for part in next(iter(data_of(experiment).validation_batches())))
     assert images.shape == (4, 64, 96, 1)
     assert truth.shape == (4, 64, 96, 3)
     known = truth.sum(axis=-1)
@@ -63,4 +63,4 @@ def test_a_class_without_a_label_is_refused(tmp_path):
     sample = manifest.samples_in("validation")[0]
     write_mask(np.full((48, 48), 3, np.uint8), manifest.mask_path(sample))
     with pytest.raises(SpineError, match=rf"{sample}\.png holds class 3"):
-        data_of(experiment_of(tmp_path, {"one": MEMBER})).stopping()
+        data_of(experiment_of(tmp_path, {"one": MEMBER})).validation_batches()

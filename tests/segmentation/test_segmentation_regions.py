@@ -46,7 +46,7 @@ def test_a_network_trains_on_the_crops_with_their_aspect_kept(crops):
     _, experiment = crops
     settings = Settings(architecture="unet", encoder_weights="none", height=68, width=68, batch=2)
     data = Data.of(experiment, Manifest.read(experiment.data), settings, seed=1)
-    _, truth = next(iter(data.stopping()))
+    _, truth = next(iter(data.validation_batches()))
     # 34 x 22 becomes 68 x 44: 12 columns of padding, which has no truth, on each side.
     np.testing.assert_array_equal(truth.numpy().sum(axis=-1)[0], np.tile([0] * 12 + [1] * 44 + [0] * 12, (68, 1)))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from spine.config import Experiment, validate
-from spine.folds import fold_of_patients, part_hash, parts, refit, refit_lengths, view
+from spine.folds import fold_of_patients, part_hash, parts, refit, refit_epochs, view
 from spine.manifest import Manifest
 from spine.member import Card, Member
 from spine.problems import SpineError
@@ -148,7 +148,7 @@ def test_a_refit_is_as_long_as_its_folds_were_on_average(manifest, tmp_path):
     for part, of_one in zip(parts(experiment), lengths, strict=True):
         card = Card(name="one", task="classification", labels=LABELS, details={"lengths": of_one})
         Member.publish(part.member_directory("one"), card)
-    assert refit_lengths(experiment, "one") == {"frozen": 5, "tuning": 2}  # 14 / 3 and 5 / 3
+    assert refit_epochs(experiment, "one") == {"frozen": 5, "tuning": 2}  # 14 / 3 and 5 / 3
     before = part_hash(refit(experiment), "one", view(refit(experiment), manifest))
     Member.publish(part.member_directory("one"), card.model_copy(update={"details": {"lengths": {"frozen": 9}}}))
     assert part_hash(refit(experiment), "one", view(refit(experiment), manifest)) != before

@@ -82,7 +82,7 @@ def test_only_members_that_will_train_and_start_from_weights_are_asked_for(tmp_p
     monkeypatch.setattr(run, "_train_in_own_process", lambda *a: 0)
     run.train_members(experiment, lambda line: None, ["own", "squeeze"])
     assert asked == [["squeeze"]]
-    assert Foreign(foreign=True).starts_from == ()
+    assert Foreign(foreign=True).initial_weights == ()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_other_tasks_fetch_alike(task, settings, place, monkeypatch):
 
     monkeypatch.setattr(place, offline)
     member = registry.task_settings(task)(**settings)
-    assert member.starts_from[0] == next(iter(settings.values()))
+    assert member.initial_weights[0] == next(iter(settings.values()))
     with pytest.raises(SpineError, match=r"cannot be downloaded: URL fetch failure .* no route"):
         registry.fetch_weights(task, member)
 
@@ -133,6 +133,6 @@ def test_the_other_tasks_read_alike(tmp_path, task, settings, place):
     file = tmp_path / "garbage.h5"
     file.write_bytes(b"no weights at all" * 100)
     member = registry.task_settings(task)(**settings, **{place: str(file)})
-    assert str(file) in member.starts_from
+    assert str(file) in member.initial_weights
     with pytest.raises(SpineError, match=rf"{place} .*garbage.h5' do not fit"):
         registry.fetch_weights(task, member)

@@ -72,12 +72,12 @@ def test_the_lengths_of_phases_lead_to_the_best_network():
     both = history(3, 1, 2)  # the second phase starts from epoch 2
     for loss in (1.5, 0.5, 0.7):
         both = both.adding("tuning", {"loss": 1, "val_loss": loss}, 0.01)
-    assert both.lengths == {"frozen": 2, "tuning": 2}
-    assert history(3, 1, 2).adding("tuning", {"val_loss": 5}, 0.01).lengths == {"frozen": 2, "tuning": 0}
+    assert both.epochs_per_phase == {"frozen": 2, "tuning": 2}
+    assert history(3, 1, 2).adding("tuning", {"val_loss": 5}, 0.01).epochs_per_phase == {"frozen": 2, "tuning": 0}
 
 
 def test_a_phase_that_was_not_judged_is_as_long_as_it_was():
     found = History()
     for phase, score in (("rpn", float("nan")), ("rpn", float("nan")), ("head", 0.5), ("head", 0.4)):
         found = found.adding(phase, {"loss": 1, "val_map50": score}, 0.1)
-    assert found.lengths == {"rpn": 2, "head": 1}
+    assert found.epochs_per_phase == {"rpn": 2, "head": 1}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from spine.training.history import History
-from spine.training.schedule import Phase, Plateau, is_over, next_rate, of_lengths, why_stopped
+from spine.training.schedule import Phase, Plateau, is_over, next_rate, why_stopped, with_epochs
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 
@@ -63,7 +63,7 @@ def test_a_cosine_falls_to_nothing_over_its_own_phase():
 
 def test_phases_take_the_lengths_of_a_refit_and_those_of_none_are_left_out():
     phases = (PHASE, Phase("tuning", 7, 0.01), Phase("last", 3, 0.001))
-    assert of_lengths(phases, {"frozen": 2, "tuning": 0, "last": 4}) == (
+    assert with_epochs(phases, {"frozen": 2, "tuning": 0, "last": 4}) == (
         Phase("frozen", 2, 0.1),
         Phase("last", 4, 0.001),
     )
