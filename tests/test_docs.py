@@ -1,10 +1,15 @@
-"""docs/settings.md tells every key of an experiment file, with the default that the code has."""
+"""docs/settings.md tells every key of an experiment file, with the default that the code has; and that no page names
+a page, a heading, a command or a file that is not there.
+"""
 
+import importlib
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -17,7 +22,11 @@ from spine.augment.settings import PRESETS
 from spine.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
 from spine.training.schedule import Plateau
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "settings.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGE = (ROOT / "docs" / "settings.md").read_text()
+PROGRAM = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["spine"].split(":")[0]
+VERBS = typer.main.get_command(importlib.import_module(PROGRAM).app).commands
 TABLES: dict[str, type[BaseModel]] = {
     "Experiment": Experiment,
     "search": SearchSettings,
@@ -89,3 +98,30 @@ def test_no_section_is_left_unread():
 
 def test_every_preset_is_named():
     assert f"a preset: {', '.join(f'`{name}`' for name in PRESETS)}." in PAGE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_file_that_is_named_exists(page):
+    text = page.read_text()
+    for verb, word in re.findall(r"(?:`|^ {4,}|^)spine ([a-z|-]+)(?: ([a-z-]+)\b)?", text, flags=re.MULTILINE):
+        assert set(verb.split("|")) <= set(VERBS), verb
+        assert verb != "data" or not word or word in VERBS["data"].commands, word
+    for file in re.findall(r"\b((?:configs|scripts|benchmarks|docs)/[\w./-]*\w)", text):
+        assert (ROOT / file).exists() or "my_" in file or "NAME" in file, file
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
