@@ -28,9 +28,9 @@ from peers import Peer, autogluon, minimised
 from rich.console import Console
 from rich.table import Table
 
-from ensemble.engine.images import reduce_images
-from ensemble.engine.objectives import Objective
-from ensemble.engine.simplex import Simplex
+from ensemble.engine.grid.simplex import Simplex
+from ensemble.engine.scoring.images import reduce_images
+from ensemble.engine.scoring.objectives import Objective
 from ensemble.search import SearchResult, search_weights
 from spine.predictions import Predictions
 
@@ -172,8 +172,8 @@ def time_loop(directory: Path, truth: np.ndarray, found: SearchResult, options: 
 
 def peers_of(directory: Path, truth: np.ndarray, options: argparse.Namespace) -> Iterator[Peer]:
     stored = {f"member{m}": Predictions.open(directory / f"member{m}") for m in range(options.members)}
-    undecided = reduce_images(stored, truth, options.metric.endswith("_per_image"))
-    objective = Objective.of_images(options.metric, undecided, vectors=1_000_000)
+    presolved = reduce_images(stored, truth, options.metric.endswith("_per_image"))
+    objective = Objective.of_images(options.metric, presolved, vectors=1_000_000)
     yield minimised("SLSQP", objective.reference, options.members, options.starts)
     yield minimised("Nelder-Mead", objective.reference, options.members, options.starts)
     if options.autogluon:

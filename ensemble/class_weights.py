@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.engine.images import reduce_images
-from ensemble.engine.objectives import Objective
-from ensemble.engine.per_class import per_class_objective, search_per_class
-from ensemble.engine.stack import Stack
+from ensemble.engine.line.per_class import per_class_objective, search_per_class
+from ensemble.engine.scoring.images import reduce_images
+from ensemble.engine.scoring.objectives import Objective
+from ensemble.engine.scoring.stack import Stack
 from ensemble.fuse import without_zeros
 from spine.problems import SpineError
 
@@ -46,8 +46,8 @@ def _objective(
     if task == "detection":
         raise SpineError("per_class weighs probabilities of classes, and boxes have none; leave it out for detection")
     if task == "segmentation":
-        undecided = reduce_images(members, truth, metric.endswith("_per_image"), temperatures, per_class=True)
-        return Objective.of_images(metric, undecided), undecided.settled.shape[1]
+        presolved = reduce_images(members, truth, metric.endswith("_per_image"), temperatures, per_class=True)
+        return Objective.of_images(metric, presolved), presolved.fixed.shape[1]
     stack = Stack.from_members(members, truth)
     stack = stack.tempered(temperatures) if temperatures else stack
     return per_class_objective(metric, stack), stack.probabilities.shape[2]

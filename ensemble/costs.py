@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.engine.budget import Budget
+from ensemble.engine.grid.budget import Budget
 from ensemble.judge.seconds import seconds_of
 from spine.config import Experiment, SearchSettings
 from spine.files import read_if_whole, write_json

@@ -19,17 +19,17 @@ import pandas as pd
 
 from ensemble.class_weights import find_class_weights
 from ensemble.costs import budget_of
-from ensemble.engine.box_objectives import box_family
-from ensemble.engine.budget import Budget
-from ensemble.engine.choice import Choice
-from ensemble.engine.family import Family, Setting
-from ensemble.engine.greedy import search_greedy
-from ensemble.engine.grid import search_grid
-from ensemble.engine.images import Masks, reduce_images
-from ensemble.engine.line import search_line
-from ensemble.engine.objectives import Objective
-from ensemble.engine.simplex import Simplex
-from ensemble.engine.stack import Stack
+from ensemble.engine.boxes.box_objectives import box_objectives
+from ensemble.engine.grid.budget import Budget
+from ensemble.engine.grid.choice import Choice
+from ensemble.engine.grid.greedy import search_greedy
+from ensemble.engine.grid.grid_search import search_grid
+from ensemble.engine.grid.simplex import Simplex
+from ensemble.engine.line.line_search import search_line
+from ensemble.engine.scoring.images import Masks, reduce_images
+from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
+from ensemble.engine.scoring.objectives import Objective
+from ensemble.engine.scoring.stack import Stack
 from ensemble.names import weight_names
 from ensemble.out_of_fold import told as told_of_folds
 from ensemble.overlap import Learned, find_learned
@@ -148,20 +148,22 @@ def search_weights(
     thresholds = (iou_thresholds, score_thresholds)
     temperatures = fit_temperatures(members, truth, task) if temperature else {}
     scales = tuple(temperatures.values())
-    family = _family(task, metric, members, truth, thresholds, scales, grid.size if method == "grid" else 1)
+    by_threshold = _objective_by_threshold(
+        task, metric, members, truth, thresholds, scales, grid.size if method == "grid" else 1
+    )
     names = tuple(members)
     if budget:
-        family = _within(budget, family, names, method)
-    facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed, **family.values}
-    facts["inputs_hash"] = fingerprint([facts, names, family.first.inputs_hash])
-    record = Record(names, family, facts, storage, study_name)
+        by_threshold = _within(budget, by_threshold, names, method)
+    facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed, **by_threshold.values}
+    facts["inputs_hash"] = fingerprint([facts, names, by_threshold.first.inputs_hash])
+    record = Record(names, by_threshold, facts, storage, study_name)
     if method in SAMPLERS:
         choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
-        choice = _choose_among(method, family, grid, progress, unfinished)
+        choice = _choose_among(method, by_threshold, grid, progress, unfinished)
         if storage is not None:
             record.write(choice)
-    result = replace(_result(names, family, choice, method, step), temperatures=temperatures)
+    result = replace(_result(names, by_threshold, choice, method, step), temperatures=temperatures)
     return _with_class_weights(result, members, truth, task) if per_class else result
 
 
@@ -177,7 +179,7 @@ def _with_class_weights(result: SearchResult, members: Mapping[str, Any], truth:
     )
 
 
-def _family(
+def _objective_by_threshold(
     task: str,
     metric: str,
     members: Mapping[str, Any],
@@ -185,19 +187,21 @@ def _family(
     thresholds: tuple[Any, Any],
     temperatures: tuple[float, ...],
     vectors: int,
-) -> Family:
+) -> ObjectiveByThreshold:
     if task == "detection":
-        return box_family(metric, members, truth, *thresholds)
-    return Family.of_one(_objective(task, metric, members, truth, temperatures, vectors), len(members))
+        return box_objectives(metric, members, truth, *thresholds)
+    return ObjectiveByThreshold.of_one(_objective(task, metric, members, truth, temperatures, vectors), len(members))
 
 
-def _within(budget: Budget, family: Family, names: tuple[str, ...], method: str) -> Family:
+def _within(
+    budget: Budget, by_threshold: ObjectiveByThreshold, names: tuple[str, ...], method: str
+) -> ObjectiveByThreshold:
     """The same objectives, in which what breaks the budget is never best; SpineError where nothing keeps it."""
     if method == "line":
         raise SpineError("method line knows no budget; take grid, best, greedy, tpe or cmaes")
     members = len(names)
     budget.require(np.full((1, members), 1 / members) if method == "equal" else np.eye(members), names)
-    return replace(family, at=lambda setting: budget.within(family.at(setting)))
+    return replace(by_threshold, at=lambda fusion: budget.within(by_threshold.at(fusion)))
 
 
 def _steps(step: float) -> int:
@@ -216,18 +220,20 @@ def _objective(
         stack = Stack.from_members(members, truth)
         return Objective.of(metric, stack.tempered(temperatures) if temperatures else stack, vectors)
     metrics.metric(metric, task)  # an unknown name is told before gigabytes are read
-    undecided = reduce_images(members, truth, metric.endswith("_per_image"), temperatures)
-    return Objective.of_images(metric, undecided, vectors)
+    presolved = reduce_images(members, truth, metric.endswith("_per_image"), temperatures)
+    return Objective.of_images(metric, presolved, vectors)
 
 
-def _choose_among(method: str, family: Family, grid: Simplex, progress: bool, unfinished: Path | None) -> Choice:
-    """Search under each setting of the fusion, and choose among what was found."""
-    settings = family.settings
+def _choose_among(
+    method: str, by_threshold: ObjectiveByThreshold, grid: Simplex, progress: bool, unfinished: Path | None
+) -> Choice:
+    """Search under each pair of thresholds of the fusion, and choose among what was found."""
+    settings = by_threshold.thresholds
     if len(settings) == 1:
-        return Choice.over([_choose(method, family.first, grid, progress, unfinished)], settings)
+        return Choice.over([_choose(method, by_threshold.first, grid, progress, unfinished)], settings)
     shown = track(settings, "weight search", shown=progress)
     files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(settings))]
-    objectives = map(family.at, shown)
+    objectives = map(by_threshold.at, shown)
     found = [_choose(method, one, grid, False, file, keep=True) for one, file in zip(objectives, files, strict=True)]
     for file in filter(None, files):
         file.unlink(missing_ok=True)
@@ -247,14 +253,16 @@ def _choose(
     return Choice.of(weights, objective.gains(weights))
 
 
-def _result(names: tuple[str, ...], family: Family, choice: Choice, method: str, step: float) -> SearchResult:
-    objective = family.at(choice.settings[0])
+def _result(
+    names: tuple[str, ...], by_threshold: ObjectiveByThreshold, choice: Choice, method: str, step: float
+) -> SearchResult:
+    objective = by_threshold.at(choice.thresholds[0])
 
     def named(row: np.ndarray) -> dict[str, float]:
         return dict(zip(names, row.tolist(), strict=True))
 
-    points = zip(choice.weights, objective.score_of(choice.gains).tolist(), choice.settings, strict=True)
-    best = tuple(Point(named(row), _score(family, row, value, setting), setting) for row, value, setting in points)
+    points = zip(choice.weights, objective.score_of(choice.gains).tolist(), choice.thresholds, strict=True)
+    best = tuple(Point(named(row), _score(by_threshold, row, value, fusion), fusion) for row, value, fusion in points)
     return SearchResult(
         weights=best[0].weights,
         score=objective.reference(choice.weights[0]),
@@ -266,16 +274,16 @@ def _result(names: tuple[str, ...], family: Family, choice: Choice, method: str,
         ties=choice.ties,
         why=choice.why,
         best=best,
-        singles={name: family.alone(number) for number, name in enumerate(names)},
+        singles={name: by_threshold.alone(number) for number, name in enumerate(names)},
         equal=objective.reference(np.full(len(names), 1 / len(names))),
-        fusion=choice.settings[0],
+        fusion=choice.thresholds[0],
     )
 
 
-def _score(family: Family, row: np.ndarray, score: float, setting: Setting) -> float:
+def _score(by_threshold: ObjectiveByThreshold, row: np.ndarray, score: float, fusion: FusionThresholds) -> float:
     """A point's score; NaN where that has none, which to the search is the worst there is: a precision of nothing."""
-    objective = family.at(setting)
-    return objective.reference(row) if objective.metric == "precision" and family.values and not score else score
+    objective = by_threshold.at(fusion)
+    return objective.reference(row) if objective.metric == "precision" and by_threshold.values and not score else score
 
 
 def run(experiment: Experiment) -> list[Path]:

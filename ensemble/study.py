@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble.engine.choice import Choice
-from ensemble.engine.family import Family, Setting
+from ensemble.engine.grid.choice import Choice
+from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
 from ensemble.names import weight_names
 from ensemble.storage import open_storage
 from spine.config import STORAGES, without_password
@@ -48,7 +48,7 @@ class Record:
     """
 
     names: tuple[str, ...]
-    family: Family
+    by_threshold: ObjectiveByThreshold
     facts: Mapping[str, Any]
     storage: Storage
     study_name: str
@@ -61,10 +61,10 @@ class Record:
         with _quiet():
             study = self._open()
             others = np.concatenate([np.eye(len(self.names)), self._equal])
-            objective = self.family.at(choice.settings[0])
+            objective = self.by_threshold.at(choice.thresholds[0])
             values = np.concatenate([objective.score_of(choice.gains), objective.scores(others)])
             points = np.concatenate([choice.weights, others])
-            settings = [*choice.settings, *[choice.settings[0]] * len(others)]
+            settings = [*choice.thresholds, *[choice.thresholds[0]] * len(others)]
             known = zip(points, settings, values, strict=True)
             trials = [self._completed(*point) for point in known if np.isfinite(point[-1])]  # the others break a budget
             study.add_trials(trials[len(study.trials) :])
@@ -128,9 +128,9 @@ class Record:
             raise TrialPruned("all weights are zero")
         weights = raw / raw.sum()
         trial.set_user_attr("weights", weights.tolist())
-        ranges = {name: (min(values), max(values)) for name, values in self.family.values.items()}
-        setting = {name: trial.suggest_float(name, *range_) for name, range_ in ranges.items()}
-        score = float(self.family.at(setting).scores(weights[None])[0])
+        ranges = {name: (min(values), max(values)) for name, values in self.by_threshold.values.items()}
+        fusion = {name: trial.suggest_float(name, *range_) for name, range_ in ranges.items()}
+        score = float(self.by_threshold.at(fusion).scores(weights[None])[0])
         if not np.isfinite(score):
             from optuna import TrialPruned
 
@@ -138,21 +138,21 @@ class Record:
         return score
 
     def _choice(self, finished: list[FrozenTrial]) -> Choice:
-        of_setting: dict[tuple[float, ...], list[FrozenTrial]] = {}
+        by_fusion: dict[tuple[float, ...], list[FrozenTrial]] = {}
         for trial in finished:
             if trial.value is not None and self._is_whole(trial):
-                of_setting.setdefault(tuple(trial.params[name] for name in self.family.values), []).append(trial)
-        choices = [self._choice_under_one(trials) for trials in of_setting.values()]
-        return Choice.over(choices, [dict(zip(self.family.values, key, strict=True)) for key in of_setting])
+                by_fusion.setdefault(tuple(trial.params[name] for name in self.by_threshold.values), []).append(trial)
+        choices = [self._choice_under_one(trials) for trials in by_fusion.values()]
+        return Choice.over(choices, [dict(zip(self.by_threshold.values, key, strict=True)) for key in by_fusion])
 
     def _is_whole(self, trial: FrozenTrial) -> bool:
         """Whether all is known of a trial: records of it may have been cut off."""
         weights = trial.user_attrs.get("weights", ())
-        return len(weights) == len(self.names) and set(self.family.values) <= set(trial.params)
+        return len(weights) == len(self.names) and set(self.by_threshold.values) <= set(trial.params)
 
     def _choice_under_one(self, trials: list[FrozenTrial]) -> Choice:
         weights = np.array([trial.user_attrs["weights"] for trial in trials])
-        return Choice.of(weights, self.family.first.score_of(np.array([trial.value for trial in trials])))
+        return Choice.of(weights, self.by_threshold.first.score_of(np.array([trial.value for trial in trials])))
 
     def _open(self) -> Study:
         study = self._create(ATTEMPTS)
@@ -174,7 +174,7 @@ class Record:
             return optuna.create_study(
                 storage=open_storage(self.storage),
                 study_name=self.study_name,
-                direction="maximize" if self.family.first.higher_is_better else "minimize",
+                direction="maximize" if self.by_threshold.first.higher_is_better else "minimize",
                 load_if_exists=True,
             )
         except Exception as error:  # each database, and each driver that lacks, has errors of its own
@@ -202,35 +202,35 @@ class Record:
                 f"{LARGEST:,}; take method grid, which is exact and faster, or a larger step"
             )
         levels = [step / steps for step in range(steps + 1)]
-        return samplers.GridSampler({**dict.fromkeys(self._weights, levels), **self.family.values}, seed=0)
+        return samplers.GridSampler({**dict.fromkeys(self._weights, levels), **self.by_threshold.values}, seed=0)
 
     def _points(self, steps: int) -> int:
         """How many points Optuna's grid has."""
-        return (steps + 1) ** len(self.names) * len(self.family.settings)
+        return (steps + 1) ** len(self.names) * len(self.by_threshold.thresholds)
 
     def _enqueue_known(self, study: Study) -> None:
         """Begin with equal weights and each single member, so that no sampler ends below them."""
         if not study.trials:
             for weights in [*self._equal, *np.eye(len(self.names))]:
                 study.enqueue_trial(
-                    {**dict(zip(self._weights, weights.tolist(), strict=True)), **self.family.settings[0]}
+                    {**dict(zip(self._weights, weights.tolist(), strict=True)), **self.by_threshold.thresholds[0]}
                 )
 
-    def _completed(self, weights: np.ndarray, setting: Setting, value: float) -> FrozenTrial:
+    def _completed(self, weights: np.ndarray, fusion: FusionThresholds, value: float) -> FrozenTrial:
         from optuna.distributions import FloatDistribution
         from optuna.trial import create_trial
 
         return create_trial(
             value=float(value),
-            params={**dict(zip(self._weights, weights.tolist(), strict=True)), **setting},
-            distributions={name: FloatDistribution(0.0, 1.0) for name in (*self._weights, *setting)},
+            params={**dict(zip(self._weights, weights.tolist(), strict=True)), **fusion},
+            distributions={name: FloatDistribution(0.0, 1.0) for name in (*self._weights, *fusion)},
             user_attrs={"weights": weights.tolist()},
         )
 
     @property
     def _weights(self) -> list[str]:
         """The trials' parameters that are weights, beside those of the fusion."""
-        return weight_names(self.names, self.family.values)
+        return weight_names(self.names, self.by_threshold.values)
 
     @property
     def _equal(self) -> np.ndarray:

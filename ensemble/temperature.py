@@ -12,8 +12,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from ensemble.engine.images import some_pixels
-from ensemble.engine.stack import Stack
+from ensemble.engine.scoring.images import some_pixels
+from ensemble.engine.scoring.stack import Stack
 from spine.metrics import CLIP
 from spine.problems import SpineError
 

@@ -14,28 +14,28 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.engine.box_objectives import Boxes
-from ensemble.engine.budget import Budget
-from ensemble.engine.contributions import best_of_sets, contributions
-from ensemble.engine.images import reduce_images
-from ensemble.engine.objectives import Objective
-from ensemble.engine.per_class import TooManyPixels
-from ensemble.engine.rechosen import rechosen
-from ensemble.engine.rechosen_images import rechosen_images
-from ensemble.engine.resampling import (
+from ensemble.engine.boxes.box_objectives import Boxes
+from ensemble.engine.grid.budget import Budget
+from ensemble.engine.grid.simplex import Simplex
+from ensemble.engine.nested.contributions import best_of_sets, contributions
+from ensemble.engine.nested.nested_search import nested_search
+from ensemble.engine.nested.nested_search_images import nested_search_images
+from ensemble.engine.nested.resampling import (
     MOST_VECTORS,
+    NestedEstimate,
     Scorer,
-    Worth,
     grid_weights,
+    nested_estimate,
     scores_of_boxes,
     scores_of_images,
     scores_of_samples,
     steps_within,
-    worth,
 )
-from ensemble.engine.simplex import Simplex
-from ensemble.engine.stack import Stack
-from ensemble.engine.undecided import Undecided
+from ensemble.engine.scoring.class_members import TooManyPixels
+from ensemble.engine.scoring.images import reduce_images
+from ensemble.engine.scoring.objectives import Objective
+from ensemble.engine.scoring.presolve import Presolved
+from ensemble.engine.scoring.stack import Stack
 from ensemble.predictions import SplitPredictions
 from ensemble.temperature import fit_temperature
 from spine import metrics
@@ -116,16 +116,16 @@ class Found:
 
         Temperatures, a number a member from so many pixels, are not fitted again.
         """
-        undecided = reduce_images(*predictions.to_search(), per_image=True, temperatures=temperatures)
-        classes = undecided.settled.shape[1]
-        confusions = np.zeros_like(undecided.settled)
-        confusions[:, 0] = undecided.group_sizes  # all of it background
+        presolved = reduce_images(*predictions.to_search(), per_image=True, temperatures=temperatures)
+        classes = presolved.fixed.shape[1]
+        confusions = np.zeros_like(presolved.fixed)
+        confusions[:, 0] = presolved.group_sizes  # all of it background
         counts = metrics.segmentation.counts_of(confusions.reshape(-1, classes, classes))
         nothing = metrics.metric(metric, "segmentation").function(counts)
-        most = int(NUMBERS_READ / (1 + sum(part.scores.size for part in undecided.open)))
-        objective = Objective.of_images(metric, undecided, MOST_VECTORS)
-        patients, scorer = np.array(predictions.truth.patients), scores_of_images(undecided, metric)
-        again = _again_on_images(undecided, predictions, metric, temperatures) if settings.per_class else None
+        most = int(NUMBERS_READ / (1 + sum(part.scores.size for part in presolved.free)))
+        objective = Objective.of_images(metric, presolved, MOST_VECTORS)
+        patients, scorer = np.array(predictions.truth.patients), scores_of_images(presolved, metric)
+        again = _again_on_images(presolved, predictions, metric, temperatures) if settings.per_class else None
         return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, again)
 
     @classmethod
@@ -149,18 +149,18 @@ def _again(stack: Stack, metric: str, settings: SearchSettings) -> Again:
     fit = fit_temperature if settings.temperature else None
 
     def again(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
-        return rechosen(stack, metric, draws, steps, fit=fit, per_class=settings.per_class, allowed=allowed)
+        return nested_search(stack, metric, draws, steps, fit=fit, per_class=settings.per_class, allowed=allowed)
 
     return again
 
 
 def _again_on_images(
-    undecided: Undecided, predictions: SplitPredictions, metric: str, temperatures: tuple[float, ...]
+    presolved: Presolved, predictions: SplitPredictions, metric: str, temperatures: tuple[float, ...]
 ) -> Again:
     def again(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
         members, truth = predictions.to_search()
         by_class = reduce_images(members, truth, per_image=True, temperatures=temperatures, per_class=True)
-        return rechosen_images(undecided, by_class, metric, draws, grid_weights(len(members), steps, allowed))
+        return nested_search_images(presolved, by_class, metric, draws, grid_weights(len(members), steps, allowed))
 
     return again
 
@@ -191,14 +191,14 @@ def nested(
             return {"resamples": 0, "why": str(error)}
         searched = np.array(list(track(again, "nested estimate", len(draws))))
     scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(found.scorers, 1)]
-    measured = worth(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
+    measured = nested_estimate(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
     if searched is None:
         return _as_json(measured, score, higher, len(draws))
     told = _as_json(_of_searches(measured, searched), score, higher, len(draws))
     return {**told, "plain": measured.nested} if settings.per_class and told["resamples"] else told
 
 
-def _of_searches(measured: Worth, scores: np.ndarray) -> Worth:
+def _of_searches(measured: NestedEstimate, scores: np.ndarray) -> NestedEstimate:
     """The same with the scores of whole searches in place of those of grid weights alone."""
     scores = scores[np.isfinite(scores)]
     if not len(scores):
@@ -211,7 +211,7 @@ def _watched(scorer: Scorer, description: str) -> Scorer:
     return lambda weights, draws: iter(track(scorer(weights, draws), description, len(weights)))
 
 
-def _as_json(measured: Worth, score: float, higher_is_better: bool, drawn: int) -> dict[str, Any]:
+def _as_json(measured: NestedEstimate, score: float, higher_is_better: bool, drawn: int) -> dict[str, Any]:
     if not measured.resamples:
         return {"resamples": 0, "why": f"none of {drawn} resamples has a score, since {UNDEFINED}"}
     found = asdict(measured)

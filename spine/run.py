@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from spine import registry
 from spine.config import REFIT, Experiment
+from spine.cores import usable_cores
 from spine.disk import at_work, is_short
 from spine.problems import SpineError
 from spine.processes import as_child, end_children, run_child
@@ -262,5 +262,5 @@ def _train_in_own_process(task: str, file: Path, name: str, jobs: int, *override
 
 def _share_of_cores(jobs: int) -> dict[str, str]:
     """TensorFlow's threads for one of several trainings, so that they do not fight for the cores."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    threads = str(max(1, usable_cores() // jobs))
     return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}

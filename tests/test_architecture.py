@@ -1,6 +1,7 @@
 """What holds the project together: who imports whom, and that every configuration file loads."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,9 @@ HOMES = {
     "official": ("detection/",),
     "tf_keras": ("detection/",),
 }
+
+# The rooms of the exact search: each imports those before it only.
+ENGINE = ("scoring", "grid", "line", "boxes", "nested")
 
 
 def imports(file: Path) -> set[str]:
@@ -57,6 +61,14 @@ def test_packages_import_only_what_they_may(package):
     assert files(package)
     for file in files(package):
         assert imports(file) & set(PACKAGES) <= ALLOWED[package], file
+
+
+def test_rooms_of_the_search_import_only_those_before():
+    assert {path.parent.name for path in (ROOT / "ensemble/engine").glob("*/__init__.py")} == set(ENGINE)
+    for number, room in enumerate(ENGINE):
+        for file in files(f"ensemble/engine/{room}"):
+            used = set(re.findall(r"ensemble\.engine\.(\w+)", file.read_text()))
+            assert used <= set(ENGINE[: number + 1]), file
 
 
 @pytest.mark.parametrize(("library", "homes"), HOMES.items())

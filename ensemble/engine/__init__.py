@@ -1,12 +1,14 @@
-"""The exact weight search, in four parts.
+"""The exact weight search, in five rooms, each of which imports only those above it.
 
-- What is scored: `stack` and `images` check members beside the truth, `undecided` keeps what weights can change and
-  `count_winners` counts it; `counted`, `areas` and `objectives` make metrics of many weight vectors of it.
-- How it is searched: `grid` over a `simplex`, where that is too fine `branches` over `cells`, `narrowing` rows to what
-  a cell leaves open and gathering what is `tied`; `line` by exact `sweep`; `greedy`; under a `budget`; the result is a
-  `choice`.
-- Boxes: `box_rows`, `cluster_boxes` and `match_boxes` make fusion and matching fast, `box_objectives` scores them, a
-  `family` has an objective for each setting of the fusion.
-- What it is worth: `resampling`, `rechosen` and `rechosen_images` choose again on other patients, `contributions` tell
-  members apart; `per_class` is the option that has most to choose.
+- `scoring`: what is scored. `stack` and `images` check members beside the truth, `presolve` keeps what weights can
+  change and `count_winners` counts it; `confusion_metric`, `roc_auc` and `objectives` make metrics of many weight
+  vectors of it. `class_members` splits members by class, `objective_by_threshold` has an objective for all thresholds.
+- `grid`: weights in whole steps. `grid_search` over a `simplex`, where that is too fine `branch_and_bound` over boxes
+  of it (`simplex_box`), `bounding` their scores and gathering the `incumbents`; `greedy`; under a `budget`. The result
+  of every search is a `choice`.
+- `line`: weights of any value. `line_search` by exact `sweep`; `per_class`, the option that has most to choose.
+- `boxes`: of detection. `box_rows`, `cluster_boxes` and `match_boxes` make fusion and matching fast, `box_objectives`
+  scores them.
+- `nested`: what the search is worth. `resampling`, `nested_search` and `nested_search_images` choose again on other
+  patients, `contributions` tells members apart.
 """

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ensemble.engine.images import Images
+from ensemble.engine.scoring.images import Images
 from ensemble.judge.pairs import Pairs, count_pairs
 from ensemble.judge.rows import (
     Column,

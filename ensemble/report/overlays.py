@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ensemble.engine.images import Images
+from ensemble.engine.scoring.images import Images
 from ensemble.judge.rows import ENSEMBLE
 from ensemble.judge.segmentation import call_image, disagreement
 from ensemble.names import free

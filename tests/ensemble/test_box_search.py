@@ -6,7 +6,7 @@ import numpy as np
 import optuna
 import pytest
 
-from ensemble.engine.box_objectives import Boxes
+from ensemble.engine.boxes.box_objectives import Boxes
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.search import search_weights
 from spine.detections import Detections

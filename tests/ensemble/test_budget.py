@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ensemble.costs import Cost, megabytes_of, pareto_front, told_of_budget
-from ensemble.engine.budget import Budget
-from ensemble.engine.simplex import Simplex
+from ensemble.engine.grid.budget import Budget
+from ensemble.engine.grid.simplex import Simplex
 from ensemble.search import run, search_weights
 from spine import metrics
 from spine.config import SearchSettings, validate

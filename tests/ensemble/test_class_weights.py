@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ensemble.class_weights import find_class_weights
-from ensemble.engine import per_class
-from ensemble.engine.rechosen import rechosen
-from ensemble.engine.stack import Stack
-from ensemble.engine.undecided import Undecided
+from ensemble.engine.nested.nested_search import nested_search
+from ensemble.engine.scoring import class_members
+from ensemble.engine.scoring.presolve import Presolved
+from ensemble.engine.scoring.stack import Stack
 from ensemble.fuse import Mean
 from ensemble.search import search_weights
 from ensemble.temperature import fit_temperature, fit_temperatures
@@ -131,7 +131,7 @@ def test_what_cannot_be_is_refused_with_the_reason(monkeypatch):
         fit_temperatures({}, truth, "detection")
     with pytest.raises(SpineError, match="boxes have none"):
         find_class_weights({}, truth, "detection", "map50", {}, {})
-    monkeypatch.setattr(per_class, "MOST_BYTES", 100)
+    monkeypatch.setattr(class_members, "MOST_BYTES", 100)
     images = {name: rows.reshape(2, 5, 6, 2) for name, rows in said.items()}
     with pytest.raises(SpineError, match=r"more than 1e-07 GB; search on fewer images"):
         search_weights(images, truth.reshape(2, 5, 6), "segmentation", per_class=True)
@@ -145,7 +145,7 @@ def test_the_whole_search_again_shows_what_class_weights_overfit():
     stack = Stack.from_members(said, truth)
     draws = random.multinomial(60, [1 / 60] * 60, size=6)
     scores = [
-        np.mean(list(rechosen(stack, "accuracy", draws, 5, fit=fit_temperature, per_class=option)))
+        np.mean(list(nested_search(stack, "accuracy", draws, 5, fit=fit_temperature, per_class=option)))
         for option in (False, True)
     ]
     plain, found = (search_weights(said, truth, step=0.2, temperature=True, per_class=one) for one in (False, True))
@@ -156,7 +156,7 @@ def test_the_whole_search_again_shows_what_class_weights_overfit():
 def test_without_options_the_whole_search_again_is_the_grid_on_the_drawn():
     said, truth = members(samples=30)
     draws = np.random.default_rng(0).multinomial(30, [1 / 30] * 30, size=3)
-    again = rechosen(Stack.from_members(said, truth), "accuracy", draws, 4, fit=None, per_class=False)
+    again = nested_search(Stack.from_members(said, truth), "accuracy", draws, 4, fit=None, per_class=False)
     for counts, score in zip(draws, again, strict=True):
         rows = np.repeat(np.arange(30), counts)
         found = search_weights({n: p[rows] for n, p in said.items()}, truth[rows], step=0.25)
@@ -164,30 +164,30 @@ def test_without_options_the_whole_search_again_is_the_grid_on_the_drawn():
         assert score == pytest.approx(accuracy(truth[counts == 0], fused[counts == 0]))
 
 
-def test_pixels_that_class_weights_cannot_change_are_settled():
+def test_pixels_that_class_weights_cannot_change_are_fixed():
     # Of two members and three classes: sure of class 0; agreed but not sure; sure that it is not class 2.
     said = np.array([[[0.98, 0.01, 0.01], [0.6, 0.2, 0.2], [0.5, 0.49, 0.01]]] * 2)
-    settled, (two, three) = per_class.reduce_by_class(said, np.array([0, 1, 0]), 3)
-    assert settled.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    fixed, (two, three) = class_members.reduce_by_class(said, np.array([0, 1, 0]), 3)
+    assert fixed.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert two["cells"].tolist() == [[0, 1]]
     assert three["cells"].tolist() == [[3, 4, 5]]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_class_weights_within_their_bounds_change_what_was_settled(seed):
+def test_no_class_weights_within_their_bounds_change_what_was_fixed(seed):
     said, truth = members(samples=300, sure=3, seed=seed)
     stack = np.stack(list(said.values()))
-    reduced = Undecided.from_chunks([per_class.reduce_by_class(stack, truth, 3)])
+    reduced = Presolved.from_chunks([class_members.reduce_by_class(stack, truth, 3)])
     random = np.random.default_rng(seed)
     weights = random.dirichlet([0.3] * 3, (50, 3)).transpose(0, 2, 1) * 4 ** random.uniform(-1, 1, (50, 1, 3))
     called = np.einsum("vmc,mnc->vnc", weights, stack).argmax(axis=2)
     expected = [[[np.sum((truth == t) & (one == c)) for c in range(3)] for t in range(3)] for one in called]
-    assert reduced.settled.sum() > 0  # so that there is something to show
+    assert reduced.fixed.sum() > 0  # so that there is something to show
     assert reduced.confusions(weights.reshape(50, 9)).tolist() == expected
 
 
 def test_by_matthews_a_resample_of_one_class_tells_nothing():
     said, truth = members(classes=2, samples=6)
     drawn = (truth == 0).astype(float)
-    again = rechosen(Stack.from_members(said, truth), "matthews", drawn[None], 4, fit=None, per_class=True)
+    again = nested_search(Stack.from_members(said, truth), "matthews", drawn[None], 4, fit=None, per_class=True)
     assert np.isnan(list(again)).all()

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ensemble import evaluate
 from ensemble.contenders import EQUAL, read_contenders
-from ensemble.engine.images import Images
+from ensemble.engine.scoring.images import Images
 from ensemble.judge import segmentation
 from ensemble.predictions import read_split
 from spine.files import read_json

@@ -155,8 +155,8 @@ def test_among_as_few_members_the_nearest_to_equal_weights_is_chosen():
 def test_large_problems_take_the_compiled_loops_to_the_same_answer(metric, monkeypatch):
     members, truth = random_members(np.random.default_rng(6), count=4, samples=60, classes=3, levels=1)
     plain = search_weights(members, truth, metric=metric, step=0.1)
-    monkeypatch.setattr("ensemble.engine.undecided.WORTH_COMPILING", 0)
-    monkeypatch.setattr("ensemble.engine.areas.WORTH_COMPILING", 0)
+    monkeypatch.setattr("ensemble.engine.scoring.presolve.WORTH_COMPILING", 0)
+    monkeypatch.setattr("ensemble.engine.scoring.roc_auc.WORTH_COMPILING", 0)
     assert search_weights(members, truth, metric=metric, step=0.1) == plain
     require_equals_brute_force(members, truth, metric, steps=6)
 
@@ -165,8 +165,8 @@ def test_the_number_of_threads_does_not_matter(monkeypatch):
     members, truth = random_members(np.random.default_rng(7), count=4, samples=40, classes=3)
     found = []
     for cores, chunk in ((1, 7), (3, 10), (2, 100_000)):
-        monkeypatch.setattr("ensemble.engine.grid.cores", lambda cores=cores: cores)
-        monkeypatch.setattr("ensemble.engine.grid.CHUNK", chunk)
+        monkeypatch.setattr("ensemble.engine.grid.grid_search.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("ensemble.engine.grid.grid_search.CHUNK", chunk)
         found.append(search_weights(members, truth, metric="log_loss", step=0.1))
     assert found[0] == found[1] == found[2]
 

@@ -107,7 +107,7 @@ def require_equals(found, scores, members):
 def engine(request, monkeypatch):
     """Both ways of counting, whatever the size of the problem."""
     if request.param == "compiled":
-        monkeypatch.setattr("ensemble.engine.undecided.WORTH_COMPILING", -1)
+        monkeypatch.setattr("ensemble.engine.scoring.presolve.WORTH_COMPILING", -1)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -177,12 +177,12 @@ def test_neither_threads_nor_blocks_matter(metric, monkeypatch):
     members, truth = random_images(4, count=4, classes=3, sizes=((30, 30),) * 4)
     arrays = {name: np.stack(images) for name, images in members.items()}
     found = [search_weights(arrays, truth, "segmentation", metric)]
-    monkeypatch.setattr("ensemble.engine.undecided.WORTH_COMPILING", -1)
+    monkeypatch.setattr("ensemble.engine.scoring.presolve.WORTH_COMPILING", -1)
     for cores, chunk, counts in ((1, 7, 100), (3, 10, 2_000_000), (2, 100_000, 500)):
-        monkeypatch.setattr("ensemble.engine.grid.cores", lambda cores=cores: cores)
-        monkeypatch.setattr("ensemble.engine.images.cores", lambda cores=cores: cores)
-        monkeypatch.setattr("ensemble.engine.grid.CHUNK", chunk)
-        monkeypatch.setattr("ensemble.engine.counted.LARGEST", counts)
+        monkeypatch.setattr("ensemble.engine.grid.grid_search.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("ensemble.engine.scoring.images.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("ensemble.engine.grid.grid_search.CHUNK", chunk)
+        monkeypatch.setattr("ensemble.engine.scoring.confusion_metric.LARGEST", counts)
         found.append(search_weights(arrays, truth, "segmentation", metric))
     assert all(result == found[0] for result in found)
 

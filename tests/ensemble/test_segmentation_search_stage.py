@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from ensemble.contenders import judge
-from ensemble.engine import images
-from ensemble.engine.images import reduce_images
-from ensemble.engine.per_class import TooManyPixels
-from ensemble.engine.rechosen_images import rechosen_images
-from ensemble.engine.resampling import grid_weights
+from ensemble.engine.nested.nested_search_images import nested_search_images
+from ensemble.engine.nested.resampling import grid_weights
+from ensemble.engine.scoring import images
+from ensemble.engine.scoring.class_members import TooManyPixels
+from ensemble.engine.scoring.images import reduce_images
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
 from ensemble.worth import Found, nested
@@ -103,7 +103,7 @@ def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
     split, temperatures = read_split(experiment, "validation"), tuple(found["temperatures"].values())
     both = [reduce_images(*split.to_search(), True, temperatures, per_class) for per_class in (False, True)]
     draws = patient_resamples(split.truth.patients, 12, experiment.seed)
-    again = np.array(list(rechosen_images(*both, "dice_foreground", draws, grid_weights(3, 4))))
+    again = np.array(list(nested_search_images(*both, "dice_foreground", draws, grid_weights(3, 4))))
     assert estimate["score"] == pytest.approx(np.nanmean(again))
     assert estimate["resamples"] == np.isfinite(again).sum() > 0
     plain = experiment.model_copy(update={"search": experiment.search.model_copy(update={"per_class": False})})

@@ -172,7 +172,7 @@ def test_one_of_several_jobs_tells_its_lines_and_its_status(tmp_path, monkeypatc
         "import os, sys\nprint(sys.argv[3], os.environ['TF_NUM_INTRAOP_THREADS'], flush=True)\nraise SystemExit(3)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(run.os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr(run, "usable_cores", lambda: 8)
     assert run._train_in_own_process("sorting", tmp_path / "x.yaml", "quick", jobs=2) == 3
     assert capfd.readouterr().err == "quick 4\n"
 

@@ -1,0 +1,1 @@
+"""Weighted boxes fusion and its metrics for many weight vectors."""

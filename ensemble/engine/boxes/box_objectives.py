@@ -1,0 +1,158 @@
+"""Detection metrics of fused boxes for many weight vectors and thresholds: those of `spine.metrics`, found faster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from ensemble.engine.boxes.box_rows import BoxRows
+from ensemble.engine.boxes.match_boxes import Matcher
+from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
+from ensemble.engine.scoring.objectives import Objective, Scores
+from ensemble.fuse_boxes import BoxFusion, fuse_boxes
+from spine import metrics
+from spine.cores import usable_cores
+from spine.detections import Detections
+from spine.files import fingerprint
+from spine.metrics.matches import AREAS, IOUS, Matches, match_images
+from spine.metrics.undefined import why_undefined
+from spine.predictions import BoxPredictions, require_of
+from spine.problems import SpineError
+from spine.truth import BoxTruth
+
+__all__ = ["Boxes", "box_objectives"]
+
+
+def box_objectives(
+    metric: str,
+    members: Mapping[str, Iterable[Detections]],
+    truth: BoxTruth,
+    iou_thresholds: Sequence[float],
+    score_thresholds: Sequence[float],
+) -> ObjectiveByThreshold:
+    """The objectives of members' detections, read once; SpineError where they are not of the truth's images."""
+    metrics.metric(metric, "detection")  # an unknown name is told first
+    if not isinstance(truth, BoxTruth):
+        raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.truth.BoxTruth")
+    values = {
+        "iou_threshold": _thresholds("iou_thresholds", iou_thresholds),
+        "score_threshold": _thresholds("score_thresholds", score_thresholds),
+    }
+    for name, given in members.items():
+        if isinstance(given, BoxPredictions):
+            require_of(truth, name, given)
+    boxes = Boxes.of(metric, members, truth)
+    if all(np.isnan(boxes.alone(number)) for number in range(len(members))):
+        raise SpineError(
+            f"{metric} has no value for any member, since {why_undefined(metric, 'detection')}; choose map50, or "
+            "search on a split, or with members, that it is defined for"
+        )
+    by_threshold = ObjectiveByThreshold(boxes.at, boxes.alone, values)
+    for thresholds in by_threshold.thresholds:
+        BoxFusion(**thresholds)  # refuses thresholds that do not hold before any is searched
+    return by_threshold
+
+
+def _thresholds(name: str, given: Sequence[float]) -> tuple[float, ...]:
+    values = tuple(given) if isinstance(given, Iterable) else ()
+    if not values or not all(isinstance(value, Real) for value in values):
+        raise SpineError(f"{name} is {given!r}; give one or more numbers from 0 to below 1, such as (0.4, 0.5)")
+    return values
+
+
+def _listed(name: str, given: Iterable[Detections]) -> tuple[Detections, ...]:
+    listed = tuple(given) if isinstance(given, Iterable) else (given,)
+    strangers = [type(one).__name__ for one in listed if not isinstance(one, Detections)]
+    if strangers:
+        raise SpineError(
+            f"member {name!r} holds {strangers[0]}; for detection give stored predictions, or one "
+            "spine.detections.Detections an image"
+        )
+    return listed
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """What members detect, as given and as one table of rows, beside the truth and the metric."""
+
+    metric: str
+    members: tuple[tuple[Detections, ...], ...]
+    rows: BoxRows
+    truth: BoxTruth
+    matcher: Matcher
+
+    @classmethod
+    def of(cls, metric: str, members: Mapping[str, Iterable[Detections]], truth: BoxTruth) -> Boxes:
+        """Read each member's detections once; SpineError names the member that does not belong to the truth."""
+        listed = {name: _listed(name, detections) for name, detections in members.items()}
+        rows = BoxRows.from_members(listed, len(truth))
+        for name, found in listed.items():
+            highest = max((int(one.classes.max(initial=0)) for one in found), default=0)
+            if highest > len(truth.labels):
+                raise SpineError(
+                    f"member {name!r} detects class {highest}; the labels are {list(truth.labels)}, 1-based"
+                )
+        return cls(metric, tuple(listed.values()), rows, truth, Matcher.of_truth(truth, *_asked(metric)))
+
+    def at(self, thresholds: FusionThresholds) -> Objective:
+        """The objective of one fusion."""
+        fusion = BoxFusion(**thresholds)
+        rated = metrics.metric(self.metric, "detection")
+        return Objective(
+            self.metric,
+            rated.higher_is_better,
+            self._scores(fusion),
+            lambda row: self._reference(row, fusion),
+            self.hash,
+        )
+
+    def alone(self, member: int) -> float:
+        """The score of one member's own detections."""
+        return self._score_of(self.members[member])
+
+    def matches(self, weights: np.ndarray, thresholds: FusionThresholds) -> Iterator[Matches]:
+        """What becomes of the boxes that each of the weights (V, M) makes, by one fusion."""
+        fusion = BoxFusion(**thresholds)
+        rows = self.rows.comparable(fusion)
+        return (self.matcher.match(rows.fused(row, fusion.iou_threshold)) for row in weights)
+
+    def _scores(self, fusion: BoxFusion) -> Scores:
+        rows = self.rows.comparable(fusion)
+        function = metrics.metric(self.metric, "detection").function
+
+        def score(weights: np.ndarray) -> float:
+            found = float(function(self.matcher.match(rows.fused(weights, fusion.iou_threshold))))
+            return (
+                0.0 if np.isnan(found) else found
+            )  # where nothing is called there is no precision: the worst there is
+
+        def scores(weights: np.ndarray) -> np.ndarray:
+            with ThreadPoolExecutor(usable_cores()) as pool:
+                return np.fromiter(pool.map(score, weights), np.float64, len(weights))
+
+        return scores
+
+    def _reference(self, weights: np.ndarray, fusion: BoxFusion) -> float:
+        images = zip(*self.members, strict=True)
+        return self._score_of([fuse_boxes(image, weights.tolist(), fusion) for image in images])
+
+    def _score_of(self, detections: Sequence[Detections]) -> float:
+        ious, areas = _asked(self.metric)
+        matches = match_images(self.truth, detections, ious=ious, areas=areas)
+        return float(metrics.metric(self.metric, "detection").function(matches))
+
+    @property
+    def hash(self) -> str:
+        """Fingerprint of what the members said and of the truth."""
+        return fingerprint([self.rows.hash, self.truth.hash])
+
+
+def _asked(metric: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """The IoU thresholds and area ranges that a metric looks at: matching costs as much as there are."""
+    ious = IOUS if metric.startswith(("map50_95", "ar")) else (0.5, 0.75)
+    area = metric.rsplit("_", 1)[-1]
+    return ious, (area,) if area in AREAS else ("all",)

@@ -1,0 +1,1 @@
+"""Search over weights in whole steps: every vector, or branch and bound."""

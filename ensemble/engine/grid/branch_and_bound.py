@@ -1,0 +1,258 @@
+"""The exact optimum of a grid too fine to enumerate: branch and bound over boxes of the weight simplex.
+
+A node, a box with its free rows, is pruned where even its upper bound, every row that may be right being right, is
+below the best score known; it is fathomed as a whole where no row in it is free; of a small one with many free rows
+every vector is scored. All others are branched: cut in halves, which look only at the rows that were free in the whole.
+The best score known begins at that of a coarse grid, from where smaller steps climb (Land and Doig, Econometrica 1960).
+
+Nodes that may only tie with the best wait until no other is left: then the optimum is certain, and what remains is to
+count the vectors that reach it, which ends after a number of nodes where their borders are too long to follow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ensemble.engine.grid.bounding import Bounded, RowTable
+from ensemble.engine.grid.choice import SAME, Choice
+from ensemble.engine.grid.incumbents import Incumbents
+from ensemble.engine.grid.simplex import Simplex
+from ensemble.engine.grid.simplex_box import SimplexBoxes
+from ensemble.engine.scoring.confusion_metric import ConfusionMetric
+from spine.cores import usable_cores
+from spine.files import read_if_whole, write_json
+from spine.progress import bar
+
+__all__ = ["branch_and_bound"]
+
+# Nodes that are branched together, which limits what is held in memory and makes the answer the same on any machine.
+MOST_NODES, MOST_ROWS = 1024, 1_000_000
+SMALL, MANY = 512, 500  # vectors of a box that is counted vector by vector, if it has at least so many free rows
+COARSE = 20_000  # vectors of the grid that the search begins with
+CLIMBS = 3  # from the best of those
+MOST_TIES = 200_000  # nodes that are visited for ties alone
+SAVED_EVERY = 20.0  # seconds
+
+
+class Node(NamedTuple):
+    """A box that may hold the optimum: its `ends` (2, M), its free rows, and the counts (G, C) of all others."""
+
+    ends: np.ndarray
+    free_rows: np.ndarray
+    fixed: np.ndarray
+
+
+@dataclass
+class Search:
+    """Where a search stands: the nodes still to visit, in `frontier` those that may raise the best score, the most
+    promising last, and in `ties` those that may only reach it, the ones of fewest members last; and what the nodes
+    visited gave.
+    """
+
+    confusion_metric: ConfusionMetric
+    rows: RowTable
+    steps: int
+    incumbents: Incumbents
+    frontier: list[Node] = field(default_factory=list)
+    ties: list[Node] = field(default_factory=list)
+    visited: float = 0.0  # vectors
+    visited_ties: int = 0  # nodes
+
+    def add(self, boxes: SimplexBoxes) -> None:
+        """Boxes of which nothing is known yet."""
+        every, fixed = np.arange(len(self.rows)), self.confusion_metric.presolved.fixed
+        self.frontier += [Node(ends, every, fixed) for ends in boxes.ends]
+
+    def copy(self) -> Search:
+        """What stands now, whatever becomes of this search."""
+        incumbents = replace(self.incumbents, by_gain=dict(self.incumbents.by_gain))
+        return replace(self, incumbents=incumbents, frontier=list(self.frontier), ties=list(self.ties))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether nodes are left that are worth the time."""
+        return bool(self.frontier) or (bool(self.ties) and self.visited_ties < MOST_TIES)
+
+    def branch(self, pool: Executor) -> None:
+        """Cut the boxes of the last nodes in halves, bound these, and keep those that may hold the optimum."""
+        boxes, bounded = self._bounded_halves(self._batch(), pool)
+        assert self.confusion_metric.upper_bound is not None
+        upper_bounds = self.confusion_metric.upper_bound(bounded.optimistic_confusions)
+        free_rows, points = np.diff(bounded.offsets), boxes.points
+        # No vector of a box scores above its upper bound, and some vector has the best score: what is pruned here holds
+        # none that reaches it. Nor does it hold a tie: scores tie within SAME, which is far more than rounding makes.
+        promising = upper_bounds >= self.incumbents.best - SAME
+        fathomed = promising & (free_rows == 0)  # one score all over the box: its upper bound
+        countable = promising & ~fathomed & (free_rows >= MANY) & (points <= SMALL)
+        branched = promising & ~fathomed & ~countable
+        for number in np.flatnonzero(fathomed).tolist():
+            self.incumbents.add_box(float(upper_bounds[number]), boxes[number])
+        for scored in pool.map(partial(self._score, boxes, bounded), np.flatnonzero(countable).tolist()):
+            self.incumbents.add_vectors(*scored)
+        self.visited += points[~branched].sum()
+        self._keep(boxes, bounded, upper_bounds, branched)
+
+    def _keep(self, boxes: SimplexBoxes, bounded: Bounded, upper_bounds: np.ndarray, branched: np.ndarray) -> None:
+        """The nodes to branch later: those that may raise the best score apart from those that may only tie with it."""
+        may_gain = branched & (upper_bounds > self.incumbents.best + SAME)
+        for into, which, rank in (
+            (self.frontier, may_gain, upper_bounds),
+            (self.ties, branched & ~may_gain, -np.count_nonzero(boxes.ends[:, 0], axis=1)),
+        ):
+            kept = np.flatnonzero(which)
+            for number in kept[np.argsort(rank[kept], kind="stable")].tolist():
+                rows, fixed = bounded.free_rows(number), bounded.fixed[number]
+                # Copies, not views that would keep the rows of all boxes.
+                into.append(Node(boxes.ends[number], rows.copy(), fixed.copy()))
+
+    def _bounded_halves(self, batch: list[Node], pool: Executor) -> tuple[SimplexBoxes, Bounded]:
+        halves, parents = SimplexBoxes(np.stack([node.ends for node in batch]), self.steps).halves()
+        before = [batch[parent] for parent in parents]
+        fixed = np.stack([node.fixed for node in before])
+        return halves, self.rows.bound(halves, [node.free_rows for node in before], fixed, pool)
+
+    def _score(self, boxes: SimplexBoxes, bounded: Bounded, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of all vectors of one box, and the vectors."""
+        metric, vectors = self.confusion_metric, boxes[number].vectors()
+        presolved = self.rows.presolved_of(bounded.free_rows(number), bounded.fixed[number])
+        return metric.function(presolved.confusions(vectors / self.steps, metric.vectors)), vectors
+
+    def _batch(self) -> list[Node]:
+        source = self.frontier or self.ties
+        batch: list[Node] = []
+        rows = 0
+        while source and len(batch) < MOST_NODES and rows < MOST_ROWS:
+            batch.append(source.pop())
+            rows += len(batch[-1].free_rows)
+        self.visited_ties += len(batch) if source is self.ties else 0
+        return batch
+
+
+def branch_and_bound(
+    confusion_metric: ConfusionMetric,
+    grid: Simplex,
+    *,
+    progress: bool = False,
+    unfinished: Path | None = None,
+    keep: bool = False,
+) -> Choice:
+    """The exact optimum over the whole grid, and what ties with it, of a metric that has an upper bound.
+
+    Files are used as in `search_grid`, and written when the search is stopped by an error or Ctrl-C.
+    """
+    incumbents, whole = Incumbents(-np.inf), SimplexBoxes.whole(grid.members, grid.steps)
+    if not confusion_metric.presolved.free:  # weights change nothing
+        incumbents.add_box(float(confusion_metric.function(confusion_metric.presolved.fixed[None])[0]), whole[0])
+        return _choice(incumbents, grid)
+    search = Search(confusion_metric, RowTable.of(confusion_metric.presolved), grid.steps, incumbents)
+    if not (unfinished and _read(search, unfinished)):
+        search.incumbents.best, search.incumbents.first = _first_incumbent(confusion_metric, grid)
+        search.add(whole)
+    with ThreadPoolExecutor(usable_cores()) as pool, bar("weight search", grid.size, shown=progress) as show:
+        _finish(search, pool, show, unfinished)
+    if unfinished:
+        _write(search, unfinished) if keep else unfinished.unlink(missing_ok=True)
+    return _choice(search.incumbents, grid, complete=not search.ties)
+
+
+def _finish(search: Search, pool: Executor, show: Callable[[float], None], unfinished: Path | None) -> None:
+    """Search to the end; what stands is saved now and then, and when the search is stopped."""
+    saved, stands = time.monotonic(), search.copy()
+    try:
+        while search.goes_on:
+            search.branch(pool)
+            show(search.visited)
+            stands = search.copy()
+            if unfinished and time.monotonic() - saved > SAVED_EVERY:
+                _write(stands, unfinished)
+                saved = time.monotonic()
+    except BaseException:
+        if unfinished:
+            _write(stands, unfinished)
+        raise
+
+
+def _first_incumbent(confusion_metric: ConfusionMetric, grid: Simplex) -> tuple[float, np.ndarray]:
+    """The best score of a coarse grid and of what it leads to, and the vector (M,) that has it."""
+    divisors = (steps for steps in range(min(grid.steps, COARSE), 0, -1) if grid.steps % steps == 0)
+    coarse = next(few for steps in divisors if (few := Simplex(grid.members, steps)).size <= COARSE or steps == 1)
+    vectors = coarse.vectors(np.arange(coarse.size)) * (grid.steps // coarse.steps)
+    scores = confusion_metric(vectors / grid.steps)
+    best = np.argsort(-scores, kind="stable")[:CLIMBS]
+    tops = [_climb(confusion_metric, vectors[number], float(scores[number]), grid.steps) for number in best]
+    return max(tops, key=lambda top: top[0])
+
+
+def _climb(confusion_metric: ConfusionMetric, vector: np.ndarray, score: float, steps: int) -> tuple[float, np.ndarray]:
+    """Score and vector at the top: move weight from one member to another while that helps, in ever smaller pieces."""
+    one = np.eye(len(vector), dtype=np.int64)
+    moves = (one[:, None] - one).reshape(-1, len(vector))
+    piece = max(1, steps // 16)
+    while piece:
+        near = vector + moves * piece
+        near = near[(near >= 0).all(axis=1)]
+        scores = confusion_metric(near / steps)
+        if scores.max() > score:
+            vector, score = near[scores.argmax()], float(scores.max())
+        else:
+            piece //= 2
+    return score, vector
+
+
+def _read(search: Search, path: Path) -> bool:
+    """Go on from where a search was stopped; whether there was one."""
+    stored, members = read_if_whole(path), search.rows.scores.shape[1]
+    try:
+        boxes = SimplexBoxes(np.array(stored["cells"], dtype=np.int64).reshape(-1, 2, members), search.steps)
+        by_gain = {gain: (count, np.array(vectors)) for gain, count, vectors in stored["tied"]}
+        incumbents = Incumbents(stored["best"], by_gain, stored["scored"], np.array(stored["first"]))
+        search.visited, search.visited_ties = int(stored["looked_at"]), int(stored["looked_at_ties"])
+    except (KeyError, TypeError, ValueError):  # none there, or damaged: the search begins anew
+        return False
+    search.add(boxes)
+    search.incumbents = incumbents
+    return True
+
+
+def _write(search: Search, path: Path) -> None:
+    # The keys stay what they were: a search that an earlier version was stopped in goes on.
+    incumbents = search.incumbents
+    stored = {
+        "cells": [node.ends.tolist() for node in (*search.ties, *search.frontier)],
+        "tied": [[gain, count, vectors.tolist()] for gain, (count, vectors) in incumbents.by_gain.items()],
+        "best": incumbents.best,
+        "first": [] if incumbents.first is None else incumbents.first.tolist(),
+        "scored": incumbents.scored,
+        "looked_at": search.visited,
+        "looked_at_ties": search.visited_ties,
+    }
+    write_json(stored, path)
+
+
+def _choice(incumbents: Incumbents, grid: Simplex, *, complete: bool = True) -> Choice:
+    vectors, gains = incumbents.preferred()
+    why = _why(incumbents.count, grid.size, vectors[0], complete)
+    return Choice(vectors / grid.steps, gains, grid.size, incumbents.scored, incumbents.count, why)
+
+
+def _why(ties: int, size: int, chosen: np.ndarray, complete: bool) -> str:
+    if not complete:
+        return (
+            f"At least {ties:,} of {size:,} weight vectors have this score, the best there is; more were not sought. "
+            f"Of those found, this one has the fewest members ({np.count_nonzero(chosen)}), and is the first of such "
+            "nearest to equal weights."
+        )
+    if ties == 1:
+        return f"The only one of {size:,} weight vectors with this score."
+    return (
+        f"{ties:,} of {size:,} weight vectors have this score; this one is the first of those with the fewest members "
+        f"({np.count_nonzero(chosen)}) that are nearest to equal weights."
+    )

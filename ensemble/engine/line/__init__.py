@@ -1,0 +1,1 @@
+"""Search over weights of any value, by exact line search."""

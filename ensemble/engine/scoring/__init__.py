@@ -1,0 +1,1 @@
+"""Scores of many weight vectors at once."""

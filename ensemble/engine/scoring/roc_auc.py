@@ -1,0 +1,101 @@
+"""The area under the ROC curve of many weight vectors: the share of pairs in which the positive ranks above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.engine.scoring.compiled import compiled
+from ensemble.engine.scoring.confusion_metric import ConfusionMetric
+from ensemble.engine.scoring.presolve import Presolved
+from ensemble.engine.scoring.stack import Stack, fused_blocks
+from spine.problems import SpineError
+
+__all__ = ["RocAuc"]
+
+WORTH_COMPILING = 100_000_000  # samples that are ranked; below it NumPy is done before numba is imported
+MOST_PAIRS = 4_000_000  # looked at one by one
+
+
+@dataclass(frozen=True)
+class RocAuc:
+    """Scores (V,) of weights (V, M): the mean area over classes; `parts` are positives (M, P) and negatives (M, Q)."""
+
+    parts: tuple[tuple[np.ndarray, np.ndarray], ...]
+    vectors: int = 1
+
+    @classmethod
+    def of(cls, stack: Stack, vectors: int = 1) -> RocAuc:
+        """Of two classes by the last one's probability, of more each class that occurs against the rest."""
+        labels = [1] if stack.probabilities.shape[2] == 2 else np.unique(stack.truth).tolist()
+        said = [(stack.probabilities[:, :, label], stack.truth == label) for label in labels]
+        return cls(tuple((scores[:, positive], scores[:, ~positive]) for scores, positive in said), vectors)
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """Scores (V,)."""
+        return np.mean([self._area(*part, weights) for part in self.parts], axis=0)
+
+    def _area(self, above: np.ndarray, below: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        ranked = self.vectors * (above.shape[1] + below.shape[1])
+        count = compiled(twice_won_by_merging) if ranked > WORTH_COMPILING else twice_won
+        both = np.concatenate([above, below], axis=1)
+        won = [count(*_sorted(fused, above.shape[1])) for fused in fused_blocks(weights, both)]
+        return np.concatenate(won) / (2 * above.shape[1] * below.shape[1])
+
+    def by_pairs(self) -> ConfusionMetric:
+        """The same as counts of pairs, in which a tie counts for the negative: what a line search follows.
+
+        SpineError where there are too many pairs.
+        """
+        pairs = sum(above.shape[1] * below.shape[1] for above, below in self.parts)
+        if pairs > MOST_PAIRS:
+            raise SpineError(
+                f"method line follows each pair of a positive and a negative for roc_auc, and here are {pairs:,}; it "
+                f"takes {MOST_PAIRS:,}: use method grid, or search log_loss"
+            )
+        groups = np.repeat(np.arange(len(self.parts)), [a.shape[1] * b.shape[1] for a, b in self.parts])
+        scores = np.concatenate([_pairs(above, below) for above, below in self.parts], axis=1)
+        presolved = Presolved.from_probabilities(scores, groups, len(self.parts))
+
+        def function(confusions: np.ndarray) -> np.ndarray:
+            return (confusions[..., 1] / confusions.sum(axis=-1)).mean(axis=-1)
+
+        return ConfusionMetric(presolved, function)
+
+
+def _pairs(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Every pair (M, P * Q, 2): what the negative scored, and what the positive did."""
+    shape = (len(above), above.shape[1], below.shape[1])
+    columns = [np.broadcast_to(below[:, None, :], shape), np.broadcast_to(above[:, :, None], shape)]
+    return np.stack(columns, axis=-1).reshape(len(above), -1, 2)
+
+
+def twice_won(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Twice the pairs that (V, P) wins against (V, Q), a tie being half a win: whole numbers (V,). Rows are sorted."""
+    return np.array(
+        [
+            np.searchsorted(low, high, side="left").sum() + np.searchsorted(low, high, side="right").sum()
+            for high, low in zip(above, below, strict=True)
+        ]
+    )
+
+
+def twice_won_by_merging(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The same for numba."""
+    out = np.empty(len(above), np.int64)
+    for v in range(len(above)):
+        less, not_more, won = 0, 0, 0  # how many of below[v] are less than, and not more than, the value at hand
+        for value in above[v]:
+            while less < below.shape[1] and below[v, less] < value:
+                less += 1
+            not_more = max(not_more, less)
+            while not_more < below.shape[1] and below[v, not_more] <= value:
+                not_more += 1
+            won += less + not_more
+        out[v] = won
+    return out
+
+
+def _sorted(fused: np.ndarray, positives: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.sort(fused[:, :positives], axis=1), np.sort(fused[:, positives:], axis=1)
