@@ -5,13 +5,14 @@ Such as a classifier of true disc crops on the crops of a detector: the loss is 
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ensemble.contenders import Contender, Contenders
+from ensemble.evaluation import Estimate
 from ensemble.predict import predict_missing
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
@@ -21,7 +22,7 @@ from spine.member import Member
 from spine.metrics.undefined import why_undefined
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
-from spine.statistics import Interval, interval, patient_resamples
+from spine.statistics import interval, patient_resamples
 from spine.truth import read_truth
 
 __all__ = ["cost", "predict_elsewhere", "told"]
@@ -48,7 +49,7 @@ def predict_elsewhere(experiment: Experiment, dataset: Path) -> SplitPredictions
 
 def cost(
     here: Contenders[Any], own: Contenders[Any], metric: str, resamples: int, confidence: float, seed: int
-) -> dict[str, Any]:
+) -> dict[str, Estimate]:
     """Each row's metric here less that on its own dataset, by row; {} where the two have other patients.
 
     Paired by patient, so that units which are missing here, such as discs that were not detected, are no hindrance.
@@ -58,10 +59,12 @@ def cost(
     # One seed and the same patients: each resample draws the same of them in both.
     draws = [patient_resamples(contenders.patients, resamples, seed) for contenders in (here, own)]
     both = np.concatenate(draws, axis=1)
-    return {
-        first.name: asdict(interval(_difference(here, first, own, second, metric), both, confidence))
+    differences = {
+        first.name: interval(_difference(here, first, own, second, metric), both, confidence)
         for first, second in zip(here.rows, own.rows, strict=True)
     }
+    patients = here.counts.patients
+    return {name: Estimate.of(found, metric, here.TASK, patients) for name, found in differences.items()}
 
 
 def _difference(here: Contenders[Any], first: Contender, own: Contenders[Any], second: Contender, metric: str) -> Any:
@@ -79,14 +82,14 @@ def told(
     dataset: Path,
     here: Contenders[Any],
     own: Contenders[Any],
-    found: dict[str, Any],
+    against: Mapping[str, Estimate],
     metric: str,
 ) -> list[str]:
     """The notes of an evaluation elsewhere: on which data it is, which of the true boxes a detector missed there, and
     what the ensemble loses or gains by them.
     """
     note = f"Judged on the test split of {dataset.resolve().name}; the members learned from {experiment.data.name}."
-    return [note, *_missed(dataset, here.UNITS), *_compared(experiment, here, own, found, metric)]
+    return [note, *_missed(dataset, here.UNITS), *_compared(experiment, here, own, against, metric)]
 
 
 def _missed(dataset: Path, units: str) -> list[str]:
@@ -101,18 +104,18 @@ def _missed(dataset: Path, units: str) -> list[str]:
 
 
 def _compared(
-    experiment: Experiment, here: Contenders[Any], own: Contenders[Any], found: dict[str, Any], metric: str
+    experiment: Experiment, here: Contenders[Any], own: Contenders[Any], against: Mapping[str, Estimate], metric: str
 ) -> list[str]:
-    if not found:
+    if not against:
         return ["The two have other test patients, so that their figures cannot be compared one to one."]
-    one = Interval(**found[here.ensemble.name])
-    if not np.isfinite(one.value):
+    ahead = against[here.ensemble.name]
+    if ahead.value is None:
         why = why_undefined(metric, here.TASK)
         return [f"{here.names[metric]} of the ensemble cannot be compared with {experiment.data.name}: {why}."]
-    bounds = f" ({one.low:+.3f} to {one.high:+.3f})" if np.isfinite(one.low) else ""
-    compared = f"{here.names[metric]} of the ensemble is {one.value:+.3f}{bounds} against {experiment.data.name}"
+    bounds = f" ({ahead.low:+.3f} to {ahead.high:+.3f})" if ahead.low is not None else ""
+    compared = f"{here.names[metric]} of the ensemble is {ahead.value:+.3f}{bounds} against {experiment.data.name}"
     sentence = f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients"
-    first, second = (contenders.counts["units"] for contenders in (here, own))
+    first, second = (contenders.counts.units for contenders in (here, own))
     if first == second:
         return [f"{sentence}."]
     return [f"{sentence}, but not the same {here.UNITS}: {first} here, {second} there."]

@@ -7,8 +7,8 @@ one chosen on the test split would be flattered by the choice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,23 +17,22 @@ import numpy as np
 from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_weights
 from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
+from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
 from ensemble.predictions import SplitPredictions, read_split
+from ensemble.resampled_scores import ResampledScores
 from ensemble.served import exported, why_none
 from ensemble.served import told as told_of_model
-from ensemble.undefined import explained
-from ensemble.verdict import Score, compare, difference, remembered
-from ensemble.written import MetricsFile
+from ensemble.verdict import compare
 from spine import metrics
 from spine.config import Experiment
-from spine.files import fingerprint, read_if_whole, read_json, with_nulls, write_json
+from spine.files import fingerprint, read_if_whole, with_nulls
 from spine.manifest import OUT_OF_FOLD
 from spine.member import Member, Patients
+from spine.metrics.undefined import why_undefined
 from spine.privacy import salt_id
 from spine.problems import SpineError, write_sheet
-from spine.shapes import as_written
-from spine.statistics import interval, patient_resamples
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,12 +65,16 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     servable = _servable(experiment, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
     test = judge(experiment, split, weights).completed(validation, models)
-    found = _evaluate(experiment, weights, test, validation, overlap)
-    found |= {"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
+    evaluation = _evaluate(experiment, weights, test, validation, overlap).model_copy(
+        update={"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
+    )
     if dataset:
         own = judge(experiment, read_split(experiment, "test"), weights).completed(validation, {})
-        found |= _elsewhere(experiment, dataset, test, own, found["notes"])
-    _write(found, test, paths)
+        evaluation = _of_other_dataset(evaluation, experiment, dataset, test, own)
+    for path, table in zip(paths[2:], test.tables(), strict=True):
+        write_sheet(table, path)
+    write_leaderboard(evaluation, paths[1])
+    evaluation.write(paths[0])
     return paths
 
 
@@ -81,32 +84,25 @@ def evaluation_directory(experiment: Experiment, dataset: Path | None) -> Path:
     return own.with_name(f"{own.name}-{dataset.resolve().name}") if dataset else own
 
 
-def _elsewhere(
-    experiment: Experiment, dataset: Path, test: Contenders, own: Contenders, notes: list[str]
-) -> dict[str, Any]:
-    settings, headline = experiment.evaluate, metrics.HEADLINE[experiment.task]
+def _of_other_dataset(
+    evaluation: Evaluation, experiment: Experiment, dataset: Path, test: Contenders, own: Contenders
+) -> Evaluation:
+    """The same, with what rows have there above what they have on their `own` dataset."""
+    settings, headline = experiment.evaluate, evaluation.headline
     against = cost(test, own, headline, settings.resamples, settings.confidence, experiment.seed)
-    return {
-        "dataset": dataset.resolve().name,
-        "against_own_dataset": against,
-        "notes": [*told(experiment, dataset, test, own, against, headline), *notes],
-    }
+    notes = (*told(experiment, dataset, test, own, against, headline), *evaluation.notes)
+    return evaluation.model_copy(
+        update={"dataset": dataset.resolve().name, "against_own_dataset": against, "notes": notes}
+    )
 
 
-def _write(found: dict[str, Any], test: Contenders, paths: list[Path]) -> None:
-    for path, table in zip(paths[2:], test.tables(), strict=True):
-        write_sheet(table, path)
-    told = explained(with_nulls(found))
-    write_leaderboard(told, paths[1])
-    write_json(told, paths[0])
-
-
-def read_metrics(experiment: Experiment, dataset: Path | None = None) -> dict[str, Any]:
+def read_metrics(experiment: Experiment, dataset: Path | None = None) -> Evaluation:
     """What `run` wrote; SpineError where it has not."""
     path = evaluation_directory(experiment, dataset) / "metrics.json"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
-    return read_json(path, "run `spine evaluate EXPERIMENT` again", as_written(MetricsFile))
+    evaluation: Evaluation = JUDGES[experiment.task].EVALUATION.read(path)
+    return evaluation
 
 
 def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
@@ -139,50 +135,60 @@ def _servable(experiment: Experiment, served: Member | None, ensemble: str) -> d
 
 def _evaluate(
     experiment: Experiment, weights: dict[str, Any], test: Contenders, validation: Contenders, overlap: Overlap
-) -> dict[str, Any]:
-    settings = experiment.evaluate
-    headline = metrics.HEADLINE[experiment.task]
-    draws = patient_resamples(test.patients, settings.resamples, experiment.seed)
+) -> Evaluation:
+    scores = ResampledScores.of(test, experiment.evaluate, experiment.seed)
+    headline = scores.headline
     on_validation = _scores(validation, weights["metric"])
     best, best_on_test = _best(test, on_validation, weights["metric"]), _best(test, _scores(test, headline), headline)
-    score = remembered(test, draws)
-    comparisons = [
-        compare(test, other, role, draws, settings.confidence, headline, score)
-        for other, role in ((best, f"the best single member on {_searched(weights)}"), (test.equal, "equal weights"))
+    comparisons = (
+        compare(scores, best, f"the best single member on {_searched(weights)}"),
+        compare(scores, test.equal, "equal weights"),
+    )
+    settings = experiment.evaluate
+    return test.EVALUATION(
+        experiment=experiment.name,
+        task=experiment.task,
+        target=experiment.target,
+        labels=experiment.labels,
+        split="test",
+        dataset=experiment.data.name,
+        headline=headline,
+        verdict=_verdict(test, comparisons),
+        units=test.UNITS,
+        names=dict(test.names),
+        counts=test.counts,
+        bootstrap=Bootstrap(resamples=settings.resamples, confidence=settings.confidence, seed=experiment.seed),
+        overlap=overlap,
+        notes=tuple(_notes(experiment, weights, test, overlap)),
+        search=Searched.model_validate({key: weights.get(key) for key in SEARCHED}),
+        stopped_on_searched=_stopped_on_searched(experiment, weights),
+        validation=with_nulls(on_validation),
+        best_on_validation=best.name,
+        best_on_test=best_on_test.name,
+        rows=tuple(_row(row, scores) for row in test.rows),
+        comparisons=comparisons,
+        without=tuple(_without(row, scores) for row in test.reduced),
+        pairs=test.pairs.rates([row.name for row in test.members], scores.measure),
+        costs={},
+        undefined=_undefined(on_validation, weights["metric"], experiment.task),
+    )
+
+
+def _stopped_on_searched(experiment: Experiment, weights: dict[str, Any]) -> tuple[str, ...]:
+    """The members whose training stopped on patients that weights were chosen on; of folds the notes tell it."""
+    return () if "folds" in weights else tuple(stopped_on_searched(_sources(experiment, weights)))
+
+
+def _notes(experiment: Experiment, weights: dict[str, Any], test: Contenders, overlap: Overlap) -> list[str]:
+    return [
+        *overlap.notes,
+        *told_of_model(experiment, weights),
+        *_not_run(experiment),
+        *_few(test),
+        *test.notes,
+        *weights.get("flattered", ()),
+        *weights.get("folds", {}).get("notes", ()),
     ]
-    return {
-        "experiment": experiment.name,
-        "task": experiment.task,
-        "target": experiment.target,
-        "labels": list(experiment.labels),
-        "split": "test",
-        "dataset": experiment.data.name,
-        "headline": headline,
-        "verdict": _verdict(test, comparisons),
-        "units": test.UNITS,
-        "names": dict(test.names),
-        "counts": test.counts,
-        "bootstrap": {**settings.model_dump(include={"resamples", "confidence"}), "seed": experiment.seed},
-        "overlap": asdict(overlap),
-        "notes": [
-            *overlap.notes,
-            *told_of_model(experiment, weights),
-            *_not_run(experiment),
-            *_few(test),
-            *test.notes,
-            *weights.get("flattered", ()),
-            *weights.get("folds", {}).get("notes", ()),
-        ],
-        "search": {key: weights.get(key) for key in SEARCHED},
-        "stopped_on_searched": [] if "folds" in weights else stopped_on_searched(_sources(experiment, weights)),
-        "validation": on_validation,
-        "best_on_validation": best.name,
-        "best_on_test": best_on_test.name,
-        "rows": [_row(row, test, draws, settings.confidence, score) for row in test.rows],
-        "comparisons": comparisons,
-        "without": _without(test, draws, settings.confidence, headline, score),
-        "pairs": test.pairs.told([row.name for row in test.members], draws, settings.confidence),
-    }
 
 
 def _searched(weights: dict[str, Any]) -> str:
@@ -203,17 +209,17 @@ def _not_run(experiment: Experiment) -> list[str]:
 
 def _few(test: Contenders) -> list[str]:
     """Resampling so few patients gives intervals that are too narrow, and misses what other patients would show."""
-    patients = test.counts["patients"]
+    patients = test.counts.patients
     if patients >= ENOUGH_PATIENTS:
         return []
     told = f"There {'is' if patients == 1 else 'are'} only {patients} test patient{'s' if patients != 1 else ''}"
     return [f"{told}: too few to judge by. Intervals are rough, and other patients may give quite other figures."]
 
 
-def _verdict(test: Contenders, comparisons: list[dict[str, Any]]) -> str:
+def _verdict(test: Contenders, comparisons: Sequence[Comparison]) -> str:
     if len(test.members) == 1:
         return f"{test.members[0].name} is the only member: there is no ensemble to judge."
-    return comparisons[0]["verdict"]
+    return comparisons[0].verdict
 
 
 def _scores(contenders: Contenders, metric: str) -> dict[str, float]:
@@ -226,27 +232,28 @@ def _best(contenders: Contenders, scores: dict[str, float], metric: str) -> Cont
     return max(contenders.members, key=lambda row: np.nan_to_num(sign * scores[row.name], nan=-np.inf))
 
 
-def _row(row: Contender, test: Contenders, draws: np.ndarray, confidence: float, score: Score) -> dict[str, Any]:
-    found = {name: asdict(interval(partial(score, row, name), draws, confidence)) for name in test.reported}
-    return {"name": row.name, "kind": row.kind, "weight": row.weight, "metrics": found, **test.details(row)}
+def _undefined(scores: Mapping[str, float], metric: str, task: str) -> dict[str, str]:
+    """Row -> why it has no score."""
+    return {name: why_undefined(metric, task) for name, score in scores.items() if not np.isfinite(score)}
 
 
-def _without(
-    test: Contenders, draws: np.ndarray, confidence: float, headline: str, score: Score
-) -> list[dict[str, Any]]:
-    """Of each member of weight above 0: the headline without it, and what the ensemble with it is ahead of that."""
-    return [
-        {
-            "name": row.name,
-            "weight": row.weight,
-            "score": asdict(interval(partial(score, row, headline), draws, confidence)),
-            "difference": asdict(difference(test, row, headline, draws, confidence, score)),
-        }
-        for row in test.reduced
-    ]
+def _row(row: Contender, scores: ResampledScores) -> Row:
+    written: Row = scores.rows.written(row, {name: scores.of_row(row, name) for name in scores.rows.reported})
+    return written
 
 
-def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]) -> dict[str, Any]:
+def _without(row: Contender, scores: ResampledScores) -> LeftOut:
+    """The headline without one member of weight above 0, and what the ensemble with it is ahead of that."""
+    headline = scores.headline
+    return LeftOut(
+        name=row.name,
+        weight=row.weight or 0.0,
+        score=scores.of_row(row, headline),
+        difference=scores.estimate(scores.ahead_of(row, headline), headline),
+    )
+
+
+def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]) -> dict[str, RowCost]:
     """Row -> seconds an image and megabytes, of those that are known.
 
     Equal weights, and an ensemble that was not exported, cost the sum of the members they run: they are `summed`.
@@ -259,4 +266,4 @@ def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]
         for name, of in runs.items()
         if name not in measured and all(member in measured for member in of)
     }
-    return {name: {**asdict(cost), "summed": name in sums} for name, cost in {**measured, **sums}.items()}
+    return {name: RowCost(**asdict(cost), summed=name in sums) for name, cost in {**measured, **sums}.items()}

@@ -2,77 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ensemble.contenders import Contender, Contenders
+from ensemble.evaluation import Comparison
+from ensemble.judge.rows import Contender, PairedTest
+from ensemble.resampled_scores import ResampledScores
 from spine import metrics
-from spine.statistics import Interval, interval
+from spine.statistics import Interval
 
-__all__ = ["Score", "compare", "difference", "p_value", "remembered"]
-
-Score = Callable[[Any, str, Any], Any]  # row, metric, weights (..., U) -> (...)
+__all__ = ["compare", "p_value"]
 
 
-def compare(
-    contenders: Contenders,
-    other: Contender,
-    role: str,
-    draws: np.ndarray,
-    confidence: float,
-    headline: str,
-    score: Score | None = None,
-) -> dict[str, Any]:
+def compare(scores: ResampledScores, other: Contender, role: str) -> Comparison:
     """The ensemble against `other` (`role` says who that is) on the same units and the same resamples of patients.
 
-    `score` stands in for the contenders' own, where it remembers some. The verdict tells of a few `differences`;
-    `all_differences` are those of every metric that is reported.
+    The verdict tells of a few `differences`; `all_differences` are those of every metric that is reported.
     """
-    score = score or contenders.score
-    every = {
-        name: difference(contenders, other, name, draws, confidence, score)
-        for name in dict.fromkeys((headline, *contenders.COMPARED, *contenders.reported))
-    }
-    differences = {name: every[name] for name in dict.fromkeys((headline, *contenders.COMPARED))}
-    tests = contenders.tests(other)
-    found = {
-        "against": other.name,
-        "role": role,
-        "identical": contenders.identical(other),
-        "differences": {name: asdict(one) for name, one in differences.items()},
-        "all_differences": {name: asdict(one) for name, one in every.items()},
-        **{test.key: test.found for test in tests},
-    }
-    p_values = {test.metric: test.found["p"] for test in tests if test.found}
-    labels = {test.metric: f"{test.label} {p_value(test.found['p'])}" for test in tests if test.found}
-    whom = f"{role} ({other.name})" if other.kind == "member" else other.name
-    told = ", ".join(
-        _told(contenders.names[name], one, labels.get(name), confidence) for name, one in differences.items()
+    rows = scores.rows
+    compared = dict.fromkeys((scores.headline, *rows.COMPARED))
+    every = {name: scores.ahead_of(other, name) for name in dict.fromkeys((*compared, *rows.reported))}
+    written = {name: scores.estimate(ahead, name) for name, ahead in every.items()}
+    tests = rows.tests(other)
+    results: Any = {test.key: test.result for test in tests}
+    verdict = _Verdict(
+        scores, other, role, rows.identical(other), {name: every[name] for name in compared}, _applying(tests)
     )
-    higher_is_better = metrics.metric(headline, contenders.TASK).higher_is_better
-    worse = [contenders.names[name] for name, one in differences.items() if _is_worse(one, name, contenders.TASK)]
-    claim = _claim(whom, found, headline, higher_is_better, p_values.get(headline), confidence, worse)
-    if found["identical"]:
-        return {**found, "verdict": f"{claim}{': that member has all the weight' if other.weight == 1 else ''}."}
-    return {**found, "verdict": f"{claim}; {told}."}
-
-
-def remembered(contenders: Contenders, draws: np.ndarray) -> Score:
-    """`contenders.score`, which scores no row by a metric on these draws twice."""
-    known: dict[tuple[str, ...], Any] = {}
-
-    def score(row: Contender, metric: str, weights: Any) -> Any:
-        if weights is not draws:
-            return contenders.score(row, metric, weights)
-        key = (row.kind, row.name, metric)
-        if key not in known:
-            known[key] = contenders.score(row, metric, draws)
-        return known[key]
-
-    return score
+    return Comparison(
+        against=other.name,
+        role=role,
+        identical=verdict.identical,
+        differences={name: written[name] for name in compared},
+        all_differences=written,
+        verdict=verdict.sentence,
+        **results,
+    )
 
 
 def p_value(p: float) -> str:
@@ -82,56 +49,71 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def difference(
-    contenders: Contenders, other: Contender, name: str, draws: np.ndarray, confidence: float, score: Score
-) -> Interval:
-    """What the ensemble has of a metric above `other`, on the same resamples."""
-
-    def ahead(weights: np.ndarray) -> Any:
-        return score(contenders.ensemble, name, weights) - score(other, name, weights)
-
-    return interval(ahead, draws, confidence)
+def _applying(tests: tuple[PairedTest, ...]) -> dict[str, PairedTest]:
+    return {test.metric: test for test in tests if test.result}
 
 
-def _claim(
-    whom: str,
-    found: dict[str, Any],
-    headline: str,
-    higher_is_better: bool,
-    p: float | None,
-    confidence: float,
-    worse: Sequence[str] = (),
-) -> str:
-    """A claim needs the interval over patients to leave out 0 and, where the headline has a test, its p to be small.
+@dataclass(frozen=True)
+class _Verdict:
+    """What the sentence is made of; `tests` by the metric that they are about."""
 
-    DeLong takes units for independent, the percentile interval is narrow on few patients: neither is enough alone.
-    Where the headline tells nothing, what is `worse` by another metric is said all the same.
-    """
-    ahead = Interval(**found["differences"][headline])
-    if found["identical"]:
-        return f"The ensemble and {whom} predict the same"
-    if not np.isfinite(ahead.low):
-        return f"Whether the ensemble is better than {whom} cannot be told on these patients"
-    better = "better" if (ahead.value > 0) == higher_is_better else "worse"
-    if not ahead.excludes_zero:
-        return f"No evidence that the ensemble is better than {whom}{_worse_by(worse)}"
-    if p is not None and not p < 1 - confidence:
-        return f"Weak evidence that the ensemble is {better} than {whom}: the interval leaves out 0, but p is not small"
-    return f"The ensemble is {better} than {whom}"
+    scores: ResampledScores
+    other: Contender
+    role: str
+    identical: bool
+    differences: Mapping[str, Interval]
+    tests: Mapping[str, PairedTest]
 
+    @property
+    def sentence(self) -> str:
+        """A claim for or against the ensemble, and the numbers it stands on."""
+        if self.identical:
+            return f"{self._claim}{': that member has all the weight' if self.other.weight == 1 else ''}."
+        return f"{self._claim}; {', '.join(map(self._number, self.differences))}."
 
-def _is_worse(ahead: Interval, name: str, task: str) -> bool:
-    """Whether the interval leaves out 0 on the wrong side."""
-    return ahead.excludes_zero and (ahead.value > 0) != metrics.metric(name, task).higher_is_better
+    @property
+    def _claim(self) -> str:
+        """A claim needs the interval over patients to leave out 0 and, where the headline has a test, its p to be
+        small.
 
+        DeLong takes units for independent, the percentile interval is narrow on few patients: neither is enough alone.
+        """
+        headline, whom = self.scores.headline, self._whom
+        ahead, test = self.differences[headline], self.tests.get(headline)
+        if self.identical:
+            return f"The ensemble and {whom} predict the same"
+        if not np.isfinite(ahead.low):
+            return f"Whether the ensemble is better than {whom} cannot be told on these patients"
+        if not ahead.excludes_zero:
+            return f"No evidence that the ensemble is better than {whom}{self._worse_by}"
+        better = "better" if (ahead.value > 0) == self._higher_is_better(headline) else "worse"
+        if test and not test.p < 1 - self.scores.confidence:
+            claim = f"Weak evidence that the ensemble is {better} than {whom}"
+            return f"{claim}: the interval leaves out 0, but p is not small"
+        return f"The ensemble is {better} than {whom}"
 
-def _worse_by(names: Sequence[str]) -> str:
-    return f", and by {' and '.join(names)} it is worse" if names else ""
+    @property
+    def _whom(self) -> str:
+        return f"{self.role} ({self.other.name})" if self.other.kind == "member" else self.other.name
 
+    @property
+    def _worse_by(self) -> str:
+        """Where the headline tells nothing, what is worse by another metric is said all the same."""
+        names = [
+            self.scores.rows.names[metric]
+            for metric, ahead in self.differences.items()
+            if ahead.excludes_zero and (ahead.value > 0) != self._higher_is_better(metric)
+        ]
+        return f", and by {' and '.join(names)} it is worse" if names else ""
 
-def _told(name: str, found: Interval, p: str | None, confidence: float) -> str:
-    if np.isnan(found.value):
-        return f"{name} undefined"
-    bounds = f"{confidence * 100:g} % interval {found.low:+.3f} to {found.high:+.3f}"
-    inside = bounds if np.isfinite(found.low) else "no interval"
-    return f"{name} {found.value:+.3f} ({'; '.join(filter(None, (inside, p)))})"
+    def _number(self, metric: str) -> str:
+        """Such as `AUC +0.020 (95 % interval +0.010 to +0.030; DeLong p = 0.01)`."""
+        name, ahead, test = self.scores.rows.names[metric], self.differences[metric], self.tests.get(metric)
+        if np.isnan(ahead.value):
+            return f"{name} undefined"
+        bounds = f"{self.scores.confidence * 100:g} % interval {ahead.low:+.3f} to {ahead.high:+.3f}"
+        inside = bounds if np.isfinite(ahead.low) else "no interval"
+        return f"{name} {ahead.value:+.3f} ({inside}{f'; {test.label} {p_value(test.p)}' if test else ''})"
+
+    def _higher_is_better(self, metric: str) -> bool:
+        return metrics.metric(metric, self.scores.rows.TASK).higher_is_better

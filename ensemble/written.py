@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
 
-__all__ = ["MetricsFile", "WeightsFile"]
+__all__ = ["WeightsFile"]
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -46,38 +46,3 @@ class WeightsFile(_Open):
         if not math.isclose(total := sum(weights.values()), 1, abs_tol=1e-6):
             raise ValueError(f"the weights sum to {total:g}, and shares of a whole sum to 1")
         return weights
-
-
-class _Interval(_Open):
-    value: Number | None
-    low: Number | None
-    high: Number | None
-
-
-class _Row(_Open):
-    name: StrictStr
-    kind: StrictStr
-    weight: Number | None
-    metrics: dict[str, _Interval]
-
-
-class MetricsFile(_Open):
-    """metrics.json, as `spine evaluate` leaves it."""
-
-    experiment: StrictStr
-    task: StrictStr
-    labels: list[StrictStr]
-    headline: StrictStr
-    verdict: StrictStr
-    names: dict[str, StrictStr]
-    counts: dict[str, Any]
-    bootstrap: dict[str, Any]
-    overlap: dict[str, Any]
-    notes: list[StrictStr]
-    search: dict[str, Any]
-    validation: dict[str, Number | None]
-    rows: list[_Row] = Field(min_length=1)
-    comparisons: list[dict[str, Any]]
-    without: list[dict[str, Any]]
-    pairs: dict[str, Any]
-    costs: dict[str, dict[str, Any]]

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ensemble.evaluation import (
+    ClassificationCounts,
+    ClassificationEvaluation,
+    ClassificationRow,
+    DeLongTest,
+    Estimate,
+    McNemarTest,
+    RowKind,
+)
 from ensemble.judge.pairs import Pairs
 from ensemble.judge.rows import (
     Column,
     Contender,
     Contenders,
-    Kind,
     PairedTest,
     fused,
     fusions,
@@ -63,6 +71,7 @@ class Classifiers(Contenders[Classified]):
     values: np.ndarray
 
     TASK = "classification"
+    EVALUATION = ClassificationEvaluation
     UNITS = "units"
     COMPARED = ("roc_auc", "accuracy")
 
@@ -92,7 +101,7 @@ class Classifiers(Contenders[Classified]):
         return Pairs("units", differ, wrong[:, :, None] & wrong[:, None], np.ones(len(self.values)))
 
     @staticmethod
-    def columns(labels: list[str]) -> list[Column]:
+    def columns(labels: Sequence[str]) -> list[Column]:
         """AUC and accuracy with intervals, and the rates."""
         rates = {"sensitivity": "sens.", "specificity": "spec.", "f1": "F1"}
         return [
@@ -112,15 +121,15 @@ class Classifiers(Contenders[Classified]):
         return REPORTED
 
     @property
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> ClassificationCounts:
         """Patients, units, images, and units of each class."""
         classes = np.bincount(self.values, minlength=len(self.truth.labels)).tolist()
-        return {
-            "patients": len(set(self.patients)),
-            "units": len(self.values),
-            "rows": len(self.truth.samples),
-            "units_per_class": dict(zip(self.truth.labels, classes, strict=True)),
-        }
+        return ClassificationCounts(
+            patients=len(set(self.patients)),
+            units=len(self.values),
+            rows=len(self.truth.samples),
+            units_per_class=dict(zip(self.truth.labels, classes, strict=True)),
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -151,21 +160,24 @@ class Classifiers(Contenders[Classified]):
         first, second = self.ensemble.probabilities, other.probabilities
         discordant = mcnemar(self.values, metrics.predicted(first), metrics.predicted(second))
         return (
-            PairedTest("mcnemar", "accuracy", "exact McNemar", asdict(discordant)),
+            PairedTest("mcnemar", "accuracy", "exact McNemar", McNemarTest.of(discordant)),
             PairedTest("delong", "roc_auc", "DeLong", _delong(self.values, first, second)),
         )
 
-    def details(self, row: Classified) -> dict[str, Any]:
-        """The confusion matrix: rows true, columns predicted classes."""
-        return {"confusion": metrics.confusion(self.values, row.probabilities).astype(int).tolist()}
+    def written(self, row: Classified, estimates: dict[str, Estimate]) -> ClassificationRow:
+        """With the confusion matrix."""
+        confusion = metrics.confusion(self.values, row.probabilities).astype(int).tolist()
+        return ClassificationRow(
+            name=row.name, kind=row.kind, weight=row.weight, metrics=estimates, confusion=confusion
+        )
 
 
-def _rows(named: Sequence[tuple[str, Kind, float | None]], said: Sequence[np.ndarray]) -> tuple[Classified, ...]:
+def _rows(named: Sequence[tuple[str, RowKind, float | None]], said: Sequence[np.ndarray]) -> tuple[Classified, ...]:
     return tuple(Classified(*row, probabilities) for row, probabilities in zip(named, said, strict=True))
 
 
-def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float] | None:
+def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLongTest | None:
     """None where it does not apply: more than two classes, or fewer than two units of either."""
     if first.shape[1] != 2 or np.bincount(truth, minlength=2).min() < 2:
         return None
-    return asdict(delong(truth, first[:, 1], second[:, 1]))
+    return DeLongTest.of(delong(truth, first[:, 1], second[:, 1]))

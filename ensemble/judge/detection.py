@@ -7,8 +7,8 @@ are those of one picture at a time through the row's SavedModel, the median over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ensemble.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.judge.pairs import Pairs, count_pairs
 from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, named_rows, reduced_rows, without_each
@@ -78,6 +79,7 @@ class Detectors(Contenders[Detected]):
     truth: BoxTruth
 
     TASK = "detection"
+    EVALUATION = DetectionEvaluation
     UNITS = "images"
     TABLES = ("images.csv",)
     COMPARED = ("map50", "map50_95")
@@ -133,7 +135,7 @@ class Detectors(Contenders[Detected]):
         return replace(self, rows=tuple(replace(row, confidence=confidences[row.name]) for row in self.rows))
 
     @staticmethod
-    def columns(labels: list[str]) -> list[Column]:
+    def columns(labels: Sequence[str]) -> list[Column]:
         """Both mean average precisions with intervals, recall and the rates."""
         return [
             Column("map50", "mAP50", interval=True),
@@ -168,18 +170,18 @@ class Detectors(Contenders[Detected]):
         return {size: count for size, count in boxes.items() if count}
 
     @property
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> DetectionCounts:
         """Patients, images, those without a box, and true boxes of each class and size."""
         classes = np.bincount(np.concatenate(self.truth.classes) - 1, minlength=len(self.truth.labels)).tolist()
-        return {
-            "patients": len(set(self.patients)),
-            "units": len(self.truth),
-            "rows": len(self.truth),
-            "without_boxes": sum(not len(boxes) for boxes in self.truth.boxes),
-            "boxes": sum(classes),
-            "boxes_per_class": dict(zip(self.truth.labels, classes, strict=True)),
-            "boxes_per_size": self.sizes,
-        }
+        return DetectionCounts(
+            patients=len(set(self.patients)),
+            units=len(self.truth),
+            rows=len(self.truth),
+            without_boxes=sum(not len(boxes) for boxes in self.truth.boxes),
+            boxes=sum(classes),
+            boxes_per_class=dict(zip(self.truth.labels, classes, strict=True)),
+            boxes_per_size=self.sizes,
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -215,17 +217,26 @@ class Detectors(Contenders[Detected]):
     def tests(self, other: Detected) -> tuple[PairedTest, ...]:
         """Wilcoxon's signed ranks of the patients' own mAP50: patients are independent, their images are not."""
         found = wilcoxon(self.map50_of_patients(self.ensemble), self.map50_of_patients(other))
-        return (PairedTest("wilcoxon", "map50", "Wilcoxon over patients", asdict(found)),)
+        return (PairedTest("wilcoxon", "map50", "Wilcoxon over patients", WilcoxonTest.of(found)),)
 
     def map50_of_patients(self, row: Detected) -> np.ndarray:
         """mAP50 over the images of each patient alone, patients in sorted order; NaN for one without a true box."""
         alone = np.unique(self.patients)[:, None] == self.patients
         return self.score(row, "map50", alone.astype(np.float64))
 
-    def details(self, row: Detected) -> dict[str, Any]:
-        """The confidence of this row, and the boxes that are right, wrong and missed with it."""
+    def written(self, row: Detected, estimates: dict[str, Estimate]) -> DetectionRow:
+        """With the confidence of this row, and the boxes that are right, wrong and missed with it."""
         right, called, true = (int(count) for count in self.boxes_of_images(row).sum(axis=0))
-        return {"confidence": row.confidence, "right": right, "wrong": called - right, "missed": true - right}
+        return DetectionRow(
+            name=row.name,
+            kind=row.kind,
+            weight=row.weight,
+            metrics=estimates,
+            confidence=row.confidence,
+            right=right,
+            wrong=called - right,
+            missed=true - right,
+        )
 
     def tables(self) -> list[pd.DataFrame]:
         """images.csv: a line a row and image."""

@@ -7,16 +7,19 @@ the measures of Kuncheva and Whitaker (Machine Learning 51, 2003).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from ensemble.evaluation import ErrorPairs, Estimate, Pair
 from spine.metrics.rates import ratio
-from spine.statistics import interval
 
 __all__ = ["Pairs", "count_pairs"]
+
+Statistic = Callable[[np.ndarray], Any]  # weights (..., U) -> (...)
+Measure = Callable[[Statistic, str], Estimate]  # a statistic, and the metric that tells why it may be undefined
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,19 @@ class Pairs:
     both_wrong: np.ndarray
     total: np.ndarray
 
-    def told(self, names: Sequence[str], draws: np.ndarray, confidence: float) -> dict[str, Any]:
-        """Both rates of every pair of the members of these names, with intervals over patients."""
-        pairs = [
-            {
-                "members": [names[one], names[other]],
-                "disagreement": asdict(interval(self._rate(self.differ[:, one, other]), draws, confidence)),
-                "double_fault": asdict(interval(self._rate(self.both_wrong[:, one, other]), draws, confidence)),
-            }
-            for one, other in combinations(range(len(names)), 2)
-        ]
-        return {"of": self.of, "pairs": pairs}
+    def rates(self, names: Sequence[str], measure: Measure) -> ErrorPairs:
+        """Both rates of every pair of the members of these names, with the intervals that `measure` gives."""
+        pairs = tuple(
+            Pair(
+                members=(names[first], names[second]),
+                disagreement=measure(self._rate(self.differ[:, first, second]), "disagreement"),
+                double_fault=measure(self._rate(self.both_wrong[:, first, second]), "double_fault"),
+            )
+            for first, second in combinations(range(len(names)), 2)
+        )
+        return ErrorPairs(of=self.of, pairs=pairs)
 
-    def _rate(self, counts: np.ndarray) -> Callable[[np.ndarray], Any]:
+    def _rate(self, counts: np.ndarray) -> Statistic:
         return lambda weights: ratio(weights @ counts, weights @ self.total)
 
 

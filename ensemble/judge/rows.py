@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from ensemble.evaluation import Counts, Estimate, Evaluation, PairedTestResult, RowKind
+from ensemble.evaluation import Row as WrittenRow
 from ensemble.fuse import Mean, weighted_mean, without_zeros
 from ensemble.judge.pairs import Pairs
 from ensemble.names import free
 
 __all__ = [
-    *("ENSEMBLE", "EQUAL", "Column", "Contender", "Contenders", "Kind", "PairedTest"),
+    *("ENSEMBLE", "EQUAL", "Column", "Contender", "Contenders", "PairedTest"),
     *("fused", "fusions", "named_rows", "reduced_rows", "without_each"),
 ]
 
 EQUAL = "equal weights"
 ENSEMBLE = "ensemble"
-Kind = Literal["member", "equal", "ensemble", "reduced"]
 
 
 @dataclass(frozen=True)
@@ -30,21 +31,26 @@ class Contender:
     """One row; `weight` is a member's in the ensemble, else None. A task's own adds what it is measured by."""
 
     name: str
-    kind: Kind
+    kind: RowKind
     weight: float | None
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A test of the ensemble against another row: its name in metrics.json, the metric it is about, what it found.
+    """A test of the ensemble against another row: its name in metrics.json, the metric it is about, its result.
 
-    `found` has a `p`; it is None where the test does not apply.
+    The result is None where the test does not apply.
     """
 
     key: str
     metric: str
     label: str
-    found: dict[str, Any] | None
+    result: PairedTestResult | None
+
+    @property
+    def p(self) -> float:
+        """Two-sided; NaN where it is undefined."""
+        return np.nan if self.result is None or self.result.p is None else self.result.p
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Contenders(ABC, Generic[Row]):
     reduced: tuple[Row, ...] = field(default=(), kw_only=True)
 
     TASK: ClassVar[str]
+    EVALUATION: ClassVar[type[Evaluation]]  # what metrics.json holds of the task
     UNITS: ClassVar[str]  # what is scored once, in the plural
     TABLES: ClassVar[tuple[str, ...]] = ()  # names of the evaluation's further CSV files
     COMPARED: ClassVar[tuple[str, ...]]  # the metrics whose differences are told, the headline first
@@ -105,7 +112,7 @@ class Contenders(ABC, Generic[Row]):
 
     @staticmethod
     @abstractmethod
-    def columns(labels: list[str]) -> list[Column]:
+    def columns(labels: Sequence[str]) -> list[Column]:
         """The columns of the printed leaderboard."""
 
     @property
@@ -120,7 +127,7 @@ class Contenders(ABC, Generic[Row]):
 
     @property
     @abstractmethod
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> Counts:
         """Patients, units and rows (images) of the split, and what else is counted."""
 
     @abstractmethod
@@ -140,22 +147,22 @@ class Contenders(ABC, Generic[Row]):
         """What a reader must know of how this split was measured."""
         return []
 
-    def details(self, row: Row) -> dict[str, Any]:
-        """What metrics.json also holds of a row."""
-        return {}
+    @abstractmethod
+    def written(self, row: Row, estimates: dict[str, Estimate]) -> WrittenRow:
+        """What metrics.json holds of a row: its metrics, and what the task adds to them."""
 
     def tables(self) -> list[pd.DataFrame]:
         """The content of `TABLES`."""
         return []
 
 
-def named_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | None]]:
+def named_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float | None]]:
     """Name, kind and weight of every row of members with these weights, in the leaderboard's order; no name twice."""
-    members: list[tuple[str, Kind, float | None]] = [(name, "member", float(weights[name])) for name in weights]
+    members: list[tuple[str, RowKind, float | None]] = [(name, "member", float(weights[name])) for name in weights]
     return [*members, (free(EQUAL, weights), "equal", None), (free(ENSEMBLE, weights), "ensemble", None)]
 
 
-def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, Kind, float | None]]:
+def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float | None]]:
     """Name, kind and weight of the rows that `without_each` tells of."""
     kept = without_zeros(weights)
     return [(name, "reduced", weight) for name, weight in kept.items()] if len(kept) > 1 else []

@@ -8,7 +8,7 @@ which both outlines are there; where one is missing, the surface distance score 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.engine.scoring.images import Images
+from ensemble.evaluation import Estimate, SegmentationCounts, SegmentationEvaluation, SegmentationRow, WilcoxonTest
 from ensemble.judge.pairs import Pairs, count_pairs
 from ensemble.judge.rows import (
     Column,
@@ -91,6 +92,7 @@ class Segmenters(Contenders[Segmented]):
     counted_pairs: Pairs
 
     TASK = "segmentation"
+    EVALUATION = SegmentationEvaluation
     UNITS = "images"
     TABLES = ("images.csv",)
     COMPARED = ("dice_foreground", "iou_foreground")
@@ -124,7 +126,7 @@ class Segmenters(Contenders[Segmented]):
         return self.counted_pairs
 
     @staticmethod
-    def columns(labels: list[str]) -> list[Column]:
+    def columns(labels: Sequence[str]) -> list[Column]:
         """Dice and IoU of the foreground with intervals, and every class's Dice."""
         return [
             Column("dice_foreground", "foreground Dice", interval=True),
@@ -151,14 +153,14 @@ class Segmenters(Contenders[Segmented]):
         return (*NAMES, *of_classes, *of_surfaces)
 
     @property
-    def counts(self) -> dict[str, Any]:
-        """Patients and images, those with a spacing, and the images on which a row misses or invents a class."""
-        return {
-            "patients": len(set(self.patients)),
-            "units": len(self.truth),
-            "rows": len(self.truth),
-            "with_spacing": sum(self._spaced),
-        }
+    def counts(self) -> SegmentationCounts:
+        """Patients and images, and those with a spacing."""
+        return SegmentationCounts(
+            patients=len(set(self.patients)),
+            units=len(self.truth),
+            rows=len(self.truth),
+            with_spacing=sum(self._spaced),
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -186,17 +188,20 @@ class Segmenters(Contenders[Segmented]):
     def tests(self, other: Segmented) -> tuple[PairedTest, ...]:
         """Wilcoxon's signed ranks of the patients' mean Dice."""
         found = wilcoxon(self.dice_of_patients(self.ensemble), self.dice_of_patients(other))
-        return (PairedTest("wilcoxon", "dice_foreground", "Wilcoxon over patients", asdict(found)),)
+        return (PairedTest("wilcoxon", "dice_foreground", "Wilcoxon over patients", WilcoxonTest.of(found)),)
 
     def dice_of_patients(self, row: Segmented) -> np.ndarray:
         """Mean over each patient's images of the foreground's Dice, patients in sorted order."""
         return pd.Series(_dice_of_images(row)).groupby(self.patients).mean().to_numpy()
 
-    def details(self, row: Segmented) -> dict[str, Any]:
-        """Images on which exactly one of truth and prediction holds a class, so that an outline is missing."""
+    def written(self, row: Segmented, estimates: dict[str, Estimate]) -> SegmentationRow:
+        """With the images on which exactly one of truth and prediction holds a class, so that an outline is missing."""
         there = row.counts[:, 1:, 1:] > 0  # predicted, true
         missing = (there[..., 0] != there[..., 1]).sum(axis=0).tolist()
-        return {"missing_outlines": dict(zip(self.truth.labels[1:], missing, strict=True))}
+        outlines = dict(zip(self.truth.labels[1:], missing, strict=True))
+        return SegmentationRow(
+            name=row.name, kind=row.kind, weight=row.weight, metrics=estimates, missing_outlines=outlines
+        )
 
     def tables(self) -> list[pd.DataFrame]:
         """images.csv: a line a row and image."""

@@ -44,7 +44,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         return [path]
     page = _page(experiment, dataset)
     evidence = EVIDENCE[experiment.task].of(page)
-    shared = shared_drawings(page.found, page.members, page.styles) | member_drawings(page.found, page.styles)
+    shared = shared_drawings(page.evaluation, page.members, page.styles) | member_drawings(page.evaluation, page.styles)
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
     with atomic_file(path) as temporary:
         temporary.write_text(render(page, figures, evidence.TEMPLATE, evidence.context()), encoding="utf-8")
@@ -59,7 +59,7 @@ def _is_current(done: Path, inputs_hash: str) -> bool:
     return before.get("inputs_hash") == inputs_hash and all((done.parent / str(name)).exists() for name in figures)
 
 
-def _page(experiment: Experiment, dataset: Path | None) -> Page:
+def _page(experiment: Experiment, dataset: Path | None) -> Page[Any]:
     return Page(
         experiment,
         read_metrics(experiment, dataset),
@@ -77,5 +77,12 @@ def _inputs_hash(experiment: Experiment, dataset: Path | None) -> str:
     manifest = Manifest.read(dataset or experiment.data)
     settings = [experiment.model_dump(mode="json"), as_trained(experiment)]
     return fingerprint(
-        [read_metrics(experiment, dataset), found, settings, manifest.data_hash, manifest.splits_hash, templates()]
+        [
+            read_metrics(experiment, dataset).as_written(),
+            found,
+            settings,
+            manifest.data_hash,
+            manifest.splits_hash,
+            templates(),
+        ]
     )

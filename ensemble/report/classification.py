@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ensemble.contenders import judge
+from ensemble.evaluation import ClassificationEvaluation
 from ensemble.judge.classification import Classifiers
-from ensemble.report.page import Page
+from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import draw_cases
 from ensemble.report.plots import SQUARE, WIDE, Drawing, intervals
 from ensemble.report.style import GREY, Style, new_figure
@@ -25,27 +27,27 @@ COLUMNS = ("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "f1
 class ClassificationEvidence:
     """The test split's units as all rows see them."""
 
-    page: Page
+    page: Page[ClassificationEvaluation]
     contenders: Classifiers
 
     TEMPLATE = "classification.html"
 
     @classmethod
-    def of(cls, page: Page) -> ClassificationEvidence:
+    def of(cls, page: Page[ClassificationEvaluation]) -> ClassificationEvidence:
         """Read what the members said of the test split."""
         return cls(page, judge(page.experiment, page.split, page.weights))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
-        contenders, found = self.contenders, self.page.found
+        contenders, evaluation = self.contenders, self.page.evaluation
         return {
-            "interval_auc": partial(intervals, found, styles, "roc_auc"),
-            "interval_accuracy": partial(intervals, found, styles, "accuracy"),
+            "interval_auc": partial(intervals, evaluation, styles, "roc_auc"),
+            "interval_accuracy": partial(intervals, evaluation, styles, "accuracy"),
             "roc": partial(_curves, contenders, styles, _roc, "false positive rate", "true positive rate"),
             "precision_recall": partial(_curves, contenders, styles, _precision_recall, "recall", "precision"),
             "calibration": partial(_calibration, contenders, styles),
-            "confusion": partial(_confusion, found, "ensemble"),
-            "confusion_members": partial(_confusion, found, "member"),
+            "confusion": partial(_confusion, evaluation, "ensemble"),
+            "confusion_members": partial(_confusion, evaluation, "member"),
         }
 
     def pictures(self) -> dict[str, Drawing]:
@@ -72,14 +74,14 @@ class ClassificationEvidence:
             "splits": self._splits(),
         }
 
-    def _splits(self) -> list[dict[str, Any]]:
+    def _splits(self) -> list[SplitCounts]:
         """A row a split: patients, samples, and samples of each class, of those that have the target."""
         experiment, manifest = self.page.experiment, self.page.manifest
         values = manifest.values(experiment.target)
         rows = []
         for name, samples in self.page.samples_of_splits(set(values)):
             classes = [sum(values[sample] == label for sample in samples) for label in experiment.labels]
-            rows.append({**self.page.split_row(name, samples), "classes": classes})
+            rows.append(self.page.count_split(name, samples, classes))
         return rows
 
 
@@ -148,22 +150,22 @@ def _calibration(contenders: Classifiers, styles: dict[str, Style]) -> Any:
     return figure
 
 
-def _confusion(found: dict[str, Any], kind: str) -> Any:
-    rows = [row for row in found["rows"] if row["kind"] == kind]
+def _confusion(evaluation: ClassificationEvaluation, kind: str) -> Any:
+    rows = [row for row in evaluation.rows if row.kind == kind]
     columns = min(len(rows), 2)
     side = SQUARE if kind == "ensemble" else WIDE / 2
     lines = -(-len(rows) // columns)
     with new_figure(side * columns, side * lines, columns, lines, squeeze=False) as (figure, axes):
         for axis, row in zip(axes.flat, rows, strict=False):
-            _matrix(axis, np.array(row["confusion"]), found["labels"], small=kind == "member")
+            _matrix(axis, np.array(row.confusion), evaluation.labels, small=kind == "member")
             if kind == "member":
-                axis.set_title(row["name"])
+                axis.set_title(row.name)
         for axis in list(axes.flat)[len(rows) :]:
             axis.set_visible(False)
     return figure
 
 
-def _matrix(axis: Any, counts: np.ndarray, labels: list[str], small: bool) -> None:
+def _matrix(axis: Any, counts: np.ndarray, labels: Sequence[str], small: bool) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     # From transparent to blue: the ground of the page shows through in light and dark.

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ensemble.contenders import judge
+from ensemble.evaluation import DetectionEvaluation
 from ensemble.judge.detection import CONFIDENCES, NAMES_OF_A_CLASS, Detectors
 from ensemble.report.boxes import choose, see_boxes, see_errors, worst
-from ensemble.report.page import Page
+from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
 from ensemble.report.pixels import class_colour, data_url
 from ensemble.report.plots import SQUARE, WIDE, Drawing, bars_of_classes, intervals
@@ -31,23 +32,23 @@ RIGHT, WRONG = "#4477aa", "#cc6677"
 class DetectionEvidence:
     """The test split's images as all rows see them, each row with the confidence that metrics.json tells."""
 
-    page: Page
+    page: Page[DetectionEvaluation]
     contenders: Detectors
 
     TEMPLATE = "detection.html"
 
     @classmethod
-    def of(cls, page: Page) -> DetectionEvidence:
+    def of(cls, page: Page[DetectionEvaluation]) -> DetectionEvidence:
         """Read what the members said of the test split, and fuse and match it again."""
-        confidences = {row["name"]: row["confidence"] for row in page.found["rows"]}
+        confidences = {row.name: row.confidence for row in page.evaluation.rows}
         return cls(page, judge(page.experiment, page.split, page.weights).at(confidences))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
-        found, labels = self.page.found, self.page.found["labels"]
+        evaluation, labels = self.page.evaluation, self.page.evaluation.labels
         drawings: dict[str, Drawing] = {
-            "interval_map50": partial(intervals, found, styles, "map50"),
-            "interval_map50_95": partial(intervals, found, styles, "map50_95"),
+            "interval_map50": partial(intervals, evaluation, styles, "map50"),
+            "interval_map50_95": partial(intervals, evaluation, styles, "map50_95"),
             "precision_recall": partial(_precision_recall, self.contenders, styles),
             "f1_at_confidence": partial(_f1_at_confidence, self.contenders, styles),
             "scores": partial(_scores, self.contenders),
@@ -56,7 +57,7 @@ class DetectionEvidence:
             return drawings
         for rate in ("ap50", "f1"):
             drawings[f"{rate}_of_classes"] = partial(
-                bars_of_classes, found, styles, labels, rate, NAMES_OF_A_CLASS[rate]
+                bars_of_classes, evaluation, styles, labels, rate, NAMES_OF_A_CLASS[rate]
             )
         return drawings
 
@@ -85,7 +86,7 @@ class DetectionEvidence:
 
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
-        labels = self.page.found["labels"]
+        labels = self.page.evaluation.labels
         return {
             "columns": COLUMNS,
             "names_of_a_class": NAMES_OF_A_CLASS,
@@ -105,14 +106,14 @@ class DetectionEvidence:
             "told": line.captions[self.contenders.ensemble.name],
         }
 
-    def _splits(self) -> list[dict[str, Any]]:
+    def _splits(self) -> list[SplitCounts]:
         """A row a split: patients, samples, and boxes of each class."""
-        manifest, labels = self.page.manifest, self.page.found["labels"]
+        manifest, labels = self.page.manifest, self.page.evaluation.labels
         rows = []
         for name, samples in self.page.samples_of_splits(set(manifest.images["sample"])):
             boxes = manifest.boxes[manifest.boxes["sample"].isin(samples)]
             classes = [int((boxes["label"] == label).sum()) for label in labels]
-            rows.append({**self.page.split_row(name, samples), "classes": classes})
+            rows.append(self.page.count_split(name, samples, classes))
         return rows
 
 

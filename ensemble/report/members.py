@@ -3,82 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ensemble.costs import Cost, pareto_front
+from ensemble.evaluation import Estimate, Evaluation
 from ensemble.report.plots import WIDE, Drawing
 from ensemble.report.style import GREY, INK, Style, new_figure
 from spine import metrics
 
-__all__ = ["cheapest_sets", "cost_rows", "member_drawings"]
+__all__ = ["CostRow", "MemberSet", "cheapest_sets", "cost_rows", "member_drawings"]
 
 AXES = {"ms": "ms an image", "megabytes": "MB"}  # what a row costs, and how an axis calls it
 
 
-def member_drawings(found: dict[str, Any], styles: dict[str, Style]) -> dict[str, Drawing]:
+@dataclass(frozen=True)
+class CostRow:
+    """A row whose cost is known: `ms` an image (or None), `megabytes`, whether these are `summed` over its members, the
+    headline's value, and by which cost it is on the front.
+    """
+
+    name: str
+    kind: str
+    ms: float | None
+    megabytes: float
+    summed: bool
+    score: Estimate
+    fronts: tuple[str, ...] = ()
+
+    def cost(self, axis: str) -> float | None:
+        """By a name of `AXES`."""
+        return self.ms if axis == "ms" else self.megabytes
+
+
+@dataclass(frozen=True)
+class MemberSet:
+    """A set of members, their names joined, with what it costs and the best score of any weights of it."""
+
+    members: str
+    ms: float
+    megabytes: float
+    score: float
+
+
+def member_drawings(evaluation: Evaluation, styles: dict[str, Style]) -> dict[str, Drawing]:
     """The figures by name, of those that metrics.json has the numbers for."""
     drawings: dict[str, Drawing] = {}
-    if found["search"].get("contributions"):
-        drawings["shapley"] = partial(_shapley, found, styles)
-    if found["without"]:
-        drawings["left_out"] = partial(_left_out, found, styles)
-    if found["pairs"]["pairs"]:
-        drawings["pairs"] = partial(_pairs, found)
-    if len(known := cost_rows(found)) > 1:
-        drawings["pareto"] = partial(_pareto, found, known, styles)
+    if evaluation.search.contributions:
+        drawings["shapley"] = partial(_shapley, evaluation, styles)
+    if evaluation.without:
+        drawings["left_out"] = partial(_left_out, evaluation, styles)
+    if evaluation.pairs.pairs:
+        drawings["pairs"] = partial(_pairs, evaluation)
+    if len(known := cost_rows(evaluation)) > 1:
+        drawings["pareto"] = partial(_pareto, evaluation.headline_name, known, styles)
     return drawings
 
 
-def cost_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows whose cost is known: name, kind, `ms` an image (or None), `megabytes`, whether these are `summed` over
-    its members, the headline's interval, and by which cost they are on the front (`fronts`).
-    """
+def cost_rows(evaluation: Evaluation) -> list[CostRow]:
+    """The rows whose cost and headline are known."""
     rows = [
-        {
-            **row,
-            "ms": _ms(cost),
-            **{key: cost[key] for key in ("megabytes", "summed")},
-            "score": row["metrics"][found["headline"]],
-        }
-        for row in found["rows"]
-        if (cost := found["costs"].get(row["name"]))
+        CostRow(row.name, row.kind, cost.ms, cost.megabytes, cost.summed, score)
+        for row in evaluation.rows
+        if (cost := evaluation.costs.get(row.name)) and (score := row.metrics[evaluation.headline]).value is not None
     ]
-    rows = [row for row in rows if row["score"]["value"] is not None]
-    fronts = {axis: _front(rows, axis) for axis in AXES}
-    return [{**row, "fronts": [axis for axis in AXES if row in fronts[axis]]} for row in rows]
+    fronts = {axis: [row.name for row in _front(rows, axis)] for axis in AXES}
+    return [replace(row, fronts=tuple(axis for axis in AXES if row.name in fronts[axis])) for row in rows]
 
 
-def cheapest_sets(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The sets of members that no cheaper one scores as well as, by what the search knew: members, ms, MB and score."""
-    costs = {name: Cost(cost["seconds"], cost["megabytes"]) for name, cost in found["costs"].items()}
-    sets = (found["search"].get("contributions") or {}).get("sets", {})
+def cheapest_sets(evaluation: Evaluation) -> list[MemberSet]:
+    """The sets of members that no cheaper one scores as well as, by what the search knew."""
+    costs = {name: Cost(cost.seconds, cost.megabytes) for name, cost in evaluation.costs.items()}
+    sets = (evaluation.search.contributions or {}).get("sets", {})
     known = [
-        {"members": members, "ms": _ms(vars(cost)), "megabytes": cost.megabytes, "score": score}
+        MemberSet(members, 1000 * cost.seconds, cost.megabytes, score)
         for members, score in sets.items()
         if score is not None
         and set(members.split(" + ")) <= set(costs)
         and (cost := Cost.sum_of([costs[name] for name in members.split(" + ")])).seconds is not None
     ]
-    sign = 1 if metrics.metric(found["search"]["metric"], found["task"]).higher_is_better else -1
-    numbers = pareto_front([one["ms"] for one in known], [sign * one["score"] for one in known])
+    sign = 1 if metrics.metric(evaluation.search.metric, evaluation.task).higher_is_better else -1
+    numbers = pareto_front([one.ms for one in known], [sign * one.score for one in known])
     return [known[number] for number in numbers]
 
 
-def _ms(cost: Mapping[str, Any]) -> float | None:
-    return None if cost["seconds"] is None else 1000 * cost["seconds"]
+def _front(rows: Sequence[CostRow], axis: str) -> list[CostRow]:
+    known = [(row, cost) for row in rows if (cost := row.cost(axis)) is not None]
+    numbers = pareto_front([cost for _, cost in known], [row.score.value or 0.0 for row, _ in known])
+    return [known[number][0] for number in numbers]
 
 
-def _front(rows: Sequence[dict[str, Any]], axis: str) -> list[dict[str, Any]]:
-    known = [row for row in rows if row[axis] is not None]
-    numbers = pareto_front([row[axis] for row in known], [row["score"]["value"] for row in known])
-    return [known[number] for number in numbers]
-
-
-def _shapley(found: dict[str, Any], styles: dict[str, Style]) -> Any:
-    members = found["search"]["contributions"]["members"]
+def _shapley(evaluation: Evaluation, styles: dict[str, Style]) -> Any:
+    members = (evaluation.search.contributions or {})["members"]
     values = [one["shapley"] for one in members.values()]
     with new_figure(WIDE, 0.6 + 0.27 * len(members)) as (figure, axis):
         axis.barh(range(len(members)), values, color=[styles[name]["color"] for name in members], height=0.55)
@@ -96,23 +115,23 @@ def _shapley(found: dict[str, Any], styles: dict[str, Style]) -> Any:
             )
         axis.margins(x=0.18)
         _name_rows(axis, list(members))
-        axis.set(title=f"Shapley value, {found['search'].get('split') or 'validation'}", xticks=[])
+        axis.set(title=f"Shapley value, {evaluation.search.split or 'validation'}", xticks=[])
         axis.spines["bottom"].set_visible(False)
     return figure
 
 
-def _left_out(found: dict[str, Any], styles: dict[str, Style]) -> Any:
-    with new_figure(WIDE, 0.75 + 0.27 * len(found["without"])) as (figure, axis):
-        for place, one in enumerate(found["without"]):
-            difference, colour = one["difference"], styles[one["name"]]["color"]
-            if difference["low"] is not None:
-                axis.plot([difference["low"], difference["high"]], [place, place], color=colour, linewidth=1.4)
-            if difference["value"] is not None:
-                axis.plot(difference["value"], place, "o", color=colour, markersize=5)
+def _left_out(evaluation: Evaluation, styles: dict[str, Style]) -> Any:
+    with new_figure(WIDE, 0.75 + 0.27 * len(evaluation.without)) as (figure, axis):
+        for place, left_out in enumerate(evaluation.without):
+            difference, colour = left_out.difference, styles[left_out.name]["color"]
+            if difference.low is not None:
+                axis.plot([difference.low, difference.high], [place, place], color=colour, linewidth=1.4)
+            if difference.value is not None:
+                axis.plot(difference.value, place, "o", color=colour, markersize=5)
         axis.axvline(0, color=GREY, linewidth=0.8)
         axis.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
-        _name_rows(axis, [one["name"] for one in found["without"]])
-        axis.set_title(f"{found['names'][found['headline']]} that is lost without it, test")
+        _name_rows(axis, [left_out.name for left_out in evaluation.without])
+        axis.set_title(f"{evaluation.headline_name} that is lost without it, test")
     return figure
 
 
@@ -123,15 +142,15 @@ def _name_rows(axis: Any, names: Sequence[str]) -> None:
     axis.spines["left"].set_visible(False)
 
 
-def _pairs(found: dict[str, Any]) -> Any:
+def _pairs(evaluation: Evaluation) -> Any:
     """Two triangles of shares, the darker the more."""
-    names = [row["name"] for row in found["rows"] if row["kind"] == "member"]
+    names = [row.name for row in evaluation.members]
     side = max(1.1, 0.42 * len(names))
     with new_figure(2 * side + 3.2, side + 1.2, columns=2) as (figure, axes):
         for axis, (rate, title) in zip(
             axes, {"disagreement": "called differently", "double_fault": "both wrong"}.items(), strict=True
         ):
-            _triangle(axis, names, {tuple(one["members"]): one[rate]["value"] for one in found["pairs"]["pairs"]})
+            _triangle(axis, names, {pair.members: getattr(pair, rate).value for pair in evaluation.pairs.pairs})
             axis.set_title(title)
     return figure
 
@@ -151,18 +170,18 @@ def _triangle(axis: Any, names: Sequence[str], shares: Mapping[tuple[str, ...], 
     axis.spines[:].set_visible(False)
 
 
-def _pareto(found: dict[str, Any], rows: Sequence[dict[str, Any]], styles: dict[str, Style]) -> Any:
+def _pareto(headline: str, rows: Sequence[CostRow], styles: dict[str, Style]) -> Any:
     """The headline against each cost that is known, with the front as steps."""
-    axes_shown = [axis for axis in AXES if any(row[axis] is not None for row in rows)]
+    axes_shown = [axis for axis in AXES if any(row.cost(axis) is not None for row in rows)]
     height = 2.6 + 0.17 * -(-len(rows) // 3)
     with new_figure(2 * WIDE, height, columns=len(axes_shown), squeeze=False) as (figure, axes):
         for axis, cost in zip(axes.flat, axes_shown, strict=True):
-            for row in (row for row in rows if row[cost] is not None):
-                _point(axis, row, row[cost], styles[row["name"]]["color"])
+            for row in rows:
+                _point(axis, row, row.cost(cost), styles[row.name]["color"])
             front = _front(rows, cost)
-            places, scores = [row[cost] for row in front], [row["score"]["value"] for row in front]
+            places, scores = [row.cost(cost) for row in front], [row.score.value for row in front]
             axis.step(places, scores, where="post", color=INK, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
-            axis.set(xlabel=AXES[cost], title=found["names"][found["headline"]] if cost == axes_shown[0] else "")
+            axis.set(xlabel=AXES[cost], title=headline if cost == axes_shown[0] else "")
             axis.set_xlim(left=0)
             axis.grid(color=GREY, alpha=0.25, linewidth=0.6)
         handles, labels = axes.flat[0].get_legend_handles_labels()
@@ -170,12 +189,11 @@ def _pareto(found: dict[str, Any], rows: Sequence[dict[str, Any]], styles: dict[
     return figure
 
 
-def _point(axis: Any, row: Mapping[str, Any], cost: float, colour: str) -> None:
-    score = row["score"]
-    if score["low"] is not None:
-        axis.plot([cost, cost], [score["low"], score["high"]], color=colour, linewidth=1, alpha=0.5)
-    mark = "D" if row["kind"] == "ensemble" else "o"
-    fill = "none" if row["summed"] else "full"
-    axis.plot(
-        cost, score["value"], mark, color=colour, markersize=6, linestyle="none", label=row["name"], fillstyle=fill
-    )
+def _point(axis: Any, row: CostRow, cost: float | None, colour: str) -> None:
+    if cost is None:
+        return
+    if row.score.low is not None:
+        axis.plot([cost, cost], [row.score.low, row.score.high], color=colour, linewidth=1, alpha=0.5)
+    mark = "D" if row.kind == "ensemble" else "o"
+    fill = "none" if row.summed else "full"
+    axis.plot(cost, row.score.value, mark, color=colour, markersize=6, linestyle="none", label=row.name, fillstyle=fill)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import yaml
 
 from ensemble.costs import told_of_budget
+from ensemble.evaluation import Evaluation
 from ensemble.predictions import SplitPredictions
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.style import INK, Style, styles_of
-from ensemble.undefined import footnotes
 from ensemble.verdict import p_value
 from ensemble.worth import left_aside, yardsticks
 from spine.config import Experiment
@@ -29,16 +29,28 @@ from spine.trained import as_trained, trained_otherwise
 
 __all__ = ["Page", "render", "templates"]
 
+TaskEvaluation = TypeVar("TaskEvaluation", bound=Evaluation)
+
 
 @dataclass(frozen=True)
-class Page:
-    """All that the page tells: metrics.json, weights.json, the members and the dataset.
+class SplitCounts:
+    """How many patients and samples a split has, and how many samples, or boxes, of each class."""
+
+    name: str
+    patients: int
+    samples: int
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Page(Generic[TaskEvaluation]):
+    """All that the page tells: the evaluation, weights.json, the members and the dataset.
 
     `split` is the test split that was judged, `directory` where metrics.json and its tables lie.
     """
 
     experiment: Experiment
-    found: dict[str, Any]
+    evaluation: TaskEvaluation
     weights: dict[str, Any]
     members: Mapping[str, Member]
     manifest: Manifest
@@ -51,15 +63,15 @@ class Page:
         chosen = {name: splits.loc[splits["split"] == name, "sample"] for name in SPLIT_NAMES}
         return [(name, [sample for sample in samples if sample in known]) for name, samples in chosen.items()]
 
-    def split_row(self, name: str, samples: list[str]) -> dict[str, Any]:
-        """A split's name, patients and samples."""
+    def count_split(self, name: str, samples: list[str], classes: Sequence[int] = ()) -> SplitCounts:
+        """A split's patients and samples, beside what is known of its classes."""
         patient_of = self.manifest.patient_of()
-        return {"name": name, "patients": len({patient_of[sample] for sample in samples}), "samples": len(samples)}
+        return SplitCounts(name, len({patient_of[sample] for sample in samples}), len(samples), tuple(classes))
 
     @cached_property
     def styles(self) -> dict[str, Style]:
         """Row -> how figures draw it."""
-        return styles_of([(row["name"], row["kind"]) for row in self.found["rows"]])
+        return styles_of([(row.name, row.kind) for row in self.evaluation.rows])
 
     @property
     def colours(self) -> dict[str, str]:
@@ -72,7 +84,7 @@ class Page:
         """Whom members learned from, and weights were chosen on."""
         splits = hashes_of_splits(Manifest.read(self.experiment.data))  # the members', wherever they are judged
         cards = {name: member.card for name, member in self.members.items()}
-        return provenance(cards, splits, self.weights, self.found)
+        return provenance(cards, splits, self.weights, self.evaluation)
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -109,23 +121,23 @@ def templates() -> dict[str, str]:
     return {file.name: file.read_text("utf-8") for file in sorted(files, key=lambda file: file.name)}
 
 
-def render(page: Page, figures: Figures, template: str, context: Mapping[str, Any]) -> str:
+def render(page: Page[Any], figures: Figures, template: str, context: Mapping[str, Any]) -> str:
     """The page's HTML; all text is escaped, figures are inline, nothing is fetched."""
     from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup
 
+    evaluation = page.evaluation
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=DictLoader(templates())
     )
     environment.filters |= {"number": _number, "signed": _signed, "p": _p}
     return environment.get_template(template).render(
         page=page,
-        found=page.found,
-        left_out={one["name"]: one for one in page.found["without"]},
-        costs=cost_rows(page.found),
-        sets=cheapest_sets(page.found),
+        evaluation=evaluation,
+        costs=cost_rows(evaluation),
+        sets=cheapest_sets(evaluation),
         yardsticks=yardsticks(page.weights),
-        footnotes=footnotes(page.found, dict.fromkeys((*context.get("columns", ()), *_dashed(page.found)))),
+        footnotes=evaluation.footnotes(dict.fromkeys((*context.get("columns", ()), *evaluation.undefined_metrics))),
         left_aside=left_aside(page.weights),
         budget=told_of_budget(page.weights),
         searched_on=page.weights["split"],
@@ -133,19 +145,12 @@ def render(page: Page, figures: Figures, template: str, context: Mapping[str, An
         weights=page.weights,
         temperatures=page.weights.get("temperatures", {}),
         class_weights=page.weights.get("class_weights", {}),
-        names=page.found["names"],
-        ensemble=next(row for row in page.found["rows"] if row["kind"] == "ensemble"),
+        names=evaluation.names,
+        ensemble=evaluation.ensemble,
         # Drawn by us; matplotlib escapes the names within.
         figures={name: Markup(svg) for name, svg in figures.svg.items()},
         **context,
     )
-
-
-def _dashed(found: Mapping[str, Any]) -> list[str]:
-    """The metrics that some row lacks."""
-    return [
-        name for name in found["rows"][0]["metrics"] if any(r["metrics"][name]["value"] is None for r in found["rows"])
-    ]
 
 
 def _number(value: float | None, digits: int = 3) -> str:

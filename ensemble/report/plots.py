@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.evaluation import Estimate, Evaluation
 from ensemble.report.style import GREY, INK, Style, as_png, as_svg, new_figure
 from spine.files import atomic_file
 from spine.member import Member
@@ -52,13 +53,13 @@ class Figures:
 
 
 def shared_drawings(
-    found: dict[str, Any], members: Mapping[str, Member], styles: dict[str, Style]
+    evaluation: Evaluation, members: Mapping[str, Member], styles: dict[str, Style]
 ) -> dict[str, Drawing]:
     """Weights, validation scores, and training curves of the members that left a history.csv."""
     histories = {name: member.path / "history.csv" for name, member in members.items()}
     return {
-        "weights": partial(_weights, found, styles),
-        "validation": partial(_validation, found, styles),
+        "weights": partial(_weights, evaluation, styles),
+        "validation": partial(_validation, evaluation, styles),
         **{
             f"training_{name}": partial(_training, path, styles[name])
             for name, path in histories.items()
@@ -67,37 +68,37 @@ def shared_drawings(
     }
 
 
-def intervals(found: dict[str, Any], styles: dict[str, Style], name: str) -> Any:
+def intervals(evaluation: Evaluation, styles: dict[str, Style], name: str) -> Any:
     """One metric of every row as a point in its interval."""
-    rows = found["rows"]
+    rows = evaluation.rows
     with new_figure(WIDE, 0.7 + 0.27 * len(rows)) as (figure, axis):
         for place, row in enumerate(rows):
-            _interval(axis, place, row["metrics"][name], styles[row["name"]], row["kind"] == "ensemble")
-        axis.set_title(found["names"][name])
+            _interval(axis, place, row.metrics[name], styles[row.name], row.kind == "ensemble")
+        axis.set_title(evaluation.names[name])
         axis.locator_params(axis="x", nbins=5)  # numbers of many digits have room beside each other
         axis.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
-        axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+        axis.set_yticks(range(len(rows)), [row.name for row in rows])
         axis.set_ylim(len(rows) - 0.5, -0.5)
     return figure
 
 
 def bars_of_classes(
-    found: dict[str, Any], styles: dict[str, Style], labels: Sequence[str], rate: str, title: str
+    evaluation: Evaluation, styles: dict[str, Style], labels: Sequence[str], rate: str, title: str
 ) -> Any:
     """Bars of the metrics `rate.label` with their intervals, a group a label, rows side by side in their order."""
-    rows = found["rows"]
+    rows = evaluation.rows
     width = 0.8 / len(rows)
     with new_figure(WIDE, 2.4 + 0.17 * -(-len(rows) // 3)) as (figure, axis):
         for place, row in enumerate(rows):
-            ones = [row["metrics"][f"{rate}.{label}"] for label in labels]
+            ones = [row.metrics[f"{rate}.{label}"] for label in labels]
             x = np.arange(len(labels)) + (place - (len(rows) - 1) / 2) * width
-            colour = styles[row["name"]]["color"]
-            axis.bar(x, [one["value"] or 0 for one in ones], 0.86 * width, color=colour, label=row["name"])
+            colour = styles[row.name]["color"]
+            axis.bar(x, [one.value or 0 for one in ones], 0.86 * width, color=colour, label=row.name)
             for at, one in zip(x, ones, strict=True):
-                if one["low"] is not None:
-                    axis.plot([at, at], [one["low"], one["high"]], color=GREY, linewidth=1.1)
+                if one.low is not None:
+                    axis.plot([at, at], [one.low, one.high], color=GREY, linewidth=1.1)
         axis.set_xticks(range(len(labels)), labels)
         axis.set(title=f"{title} of each class", ylim=(0, 1))
         axis.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
@@ -106,23 +107,24 @@ def bars_of_classes(
     return figure
 
 
-def _interval(axis: Any, place: int, one: dict[str, Any], style: Style, strong: bool) -> None:
-    if one["value"] is None:
+def _interval(axis: Any, place: int, estimate: Estimate, style: Style, strong: bool) -> None:
+    if estimate.value is None:
         return
-    if one["low"] is not None:
-        axis.plot([one["low"], one["high"]], [place, place], color=style["color"], linewidth=2 if strong else 1.4)
-    axis.plot(one["value"], place, "D" if strong else "o", color=style["color"], markersize=6 if strong else 5)
+    if estimate.low is not None:
+        axis.plot([estimate.low, estimate.high], [place, place], color=style["color"], linewidth=2 if strong else 1.4)
+    axis.plot(estimate.value, place, "D" if strong else "o", color=style["color"], markersize=6 if strong else 5)
 
 
-def _weights(found: dict[str, Any], styles: dict[str, Style]) -> Any:
-    weights = {row["name"]: row["weight"] for row in found["rows"] if row["kind"] == "member"}
+def _weights(evaluation: Evaluation, styles: dict[str, Style]) -> Any:
+    weights = {row.name: row.weight for row in evaluation.members}
     return _bars(weights, styles, "weight in the ensemble", "{:.2f}")
 
 
-def _validation(found: dict[str, Any], styles: dict[str, Style]) -> Any:
-    metric, split = found["search"]["metric"], found["search"].get("split", "validation")
-    before = "; members before temperatures" if found["search"].get("temperatures") else ""
-    return _bars(found["validation"], styles, f"{found['names'].get(metric, metric)}, {split}{before}", "{:.3f}")
+def _validation(evaluation: Evaluation, styles: dict[str, Style]) -> Any:
+    search = evaluation.search
+    title = f"{evaluation.names.get(search.metric, search.metric)}, {search.split or 'validation'}"
+    before = "; members before temperatures" if search.temperatures else ""
+    return _bars(evaluation.validation, styles, title + before, "{:.3f}")
 
 
 def _bars(values: Mapping[str, float | None], styles: dict[str, Style], title: str, form: str) -> Any:

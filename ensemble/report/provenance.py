@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ensemble.evaluation import Evaluation
 from spine.manifest import OUT_OF_FOLD, SPLIT_NAMES, Manifest
 from spine.member import Card
 from spine.privacy import patient_hash, salt_id
@@ -24,16 +25,19 @@ def hashes_of_splits(manifest: Manifest) -> dict[str, set[str]]:
 
 
 def provenance(
-    cards: Mapping[str, Card], splits: Mapping[str, set[str]], weights: Mapping[str, Any], found: Mapping[str, Any]
+    cards: Mapping[str, Card], splits: Mapping[str, set[str]], weights: Mapping[str, Any], evaluation: Evaluation
 ) -> list[str]:
-    """Lines on patients, of members' cards, weights.json and metrics.json; `splits` are of the members' own dataset."""
+    """Lines on patients, of members' cards, weights.json and the evaluation.
+
+    `splits` are of the members' own dataset.
+    """
     alike: dict[str, list[str]] = {}
     for name, card in cards.items():
         alike.setdefault(_learned(card, splits), []).append(name)
     members = [f"{', '.join(names)}: {told}." for told, names in alike.items()]
     searched, of_folds = len(weights["patients"]["searched"]), weights["split"] == OUT_OF_FOLD
     chosen = f"Weights: chosen on {searched}{' by out-of-fold predictions' if of_folds else ' of validation'}."
-    return [*members, chosen, _tested(found)]
+    return [*members, chosen, _tested(evaluation)]
 
 
 def _learned(card: Card, splits: Mapping[str, set[str]]) -> str:
@@ -55,10 +59,10 @@ def _counted(hashes: set[str], splits: Mapping[str, set[str]]) -> str:
     return " and ".join(f"{count} of {name}" for name, count in counts.items() if count)
 
 
-def _tested(found: Mapping[str, Any]) -> str:
-    overlap, patients = found["overlap"], found["counts"]["patients"]
-    if overlap["seen"]:
-        return f"Test: {patients}, of which {overlap['patients']} are among these, as told at the top."
-    if overlap["unchecked"]:
-        return f"Test: {patients}, none of them among these; of {', '.join(overlap['unchecked'])} it is not known."
+def _tested(evaluation: Evaluation) -> str:
+    overlap, patients = evaluation.overlap, evaluation.counts.patients
+    if overlap.seen:
+        return f"Test: {patients}, of which {overlap.patients} are among these, as told at the top."
+    if overlap.unchecked:
+        return f"Test: {patients}, none of them among these; of {', '.join(overlap.unchecked)} it is not known."
     return f"Test: {patients}, none of them among these."

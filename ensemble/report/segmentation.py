@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from ensemble.evaluation import SegmentationEvaluation
 from ensemble.judge.segmentation import NAMES_OF_A_CLASS, SURFACES
 from ensemble.predictions import SplitPredictions
 from ensemble.report.overlays import SeenImage, choose, see_image, worst
-from ensemble.report.page import Page
+from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
 from ensemble.report.pixels import class_colour, data_url
 from ensemble.report.plots import Drawing, bars_of_classes, intervals
@@ -31,14 +32,14 @@ WORST_CASES = 6
 class SegmentationEvidence:
     """The test split's images: images.csv of the evaluation, and the predictions that a few are drawn from."""
 
-    page: Page
+    page: Page[SegmentationEvaluation]
     images: pd.DataFrame
     split: SplitPredictions
 
     TEMPLATE = "segmentation.html"
 
     @classmethod
-    def of(cls, page: Page) -> SegmentationEvidence:
+    def of(cls, page: Page[SegmentationEvaluation]) -> SegmentationEvidence:
         """Read images.csv, and open the predictions."""
         path = page.directory / "images.csv"
         with one_file(path, "remove it, and run `spine evaluate EXPERIMENT` again"):
@@ -50,27 +51,27 @@ class SegmentationEvidence:
 
     @property
     def _ensemble(self) -> str:
-        return next(row["name"] for row in self.page.found["rows"] if row["kind"] == "ensemble")
+        return self.page.evaluation.ensemble.name
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
-        found = self.page.found
-        labels = found["labels"][1:]
+        evaluation = self.page.evaluation
+        labels = evaluation.labels[1:]
         return {
-            "interval_dice": partial(intervals, found, styles, "dice_foreground"),
-            "interval_iou": partial(intervals, found, styles, "iou_foreground"),
-            "dice_of_classes": partial(bars_of_classes, found, styles, labels, "dice", NAMES_OF_A_CLASS["dice"]),
-            "iou_of_classes": partial(bars_of_classes, found, styles, labels, "iou", NAMES_OF_A_CLASS["iou"]),
+            "interval_dice": partial(intervals, evaluation, styles, "dice_foreground"),
+            "interval_iou": partial(intervals, evaluation, styles, "iou_foreground"),
+            "dice_of_classes": partial(bars_of_classes, evaluation, styles, labels, "dice", NAMES_OF_A_CLASS["dice"]),
+            "iou_of_classes": partial(bars_of_classes, evaluation, styles, labels, "iou", NAMES_OF_A_CLASS["iou"]),
         }
 
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
-        labels = self.page.found["labels"]
+        labels = self.page.evaluation.labels
         return {
             "columns": COLUMNS,
-            "surfaces": SURFACES if self.page.found["counts"]["with_spacing"] else (),
+            "surfaces": SURFACES if self.page.evaluation.counts.with_spacing else (),
             "names_of_a_class": NAMES_OF_A_CLASS,
-            "missing": any(any(row["missing_outlines"].values()) for row in self.page.found["rows"]),
+            "missing": any(any(row.missing_outlines.values()) for row in self.page.evaluation.rows),
             "legend": {label: class_colour(index) for index, label in enumerate(labels) if index},
             "shown": self.shown,
             "cases": [{**vars(case), "errors": data_url(case.errors)} for case in self.cases],
@@ -99,11 +100,11 @@ class SegmentationEvidence:
         return [self._see(sample) for sample in worst(self.images, WORST_CASES, self._ensemble)]
 
     def _see(self, sample: str) -> SeenImage:
-        names = [row["name"] for row in self.page.found["rows"]]
+        names = [row.name for row in self.page.evaluation.rows]
         return see_image(self.split, self.page.weights, names, self.images, sample)
 
-    def _splits(self) -> list[dict[str, Any]]:
+    def _splits(self) -> list[SplitCounts]:
         """A row a split: patients and samples, of those that have a mask."""
         images = self.page.manifest.images
         masked = set(images.loc[images["mask_sha256"] != "", "sample"])
-        return [self.page.split_row(name, samples) for name, samples in self.page.samples_of_splits(masked)]
+        return [self.page.count_split(name, samples) for name, samples in self.page.samples_of_splits(masked)]

@@ -114,7 +114,7 @@ def test_a_missed_class_is_counted_and_leaves_the_distance_out(tmp_path):
     counts[0, 2, :2] = 0  # the disc of the first image is never called
     surfaces[0, 1] = (np.inf, 0)
     missed = segmentation.Segmented("missed", "member", None, counts, surfaces)
-    assert test.details(missed)["missing_outlines"] == {"vertebra": 0, "disc": 1, "canal": 0}
+    assert test.written(missed, {}).missing_outlines == {"vertebra": 0, "disc": 1, "canal": 0}
     assert test.score(missed, "hausdorff_95_mm.disc") == pytest.approx(surfaces[1:, 1, 0].mean())
     assert test.score(missed, "surface_dice.disc") == pytest.approx(surfaces[1:, 1, 1].sum() / len(surfaces))
 

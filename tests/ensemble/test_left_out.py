@@ -6,12 +6,13 @@ import pytest
 from ensemble import evaluate
 from ensemble.contenders import read_contenders
 from ensemble.costs import Cost
+from ensemble.evaluation import Estimate
 from ensemble.judge.pairs import Pairs, count_pairs
 from ensemble.judge.rows import without_each
 from ensemble.predictions import read_split
 from spine import metrics
 from spine.files import read_json
-from spine.statistics import patient_resamples
+from spine.statistics import interval, patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 
@@ -76,11 +77,11 @@ def test_pairs_by_hand():
 def test_rates_are_pooled_and_patients_drawn():
     counts = np.array([[[0, 1], [1, 0]], [[0, 3], [3, 0]]])
     pairs = Pairs("pixels", counts, counts, np.array([2, 8]))
-    told = pairs.told(["a", "b"], patient_resamples(["p", "q"], 200, seed=1), 0.95)
-    rate = told["pairs"][0]["disagreement"]
-    assert told["pairs"][0]["members"] == ["a", "b"]
-    assert rate["value"] == (1 + 3) / (2 + 8)
-    assert (rate["low"], rate["high"]) == (3 / 8, 1 / 2)
+    draws = patient_resamples(["p", "q"], 200, seed=1)
+    (pair,) = pairs.rates(["a", "b"], lambda rate, _: Estimate(**vars(interval(rate, draws)))).pairs
+    assert pair.members == ("a", "b")
+    assert pair.disagreement.value == (1 + 3) / (2 + 8)
+    assert (pair.disagreement.low, pair.disagreement.high) == (3 / 8, 1 / 2)
 
 
 def test_pairs_of_classification_are_of_the_predicted_classes(tmp_path):
@@ -110,7 +111,7 @@ def test_pairs_of_detection_are_of_true_boxes(tmp_path):
     assert pairs.total.tolist() == [len(boxes) for boxes in found.truth.boxes]
     missed = pairs.both_wrong.diagonal(axis1=1, axis2=2).sum(axis=0)
     # Matching gives a detection to one true box only, so that it may miss more of them.
-    by_matching = [int(found.details(row)["missed"]) for row in found.members]
+    by_matching = [found.written(row, {}).missed for row in found.members]
     assert (missed <= by_matching).all()
     assert missed.sum() > 0
 

@@ -154,8 +154,8 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
     }
     assert sorted(weights["patients"]["searched"]) == sorted(map(patient_hash, fold_of))
     metrics = evaluate.read_metrics(experiment)
-    notes = metrics["notes"]
-    assert metrics["stopped_on_searched"] == []  # the notes of the folds tell it
+    notes = metrics.notes
+    assert metrics.stopped_on_searched == ()  # the notes of the folds tell it
     assert any("also stopped the training" in note for note in notes)
     assert any("the mean of its 3 fold models" in note for note in notes)
 

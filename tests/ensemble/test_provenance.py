@@ -5,11 +5,12 @@ import pytest
 from ensemble.report.provenance import hashes_of_splits, provenance
 from spine.member import Card, Patients
 from spine.privacy import patient_hash, salt_id
+from tests.ensemble.small_evaluation import evaluation
 from tests.experiment_on_disk import write_dataset
 
 SPLITS = {"train": {"a", "b"}, "validation": {"c"}, "test": {"d"}}
 WEIGHTS = {"patients": {"searched": ["c"]}, "split": "validation"}
-FOUND = {"overlap": {"seen": {}, "unchecked": {}, "patients": 0}, "counts": {"patients": 1}}
+NONE_SEEN = {"seen": {}, "unchecked": {}, "patients": 0}
 
 
 def card(name, *, salt=None, folds=(), trained=(), stopped=()):
@@ -17,8 +18,8 @@ def card(name, *, salt=None, folds=(), trained=(), stopped=()):
     return Card(name=name, task="classification", labels=("x", "y"), folds=folds, patients=patients)
 
 
-def told(*cards, weights=WEIGHTS, found=FOUND):
-    return provenance({one.name: one for one in cards}, SPLITS, weights, found)
+def told(*cards, weights=WEIGHTS, overlap=NONE_SEEN):
+    return provenance({one.name: one for one in cards}, SPLITS, weights, evaluation(overlap=overlap))
 
 
 def test_members_that_saw_alike_stand_together():
@@ -43,16 +44,15 @@ def test_members_that_saw_alike_stand_together():
 )
 def test_what_is_not_known_is_not_claimed(seen, complaint):
     one = card("theirs", **seen)
-    found = {**FOUND, "overlap": {"seen": {}, "unchecked": {one.name: "why"}, "patients": 0}}
-    sentences = told(one, found=found)
+    sentences = told(one, overlap={**NONE_SEEN, "unchecked": {one.name: "why"}})
     assert sentences[0].startswith(complaint)
     assert sentences[-1] == f"Test: 1, none of them among these; of {one.name} it is not known."
 
 
 def test_an_overlap_and_folds_are_told():
-    found = {**FOUND, "overlap": {"seen": {"vgg": {"trained": 1}}, "unchecked": {}, "patients": 1}}
+    overlap = {"seen": {"vgg": {"trained": 1}}, "unchecked": {}, "patients": 1}
     weights = {"patients": {"searched": ["a", "b", "c"]}, "split": "out-of-fold"}
-    assert told(card("vgg", trained=("a", "d"), folds=("1", "2", "3")), weights=weights, found=found) == [
+    assert told(card("vgg", trained=("a", "d"), folds=("1", "2", "3")), weights=weights, overlap=overlap) == [
         "vgg: learned from 1 of train and 1 of test (in 3 folds).",
         "Weights: chosen on 3 by out-of-fold predictions.",
         "Test: 1, of which 1 are among these, as told at the top.",

@@ -10,35 +10,34 @@ from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.worth import yardsticks
 from spine.files import read_json
 from spine.member import Member
+from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
 
-FOUND = {
-    "headline": "roc_auc",
-    "task": "classification",
-    "rows": [
-        {"name": name, "kind": "member", "metrics": {"roc_auc": {"value": value, "low": None, "high": None}}}
+FOUND = evaluation(
+    rows=[
+        row(name, roc_auc={"value": value, "low": None, "high": None})
         for name, value in {"small": 0.8, "large": 0.9, "idle": 0.7, "foreign": 0.95}.items()
     ],
-    "costs": {
+    costs={
         "small": {"seconds": 0.01, "megabytes": 1.0, "summed": False},
         "large": {"seconds": 0.04, "megabytes": 9.0, "summed": False},
         "idle": {"seconds": None, "megabytes": 0.5, "summed": True},
     },
-    "search": {
+    search={
         "metric": "log_loss",
         "contributions": {"sets": {"small": 0.5, "large": 0.6, "small + large": 0.4, "foreign": 0.1}},
     },
-}
+)
 
 
 def test_on_the_front_by_one_cost_or_both():
-    fronts = {row["name"]: row["fronts"] for row in cost_rows(FOUND)}
-    assert fronts == {"small": ["ms", "megabytes"], "large": ["ms", "megabytes"], "idle": ["megabytes"]}
+    fronts = {row.name: row.fronts for row in cost_rows(FOUND)}
+    assert fronts == {"small": ("ms", "megabytes"), "large": ("ms", "megabytes"), "idle": ("megabytes",)}
 
 
 def test_the_cheapest_sets_of_a_metric_where_lower_is_better():
     sets = cheapest_sets(FOUND)  # large alone is dearer and worse than small; what foreign costs is not known
-    assert [(one["members"], one["ms"], one["megabytes"]) for one in sets] == [
+    assert [(one.members, one.ms, one.megabytes) for one in sets] == [
         ("small", 10, 1),
         ("small + large", 10 + 40, 1 + 9),
     ]

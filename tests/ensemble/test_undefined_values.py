@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate, report, search
+from ensemble.evaluate import read_metrics
 from ensemble.leaderboard import leaderboard_table
-from ensemble.undefined import footnotes
 from spine.detections import Detections
 from spine.files import read_json
 from spine.manifest import Manifest
@@ -58,9 +58,9 @@ def test_a_detector_below_the_operating_score_is_searched_by_precision(tmp_path,
     assert weights["undefined"]["singles.quiet"] == NO_BOX
     assert weights["contributions"]["members"]["quiet"]["alone"] is None
     assert search.told_of(experiment)
-    found = strict(evaluate.run(experiment)[0])
+    strict(evaluate.run(experiment)[0])
     report.run(experiment)
-    assert leaderboard_table(found)
+    assert leaderboard_table(read_metrics(experiment))
 
 
 def test_a_fusion_in_which_nothing_counts_is_null_with_its_reason(tmp_path):
@@ -115,9 +115,9 @@ def test_a_test_split_of_one_class_is_told_everywhere(tmp_path, value):
         assert row["roc_auc"] == ""
         assert "roc_auc: the truth holds one class only" in row["undefined"]
     told = "–: AUC of any row is undefined, since the truth holds one class only."
-    assert told in footnotes(found, ["roc_auc", "accuracy"])
+    assert told in read_metrics(experiment).footnotes(["roc_auc", "accuracy"])
     assert told in report.run(experiment)[0].read_text()
-    assert "since the truth holds one class only" in leaderboard_table(found).caption
+    assert "since the truth holds one class only" in leaderboard_table(read_metrics(experiment)).caption
 
 
 def test_one_patient_has_values_without_bounds(tmp_path):
