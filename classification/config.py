@@ -8,39 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from classification.networks import NETWORKS
 from spine.augment import Augmentation
 from spine.base_weights import checked_file
 from spine.config import Strict
 from spine.training import schedule
+from spine.training.choices import known
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
 
 if TYPE_CHECKING:
     from spine.truth import Truth
 
-__all__ = ["LEAST_SIZE", "FineTuning", "Head", "Phase", "Settings"]
+__all__ = ["FineTuning", "Head", "Phase", "Settings"]
 
 Unfreeze = Literal["all"] | Count | Annotated[float, Field(gt=0, lt=1)]
-
-_APPLICATIONS = (
-    *("convnextbase", "convnextlarge", "convnextsmall", "convnexttiny", "convnextxlarge"),
-    *("densenet121", "densenet169", "densenet201"),
-    *(f"efficientnetb{size}" for size in range(8)),
-    *(f"efficientnetv2{size}" for size in ("b0", "b1", "b2", "b3", "l", "m", "s")),
-    *("inceptionresnetv2", "inceptionv3", "mobilenet", "mobilenetv2", "mobilenetv3large", "mobilenetv3small"),
-    *("nasnetlarge", "nasnetmobile", "resnet101", "resnet101v2", "resnet152", "resnet152v2", "resnet50"),
-    *("resnet50v2", "vgg16", "vgg19", "xception"),
-)
-# Network -> the least height and width it can read, in pixels; smaller inputs are resized up inside the model.
-LEAST_SIZE: Mapping[str, int] = {
-    **dict.fromkeys(_APPLICATIONS, 32),
-    **{"inceptionresnetv2": 75, "inceptionv3": 75, "xception": 71, "squeezenet": 31, "plain_cnn": 16},
-}
-_PUBLISHED_ALPHAS: Mapping[str, tuple[float, ...]] = {
-    "mobilenet": (0.25, 0.5, 0.75, 1.0),
-    "mobilenetv2": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
-    "mobilenetv3small": (0.75, 1.0),
-    "mobilenetv3large": (0.75, 1.0),
-}
 
 
 class Head(Strict):
@@ -103,20 +84,18 @@ class Settings(Strict):
     @field_validator("network")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        if name not in LEAST_SIZE:
-            raise ValueError(f"network {name!r} is not known; it is one of {', '.join(sorted(LEAST_SIZE))}")
-        return name
+        return known("network", name, NETWORKS)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
-        if self.network == "plain_cnn" and self.weights == "imagenet":
-            raise ValueError("plain_cnn has no ImageNet weights; set weights to none or to a file")
-        if self.alpha != 1 and not self.network.startswith("mobilenet"):
+        network = NETWORKS[self.network]
+        if self.weights == "imagenet" and not network.imagenet:
+            raise ValueError(f"{self.network} has no ImageNet weights; set weights to none or to a file")
+        if self.alpha != 1 and not network.alphas:
             raise ValueError(f"alpha is {self.alpha}, which only a mobilenet has; leave it out for {self.network}")
-        published = _PUBLISHED_ALPHAS.get(self.network, (self.alpha,))
-        if self.weights == "imagenet" and self.alpha not in published:
-            told = ", ".join(f"{alpha:g}" for alpha in published)
-            raise ValueError(f"{self.network} has ImageNet weights for alpha {told}; received {self.alpha}")
+        if self.weights == "imagenet" and network.alphas and self.alpha not in network.alphas:
+            published = ", ".join(f"{alpha:g}" for alpha in network.alphas)
+            raise ValueError(f"{self.network} has ImageNet weights for alpha {published}; received {self.alpha}")
         if self.reduce_on_plateau and self.schedule != "constant":
             raise ValueError(f"schedule {self.schedule} sets every epoch's rate; reduce_on_plateau needs constant")
         return self

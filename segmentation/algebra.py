@@ -2,7 +2,7 @@
 
 loss = term { "+" term }
 term = [ number "*" ] name  |  name "*" number
-name = "dice" | "paper_dice" | "focal" | "cross_entropy"
+name = one of `segmentation.losses.LOSSES`
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["NAMES", "Term", "parse"]
+from segmentation.losses import LOSSES
 
-NAMES = ("dice", "paper_dice", "focal", "cross_entropy")
+__all__ = ["Term", "parse"]
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _NAME = r"[A-Za-z_]\w*"
@@ -34,16 +34,16 @@ def parse(text: str) -> tuple[Term, ...]:
 
 
 def _term(part: str, text: str) -> Term:
-    found = _TERM.fullmatch(part)
-    if found is None:
+    match = _TERM.fullmatch(part)
+    if match is None:
         raise ValueError(
             f"loss {text!r}: {part.strip()!r} is no term; write a sum of losses, each with a weight or without, "
             'such as "dice + 0.5 * focal"'
         )
-    name = found["name"] or found["first"]
-    if name not in NAMES:
-        raise ValueError(f"loss {text!r}: {name!r} is not known; the losses are {', '.join(NAMES)}")
-    weight = float(found["before"] or found["after"] or 1)
+    name = match["name"] or match["first"]
+    if name not in LOSSES:
+        raise ValueError(f"loss {text!r}: {name!r} is not known; the losses are {', '.join(LOSSES)}")
+    weight = float(match["before"] or match["after"] or 1)
     if weight == 0:
         raise ValueError(f"loss {text!r}: {name!r} weighs nothing; leave it out")
     return Term(weight, name)

@@ -10,31 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from segmentation import algebra
+from segmentation.architectures import ARCHITECTURES
+from segmentation.encoders import ENCODERS
 from spine.augment import Augmentation
 from spine.base_weights import checked_file
 from spine.config import Strict
 from spine.problems import SpineError
 from spine.training import schedule
+from spine.training.choices import known
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
 
 if TYPE_CHECKING:
     from spine.truth import MaskTruth
 
-__all__ = ["ARCHITECTURES", "ENCODERS", "LEAST_SIZE", "MULTIPLE", "SAYED2025", "Phase", "Settings"]
+__all__ = ["SAYED2025", "Phase", "Settings"]
 
-Architecture = Literal["unet", "linknet", "fpn", "pspnet", "deeplabv3plus"]
 Flip = Literal["horizontal", "vertical"]
 Weight = Annotated[float, Field(ge=0)]
 
-# Architecture -> what height and width must be a multiple of, in pixels; the model pads to it, and un-pads.
-MULTIPLE: Mapping[str, int] = {"unet": 32, "linknet": 32, "fpn": 32, "pspnet": 48, "deeplabv3plus": 32}
-ARCHITECTURES = tuple(MULTIPLE)
-# Encoder -> the least height and width it can read, in pixels; the model pads up to it.
-LEAST_SIZE: Mapping[str, int] = {
-    **dict.fromkeys(("vgg16", "vgg19", "resnet18", "resnet34", "resnet50", "resnext50", "densenet121"), 32),
-    **{"inceptionv3": 75, "mobilenetv2": 32, "mobilenet0.25": 32, "efficientnetb0": 32, "efficientnetb7": 32},
-}
-ENCODERS = tuple(LEAST_SIZE)
 # The 17 networks of Sayed et al. 2025, Table 4, as (architecture, encoder).
 SAYED2025: tuple[tuple[str, str], ...] = (
     *(
@@ -59,7 +52,7 @@ class Settings(Strict):
     `epochs` in all; the encoder is frozen in the first `freeze_encoder` of them, its batch norm with it.
     """
 
-    architecture: Architecture = "unet"
+    architecture: str = "unet"
     encoder: str = "resnet34"
     encoder_weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file
     freeze_encoder: Annotated[int, Field(ge=0)] = 0  # epochs
@@ -86,12 +79,15 @@ class Settings(Strict):
     test_time_flips: tuple[Flip, ...] = ()  # the member answers the mean over the image and these flips of it
     mixed_precision: bool = False
 
+    @field_validator("architecture")
+    @classmethod
+    def _is_architecture(cls, name: str) -> str:
+        return known("architecture", name, ARCHITECTURES)
+
     @field_validator("encoder")
     @classmethod
-    def _is_known(cls, name: str) -> str:
-        if name not in ENCODERS:
-            raise ValueError(f"encoder {name!r} is not known; it is one of {', '.join(sorted(ENCODERS))}")
-        return name
+    def _is_encoder(cls, name: str) -> str:
+        return known("encoder", name, ENCODERS)
 
     @field_validator("loss")
     @classmethod
@@ -140,7 +136,7 @@ class Settings(Strict):
     @property
     def padded_size(self) -> tuple[int, int]:
         """Height and width that the network itself reads: the settings' own, padded to its multiple."""
-        multiple, least = MULTIPLE[self.architecture], LEAST_SIZE[self.encoder]
+        multiple, least = ARCHITECTURES[self.architecture].multiple, ENCODERS[self.encoder].least_size
         height, width = (math.ceil(max(size, least) / multiple) * multiple for size in (self.height, self.width))
         return height, width
 

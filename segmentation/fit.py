@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from segmentation import losses
+from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
 from segmentation.data import Data
 from segmentation.export import export, signature_of
@@ -40,7 +40,7 @@ class SegmenterFitting(Fitting):
 
     def objective(self) -> Mapping[str, Any]:
         """The settings' loss, and the foreground's Dice as it is reported."""
-        loss = losses.from_settings(self.settings, self.data.labels)
+        loss = CompoundLoss.from_settings(self.settings, self.data.labels)
         return {"loss": loss, "metrics": [DiceForeground(len(self.data.labels))]}
 
     def export(self, network: keras.Model) -> Path:

@@ -11,14 +11,13 @@ from typing import Any
 
 import keras
 
-__all__ = ["DECODERS", "backbone", "decode"]
+__all__ = ["backbone", "decode"]
 
 os.environ["SM_FRAMEWORK"] = "tf.keras"  # with its default it does not import beside Keras 3
 with contextlib.redirect_stdout(io.StringIO()):  # it prints which framework it found
     import segmentation_models as sm
     from segmentation_models.backbones.backbones_factory import Backbones
 
-DECODERS = {"unet": sm.Unet, "linknet": sm.Linknet, "fpn": sm.FPN}
 _SCALES = ("x16", "x8", "x4", "x2")
 
 
@@ -34,14 +33,14 @@ def backbone(name: str, *, weights: str | None, input_shape: tuple[int, int, int
 
 
 def decode(architecture: str, inputs: Any, features: Mapping[int, Any], last: keras.layers.Layer, classes: int) -> Any:
-    """Logits (N, H, W, classes) of one of `DECODERS` over an encoder's features.
+    """Logits (N, H, W, classes) of its `architecture`, such as Unet, over an encoder's features.
 
     `features` are maps by what H and W are divided by: 16, 8, 4, 2, and 32 for the encoder's output, those that the
     architecture reads; `inputs` is the tensor that all of it is computed from; `last` is the encoder's last layer,
     since over a pooled output it puts another block.
     """
     with _giving(_Backbone(inputs, features, last)):
-        return DECODERS[architecture](classes=classes, activation="linear", encoder_weights=None).output
+        return getattr(sm, architecture)(classes=classes, activation="linear", encoder_weights=None).output
 
 
 class _Backbone:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from spine.base_weights import checked_file, fitting
+from spine.base_weights import checked_file, download, fitting
 from spine.training.batch_norm import norms_of
 
-__all__ = ["in_scale_of", "load_base", "set_momentum"]
+__all__ = ["build_base", "in_scale_of", "set_momentum"]
 
 
-def load_base(base: keras.Model, file: str, network: str, setting: str = "weights") -> None:
-    """Load a base's weights from a .h5, .weights.h5 or .keras file; SpineError where it is missing or does not fit."""
-    path = checked_file(file, network, setting)
-    with fitting(file, network, base.count_params(), setting):
-        base.load_weights(path)
+def build_base(build: Callable[..., keras.Model], network: str, weights: str, setting: str = "weights") -> keras.Model:
+    """The base that `build(weights="imagenet" or None)` gives, with the weights that a setting asks for.
+
+    They are "imagenet", "none", or the path of a .h5, .weights.h5 or .keras file. SpineError where they cannot be
+    downloaded, or the file is missing or does not fit.
+    """
+    with download(network, setting):
+        base = build(weights="imagenet" if weights == "imagenet" else None)
+    if weights not in ("imagenet", "none"):
+        path = checked_file(weights, network, setting)
+        with fitting(weights, network, base.count_params(), setting):
+            base.load_weights(path)
+    return base
 
 
 def in_scale_of(x: Any, scale: np.ndarray, offset: np.ndarray) -> Any:

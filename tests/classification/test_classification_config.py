@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from classification.config import LEAST_SIZE, Phase, Settings
+from classification.config import Phase, Settings
+from classification.networks import NETWORKS
 from spine.config import validate
 from spine.problems import SpineError
 
@@ -82,9 +83,9 @@ def test_a_member_names_its_network():
 
 
 def test_sizes_are_told_for_every_network():
-    assert {LEAST_SIZE[name] for name in ("inceptionv3", "inceptionresnetv2")} == {75}
-    assert LEAST_SIZE["xception"] == 71
-    assert LEAST_SIZE["vgg16"] == 32
+    assert {NETWORKS[name].least_size for name in ("inceptionv3", "inceptionresnetv2")} == {75}
+    assert NETWORKS["xception"].least_size == 71
+    assert NETWORKS["vgg16"].least_size == 32
 
 
 def test_settings_and_the_training_command_load_without_a_framework():

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from classification.config import LEAST_SIZE, Head, Settings
-from classification.model import BUILDERS, base_of, build, preprocessing, set_trainable
+from classification.config import Head, Settings
+from classification.model import base_of, build, set_trainable
+from classification.networks import NETWORKS
 from classification.squeezenet import SqueezeNet
+from spine.base_weights import scale_and_offset
 
 APPLICATIONS = {
     name.lower(): getattr(keras.applications, name) for name in dir(keras.applications) if name[0].isupper()
@@ -25,18 +27,17 @@ PARAMETERS = {  # of the base without its top, as published with the weights
 
 
 def small(network: str, **changes) -> Settings:
-    size = LEAST_SIZE[network]
+    size = NETWORKS[network].least_size
     return Settings(**{"network": network, "weights": "none", "height": size, "width": size + 5, **changes})
 
 
 def test_the_known_names_are_those_of_keras_and_our_own():
-    assert set(LEAST_SIZE) == set(APPLICATIONS) | {"squeezenet", "plain_cnn"}
-    assert set(BUILDERS) <= set(LEAST_SIZE)
+    assert set(NETWORKS) == set(APPLICATIONS) | {"squeezenet", "plain_cnn"}
 
 
 @pytest.mark.parametrize("network", sorted(APPLICATIONS))
 def test_keras_refuses_a_pixel_less_than_the_least_size(network):
-    size = LEAST_SIZE[network] - 1
+    size = NETWORKS[network].least_size - 1
     with pytest.raises(ValueError, match="Input size must be at least"):
         APPLICATIONS[network](include_top=False, weights=None, input_shape=(size, size, 3))
 
@@ -65,7 +66,7 @@ def test_any_other_application_builds_by_name(network):
 
 def test_squeezenet_cannot_be_smaller_than_its_least_size():
     with pytest.raises(ValueError, match="zero or negative"):
-        SqueezeNet(input_shape=(LEAST_SIZE["squeezenet"] - 1, 64, 3))
+        SqueezeNet(input_shape=(NETWORKS["squeezenet"].least_size - 1, 64, 3))
 
 
 def test_mobilenet_has_its_width():
@@ -89,7 +90,7 @@ def test_mobilenet_has_its_width():
     ],
 )
 def test_grey_comes_in_the_network_s_own_scale(network, black, white):
-    scale, offset = preprocessing(network)
+    scale, offset = scale_and_offset(NETWORKS[network].preprocess)
     np.testing.assert_allclose(offset, black, rtol=1e-5)
     np.testing.assert_allclose(scale + offset, white, rtol=1e-5)
 

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from classification.model import preprocessing
+from classification.networks import NETWORKS
 from classification.squeezenet import SqueezeNet
+from spine.base_weights import scale_and_offset
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,7 +74,7 @@ def test_layers_bear_the_published_names():
 
 
 def test_it_reads_bgr_with_the_mean_of_imagenet_taken_off():
-    scale, offset = preprocessing("squeezenet")
+    scale, offset = scale_and_offset(NETWORKS["squeezenet"].preprocess)
     np.testing.assert_allclose(offset, [-103.939, -116.779, -123.68], rtol=1e-5)
     np.testing.assert_allclose(scale, 255, rtol=1e-5)
 

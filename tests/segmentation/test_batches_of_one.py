@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from segmentation.config import ARCHITECTURES, Settings
-from segmentation.losses import Dice, Focal
+from segmentation.architectures import ARCHITECTURES
+from segmentation.compound_loss import CompoundLoss
+from segmentation.config import Settings
 from segmentation.model import build
 from segmentation.train import train
 from spine.config import Experiment, validate
@@ -58,7 +59,7 @@ def test_no_batch_norm_has_maps_of_one_pixel(architecture):
 def test_a_network_trained_a_picture_at_a_time_is_served_as_it_learned(architecture):
     keras.utils.set_random_seed(1)
     model, (images, masks) = build(settings(architecture), 2), pictures()
-    model.compile(keras.optimizers.Adam(1e-3), Dice() + 1.0 * Focal())
+    model.compile(keras.optimizers.Adam(1e-3), CompoundLoss.from_settings(settings(architecture), ("around", "disc")))
     model.fit(images, np.eye(2)[masks.astype(int)], epochs=40, batch_size=1, verbose=0)
     served = model(images, training=False).numpy().argmax(-1) == 1
     learned = np.concatenate([model(images[n : n + 1], training=True).numpy() for n in range(6)]).argmax(-1) == 1

@@ -6,18 +6,9 @@ import pytest
 import tensorflow as tf
 
 from segmentation import library
+from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
-from segmentation.losses import (
-    CrossEntropy,
-    Dice,
-    Focal,
-    PaperDice,
-    cross_entropy,
-    dice,
-    focal,
-    from_settings,
-    paper_dice,
-)
+from segmentation.losses import cross_entropy, dice, focal, paper_dice
 
 LABELS = ("background", "vertebra", "disc", "canal")
 
@@ -145,7 +136,7 @@ def test_half_floats_are_counted_in_float32(loss):
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_gradients_are_numbers_where_a_pixel_is_certain_and_where_it_is_far_off(gamma):
-    loss = Dice() + Focal(gamma=gamma)
+    loss = CompoundLoss.from_settings(Settings(loss="dice + focal", gamma=gamma), LABELS[:2])
     logits = tf.Variable([[[[80.0, 0.0], [-30.0, 30.0]]]])  # right beyond doubt, and wrong
     with tf.GradientTape() as tape:
         cost = loss(np.eye(2, dtype=np.float32)[[[[0, 0]]]], tf.nn.softmax(logits))
@@ -157,23 +148,23 @@ def test_gradients_are_numbers_where_a_pixel_is_certain_and_where_it_is_far_off(
 
 def test_losses_add_up_and_scale():
     truth, probabilities = random_case(6)
-    loss = Dice() + 0.5 * Focal() + CrossEntropy() * 2
+    loss = CompoundLoss.from_settings(Settings(loss="dice + 0.5 * focal + cross_entropy * 2"), LABELS)
     expected = dice(truth, probabilities) + 0.5 * focal(truth, probabilities) + 2 * cross_entropy(truth, probabilities)
     assert float(loss(truth, probabilities)) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_the_text_of_the_settings_is_the_same_algebra():
-    truth, probabilities = random_case(7)
+def test_the_terms_have_the_settings_weights_gamma_and_alpha():
+    truth, probabilities = (part.astype(np.float32) for part in random_case(7))
     settings = Settings(loss="paper_dice + 0.5 * focal", gamma=3, alpha=0.4, class_weights=0.25)
-    by_code = PaperDice((0.25,) * 4) + 0.5 * Focal(3, 0.4)
-    assert float(from_settings(settings, LABELS)(truth, probabilities)) == float(by_code(truth, probabilities))
+    expected = paper_dice(truth, probabilities, (0.25,) * 4) + 0.5 * focal(truth, probabilities, 3, 0.4)
+    assert float(CompoundLoss.from_settings(settings, LABELS)(truth, probabilities)) == float(expected)
 
 
 def test_class_weights_are_those_of_the_labels_in_order():
     truth, probabilities = random_case(8)
     settings = Settings(loss="dice", class_weights={"canal": 3, "disc": 2, "vertebra": 1, "background": 0})
     expected = dice(truth, probabilities, (0, 1, 2, 3))
-    assert float(from_settings(settings, LABELS)(truth, probabilities)) == pytest.approx(float(expected))
+    assert float(CompoundLoss.from_settings(settings, LABELS)(truth, probabilities)) == pytest.approx(float(expected))
 
 
 def test_weights_of_another_number_of_classes_are_refused():
@@ -183,7 +174,7 @@ def test_weights_of_another_number_of_classes_are_refused():
 
 def test_a_compiled_model_trains_on_a_compound_loss():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 1, activation="softmax")])
-    model.compile(keras.optimizers.Adam(0.1), Dice() + 1.0 * Focal())
+    model.compile(keras.optimizers.Adam(0.1), CompoundLoss.from_settings(Settings(), LABELS[:2]))
     images = np.random.default_rng(0).integers(2, size=(8, 4, 4, 1))
     losses = model.fit(images, np.eye(2)[images[..., 0]], epochs=30, verbose=0).history["loss"]
     assert losses[-1] < losses[0] / 2

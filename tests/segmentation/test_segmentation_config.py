@@ -3,8 +3,11 @@ import sys
 
 import pytest
 
-from segmentation.algebra import NAMES, Term, parse
-from segmentation.config import ARCHITECTURES, ENCODERS, SAYED2025, Phase, Settings
+from segmentation.algebra import Term, parse
+from segmentation.architectures import ARCHITECTURES
+from segmentation.config import SAYED2025, Phase, Settings
+from segmentation.encoders import ENCODERS
+from segmentation.losses import LOSSES
 from spine.config import validate
 from spine.problems import SpineError
 
@@ -51,7 +54,7 @@ def test_a_loss_is_a_sum_of_weighted_names(text, terms):
         ("2 dice", "'2 dice' is no term"),
         ("2 * dice * 3", "is no term"),
         ("-1 * dice", "is no term"),
-        ("dice + jaccard", "'jaccard' is not known; the losses are " + ", ".join(NAMES)),
+        ("dice + jaccard", "'jaccard' is not known; the losses are " + ", ".join(LOSSES)),
         ("dice + 0 * focal", "'focal' weighs nothing"),
         ("__import__('os').remove('x')", "is no term"),
         ("1e3 * dice", "is no term"),
@@ -118,7 +121,7 @@ def test_class_weights_are_one_for_all_or_by_label():
     ("changes", "complaint"),
     [
         ({"encoder": "resnet"}, "encoder 'resnet' is not known; it is one of .*resnet34"),
-        ({"architecture": "unet++"}, "architecture: .*'deeplabv3plus'"),
+        ({"architecture": "unet++"}, r"architecture 'unet\+\+' is not known; it is one of .*deeplabv3plus"),
         ({"encoder_weights": "none", "freeze_encoder": 1}, "freeze_encoder would keep a random encoder"),
         ({"freeze_encoder": 31}, "freeze_encoder is 31 of 30 epochs"),
         ({"reduce_on_plateau": {"patience": 2}}, "set schedule to constant"),

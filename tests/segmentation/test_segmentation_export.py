@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from segmentation.config import ARCHITECTURES, Settings
+from segmentation.architectures import ARCHITECTURES
+from segmentation.compound_loss import CompoundLoss
+from segmentation.config import Settings
 from segmentation.export import ServedSegmenter, export, with_flips
-from segmentation.losses import from_settings
 from segmentation.model import build
 from tests.clean_process import run_clean
 from tests.member_contract import as_image, grey, png
@@ -99,7 +100,7 @@ def test_every_architecture_trains_a_step_at_400_and_answers_512_by_620_where_th
         architecture=architecture, encoder="mobilenet0.25", encoder_weights="none", height=400, width=400
     )
     network = build(settings, 3)
-    network.compile("adam", from_settings(settings, ("background", "bone", "disc")))
+    network.compile("adam", CompoundLoss.from_settings(settings, ("background", "bone", "disc")))
     truth = np.random.default_rng(0).integers(3, size=(2, 400, 400))
     before = [value.copy() for value in network.get_weights()]
     loss = network.train_on_batch(truth[..., None] / 2, np.eye(3, dtype=np.float32)[truth])

@@ -1,0 +1,73 @@
+"""Architectures by name, one entry each: which of the encoder's features a decoder reads, and what it makes of them.
+
+Cheap to import: Keras comes in when a network is built. A new architecture is one more entry of `ARCHITECTURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["ARCHITECTURES", "Architecture", "Encoded"]
+
+Tensor = Any
+
+
+class Encoded(NamedTuple):
+    """What a decoder is given.
+
+    `features` are maps by what H and W are divided by; `inputs` is the tensor that all of it is computed from; `last`
+    is the encoder's last layer.
+    """
+
+    inputs: Tensor
+    features: Mapping[int, Tensor]
+    last: keras.layers.Layer
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A decoder: `decode(encoded, classes)` gives logits (N, H, W, classes).
+
+    `features` are those it reads, as what they divide the input's size by; 32 is the encoder's output.
+    """
+
+    decode: Callable[[Encoded, int], Tensor]
+    features: tuple[int, ...]
+    multiple: int = 32  # of height and width, in pixels; the model pads to it, and un-pads
+
+
+def _of_library(name: str) -> Architecture:
+    """An architecture of segmentation_models."""
+
+    def decode(encoded: Encoded, classes: int) -> Tensor:
+        from segmentation import library
+
+        return library.decode(name, encoded.inputs, encoded.features, encoded.last, classes)
+
+    return Architecture(decode, (32, 16, 8, 4, 2))
+
+
+def _pspnet(encoded: Encoded, classes: int) -> Tensor:
+    from segmentation import pspnet
+
+    return pspnet.decode(encoded.features[8], classes)
+
+
+def _deeplab(encoded: Encoded, classes: int) -> Tensor:
+    from segmentation import deeplab
+
+    return deeplab.decode(encoded.features[16], encoded.features[4], classes)
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "unet": _of_library("Unet"),
+    "linknet": _of_library("Linknet"),
+    "fpn": _of_library("FPN"),
+    "pspnet": Architecture(_pspnet, (8,), multiple=48),
+    "deeplabv3plus": Architecture(_deeplab, (16, 4)),
+}
