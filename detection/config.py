@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from detection.backbones.trunks import TRUNKS
 from spine.augment import Augmentation
 from spine.base_weights import SUFFIXES, checked_file
 from spine.config import Strict
 from spine.training import schedule
+from spine.training.choices import known
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 
 if TYPE_CHECKING:
     from spine.truth import BoxTruth
 
-__all__ = ["BACKBONES", "IMAGENET", "PARTS", "WEIGHTS", "Anchor", "Parser", "Phase", "Settings"]
+__all__ = ["PARTS", "WEIGHTS", "Anchor", "Parser", "Phase", "Settings"]
 
 Level = Annotated[int, Field(ge=2, le=7)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -27,15 +28,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 PARTS = ("backbone", "decoder", "rpn_head", "detection_head")  # of Faster R-CNN, by Model Garden's names
 SHARED = frozenset(("backbone", "decoder"))  # by the RPN and the box head
 
-# Backbone -> the levels of the maps that it gives; a map of level l has the stride 2**l, in pixels.
-BACKBONES: Mapping[str, range] = {
-    **dict.fromkeys(("resnet18", "resnet50", "vgg16", "mobilenet", "mobilenet0.25"), range(2, 6)),
-    **dict.fromkeys(("inception_v2", "inception_v3", "inception_resnet_v2"), range(2, 6)),
-    "inception_resnet_v2_atrous": range(2, 4),
-}
 WEIGHTS = (*SUFFIXES, ".gz")  # of a backbone's file; Model Garden publishes its ResNet-50 as .tar.gz
-# Those whose ImageNet weights are published in a form that can be downloaded.
-IMAGENET = tuple(name for name in BACKBONES if name not in ("resnet18", "inception_v2"))
 
 
 class Anchor(Strict):
@@ -211,16 +204,15 @@ class Settings(Strict):
     @field_validator("backbone")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        if name not in BACKBONES:
-            raise ValueError(f"backbone {name!r} is not known; it is one of {', '.join(sorted(BACKBONES))}")
-        return name
+        return known("backbone", name, TRUNKS)
 
     @model_validator(mode="after")
     def _weights_exist(self) -> Settings:
-        if self.backbone_weights == "imagenet" and self.backbone not in IMAGENET:
+        if self.backbone_weights == "imagenet" and not TRUNKS[self.backbone].imagenet:
+            published = sorted(name for name, trunk in TRUNKS.items() if trunk.imagenet)
             raise ValueError(
                 f"{self.backbone} has no published ImageNet weights; set backbone_weights to none or to a file "
-                f"(those with: {', '.join(sorted(IMAGENET))})"
+                f"(those with: {', '.join(published)})"
             )
         if self.frozen_stages and not self.pretrained:
             raise ValueError("frozen_stages would keep random layers; give backbone_weights, or set it to 0")
@@ -244,7 +236,7 @@ class Settings(Strict):
     def _levels_fit(self) -> Settings:
         if self.min_level > self.max_level:
             raise ValueError(f"min_level {self.min_level} is above max_level {self.max_level}")
-        given = BACKBONES[self.backbone]
+        given = TRUNKS[self.backbone].levels
         if self.min_level not in given:
             raise ValueError(f"min_level is {self.min_level}; {self.backbone} has the levels {given[0]} to {given[-1]}")
         if self.decoder.type == "identity" and self.min_level != self.max_level:
@@ -309,7 +301,7 @@ class Settings(Strict):
     @property
     def backbone_levels(self) -> range:
         """The levels that are taken from the backbone; the pyramid adds those above."""
-        return range(self.min_level, min(self.max_level, BACKBONES[self.backbone][-1]) + 1)
+        return range(self.min_level, min(self.max_level, TRUNKS[self.backbone].levels[-1]) + 1)
 
     @property
     def padded_size(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from official.vision.ops.anchor import Anchor
 
 from detection.backbones.backbone import Backbone, TrunkConfig, register, set_trainable
 from detection.backbones.trunks import TRUNKS
-from detection.backbones.weights import started
+from detection.backbones.weights import build_base
 from detection.config import Settings
 
 __all__ = ["FasterRCNN", "anchors", "build", "fetch_weights", "model_config"]
@@ -89,7 +89,7 @@ def build(settings: Settings, classes: int) -> FasterRCNN:
 
 def fetch_weights(settings: Settings) -> None:
     """Download the backbone's first weights into Keras' cache, or read them; SpineError where that fails."""
-    started(settings.backbone, TRUNKS[settings.backbone], settings.backbone_weights)
+    build_base(settings.backbone, TRUNKS[settings.backbone], settings.backbone_weights)
 
 
 def model_config(settings: Settings, classes: int) -> maskrcnn.MaskRCNN:

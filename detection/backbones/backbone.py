@@ -12,8 +12,7 @@ from official.vision.modeling.backbones.factory import register_backbone_builder
 from tf_keras import layers
 
 from detection.backbones.trunks import TRUNKS, Trunk, maps_of
-from detection.backbones.weights import started
-from detection.config import BACKBONES
+from detection.backbones.weights import build_base
 from spine.base_weights import scale_and_offset
 
 __all__ = ["KEY", "Backbone", "GreyBackbone", "TrunkConfig", "register", "set_trainable"]
@@ -48,7 +47,7 @@ class GreyBackbone(tf_keras.Model):
 
     def __init__(self, config: TrunkConfig, shape: tuple[int, int, int]) -> None:
         trunk = TRUNKS[config.name]
-        base = trunk.adapted(started(config.name, trunk, config.weights))
+        base = trunk.adapted(build_base(config.name, trunk, config.weights))
         maps = maps_of(base, trunk, range(config.min_level, config.max_level + 1))
         inputs = tf_keras.Input(shape, name="image")
         x = layers.Concatenate(dtype="float32", name="three_channels")([inputs, inputs, inputs])
@@ -59,7 +58,7 @@ class GreyBackbone(tf_keras.Model):
         super().__init__(inputs, outputs, name=config.name)
         self.trunk = trunk_of_maps
         self.output_specs = {level: features.shape for level, features in outputs.items()}
-        self.stages = _stages(base, trunk, range(BACKBONES[config.name][0], config.max_level + 1))
+        self.stages = _stages(base, trunk, range(trunk.levels[0], config.max_level + 1))
 
 
 def _stages(base: tf_keras.Model, trunk: Trunk, levels: range) -> dict[str, tuple[str, ...]]:

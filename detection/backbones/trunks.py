@@ -1,20 +1,16 @@
-"""Trunks by name: who builds them, the scale their pixels have, and which of their layers end at which stride."""
+"""Trunks by name, one entry each: who builds them, the scale of their pixels, and which layers end at which stride.
+
+Cheap to import: Keras 2 comes in when a trunk is built. A new backbone is one more entry of `TRUNKS`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import tf_keras
-from official.vision.modeling.backbones.resnet import ResNet
-from official.vision.ops.preprocess_ops import MEAN_RGB, STDDEV_RGB
-from tf_keras import applications
-
-from detection.backbones.aligned import atrous, same_padding
-from detection.backbones.inception_v2 import inception_v2
+if TYPE_CHECKING:
+    import tf_keras
 
 __all__ = ["TRUNKS", "Trunk", "maps_of"]
 
@@ -22,11 +18,16 @@ __all__ = ["TRUNKS", "Trunk", "maps_of"]
 Places = Mapping[int, str | int]  # level -> name or number of the layer that ends there
 
 
+def _unchanged(base: tf_keras.Model) -> tf_keras.Model:
+    return base
+
+
 @dataclass(frozen=True)
 class Trunk:
-    """How to build one, its preprocessing of [0, 255], and the layers that give its maps.
+    """How to build one, its preprocessing, its levels, and the layers that give its maps.
 
-    `build(weights=None or "imagenet")` gives the network without its top, from (N, H, W, 3). `layers` are names or
+    `build(weights=None or "imagenet")` gives the network without its top, from (N, H, W, 3); `preprocess` takes RGB
+    pixels (..., 3) in [0, 255] to the scale, and the channel order, that it was trained on. `layers` are names or
     numbers, by level; empty where the network's own output is a dict of levels. `adapted` aligns it with its strides,
     weights kept.
     """
@@ -34,7 +35,11 @@ class Trunk:
     build: Callable[..., tf_keras.Model]
     preprocess: Callable[[Any], Any]
     layers: Places
-    adapted: Callable[[tf_keras.Model], tf_keras.Model] = lambda base: base
+    adapted: Callable[[tf_keras.Model], tf_keras.Model] = _unchanged
+    levels: range = range(2, 6)  # of its maps; a map of level l has the stride 2**l, in pixels
+    imagenet: bool = True  # whether its weights are published in a form that can be downloaded
+    # Where Model Garden publishes them, as its page on vision models lists it; Keras' applications know their own.
+    checkpoint: str | None = None
 
 
 def maps_of(base: tf_keras.Model, trunk: Trunk, levels: range) -> dict[str, Any]:
@@ -48,16 +53,44 @@ def _layer(base: tf_keras.Model, place: str | int) -> Any:
     return base.get_layer(place) if isinstance(place, str) else base.get_layer(index=place)
 
 
-def _application(model: Callable[..., tf_keras.Model], **settings: Any) -> Callable[..., tf_keras.Model]:
-    return partial(model, include_top=False, input_shape=(None, None, 3), **settings)
+def _application(name: str, **settings: Any) -> Callable[..., tf_keras.Model]:
+    """The builder of a network of Keras 2's applications, by the name of its function."""
+
+    def build(weights: str | None) -> tf_keras.Model:
+        from tf_keras import applications
+
+        model = getattr(applications, name)
+        return model(include_top=False, input_shape=(None, None, 3), weights=weights, **settings)
+
+    return build
+
+
+def _scale_of(module: str) -> Callable[[Any], Any]:
+    """The preprocessing of a module of Keras 2's applications."""
+
+    def preprocess(pixels: Any) -> Any:
+        from tf_keras import applications
+
+        return getattr(applications, module).preprocess_input(pixels)
+
+    return preprocess
 
 
 def _resnet(depth: int) -> Callable[..., tf_keras.Model]:
-    # As Model Garden's image classifiers have it, whose weights it starts from; its detectors' own is 1e-4.
-    return lambda weights: ResNet(depth, norm_epsilon=1e-5)
+    """The builder of a ResNet of Model Garden's."""
+
+    def build(weights: None) -> tf_keras.Model:
+        from official.vision.modeling.backbones.resnet import ResNet
+
+        # As Model Garden's image classifiers have it, whose weights it starts from; its detectors' own is 1e-4.
+        return ResNet(depth, norm_epsilon=1e-5)
+
+    return build
 
 
-def _standardised(pixels: np.ndarray) -> np.ndarray:
+def _standardised(pixels: Any) -> Any:
+    from official.vision.ops.preprocess_ops import MEAN_RGB, STDDEV_RGB
+
     return (pixels - MEAN_RGB) / STDDEV_RGB
 
 
@@ -66,39 +99,60 @@ def _mobilenet(alpha: float) -> Trunk:
     places: Places = {
         level: f"conv_pw_{number}_relu" for level, number in zip(range(2, 6), (3, 5, 11, 13), strict=True)
     }
-    build = _application(applications.MobileNet, alpha=alpha)
-    return Trunk(build, applications.mobilenet.preprocess_input, places)
+    return Trunk(_application("MobileNet", alpha=alpha), _scale_of("mobilenet"), places)
 
 
-_VGG16: Places = {2: "block3_conv3", 3: "block4_conv3", 4: "block5_conv3", 5: "block5_pool"}
-# The layers of both Inceptions' stems have numbers for names, which depend on what was built before.
-_INCEPTION_V3: Places = {2: 16, 3: "mixed2", 4: "mixed7", 5: "mixed10"}
-_INCEPTION_RESNET_V2: Places = {2: 16, 3: "block35_10_ac", 4: "block17_20_ac", 5: "conv_7b_ac"}
-_INCEPTION_RESNET = (_application(applications.InceptionResNetV2), applications.inception_resnet_v2.preprocess_input)
+def _inception_v2(weights: None) -> tf_keras.Model:
+    from detection.backbones.inception_v2 import inception_v2
+
+    return inception_v2()
+
+
+def _same_padding(base: tf_keras.Model) -> tf_keras.Model:
+    from detection.backbones.aligned import same_padding
+
+    return same_padding(base)
 
 
 def _dilated(base: tf_keras.Model) -> tf_keras.Model:
+    from detection.backbones.aligned import atrous, same_padding
+
     return atrous(same_padding(base), first="block35_10_ac", reduced="mixed_6a", last="block17_20_ac")
 
 
-TRUNKS: Mapping[str, Trunk] = {
-    "resnet18": Trunk(_resnet(18), _standardised, {}),
-    "resnet50": Trunk(_resnet(50), _standardised, {}),
-    "vgg16": Trunk(_application(applications.VGG16), applications.vgg16.preprocess_input, _VGG16),
+# The layers of both Inceptions' stems have numbers for names, which depend on what was built before.
+_INCEPTION_RESNET = (_application("InceptionResNetV2"), _scale_of("inception_resnet_v2"))
+
+TRUNKS: dict[str, Trunk] = {
+    "resnet18": Trunk(_resnet(18), _standardised, {}, imagenet=False),
+    "resnet50": Trunk(
+        _resnet(50),
+        _standardised,
+        {},
+        checkpoint="https://storage.googleapis.com/tf_model_garden/vision/resnet/resnet-50-i224.tar.gz",
+    ),
+    "vgg16": Trunk(
+        _application("VGG16"),
+        _scale_of("vgg16"),
+        {2: "block3_conv3", 3: "block4_conv3", 4: "block5_conv3", 5: "block5_pool"},
+    ),
     "mobilenet": _mobilenet(1.0),
     "mobilenet0.25": _mobilenet(0.25),
     "inception_v2": Trunk(
-        lambda weights: inception_v2(),
-        applications.inception_v3.preprocess_input,
+        _inception_v2,
+        _scale_of("inception_v3"),
         {2: "conv_2c_relu", 3: "mixed_3c", 4: "mixed_4e", 5: "mixed_5c"},
+        imagenet=False,
     ),
     "inception_v3": Trunk(
-        _application(applications.InceptionV3),
-        applications.inception_v3.preprocess_input,
-        _INCEPTION_V3,
-        same_padding,
+        _application("InceptionV3"),
+        _scale_of("inception_v3"),
+        {2: 16, 3: "mixed2", 4: "mixed7", 5: "mixed10"},
+        _same_padding,
     ),
-    "inception_resnet_v2": Trunk(*_INCEPTION_RESNET, _INCEPTION_RESNET_V2, same_padding),
+    "inception_resnet_v2": Trunk(
+        *_INCEPTION_RESNET, {2: 16, 3: "block35_10_ac", 4: "block17_20_ac", 5: "conv_7b_ac"}, _same_padding
+    ),
     # Huang et al. 2017, arXiv:1611.10012: the proposals' map at stride 8.
-    "inception_resnet_v2_atrous": Trunk(*_INCEPTION_RESNET, {2: 16, 3: "block17_20_ac"}, _dilated),
+    "inception_resnet_v2_atrous": Trunk(*_INCEPTION_RESNET, {2: 16, 3: "block17_20_ac"}, _dilated, levels=range(2, 4)),
 }

@@ -14,22 +14,20 @@ from detection.config import WEIGHTS
 from spine.base_weights import checked_file, download, fitting
 from spine.problems import SpineError
 
-__all__ = ["CHECKPOINTS", "SETTING", "load_checkpoint", "started"]
+__all__ = ["SETTING", "build_base", "load_checkpoint"]
 
 SETTING = "backbone_weights"
-# Model Garden's own, as its page on vision models lists them; Keras' applications know their own addresses.
-CHECKPOINTS = {"resnet50": "https://storage.googleapis.com/tf_model_garden/vision/resnet/resnet-50-i224.tar.gz"}
 
 
-def started(name: str, trunk: Trunk, weights: str) -> tf_keras.Model:
+def build_base(name: str, trunk: Trunk, weights: str) -> tf_keras.Model:
     """The trunk's network with its weights: "imagenet", "none" or a file's.
 
     The file of a network of Model Garden's own may also be the archive of a checkpoint (.tar.gz).
     SpineError where they cannot be downloaded, read, or do not fit.
     """
-    if weights == "imagenet" and name in CHECKPOINTS:
+    if weights == "imagenet" and trunk.checkpoint:
         with download(name, SETTING):
-            archive = tf_keras.utils.get_file(origin=CHECKPOINTS[name])
+            archive = tf_keras.utils.get_file(origin=trunk.checkpoint)
         return load_checkpoint(trunk.build(weights=None), archive, name)
     if weights in ("imagenet", "none"):
         with download(name, SETTING):

@@ -8,9 +8,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from detection.backbones import weights
 from detection.backbones.trunks import TRUNKS
-from detection.backbones.weights import load_checkpoint, started
+from detection.backbones.weights import build_base, load_checkpoint
 from spine.problems import SpineError
 
 MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_2_5_224_tf_no_top.h5"
@@ -19,7 +18,7 @@ MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_2_5_22
 def test_a_file_of_keras_own_is_read_whole():
     if not MOBILENET.is_file():
         pytest.skip(f"no {MOBILENET.name} beside the project")
-    base = started("mobilenet0.25", TRUNKS["mobilenet0.25"], str(MOBILENET))
+    base = build_base("mobilenet0.25", TRUNKS["mobilenet0.25"], str(MOBILENET))
     expected = tf_keras.applications.MobileNet(
         alpha=0.25, include_top=False, weights=str(MOBILENET), input_shape=(224, 224, 3)
     )
@@ -32,7 +31,7 @@ def test_a_saved_file_comes_back(tmp_path):
     saved = trunk.build(weights=None)
     saved.save_weights(tmp_path / "own.weights.h5")
     for before, after in zip(
-        saved.get_weights(), started("resnet18", trunk, str(tmp_path / "own.weights.h5")).get_weights(), strict=True
+        saved.get_weights(), build_base("resnet18", trunk, str(tmp_path / "own.weights.h5")).get_weights(), strict=True
     ):
         np.testing.assert_array_equal(before, after)
 
@@ -40,12 +39,12 @@ def test_a_saved_file_comes_back(tmp_path):
 def test_a_file_of_another_network_is_refused(tmp_path):
     TRUNKS["mobilenet"].build(weights=None).save_weights(tmp_path / "wide.h5")
     with pytest.raises(SpineError, match=r"do not fit mobilenet0\.25 without its top"):
-        started("mobilenet0.25", TRUNKS["mobilenet0.25"], str(tmp_path / "wide.h5"))
+        build_base("mobilenet0.25", TRUNKS["mobilenet0.25"], str(tmp_path / "wide.h5"))
 
 
 def test_a_missing_file_is_told():
     with pytest.raises(SpineError, match=r"backbone_weights 'nowhere\.h5' is not a file"):
-        started("vgg16", TRUNKS["vgg16"], "nowhere.h5")
+        build_base("vgg16", TRUNKS["vgg16"], "nowhere.h5")
 
 
 def archive_of(network: tf_keras.Model, directory: Path) -> Path:
@@ -84,8 +83,8 @@ def test_imagenet_of_model_gardens_own_is_downloaded_as_its_archive(tmp_path, mo
     saved = TRUNKS["resnet50"].build(weights=None)
     archive, asked = archive_of(saved, tmp_path), []
     monkeypatch.setattr(tf_keras.utils, "get_file", lambda origin: asked.append(origin) or str(archive))
-    loaded = started("resnet50", TRUNKS["resnet50"], "imagenet")
-    assert asked == [weights.CHECKPOINTS["resnet50"]]
+    loaded = build_base("resnet50", TRUNKS["resnet50"], "imagenet")
+    assert asked == [TRUNKS["resnet50"].checkpoint]
     np.testing.assert_array_equal(loaded.get_weights()[0], saved.get_weights()[0])
 
 
@@ -97,4 +96,4 @@ def test_without_a_network_it_says_how_to_give_a_file(name, monkeypatch):
     monkeypatch.setattr(tf_keras.utils, "get_file", offline)
     monkeypatch.setattr("tf_keras.src.utils.data_utils.get_file", offline)
     with pytest.raises(SpineError, match=f"ImageNet weights of {name} cannot be downloaded.*`backbone_weights`"):
-        started(name, TRUNKS[name], "imagenet")
+        build_base(name, TRUNKS[name], "imagenet")
