@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from classification.config import Settings
 from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.problems import SpineError
-from spine.training.data import FitData, read_truths
+from spine.training.data import FitData
 from spine.truth import Truth
 
 __all__ = ["Data", "class_weights"]
@@ -24,15 +26,15 @@ class Data(FitData):
     settings: Settings
 
     @classmethod
-    def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Data:
+    def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Self:
         """Read the splits of a dataset; SpineError where one is empty, or target, labels or weights do not fit."""
         from spine.inputs import bootstrap
 
-        train, validation = read_truths(experiment, manifest)
+        data = super().of(experiment, manifest, settings, seed)
         if settings.bootstrap != "none":
-            train = bootstrap(train, seed, settings.bootstrap)
-        class_weights(settings.class_weights, train.values, train.labels)  # refused now, not when training starts
-        return cls(train, validation, settings, seed)
+            data = replace(data, train=bootstrap(data.train, seed, settings.bootstrap))
+        class_weights(settings.class_weights, data.train.values, data.labels)  # refused now, not when training starts
+        return data
 
     @property
     def class_weights(self) -> dict[int, float] | None:

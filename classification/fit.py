@@ -13,14 +13,16 @@ from classification.config import Settings
 from classification.data import Data
 from classification.export import export, signature_of
 from classification.model import build, set_trainable
-from spine.training.fitting import Fitting
+from spine.training.keras_fitting import KerasFitting
 
 __all__ = ["ClassifierFitting"]
 
 
 @dataclass(frozen=True)
-class ClassifierFitting(Fitting):
+class ClassifierFitting(KerasFitting):
     """One classifier's training, by categorical cross-entropy."""
+
+    data_class = Data
 
     settings: Settings
     data: Data

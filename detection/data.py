@@ -11,13 +11,11 @@ import tensorflow as tf
 from detection.config import Settings
 from detection.model import anchors as anchors_of
 from detection.sampling import SeededAnchorLabeler
-from spine.config import Experiment
 from spine.inputs import augment_with_boxes, in_order, ordered_batches, training_batches
-from spine.manifest import Manifest
 from spine.prepared import Prepared
 from spine.preprocess import boxes_to_frame, frame
 from spine.problems import SpineError
-from spine.training.data import FitData, read_truths
+from spine.training.data import FitData
 from spine.truth import BoxTruth
 
 __all__ = ["Data", "anchor_labels", "padded_boxes"]
@@ -31,12 +29,6 @@ class Data(FitData):
     train: BoxTruth
     validation: BoxTruth
     settings: Settings
-
-    @classmethod
-    def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Data:
-        """Read the splits of a dataset; SpineError where one has no box, or no box has one of the labels."""
-        train, validation = read_truths(experiment, manifest)
-        return cls(train, validation, settings, seed)
 
     def batches(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,33 +27,23 @@ from detection.validation import Validation
 from detection.workers import Workers
 from spine.problems import SpineError
 from spine.training.checkpoints import Checkpoints
+from spine.training.fitting import Fitting
 from spine.training.history import History
 from spine.training.progress import EpochBar, tell
-from spine.training.schedule import is_over, why_stopped, with_epochs
+from spine.training.schedule import is_over, why_stopped
 
 __all__ = ["DetectorFitting"]
 
 
 @dataclass(frozen=True)
-class DetectorFitting:
-    """One training: what it reads, how, on which machines, and the member's directory that the chief writes to.
+class DetectorFitting(Fitting):
+    """One detector's training, on one machine or several, of which the chief writes the member's directory."""
 
-    `epochs_per_phase` are the epochs of each phase of a refit, which has no validation to stop on.
-    """
+    data_class = Data
 
-    name: str
     settings: Settings
     data: Data
-    seed: int
-    directory: Path
-    workers: Workers
-    epochs_per_phase: Mapping[str, int] | None = None
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """In order."""
-        phases = self.settings.phases
-        return phases if self.epochs_per_phase is None else with_epochs(phases, self.epochs_per_phase)
+    workers: Workers = field(kw_only=True)
 
     @property
     def is_chief(self) -> bool:
@@ -66,11 +56,7 @@ class DetectorFitting:
         return Checkpoints(self.directory / "checkpoints", "state")
 
     def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
-        """Run the phases from wherever an earlier run was killed; gives the history.
-
-        `prepare_directory` is called by the chief once the network stands, just before the directory is read or
-        written: settings that cannot be trained cost no earlier member. SpineError where the loss stops being a number.
-        """
+        """Run the phases, as `Fitting` tells; SpineError where the loss stops being a number."""
         tf_keras.utils.set_random_seed(self.seed)
         validation = Validation(self.build(), self.data)
         if self.is_chief:
@@ -92,9 +78,7 @@ class DetectorFitting:
     def best_network(self) -> tf_keras.Model:
         """The network of the best epoch."""
         network = self.build(pretrained=False)
-        best = self.checkpoints.history().best
-        assert best is not None
-        self.checkpoints.load(State(network=network), int(best["epoch"]))
+        self.checkpoints.load(State(network=network), self.best_epoch())
         return network
 
     def export(self, network: tf_keras.Model) -> Path:

@@ -6,40 +6,25 @@ Cheap to import: TensorFlow comes in when training starts. On several machines, 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Any
 
-from spine.config import Experiment
-from spine.manifest import Manifest
+from spine.training.fitting import Fitting
 from spine.training.trainer import command, train_member
-
-if TYPE_CHECKING:
-    from detection.fit import DetectorFitting
 
 __all__ = ["main", "train"]
 
 
-def train(experiment: Experiment, member: str) -> Path:
-    """Train one member, publish its directory and return it.
-
-    A member that is complete with the same settings, data and splits is left as it is; a killed run resumes after its
-    last complete epoch; with anything else changed the training starts afresh.
-    """
-    return train_member(experiment, member, _fitting)
-
-
-def _fitting(experiment: Experiment, member: str, manifest: Manifest, seed: int) -> DetectorFitting:
+def _fitting(*of: Any) -> Fitting:
     from detection.workers import Workers
 
     workers = Workers.from_environment()  # first: TensorFlow must not have computed anything
-    from detection.data import Data
     from detection.fit import DetectorFitting
 
-    settings = experiment.members[member]
-    data = Data.of(experiment, manifest, settings, seed)
-    return DetectorFitting(member, settings, data, seed, experiment.member_directory(member), workers)
+    return DetectorFitting.of(*of, workers=workers)
 
 
+train = partial(train_member, _fitting)
 _train_command = command(train, "detection")
 
 

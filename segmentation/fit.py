@@ -15,7 +15,7 @@ from segmentation.config import Settings
 from segmentation.data import Data
 from segmentation.export import export, signature_of
 from segmentation.model import build, set_trainable
-from spine.training.fitting import Fitting
+from spine.training.keras_fitting import KerasFitting
 
 __all__ = ["DiceForeground", "SegmenterFitting"]
 
@@ -23,8 +23,10 @@ Tensor = Any
 
 
 @dataclass(frozen=True)
-class SegmenterFitting(Fitting):
+class SegmenterFitting(KerasFitting):
     """One segmentation network's training, by the loss of its settings."""
+
+    data_class = Data
 
     settings: Settings
     data: Data

@@ -17,7 +17,7 @@ __all__ = ["FitData", "read_truths"]
 class FitData:
     """The truths of the training rows and of the validation split, both of one kind, and how they are read.
 
-    `validation` is None where nothing is to stop the training.
+    `validation` is None where nothing is to stop the training, as of a refit.
     """
 
     train: Any
@@ -45,6 +45,12 @@ class FitData:
             training=training,
             first_epoch=first_epoch,
         )
+
+    @classmethod
+    def of(cls, experiment: Experiment, manifest: Manifest, settings: Any, seed: int) -> Self:
+        """Read the splits of a dataset; SpineError where one is empty, or its truth does not fit the experiment."""
+        train, validation = read_truths(experiment, manifest)
+        return cls(train, validation, settings, seed)
 
     @property
     def labels(self) -> tuple[str, ...]:

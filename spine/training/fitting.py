@@ -1,41 +1,23 @@
-"""Fitting a network of any task in its phases, an epoch at a time, each safe on disk before the next begins."""
+"""One training of one network of any task and framework: what it reads, how, and where it writes. Cheap to import."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import keras
-import tensorflow as tf
-
-from spine.problems import SpineError
-from spine.training.batch_norm import refuse_lone_values
-from spine.training.callbacks import EpochProgress, Recorder
+from spine.config import Experiment
+from spine.manifest import Manifest
 from spine.training.checkpoints import Checkpoints
-from spine.training.data import FitData
-from spine.training.devices import strategy
 from spine.training.history import History
-from spine.training.progress import tell
-from spine.training.schedule import Phase, Scheduled, is_over, next_rate, why_stopped, with_epochs
+from spine.training.schedule import Phase, with_epochs
 
-__all__ = ["FitSettings", "Fitting", "optimizer"]
+if TYPE_CHECKING:
+    from spine.training.data import FitData
 
-
-class FitSettings(Scheduled, Protocol):
-    """What fitting reads of a member's settings."""
-
-    optimizer: Any  # adam, sgd or rmsprop
-    momentum: float
-    mixed_precision: bool
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """In order."""
-        ...
+__all__ = ["Fitting"]
 
 
 @dataclass(frozen=True)
@@ -45,27 +27,36 @@ class Fitting(ABC):
     `epochs_per_phase` are the epochs of each phase of a refit, which has no validation to stop on.
     """
 
-    name: str
-    settings: Any  # FitSettings
+    data_class: ClassVar[type[FitData]]  # what the task reads of a dataset
+
+    name: str  # the member's
+    settings: Any
     data: FitData
     seed: int
     directory: Path
     epochs_per_phase: Mapping[str, int] | None = None
 
-    @abstractmethod
-    def build(self, *, pretrained: bool) -> keras.Model:
-        """The network, its base from the weights of the settings or from none."""
+    @classmethod
+    def of(cls, experiment: Experiment, member: str, manifest: Manifest, seed: int, **others: Any) -> Self:
+        """The training of a member on a dataset; SpineError where that holds nothing to train or to stop on."""
+        settings = experiment.members[member]
+        data = cls.data_class.of(experiment, manifest, settings, seed)
+        return cls(member, settings, data, seed, experiment.member_directory(member), **others)
 
     @abstractmethod
-    def set_trainable(self, network: keras.Model, phase: Any) -> None:
-        """Freeze and free the network's layers for a phase."""
+    def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
+        """Run the phases from wherever an earlier run was killed; gives the history.
+
+        `prepare_directory` is called once the network stands, just before the directory is read or written: settings
+        that cannot be trained cost no earlier member. SpineError where the training diverges.
+        """
 
     @abstractmethod
-    def objective(self) -> Mapping[str, Any]:
-        """`loss` and `metrics` for Keras' compile, made anew at each call, within the strategy's scope."""
+    def best_network(self) -> Any:
+        """The network of the best epoch, without a trace of its training."""
 
     @abstractmethod
-    def export(self, network: keras.Model) -> Path:
+    def export(self, network: Any) -> Path:
         """Publish the network as the next SavedModel below `directory`; its path."""
 
     @abstractmethod
@@ -78,126 +69,18 @@ class Fitting(ABC):
         return True
 
     @property
-    def class_weights(self) -> dict[int, float] | None:
-        """What each class weighs in the loss, where Keras is to weigh it."""
-        return None
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """In order."""
+    def phases(self) -> tuple[Any, ...]:
+        """The task's own `Phase`s, in order."""
         phases: tuple[Phase, ...] = self.settings.phases
         return phases if self.epochs_per_phase is None else with_epochs(phases, self.epochs_per_phase)
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """Its checkpoints."""
+        """Its checkpoints; removed when the member is complete."""
         return Checkpoints(self.directory / "checkpoints")
 
-    def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
-        """Run the phases from wherever an earlier run was killed; gives the history.
-
-        `prepare_directory` is called once the network stands, just before the directory is read or written: settings
-        that cannot be trained cost no earlier member. SpineError where the validation loss never was a number.
-        """
-        keras.utils.set_random_seed(self.seed)
-        with _precision(self.settings), strategy().scope():
-            network = self.build(pretrained=True)
-            self._check(network)
-            prepare_directory()
-            for phase in self.phases:
-                self._run_phase(phase, network)
-        history = self.checkpoints.history()
-        history.write(self.directory / "history.csv")
-        return history
-
-    def best_network(self) -> keras.Model:
-        """The network of the best epoch, in float32 whatever it was trained in, without a trace of its training."""
-        network = self.build(pretrained=False)
+    def best_epoch(self) -> int:
+        """The epoch whose network is published (1-based, counted through all phases)."""
         best = self.checkpoints.history().best
         assert best is not None
-        self.checkpoints.load(network, int(best["epoch"]))
-        return network
-
-    def _check(self, network: keras.Model) -> None:
-        """Refuse now what would show in a later phase only."""
-        for phase in self.phases:
-            self.set_trainable(network, phase)
-            refuse_lone_values(network, self._shared_data())
-
-    def _shared_data(self) -> FitData:
-        return self.data.shared_by(tf.distribute.get_strategy().num_replicas_in_sync)
-
-    def _run_phase(self, phase: Phase, network: keras.Model) -> None:
-        history = self.checkpoints.history()
-        if is_over(history, phase, self.settings):
-            return
-        self.set_trainable(network, phase)
-        model = self._compiled(network, phase)
-        if history.of(phase.name):
-            self.checkpoints.load(model, len(history))
-        elif history.best:
-            self.checkpoints.load(network, int(history.best["epoch"]))
-        data = self._shared_data()
-        last = len(history) - len(history.of(phase.name)) + phase.epochs
-        model.fit(
-            data.training(len(history)),
-            validation_data=data.validation_batches(),
-            steps_per_epoch=data.steps,
-            initial_epoch=len(history),
-            epochs=last,
-            class_weight=self.class_weights,
-            callbacks=self._callbacks(phase, last, data.steps),
-            shuffle=False,  # the data shuffles itself, the same way after a resume
-            verbose=0,
-        )
-        history = self.checkpoints.history()
-        _refuse_divergence(history, self.name)
-        tell(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
-
-    def _compiled(self, network: keras.Model, phase: Phase) -> keras.Model:
-        # A model of its own around the network's layers: the optimizer lives and dies with the phase.
-        model = keras.Model(network.inputs, network.outputs)
-        model.compile(optimizer(phase, self.settings), **self.objective())
-        model.optimizer.build(model.trainable_variables)
-        return model
-
-    def _callbacks(self, phase: Phase, last: int, steps: int) -> list[keras.callbacks.Callback]:
-        recorder = Recorder(
-            self.checkpoints,
-            self.directory / "history.csv",
-            phase.name,
-            self.seed,
-            next_rate=lambda history: next_rate(history, phase, self.settings),
-            is_over=lambda history: is_over(history, phase, self.settings),
-        )
-        board = keras.callbacks.TensorBoard(str(self.directory / "logs"), write_graph=False)
-        return [EpochProgress(f"{self.name} {phase.name}", last, steps), board, recorder]
-
-
-def optimizer(phase: Phase, settings: FitSettings) -> keras.optimizers.Optimizer:
-    """The optimizer of the settings, at the phase's learning rate."""
-    rate, momentum = phase.learning_rate, settings.momentum
-    return {
-        "adam": lambda: keras.optimizers.Adam(rate),
-        "sgd": lambda: keras.optimizers.SGD(rate, momentum=momentum),
-        "rmsprop": lambda: keras.optimizers.RMSprop(rate, momentum=momentum),
-    }[settings.optimizer]()
-
-
-@contextmanager
-def _precision(settings: FitSettings) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16" if settings.mixed_precision else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _refuse_divergence(history: History, name: str) -> None:
-    best = history.best
-    if best is None or not float(best.get("val_loss", best["loss"])) < float("inf"):
-        raise SpineError(
-            f"the training of {name!r} diverged: its loss never was a number. Lower `learning_rate`"
-            " (now and for fine tuning), or take mixed_precision away"
-        )
+        return int(best["epoch"])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
@@ -24,62 +24,16 @@ from spine.member import Card, Member, Patients
 from spine.problems import SpineError
 from spine.processes import die_with_parent, only_one
 from spine.quiet import silence_tensorflow
+from spine.training.fitting import Fitting
+from spine.training.history import History
 
-if TYPE_CHECKING:
-    from spine.training.checkpoints import Checkpoints
-    from spine.training.history import History
-
-__all__ = ["Fitting", "command", "seed_of", "train_member"]
+__all__ = ["command", "seed_of", "train_member"]
 
 
-class Fitting(Protocol):
-    """One training of one network of any task and framework, such as `spine.training.fitting.Fitting`."""
-
-    @property
-    def name(self) -> str:
-        """The member's."""
-        ...
-
-    @property
-    def directory(self) -> Path:
-        """The member's."""
-        ...
-
-    @property
-    def data(self) -> Any:
-        """The truths it trains and stops on, as `train` and `validation`; the latter None where nothing stops it."""
-        ...
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process writes the member's directory; of several machines that train together, one does."""
-        ...
-
-    @property
-    def checkpoints(self) -> Checkpoints:
-        """Removed when the member is complete."""
-        ...
-
-    def run(self, prepare_directory: Callable[[], None]) -> History:
-        """Train from where an earlier run was killed; `prepare_directory` before the directory is read or written."""
-        ...
-
-    def best_network(self) -> Any:
-        """The network of the best epoch."""
-        ...
-
-    def export(self, network: Any) -> Path:
-        """Publish the network as a SavedModel; its path."""
-        ...
-
-    def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What `member.json` says of the inputs and outputs."""
-        ...
+FittingOf = Callable[[Experiment, str, Manifest, int], Fitting]
 
 
-def train_member(
-    experiment: Experiment, member: str, fitting_of: Callable[[Experiment, str, Manifest, int], Fitting]
-) -> Path:
+def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> Path:
     """Train one member, publish its directory and return it; `fitting_of(experiment, member, manifest, seed)` is how.
 
     A member that is complete with the same settings, data and splits is left as it is; a killed run resumes after its
@@ -94,7 +48,7 @@ def train_member(
     if Member.is_complete(directory, config_hash):
         return directory
     silence_tensorflow()
-    fitting: Any = fitting_of(experiment, member, manifest, seed_of(experiment, member))
+    fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
     if experiment.fold == REFIT:
         fitting = replace(fitting, epochs_per_phase=refit_epochs(experiment, member))
     with only_one(directory) if fitting.is_chief else nullcontext():
@@ -154,8 +108,9 @@ def _patients(fitting: Fitting) -> Patients:
     return Patients(salt=salt_id(), trained=trained, stopped=stopped)
 
 
-def _training_details(history: Any) -> dict[str, Any]:
+def _training_details(history: History) -> dict[str, Any]:
     best = history.best
+    assert best is not None
     seconds = sum(float(row["seconds"]) for row in history.rows)
     details = {
         "epochs": len(history),

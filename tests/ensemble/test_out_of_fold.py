@@ -74,7 +74,7 @@ def fake_train(experiment: Experiment, member: str) -> Path:
         data = Data.of(part, manifest, part.members[name], seed)
         return FakeFitting(name, part.member_directory(name), data, part.fold)
 
-    return train_member(experiment, member, fitting_of)
+    return train_member(fitting_of, experiment, member)
 
 
 @pytest.fixture

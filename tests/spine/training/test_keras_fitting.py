@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spine.training.fitting import optimizer
+from spine.training.keras_fitting import optimizer
 from spine.training.schedule import Phase
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)

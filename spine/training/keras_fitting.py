@@ -1,0 +1,160 @@
+"""Fitting a network of Keras 3 in its phases, an epoch at a time, each safe on disk before the next begins."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from spine.problems import SpineError
+from spine.training.batch_norm import refuse_lone_values
+from spine.training.callbacks import EpochProgress, Recorder
+from spine.training.data import FitData
+from spine.training.devices import strategy
+from spine.training.fitting import Fitting
+from spine.training.history import History
+from spine.training.progress import tell
+from spine.training.schedule import Phase, Scheduled, is_over, next_rate, why_stopped
+
+__all__ = ["FitSettings", "KerasFitting", "optimizer"]
+
+
+class FitSettings(Scheduled, Protocol):
+    """What fitting reads of a member's settings."""
+
+    optimizer: Any  # adam, sgd or rmsprop
+    momentum: float
+    mixed_precision: bool
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """In order."""
+        ...
+
+
+class KerasFitting(Fitting):
+    """A training in Keras 3, by `fit`; `settings` are `FitSettings`. A task fills in its methods."""
+
+    @abstractmethod
+    def build(self, *, pretrained: bool) -> keras.Model:
+        """The network, its base from the weights of the settings or from none."""
+
+    @abstractmethod
+    def set_trainable(self, network: keras.Model, phase: Any) -> None:
+        """Freeze and free the network's layers for a phase."""
+
+    @abstractmethod
+    def objective(self) -> Mapping[str, Any]:
+        """`loss` and `metrics` for Keras' compile, made anew at each call, within the strategy's scope."""
+
+    @property
+    def class_weights(self) -> dict[int, float] | None:
+        """What each class weighs in the loss, where Keras is to weigh it."""
+        return None
+
+    def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
+        """Run the phases, as `Fitting` tells; SpineError where the validation loss never was a number."""
+        keras.utils.set_random_seed(self.seed)
+        with _precision(self.settings), strategy().scope():
+            network = self.build(pretrained=True)
+            self._check(network)
+            prepare_directory()
+            for phase in self.phases:
+                self._run_phase(phase, network)
+        history = self.checkpoints.history()
+        history.write(self.directory / "history.csv")
+        return history
+
+    def best_network(self) -> keras.Model:
+        """The network of the best epoch, in float32 whatever it was trained in, without a trace of its training."""
+        network = self.build(pretrained=False)
+        self.checkpoints.load(network, self.best_epoch())
+        return network
+
+    def _check(self, network: keras.Model) -> None:
+        """Refuse now what would show in a later phase only."""
+        for phase in self.phases:
+            self.set_trainable(network, phase)
+            refuse_lone_values(network, self._shared_data())
+
+    def _shared_data(self) -> FitData:
+        return self.data.shared_by(tf.distribute.get_strategy().num_replicas_in_sync)
+
+    def _run_phase(self, phase: Phase, network: keras.Model) -> None:
+        history = self.checkpoints.history()
+        if is_over(history, phase, self.settings):
+            return
+        self.set_trainable(network, phase)
+        model = self._compiled(network, phase)
+        if history.of(phase.name):
+            self.checkpoints.load(model, len(history))
+        elif history.best:
+            self.checkpoints.load(network, int(history.best["epoch"]))
+        data = self._shared_data()
+        last = len(history) - len(history.of(phase.name)) + phase.epochs
+        model.fit(
+            data.training(len(history)),
+            validation_data=data.validation_batches(),
+            steps_per_epoch=data.steps,
+            initial_epoch=len(history),
+            epochs=last,
+            class_weight=self.class_weights,
+            callbacks=self._callbacks(phase, last, data.steps),
+            shuffle=False,  # the data shuffles itself, the same way after a resume
+            verbose=0,
+        )
+        history = self.checkpoints.history()
+        _refuse_divergence(history, self.name)
+        tell(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
+
+    def _compiled(self, network: keras.Model, phase: Phase) -> keras.Model:
+        # A model of its own around the network's layers: the optimizer lives and dies with the phase.
+        model = keras.Model(network.inputs, network.outputs)
+        model.compile(optimizer(phase, self.settings), **self.objective())
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def _callbacks(self, phase: Phase, last: int, steps: int) -> list[keras.callbacks.Callback]:
+        recorder = Recorder(
+            self.checkpoints,
+            self.directory / "history.csv",
+            phase.name,
+            self.seed,
+            next_rate=lambda history: next_rate(history, phase, self.settings),
+            is_over=lambda history: is_over(history, phase, self.settings),
+        )
+        board = keras.callbacks.TensorBoard(str(self.directory / "logs"), write_graph=False)
+        return [EpochProgress(f"{self.name} {phase.name}", last, steps), board, recorder]
+
+
+def optimizer(phase: Phase, settings: FitSettings) -> keras.optimizers.Optimizer:
+    """The optimizer of the settings, at the phase's learning rate."""
+    rate, momentum = phase.learning_rate, settings.momentum
+    return {
+        "adam": lambda: keras.optimizers.Adam(rate),
+        "sgd": lambda: keras.optimizers.SGD(rate, momentum=momentum),
+        "rmsprop": lambda: keras.optimizers.RMSprop(rate, momentum=momentum),
+    }[settings.optimizer]()
+
+
+@contextmanager
+def _precision(settings: FitSettings) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if settings.mixed_precision else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _refuse_divergence(history: History, name: str) -> None:
+    best = history.best
+    if best is None or not float(best.get("val_loss", best["loss"])) < float("inf"):
+        raise SpineError(
+            f"the training of {name!r} diverged: its loss never was a number. Lower `learning_rate`"
+            " (now and for fine tuning), or take mixed_precision away"
+        )
