@@ -95,4 +95,4 @@ def test_a_wrong_tf_config_is_told(text):
 def test_alone_a_machine_is_the_chief_and_hears_itself():
     alone = Workers(strategy=tf.distribute.get_strategy())
     assert alone.is_chief
-    assert alone.told([0.25, np.nan]).tolist()[0] == 0.25
+    assert alone.broadcast([0.25, np.nan]).tolist()[0] == 0.25
