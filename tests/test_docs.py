@@ -1,5 +1,5 @@
-"""docs/settings.md tells every key of an experiment file, with the default that the code has; and that no page names
-a page, a heading, a command or a file that is not there.
+"""docs/settings.md lists every key of an experiment file and of a data config, with the default that the code has; the
+examples are valid; and no page names a page, a heading, a command or a file that is not there.
 """
 
 import importlib
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -20,6 +21,11 @@ from segmentation.config import Settings as Segmentation
 from spine.augment import Augmentation
 from spine.augment.settings import PRESETS
 from spine.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
+from spine.crop import CropSettings
+from spine.intake.config import DataConfig, Source, Target
+from spine.phantom import PhantomSettings
+from spine.splits import SplitSettings
+from spine.strict import validate
 from spine.training.schedule import Plateau
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +56,12 @@ TABLES: dict[str, type[BaseModel]] = {
     "losses": detection.Losses,
     "reduce_on_plateau": Plateau,
     "augmentation": Augmentation,
+    "Data config": DataConfig,
+    "source": Source,
+    "target": Target,
+    "crop": CropSettings,
+    "splits": SplitSettings,
+    "phantom": PhantomSettings,
 }
 
 
@@ -125,3 +137,9 @@ def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(("name", "model"), [("data.md", DataConfig), ("experiments.md", Experiment)])
+def test_the_example_of_a_file_is_valid(name, model):
+    example = re.search(r"^```yaml\n(.*?)^```", (ROOT / "docs" / name).read_text(), flags=re.MULTILINE | re.DOTALL)[1]
+    validate(model, yaml.safe_load(example), name)
