@@ -173,7 +173,7 @@ def test_what_does_not_hold_is_refused(problem):
     members, truth = problem
     assert "one of map50" in refusal(members, truth, metric="dice")
     assert "iou_threshold is 1.0" in refusal(members, truth, iou_thresholds=(0.5, 1.0))
-    assert "'b' tells of 5 images" in refusal({**members, "b": members["b"][:5]}, truth)
+    assert "'b' holds 5 images" in refusal({**members, "b": members["b"][:5]}, truth)
     assert "ar_large has no value for any member, since there is no true box" in refusal(
         members, truth, metric="ar_large"
     )

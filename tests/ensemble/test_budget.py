@@ -68,7 +68,7 @@ def test_what_no_weights_keep_is_refused_with_the_numbers(said):
     small = Budget({"ms an image": 10.0}, BUDGET.costs)
     with pytest.raises(SpineError, match=r"at most 10 ms an image, where a takes 30, b takes 20, c takes 40"):
         search_weights(members, truth, budget=small)
-    with pytest.raises(SpineError, match="no weights keep"):
+    with pytest.raises(SpineError, match="no weight vector fits"):
         search_weights(members, truth, method="equal", budget=BUDGET)
     with pytest.raises(SpineError, match="method line knows no budget"):
         search_weights(members, truth, method="line", budget=BUDGET)

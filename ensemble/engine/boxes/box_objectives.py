@@ -90,8 +90,8 @@ class Boxes:
         """Read each member's detections once; SpineError names the member that does not belong to the truth."""
         listed = {name: _listed(name, detections) for name, detections in members.items()}
         rows = BoxRows.from_members(listed, len(truth))
-        for name, found in listed.items():
-            highest = max((int(one.classes.max(initial=0)) for one in found), default=0)
+        for name, images in listed.items():
+            highest = max((int(image.classes.max(initial=0)) for image in images), default=0)
             if highest > len(truth.labels):
                 raise SpineError(
                     f"member {name!r} detects class {highest}; the labels are {list(truth.labels)}, 1-based"
@@ -125,10 +125,8 @@ class Boxes:
         function = metrics.metric(self.metric, "detection").function
 
         def score(weights: np.ndarray) -> float:
-            found = float(function(self.matcher.match(rows.fused(weights, fusion.iou_threshold))))
-            return (
-                0.0 if np.isnan(found) else found
-            )  # where nothing is called there is no precision: the worst there is
+            value = float(function(self.matcher.match(rows.fused(weights, fusion.iou_threshold))))
+            return 0.0 if np.isnan(value) else value  # where nothing is detected, precision is undefined: the worst
 
         def scores(weights: np.ndarray) -> np.ndarray:
             with ThreadPoolExecutor(usable_cores()) as pool:
@@ -147,7 +145,7 @@ class Boxes:
 
     @property
     def hash(self) -> str:
-        """Fingerprint of what the members said and of the truth."""
+        """Fingerprint of what the members detect and of the truth."""
         return fingerprint([self.rows.hash, self.truth.hash])
 
 

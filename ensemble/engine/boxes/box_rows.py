@@ -21,18 +21,13 @@ __all__ = ["BoxRows", "FusedRows"]
 @dataclass(frozen=True)
 class FusedRows:
     """Fused detections of all images, image by image and best first: `boxes` (R, 4) float32, y1x1y2x2 in [0, 1],
-    `scores` (R,) float32 and `classes` (R,); those of image n are rows bounds[n]..bounds[n + 1].
+    `scores` (R,) float32 and `classes` (R,); those of image n are rows offsets[n]..offsets[n + 1].
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
-    bounds: np.ndarray
-
-    def detections(self) -> list[Detections]:
-        """The same as one `Detections` an image."""
-        parts = (np.split(values, self.bounds[1:-1]) for values in (self.boxes, self.scores, self.classes))
-        return [Detections(*one) for one in zip(*parts, strict=True)]
+    offsets: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class BoxRows:
         for name, detections in listed.items():
             if len(detections) != images:
                 raise SpineError(
-                    f"member {name!r} tells of {len(detections)} images, the truth of {images}; "
+                    f"member {name!r} holds {len(detections)} images, the truth {images}; "
                     "predict all on the same samples"
                 )
         parts = [one for alike in zip(*listed.values(), strict=True) for one in alike]
@@ -87,7 +82,7 @@ class BoxRows:
         order = order[weighted[order] > 0]
         image, classes = self.image[order], self.classes[order]
         fused, means, sizes, began = compiled(cluster_boxes)(
-            iou_threshold, self.boxes[order], weighted[order], classes, self._bounds(image)
+            iou_threshold, self.boxes[order], weighted[order], classes, self._offsets(image)
         )
         kept = sizes > 0
         positive = weights[weights > 0]
@@ -97,14 +92,14 @@ class BoxRows:
     def _sorted(self, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, image: np.ndarray) -> FusedRows:
         boxes, scores = boxes.astype(np.float32), scores.astype(np.float32)
         order = by_score(boxes, scores, classes, image)
-        return FusedRows(boxes[order], np.minimum(scores[order], 1), classes[order], self._bounds(image[order]))
+        return FusedRows(boxes[order], np.minimum(scores[order], 1), classes[order], self._offsets(image[order]))
 
-    def _bounds(self, image: np.ndarray) -> np.ndarray:
+    def _offsets(self, image: np.ndarray) -> np.ndarray:
         return np.searchsorted(image, np.arange(self.images + 1))
 
     @cached_property
     def hash(self) -> str:
-        """Fingerprint of all that the members said."""
+        """Fingerprint of all that the members detect."""
         digest = hashlib.sha256(repr((self.members, self.images)).encode())
         for values in (self.boxes, self.scores, self.classes, self.member, self.image):
             digest.update(np.ascontiguousarray(values).tobytes())

@@ -11,24 +11,24 @@ __all__ = ["cluster_boxes"]
 
 
 def cluster_boxes(
-    iou_threshold: float, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, bounds: np.ndarray
+    iou_threshold: float, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For numba: cluster boxes (R, 4) float64 of one class that overlap, image by image.
 
-    Rows bounds[n]..bounds[n + 1] are image n's, sorted by falling weighted `scores` (R,). Gives fused boxes (R, 4),
+    Rows offsets[n]..offsets[n + 1] are image n's, sorted by falling weighted `scores` (R,). Gives fused boxes (R, 4),
     their mean scores (R,) and numbers of boxes (R,), zero where a row holds no cluster, and the `row` (R,) whose box
     began it. Clusters of an image stand at its first rows.
     """
     fused, sums = np.zeros(boxes.shape), np.zeros(boxes.shape, np.float32)
     totals, means = np.zeros(len(boxes)), np.zeros(len(boxes))
     sizes, began = np.zeros(len(boxes), np.int64), np.zeros(len(boxes), np.int64)
-    for image in range(len(bounds) - 1):
-        end = bounds[image]
-        for row in range(bounds[image], bounds[image + 1]):
+    for image in range(len(offsets) - 1):
+        end = offsets[image]
+        for row in range(offsets[image], offsets[image + 1]):
             top, left, bottom, right = boxes[row]
             area = (bottom - top) * (right - left)
             home, highest = end, iou_threshold
-            for cluster in range(bounds[image], end):
+            for cluster in range(offsets[image], end):
                 if classes[began[cluster]] == classes[row]:
                     y1, x1, y2, x2 = fused[cluster]
                     height, width = min(bottom, y2) - max(top, y1), min(right, x2) - max(left, x1)

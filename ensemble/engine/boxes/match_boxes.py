@@ -18,13 +18,13 @@ __all__ = ["Matcher", "match_boxes"]
 @dataclass(frozen=True)
 class Matcher:
     """True boxes as a table of rows, to match many fusions with: `boxes` (G, 4) float64 x0 y0 x1 y1 in pixels,
-    `classes` (G,) 1-based, image n's at rows bounds[n]..bounds[n + 1]; `sizes` (N, 2) are heights and widths.
+    `classes` (G,) 1-based, image n's at rows offsets[n]..offsets[n + 1]; `sizes` (N, 2) are heights and widths.
     """
 
     labels: int
     boxes: np.ndarray
     classes: np.ndarray
-    bounds: np.ndarray
+    offsets: np.ndarray
     sizes: np.ndarray
     ious: tuple[float, ...]
     areas: tuple[str, ...]
@@ -42,21 +42,21 @@ class Matcher:
             tuple(areas),
         )
 
-    def match(self, found: FusedRows) -> Matches:
+    def match(self, fused: FusedRows) -> Matches:
         """What `spine.metrics.match_images` gives, those of one score in the order of images and rows."""
-        image = np.repeat(np.arange(len(self.sizes)), np.diff(found.bounds))
-        pixels = found.boxes[:, [1, 0, 3, 2]] * self.sizes[image][:, [1, 0, 1, 0]]
+        image = np.repeat(np.arange(len(self.sizes)), np.diff(fused.offsets))
+        pixels = fused.boxes[:, [1, 0, 3, 2]] * self.sizes[image][:, [1, 0, 1, 0]]
         right, wrong, ranks = compiled(match_boxes)(
-            *(pixels, found.classes, found.bounds, self.boxes, self.classes, self.bounds),
+            *(pixels, fused.classes, fused.offsets, self.boxes, self.classes, self.offsets),
             *(np.array(self.ious), self._ranges, self.labels, MOST),
         )
-        order = np.argsort(-found.scores, kind="stable")
+        order = np.argsort(-fused.scores, kind="stable")
         order = order[ranks[order] < MOST]
         return Matches(
             images=image[order],
-            classes=found.classes[order] - 1,
+            classes=fused.classes[order] - 1,
             ranks=ranks[order],
-            scores=found.scores[order].astype(np.float64),
+            scores=fused.scores[order].astype(np.float64),
             right=right[..., order],
             wrong=wrong[..., order],
             truths=self._truths,
@@ -72,7 +72,7 @@ class Matcher:
     def _truths(self) -> np.ndarray:
         """How many true boxes (N, A, K) lie in each area range."""
         area = (self.boxes[:, 2] - self.boxes[:, 0]) * (self.boxes[:, 3] - self.boxes[:, 1])
-        image = np.repeat(np.arange(len(self.sizes)), np.diff(self.bounds))
+        image = np.repeat(np.arange(len(self.sizes)), np.diff(self.offsets))
         counts = np.zeros((len(self.sizes), len(self.areas), self.labels), np.int64)
         for number, (least, most) in enumerate(self._ranges):
             inside = (area >= least) & (area <= most)
@@ -81,36 +81,38 @@ class Matcher:
 
 
 def match_boxes(
-    found: np.ndarray,
-    found_classes: np.ndarray,
-    found_bounds: np.ndarray,
+    detected: np.ndarray,
+    detected_classes: np.ndarray,
+    detected_offsets: np.ndarray,
     true: np.ndarray,
     true_classes: np.ndarray,
-    true_bounds: np.ndarray,
+    true_offsets: np.ndarray,
     ious: np.ndarray,
     ranges: np.ndarray,
     labels: int,
     most: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For numba: which found boxes (D, 4) are `right` and `wrong` (A, T, D), and their `ranks` (D,) in image and class.
+    """For numba: which detected boxes (D, 4) are `right` and `wrong` (A, T, D), and their `ranks` (D,) in their image
+    and class.
 
-    Boxes are x0 y0 x1 y1 in pixels, images' rows between bounds, found ones best first. Of equal IoUs the last true
+    Boxes are x0 y0 x1 y1 in pixels, images' rows between offsets, detected ones best first. Of equal IoUs the last true
     box is taken, one inside the area range before one outside, as COCOeval does.
     """
-    right = np.zeros((len(ranges), len(ious), len(found)), np.bool_)
+    right = np.zeros((len(ranges), len(ious), len(detected)), np.bool_)
     wrong = np.zeros(right.shape, np.bool_)
-    ranks = np.zeros(len(found), np.int64)
+    ranks = np.zeros(len(detected), np.int64)
     overlaps = np.zeros(len(true))
     taken = np.zeros((len(ranges), len(ious), len(true)), np.bool_)
-    for image in range(len(found_bounds) - 1):
+    for image in range(len(detected_offsets) - 1):
         seen = np.zeros(labels + 1, np.int64)
-        for d in range(found_bounds[image], found_bounds[image + 1]):
-            ranks[d] = seen[found_classes[d]]
-            seen[found_classes[d]] += 1
+        for d in range(detected_offsets[image], detected_offsets[image + 1]):
+            ranks[d] = seen[detected_classes[d]]
+            seen[detected_classes[d]] += 1
             if ranks[d] >= most:
                 continue
-            x, y, wide, high = found[d, 0], found[d, 1], found[d, 2] - found[d, 0], found[d, 3] - found[d, 1]
-            for g in range(true_bounds[image], true_bounds[image + 1]):
+            x, y = detected[d, 0], detected[d, 1]
+            wide, high = detected[d, 2] - x, detected[d, 3] - y
+            for g in range(true_offsets[image], true_offsets[image + 1]):
                 left, top = true[g, 0], true[g, 1]
                 width, height = true[g, 2] - left, true[g, 3] - top
                 across = max(min(x + wide, left + width) - max(x, left), 0.0)
@@ -119,18 +121,18 @@ def match_boxes(
             for a in range(len(ranges)):
                 outside = wide * high < ranges[a, 0] or wide * high > ranges[a, 1]
                 for t in range(len(ious)):
-                    home, inside, highest = -1, False, min(ious[t], 1 - 1e-10)
-                    for g in range(true_bounds[image], true_bounds[image + 1]):
-                        if true_classes[g] != found_classes[d] or taken[a, t, g]:
+                    matched, inside, highest = -1, False, min(ious[t], 1 - 1e-10)
+                    for g in range(true_offsets[image], true_offsets[image + 1]):
+                        if true_classes[g] != detected_classes[d] or taken[a, t, g]:
                             continue
                         area = (true[g, 2] - true[g, 0]) * (true[g, 3] - true[g, 1])
                         counts = ranges[a, 0] <= area <= ranges[a, 1]
                         # A true box outside the range is taken only where none inside can be.
-                        least = highest if counts == inside or home < 0 else min(ious[t], 1 - 1e-10)
+                        least = highest if counts == inside or matched < 0 else min(ious[t], 1 - 1e-10)
                         if overlaps[g] >= least and (counts or not inside):
-                            home, inside, highest = g, counts, overlaps[g]
-                    if home >= 0:
-                        taken[a, t, home] = True
+                            matched, inside, highest = g, counts, overlaps[g]
+                    if matched >= 0:
+                        taken[a, t, matched] = True
                     right[a, t, d] = inside
-                    wrong[a, t, d] = home < 0 and not outside
+                    wrong[a, t, d] = matched < 0 and not outside
     return right, wrong, ranks

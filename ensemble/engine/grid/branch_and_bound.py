@@ -193,8 +193,8 @@ def _first_incumbent(confusion_metric: ConfusionMetric, grid: Simplex) -> tuple[
 
 def _climb(confusion_metric: ConfusionMetric, vector: np.ndarray, score: float, steps: int) -> tuple[float, np.ndarray]:
     """Score and vector at the top: move weight from one member to another while that helps, in ever smaller pieces."""
-    one = np.eye(len(vector), dtype=np.int64)
-    moves = (one[:, None] - one).reshape(-1, len(vector))
+    units = np.eye(len(vector), dtype=np.int64)
+    moves = (units[:, None] - units).reshape(-1, len(vector))
     piece = max(1, steps // 16)
     while piece:
         near = vector + moves * piece

@@ -32,13 +32,13 @@ class Budget:
         """SpineError with every limit and cost unless one of the weights (V, M) keeps it."""
         if self.allows(weights).any():
             return
-        told = [
+        limits = [
             f"at most {limit:g} {name}, where "
             + ", ".join(f"{member} takes {cost:.4g}" for member, cost in zip(names, self.costs[name], strict=True))
             for name, limit in self.limits.items()
         ]
         raise SpineError(
-            f"no weights keep the search's budget: {'; '.join(told)}. An ensemble costs the sum of its members of "
+            f"no weight vector fits the budget: {'; '.join(limits)}. An ensemble costs the sum of its members of "
             "weight above 0; raise the limit, or add a smaller member"
         )
 
@@ -51,9 +51,9 @@ class Budget:
         worst = objective.score_of(np.array([-np.inf]))[0]
 
         def scores(weights: np.ndarray) -> np.ndarray:
-            allowed, found = self.allows(weights), np.full(len(weights), worst)
+            allowed, values = self.allows(weights), np.full(len(weights), worst)
             if allowed.any():
-                found[allowed] = objective.scores(weights[allowed])
-            return found
+                values[allowed] = objective.scores(weights[allowed])
+            return values
 
         return replace(objective, scores=scores)

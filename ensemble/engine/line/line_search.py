@@ -55,13 +55,13 @@ def _starts(objective: Objective, members: int, progress: bool) -> Choice:
     """The starts, the best of all first, and what it took to find them."""
     grid = Simplex(members, STEPS)
     if grid.size <= LARGEST_GRID:
-        found = search_grid(objective, grid, progress=progress)
+        choice = search_grid(objective, grid, progress=progress)
     else:
-        found = search_greedy(objective, members, STEPS)
+        choice = search_greedy(objective, members, STEPS)
     plain = np.concatenate([np.eye(members), np.full((1, members), 1 / members)])
     greedy = search_greedy(objective, members, STEPS).weights[:1]
-    weights = np.concatenate([found.weights[:GRID_STARTS], greedy, plain])
-    return replace(found, weights=weights, gains=objective.gains(weights))
+    weights = np.concatenate([choice.weights[:GRID_STARTS], greedy, plain])
+    return replace(choice, weights=weights, gains=objective.gains(weights))
 
 
 def climb(
@@ -76,10 +76,10 @@ def climb(
             unmoved += 1
             if ends is None:
                 continue
-            found = tidy(best_on_line(*ends))
-            better = float(objective.gains(found[None])[0])
+            moved = tidy(best_on_line(*ends))
+            better = float(objective.gains(moved[None])[0])
             if better > gain + SAME:
-                weights, gain, unmoved = found, better, 0
+                weights, gain, unmoved = moved, better, 0
             if unmoved >= len(lines):
                 break
     return weights
@@ -88,7 +88,7 @@ def climb(
 def _lines(members: int) -> Iterator[Line]:
     """Towards each member from all others alike, and from one to another for each pair."""
     yield from (partial(_ends_towards, to=member) for member in range(members))
-    yield from (partial(ends_between, to=one, source=other) for one in range(members) for other in range(one))
+    yield from (partial(ends_between, to=member, source=other) for member in range(members) for other in range(member))
 
 
 def ends_between(weights: np.ndarray, to: int, source: int) -> Ends | None:
@@ -139,9 +139,9 @@ def _tidy(weights: np.ndarray) -> np.ndarray:
 
 
 def _why(objective: Objective, begun: Choice, choice: Choice) -> str:
-    before, after = (objective.score_of(np.array([found.gains.max()]))[0] for found in (begun, choice))
+    before, after = (objective.score_of(np.array([result.gains.max()]))[0] for result in (begun, choice))
     starts = f"{len(begun.weights):,} starts"
-    told = f"Exact line searches from {starts}; the best of those scored {before:.6g}."
+    sentence = f"Exact line searches from {starts}; the best of those scored {before:.6g}."
     if before == after:
-        told = f"No line from {starts} leads to a better score than the best of them."
-    return told if choice.ties == 1 else f"{told} Of starts and ends, {choice.why}"
+        sentence = f"No line from {starts} leads to a better score than the best of them."
+    return sentence if choice.ties == 1 else f"{sentence} Of starts and ends, {choice.why}"

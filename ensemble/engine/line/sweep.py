@@ -68,10 +68,10 @@ def _better(best: Stretch, starts: np.ndarray, stops: np.ndarray, gains: np.ndar
     gains = np.where(wide, gains, -np.inf)
     tied = np.flatnonzero(gains >= gains.max() - SAME)
     longest = tied[np.argmax((stops - starts)[tied])]
-    found = Stretch(float(starts[longest]), float(stops[longest]), float(gains[longest]))
-    if abs(found.score - best.score) <= SAME:
-        return max(best, found, key=lambda stretch: stretch.stop - stretch.start)
-    return max(best, found, key=lambda stretch: stretch.score)
+    candidate = Stretch(float(starts[longest]), float(stops[longest]), float(gains[longest]))
+    if abs(candidate.score - best.score) <= SAME:
+        return max(best, candidate, key=lambda stretch: stretch.stop - stretch.start)
+    return max(best, candidate, key=lambda stretch: stretch.score)
 
 
 def _confusions(
@@ -101,7 +101,7 @@ def _crossings(part: FreeRows, start: np.ndarray, stop: np.ndarray, counts: np.n
     rows = np.arange(values.shape[1])
     winner = _first_winner(values, slopes)
     np.add.at(counts, cells[winner, rows], part.multiplicity)
-    found = []
+    crossings = []
     for _ in range(len(values) - 1):
         place, successor = _next_crossing(values, slopes, winner)
         alive = place < 1
@@ -110,9 +110,9 @@ def _crossings(part: FreeRows, start: np.ndarray, stop: np.ndarray, counts: np.n
         values, slopes, cells = values[:, alive], slopes[:, alive], cells[:, alive]
         place, successor, winner, rows = place[alive], successor[alive], winner[alive], rows[alive]
         number = np.arange(len(rows))
-        found.append(Crossings(place, cells[winner, number], cells[successor, number], part.multiplicity[rows]))
+        crossings.append(Crossings(place, cells[winner, number], cells[successor, number], part.multiplicity[rows]))
         winner = successor
-    return _in_order(found)
+    return _in_order(crossings)
 
 
 def _first_winner(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
@@ -132,9 +132,9 @@ def _next_crossing(values: np.ndarray, slopes: np.ndarray, winner: np.ndarray) -
     return first, np.where(places == first, slopes, -np.inf).argmax(axis=0)
 
 
-def _in_order(found: list[Crossings]) -> Crossings:
-    if not found:
+def _in_order(crossings: list[Crossings]) -> Crossings:
+    if not crossings:
         return Crossings(*(np.empty(0, kind) for kind in (np.float64, np.int64, np.int64, np.int64)))
-    joined = Crossings(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    joined = Crossings(*(np.concatenate(column) for column in zip(*crossings, strict=True)))
     order = np.argsort(joined.places, kind="stable")
     return Crossings(*(column[order] for column in joined))

@@ -57,8 +57,8 @@ def _choose(
     shares: list = chosen[kept].tolist()
     if per_class:
         few = scaled.members(kept)
-        found = search_per_class(per_class_objective(metric, few), chosen[kept], few.probabilities.shape[2])
-        shares = [tuple(row) for row in found.tolist()]
+        class_weights = search_per_class(per_class_objective(metric, few), chosen[kept], few.probabilities.shape[2])
+        shares = [tuple(row) for row in class_weights.tolist()]
     return kept, Mean(tuple(shares), tuple(temperatures[number] for number in kept if temperatures))
 
 

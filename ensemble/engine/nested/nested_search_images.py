@@ -43,8 +43,8 @@ def nested_search_images(
         numbers = (kept[:, None] * classes + np.arange(classes)).ravel()
         every = _thinned(by_class, metric, counts, len(kept), MOST_SWEPT / len(draws))
         drawn = _counted_in(by_class, metric, counts, numbers, every)
-        found = search_per_class(_objective(metric, drawn), chosen[kept], classes)
-        yield float(_counted_in(by_class, metric, left_out, numbers)(found.reshape(1, -1))[0])
+        class_weights = search_per_class(_objective(metric, drawn), chosen[kept], classes)
+        yield float(_counted_in(by_class, metric, left_out, numbers)(class_weights.reshape(1, -1))[0])
 
 
 def _chosen(plain: Presolved, metric: str, draws: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray | None]:

@@ -100,8 +100,8 @@ def _gains(
     both = np.concatenate([draws, draws == 0])
     equal = np.full((1, weights.shape[1]), 1 / weights.shape[1])
     rows = [row for scores in scorers for row in scores(weights, both)]
-    found = np.stack([*rows, *scorers[0](equal, both)])
-    drawn, left_out = np.split(found if higher_is_better else -found, 2, axis=1)
+    gains = np.stack([*rows, *scorers[0](equal, both)])
+    drawn, left_out = np.split(gains if higher_is_better else -gains, 2, axis=1)
     defined = np.isfinite(drawn).all(axis=0) & np.isfinite(left_out).all(axis=0)
     return drawn[:, defined], left_out[:, defined]
 

@@ -1,5 +1,4 @@
-"""The objectives of one search: one where weights are all there is to choose, else one a
-pair of thresholds of the fusion."""
+"""The objectives of one search: a single one where only weights are chosen, else one for each pair of thresholds."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ FusionThresholds = Mapping[str, float]  # by name, chosen beside the weights: th
 
 @dataclass(frozen=True)
 class ObjectiveByThreshold:
-    """`at` gives the objective under some thresholds, whose names and values to try are `values`.
+    """`at` gives the objective under some thresholds of the fusion; `values` are their names and the values to try.
 
     `alone` gives the score of a member, by its number, without fusion; the same metric as the objectives'.
     """

@@ -113,8 +113,10 @@ def of_the_class(metric: str, stack: Stack, vectors: int) -> ConfusionMetric:
 
     def function(confusions: np.ndarray) -> np.ndarray:
         columns = confusions.shape[2]  # a class of its own for errors of which nothing else is known
-        true, called = np.divmod(np.arange(classes * columns), columns)
-        return metrics.metric(metric).function(true, np.eye(columns)[called], confusions.reshape(len(confusions), -1))
+        true, predicted = np.divmod(np.arange(classes * columns), columns)
+        return metrics.metric(metric).function(
+            true, np.eye(columns)[predicted], confusions.reshape(len(confusions), -1)
+        )
 
     def upper_bound(optimistic: np.ndarray) -> np.ndarray:
         return function(optimistic[:, :, :classes] if classes == 2 else optimistic)  # of two, one can always be right

@@ -29,8 +29,8 @@ class RocAuc:
     def of(cls, stack: Stack, vectors: int = 1) -> RocAuc:
         """Of two classes by the last one's probability, of more each class that occurs against the rest."""
         labels = [1] if stack.probabilities.shape[2] == 2 else np.unique(stack.truth).tolist()
-        said = [(stack.probabilities[:, :, label], stack.truth == label) for label in labels]
-        return cls(tuple((scores[:, positive], scores[:, ~positive]) for scores, positive in said), vectors)
+        by_label = [(stack.probabilities[:, :, label], stack.truth == label) for label in labels]
+        return cls(tuple((scores[:, positive], scores[:, ~positive]) for scores, positive in by_label), vectors)
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """Scores (V,)."""

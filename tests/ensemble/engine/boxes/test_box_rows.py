@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
-from ensemble.engine.boxes.box_rows import BoxRows
+from ensemble.engine.boxes.box_rows import BoxRows, FusedRows
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from spine.detections import Detections
 from spine.problems import SpineError
 from tests.ensemble.test_fuse_boxes import NOTHING, random_detections
+
+
+def detections_of(rows: FusedRows) -> list[Detections]:
+    """The same as one `Detections` an image."""
+    parts = (np.split(values, rows.offsets[1:-1]) for values in (rows.boxes, rows.scores, rows.classes))
+    return [Detections(*columns) for columns in zip(*parts, strict=True)]
 
 
 def require_same(
@@ -15,7 +21,7 @@ def require_same(
 ) -> None:
     images = len(next(iter(members.values())))
     rows = BoxRows.from_members(members, images).comparable(fusion)
-    found = rows.fused(np.array(weights), fusion.iou_threshold).detections()
+    found = detections_of(rows.fused(np.array(weights), fusion.iou_threshold))
     assert len(found) == images
     for alike, one in zip(zip(*members.values(), strict=True), found, strict=True):
         expected = fuse_boxes(alike, weights, fusion)
@@ -40,5 +46,5 @@ def test_images_in_which_nobody_finds_anything():
 
 
 def test_members_of_other_images_are_refused_by_name():
-    with pytest.raises(SpineError, match="'b' tells of 2 images, the truth of 1"):
+    with pytest.raises(SpineError, match="'b' holds 2 images, the truth 1"):
         BoxRows.from_members({"a": [NOTHING], "b": [NOTHING, NOTHING]}, 1)

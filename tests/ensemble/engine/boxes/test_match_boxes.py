@@ -8,6 +8,7 @@ from ensemble.engine.boxes.match_boxes import Matcher
 from spine.metrics.detection import METRICS
 from spine.metrics.matches import AREAS, IOUS, match_images
 from spine.truth import BoxTruth
+from tests.ensemble.engine.boxes.test_box_rows import detections_of
 from tests.ensemble.test_fuse_boxes import NOTHING, random_detections
 
 
@@ -30,7 +31,7 @@ def test_matches_are_those_of_pycocotools(seed):
     members = {name: [random_detections(random, most=20, coarse=seed % 2 == 1) for _ in range(8)] for name in "ab"}
     found = BoxRows.from_members(members, 8).fused(np.array([0.6, 0.4]), 0.55)
     fast = Matcher.of_truth(truth, IOUS, tuple(AREAS)).match(found)
-    slow = match_images(truth, found.detections())
+    slow = match_images(truth, detections_of(found))
     assert (fast.size, fast.areas, fast.ious) == (slow.size, slow.areas, slow.ious)
     np.testing.assert_array_equal(fast.truths, slow.truths)
     for label in (0, 1):
@@ -49,6 +50,6 @@ def test_of_more_than_a_hundred_boxes_of_a_class_the_best_count():
     crowd = type(NOTHING).from_arrays(many, random.uniform(0.1, 1, 150), np.ones(150))
     found = BoxRows.from_members({"a": [crowd]}, 1).fused(np.array([1.0]), 0.95)
     fast = Matcher.of_truth(truth, IOUS, ("all",)).match(found)
-    slow = match_images(truth, found.detections(), areas=("all",))
+    slow = match_images(truth, detections_of(found), areas=("all",))
     assert len(fast.scores) == len(slow.scores) == 100
     np.testing.assert_array_equal(fast.right, slow.right)
