@@ -143,3 +143,14 @@ def anchors(page: Path) -> set[str]:
 def test_the_example_of_a_file_is_valid(name, model):
     example = re.search(r"^```yaml\n(.*?)^```", (ROOT / "docs" / name).read_text(), flags=re.MULTILINE | re.DOTALL)[1]
     validate(model, yaml.safe_load(example), name)
+
+
+def test_every_result_that_a_config_expects_has_its_heading():
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "results.md").read_text(), flags=re.MULTILINE)
+    named = {
+        (file.name, heading)
+        for file in (ROOT / "configs").rglob("*.yaml")
+        for heading in re.findall(r'docs/results\.md, "([^"]+)"', file.read_text().replace("\n# ", " "))
+    }
+    assert {name for name, _ in named} >= {"spider_degeneration.yaml", "xray_vertebrae.yaml", "classification.yaml"}
+    assert not [(name, heading) for name, heading in named if heading not in headings]
