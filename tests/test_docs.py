@@ -3,6 +3,7 @@ examples are valid; and no page names a page, a heading, a command or a file tha
 """
 
 import importlib
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -18,12 +19,14 @@ from classification.config import FineTuning, Head
 from classification.config import Settings as Classification
 from detection import config as detection
 from segmentation.config import Settings as Segmentation
+from spine.annotations import FORMATS
 from spine.augment import Augmentation
 from spine.augment.settings import PRESETS
 from spine.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
 from spine.crop import CropSettings
 from spine.intake.config import DataConfig, Source, Target
 from spine.phantom import PhantomSettings
+from spine.spider import read_release
 from spine.splits import SplitSettings
 from spine.strict import validate
 from spine.training.schedule import Plateau
@@ -110,6 +113,21 @@ def test_no_section_is_left_unread():
 
 def test_every_preset_is_named():
     assert f"a preset: {', '.join(f'`{name}`' for name in PRESETS)}." in PAGE
+
+
+def test_every_option_of_an_annotation_format_is_named():
+    page = (ROOT / "docs" / "annotations.md").read_text()
+    readers = {name: importlib.import_module(module).read for name, module in FORMATS.items()} | {
+        "spider": read_release
+    }
+    options = {
+        name: {key for key, value in inspect.signature(read).parameters.items() if value.kind is value.KEYWORD_ONLY}
+        for name, read in readers.items()
+    }
+    rows = re.findall(r"^\| `([\w-]+)` \| [^|]+ \| ([^|]+) \|$", page, flags=re.MULTILINE)
+    assert {name: set(re.findall(r"`(\w+)`", named)) for name, named in rows} == {
+        name: known - {"images"} for name, known in options.items()
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
