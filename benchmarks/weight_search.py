@@ -121,7 +121,7 @@ def store(directory: Path, member: int, values: np.ndarray, options: argparse.Na
         labels=labels,
         split="validation",
         model_hash=str(member),
-        truth_hash="",
+        truth_hash="generated",
     )
     (directory / f"{member}.npy").unlink()
 

@@ -35,7 +35,7 @@ def box_objectives(
     score_thresholds: Sequence[float],
 ) -> ObjectiveByThreshold:
     """The objectives of members' detections, read once; SpineError where they are not of the truth's images."""
-    metrics.metric(metric, "detection")  # an unknown name is told first
+    metrics.metric(metric, "detection")  # an unknown name is reported before anything is read
     if not isinstance(truth, BoxTruth):
         raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.truth.BoxTruth")
     values = {

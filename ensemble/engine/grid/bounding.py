@@ -162,7 +162,7 @@ def fix_rows(
     stays_free: np.ndarray,
     margin: float,
 ) -> None:
-    """For numba: fix what can be, named as in `RowTable.bound`; `stays_free` (n,) tells which rows are not.
+    """For numba: fix what can be, named as in `RowTable.bound`; `stays_free` (n,) says which rows are not.
 
     The box of v holds the weights w between `lower` and lower + `width` that sum to 1: what it has to share out above
     `lower` is the `slack`.

@@ -23,6 +23,7 @@ import numpy as np
 
 from ensemble.engine.grid.bounding import Bounded, RowTable
 from ensemble.engine.grid.choice import SAME, Choice
+from ensemble.engine.grid.first_incumbent import first_incumbent
 from ensemble.engine.grid.incumbents import Incumbents
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.grid.simplex_box import SimplexBoxes
@@ -36,8 +37,6 @@ __all__ = ["branch_and_bound"]
 # Nodes that are branched together, which limits what is held in memory and makes the answer the same on any machine.
 MOST_NODES, MOST_ROWS = 1024, 1_000_000
 SMALL, MANY = 512, 500  # vectors of a box that is counted vector by vector, if it has at least so many free rows
-COARSE = 20_000  # vectors of the grid that the search begins with
-CLIMBS = 3  # from the best of those
 MOST_TIES = 200_000  # nodes that are visited for ties alone
 SAVED_EVERY = 20.0  # seconds
 
@@ -154,7 +153,7 @@ def branch_and_bound(
         return _choice(incumbents, grid)
     search = Search(confusion_metric, RowTable.of(confusion_metric.presolved), grid.steps, incumbents)
     if not (unfinished and _read(search, unfinished)):
-        search.incumbents.best, search.incumbents.first = _first_incumbent(confusion_metric, grid)
+        search.incumbents.best, search.incumbents.first = first_incumbent(confusion_metric, grid)
         search.add(whole)
     with ThreadPoolExecutor(usable_cores()) as pool, bar("weight search", grid.size, shown=progress) as show:
         _finish(search, pool, show, unfinished)
@@ -178,33 +177,6 @@ def _finish(search: Search, pool: Executor, show: Callable[[float], None], unfin
         if unfinished:
             _write(stands, unfinished)
         raise
-
-
-def _first_incumbent(confusion_metric: ConfusionMetric, grid: Simplex) -> tuple[float, np.ndarray]:
-    """The best score of a coarse grid and of what it leads to, and the vector (M,) that has it."""
-    divisors = (steps for steps in range(min(grid.steps, COARSE), 0, -1) if grid.steps % steps == 0)
-    coarse = next(few for steps in divisors if (few := Simplex(grid.members, steps)).size <= COARSE or steps == 1)
-    vectors = coarse.vectors(np.arange(coarse.size)) * (grid.steps // coarse.steps)
-    scores = confusion_metric(vectors / grid.steps)
-    best = np.argsort(-scores, kind="stable")[:CLIMBS]
-    tops = [_climb(confusion_metric, vectors[number], float(scores[number]), grid.steps) for number in best]
-    return max(tops, key=lambda top: top[0])
-
-
-def _climb(confusion_metric: ConfusionMetric, vector: np.ndarray, score: float, steps: int) -> tuple[float, np.ndarray]:
-    """Score and vector at the top: move weight from one member to another while that helps, in ever smaller pieces."""
-    units = np.eye(len(vector), dtype=np.int64)
-    moves = (units[:, None] - units).reshape(-1, len(vector))
-    piece = max(1, steps // 16)
-    while piece:
-        near = vector + moves * piece
-        near = near[(near >= 0).all(axis=1)]
-        scores = confusion_metric(near / steps)
-        if scores.max() > score:
-            vector, score = near[scores.argmax()], float(scores.max())
-        else:
-            piece //= 2
-    return score, vector
 
 
 def _read(search: Search, path: Path) -> bool:

@@ -20,7 +20,7 @@ SAME = 1e-12
 class Choice:
     """The best weight vectors (K, M), the chosen one first, and their gains (K,) (scores where higher is better).
 
-    `evaluated` vectors were settled exactly, `scored` had their metric computed, `ties` reach the optimum; `why` tells
+    `evaluated` vectors are known exactly, `scored` had their metric computed, `ties` reach the optimum; `why` says
     in one sentence how the chosen one was found among those. `thresholds` are the fusion's, for each of the K vectors,
     where it has any.
     """
@@ -77,7 +77,7 @@ class Choice:
 
 
 def first_choice(weights: np.ndarray, gains: np.ndarray) -> int:
-    """The number of the best of weights (V, M), ties broken as told above."""
+    """The number of the best of weights (V, M), ties broken as above."""
     tied = _tied(gains)
     members, spread = _preferences(weights[tied])
     return int(tied[np.lexsort((spread, members))[0]])

@@ -1,7 +1,6 @@
 """The exact optimum of a simplex grid on all cores; the answer does not depend on their number.
 
-Every vector is scored where they are not too many; of a finer grid most are settled with their neighbours, by branch
-and bound.
+Every vector is scored where they are not too many; a finer grid is searched by branch and bound.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from spine.progress import track
 __all__ = ["search_grid"]
 
 CHUNK = 2048  # vectors a thread takes at a time
-ENUMERATED = 1_000_000  # vectors that are all scored, and the best of them told, even where that would not be needed
+ENUMERATED = 1_000_000  # vectors that are all scored, so that the hundred best are known, not only the ties
 LARGEST = 50_000_000  # vectors whose scores are held: 400 MB
 
 

@@ -35,8 +35,7 @@ class Stretch(NamedTuple):
 
 
 class Crossings(NamedTuple):
-    """Where rows change their class: at `places` (E,) `multiplicity` (E,) rows leave cell `left`
-    and enter cell `entered`."""
+    """Where rows change their class: at each of `places` (E,), `multiplicity` rows leave cell `left` for `entered`."""
 
     places: np.ndarray
     left: np.ndarray

@@ -35,7 +35,7 @@ def nested_search(
 ) -> Iterator[float]:
     """Scores on the rows that each of `draws` (R, N) left out, how often each row counts, NaN where undefined.
 
-    Weights are searched on the grid of that many `steps`, those that `allowed` tells, then a weight a class where
+    Weights are searched on the grid of that many `steps`, those that `allowed` permits, then a weight a class where
     `per_class`; members are scaled by temperatures that `fit` finds on the drawn rows, where it is given.
     """
     weights = grid_weights(stack.probabilities.shape[0], steps, allowed)

@@ -60,8 +60,8 @@ def nested_estimate(
     allowed: Callable[[np.ndarray], np.ndarray] | None = None,
     most: int = MOST_VECTORS,
 ) -> NestedEstimate:
-    """Choose and judge in every resample. `draws` (R, U) tell how often each sample counts, `chosen` (M,) are the
-    search's weights, `steps` its grid's, `allowed` tells which weights (V, M) it might choose.
+    """Choose and judge in every resample. `draws` (R, U) say how often each sample counts, `chosen` (M,) are the
+    search's weights, `steps` its grid's, `allowed` says which weights (V, M) it might choose.
 
     There is a scorer for all thresholds of the fusion, those that the search chose first; thresholds are chosen
     again too. `most` limits the vectors of the grid.
@@ -114,7 +114,7 @@ def steps_within(members: int, steps: int, most: int = MOST_VECTORS) -> int:
 
 
 def grid_weights(members: int, steps: int, allowed: Callable[[np.ndarray], np.ndarray] | None = None) -> np.ndarray:
-    """All weights (V, M) of the grid, those that `allowed` tells."""
+    """All weights (V, M) of the grid, those that `allowed` permits."""
     grid = Simplex(members, steps)
     weights = grid.weights(np.arange(grid.size))
     return weights[allowed(weights)] if allowed else weights

@@ -37,8 +37,8 @@ def reduce_by_class(probabilities: np.ndarray, groups: np.ndarray, total: int) -
     A class is fused to at least 1/BOUND of what every member gives it, and to at most BOUND times what any does.
     """
     surest = probabilities.min(axis=0).max(axis=1, keepdims=True)
-    live = probabilities.max(axis=0) * BOUND**2 * (1 + MARGIN) >= surest
-    return reduce_chunk(one_class_each(probabilities), groups, total, live)
+    possible = probabilities.max(axis=0) * BOUND**2 * (1 + MARGIN) >= surest
+    return reduce_chunk(one_class_each(probabilities), groups, total, possible)
 
 
 def within_memory(

@@ -98,7 +98,7 @@ class Presolved:
 
     @cached_property
     def hash(self) -> str:
-        """Fingerprint of all that weights and truth can tell apart."""
+        """Fingerprint of all that the scores depend on."""
         digest = hashlib.sha256(self.fixed.tobytes())
         for part in self.free:
             for array in (part.scores, part.multiplicity, part.offsets, part.cells):
@@ -107,20 +107,20 @@ class Presolved:
 
 
 def reduce_chunk(
-    probabilities: np.ndarray, groups: np.ndarray, total: int, live: np.ndarray | None = None
+    probabilities: np.ndarray, groups: np.ndarray, total: int, possible: np.ndarray | None = None
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Counts (total, C) of fixed rows, and the open rows by how many classes can win.
 
-    `probabilities` are (M, N, C), `groups` (N,) lie in 0..total - 1; `live` (N, C) tells which classes can win where
+    `probabilities` are (M, N, C), `groups` (N,) lie in 0..total - 1; `possible` (N, C) says which classes can win where
     the weights are not any that sum to 1.
     """
     classes = probabilities.shape[2]
-    live = can_win(probabilities) if live is None else live
-    left = live.sum(axis=1)
-    cells = groups[left == 1] * classes + live[left == 1].argmax(axis=1)
+    possible = can_win(probabilities) if possible is None else possible
+    left = possible.sum(axis=1)
+    cells = groups[left == 1] * classes + possible[left == 1].argmax(axis=1)
     fixed = np.bincount(cells, minlength=total * classes).reshape(total, classes)
     numbers = np.unique(left[left > 1])
-    return fixed, [_rows(probabilities, groups, live, np.flatnonzero(left == number)) for number in numbers]
+    return fixed, [_rows(probabilities, groups, possible, np.flatnonzero(left == number)) for number in numbers]
 
 
 def can_win(probabilities: np.ndarray) -> np.ndarray:
@@ -130,25 +130,25 @@ def can_win(probabilities: np.ndarray) -> np.ndarray:
     a higher one where it is not behind, a higher one only where it leads by more than rounding can close.
     """
     by_class = np.ascontiguousarray(probabilities.transpose(2, 0, 1))
-    live = np.ones((len(by_class), by_class.shape[2]), dtype=bool)
+    possible = np.ones((len(by_class), by_class.shape[2]), dtype=bool)
     for high in range(1, len(by_class)):
         for low in range(high):
             lead = by_class[low] - by_class[high]
-            live[high] &= lead.min(axis=0) < 0
-            live[low] &= lead.max(axis=0) >= -MARGIN
-    return live.T
+            possible[high] &= lead.min(axis=0) < 0
+            possible[low] &= lead.max(axis=0) >= -MARGIN
+    return possible.T
 
 
 def _starts(changes: np.ndarray) -> np.ndarray:
-    """Where runs start, of n items between whose neighbours `changes` (n - 1,) tells a change."""
+    """Where runs start, of n items of which `changes` (n - 1,) says whether each differs from the one before."""
     return np.append(0, np.flatnonzero(changes) + 1)
 
 
-def _rows(probabilities: np.ndarray, groups: np.ndarray, live: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def _rows(probabilities: np.ndarray, groups: np.ndarray, possible: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The chosen rows with the classes that can win in them, as `FreeRows.from_rows` takes them."""
-    classes = np.nonzero(live[chosen])[1].reshape(len(chosen), -1)
+    classes = np.nonzero(possible[chosen])[1].reshape(len(chosen), -1)
     shape = (len(probabilities), classes.shape[1])
     rows = np.empty(len(chosen), [("cells", np.int32, shape[1:]), ("scores", probabilities.dtype, shape)])
-    rows["cells"] = groups[chosen, None] * live.shape[1] + classes
+    rows["cells"] = groups[chosen, None] * possible.shape[1] + classes
     rows["scores"] = np.take_along_axis(probabilities[:, chosen], classes[None], axis=2).transpose(1, 0, 2)
     return rows

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from ensemble.engine.grid import branch_and_bound as engine
-from ensemble.engine.grid.bounding import RowTable
 from ensemble.engine.grid.branch_and_bound import branch_and_bound
 from ensemble.engine.grid.grid_search import search_grid
 from ensemble.engine.grid.simplex import Simplex
-from ensemble.engine.grid.simplex_box import SimplexBoxes
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.objectives import OF_THE_CLASS, Objective
@@ -21,19 +19,13 @@ from tests.ensemble.test_search import random_members
 from tests.ensemble.test_segmentation_search import random_images
 
 
-class AtOnce:
-    """An executor that works in place."""
-
-    map = staticmethod(map)
-
-
 @pytest.fixture(params=["halves", "counts"])
 def way(request, monkeypatch):
     """Boxes cut down to single vectors, or small ones counted vector by vector; some nodes at a time."""
     small, many = {"halves": (0, 0), "counts": (12, 0)}[request.param]
     monkeypatch.setattr(engine, "SMALL", small)
     monkeypatch.setattr(engine, "MANY", many)
-    monkeypatch.setattr(engine, "COARSE", 10)
+    monkeypatch.setattr("ensemble.engine.grid.first_incumbent.COARSE", 10)
     monkeypatch.setattr(engine, "MOST_NODES", 7)
 
 
@@ -110,37 +102,6 @@ def test_leads_that_rounding_decides_are_counted_as_the_fusion_rule_has_them(low
     said = np.concatenate([near, 1 - near.sum(axis=-1, keepdims=True)], axis=-1)
     members = dict(zip("abc", said, strict=True))
     require_same(Objective.of("accuracy", Stack.from_members(members, random.integers(0, 2, 50))), 3, 20)
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("metric", ["macro_f1", "specificity", "balanced_accuracy", "precision"])
-def test_no_vector_of_a_box_is_above_its_upper_bound(metric, seed):
-    objective, members = of_samples(seed, metric)
-    rows, boxes = RowTable.of(objective.scores.presolved), SimplexBoxes.whole(members, 12)
-    for _ in range(6):
-        boxes, _ = boxes.halves()
-        every = [np.arange(len(rows))] * len(boxes)
-        fixed = np.repeat(objective.scores.presolved.fixed[None], len(boxes), axis=0)
-        bounded = rows.bound(boxes, every, fixed, AtOnce)
-        upper_bounds = objective.scores.upper_bound(bounded.optimistic_confusions)
-        for number, (box, upper_bound) in enumerate(zip(boxes, upper_bounds, strict=True)):
-            scores = objective.scores(box.vectors() / 12)
-            assert scores.max() <= upper_bound + 1e-12
-            if not len(bounded.free_rows(number)):
-                assert scores == pytest.approx(np.full(len(scores), upper_bound), abs=1e-12)
-
-
-def test_what_is_left_free_in_a_box_and_what_is_fixed_are_all_rows(way):
-    objective, members = of_samples(6, "accuracy")
-    rows = RowTable.of(objective.scores.presolved)
-    boxes, _ = SimplexBoxes.whole(members, 10).halves()
-    fixed = np.repeat(objective.scores.presolved.fixed[None], len(boxes), axis=0)
-    bounded = rows.bound(boxes, [np.arange(len(rows))] * len(boxes), fixed, AtOnce)
-    assert (bounded.fixed.sum(axis=(1, 2)) + bounded.optimistic_counts.sum(axis=(1, 2)) == 60).all()
-    for number, box in enumerate(boxes):
-        weights = box.vectors() / 10
-        fewer = rows.presolved_of(bounded.free_rows(number), bounded.fixed[number])
-        assert (fewer.confusions(weights) == objective.scores.presolved.confusions(weights)).all()
 
 
 def test_neither_cores_nor_how_many_nodes_at_a_time_matter(monkeypatch):
