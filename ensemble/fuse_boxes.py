@@ -2,7 +2,7 @@
 
 Solovyev, Wang and Gabruseva, "Weighted boxes fusion: Ensembling boxes from different object detection models", Image
 and Vision Computing 107, 2021, by the authors' library. The exported graph holds the same rule in `fuse_boxes_graph`,
-the search in `engine.fuse_rows`; tests hold all three together.
+the search in `engine.boxes.cluster_boxes`; tests hold all three together.
 """
 
 from __future__ import annotations

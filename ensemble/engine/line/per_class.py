@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from ensemble.engine.line.line_search import Line, climb, ends_between
-from ensemble.engine.scoring.class_members import BOUND, one_class_each
+from ensemble.engine.scoring.class_members import SUM_LIMIT, one_class_each
 from ensemble.engine.scoring.objectives import OF_THE_CLASS, Objective, of_the_class
 from ensemble.engine.scoring.stack import Stack
 from ensemble.fuse import normalised, weighted_mean
@@ -61,8 +61,8 @@ def _lines(numbers: np.ndarray) -> Iterator[Line]:
 
 def _louder_or_quieter(weights: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     start, stop = weights.copy(), weights.copy()
-    start[column] /= BOUND * weights[column].sum()
-    stop[column] *= BOUND / weights[column].sum()
+    start[column] /= SUM_LIMIT * weights[column].sum()
+    stop[column] *= SUM_LIMIT / weights[column].sum()
     return start, stop
 
 

@@ -1,8 +1,8 @@
 """What each member adds: the best score without it, and its Shapley value.
 
 The game is the weight search itself: a set of members is worth the best score that any grid weights on them reach,
-and no member at all what is scored by who knows nothing. All sets are read off one scored grid, since a vector belongs
-to every set that holds the members it weighs.
+and no member at all the baseline, the score of knowing nothing. All sets are read off one scored grid, since a vector
+belongs to every set that holds the members it weighs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Contribution:
     """One member's score `alone`, the best score `without` it, and its `shapley` value (Shapley 1953).
 
     The Shapley value is the mean, over all orders in which members could join, of what it adds then. They sum to what
-    the best weights of all are ahead of knowing nothing.
+    the best weights of all are ahead of the baseline.
     """
 
     alone: float
@@ -30,15 +30,15 @@ class Contribution:
 
 
 def contributions(
-    scores: np.ndarray, weights: np.ndarray, nothing: float, *, higher_is_better: bool
+    scores: np.ndarray, weights: np.ndarray, baseline: float, *, higher_is_better: bool
 ) -> list[Contribution]:
     """Of every member, from scores (V,) of a whole grid of weights (V, M).
 
-    `nothing` is the score without any member, such as that of equal probabilities for all classes.
+    `baseline` is the score without any member, such as that of equal probabilities for all classes.
     """
     sign = 1 if higher_is_better else -1
     best = sign * best_of_sets(sign * scores, weights)
-    best[0] = nothing
+    best[0] = baseline
     members = weights.shape[1]
     whole = (1 << members) - 1
     return [

@@ -13,9 +13,9 @@ import numpy as np
 from ensemble.engine.scoring.presolve import reduce_chunk
 from spine.problems import SpineError
 
-__all__ = ["BOUND", "TooManyPixels", "one_class_each", "reduce_by_class", "within_memory"]
+__all__ = ["SUM_LIMIT", "TooManyPixels", "one_class_each", "reduce_by_class", "within_memory"]
 
-BOUND = 4.0  # the sum of a class's weights lies between 1/BOUND and BOUND, so that no class falls silent
+SUM_LIMIT = 4.0  # the sum of a class's weights lies between 1/SUM_LIMIT and SUM_LIMIT, so that no class falls silent
 MOST_BYTES = 2e9  # of pixels that class weights can change
 MARGIN = 1e-6  # of a ratio, more than rounding changes it
 
@@ -34,10 +34,10 @@ def one_class_each(probabilities: np.ndarray) -> np.ndarray:
 def reduce_by_class(probabilities: np.ndarray, groups: np.ndarray, total: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """What `reduce_chunk` gives, for class weights within their bounds, of members (M, N, C).
 
-    A class is fused to at least 1/BOUND of what every member gives it, and to at most BOUND times what any does.
+    A class is fused to at least 1/SUM_LIMIT of what every member gives it, and at most SUM_LIMIT times what any does.
     """
     surest = probabilities.min(axis=0).max(axis=1, keepdims=True)
-    possible = probabilities.max(axis=0) * BOUND**2 * (1 + MARGIN) >= surest
+    possible = probabilities.max(axis=0) * SUM_LIMIT**2 * (1 + MARGIN) >= surest
     return reduce_chunk(one_class_each(probabilities), groups, total, possible)
 
 
