@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.engine.grid.budget import Budget
+from ensemble.found_weights import FoundWeights
 from ensemble.judge.seconds import seconds_of
 from spine.config import Experiment, SearchSettings
 from spine.files import read_if_whole, write_json
@@ -17,7 +18,7 @@ from spine.member import Member
 from spine.problems import SpineError
 from spine.progress import track
 
-__all__ = ["LATENCY", "SIZE", "Cost", "budget_of", "costs_of", "megabytes_of", "pareto_front", "told_of_budget"]
+__all__ = ["LATENCY", "SIZE", "Cost", "budget_of", "costs_of", "describe_budget", "megabytes_of", "pareto_front"]
 
 LATENCY, SIZE = "ms an image", "MB"
 
@@ -90,21 +91,21 @@ def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None
     return Budget(limits, {limit: [known[limit][name] for name in members] for limit in limits})
 
 
-def told_of_budget(found: Mapping[str, Any]) -> str:
-    """Which budget the weights of weights.json keep, what it left to choose from, and whether equal weights keep it;
-    empty where none was asked for.
+def describe_budget(weights: FoundWeights) -> str:
+    """Which budget the weights keep, what it left to choose from, and whether equal weights keep it; empty where none
+    was asked for.
     """
-    if not (kept := found.get("budget")):
+    if not (kept := weights.budget):
         return ""
-    names = list(found["weights"])
-    budget = Budget(kept["limits"], {one: [costs[name] for name in names] for one, costs in kept["costs"].items()})
-    chosen, equal = ([found["weights"][name] for name in names], [1 / len(names)] * len(names))
-    limits = " and ".join(f"{limit:g} {one}" for one, limit in kept["limits"].items())
-    left = f", which {kept['left']:,} of {kept['vectors']:,} vectors keep" if "left" in kept else ""
-    told = f"Searched under a budget of {limits}{left}. The chosen members take {_sum(budget, chosen)}"
+    names, chosen = list(weights.weights), list(weights.weights.values())
+    budget = Budget(kept.limits, {unit: [costs[name] for name in names] for unit, costs in kept.costs.items()})
+    equal = [1 / len(names)] * len(names)
+    limits = " and ".join(f"{limit:g} {unit}" for unit, limit in kept.limits.items())
+    left = "" if kept.left is None else f", which {kept.left:,} of {kept.vectors:,} vectors keep"
+    searched = f"Searched under a budget of {limits}{left}. The chosen members take {_sum(budget, chosen)}"
     if budget.allows(np.array([equal])).all():
-        return f"{told}."
-    return f"{told}; all of them, as equal weights need, {_sum(budget, equal)}: that breaks it, and was no choice."
+        return f"{searched}."
+    return f"{searched}; all of them, as equal weights need, {_sum(budget, equal)}: that breaks it, and was no choice."
 
 
 def _sum(budget: Budget, weights: Sequence[float]) -> str:

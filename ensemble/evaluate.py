@@ -10,25 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ensemble.contenders import JUDGES, Contender, Contenders, judge, read_weights
+from ensemble.contenders import JUDGES, Contender, Contenders, judge
 from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
+from ensemble.exported import describe_lacking_model, exported, not_exportable_reason
+from ensemble.found_weights import FoundWeights, read_weights
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.resampled_scores import ResampledScores
-from ensemble.served import exported, why_none
-from ensemble.served import told as told_of_model
 from ensemble.verdict import compare
 from spine import metrics
 from spine.config import Experiment
 from spine.files import fingerprint, read_if_whole, with_nulls
-from spine.manifest import OUT_OF_FOLD
 from spine.member import Member, Patients
 from spine.metrics.undefined import why_undefined
 from spine.privacy import salt_id
@@ -41,7 +40,6 @@ __all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
 VERSION = 10  # of metrics.json: another one is computed afresh
-SEARCHED = ("task", "metric", "method", "step", "score", "fusion", "split", "nested", "contributions", "temperatures")
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -61,7 +59,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
-    validation = judge(experiment, read_split(experiment, weights["split"]), weights)
+    validation = judge(experiment, read_split(experiment, weights.split), weights)
     servable = _servable(experiment, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
     test = judge(experiment, split, weights).completed(validation, models)
@@ -110,20 +108,18 @@ def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
     return leaderboard_table(read_metrics(experiment, dataset))
 
 
-def _inputs_hash(
-    experiment: Experiment, weights: dict[str, Any], split: SplitPredictions, served: Member | None
-) -> str:
+def _inputs_hash(experiment: Experiment, weights: FoundWeights, split: SplitPredictions, served: Member | None) -> str:
     """Of all that is read; `weights` names the validation predictions, which were checked."""
     stored = [predictions.hash for predictions in split.stored.values()]
     cards = [Member.open(experiment.member_directory(name)).card.model_dump() for name in experiment.members]
     settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
-    model = served.card.model_hash if served else why_none(experiment, weights)
-    return fingerprint([stored, cards, weights, split.truth.hash, settings, model])
+    model = served.card.model_hash if served else not_exportable_reason(experiment, weights)
+    return fingerprint([stored, cards, weights.as_json(), split.truth.hash, settings, model])
 
 
-def _sources(experiment: Experiment, weights: dict[str, Any]) -> dict[str, Patients]:
+def _sources(experiment: Experiment, weights: FoundWeights) -> dict[str, Patients]:
     members = {name: Member.open(experiment.member_directory(name)).card.patients for name in experiment.members}
-    return {**members, SEARCH: Patients(**weights["patients"])}
+    return {**members, SEARCH: weights.searched_patients}
 
 
 def _servable(experiment: Experiment, served: Member | None, ensemble: str) -> dict[str, Member]:
@@ -134,14 +130,18 @@ def _servable(experiment: Experiment, served: Member | None, ensemble: str) -> d
 
 
 def _evaluate(
-    experiment: Experiment, weights: dict[str, Any], test: Contenders, validation: Contenders, overlap: Overlap
+    experiment: Experiment, weights: FoundWeights, test: Contenders, validation: Contenders, overlap: Overlap
 ) -> Evaluation:
     scores = ResampledScores.of(test, experiment.evaluate, experiment.seed)
     headline = scores.headline
-    on_validation = _scores(validation, weights["metric"])
-    best, best_on_test = _best(test, on_validation, weights["metric"]), _best(test, _scores(test, headline), headline)
+    on_validation = _scores(validation, weights.metric)
+    best, best_on_test = _best(test, on_validation, weights.metric), _best(test, _scores(test, headline), headline)
     comparisons = (
-        compare(scores, best, f"the best single member on {_searched(weights)}"),
+        compare(
+            scores,
+            best,
+            f"the best single member on {'out-of-fold predictions' if weights.is_out_of_fold else 'validation'}",
+        ),
         compare(scores, test.equal, "equal weights"),
     )
     settings = experiment.evaluate
@@ -160,7 +160,7 @@ def _evaluate(
         bootstrap=Bootstrap(resamples=settings.resamples, confidence=settings.confidence, seed=experiment.seed),
         overlap=overlap,
         notes=tuple(_notes(experiment, weights, test, overlap)),
-        search=Searched.model_validate({key: weights.get(key) for key in SEARCHED}),
+        search=Searched.of(weights),
         stopped_on_searched=_stopped_on_searched(experiment, weights),
         validation=with_nulls(on_validation),
         best_on_validation=best.name,
@@ -170,29 +170,25 @@ def _evaluate(
         without=tuple(_without(row, scores) for row in test.reduced),
         pairs=test.pairs.rates([row.name for row in test.members], scores.measure),
         costs={},
-        undefined=_undefined(on_validation, weights["metric"], experiment.task),
+        undefined=_undefined(on_validation, weights.metric, experiment.task),
     )
 
 
-def _stopped_on_searched(experiment: Experiment, weights: dict[str, Any]) -> tuple[str, ...]:
+def _stopped_on_searched(experiment: Experiment, weights: FoundWeights) -> tuple[str, ...]:
     """The members whose training stopped on patients that weights were chosen on; of folds the notes tell it."""
-    return () if "folds" in weights else tuple(stopped_on_searched(_sources(experiment, weights)))
+    return () if weights.folds else tuple(stopped_on_searched(_sources(experiment, weights)))
 
 
-def _notes(experiment: Experiment, weights: dict[str, Any], test: Contenders, overlap: Overlap) -> list[str]:
+def _notes(experiment: Experiment, weights: FoundWeights, test: Contenders, overlap: Overlap) -> list[str]:
     return [
         *overlap.notes,
-        *told_of_model(experiment, weights),
+        *describe_lacking_model(experiment, weights),
         *_not_run(experiment),
         *_few(test),
         *test.notes,
-        *weights.get("flattered", ()),
-        *weights.get("folds", {}).get("notes", ()),
+        *weights.flattered,
+        *(weights.folds.notes if weights.folds else ()),
     ]
-
-
-def _searched(weights: dict[str, Any]) -> str:
-    return "out-of-fold predictions" if weights["split"] == OUT_OF_FOLD else "validation"
 
 
 def _not_run(experiment: Experiment) -> list[str]:

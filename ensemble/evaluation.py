@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from ensemble.found_weights import Contributions, FoundWeights, MemberContribution, NestedScore, describe_search
 from ensemble.overlap import Overlap
 from spine.files import read_json, with_nulls, write_json
 from spine.metrics.undefined import why_undefined
@@ -248,9 +249,30 @@ class Searched(_Written):
     score: Number | None = None
     fusion: dict[str, Number] | None = None
     split: StrictStr | None = None
-    nested: dict[str, Any] | None = None
-    contributions: dict[str, Any] | None = None
+    nested: NestedScore | None = None
+    contributions: Contributions | None = None
     temperatures: dict[str, Number] | None = None
+
+    @classmethod
+    def of(cls, weights: FoundWeights) -> Searched:
+        """The same of the weights; null where they tell none."""
+        content = weights.as_json()
+        return cls.model_validate({key: content.get(key) for key in cls.model_fields})
+
+    @property
+    def member_contributions(self) -> dict[str, MemberContribution]:
+        """What each member adds; nothing of a single one."""
+        return self.contributions.members if self.contributions else {}
+
+    @property
+    def scores_of_sets(self) -> dict[str, float | None]:
+        """The best score of every set of members, where there are few."""
+        return self.contributions.sets if self.contributions else {}
+
+    def describe(self, names: Mapping[str, str]) -> str:
+        """The search's score, and what it is on other patients; `names` are the metrics' readable names."""
+        nested = self.nested or NestedScore()
+        return describe_search(self.task or "", self.metric, self.score, nested, names.get(self.metric, ""))
 
 
 class Evaluation(_Written):

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ensemble.contenders import read_weights
-from ensemble.fuse import Mean, Share, fusion_of, without_zeros
+from ensemble.exported import not_exportable_reason
+from ensemble.found_weights import FoundWeights, read_weights
+from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.fused_model import FusedModel, fuse_for
 from ensemble.parity import measure_parity
 from ensemble.predict import load_model
-from ensemble.served import why_none
 from ensemble.serving_kit import write_serving_kit
 from spine.config import Experiment
 from spine.files import fingerprint
@@ -41,42 +41,43 @@ def run(experiment: Experiment) -> list[Path]:
     NoModel, before any is loaded, where one of them has no SavedModel, as a foreign one.
     """
     directory = experiment.ensemble_directory
-    found = read_weights(experiment)
-    if reason := why_none(experiment, found):
+    weights = read_weights(experiment)
+    if reason := not_exportable_reason(experiment, weights):
         raise NoModel(
             f"the ensemble {experiment.search.name!r} cannot be exported: {reason}. It can be searched and evaluated; "
             "to serve one, give every member a SavedModel with the contract's signatures (docs/design.md), or search "
             "without those that have none"
         )
-    weights = without_zeros(found["weights"])
-    members = [Member.open(experiment.member_directory(name)) for name in weights]
+    members = [Member.open(experiment.member_directory(name)) for name in weights.kept]
     models = [member.card.model_hash for member in members]
-    config_hash = fingerprint([weights, models, found["patients"], *fusion_of(found).values()])
+    searched = weights.patients.model_dump()
+    config_hash = fingerprint([weights.kept, models, searched, *weights.fusion_settings.values()])
     if not Member.is_complete(directory, config_hash):
         drop_unnamed_versions(directory)
-        version, parity = publish_fused(experiment, members, Mean.of_weights(found).weights, found, directory)
-        Member.publish(directory, _card(experiment, members, weights, found, config_hash, version, parity))
+        boxes = weights.box_fusion if experiment.task == "detection" else None
+        version, parity = publish_fused(experiment, members, weights.mean(), boxes, directory)
+        Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
     return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
 
 
 def publish_fused(
-    experiment: Experiment, members: Sequence[Member], shares: Sequence[Share], found: dict[str, Any], directory: Path
+    experiment: Experiment, members: Sequence[Member], mean: Mean, boxes: BoxFusion | None, directory: Path
 ) -> tuple[Path, float]:
     """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
 
-    `found` has the `fusion` of boxes, or `temperatures`, as weights.json has.
+    Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`.
     """
     models = [load_model(member) for member in members]
-    fused = FusedModel(models, shares, fuse_for(experiment.task, found))
-    fusion = BoxFusion.of_weights(found) if experiment.task == "detection" else None
-    temperatures = Mean.of_weights(found).temperatures if "temperatures" in found else ()
+    fused = FusedModel(models, mean.weights, fuse_for(experiment.task, mean.temperatures, boxes))
     pictures = _some_pictures(experiment)
     parity: list[float] = []
     version = publish_model(
         fused,
         directory,
-        check=lambda saved: parity.append(measure_parity(saved, models, shares, pictures, fusion, temperatures)),
+        check=lambda saved: parity.append(
+            measure_parity(saved, models, mean.weights, pictures, boxes, mean.temperatures)
+        ),
     )
     return version, parity[0]
 
@@ -89,8 +90,7 @@ def _some_pictures(experiment: Experiment) -> list[Path]:
 def _card(
     experiment: Experiment,
     members: list[Member],
-    weights: dict[str, float],
-    found: dict[str, Any],
+    weights: FoundWeights,
     config_hash: str,
     version: Path,
     parity: float,
@@ -105,12 +105,6 @@ def _card(
         versions=package_versions(),
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
-        patients=_patients(members, found["patients"]),
-        details={"weights": weights, **fusion_of(found), "parity": parity},
+        patients=Patients.union([*(member.card.patients for member in members), weights.searched_patients]),
+        details={"weights": weights.kept, **weights.fusion_settings, "parity": parity},
     )
-
-
-def _patients(members: list[Member], searched: dict[str, Any]) -> Patients:
-    """All that any member, or the search, has seen."""
-    search = Patients(salt=searched["salt"], searched=tuple(searched["searched"]))
-    return Patients.union([*(member.card.patients for member in members), search])

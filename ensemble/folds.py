@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.export import OUTPUTS, publish_fused
+from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion
 from spine.config import REFIT, Experiment
 from spine.files import atomic_directory, fingerprint
@@ -63,9 +64,8 @@ def _make_room(directory: Path) -> None:
 
 def _mean(experiment: Experiment, directory: Path, folds: Sequence[Member]) -> Card:
     """All folds' models in one, of equal weight; of detection by weighted boxes fusion with its own thresholds."""
-    fusion = {"fusion": asdict(BoxFusion())} if experiment.task == "detection" else {}
-    shares = [1 / len(folds)] * len(folds)
-    version, parity = publish_fused(experiment, folds, shares, fusion, directory)
+    boxes = BoxFusion() if experiment.task == "detection" else None
+    version, parity = publish_fused(experiment, folds, Mean((1 / len(folds),) * len(folds)), boxes, directory)
     first = folds[0].card
     return Card(
         name=first.name,
@@ -76,20 +76,25 @@ def _mean(experiment: Experiment, directory: Path, folds: Sequence[Member]) -> C
         outputs={**first.outputs, **OUTPUTS.get(first.task, {})},
         versions=package_versions(),
         model_hash=Member.hash_model(version),
-        details={**_sums(folds), **_told(experiment), **fusion, "parity": parity},
+        details={
+            **_sums(folds),
+            **_settings(experiment),
+            **({"fusion": asdict(boxes)} if boxes else {}),
+            "parity": parity,
+        },
     )
 
 
 def _refit(experiment: Experiment, directory: Path, sources: Sequence[Member]) -> Card:
     """The refit's own model and card, as it would be without folds."""
-    again = sources[-1]
+    refitted = sources[-1]
     with atomic_directory(next_version(directory)) as temporary:
-        shutil.copytree(again.trusted_model, temporary, dirs_exist_ok=True)
-    shutil.copy(again.path / "history.csv", directory)
-    return again.card.model_copy(update={"details": {**again.card.details, **_told(experiment)}})
+        shutil.copytree(refitted.trusted_model, temporary, dirs_exist_ok=True)
+    shutil.copy(refitted.path / "history.csv", directory)
+    return refitted.card.model_copy(update={"details": {**refitted.card.details, **_settings(experiment)}})
 
 
-def _told(experiment: Experiment) -> dict[str, Any]:
+def _settings(experiment: Experiment) -> dict[str, Any]:
     return {"served": experiment.served, "fold_models": experiment.folds, "stop_on": experiment.stop_on}
 
 

@@ -6,14 +6,14 @@ every class has weights of its own, the result is divided by its sum, so that it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 from spine.problems import SpineError
 
-__all__ = ["Mean", "Share", "fusion_of", "normalised", "tempered", "weighted_mean", "without_zeros"]
+__all__ = ["Mean", "Share", "normalised", "tempered", "weighted_mean", "without_zeros"]
 
 Share = float | tuple[float, ...]  # a member's weight, or one for each class
 SMALLEST = 1e-36  # added to every class before a division: where all are 0, each is as likely; float32 has no less
@@ -28,18 +28,6 @@ class Mean:
 
     weights: tuple[Share, ...]
     temperatures: tuple[float, ...] = ()
-
-    @classmethod
-    def of_weights(cls, found: Mapping[str, Any], names: Iterable[str] = ()) -> Mean:
-        """What weights.json tells, of these members; unless given, of all whose weight is above 0."""
-        names = list(names) or list(without_zeros(found["weights"]))
-        shares = found.get("class_weights") or found["weights"]
-        temperatures = found.get("temperatures", {})
-        weights = [shares[name] for name in names]
-        return cls(
-            tuple(tuple(map(float, one)) if isinstance(one, Sequence) else float(one) for one in weights),
-            tuple(float(temperatures[name]) for name in names if temperatures),
-        )
 
     @property
     def per_class(self) -> bool:
@@ -96,11 +84,6 @@ def _largest(values: Any) -> Any:
 
 def _classes(values: Any) -> list[Any]:
     return [values[..., number : number + 1] for number in range(values.shape[-1])]
-
-
-def fusion_of(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What weights.json tells of the fusion beside the weights, where it tells any."""
-    return {key: found[key] for key in ("fusion", "temperatures", "class_weights") if key in found}
 
 
 def without_zeros(weights: Mapping[str, float]) -> dict[str, float]:

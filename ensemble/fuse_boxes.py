@@ -7,9 +7,8 @@ the search in `engine.boxes.cluster_boxes`; tests hold all three together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -35,13 +34,6 @@ class BoxFusion:
         for name, value in (("iou_threshold", self.iou_threshold), ("score_threshold", self.score_threshold)):
             if not 0 <= value < 1:
                 raise SpineError(f"{name} is {value!r}; give a number from 0 to below 1")
-
-    @classmethod
-    def of_weights(cls, found: Mapping[str, Any]) -> BoxFusion:
-        """The fusion that weights.json tells; SpineError where it tells none."""
-        if "fusion" not in found:
-            raise SpineError("weights.json tells no fusion of boxes; run `spine search EXPERIMENT` again")
-        return cls(**found["fusion"])
 
 
 def fuse_boxes(members: Sequence[Detections], weights: Sequence[float], fusion: BoxFusion = BoxFusion()) -> Detections:

@@ -19,11 +19,10 @@ Outputs = Mapping[str, Any]  # of a signature, tensors by name
 Fuse = Callable[[Sequence[Outputs], Sequence[Any]], dict[str, Any]]  # members' outputs and their weights
 
 
-def fuse_for(task: str, found: Mapping[str, Any]) -> Fuse:
-    """The task's fusion in the graph; `found` is what weights.json says."""
-    if task == "detection":
-        return partial(fuse_boxes_in_graph, fusion=BoxFusion.of_weights(found))
-    temperatures = Mean.of_weights(found).temperatures if "temperatures" in found else ()
+def fuse_for(task: str, temperatures: tuple[float, ...] = (), boxes: BoxFusion | None = None) -> Fuse:
+    """The task's fusion in the graph: of `boxes` with their thresholds, else of probabilities with `temperatures`."""
+    if boxes:
+        return partial(fuse_boxes_in_graph, fusion=boxes)
     return partial(_mean_and_mask if task == "segmentation" else _mean, temperatures=temperatures)
 
 

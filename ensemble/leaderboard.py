@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ensemble.contenders import JUDGES
 from ensemble.evaluation import Estimate, Evaluation
 from ensemble.judge.rows import Column
-from ensemble.worth import told
 from spine.problems import write_sheet
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
 
     counts, columns = evaluation.counts, JUDGES[evaluation.task].columns(evaluation.labels)
     footnotes = evaluation.footnotes([column.metric for column in columns])
-    search = told(evaluation.search.model_dump(), evaluation.names)
+    search = evaluation.search.describe(evaluation.names)
     table = Table(
         title=f"{escape(_where(evaluation))}: {counts.patients} test patients, {counts.units} {evaluation.units}, "
         f"{evaluation.bootstrap.confidence * 100:g} % intervals over patients",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.found_weights import SearchedFolds
 from ensemble.predict import is_current, predict_missing
 from spine.config import Experiment
 from spine.folds import fold_of_patients, parts
@@ -21,8 +22,7 @@ from spine.privacy import patient_hash
 from spine.problems import SpineError
 from spine.truth import AnyTruth, read_truth
 
-__all__ = ["predict_out_of_fold", "told"]
-
+__all__ = ["describe_folds", "predict_out_of_fold"]
 
 SEARCHED = (
     "Weights were searched on out-of-fold predictions: every patient but those of test, predicted by that one of the "
@@ -46,21 +46,20 @@ SERVED = {
 }
 
 
-def told(experiment: Experiment) -> dict[str, Any]:
-    """What weights.json says of the folds, with sentences for readers; {} without folds.
+def describe_folds(experiment: Experiment) -> SearchedFolds | None:
+    """The experiment's folds, with sentences for readers of weights.json; None without folds.
 
     Of members from elsewhere nothing is known but what they brought.
     """
     if not experiment.folds:
-        return {}
+        return None
     others = [name for name in experiment.members if Member.is_from_elsewhere(experiment.member_directory(name))]
     here = [name for name in experiment.members if name not in others]
     whom = "each member that was trained here" if others else "a member"
     sentences = (SEARCHED, STOPPED[experiment.stop_on], SERVED[experiment.served]) if here else ()
     notes = [sentence.format(count=experiment.folds, whom=whom) for sentence in sentences]
     notes += [ELSEWHERE.format(names=" and ".join(others))] if others else []
-    settings = {"count": experiment.folds, "stop_on": experiment.stop_on, "served": experiment.served}
-    return {"folds": {**settings, "notes": notes}}
+    return SearchedFolds(count=experiment.folds, stop_on=experiment.stop_on, served=experiment.served, notes=notes)
 
 
 def predict_out_of_fold(experiment: Experiment, manifest: Manifest, members: Sequence[Member]) -> None:

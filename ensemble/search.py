@@ -30,31 +30,30 @@ from ensemble.engine.scoring.images import Masks, reduce_images
 from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.stack import Stack
+from ensemble.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
 from ensemble.names import weight_names
-from ensemble.out_of_fold import told as told_of_folds
+from ensemble.nested_estimate import SearchContext, find_contributions, find_nested_estimate
+from ensemble.out_of_fold import describe_folds
 from ensemble.overlap import Learned, find_learned
 from ensemble.predictions import SplitPredictions, read_split
 from ensemble.study import SAMPLERS, Record
 from ensemble.temperature import fit_temperatures
-from ensemble.worth import Found, added, nested, told
-from ensemble.written import WeightsFile
 from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
-from spine.files import fingerprint, read_if_whole, read_json, with_nulls, write_json
+from spine.files import fingerprint, read_if_whole
 from spine.member import Member
 from spine.metrics.undefined import why_undefined
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError, write_sheet
 from spine.progress import track
-from spine.shapes import as_written
 from spine.truth import BoxTruth
 
 if TYPE_CHECKING:
     from ensemble.study import Storage
 
-__all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights", "told_of"]
+__all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights", "summary"]
 
 METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
 
@@ -325,18 +324,15 @@ def run(experiment: Experiment) -> list[Path]:
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
     )
     _write_points(result, experiment.task, table)
-    summary = _summary(experiment, result, predictions, hashes, learned) | _worth(
-        experiment, result, predictions, budget
-    )
-    write_json(with_nulls({**summary, "inputs_hash": inputs_hash}), weights_file)
+    found = _found_weights(experiment, result, predictions, budget, learned, inputs_hash)
+    found.write(weights_file)
     return paths
 
 
-def told_of(experiment: Experiment) -> str:
+def summary(experiment: Experiment) -> str:
     """What weights.json says of the search's score: what it is on other patients, and what flatters it."""
-    path = experiment.ensemble_directory / "weights.json"
-    found = read_json(path, "run `spine search EXPERIMENT` again", as_written(WeightsFile))
-    return " ".join([told(found), *found.get("flattered", ())])
+    weights = FoundWeights.read(experiment)
+    return " ".join([weights.describe(), *weights.flattered])
 
 
 def _learned(experiment: Experiment, predictions: SplitPredictions) -> Learned:
@@ -346,73 +342,68 @@ def _learned(experiment: Experiment, predictions: SplitPredictions) -> Learned:
     return find_learned(predictions.truth.patients, seen)
 
 
-def _worth(
-    experiment: Experiment, result: SearchResult, predictions: SplitPredictions, budget: Budget | None
-) -> dict[str, Any]:
-    """What else weights.json tells: on patients not chosen on, what each member adds, and the costs of a budget."""
-    settings, names = experiment.search, tuple(result.weights)
-    found = Found.of(predictions, result.metric, settings, result.fusion, tuple(result.temperatures.values()))
-    chosen = np.array(list(result.weights.values()))
-    return {
-        "nested": nested(found, settings, chosen, result.score, experiment.seed, budget),
-        "contributions": added(found, settings, names, result.singles),
-        **({"budget": _kept(budget, settings, result)} if budget else {}),
-    }
-
-
-def _kept(budget: Budget, settings: SearchSettings, result: SearchResult) -> dict[str, Any]:
-    """The budget's limits and members' costs; of a grid, how many of its vectors (of boxes: and thresholds) it left."""
-    told = {"limits": budget.limits, "costs": budget.named(tuple(result.weights))}
-    if settings.method != "grid":
-        return told
-    fusions = len(settings.iou_thresholds) * len(settings.score_thresholds) if result.fusion else 1
-    vectors = Simplex(len(result.weights), steps_of(settings.step)).size * fusions
-    return {**told, "left": result.evaluated, "vectors": vectors}
-
-
-def _summary(
+def _found_weights(
     experiment: Experiment,
     result: SearchResult,
     predictions: SplitPredictions,
-    hashes: dict[str, str],
+    budget: Budget | None,
     learned: Learned,
-) -> dict[str, Any]:
-    truth = predictions.truth
+    inputs_hash: str,
+) -> FoundWeights:
+    """The result with what it was found on, what it is worth on other patients, and what each member adds."""
+    settings, truth, names = experiment.search, predictions.truth, tuple(result.weights)
     patients = sorted(set(truth.patients))
-    return {
-        "name": experiment.search.name,
-        "settings": experiment.search.model_dump(mode="json"),
-        "task": experiment.task,
-        "metric": result.metric,
-        "method": result.method,
-        "step": result.step,
-        "weights": dict(result.weights),
-        **({"fusion": dict(result.fusion)} if result.fusion else {}),
-        **({"temperatures": dict(result.temperatures)} if result.temperatures else {}),
-        **({"class_weights": dict(result.class_weights)} if result.class_weights else {}),
-        "score": result.score,
-        "singles": dict(result.singles),
-        "equal": result.equal,
-        **_undefined(result, experiment.task),
-        "evaluated": result.evaluated,
-        "scored": result.scored,
-        "ties": result.ties,
-        "listed": len(result.best),  # in search.csv
-        "why": result.why,
-        "split": experiment.search_split,
-        **told_of_folds(experiment),
-        **({"trained_on_searched": dict(learned.trained), "flattered": learned.notes} if learned.trained else {}),
-        "counts": {"samples": len(truth.samples), "units": len(set(truth.units)), "patients": len(patients)},
-        "predictions": hashes,
-        "patients": {"salt": salt_id(), "searched": sorted(map(patient_hash, patients))},
-    }
+    context = SearchContext.of(predictions, result.metric, settings, result.fusion, tuple(result.temperatures.values()))
+    chosen = np.array(list(result.weights.values()))
+    return FoundWeights(
+        name=settings.name,
+        settings=settings.model_dump(mode="json"),
+        task=experiment.task,
+        metric=result.metric,
+        method=result.method,
+        step=result.step,
+        weights=dict(result.weights),
+        fusion=dict(result.fusion),
+        temperatures=dict(result.temperatures),
+        class_weights={name: list(shares) for name, shares in result.class_weights.items()},
+        score=result.score,
+        singles=dict(result.singles),
+        equal=result.equal,
+        undefined=_undefined(result, experiment.task),
+        evaluated=result.evaluated,
+        scored=result.scored,
+        ties=result.ties,
+        listed=len(result.best),
+        why=result.why,
+        split=experiment.search_split,
+        folds=describe_folds(experiment),
+        trained_on_searched=dict(learned.trained),
+        flattered=learned.notes,
+        counts=Counts(samples=len(truth.samples), units=len(set(truth.units)), patients=len(patients)),
+        predictions={name: stored.hash for name, stored in predictions.stored.items()},
+        patients=SearchedPatients(salt=salt_id(), searched=sorted(map(patient_hash, patients))),
+        nested=find_nested_estimate(context, settings, chosen, result.score, experiment.seed, budget),
+        contributions=find_contributions(context, settings, names, result.singles),
+        budget=_kept(budget, settings, result) if budget else None,
+        inputs_hash=inputs_hash,
+    )
 
 
-def _undefined(result: SearchResult, task: str) -> dict[str, Any]:
+def _kept(budget: Budget, settings: SearchSettings, result: SearchResult) -> KeptBudget:
+    """The budget's limits and members' costs; of a grid, how many of its vectors (of boxes: and thresholds) it left."""
+    kept = KeptBudget(limits=dict(budget.limits), costs=budget.named(tuple(result.weights)))
+    if settings.method != "grid":
+        return kept
+    fusions = len(settings.iou_thresholds) * len(settings.score_thresholds) if result.fusion else 1
+    vectors = Simplex(len(result.weights), steps_of(settings.step)).size * fusions
+    return kept.model_copy(update={"left": result.evaluated, "vectors": vectors})
+
+
+def _undefined(result: SearchResult, task: str) -> dict[str, str]:
     """Why scores are null, where some are."""
     scores = {"score": result.score, "equal": result.equal, **{f"singles.{k}": v for k, v in result.singles.items()}}
     lacking = [name for name, score in scores.items() if np.isnan(score)]
-    return {"undefined": dict.fromkeys(lacking, why_undefined(result.metric, task))} if lacking else {}
+    return dict.fromkeys(lacking, why_undefined(result.metric, task)) if lacking else {}
 
 
 def _write_points(result: SearchResult, task: str, path: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
-    *("detect", "evaluate", "fetch_weights", "join_folds", "leaderboard", "report", "search_told"),
+    *("detect", "evaluate", "fetch_weights", "join_folds", "leaderboard", "report", "search_summary"),
     *("stage", "task_settings", "train", "two_stage"),
 ]
 
@@ -88,9 +88,9 @@ def stage(name: str) -> Stage:
     return import_module(f"ensemble.{_known(name, STAGES, 'stage')}").run
 
 
-def search_told(experiment: Experiment) -> str:
+def search_summary(experiment: Experiment) -> str:
     """One sentence on what the search found, and on what that is worth."""
-    return import_module("ensemble.search").told_of(experiment)
+    return import_module("ensemble.search").summary(experiment)
 
 
 def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:

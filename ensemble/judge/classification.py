@@ -17,6 +17,7 @@ from ensemble.evaluation import (
     McNemarTest,
     RowKind,
 )
+from ensemble.found_weights import FoundWeights
 from ensemble.judge.pairs import Pairs
 from ensemble.judge.rows import (
     Column,
@@ -27,7 +28,6 @@ from ensemble.judge.rows import (
     fusions,
     named_rows,
     reduced_rows,
-    without_each,
 )
 from ensemble.predictions import SplitPredictions
 from spine import metrics
@@ -76,20 +76,19 @@ class Classifiers(Contenders[Classified]):
     COMPARED = ("roc_auc", "accuracy")
 
     @classmethod
-    def of(cls, split: SplitPredictions, found: Mapping[str, Any]) -> Classifiers:
-        """Average the slices of each unit, and fuse the members equally and by the weights that were `found`."""
-        weights = found["weights"]
+    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Classifiers:
+        """Average the slices of each unit, and fuse the members equally and by the `weights`."""
         members, values, patients = split.by_unit()
         assert isinstance(split.truth, Truth)
-        said = [*members.values(), *fusions(members, found)]
-        weights = {name: weights[name] for name in members}
-        reduced = [fused(members, one) for one in without_each({**found, "weights": weights})]
+        weights = weights.of_members(members)
+        said = [*members.values(), *fusions(members, weights)]
+        reduced = [fused(members, others) for others in weights.without_each()]
         return cls(
-            _rows(named_rows(weights), said),
+            _rows(named_rows(weights.weights), said),
             split.truth,
             patients,
             values,
-            reduced=_rows(reduced_rows(weights), reduced),
+            reduced=_rows(reduced_rows(weights.weights), reduced),
         )
 
     @property

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from ensemble.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
+from ensemble.found_weights import FoundWeights
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.judge.pairs import Pairs, count_pairs
-from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, named_rows, reduced_rows, without_each
+from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, named_rows, reduced_rows
 from ensemble.judge.seconds import seconds_of
 from ensemble.predictions import SplitPredictions
 from spine.detections import Detections
@@ -85,15 +86,16 @@ class Detectors(Contenders[Detected]):
     COMPARED = ("map50", "map50_95")
 
     @classmethod
-    def of(cls, split: SplitPredictions, found: Mapping[str, Any]) -> Detectors:
-        """Fuse the members' boxes equally and by the weights that were `found`, both with the thresholds found."""
+    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Detectors:
+        """Fuse the members' boxes equally and by the `weights`, both with the thresholds that were found with them."""
         truth, members = split.truth, {name: tuple(stored) for name, stored in split.stored.items()}
         assert isinstance(truth, BoxTruth)
-        weights = {name: found["weights"][name] for name in members}
-        fuse = partial(_fuse, list(members.values()), fusion=BoxFusion.of_weights(found))
-        others = [fuse([one["weights"][name] for name in members]) for one in without_each({"weights": weights})]
-        said = [*members.values(), fuse([1 / len(members)] * len(members)), fuse(list(weights.values())), *others]
-        named = [*named_rows(weights), *reduced_rows(weights)]
+        weights = weights.of_members(members)
+        fuse = partial(_fuse, list(members.values()), fusion=weights.box_fusion)
+        others = [fuse(list(reduced.weights.values())) for reduced in weights.without_each()]
+        searched = fuse(list(weights.weights.values()))
+        said = [*members.values(), fuse([1 / len(members)] * len(members)), searched, *others]
+        named = [*named_rows(weights.weights), *reduced_rows(weights.weights)]
         unknown = np.full(len(truth), np.nan)
         rows = [
             Detected(*row, detections, match_images(truth, detections), unknown)

@@ -13,13 +13,14 @@ import pandas as pd
 
 from ensemble.evaluation import Counts, Estimate, Evaluation, PairedTestResult, RowKind
 from ensemble.evaluation import Row as WrittenRow
-from ensemble.fuse import Mean, weighted_mean, without_zeros
+from ensemble.found_weights import FoundWeights
+from ensemble.fuse import weighted_mean, without_zeros
 from ensemble.judge.pairs import Pairs
 from ensemble.names import free
 
 __all__ = [
     *("ENSEMBLE", "EQUAL", "Column", "Contender", "Contenders", "PairedTest"),
-    *("fused", "fusions", "named_rows", "reduced_rows", "without_each"),
+    *("fused", "fusions", "named_rows", "reduced_rows"),
 ]
 
 EQUAL = "equal weights"
@@ -163,40 +164,18 @@ def named_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float |
 
 
 def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float | None]]:
-    """Name, kind and weight of the rows that `without_each` tells of."""
+    """Name, kind and weight of the rows of `FoundWeights.without_each`."""
     kept = without_zeros(weights)
     return [(name, "reduced", weight) for name, weight in kept.items()] if len(kept) > 1 else []
 
 
-def without_each(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What weights.json would say without each member of weight above 0, in order, the others' weights renormalised.
-
-    Nothing where there is one such member only.
-    """
-    kept = without_zeros(found["weights"])
-    return [_without(found, name) for name in kept] if len(kept) > 1 else []
+def fused(members: Mapping[str, np.ndarray], weights: FoundWeights) -> np.ndarray:
+    """What the weights make of the members of weight above 0, from float64 (..., C)."""
+    kept = [name for name in members if weights.weights[name] > 0]
+    return weights.mean(kept)([members[name] for name in kept])
 
 
-def _without(found: Mapping[str, Any], left_out: str) -> dict[str, Any]:
-    shares = {name: 0.0 if name == left_out else weight for name, weight in found["weights"].items()}
-    weights = {name: share / sum(shares.values()) for name, share in shares.items()}
-    if not found.get("class_weights"):
-        return {**found, "weights": weights}
-    table = {name: np.asarray(row) * (name != left_out) for name, row in found["class_weights"].items()}
-    total = sum(table.values())  # where only this member told of a class, the others do so by their weights
-    by_class = {
-        name: np.where(total > 0, row / np.where(total > 0, total, 1), weights[name]) for name, row in table.items()
-    }
-    return {**found, "weights": weights, "class_weights": {name: row.tolist() for name, row in by_class.items()}}
-
-
-def fused(members: Mapping[str, np.ndarray], found: Mapping[str, Any]) -> np.ndarray:
-    """What weights.json makes of the members of weight above 0, from float64 (..., C)."""
-    kept = without_zeros({name: found["weights"][name] for name in members})
-    return Mean.of_weights(found, kept)([members[name] for name in kept])
-
-
-def fusions(members: Mapping[str, np.ndarray], found: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of all members, and what weights.json makes of those of weight above 0, from float64 (..., C)."""
+def fusions(members: Mapping[str, np.ndarray], weights: FoundWeights) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of all members, and what the weights make of those of weight above 0, from float64 (..., C)."""
     equal = weighted_mean(list(members.values()), [1 / len(members)] * len(members))
-    return equal, fused(members, found)
+    return equal, fused(members, weights)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ensemble.engine.scoring.images import Images
 from ensemble.evaluation import Estimate, SegmentationCounts, SegmentationEvaluation, SegmentationRow, WilcoxonTest
+from ensemble.found_weights import FoundWeights
 from ensemble.judge.pairs import Pairs, count_pairs
 from ensemble.judge.rows import (
     Column,
@@ -27,7 +28,6 @@ from ensemble.judge.rows import (
     fusions,
     named_rows,
     reduced_rows,
-    without_each,
 )
 from ensemble.predictions import SplitPredictions
 from spine.metrics import segmentation as metrics
@@ -98,26 +98,24 @@ class Segmenters(Contenders[Segmented]):
     COMPARED = ("dice_foreground", "iou_foreground")
 
     @classmethod
-    def of(cls, split: SplitPredictions, found: Mapping[str, Any]) -> Segmenters:
+    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Segmenters:
         """Count every image once; one image is in memory at a time."""
-        truth, weights = split.truth, found["weights"]
+        truth = split.truth
         assert isinstance(truth, MaskTruth)
         sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
-        weights = {name: weights[name] for name in split.stored}
-        others = without_each({**found, "weights": weights})
+        weights = weights.of_members(split.stored)
+        others, members = weights.without_each(), len(split.stored)
         measured = [
-            _measure(
-                mask, call_image(sources, found, number, others), truth.spacings[number], truth.labels, len(weights)
-            )
+            _measure(mask, call_image(sources, weights, number, others), truth.spacings[number], truth.labels, members)
             for number, mask in enumerate(track(truth, "judging images", len(truth)))
         ]
         counts, surfaces, disagreements, *pairs = (np.stack(found) for found in zip(*measured, strict=True))
         rows = [
             Segmented(*row, counts[:, number], surfaces[:, number])
-            for number, row in enumerate([*named_rows(weights), *reduced_rows(weights)])
+            for number, row in enumerate([*named_rows(weights.weights), *reduced_rows(weights.weights)])
         ]
         of_pairs = Pairs("pixels that are not background to all", *pairs)
-        shown, patients = len(weights) + 2, np.array(truth.patients)
+        shown, patients = members + 2, np.array(truth.patients)
         return cls(tuple(rows[:shown]), truth, patients, disagreements, of_pairs, reduced=tuple(rows[shown:]))
 
     @property
@@ -223,17 +221,17 @@ class Segmenters(Contenders[Segmented]):
 
 
 def call_image(
-    sources: Mapping[str, Images], found: Mapping[str, Any], number: int, others: Sequence[Mapping[str, Any]] = ()
+    sources: Mapping[str, Images], weights: FoundWeights, number: int, others: Sequence[FoundWeights] = ()
 ) -> np.ndarray:
-    """The class (R, H, W) uint8 that every row gives to each pixel of one image; `found` is what weights.json says.
+    """The class (R, H, W) uint8 that every row gives to each pixel of one image.
 
-    Rows are as `named_rows` has them: members, equal weights, ensemble; then ensembles of what `others` say.
+    Rows are as `named_rows` has them: members, equal weights, ensemble; then ensembles with the weights of `others`.
     """
     outputs = {name: source.image(number) for name, source in sources.items()}
     height, width = next(iter(sources.values())).sizes[number]
     starts = range(0, height * width, CHUNK)
     parts = ({name: rows[start : start + CHUNK] for name, rows in outputs.items()} for start in starts)
-    called = [_call(part, found, others) for part in parts]
+    called = [_call(part, weights, others) for part in parts]
     return np.concatenate(called, axis=1).reshape(-1, height, width)
 
 
@@ -243,11 +241,9 @@ def disagreement(called: np.ndarray) -> np.ndarray:
     return 1 - votes.max(axis=0) / len(called)
 
 
-def _call(
-    outputs: Mapping[str, np.ndarray], found: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
-) -> np.ndarray:
+def _call(outputs: Mapping[str, np.ndarray], weights: FoundWeights, others: Sequence[FoundWeights]) -> np.ndarray:
     members = {name: np.asarray(rows, dtype=np.float64) for name, rows in outputs.items()}
-    said = (*members.values(), *fusions(members, found), *(fused(members, other) for other in others))
+    said = (*members.values(), *fusions(members, weights), *(fused(members, other) for other in others))
     return np.stack([one.argmax(axis=1) for one in said]).astype(np.uint8)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ensemble.contenders import read_weights
 from ensemble.elsewhere import predict_elsewhere
 from ensemble.evaluate import evaluation_directory, read_metrics
+from ensemble.found_weights import read_weights
 from ensemble.predictions import read_split
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence

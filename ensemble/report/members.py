@@ -52,7 +52,7 @@ class MemberSet:
 def member_drawings(evaluation: Evaluation, styles: dict[str, Style]) -> dict[str, Drawing]:
     """The figures by name, of those that metrics.json has the numbers for."""
     drawings: dict[str, Drawing] = {}
-    if evaluation.search.contributions:
+    if evaluation.search.member_contributions:
         drawings["shapley"] = partial(_shapley, evaluation, styles)
     if evaluation.without:
         drawings["left_out"] = partial(_left_out, evaluation, styles)
@@ -77,7 +77,7 @@ def cost_rows(evaluation: Evaluation) -> list[CostRow]:
 def cheapest_sets(evaluation: Evaluation) -> list[MemberSet]:
     """The sets of members that no cheaper one scores as well as, by what the search knew."""
     costs = {name: Cost(cost.seconds, cost.megabytes) for name, cost in evaluation.costs.items()}
-    sets = (evaluation.search.contributions or {}).get("sets", {})
+    sets = evaluation.search.scores_of_sets
     known = [
         MemberSet(members, 1000 * cost.seconds, cost.megabytes, score)
         for members, score in sets.items()
@@ -97,8 +97,8 @@ def _front(rows: Sequence[CostRow], axis: str) -> list[CostRow]:
 
 
 def _shapley(evaluation: Evaluation, styles: dict[str, Style]) -> Any:
-    members = (evaluation.search.contributions or {})["members"]
-    values = [one["shapley"] for one in members.values()]
+    members = evaluation.search.member_contributions
+    values = [member.shapley or 0.0 for member in members.values()]
     with new_figure(WIDE, 0.6 + 0.27 * len(members)) as (figure, axis):
         axis.barh(range(len(members)), values, color=[styles[name]["color"] for name in members], height=0.55)
         axis.axvline(0, color=GREY, linewidth=0.8)

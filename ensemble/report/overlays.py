@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.engine.scoring.images import Images
+from ensemble.found_weights import FoundWeights
 from ensemble.judge.rows import ENSEMBLE
 from ensemble.judge.segmentation import call_image, disagreement
 from ensemble.names import free
@@ -61,16 +62,16 @@ def choose(images: pd.DataFrame, name: str = ENSEMBLE) -> dict[str, list[str]]:
 
 
 def see_image(
-    split: SplitPredictions, found: Mapping[str, Any], names: Sequence[str], images: pd.DataFrame, sample: str
+    split: SplitPredictions, weights: FoundWeights, names: Sequence[str], images: pd.DataFrame, sample: str
 ) -> SeenImage:
-    """Read one image again, fuse it as weights.json has `found`, and draw what every row made of it.
+    """Read one image again, fuse it by the weights, and draw what every row made of it.
 
     An unreadable picture is left black.
     """
     truth: Any = split.truth
     number, classes = truth.samples.index(sample), len(truth.labels)
     mask = truth.mask(number)
-    called = call_image({name: Images.of(name, one) for name, one in split.stored.items()}, found, number)
+    called = call_image({name: Images.of(name, one) for name, one in split.stored.items()}, weights, number)
     grey = grey_picture(truth.paths[number], LONGEST)
     grey = np.zeros(_fitting(mask.shape), np.uint8) if grey is None else grey
     drawn = {name: overlay(grey, one, classes) for name, one in zip(names, called, strict=True)}

@@ -12,15 +12,15 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import yaml
 
-from ensemble.costs import told_of_budget
+from ensemble.costs import describe_budget
 from ensemble.evaluation import Evaluation
+from ensemble.found_weights import FoundWeights
 from ensemble.predictions import SplitPredictions
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.style import INK, Style, styles_of
 from ensemble.verdict import p_value
-from ensemble.worth import left_aside, yardsticks
 from spine.config import Experiment
 from spine.manifest import SPLIT_NAMES, Manifest
 from spine.member import Member
@@ -51,7 +51,7 @@ class Page(Generic[TaskEvaluation]):
 
     experiment: Experiment
     evaluation: TaskEvaluation
-    weights: dict[str, Any]
+    weights: FoundWeights
     members: Mapping[str, Member]
     manifest: Manifest
     split: SplitPredictions
@@ -136,15 +136,15 @@ def render(page: Page[Any], figures: Figures, template: str, context: Mapping[st
         evaluation=evaluation,
         costs=cost_rows(evaluation),
         sets=cheapest_sets(evaluation),
-        yardsticks=yardsticks(page.weights),
+        yardsticks=page.weights.describe_baselines(),
         footnotes=evaluation.footnotes(dict.fromkeys((*context.get("columns", ()), *evaluation.undefined_metrics))),
-        left_aside=left_aside(page.weights),
-        budget=told_of_budget(page.weights),
-        searched_on=page.weights["split"],
+        left_aside=page.weights.nested.left_aside,
+        budget=describe_budget(page.weights),
+        searched_on=page.weights.split,
         provenance=page.provenance,
         weights=page.weights,
-        temperatures=page.weights.get("temperatures", {}),
-        class_weights=page.weights.get("class_weights", {}),
+        temperatures=page.weights.temperatures,
+        class_weights=page.weights.class_weights,
         names=evaluation.names,
         ensemble=evaluation.ensemble,
         # Drawn by us; matplotlib escapes the names within.

@@ -5,10 +5,10 @@ cards tell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ensemble.evaluation import Evaluation
-from spine.manifest import OUT_OF_FOLD, SPLIT_NAMES, Manifest
+from ensemble.found_weights import FoundWeights
+from spine.manifest import SPLIT_NAMES, Manifest
 from spine.member import Card
 from spine.privacy import patient_hash, salt_id
 
@@ -25,7 +25,7 @@ def hashes_of_splits(manifest: Manifest) -> dict[str, set[str]]:
 
 
 def provenance(
-    cards: Mapping[str, Card], splits: Mapping[str, set[str]], weights: Mapping[str, Any], evaluation: Evaluation
+    cards: Mapping[str, Card], splits: Mapping[str, set[str]], weights: FoundWeights, evaluation: Evaluation
 ) -> list[str]:
     """Lines on patients, of members' cards, weights.json and the evaluation.
 
@@ -35,8 +35,8 @@ def provenance(
     for name, card in cards.items():
         alike.setdefault(_learned(card, splits), []).append(name)
     members = [f"{', '.join(names)}: {told}." for told, names in alike.items()]
-    searched, of_folds = len(weights["patients"]["searched"]), weights["split"] == OUT_OF_FOLD
-    chosen = f"Weights: chosen on {searched}{' by out-of-fold predictions' if of_folds else ' of validation'}."
+    by = " by out-of-fold predictions" if weights.is_out_of_fold else " of validation"
+    chosen = f"Weights: chosen on {len(weights.patients.searched)}{by}."
     return [*members, chosen, _tested(evaluation)]
 
 

@@ -77,7 +77,7 @@ def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
     for settings in _load(experiment, overrides):
         paths = run_stage(settings, "search", show)
-        show(registry.search_told(settings))
+        show(registry.search_summary(settings))
         show_paths(paths)
 
 

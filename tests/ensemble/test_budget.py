@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ensemble.costs import Cost, megabytes_of, pareto_front, told_of_budget
+from ensemble.costs import Cost, describe_budget, megabytes_of, pareto_front
 from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.search import run, search_weights
@@ -12,6 +12,7 @@ from spine.config import SearchSettings, validate
 from spine.files import read_json
 from spine.problems import SpineError
 from tests.experiment_on_disk import write_experiment
+from tests.found_weights import found_weights
 
 NAMES = ("a", "b", "c")
 BUDGET = Budget({"ms an image": 50.0}, {"ms an image": (30.0, 20.0, 40.0)})  # a and b fit together, c alone
@@ -94,15 +95,15 @@ def test_the_stage_searches_within_the_budget_and_tells_it(tmp_path, monkeypatch
 
 def test_the_budget_is_told_in_words():
     costs = {"MB": {"a": 30.0, "b": 20.0, "c": 40.0}}
-    found = {"weights": {"a": 0.5, "b": 0.5, "c": 0.0}, "budget": {"limits": {"MB": 50.0}, "costs": costs}}
-    found["budget"] |= {"left": 12, "vectors": 1066}
-    assert told_of_budget(found) == (
+    weights = {"a": 0.5, "b": 0.5, "c": 0.0}
+    kept = {"limits": {"MB": 50.0}, "costs": costs}
+    assert describe_budget(found_weights(weights, budget={**kept, "left": 12, "vectors": 1066})) == (
         "Searched under a budget of 50 MB, which 12 of 1,066 vectors keep. The chosen members take 50 MB; all of them, "
         "as equal weights need, 90 MB: that breaks it, and was no choice."
     )
-    found["budget"] = {"limits": {"MB": 90.0}, "costs": costs}
-    assert told_of_budget(found) == "Searched under a budget of 90 MB. The chosen members take 50 MB."
-    assert told_of_budget({"weights": {}}) == ""
+    wide = found_weights(weights, budget={"limits": {"MB": 90.0}, "costs": costs})
+    assert describe_budget(wide) == "Searched under a budget of 90 MB. The chosen members take 50 MB."
+    assert describe_budget(found_weights()) == ""
 
 
 def test_a_member_that_does_not_run_has_no_latency(tmp_path):

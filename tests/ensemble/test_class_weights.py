@@ -16,6 +16,7 @@ from ensemble.temperature import fit_temperature, fit_temperatures
 from spine import metrics
 from spine.metrics import accuracy, log_loss
 from spine.problems import SpineError
+from tests.found_weights import found_weights
 
 
 def members(classes=3, samples=60, number=3, seed=0, sure=1.0):
@@ -34,6 +35,10 @@ def test_a_temperature_undoes_a_wrong_one():
     assert fit_temperature(flat, truth) == pytest.approx(0.5, abs=1e-3)
 
 
+def mean_of(found):
+    return found_weights(found.weights, class_weights=found.class_weights, temperatures=found.temperatures).mean()
+
+
 def test_a_temperature_is_bounded():
     assert fit_temperature(np.array([[0.6, 0.4]]), np.array([0])) == pytest.approx(0.1, rel=1e-3)
     assert fit_temperature(np.array([[0.6, 0.4]]), np.array([1])) == pytest.approx(10, rel=1e-3)
@@ -43,7 +48,7 @@ def test_temperatures_come_before_the_average():
     said, truth = members(sure=4)
     plain = search_weights(said, truth, metric="log_loss")
     found = search_weights(said, truth, metric="log_loss", temperature=True)
-    fused = Mean.of_weights({"weights": found.weights, "temperatures": found.temperatures}, said)(list(said.values()))
+    fused = found_weights(found.weights, temperatures=found.temperatures).mean(said)(list(said.values()))
     assert found.score == pytest.approx(log_loss(truth, fused), abs=1e-12)
     assert all(found.singles[name] < plain.singles[name] for name in said)  # though not every mean of them is better
     assert all(value > 1 for value in found.temperatures.values())  # these members are too sure
@@ -66,8 +71,7 @@ def test_class_weights_are_never_worse_and_tell_their_score(metric, temperature)
     sign = 1 if metrics.METRICS[metric].higher_is_better else -1
     assert sign * found.score >= sign * plain.score
     kept = [name for name, weight in found.weights.items() if weight > 0]
-    told = {"weights": found.weights, "class_weights": found.class_weights, "temperatures": found.temperatures}
-    fused = Mean.of_weights(told)([said[name] for name in kept])
+    fused = mean_of(found)([said[name] for name in kept])
     assert fused.sum(axis=1) == pytest.approx(1)
     assert found.score == pytest.approx(metrics.METRICS[metric].function(truth, fused), abs=1e-12)
     total = np.sum(list(found.class_weights.values()))
@@ -116,9 +120,8 @@ def test_images_with_temperatures_and_class_weights_score_what_is_judged(metric)
     images = {name: rows.reshape(2, 6, 6, 3).astype(np.float16) for name, rows in said.items()}
     masks = truth.reshape(2, 6, 6)
     found = search_weights(images, masks, "segmentation", metric, step=0.25, temperature=True, per_class=True)
-    told = {"weights": found.weights, "class_weights": found.class_weights, "temperatures": found.temperatures}
     kept = [name for name, weight in found.weights.items() if weight > 0]
-    called = Mean.of_weights(told)([images[name].astype(np.float64) for name in kept]).argmax(axis=3)
+    called = mean_of(found)([images[name].astype(np.float64) for name in kept]).argmax(axis=3)
     counts = metrics.segmentation.count_images(masks, called, 3)
     assert found.score == metrics.metric(metric, "segmentation").function(counts)
 

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ensemble import elsewhere, evaluate, predict
-from ensemble.contenders import judge, read_weights
+from ensemble.contenders import judge
+from ensemble.found_weights import read_weights
 from ensemble.predictions import read_split
 from spine import metrics
 from spine.cli import app

@@ -15,6 +15,7 @@ from spine.files import read_json
 from spine.metrics.surface import surface_scores
 from spine.statistics import bootstrap_interval
 from tests.experiment_on_disk import MASK_LABELS, write_segmentation_experiment
+from tests.found_weights import found_weights
 
 FAST = {"evaluate": {"resamples": 200}}
 
@@ -165,10 +166,10 @@ def test_images_csv_tells_every_row_of_every_image(experiment):
 def test_an_image_is_fused_in_pieces(experiment, monkeypatch):
     split = read_split(experiment, "test")
     sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
-    found = {"weights": {"unet": 0.6, "fpn": 0.4, "linknet": 0.0}}
-    whole = segmentation.call_image(sources, found, 1)
+    weights = found_weights({"unet": 0.6, "fpn": 0.4, "linknet": 0.0})
+    whole = segmentation.call_image(sources, weights, 1)
     monkeypatch.setattr(segmentation, "CHUNK", 7)
-    assert np.array_equal(segmentation.call_image(sources, found, 1), whole)
+    assert np.array_equal(segmentation.call_image(sources, weights, 1), whole)
 
 
 def test_disagreement_by_hand():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble.fuse import Mean, fusion_of, tempered, weighted_mean, without_zeros
+from ensemble.fuse import Mean, tempered, weighted_mean, without_zeros
 from spine.problems import SpineError
 
 FIRST = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -59,16 +59,3 @@ def test_float32_tensors_give_what_arrays_give_with_every_option(weights, temper
     tensors = fuse([tf.constant(one, tf.float32) for one in said])
     assert tensors.dtype == tf.float32
     np.testing.assert_allclose(tensors.numpy(), fuse(list(said)), atol=1e-5)
-
-
-def test_weights_json_tells_the_whole_fusion():
-    found = {
-        "weights": {"a": 0.4, "b": 0.0, "c": 0.6},
-        "class_weights": {"a": [0.5, 0.3], "b": [0, 0], "c": [0.5, 0.7]},
-        "temperatures": {"a": 2, "b": 3, "c": 4},
-        "score": 1,
-    }
-    assert Mean.of_weights(found) == Mean(((0.5, 0.3), (0.5, 0.7)), (2.0, 4.0))
-    assert Mean.of_weights(found, ["c"]) == Mean(((0.5, 0.7),), (4.0,))
-    assert Mean.of_weights({"weights": found["weights"]}) == Mean((0.4, 0.6))
-    assert fusion_of(found) == {key: found[key] for key in ("temperatures", "class_weights")}

@@ -7,14 +7,15 @@ from ensemble import evaluate
 from ensemble.contenders import read_contenders
 from ensemble.costs import Cost
 from ensemble.evaluation import Estimate
+from ensemble.found_weights import read_weights
 from ensemble.judge.pairs import Pairs, count_pairs
-from ensemble.judge.rows import without_each
 from ensemble.predictions import read_split
 from spine import metrics
 from spine.files import read_json
 from spine.statistics import interval, patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
+from tests.found_weights import found_weights
 
 FAST = {"evaluate": {"resamples": 100}}
 WRITE = {
@@ -25,20 +26,20 @@ WRITE = {
 
 
 def test_the_others_weights_are_renormalised():
-    left = without_each({"weights": {"a": 0.5, "b": 0.3, "c": 0.2, "d": 0.0}, "metric": "accuracy"})
-    assert [one["weights"] for one in left] == [
+    left = found_weights({"a": 0.5, "b": 0.3, "c": 0.2, "d": 0.0}).without_each()
+    assert [reduced.weights for reduced in left] == [
         pytest.approx({"a": 0, "b": 0.3 / 0.5, "c": 0.2 / 0.5, "d": 0}),
         pytest.approx({"a": 0.5 / 0.7, "b": 0, "c": 0.2 / 0.7, "d": 0}),
         pytest.approx({"a": 0.5 / 0.8, "b": 0.3 / 0.8, "c": 0, "d": 0}),
     ]
-    assert without_each({"weights": {"a": 1.0, "b": 0.0}}) == []
+    assert found_weights({"a": 1.0, "b": 0.0}).without_each() == []
 
 
 def test_weights_of_classes_are_renormalised_class_by_class():
-    found = {"weights": {"a": 0.5, "b": 0.5}, "class_weights": {"a": [0.4, 1.0], "b": [0.6, 0.0]}}
-    first, second = without_each(found)
-    assert first["class_weights"] == {"a": [0.0, 0.0], "b": [1.0, 1.0]}  # b alone, of the class only a told of too
-    assert second["class_weights"] == {"a": [1.0, 1.0], "b": [0.0, 0.0]}
+    weights = found_weights({"a": 0.5, "b": 0.5}, class_weights={"a": [0.4, 1.0], "b": [0.6, 0.0]})
+    first, second = weights.without_each()
+    assert first.class_weights == {"a": [0.0, 0.0], "b": [1.0, 1.0]}  # b alone, of the class only a told of too
+    assert second.class_weights == {"a": [1.0, 1.0], "b": [0.0, 0.0]}
 
 
 @pytest.mark.parametrize("task", WRITE)
@@ -48,13 +49,11 @@ def test_without_a_member_is_what_its_weights_make(tmp_path, task):
     names = [row.name for row in found.members]
     assert [row.name for row in found.reduced] == names
     weights = dict(zip(names, (0, *[1 / (len(names) - 1)] * (len(names) - 1)), strict=True))
-    other = type(found).of(read_split(experiment, "test"), {**weights_of(experiment), "weights": weights})
+    other = type(found).of(
+        read_split(experiment, "test"), read_weights(experiment).model_copy(update={"weights": weights})
+    )
     for metric in found.COMPARED:
         assert found.score(found.reduced[0], metric) == pytest.approx(other.score(other.ensemble, metric))
-
-
-def weights_of(experiment):
-    return read_json(experiment.ensemble_directory / "weights.json")
 
 
 def test_differences_are_the_ensembles_less_those_without(tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate, predict, report, search
-from ensemble.contenders import read_weights
 from ensemble.costs import costs_of
 from ensemble.evaluate import read_metrics
+from ensemble.found_weights import read_weights
 from spine.files import read_json, with_nulls
 from spine.manifest import Manifest
 from spine.member import Card, Member
@@ -55,7 +55,7 @@ def test_of_every_stage(experiment, change):
 
     for path, read, again in (
         (weights, lambda: read_weights(experiment), "spine search EXPERIMENT"),
-        (weights, lambda: search.told_of(experiment), "spine search EXPERIMENT"),
+        (weights, lambda: search.summary(experiment), "spine search EXPERIMENT"),
         (weights, lambda: evaluate.run(experiment), "spine search EXPERIMENT"),
         (metrics, lambda: read_metrics(experiment), "spine evaluate EXPERIMENT"),
         (metrics, lambda: report.run(experiment), "spine evaluate EXPERIMENT"),

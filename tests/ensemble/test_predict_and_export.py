@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ensemble import evaluate, export, fused_model, predict, search
 from ensemble.contenders import read_contenders
-from ensemble.fuse import Mean, fusion_of, without_zeros
+from ensemble.found_weights import read_weights
 from ensemble.fused_model import FusedModel
 from ensemble.parity import PARITY, measure_parity
 from ensemble.predictions import read_split
@@ -223,11 +223,12 @@ def test_temperatures_and_class_weights_are_searched_served_and_judged_alike(exp
     export.run(asked)
     card = Member.open(asked.ensemble_directory).card
     assert card.details["parity"] < PARITY
-    assert {key: card.details[key] for key in ("temperatures", "class_weights")} == fusion_of(found)
+    weights = read_weights(asked)
+    assert {key: card.details[key] for key in ("temperatures", "class_weights")} == weights.fusion_settings
 
     test = read_split(asked, "test")
-    names = list(without_zeros(found["weights"]))
-    expected = Mean.of_weights(found)([test.stored[name].values.astype(float) for name in names])
+    names = list(weights.kept)
+    expected = weights.mean()([test.stored[name].values.astype(float) for name in names])
     model = predict.load_model(Member.open(asked.ensemble_directory))
     served = np.concatenate(list(predict.predict_pictures(model, test.truth.paths)))
     np.testing.assert_allclose(served, expected, atol=1e-5)
@@ -235,7 +236,7 @@ def test_temperatures_and_class_weights_are_searched_served_and_judged_alike(exp
     evaluate.run(asked)
     rows = read_contenders(asked, "test")
     units = {name: test.truth.by_unit(stored.values)[0] for name, stored in test.stored.items()}
-    expected = Mean.of_weights(found)([units[name] for name in names])
+    expected = weights.mean()([units[name] for name in names])
     np.testing.assert_array_equal(rows.ensemble.probabilities, expected)
 
     path = asked.ensemble_directory / "weights.json"

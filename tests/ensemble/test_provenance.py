@@ -7,9 +7,10 @@ from spine.member import Card, Patients
 from spine.privacy import patient_hash, salt_id
 from tests.ensemble.small_evaluation import evaluation
 from tests.experiment_on_disk import write_dataset
+from tests.found_weights import found_weights
 
 SPLITS = {"train": {"a", "b"}, "validation": {"c"}, "test": {"d"}}
-WEIGHTS = {"patients": {"searched": ["c"]}, "split": "validation"}
+WEIGHTS = found_weights(patients={"salt": "", "searched": ["c"]})
 NONE_SEEN = {"seen": {}, "unchecked": {}, "patients": 0}
 
 
@@ -51,7 +52,7 @@ def test_what_is_not_known_is_not_claimed(seen, complaint):
 
 def test_an_overlap_and_folds_are_told():
     overlap = {"seen": {"vgg": {"trained": 1}}, "unchecked": {}, "patients": 1}
-    weights = {"patients": {"searched": ["a", "b", "c"]}, "split": "out-of-fold"}
+    weights = found_weights(patients={"salt": "", "searched": ["a", "b", "c"]}, split="out-of-fold")
     assert told(card("vgg", trained=("a", "d"), folds=("1", "2", "3")), weights=weights, overlap=overlap) == [
         "vgg: learned from 1 of train and 1 of test (in 3 folds).",
         "Weights: chosen on 3 by out-of-fold predictions.",

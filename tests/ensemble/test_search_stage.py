@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from ensemble import evaluate
-from ensemble.contenders import read_weights
+from ensemble.found_weights import read_weights
 from ensemble.predictions import read_split
-from ensemble.search import run, search_weights, told_of
+from ensemble.search import run, search_weights, summary
 from spine.config import Experiment
 from spine.files import read_json
 from spine.manifest import Manifest
@@ -136,7 +136,7 @@ def test_unless_that_is_allowed_and_then_it_is_told_everywhere(experiment):
     written = read_json(run(allowed)[0])
     assert written["trained_on_searched"] == {"vgg": 12}
     note = "vgg was trained on 12 of the 12 patients that the weights are searched on"
-    assert note in told_of(allowed)
+    assert note in summary(allowed)
     assert any(note in one for one in read_json(evaluate.run(allowed)[0])["notes"])
     with pytest.raises(SpineError, match=r"search\.allow_overlap=true"):  # not skipped as unchanged
         run(experiment)

@@ -10,9 +10,10 @@ from ensemble.engine.nested.resampling import grid_weights
 from ensemble.engine.scoring import images
 from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
+from ensemble.found_weights import FoundWeights, NestedScore
+from ensemble.nested_estimate import SearchContext, find_nested_estimate
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
-from ensemble.worth import Found, nested
 from spine.config import Experiment, SearchSettings
 from spine.files import read_json
 from spine.manifest import Manifest
@@ -110,7 +111,7 @@ def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
     assert estimate["plain"] == read_json(run(plain)[0])["nested"]["score"] != estimate["score"]
     assert estimate["low"] <= estimate["score"] <= estimate["high"]
     assert estimate["optimism"] == pytest.approx(found["score"] - estimate["score"])
-    rows = judge(experiment, split, found)
+    rows = judge(experiment, split, FoundWeights.model_validate(found))
     assert rows.score(rows.ensemble, "dice_foreground") == found["score"]
 
 
@@ -118,10 +119,10 @@ def test_what_no_memory_allows_to_estimate_is_told(experiment, monkeypatch):
     def too_many(chunks):
         raise TooManyPixels("too many pixels")
 
-    found = Found.of(read_split(experiment, "validation"), "dice_foreground", SearchSettings(per_class=True), {})
+    context = SearchContext.of(
+        read_split(experiment, "validation"), "dice_foreground", SearchSettings(per_class=True), {}
+    )
     monkeypatch.setattr(images, "within_memory", too_many)
     weights = np.array([0.2, 0.3, 0.5])
-    assert nested(found, SearchSettings(per_class=True), weights, 0.9, seed=0) == {
-        "resamples": 0,
-        "why": "too many pixels",
-    }
+    estimate = find_nested_estimate(context, SearchSettings(per_class=True), weights, 0.9, seed=0)
+    assert estimate == NestedScore(resamples=0, why="too many pixels")

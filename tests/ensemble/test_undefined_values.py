@@ -57,7 +57,7 @@ def test_a_detector_below_the_operating_score_is_searched_by_precision(tmp_path,
     assert weights["singles"]["loud"] > 0
     assert weights["undefined"]["singles.quiet"] == NO_BOX
     assert weights["contributions"]["members"]["quiet"]["alone"] is None
-    assert search.told_of(experiment)
+    assert search.summary(experiment)
     strict(evaluate.run(experiment)[0])
     report.run(experiment)
     assert leaderboard_table(read_metrics(experiment))
@@ -73,7 +73,7 @@ def test_a_fusion_in_which_nothing_counts_is_null_with_its_reason(tmp_path):
     assert weights["undefined"] == {"score": NO_BOX, "equal": NO_BOX, "singles.quiet": NO_BOX}
     first = next(csv.DictReader((experiment.ensemble_directory / "search.csv").open()))
     assert (first["precision"], first["undefined"]) == ("", NO_BOX)
-    assert "Search score (precision): undefined" in search.told_of(experiment)
+    assert "Search score (precision): undefined" in search.summary(experiment)
     strict(evaluate.run(experiment)[0])
     report.run(experiment)
 

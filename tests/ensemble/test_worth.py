@@ -2,13 +2,14 @@
 
 import pytest
 
+from ensemble.found_weights import FoundWeights
 from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
-from ensemble.worth import left_aside, told, yardsticks
 from spine.files import read_json
 from spine.statistics import patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
+from tests.found_weights import ESTIMATE, found_weights
 
 SEARCH = {"step": 0.5, "resamples": 16}
 
@@ -68,16 +69,14 @@ def test_lower_is_better_turns_the_optimism_round(tmp_path):
 
 
 def test_the_sentence():
-    nested = {"score": 0.88, "optimism": 0.02, "resamples": 200, "low": 0.81, "high": 0.93}
-    nested |= {"equal": 0.87, "single": 0.86}
-    weights = {"task": "classification", "metric": "roc_auc", "score": 0.9}
-    assert told({**weights, "nested": nested}) == (
+    searched = {"task": "classification", "metric": "roc_auc", "score": 0.9}
+    assert found_weights(**searched, nested=ESTIMATE).describe() == (
         "Search score (roc_auc): 0.900 on the patients it chose on, about 0.880 on others (optimism +0.020; "
         "200 resamples, middle 95 % 0.810 to 0.930). There neither equal weights (0.870) nor the best single member "
         "(0.860) did better."
     )
     assert (
-        told(weights)
+        found_weights(**searched).describe()
         == "Search score (roc_auc): 0.900 on the patients it chose on; what it is on others was not estimated."
     )
 
@@ -90,9 +89,11 @@ def test_resamples_without_a_score_are_told_with_the_reason(tmp_path):
     scored = int((draws == 0).any(axis=1).sum())
     assert (found["nested"]["resamples"], found["nested"]["drawn"]) == (scored, 40)
     assert 0 < scored < 40
-    assert left_aside(found).startswith(f"{40 - scored} of 40 drawn have no score, since they leave no patient out")
-    assert f"; {left_aside(found)}). There" in told(found)
-    assert left_aside({**found, "nested": {**found["nested"], "resamples": 40}}) == ""
+    weights = FoundWeights.model_validate(found)
+    left_aside = weights.nested.left_aside
+    assert left_aside.startswith(f"{40 - scored} of 40 drawn have no score, since they leave no patient out")
+    assert f"; {left_aside}). There" in weights.describe()
+    assert weights.nested.model_copy(update={"resamples": 40}).left_aside == ""
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_resamples_without_a_score_are_told_with_the_reason(tmp_path):
     ],
 )
 def test_who_does_better_on_other_patients_is_said(metric, equal, single, sentence):
-    nested = {"score": 0.8, "equal": equal, "single": single, "resamples": 9}
-    found = yardsticks({"task": "classification", "metric": metric, "nested": nested})
-    assert found.startswith(sentence)
-    assert yardsticks({"task": "classification", "metric": metric, "nested": {}}) == ""
+    nested = {**ESTIMATE, "score": 0.8, "equal": equal, "single": single}
+    weights = found_weights(task="classification", metric=metric, nested=nested)
+    assert weights.describe_baselines().startswith(sentence)
+    assert found_weights(task="classification", metric=metric, nested={}).describe_baselines() == ""

@@ -112,16 +112,16 @@ def _fault(file: Path) -> str:
 
 
 def _weights(folder: Path, task: str) -> Found:
-    from ensemble.contenders import read_weights
-    from ensemble.search import told_of
-    from ensemble.served import told
+    from ensemble.exported import describe_lacking_model
+    from ensemble.found_weights import read_weights
+    from ensemble.search import summary
 
     experiment = _experiment_of(folder, task)
     found = read_weights(experiment)
-    shares = np.array(list(found["weights"].values()), float)
+    shares = np.array(list(found.weights.values()), float)
     wrong = "" if (shares >= 0).all() and abs(shares.sum() - 1) < 1e-6 else f"the weights are {shares.tolist()}"
     judged = _judge(folder, task)
-    return Found(told=[judged.told, told(experiment, found), told_of(experiment)], wrong=wrong)
+    return Found(told=[judged.told, describe_lacking_model(experiment, found), summary(experiment)], wrong=wrong)
 
 
 def _metrics(folder: Path, task: str) -> Found:

@@ -87,7 +87,7 @@ def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
 def test_a_search_tells_what_it_is_worth_and_prints_its_paths(monkeypatch, tmp_path):
     monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: ("settings",))
     monkeypatch.setattr("spine.run.run_stage", lambda settings, name, show: [tmp_path / "weights.json"])
-    monkeypatch.setattr("spine.registry.search_told", lambda settings: f"what {settings} are worth")
+    monkeypatch.setattr("spine.registry.search_summary", lambda settings: f"what {settings} are worth")
     result = CliRunner().invoke(cli.app, ["search", "x.yaml"])
     assert result.stdout == f"{tmp_path / 'weights.json'}\n"
     assert result.stderr == "== what settings are worth\n"

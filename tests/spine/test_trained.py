@@ -64,7 +64,7 @@ def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
     monkeypatch.setattr("spine.registry.stage", lambda name: lambda experiment: [])
     for name in ("evaluate", "report"):
         monkeypatch.setattr(f"spine.registry.{name}", lambda experiment, dataset: [])
-    monkeypatch.setattr("spine.registry.search_told", lambda experiment: "told")
+    monkeypatch.setattr("spine.registry.search_summary", lambda experiment: "told")
     monkeypatch.setattr("spine.cli.experiments.show_leaderboard", lambda *_: None)
     done = CliRunner().invoke(app, [stage, str(experiment.write(tmp_path / "x.yaml"))])
     assert done.exit_code == 0, done.output

@@ -8,10 +8,10 @@ from ensemble.engine.nested.nested_search_images import nested_search_images
 from ensemble.engine.nested.resampling import grid_weights
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.presolve import FreeRows, Presolved
-from ensemble.fuse import Mean
 from ensemble.search import search_weights
 from spine import metrics
 from spine.statistics import patient_resamples
+from tests.found_weights import found_weights
 
 
 def images_at_random(seed: int = 0, shape: tuple[int, ...] = (6, 7, 5), classes: int = 3):
@@ -43,7 +43,7 @@ def test_against_searching_copies_of_the_drawn_images(metric):
         found = search_weights(drawn, truth[rows], "segmentation", metric, step=0.25, per_class=True)
         plain = search_weights(drawn, truth[rows], "segmentation", metric, step=0.25)
         climbed += found.score > plain.score
-        fuse = Mean.of_weights({"weights": found.weights, "class_weights": found.class_weights})
+        fuse = found_weights(found.weights, class_weights=found.class_weights).mean()
         kept = [name for name, weight in found.weights.items() if weight]
         called = fuse([members[name][others].astype(np.float64) for name in kept]).argmax(axis=-1)
         counts = metrics.segmentation.count_images(truth[others], called, 3) if len(others) else np.zeros((1, 3, 3))

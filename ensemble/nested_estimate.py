@@ -1,5 +1,5 @@
-"""What a search found out beside the weights, as weights.json tells it: what they are worth on patients they were not
-chosen on, and what each member adds to them.
+"""What a search finds out beside the weights: their score on patients they were not chosen on, and what each member
+adds to them.
 
 No member is trained again: stored predictions are resampled by patient, and sets of members scored by their best grid
 weights.
@@ -17,7 +17,7 @@ import numpy as np
 from ensemble.engine.boxes.box_objectives import Boxes
 from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.simplex import Simplex
-from ensemble.engine.nested.contributions import best_of_sets, contributions
+from ensemble.engine.nested.contributions import Contribution, best_of_sets, contributions
 from ensemble.engine.nested.nested_search import nested_search
 from ensemble.engine.nested.nested_search_images import nested_search_images
 from ensemble.engine.nested.resampling import (
@@ -36,6 +36,7 @@ from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.engine.scoring.stack import Stack
+from ensemble.found_weights import NO_SCORE, Contributions, MemberContribution, NestedScore
 from ensemble.predictions import SplitPredictions
 from ensemble.temperature import fit_temperature
 from spine import metrics
@@ -44,14 +45,11 @@ from spine.progress import track
 from spine.statistics import patient_resamples
 from spine.truth import Truth
 
-__all__ = ["Found", "added", "left_aside", "nested", "told", "yardsticks"]
+__all__ = ["Repeat", "SearchContext", "find_contributions", "find_nested_estimate"]
 
-UNDEFINED = (
-    "they leave no patient out, or what they draw or leave out has nothing to measure, such as no box or one class"
-)
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # of which all sets are told
-Again = Callable[[np.ndarray, int, Any], Iterator[float]]
+Repeat = Callable[[np.ndarray, int, Any], Iterator[float]]
 # Limits of work by a count, not by a clock: the same predictions give the same numbers on any machine.
 UNITS_SCORED = 2e9  # of classification: units times resamples times weights
 NUMBERS_READ = 4e10  # of segmentation: undecided pixels' probabilities times weights
@@ -59,12 +57,12 @@ IMAGES_FUSED = 40_000  # of detection
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchContext:
     """What a search chose among: the `objective` under the chosen fusion, and what resampling needs.
 
     `scorers` are of every setting of the fusion, the chosen one first; `patients` are those of the units they count.
     `nothing` is the score of knowing nothing (0 where that has none), and `most` how many weights are worth the time
-    of scoring them again. Where more than weights was chosen, `again` repeats all of it for draws, steps and what a
+    of scoring them again. Where more than weights was chosen, `repeat` does all of it again for draws, steps and what a
     budget allows, and gives the scores on who was left out.
     """
 
@@ -73,7 +71,7 @@ class Found:
     patients: np.ndarray
     nothing: float
     most: int
-    again: Again | None = None
+    repeat: Repeat | None = None
 
     @classmethod
     def of(
@@ -83,7 +81,7 @@ class Found:
         settings: SearchSettings,
         fusion: Mapping[str, float],
         temperatures: tuple[float, ...] = (),
-    ) -> Found:
+    ) -> SearchContext:
         """Of the predictions that were searched by that metric, scaled by temperatures where members have some; of
         detection, `fusion` has the chosen thresholds.
         """
@@ -96,7 +94,7 @@ class Found:
     @classmethod
     def _of_units(
         cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, temperatures: tuple[float, ...]
-    ) -> Found:
+    ) -> SearchContext:
         members, values, patients = predictions.by_unit()
         plain = Stack.from_members(members, values)
         stack = plain.tempered(temperatures) if temperatures else plain
@@ -105,13 +103,13 @@ class Found:
         most = int(UNITS_SCORED / (2 * max(settings.resamples, 1) * units))
         scorer = scores_of_samples(stack, metric)
         objective = Objective.of(metric, stack, MOST_VECTORS)
-        again = _again(plain, metric, settings) if settings.temperature or settings.per_class else None
-        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, again)
+        repeat = _repeat(plain, metric, settings) if settings.temperature or settings.per_class else None
+        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, repeat)
 
     @classmethod
     def _of_images(
         cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, temperatures: tuple[float, ...]
-    ) -> Found:
+    ) -> SearchContext:
         """Counted image by image, whatever the metric: what is drawn are images.
 
         Temperatures, a number a member from so many pixels, are not fitted again.
@@ -125,13 +123,13 @@ class Found:
         most = int(NUMBERS_READ / (1 + sum(part.scores.size for part in presolved.free)))
         objective = Objective.of_images(metric, presolved, MOST_VECTORS)
         patients, scorer = np.array(predictions.truth.patients), scores_of_images(presolved, metric)
-        again = _again_on_images(presolved, predictions, metric, temperatures) if settings.per_class else None
-        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, again)
+        repeat = _repeat_on_images(presolved, predictions, metric, temperatures) if settings.per_class else None
+        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, repeat)
 
     @classmethod
     def _of_boxes(
         cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, fusion: Mapping[str, float]
-    ) -> Found:
+    ) -> SearchContext:
         boxes = Boxes.of(metric, *predictions.to_search())
         others = [
             {"iou_threshold": iou, "score_threshold": score}
@@ -145,57 +143,64 @@ class Found:
         return cls(boxes.at(dict(fusion)), scorers, patients, 0.0, most)
 
 
-def _again(stack: Stack, metric: str, settings: SearchSettings) -> Again:
+def _repeat(stack: Stack, metric: str, settings: SearchSettings) -> Repeat:
     fit = fit_temperature if settings.temperature else None
 
-    def again(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
+    def repeat(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
         return nested_search(stack, metric, draws, steps, fit=fit, per_class=settings.per_class, allowed=allowed)
 
-    return again
+    return repeat
 
 
-def _again_on_images(
+def _repeat_on_images(
     presolved: Presolved, predictions: SplitPredictions, metric: str, temperatures: tuple[float, ...]
-) -> Again:
-    def again(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
+) -> Repeat:
+    def repeat(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
         members, truth = predictions.to_search()
         by_class = reduce_images(members, truth, per_image=True, temperatures=temperatures, per_class=True)
         return nested_search_images(presolved, by_class, metric, draws, grid_weights(len(members), steps, allowed))
 
-    return again
+    return repeat
 
 
-def nested(
-    found: Found, settings: SearchSettings, chosen: np.ndarray, score: float, seed: int, budget: Budget | None = None
-) -> dict[str, Any]:
+def find_nested_estimate(
+    context: SearchContext,
+    settings: SearchSettings,
+    chosen: np.ndarray,
+    score: float,
+    seed: int,
+    budget: Budget | None = None,
+) -> NestedScore:
     """How well weights chosen this way do on patients they were not chosen on, and the `optimism` of the `score`.
 
-    Each resample repeats the search as one over a grid; of those `drawn`, `resamples` are those that have a score. {}
-    where it is asked for none, or there is nothing to choose; no `resamples`, and `why`, where none has a score, or
-    memory does not allow any. Beside class weights, `plain` is of ordinary weights alone, members scaled by the
+    Each resample repeats the search as one over a grid; of those `drawn`, `resamples` are those that have a score.
+    Empty where it is asked for none, or there is nothing to choose; no `resamples`, and `why`, where none has a score,
+    or memory does not allow any. Beside class weights, `plain` is of ordinary weights alone, members scaled by the
     temperatures they have.
     """
     if not settings.resamples or settings.method == "equal" or len(chosen) == 1:
-        return {}
-    draws = patient_resamples(found.patients, settings.resamples, seed)
+        return NestedScore()
+    draws = patient_resamples(context.patients, settings.resamples, seed)
     steps = 1 if settings.method == "best" else steps_of(settings.step)
-    higher = found.objective.higher_is_better
+    higher = context.objective.higher_is_better
     allowed = budget.allows if budget else None
-    most = min(MOST_VECTORS, found.most)
+    most = min(MOST_VECTORS, context.most)
     searched = None
-    if found.again:
+    if context.repeat:
         draws = draws[:MOST_SEARCHES]
         try:
-            again = found.again(draws, steps_within(len(chosen), steps, most), allowed)
+            repeated = context.repeat(draws, steps_within(len(chosen), steps, most), allowed)
         except TooManyPixels as error:
-            return {"resamples": 0, "why": str(error)}
-        searched = np.array(list(track(again, "nested estimate", len(draws))))
-    scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(found.scorers, 1)]
+            return NestedScore(resamples=0, why=str(error))
+        searched = np.array(list(track(repeated, "nested estimate", len(draws))))
+    scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(context.scorers, 1)]
     measured = nested_estimate(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
     if searched is None:
-        return _as_json(measured, score, higher, len(draws))
-    told = _as_json(_of_searches(measured, searched), score, higher, len(draws))
-    return {**told, "plain": measured.nested} if settings.per_class and told["resamples"] else told
+        return _estimate(measured, score, higher, len(draws))
+    estimate = _estimate(_of_searches(measured, searched), score, higher, len(draws))
+    if not (settings.per_class and estimate.resamples):
+        return estimate
+    return estimate.model_copy(update={"plain": measured.nested})
 
 
 def _of_searches(measured: NestedEstimate, scores: np.ndarray) -> NestedEstimate:
@@ -211,20 +216,23 @@ def _watched(scorer: Scorer, description: str) -> Scorer:
     return lambda weights, draws: iter(track(scorer(weights, draws), description, len(weights)))
 
 
-def _as_json(measured: NestedEstimate, score: float, higher_is_better: bool, drawn: int) -> dict[str, Any]:
+def _estimate(measured: NestedEstimate, score: float, higher_is_better: bool, drawn: int) -> NestedScore:
     if not measured.resamples:
-        return {"resamples": 0, "why": f"none of {drawn} resamples has a score, since {UNDEFINED}"}
-    found = asdict(measured)
+        return NestedScore(resamples=0, why=f"none of {drawn} resamples has a score, since {NO_SCORE}")
     if np.isnan(score):
-        return {"resamples": 0, "why": "the search score itself is undefined"}
-    estimate = found.pop("nested")
-    optimism = score - estimate if higher_is_better else estimate - score
-    return {"score": estimate, **found, "drawn": drawn, "optimism": optimism}
+        return NestedScore(resamples=0, why="the search score itself is undefined")
+    numbers = asdict(measured)
+    nested = numbers.pop("nested")
+    optimism = score - nested if higher_is_better else nested - score
+    return NestedScore(score=nested, **numbers, drawn=drawn, optimism=optimism)
 
 
-def added(
-    found: Found, settings: SearchSettings, names: tuple[str, ...], singles: Mapping[str, float] = MappingProxyType({})
-) -> dict[str, Any]:
+def find_contributions(
+    context: SearchContext,
+    settings: SearchSettings,
+    names: tuple[str, ...],
+    singles: Mapping[str, float] = MappingProxyType({}),
+) -> Contributions:
     """What each member adds: its score `alone`, the best score `without` it, and its `shapley` value; and the best
     score of every set of members, by their names joined by " + ", where there are few.
 
@@ -232,72 +240,26 @@ def added(
     What has no score among the `singles` has none alone either; in sets it counts as the worst there is.
     """
     if len(names) == 1:
-        return {}
-    steps = steps_within(len(names), steps_of(settings.step), min(MOST_VECTORS, found.most))
+        return Contributions()
+    steps = steps_within(len(names), steps_of(settings.step), min(MOST_VECTORS, context.most))
     grid = Simplex(len(names), steps)
     weights = grid.weights(np.arange(grid.size))
-    scores = found.objective.scores(weights)
-    higher = found.objective.higher_is_better
-    each = contributions(scores, weights, found.nothing, higher_is_better=higher)
-    silent = {name for name in names if np.isnan(singles.get(name, 0.0))}
-    by_name = {name: asdict(one) for name, one in zip(names, each, strict=True)}
-    for name in silent:
-        by_name[name]["alone"] = None
-    told: dict[str, Any] = {"step": 1 / steps, "members": by_name}
+    scores = context.objective.scores(weights)
+    higher = context.objective.higher_is_better
+    each = contributions(scores, weights, context.nothing, higher_is_better=higher)
+    undefined = {name for name in names if np.isnan(singles.get(name, 0.0))}
+    members = {name: _contribution(one, name in undefined) for name, one in zip(names, each, strict=True)}
     if len(names) > MOST_MEMBERS:
-        return told
-    best = found.objective.score_of(best_of_sets(found.objective.score_of(scores), weights))
+        return Contributions(step=1 / steps, members=members)
+    best = context.objective.score_of(best_of_sets(context.objective.score_of(scores), weights))
     sets = {_joined(names, number): float(best[number]) for number in range(1, len(best))}
-    return {**told, "sets": {**sets, **dict.fromkeys(silent)}}
+    return Contributions(step=1 / steps, members=members, sets={**sets, **dict.fromkeys(undefined)})
+
+
+def _contribution(measured: Contribution, undefined: bool) -> MemberContribution:
+    numbers = asdict(measured)
+    return MemberContribution(**{**numbers, "alone": None} if undefined else numbers)
 
 
 def _joined(names: tuple[str, ...], number: int) -> str:
     return " + ".join(name for place, name in enumerate(names) if number >> place & 1)
-
-
-def told(weights: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """Of weights.json: the search's score, what it is on patients that the weights were not chosen on, and what others
-    reach there.
-
-    `names` are the metrics' readable names.
-    """
-    metric = (names or {}).get(weights["metric"], weights["metric"])
-    score = "undefined" if weights["score"] is None else f"{weights['score']:.3f}"
-    searched = f"Search score ({metric}): {score} on the patients it chose on"
-    found = weights.get("nested") or {}
-    if not found.get("resamples"):
-        return f"{searched}; what it is on others was not estimated."
-    aside = f"; {missing}" if (missing := left_aside(weights)) else ""
-    return (
-        f"{searched}, about {found['score']:.3f} on others (optimism {found['optimism']:+.3f}; {found['resamples']} "
-        f"resamples, middle 95 % {found['low']:.3f} to {found['high']:.3f}{aside}). {yardsticks(weights)}"
-    )
-
-
-def left_aside(weights: Mapping[str, Any]) -> str:
-    """Why fewer resamples of weights.json count than were drawn; empty where all do."""
-    found = weights.get("nested") or {}
-    missing = found.get("drawn", 0) - found.get("resamples", 0)
-    return f"{missing} of {found['drawn']} drawn have no score, since {UNDEFINED}" if missing > 0 else ""
-
-
-def yardsticks(weights: Mapping[str, Any]) -> str:
-    """One sentence on what equal weights and the best single member reach on patients that the weights of weights.json
-    were not chosen on; empty where that was not estimated.
-
-    It says who did better there, by the digits that are shown.
-    """
-    found = weights.get("nested") or {}
-    if not found.get("resamples"):
-        return ""
-    sign = 1 if metrics.metric(weights["metric"], weights["task"]).higher_is_better else -1
-    others = {"equal weights": found["equal"], "the best single member": found["single"]}
-    told = [f"{name} ({score:.3f})" for name, score in others.items()]
-    better = [
-        one
-        for one, score in zip(told, others.values(), strict=True)
-        if sign * (round(score, 3) - round(found["score"], 3)) > 0
-    ]
-    if better:
-        return f"There {' and '.join(better)} did better than the chosen weights."
-    return f"There neither {told[0]} nor {told[1]} did better."

@@ -1,39 +1,34 @@
-"""What is served of an ensemble: its exported SavedModel, or why there can be none."""
+"""The exported ensemble: its SavedModel beside weights.json, or why there can be none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ensemble.fuse import fusion_of, without_zeros
+from ensemble.found_weights import FoundWeights
 from spine.config import Experiment
 from spine.member import Member
 from spine.problems import SpineError
 
-__all__ = ["exported", "told", "why_none"]
+__all__ = ["describe_lacking_model", "exported", "not_exportable_reason"]
 
 
-def why_none(experiment: Experiment, found: Mapping[str, Any]) -> str:
-    """Why weights.json's ensemble cannot be one SavedModel, such as for a foreign member; empty where it can."""
-    names = without_zeros(found["weights"])
-    lacking = [name for name in names if not Member.open(experiment.member_directory(name)).has_model]
+def not_exportable_reason(experiment: Experiment, weights: FoundWeights) -> str:
+    """Why the ensemble of these weights cannot be one SavedModel, such as for a foreign member; empty where it can."""
+    lacking = [name for name in weights.kept if not Member.open(experiment.member_directory(name)).has_model]
     if not lacking:
         return ""
     they, lack = (lacking[0], "has") if len(lacking) == 1 else (f"{', '.join(lacking[:-1])} and {lacking[-1]}", "have")
     return f"{they}, of weight above 0, {lack} no SavedModel, only stored predictions"
 
 
-def exported(experiment: Experiment, found: Mapping[str, Any]) -> Member | None:
+def exported(experiment: Experiment, weights: FoundWeights) -> Member | None:
     """The exported ensemble; None where there is none yet, or can be none.
 
     What is judged is what is served: SpineError where it was exported with other weights than weights.json holds.
     """
     directory = experiment.ensemble_directory
-    if not (directory / "member.json").exists() or why_none(experiment, found):
+    if not (directory / "member.json").exists() or not_exportable_reason(experiment, weights):
         return None
     member = Member.open(directory)
-    details = member.card.details
-    if (details.get("weights"), fusion_of(details)) != (without_zeros(found["weights"]), fusion_of(found)):
+    if not weights.fused_as(member.card.details):
         raise SpineError(
             f"the model in {directory} was exported with other weights than its weights.json now holds; "
             "run `spine export EXPERIMENT` again"
@@ -41,7 +36,7 @@ def exported(experiment: Experiment, found: Mapping[str, Any]) -> Member | None:
     return member
 
 
-def told(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
+def describe_lacking_model(experiment: Experiment, weights: FoundWeights) -> list[str]:
     """The note that there can be no model to serve, where that is so."""
-    reason = why_none(experiment, found)
+    reason = not_exportable_reason(experiment, weights)
     return [f"This ensemble has no SavedModel and cannot be served: {reason}."] if reason else []
