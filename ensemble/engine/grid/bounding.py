@@ -236,7 +236,7 @@ def fix_rows(
                 fixed[v, cells[start + winner]] += multiplicity[row]
                 continue
             # Right where it may be, else wrong by a class of which nothing is claimed: a metric that only rises as
-            # errors are mended scores these counts no lower than any vector of the box.
+            # errors are corrected scores these counts no lower than any vector of the box.
             may_be_right = 0
             for k in range(classes):
                 if can_win[k] and correct[start + k]:

@@ -67,7 +67,10 @@ def _starts(objective: Objective, members: int, progress: bool) -> Choice:
 def climb(
     objective: Objective, weights: np.ndarray, lines: Sequence[Line], tidy: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Move from weights (P,) to the best point of one line after the other until none is better; `tidy` mends it."""
+    """Move from weights (P,) to the best point of one line after the other until none is better.
+
+    `tidy` removes traces of rounding from the points.
+    """
     best_on_line = _best_on_line(objective)
     gain, unmoved = float(objective.gains(weights[None])[0]), 0
     while unmoved < len(lines):

@@ -1,6 +1,6 @@
 """A weight for every member and class, found by exact line search from the best ordinary weights.
 
-To the search each member becomes one pseudo-member a class, which says the member's probability of that class and 0 of
+To the search each member becomes one pseudo-member a class, which has the member's probability of that class and 0 of
 the others: weights of classes are weights of pseudo-members, and every score is as linear in them as ever. They are
 many, so they overfit where ordinary weights would not.
 """

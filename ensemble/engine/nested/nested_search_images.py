@@ -99,7 +99,7 @@ def _rows(part: FreeRows, counts: np.ndarray, numbers: np.ndarray, every: int, f
     """Those of the images that count, in the cells of `fixed`."""
     segment = np.repeat(np.arange(len(part.cells)), np.diff(part.offsets))
     multiplicity = counts[_images(part, fixed.shape[1])][segment]
-    rows = np.flatnonzero(multiplicity)[::every]  # sorted by what members say: an even sample of that
+    rows = np.flatnonzero(multiplicity)[::every]  # sorted by probabilities, so an even sample of them
     segments, first = np.unique(segment[rows], return_index=True)
     return FreeRows(
         part.scores[np.ix_(numbers, np.arange(part.scores.shape[1]), rows)].astype(np.float64),  # else at every sweep

@@ -18,9 +18,9 @@ LARGEST = 2_000_000  # counts held at a time: 16 MB a thread
 class ConfusionMetric:
     """Scores (V,) of weights (V, M), by counting the `presolved` rows; `function` scores confusions (V, G, C).
 
-    `vectors`, how many are going to be scored, decides whether compiling pays. `upper_bound`, where the metric only
-    rises as errors are mended, is the score of counts (V, G, C + 1) whose last column has errors of which nothing else
-    is known: not less than with any other classes in their place.
+    `vectors`, how many are going to be scored, decides whether compiling pays. `upper_bound`, of a metric that only
+    rises as errors are corrected, scores counts (V, G, C + 1) whose last column has errors of which nothing else is
+    known: not less than with any other classes in their place.
     """
 
     presolved: Presolved

@@ -2,7 +2,7 @@
 
 A class that another one beats under every member wins under no weighted mean. Rows (samples or pixels) that are left
 with one class are fixed and counted once; of the others only the classes that can still win are kept, and rows in
-which all members say exactly the same of them are merged and counted by their number.
+which every member gives them the same probabilities are merged and counted by their number.
 
 Rows belong to groups, which are counted apart: by their true class, or by image and true class.
 """
@@ -79,7 +79,7 @@ class Presolved:
         """Counts (V, G, C) int64 of rows by group and predicted class, for weight vectors (V, M).
 
         The class is the argmax of the float64 sum of weight times probability, members in order, lowest on a tie.
-        Fast where neighbours share their first weights, as on a grid. `vectors`, how many are to be looked at in all,
+        Fast where neighbours share their first weights, as on a grid. `vectors`, how many are to be counted in all,
         decides whether compiling pays.
         """
         weights = np.ascontiguousarray(weights, dtype=np.float64)
@@ -109,7 +109,7 @@ class Presolved:
 def reduce_chunk(
     probabilities: np.ndarray, groups: np.ndarray, total: int, possible: np.ndarray | None = None
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Counts (total, C) of fixed rows, and the open rows by how many classes can win.
+    """Counts (total, C) of fixed rows, and the free rows by how many classes can win.
 
     `probabilities` are (M, N, C), `groups` (N,) lie in 0..total - 1; `possible` (N, C) says which classes can win where
     the weights are not any that sum to 1.

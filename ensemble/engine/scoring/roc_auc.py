@@ -36,26 +36,26 @@ class RocAuc:
         """Scores (V,)."""
         return np.mean([self._area(*part, weights) for part in self.parts], axis=0)
 
-    def _area(self, above: np.ndarray, below: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        ranked = self.vectors * (above.shape[1] + below.shape[1])
+    def _area(self, positives: np.ndarray, negatives: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        ranked = self.vectors * (positives.shape[1] + negatives.shape[1])
         count = compiled(twice_won_by_merging) if ranked > WORTH_COMPILING else twice_won
-        both = np.concatenate([above, below], axis=1)
-        won = [count(*_sorted(fused, above.shape[1])) for fused in fused_blocks(weights, both)]
-        return np.concatenate(won) / (2 * above.shape[1] * below.shape[1])
+        both = np.concatenate([positives, negatives], axis=1)
+        won = [count(*_sorted(fused, positives.shape[1])) for fused in fused_blocks(weights, both)]
+        return np.concatenate(won) / (2 * positives.shape[1] * negatives.shape[1])
 
     def by_pairs(self) -> ConfusionMetric:
         """The same as counts of pairs, in which a tie counts for the negative: what a line search follows.
 
         SpineError where there are too many pairs.
         """
-        pairs = sum(above.shape[1] * below.shape[1] for above, below in self.parts)
+        pairs = sum(positives.shape[1] * negatives.shape[1] for positives, negatives in self.parts)
         if pairs > MOST_PAIRS:
             raise SpineError(
                 f"method line follows each pair of a positive and a negative for roc_auc, and here are {pairs:,}; it "
                 f"takes {MOST_PAIRS:,}: use method grid, or search log_loss"
             )
         groups = np.repeat(np.arange(len(self.parts)), [a.shape[1] * b.shape[1] for a, b in self.parts])
-        scores = np.concatenate([_pairs(above, below) for above, below in self.parts], axis=1)
+        scores = np.concatenate([_pairs(positives, negatives) for positives, negatives in self.parts], axis=1)
         presolved = Presolved.from_probabilities(scores, groups, len(self.parts))
 
         def function(confusions: np.ndarray) -> np.ndarray:
@@ -64,38 +64,38 @@ class RocAuc:
         return ConfusionMetric(presolved, function)
 
 
-def _pairs(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _pairs(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
     """Every pair (M, P * Q, 2): what the negative scored, and what the positive did."""
-    shape = (len(above), above.shape[1], below.shape[1])
-    columns = [np.broadcast_to(below[:, None, :], shape), np.broadcast_to(above[:, :, None], shape)]
-    return np.stack(columns, axis=-1).reshape(len(above), -1, 2)
+    shape = (len(positives), positives.shape[1], negatives.shape[1])
+    columns = [np.broadcast_to(negatives[:, None, :], shape), np.broadcast_to(positives[:, :, None], shape)]
+    return np.stack(columns, axis=-1).reshape(len(positives), -1, 2)
 
 
-def twice_won(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def twice_won(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
     """Twice the pairs that (V, P) wins against (V, Q), a tie being half a win: whole numbers (V,). Rows are sorted."""
     return np.array(
         [
             np.searchsorted(low, high, side="left").sum() + np.searchsorted(low, high, side="right").sum()
-            for high, low in zip(above, below, strict=True)
+            for high, low in zip(positives, negatives, strict=True)
         ]
     )
 
 
-def twice_won_by_merging(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def twice_won_by_merging(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
     """The same for numba."""
-    out = np.empty(len(above), np.int64)
-    for v in range(len(above)):
-        less, not_more, won = 0, 0, 0  # how many of below[v] are less than, and not more than, the value at hand
-        for value in above[v]:
-            while less < below.shape[1] and below[v, less] < value:
+    out = np.empty(len(positives), np.int64)
+    for v in range(len(positives)):
+        less, not_more, won = 0, 0, 0  # how many of negatives[v] are less than, and not more than, the value at hand
+        for value in positives[v]:
+            while less < negatives.shape[1] and negatives[v, less] < value:
                 less += 1
             not_more = max(not_more, less)
-            while not_more < below.shape[1] and below[v, not_more] <= value:
+            while not_more < negatives.shape[1] and negatives[v, not_more] <= value:
                 not_more += 1
             won += less + not_more
         out[v] = won
     return out
 
 
-def _sorted(fused: np.ndarray, positives: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.sort(fused[:, :positives], axis=1), np.sort(fused[:, positives:], axis=1)
+def _sorted(fused: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.sort(fused[:, :count], axis=1), np.sort(fused[:, count:], axis=1)
