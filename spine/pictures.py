@@ -12,10 +12,10 @@ import numpy as np
 from spine.decoders import jpeg, png, tiff
 from spine.decoders.raster import Raster
 from spine.files import atomic_file
+from spine.integrity import check_bytes
 from spine.masks import indices_of
 from spine.problems import SpineError, one_file
 from spine.scaling import Scaling, Sixteen
-from spine.whole import check_bytes
 
 __all__ = [
     "Pages",

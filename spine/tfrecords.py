@@ -19,8 +19,8 @@ from typing import BinaryIO, cast
 import google_crc32c
 
 from spine.files import atomic_file, walk
+from spine.integrity import MAX_BYTES
 from spine.problems import SpineError, brief
-from spine.whole import MAX_BYTES
 
 __all__ = [
     *("MAX_RECORD", "Damaged", "Shards", "is_records", "masked_crc32c", "missing_shards"),

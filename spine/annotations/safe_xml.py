@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 from spine.annotations.text_file import read_bytes_of
 from spine.annotations.types import Malformed, as_malformed
 from spine.files import atomic_file
+from spine.integrity import check_bytes
 from spine.problems import brief
-from spine.whole import check_bytes
 
 __all__ = ["child", "child_text", "parse_xml", "write_xml"]
 

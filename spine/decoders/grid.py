@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spine.integrity import Readable, check_bytes, read_exactly, rest_of, unpacking
 from spine.problems import SpineError
-from spine.whole import Readable, check_bytes, read_exactly, rest_of, unpacking
 
 __all__ = ["Fields", "Grid", "Stored", "beside", "is_rectangular", "read_text_grid", "require_one_file"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from spine.decoders.complaints import complaints
 from spine.decoders.orientation import orientation_of_exif, upright, upright_size
 from spine.decoders.raster import Raster
+from spine.integrity import COPY_AGAIN, check_bytes
 from spine.problems import SpineError, brief
-from spine.whole import COPY_AGAIN, check_bytes
 
 __all__ = ["SIGNATURE", "decode", "decode_stream", "size"]
 

@@ -14,9 +14,9 @@ from nibabel.nifti1 import Nifti1Header, data_type_codes
 from nibabel.nifti2 import Nifti2Header
 
 from spine.decoders.grid import Grid, Stored, beside, is_rectangular
+from spine.integrity import COPY_AGAIN, read_up_to, unpacking
 from spine.kinds import is_nifti
 from spine.problems import SpineError
-from spine.whole import COPY_AGAIN, read_up_to, unpacking
 
 __all__ = ["read_grid"]
 

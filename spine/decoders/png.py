@@ -18,8 +18,8 @@ import numpy as np
 
 from spine.decoders.orientation import orientation_of_exif, upright, upright_size
 from spine.decoders.raster import Raster
+from spine.integrity import COPY_AGAIN, check_bytes, read_exactly, rest_of, unpacking
 from spine.problems import SpineError
-from spine.whole import COPY_AGAIN, check_bytes, read_exactly, rest_of, unpacking
 
 __all__ = ["SIGNATURE", "decode", "size"]
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from spine.decoders.complaints import complaints
 from spine.decoders.jpeg import decode_stream
+from spine.integrity import COPY_AGAIN, check_bytes, read_exactly, rest_of, unpacking
 from spine.problems import SpineError, brief
-from spine.whole import COPY_AGAIN, check_bytes, read_exactly, rest_of, unpacking
 
 __all__ = ["PACKINGS", "Packed", "Piece", "unpack"]
 

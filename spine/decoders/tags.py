@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from spine.integrity import COPY_AGAIN
 from spine.problems import SpineError
-from spine.whole import COPY_AGAIN
 
 __all__ = ["Directory", "directories"]
 

@@ -18,8 +18,8 @@ from spine.decoders.raster import Colour, Raster
 from spine.decoders.samples import samples_of
 from spine.decoders.strips import PACKINGS, Packed, unpack
 from spine.decoders.tags import Directory, directories
+from spine.integrity import check_bytes
 from spine.problems import SpineError
-from spine.whole import check_bytes
 
 __all__ = ["SIGNATURES", "count", "decode", "size"]
 

@@ -10,9 +10,9 @@ from pydicom import Dataset
 
 from spine.dicom.headers import frame_count
 from spine.dicom.values import Header
+from spine.integrity import check_bytes
 from spine.problems import SpineError
 from spine.scaling import Scaling, Sixteen
-from spine.whole import check_bytes
 
 __all__ = ["float_frames", "is_floating"]
 

@@ -21,8 +21,8 @@ from pydicom.uid import (
 )
 
 from spine.dicom.values import Header
+from spine.integrity import MAX_PIXELS, check_bytes
 from spine.problems import SpineError, brief
-from spine.whole import MAX_PIXELS, check_bytes
 
 __all__ = ["frame_count", "lacking_bytes", "quiet", "read_dataset", "read_header", "transfer_syntax"]
 

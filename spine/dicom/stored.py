@@ -24,8 +24,8 @@ from spine.decoders.jpeg import decode_stream
 from spine.dicom.codestream import check_codestream
 from spine.dicom.headers import frame_count, transfer_syntax
 from spine.dicom.values import Header
+from spine.integrity import MAX_BYTES
 from spine.problems import SpineError, brief
-from spine.whole import MAX_BYTES
 
 __all__ = ["Layout", "decode_frames", "is_padding", "read_layout"]
 

@@ -223,7 +223,7 @@ def deflated(path, extra):
 
 def test_a_deflated_dataset_is_read_up_to_the_budget(tmp_path, monkeypatch):
     assert only(read_dataset(deflated(tmp_path / "a.dcm", b""))) == [[1, 2]]
-    monkeypatch.setattr("spine.whole.check_bytes.__defaults__", (10**6,))
+    monkeypatch.setattr("spine.integrity.check_bytes.__defaults__", (10**6,))
     bomb = deflated(tmp_path / "b.dcm", b"\xfc\xff\xfc\xffOB\0\0" + (10**7).to_bytes(4, "little") + bytes(10**7))
     assert bomb.stat().st_size < 20_000
     for read in (read_dataset, headers.read_header):

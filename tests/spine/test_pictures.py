@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from spine.annotations.sources import image_size
+from spine.integrity import check_bytes
 from spine.pictures import Picture, count_pages, read_mask, read_pages, read_picture, write_mask, write_png16
 from spine.problems import SpineError
 from spine.scaling import Scaling
-from spine.whole import check_bytes
 
 GREY16 = np.array([[0, 1, 255], [256, 4095, 65535]], np.uint16)
 GREY8 = np.array([[0, 1, 127], [128, 254, 255]], np.uint8)

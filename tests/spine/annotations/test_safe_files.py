@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spine import whole
+from spine import integrity
 from spine.annotations.safe_json import need, parse_json, repeated_keys, shown
 from spine.annotations.safe_xml import parse_xml
 from spine.annotations.text_file import read_text
@@ -45,7 +45,7 @@ def test_zero_bytes_are_no_text(file, data):
 
 def test_a_file_that_is_too_large_or_cannot_be_opened_is_told_before_it_is_read(file):
     with file.open("wb") as stream:
-        stream.truncate(whole.MAX_BYTES + 1)  # holes: it takes no room
+        stream.truncate(integrity.MAX_BYTES + 1)  # holes: it takes no room
     for read in (read_text, parse_json, parse_xml):
         with pytest.raises(Malformed, match="would take 1,073,741,825 bytes"):
             read(file)
@@ -56,14 +56,14 @@ def test_a_file_that_is_too_large_or_cannot_be_opened_is_told_before_it_is_read(
 @pytest.mark.parametrize("text", ["[" + "[]," * 5_000_000 + "0]", "[" + "{}," * 3_000_000 + "0]"])
 def test_a_json_file_of_more_values_than_there_is_room_for_is_not_parsed(file, monkeypatch, text):
     monkeypatch.setattr(json, "loads", None)  # a call of it is a TypeError
-    monkeypatch.setattr(whole.check_bytes, "__defaults__", (2**29,))
+    monkeypatch.setattr(integrity.check_bytes, "__defaults__", (2**29,))
     file.write_text(text)
     with pytest.raises(Malformed, match="bytes, and 536,870,912 can be read"):
         parse_json(file)
 
 
 def test_an_xml_file_of_more_tags_than_there_is_room_for_is_not_parsed(file, monkeypatch):
-    monkeypatch.setattr(whole.check_bytes, "__defaults__", (2**20,))
+    monkeypatch.setattr(integrity.check_bytes, "__defaults__", (2**20,))
     file.write_text("<annotation>" + "<a/>" * 10_000 + "</annotation>")
     with pytest.raises(Malformed, match="would take"):
         parse_xml(file)
