@@ -11,8 +11,8 @@ import tensorflow as tf
 from detection.config import Settings
 from detection.model import anchors as anchors_of
 from detection.sampling import SeededAnchorLabeler
+from spine.image_cache import ImageCache
 from spine.inputs import augment_with_boxes, in_order, ordered_batches, training_batches
-from spine.prepared import Prepared
 from spine.preprocess import boxes_to_frame, frame
 from spine.problems import SpineError
 from spine.training.data import FitData
@@ -67,20 +67,20 @@ class Data(FitData):
         batch = self._batch(self.train)
         return self.batches(self.train, training=True, first_epoch=first_epoch, batch=batch, replicas=replicas)
 
-    def _pictures(self, truth: BoxTruth) -> Prepared:
+    def _pictures(self, truth: BoxTruth) -> ImageCache:
         return self._training_pictures if truth is self.train else self._validation_pictures
 
     @cached_property
-    def _training_pictures(self) -> Prepared:
-        return _prepared(self.train, self.settings)
+    def _training_pictures(self) -> ImageCache:
+        return _cached(self.train, self.settings)
 
     @cached_property
-    def _validation_pictures(self) -> Prepared:
-        return _prepared(self.validation, self.settings)
+    def _validation_pictures(self) -> ImageCache:
+        return _cached(self.validation, self.settings)
 
 
-def _prepared(truth: BoxTruth, settings: Settings) -> Prepared:
-    return Prepared.of(truth.paths, settings.height, settings.width, settings.normalisation)
+def _cached(truth: BoxTruth, settings: Settings) -> ImageCache:
+    return ImageCache.of(truth.paths, settings.height, settings.width, settings.normalisation)
 
 
 def padded_boxes(truth: BoxTruth, settings: Settings) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from spine.augment.spatial import (
     apply_spatial_to_masks,
     draw_spatial,
 )
-from spine.prepared import MEMORY_LIMIT, Prepared
+from spine.image_cache import MEMORY_LIMIT, ImageCache
 from spine.problems import SpineError
 from spine.truth import BoxTruth, MaskTruth, Truth
 
@@ -129,7 +129,7 @@ def classification_data(
     SpineError where data that is not for training would be augmented.
     """
     _only_for_training(augmentation, training)
-    pictures = Prepared.of(truth.paths, height, width, normalisation, memory_limit)
+    pictures = ImageCache.of(truth.paths, height, width, normalisation, memory_limit)
     one_hot = tf.one_hot(truth.values, len(truth.labels))
 
     def example(samples: Tensor, own_seed: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -161,8 +161,8 @@ def segmentation_data(
     where data that is not for training would be augmented, or a mask holds a class without a label.
     """
     _only_for_training(augmentation, training)
-    pictures = Prepared.of(truth.paths, height, width, normalisation, memory_limit)
-    stored = Prepared.of_masks(truth.mask_paths, height, width, memory_limit)
+    pictures = ImageCache.of(truth.paths, height, width, normalisation, memory_limit)
+    stored = ImageCache.of_masks(truth.mask_paths, height, width, memory_limit)
     _refuse_strange_classes(truth, stored)
 
     def example(samples: Tensor, own_seed: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -182,7 +182,7 @@ def _only_for_training(augmentation: Augmentation | None, training: bool) -> Non
         )
 
 
-def _refuse_strange_classes(truth: MaskTruth, stored: Prepared) -> None:
+def _refuse_strange_classes(truth: MaskTruth, stored: ImageCache) -> None:
     for row, mask in enumerate(stored.values):
         if mask.max() > len(truth.labels):
             truth.mask(int(np.flatnonzero(stored.rows == row)[0]))  # tells which file holds what

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from spine.augment import PRESETS, Augmentation
 from spine.augment.spatial import SpatialParameters, affine, apply_spatial
+from spine.image_cache import ImageCache
 from spine.inputs import (
     augment,
     bootstrap,
@@ -15,7 +16,6 @@ from spine.inputs import (
     steps_per_epoch,
     training_batches,
 )
-from spine.prepared import Prepared
 from spine.preprocess import prepare_bytes
 from spine.problems import SpineError
 from spine.truth import Truth
@@ -49,17 +49,17 @@ def test_evaluation_gives_every_picture_once_in_order_as_the_saved_model_reads_i
 
 
 def test_pictures_on_disk_equal_those_in_memory(truth):
-    in_memory = Prepared.of(truth.paths, 16, 24, "minmax")
-    on_disk = Prepared.of(truth.paths, 16, 24, "minmax", memory_limit=0)
+    in_memory = ImageCache.of(truth.paths, 16, 24, "minmax")
+    on_disk = ImageCache.of(truth.paths, 16, 24, "minmax", memory_limit=0)
     assert isinstance(on_disk.values, np.memmap)
     assert not isinstance(in_memory.values, np.memmap)
     np.testing.assert_array_equal(on_disk.values, in_memory.values)
 
 
 def test_repeated_picture_is_stored_once(truth):
-    prepared = Prepared.of([truth.paths[i] for i in (3, 1, 3, 3)], 16, 24, "minmax")
-    assert len(prepared.values) == 2
-    images = prepared.batch(tf.constant([0, 1, 2])).numpy()
+    cached = ImageCache.of([truth.paths[i] for i in (3, 1, 3, 3)], 16, 24, "minmax")
+    assert len(cached.values) == 2
+    images = cached.batch(tf.constant([0, 1, 2])).numpy()
     np.testing.assert_array_equal(images[0], images[2])
     assert np.any(images[0] != images[1])
 
@@ -100,7 +100,7 @@ def test_resumed_training_sees_what_it_would_have_seen(truth):
 
 
 def test_labels_stay_with_their_pictures(truth):
-    plain = Prepared.of(truth.paths, 16, 24, "minmax").values / 65535
+    plain = ImageCache.of(truth.paths, 16, 24, "minmax").values / 65535
     data = classification_data(truth, **SHAPE, training=True)
     for images, labels in data.take(3).as_numpy_iterator():
         distances = np.abs(images[:, None] - plain[None]).max(axis=(2, 3, 4))
@@ -180,6 +180,6 @@ def test_bootstrap_refuses_where_a_label_is_always_lost(truth):
 
 def test_real_scans_are_prepared_within_0_and_1(spine_data):
     paths = sorted((spine_data / "spider-lumbar" / "midsagittal" / "images").glob("*.png"))[:3]
-    values = Prepared.of(paths, 64, 64, "minmax").values
+    values = ImageCache.of(paths, 64, 64, "minmax").values
     assert values.shape == (3, 64, 64, 1)
     assert (values.reshape(3, -1).max(axis=1) > 0.5 * 65535).all()

@@ -1,4 +1,4 @@
-"""A dataset's pictures and masks as a network reads them, prepared once and held in memory or in a nameless file."""
+"""A dataset's pictures and masks as a network reads them, read once and held in memory or in a nameless file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from spine.preprocess import decode, letterbox_mask, prepare
 from spine.problems import SpineError
 from spine.progress import track
 
-__all__ = ["MEMORY_LIMIT", "Prepared"]
+__all__ = ["MEMORY_LIMIT", "ImageCache"]
 
 Tensor = Any
 
-MEMORY_LIMIT = 2 * 1024**3  # bytes of prepared pictures held in memory; more go to a temporary file
+MEMORY_LIMIT = 2 * 1024**3  # bytes of cached pictures held in memory; more go to a temporary file
 _WHITE = 65535
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ImageCache:
     """Pictures as the network reads them, (N, height, width, 1) uint16 where 65535 is 1.0, or masks alike in uint8.
 
     Half the memory of float32 and 30 times as fine as float16 near white. A mask holds class index + 1, and 0 where the
@@ -37,19 +37,21 @@ class Prepared:
     rows: np.ndarray
 
     @classmethod
-    def of(cls, paths: Sequence[Path], height: int, width: int, how: str, memory_limit: int = MEMORY_LIMIT) -> Prepared:
+    def of(
+        cls, paths: Sequence[Path], height: int, width: int, how: str, memory_limit: int = MEMORY_LIMIT
+    ) -> ImageCache:
         """Read, decode, normalise and letterbox the files by `spine.preprocess`, as every SavedModel does."""
         return cls._of(paths, (height, width), np.uint16, lambda file: _read(file, height, width, how), memory_limit)
 
     @classmethod
-    def of_masks(cls, paths: Sequence[Path], height: int, width: int, memory_limit: int = MEMORY_LIMIT) -> Prepared:
+    def of_masks(cls, paths: Sequence[Path], height: int, width: int, memory_limit: int = MEMORY_LIMIT) -> ImageCache:
         """Read the files of class indices and letterbox them to where `of` puts their pictures."""
         return cls._of(paths, (height, width), np.uint8, lambda file: _read_mask(file, height, width), memory_limit)
 
     @classmethod
     def _of(
         cls, paths: Sequence[Path], size: tuple[int, int], kind: type, read: Callable[[Tensor], Tensor], limit: int
-    ) -> Prepared:
+    ) -> ImageCache:
         files, rows = np.unique([str(path) for path in paths], return_inverse=True)
         values = _storage((len(files), *size, 1), kind, limit)
         _fill(values, files.tolist(), read)
