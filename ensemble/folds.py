@@ -15,7 +15,7 @@ from spine.config import REFIT, Experiment
 from spine.files import atomic_directory, fingerprint
 from spine.folds import parts, refit
 from spine.member import Card, Member, Patients
-from spine.processes import only_one
+from spine.processes import exclusive_lock
 from spine.serving import next_version, package_versions
 
 __all__ = ["run"]
@@ -28,7 +28,7 @@ def run(experiment: Experiment, names: Sequence[str] = ()) -> list[Path]:
     """
     directories = [experiment.member_directory(name) for name in names or experiment.members]
     for directory in directories:
-        if not Member.is_from_elsewhere(directory):
+        if not Member.is_external(directory):
             _join(experiment, directory)
     return directories
 
@@ -41,8 +41,8 @@ def _join(experiment: Experiment, directory: Path) -> None:
     config_hash = fingerprint([experiment.served, [(one.card.config_hash, one.card.model_hash) for one in sources]])
     if Member.is_complete(directory, config_hash):
         return
-    with only_one(directory):
-        _make_room(directory)
+    with exclusive_lock(directory):
+        _prepare_directory(directory)
         publish = _refit if experiment.served == REFIT else _mean
         card = publish(experiment, directory, sources)
         patients = Patients.union([one.card.patients for one in sources])
@@ -52,7 +52,7 @@ def _join(experiment: Experiment, directory: Path) -> None:
         )
 
 
-def _make_room(directory: Path) -> None:
+def _prepare_directory(directory: Path) -> None:
     """Take away what an earlier training or joining left, all but the folds."""
     (directory / "member.json").unlink(missing_ok=True)  # first: what is half gone is no member
     for entry in directory.glob("[!.]*"):  # locks are hidden, and stay

@@ -53,7 +53,7 @@ def describe_folds(experiment: Experiment) -> SearchedFolds | None:
     """
     if not experiment.folds:
         return None
-    others = [name for name in experiment.members if Member.is_from_elsewhere(experiment.member_directory(name))]
+    others = [name for name in experiment.members if Member.is_external(experiment.member_directory(name))]
     here = [name for name in experiment.members if name not in others]
     whom = "each member that was trained here" if others else "a member"
     sentences = (SEARCHED, STOPPED[experiment.stop_on], SERVED[experiment.served]) if here else ()
@@ -90,7 +90,7 @@ def _predict_folds(experiment: Experiment, member: Member, truths: Sequence[Any]
 
 
 def _folds_of(experiment: Experiment, member: Member) -> list[Member]:
-    if Member.is_from_elsewhere(member.path):
+    if Member.is_external(member.path):
         raise SpineError(
             f"the folds of {member.name!r} are not known here: put its predictions of the split {OUT_OF_FOLD} into "
             f"{member.path / 'predictions' / OUT_OF_FOLD}, made by models that had not seen the patients"

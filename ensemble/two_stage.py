@@ -19,7 +19,7 @@ from spine.preprocess import decode
 from spine.problems import SpineError
 from spine.serving import drop_unnamed_versions, for_any_number, package_versions, publish_model
 
-__all__ = ["KIND", "TwoStage", "grow", "publish"]
+__all__ = ["KIND", "TwoStage", "expand_box", "publish"]
 
 KIND = "two-stage"  # of the member's card
 Tensor = Any
@@ -74,10 +74,10 @@ class TwoStage(tf.Module):
         scores = tf.where(wanted & (scores >= self.confidence), scores, -1.0)
         best = tf.argmax(tf.pad(scores, [[0, 1]], constant_values=-0.5))  # the last is the whole image
         box = tf.concat([boxes, [[0.0, 0.0, 1.0, 1.0]]], axis=0)[best]
-        return grow(box, self.grow, tf.shape(image)[:2])
+        return expand_box(box, self.grow, tf.shape(image)[:2])
 
 
-def grow(box: Tensor, fraction: float, size: Tensor) -> Tensor:
+def expand_box(box: Tensor, fraction: float, size: Tensor) -> Tensor:
     """`spine.crop.grow` in the graph: whole pixels y0 x0 y1 x1 (4,) int32, at least one each way.
 
     `box` (4,) is y1 x1 y2 x2 in [0, 1] of an image of `size` (height, width). Corners are first rounded to a thousandth

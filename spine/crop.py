@@ -20,7 +20,7 @@ from spine.pictures import read_mask, read_picture, write_mask, write_png16
 from spine.problems import SpineError
 from spine.progress import track
 
-__all__ = ["CropSettings", "crop_samples", "grow", "match_boxes"]
+__all__ = ["CropSettings", "crop_samples", "expand_box", "match_boxes"]
 
 
 class CropSettings(Strict):
@@ -44,7 +44,9 @@ class CropSettings(Strict):
         return self
 
 
-def grow(box: tuple[float, float, float, float], fraction: float, height: int, width: int) -> tuple[int, int, int, int]:
+def expand_box(
+    box: tuple[float, float, float, float], fraction: float, height: int, width: int
+) -> tuple[int, int, int, int]:
     """Whole-pixel region (x0, y0, x1, y1) of a box grown by `fraction`, cut off at the picture's edges.
 
     "Grown by 10 %" (Sayed et al. 2025) is read as a total: the region is 1.1 times as wide and as high, 5 % on each
@@ -134,7 +136,7 @@ def _crops(
     mask = read_mask(manifest.mask_path(parent)) if row["mask_sha256"] else None
     for number, box in enumerate(rows(boxes)):
         try:
-            region = grow((box["x0"], box["y0"], box["x1"], box["y1"]), settings.grow, *pixels.shape)
+            region = expand_box((box["x0"], box["y0"], box["x1"], box["y1"]), settings.grow, *pixels.shape)
         except SpineError:
             continue  # only a detector's: the intake refuses such boxes and says so
         sample = file_name(f"{parent}_{label}{box['box'] or f'n{number}'}")

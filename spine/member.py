@@ -135,7 +135,7 @@ class Member:
         return (member.card.kind == "two-stage" or member.card.config_hash == config_hash) and member._has_its_model()
 
     @classmethod
-    def is_from_elsewhere(cls, path: Path) -> bool:
+    def is_external(cls, path: Path) -> bool:
         """Whether `path` holds a member that no experiment trains."""
         return (member := cls.open_if_whole(path)) is not None and member.card.kind in ("foreign", "two-stage")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from spine.problems import SpineError
 
-__all__ = ["PARENT", "as_child", "die_with_parent", "end_children", "only_one", "run_child"]
+__all__ = ["PARENT", "as_child", "die_with_parent", "end_children", "exclusive_lock", "run_child"]
 
 PARENT = "SPINE_PARENT"  # environment variable: the process that a child must not outlive
 LOOK_EVERY = 0.5  # seconds
@@ -25,7 +25,7 @@ _children: set[subprocess.Popen[str]] = set()  # that run, of whichever thread
 
 
 @contextmanager
-def only_one(directory: Path) -> Iterator[None]:
+def exclusive_lock(directory: Path) -> Iterator[None]:
     """Hold `directory` for this process alone; SpineError names the process that holds it.
 
     The lock is `.<name>.lock` beside the directory, which may itself be removed meanwhile. The system gives it back

@@ -134,7 +134,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     _require_known(experiment, chosen)
     for line in under_another_salt(experiment):
         show(f"warning: {line}")
-    elsewhere = [name for name in chosen if _is_from_elsewhere(experiment, name)]
+    elsewhere = [name for name in chosen if _is_external(experiment, name)]
     require_predictions(experiment, elsewhere)
     for name in elsewhere:
         show(f"train {name}: from elsewhere, up to date")
@@ -150,12 +150,12 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     return [experiment.member_directory(name) for name in chosen]
 
 
-def _is_from_elsewhere(experiment: Experiment, name: str) -> bool:
+def _is_external(experiment: Experiment, name: str) -> bool:
     """Whether what no experiment trains lies there, whole: a foreign member, or a two-stage one with its SavedModel."""
     from spine.member import Member
 
     directory = experiment.member_directory(name)
-    return Member.is_from_elsewhere(directory) and Member.is_complete(directory, "")
+    return Member.is_external(directory) and Member.is_complete(directory, "")
 
 
 def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[str], show: Show) -> None:
@@ -212,10 +212,10 @@ def _why(status: int, directory: Path) -> str:
 
 def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
     """Run one stage of the ensemble; members that were trained with other settings than the experiment's are told."""
-    from spine.trained import warn_of_others
+    from spine.trained import warn_if_settings_changed
 
     show(name)
-    warn_of_others(experiment, show)
+    warn_if_settings_changed(experiment, show)
     with at_work(f"{name} in {experiment.directory}"):
         return registry.stage(name)(experiment)
 

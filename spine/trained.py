@@ -15,7 +15,7 @@ from spine.privacy import salt_id
 from spine.problems import SpineError
 from spine.yaml_files import read_yaml
 
-__all__ = ["as_trained", "trained_otherwise", "under_another_salt", "warn_of_others"]
+__all__ = ["as_trained", "trained_otherwise", "under_another_salt", "warn_if_settings_changed"]
 
 REMOVE = "It is the record of a training: remove it, and the member is taken as the experiment says, or train it again"
 SHARED = ("target", "labels", "seed")  # what members learn by that is not theirs alone
@@ -63,7 +63,7 @@ def under_another_salt(experiment: Experiment) -> list[str]:
     ]
 
 
-def warn_of_others(experiment: Experiment, show: Callable[[str], None]) -> None:
+def warn_if_settings_changed(experiment: Experiment, show: Callable[[str], None]) -> None:
     """Show the lines of `trained_otherwise` and `under_another_salt`, each as a warning."""
     for line in [*trained_otherwise(experiment), *under_another_salt(experiment)]:
         show(f"warning: {line}")

@@ -8,7 +8,7 @@ import pytest
 
 from ensemble.two_stage import publish
 from spine.config import load_experiment
-from spine.crop import grow
+from spine.crop import expand_box
 from spine.intake import build, load_data_config
 from spine.manifest import Manifest, rows
 from spine.phantom import PhantomSettings, generate
@@ -98,7 +98,7 @@ def test_the_discs_of_the_second_stage_lie_in_grown_regions(here):
     for crop in rows(crops.images):
         parent = whole.images.set_index("sample").loc[crop["parent"]]
         corners = regions.loc[crop["parent"], ["x0", "y0", "x1", "y1"]]
-        expected = grow(tuple(corners), 0.1, int(parent["height"]), int(parent["width"]))
+        expected = expand_box(tuple(corners), 0.1, int(parent["height"]), int(parent["width"]))
         assert [crop[corner] for corner in ("x0", "y0", "x1", "y1")] == list(expected)
     assert set(crops.boxes["label"]) == {"disc"}
     assert len(crops.boxes) == (whole.boxes["label"] == "disc").sum()

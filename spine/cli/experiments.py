@@ -97,11 +97,11 @@ def evaluate(
 ) -> None:
     """Judge members, equal weights and the ensemble on the test split."""
     from spine import registry
-    from spine.trained import warn_of_others
+    from spine.trained import warn_if_settings_changed
 
     for settings in _load(experiment, overrides):
         show(f"evaluate on {data}" if data else "evaluate")
-        warn_of_others(settings, show)
+        warn_if_settings_changed(settings, show)
         show_paths(registry.evaluate(settings, data))
         show_leaderboard(settings, data)
 
@@ -116,11 +116,11 @@ def report(
 ) -> None:
     """Write one self-contained HTML report."""
     from spine import registry
-    from spine.trained import warn_of_others
+    from spine.trained import warn_if_settings_changed
 
     for settings in _load(experiment, overrides):
         show(f"report on {data}" if data else "report")
-        warn_of_others(settings, show)
+        warn_if_settings_changed(settings, show)
         show_paths(registry.report(settings, data))
 
 

@@ -26,7 +26,7 @@ from spine.files import (
 from spine.intake.config import DataConfig, load_data_config
 from spine.privacy import salt_id
 from spine.problems import Problem, SpineError, write_problems, write_sheet
-from spine.processes import only_one
+from spine.processes import exclusive_lock
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -67,7 +67,7 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
         generate(config.phantom.settings, config.phantom.directory)
     card = {"inputs": _inputs(config), "spine": __version__, "name": config.name}
     listed = config.output.with_name(f"{config.output.name}.build") / "problems.csv"
-    with only_one(config.output):
+    with exclusive_lock(config.output):
         if not force and _is_built(config.output, card, listed):
             return _result(config.output, listed, skipped=True)
         for path in (config.output, listed, listed.with_name("config.yaml")):

@@ -22,7 +22,7 @@ from spine.folds import part_hash, refit_epochs, view
 from spine.manifest import Manifest
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
-from spine.processes import die_with_parent, only_one
+from spine.processes import die_with_parent, exclusive_lock
 from spine.quiet import silence_tensorflow
 from spine.training.fitting import Fitting
 from spine.training.history import History
@@ -51,7 +51,7 @@ def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> 
     fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
     if experiment.fold == REFIT:
         fitting = replace(fitting, epochs_per_phase=refit_epochs(experiment, member))
-    with only_one(directory) if fitting.is_chief else nullcontext():
+    with exclusive_lock(directory) if fitting.is_chief else nullcontext():
         history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
         if fitting.is_chief:
             _publish(fitting, history, experiment, config_hash)

@@ -17,7 +17,7 @@ from spine.manifest import Manifest
 from spine.member import Member
 from spine.privacy import patient_hash
 from spine.problems import SpineError
-from spine.processes import only_one
+from spine.processes import exclusive_lock
 from spine.training.history import History
 from spine.truth import read_truth
 from tests.member_contract import MemberContract
@@ -121,7 +121,7 @@ def test_a_killed_run_resumes_with_as_many_epochs(experiment, trained):
 def test_a_member_that_another_process_trains_is_refused(experiment):
     other = experiment.model_copy(update={"name": "other"})
     with (
-        only_one(other.member_directory("tiny")),
+        exclusive_lock(other.member_directory("tiny")),
         pytest.raises(SpineError, match=rf"tiny is being written by process {os.getpid()} on"),
     ):
         train(other, "tiny")
@@ -145,7 +145,7 @@ def test_a_training_ends_with_the_command_that_started_it(experiment):
         assert trains != process.pid
         process.kill()
     time.sleep(3)
-    with only_one(killed.member_directory("tiny")):  # free again, so the training has ended
+    with exclusive_lock(killed.member_directory("tiny")):  # free again, so the training has ended
         pass
 
 

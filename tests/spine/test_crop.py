@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.crop import CropSettings, crop_samples, grow, match_boxes
+from spine.crop import CropSettings, crop_samples, expand_box, match_boxes
 from spine.manifest import Manifest
 from spine.pictures import read_mask, read_picture
 from spine.problems import SpineError
@@ -12,22 +12,22 @@ DISCS = CropSettings(label="disc", grow=0.1)
 
 
 def test_ten_percent_is_shared_by_both_sides():
-    assert grow((20, 30, 40, 50), 0.1, 100, 100) == (20 - 1, 30 - 1, 40 + 1, 50 + 1)
-    assert grow((20, 30, 60, 50), 0.1, 100, 100) == (20 - 2, 30 - 1, 60 + 2, 50 + 1)
+    assert expand_box((20, 30, 40, 50), 0.1, 100, 100) == (20 - 1, 30 - 1, 40 + 1, 50 + 1)
+    assert expand_box((20, 30, 60, 50), 0.1, 100, 100) == (20 - 2, 30 - 1, 60 + 2, 50 + 1)
 
 
 def test_every_pixel_that_the_grown_box_touches_belongs_to_it():
-    assert grow((20, 30, 30, 40), 0.1, 100, 100) == (19, 29, 31, 41)  # 19.5, 29.5, 30.5, 40.5
-    assert grow((2.2, 3.0, 4.0, 5.7), 0, 10, 10) == (2, 3, 4, 6)
+    assert expand_box((20, 30, 30, 40), 0.1, 100, 100) == (19, 29, 31, 41)  # 19.5, 29.5, 30.5, 40.5
+    assert expand_box((2.2, 3.0, 4.0, 5.7), 0, 10, 10) == (2, 3, 4, 6)
 
 
 def test_a_region_ends_at_the_edge_of_its_picture():
-    assert grow((0, 0, 20, 20), 0.1, 20, 15) == (0, 0, 15, 20)
+    assert expand_box((0, 0, 20, 20), 0.1, 20, 15) == (0, 0, 15, 20)
 
 
 def test_a_box_outside_its_picture_is_an_error():
     with pytest.raises(SpineError, match="outside"):
-        grow((30, 0, 40, 10), 0.1, 20, 20)
+        expand_box((30, 0, 40, 10), 0.1, 20, 20)
 
 
 @pytest.fixture

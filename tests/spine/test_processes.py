@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from spine.problems import SpineError
-from spine.processes import PARENT, as_child, die_with_parent, only_one
+from spine.processes import PARENT, as_child, die_with_parent, exclusive_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from spine.processes import only_one
-with only_one(Path(sys.argv[1])):
+from spine.processes import exclusive_lock
+with exclusive_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -41,7 +41,7 @@ def test_a_second_process_is_refused_and_told_which_holds_the_directory(tmp_path
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(SpineError, match=rf"member is being written by process {holder.pid} on \S+; wait until"),
-            only_one(tmp_path / "member"),
+            exclusive_lock(tmp_path / "member"),
         ):
             pytest.fail("two hold it")
         holder.kill()
@@ -51,14 +51,14 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path):
     with start(HOLD, str(tmp_path / "member")) as holder:
         holder.stdout.readline()
         holder.kill()
-    with only_one(tmp_path / "member"):
+    with exclusive_lock(tmp_path / "member"):
         assert re.match(rf"process {os.getpid()} ", (tmp_path / ".member.lock").read_text())
 
 
 def test_other_directories_are_free_and_one_is_free_again(tmp_path):
-    with only_one(tmp_path / "a"), only_one(tmp_path / "b"):
+    with exclusive_lock(tmp_path / "a"), exclusive_lock(tmp_path / "b"):
         pass
-    with only_one(tmp_path / "a"):
+    with exclusive_lock(tmp_path / "a"):
         pass
 
 

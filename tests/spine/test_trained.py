@@ -8,7 +8,7 @@ from spine.member import Patients
 from spine.privacy import salt_id
 from spine.problems import SpineError
 from spine.run import train_members
-from spine.trained import as_trained, trained_otherwise, under_another_salt, warn_of_others
+from spine.trained import as_trained, trained_otherwise, under_another_salt, warn_if_settings_changed
 from tests.experiment_on_disk import write_experiment
 
 LINE = "member vgg was trained with epochs 8 (the experiment says 45)"
@@ -86,7 +86,7 @@ def test_members_of_another_salt_are_told_by_every_command(experiment, monkeypat
     assert line.startswith(f"vgg, dense, squeeze: trained under another salt ({before}, now {salt_id()})")
     assert "put that .spine-salt back" in line
     told = []
-    warn_of_others(experiment, told.append)
+    warn_if_settings_changed(experiment, told.append)
     assert f"warning: {line}" in told
 
 
