@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -35,6 +35,13 @@ class Data(FitData):
             data = replace(data, train=bootstrap(data.train, seed, settings.bootstrap))
         class_weights(settings.class_weights, data.train.values, data.labels)  # refused now, not when training starts
         return data
+
+    @property
+    def reader(self) -> Callable[..., Any]:
+        """Pictures and one-hot labels (N, C)."""
+        from spine.inputs import classification_data
+
+        return classification_data
 
     @property
     def class_weights(self) -> dict[int, float] | None:

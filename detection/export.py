@@ -10,26 +10,22 @@ import tf_keras
 
 from detection.config import Settings
 from spine.preprocess import boxes_to_original, decode, frame, prepare
-from spine.serving import for_any_number, publish_model
+from spine.serving import publish_model
+from spine.training.served import Served, signature
 
 __all__ = ["ServedDetector", "export", "in_images", "signature_of"]
 
 Tensor = Any
 
 
-class ServedDetector(tf.Module):
-    """Preprocessing and network behind the contract's two signatures.
+class ServedDetector(Served):
+    """A detector: files may each have a size of their own.
 
-    Both give `detection_boxes` (N, M, 4) y1 x1 y2 x2 in [0, 1] of each image, `detection_scores` (N, M) descending,
-    `detection_classes` (N, M) from 1 on, and `num_detections` (N), all float32; rows past it are zero.
-    `serving_default(image_bytes: string [N])` takes PNG or JPEG files, each of its own size;
-    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images. No image at all has an answer of no rows.
+    Both signatures give `detection_boxes` (N, M, 4) y1 x1 y2 x2 in [0, 1] of each image, `detection_scores` (N, M)
+    descending, `detection_classes` (N, M) from 1 on, and `num_detections` (N), all float32; rows past it are zero.
     """
 
     def __init__(self, network: tf_keras.Model, settings: Settings) -> None:
-        super().__init__(name="detector")
-        # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
-        self.variables_of_network = list(network.variables)
         size = (settings.height, settings.width)
 
         def prepared(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,15 +40,11 @@ class ServedDetector(tf.Module):
             return in_images(network(inputs, training=False), sizes, *size)
 
         specs = (tf.TensorSpec([*size, 1], tf.float32), tf.TensorSpec([2], tf.int32))
-        self.serving_default = tf.function(
-            for_any_number(
-                lambda image_bytes: answer(*tf.map_fn(prepared_file, image_bytes, fn_output_signature=specs))
-            ),
-            input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
-        )
-        self.image = tf.function(
-            for_any_number(lambda image: answer(*prepared(image))),
-            input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
+        super().__init__(
+            "detector",
+            network.variables,
+            of_files=lambda image_bytes: answer(*tf.map_fn(prepared_file, image_bytes, fn_output_signature=specs)),
+            of_images=lambda image: answer(*prepared(image)),
         )
 
 
@@ -98,15 +90,10 @@ def export(network: tf_keras.Model, settings: Settings, directory: Path) -> Path
 def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs; a detector's outputs do not depend on the classes."""
     rows = settings.detection_generator.max_num_detections
-    inputs = {
-        "serving_default": {"image_bytes": {"dtype": "string", "shape": [None], "content": "PNG or JPEG"}},
-        "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
-        "network": {"height": settings.height, "width": settings.width, "normalisation": settings.normalisation},
-    }
-    shapes = {
+    outputs: dict[str, list[int | None]] = {
         "detection_boxes": [None, rows, 4],
         "detection_scores": [None, rows],
         "detection_classes": [None, rows],
         "num_detections": [None],
     }
-    return inputs, {name: {"dtype": "float32", "shape": shape} for name, shape in shapes.items()}
+    return signature(settings, outputs)

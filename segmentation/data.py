@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from segmentation.config import Settings
 from spine.training.data import FitData
 from spine.truth import MaskTruth
@@ -15,3 +18,10 @@ class Data(FitData):
     train: MaskTruth
     validation: MaskTruth
     settings: Settings
+
+    @property
+    def reader(self) -> Callable[..., Any]:
+        """Pictures and one-hot masks (N, H, W, C); a pixel without truth, as of the padding, is 0 in every class."""
+        from spine.inputs import segmentation_data
+
+        return segmentation_data

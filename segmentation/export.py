@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from segmentation.config import Settings
 from spine.preprocess import decode, prepare, unletterbox
-from spine.serving import for_any_number, publish_model
+from spine.serving import publish_model
+from spine.training.served import Served, signature
 
 __all__ = ["ServedSegmenter", "export", "signature_of"]
 
@@ -19,19 +20,14 @@ Tensor = Any
 _AXIS = {"vertical": 1, "horizontal": 2}  # of (N, H, W, C)
 
 
-class ServedSegmenter(tf.Module):
-    """Preprocessing and network behind the contract's two signatures, both giving `probabilities` (N, H, W, C) float32.
+class ServedSegmenter(Served):
+    """A segmentation network: both signatures give `probabilities` (N, H, W, C) float32, files of one size a request.
 
     H and W are the input's own: the image is letterboxed to the network's size, its answer cut out and resized back,
     and divided by its sum, so that each pixel's probabilities add up to 1.
-    `serving_default(image_bytes: string [N])` takes PNG or JPEG files of one size in a request;
-    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images. No image at all has an answer of no rows.
     """
 
     def __init__(self, network: keras.Model, settings: Settings) -> None:
-        super().__init__(name="segmenter")
-        # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
-        self.variables_of_network = [variable.value for variable in network.variables]
         size = (settings.height, settings.width, settings.normalisation)
 
         def answer(images: Tensor) -> dict[str, Tensor]:
@@ -39,13 +35,11 @@ class ServedSegmenter(tf.Module):
             outer = unletterbox(tf.cast(inner, tf.float32), tf.shape(images)[1], tf.shape(images)[2])
             return {"probabilities": outer / tf.reduce_sum(outer, axis=-1, keepdims=True)}
 
-        self.serving_default = tf.function(
-            for_any_number(lambda image_bytes: answer(decode_alike(image_bytes))),
-            input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
-        )
-        self.image = tf.function(
-            for_any_number(answer),
-            input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
+        super().__init__(
+            "segmenter",
+            (variable.value for variable in network.variables),
+            of_files=lambda image_bytes: answer(decode_alike(image_bytes)),
+            of_images=answer,
         )
 
 
@@ -80,12 +74,5 @@ def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
 
 def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs."""
-    network = {"height": settings.height, "width": settings.width, "normalisation": settings.normalisation}
-    inputs = {
-        "serving_default": {
-            "image_bytes": {"dtype": "string", "shape": [None], "content": "PNG or JPEG, of one size in a request"}
-        },
-        "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
-        "network": network,
-    }
-    return inputs, {"probabilities": {"dtype": "float32", "shape": [None, None, None, classes]}}
+    outputs: dict[str, list[int | None]] = {"probabilities": [None, None, None, classes]}
+    return signature(settings, outputs, content="PNG or JPEG, of one size in a request")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from spine.config import REFIT, Experiment
 from spine.manifest import Manifest
-from spine.truth import AnyTruth, MaskTruth, read_truth
+from spine.truth import AnyTruth, read_truth
 
 __all__ = ["FitData", "read_truths"]
 
@@ -27,14 +28,8 @@ class FitData:
     replicas: int = 1
 
     def batches(self, truth: Any, *, training: bool, first_epoch: int = 0, batch: int) -> Any:
-        """Batches of pictures and one-hot targets: for training endless and augmented, else once, as they are.
-
-        Of masks, a pixel without truth (letterbox padding) is 0 in every class.
-        """
-        from spine.inputs import classification_data, segmentation_data
-
-        read: Any = segmentation_data if isinstance(truth, MaskTruth) else classification_data
-        return read(
+        """Batches of pictures and one-hot targets: for training endless and augmented, else once, as they are."""
+        return self.reader(
             truth,
             height=self.settings.height,
             width=self.settings.width,
@@ -51,6 +46,11 @@ class FitData:
         """Read the splits of a dataset; SpineError where one is empty, or its truth does not fit the experiment."""
         train, validation = read_truths(experiment, manifest)
         return cls(train, validation, settings, seed)
+
+    @property
+    def reader(self) -> Callable[..., Any]:
+        """What reads a truth in batches: `classification_data` or `segmentation_data` of `spine.inputs`."""
+        raise NotImplementedError(f"{type(self).__name__} of a task says how its truth is read")
 
     @property
     def labels(self) -> tuple[str, ...]:
