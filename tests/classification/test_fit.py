@@ -15,9 +15,9 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from classification import train
 from classification.config import Settings
-from spine.training import fitting
+from spine.training import keras_fitting
 from tests.experiment_on_disk import write_experiment
-fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+keras_fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 changes = {"network": "plain_cnn", "weights": "none", "height": 16, "width": 16, "filters": [4], "epochs": 2}
 experiment = write_experiment(Path(sys.argv[1]), members=("two",), patients={"train": 3, "validation": 2, "test": 1})
 experiment = experiment.model_copy(update={"members": {"two": Settings(**changes)}, "name": "devices"})

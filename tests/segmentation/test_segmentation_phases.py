@@ -97,9 +97,9 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from segmentation import train
-from spine.training import fitting
+from spine.training import keras_fitting
 from tests.segmentation_on_disk import experiment_of, write_masks
-fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+keras_fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 folder = Path(sys.argv[1])
 write_masks(folder / "data", {"train": 3, "validation": 2, "test": 1})
 member = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 64, "width": 64, "batch": 4, "epochs": 1}
