@@ -44,7 +44,7 @@ def _objective(
 ) -> tuple[Objective, int]:
     """The objective of class weights, and the number of classes."""
     if task == "detection":
-        raise SpineError("per_class weighs probabilities of classes, and boxes have none; leave it out for detection")
+        raise SpineError("per_class weights class probabilities, which detection does not have; leave it out")
     if task == "segmentation":
         presolved = reduce_images(members, truth, metric.endswith("_per_image"), temperatures, per_class=True)
         return Objective.of_images(metric, presolved), presolved.fixed.shape[1]

@@ -84,9 +84,9 @@ def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None
     unknown = sorted({name for limit in limits for name in members if name not in known[limit]})
     if unknown:
         raise SpineError(
-            f"what {', '.join(unknown)} costs is not known, since no SavedModel of it runs here, or it is not trusted "
-            "(`spine predict EXPERIMENT --trust`); leave search.max_latency_ms and search.max_megabytes out, "
-            "or the member"
+            f"the budget needs the cost of {', '.join(unknown)}, which has no SavedModel that may run here. Trust it "
+            "(`spine predict EXPERIMENT --trust`), leave the member out, or remove search.max_latency_ms and "
+            "search.max_megabytes"
         )
     return Budget(limits, {limit: [known[limit][name] for name in members] for limit in limits})
 

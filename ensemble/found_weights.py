@@ -211,7 +211,7 @@ class FoundWeights(_Part):
     @classmethod
     def _are_shares(cls, weights: dict[str, float]) -> dict[str, float]:
         if not math.isclose(total := sum(weights.values()), 1, abs_tol=1e-6):
-            raise ValueError(f"the weights sum to {total:g}, and shares of a whole sum to 1")
+            raise ValueError(f"the weights sum to {total:g}; they must sum to 1")
         return weights
 
     @classmethod
@@ -266,7 +266,7 @@ class FoundWeights(_Part):
     def box_fusion(self) -> BoxFusion:
         """The thresholds that boxes are fused with; SpineError where there are none."""
         if not self.fusion:
-            raise SpineError("weights.json tells no fusion of boxes; run `spine search EXPERIMENT` again")
+            raise SpineError("weights.json has no thresholds of box fusion; run `spine search EXPERIMENT` again")
         return BoxFusion(**self.fusion)
 
     def without_each(self) -> list[Self]:
@@ -322,7 +322,7 @@ def read_weights(experiment: Experiment) -> FoundWeights:
     weights, path = FoundWeights.read(experiment), _path(experiment)
     if set(weights.weights) != set(experiment.members):
         raise SpineError(
-            f"{path} weighs {', '.join(weights.weights)}, but the experiment's members are "
+            f"{path} has weights for {', '.join(weights.weights)}, but the experiment's members are "
             f"{', '.join(experiment.members)}; {SEARCH_AGAIN}"
         )
     _require_asked_for(weights, experiment)
@@ -355,5 +355,6 @@ def _require_current(weights: FoundWeights, experiment: Experiment) -> None:
     stale = [name for name, predictions in stored.items() if weights.predictions.get(name) != predictions.hash]
     if stale:
         raise SpineError(
-            f"{_path(experiment)} was searched on other predictions than {', '.join(stale)} holds now; {SEARCH_AGAIN}"
+            f"{_path(experiment)} was searched on earlier predictions of {', '.join(stale)}, which have changed since; "
+            f"{SEARCH_AGAIN}"
         )

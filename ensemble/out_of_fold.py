@@ -92,12 +92,15 @@ def _predict_folds(experiment: Experiment, member: Member, truths: Sequence[Any]
 def _folds_of(experiment: Experiment, member: Member) -> list[Member]:
     if Member.is_external(member.path):
         raise SpineError(
-            f"the folds of {member.name!r} are not known here: put its predictions of the split {OUT_OF_FOLD} into "
-            f"{member.path / 'predictions' / OUT_OF_FOLD}, made by models that had not seen the patients"
+            f"{member.name!r} was not trained here, so its folds are unknown; write its predictions of the split "
+            f"{OUT_OF_FOLD} to {member.path / 'predictions' / OUT_OF_FOLD}, made by models that had not seen the "
+            "patients"
         )
     folds = [Member.open(part.member_directory(member.name)) for part in parts(experiment)]
     if tuple(fold.card.model_hash for fold in folds) != member.card.folds:
-        raise SpineError(f"{member.path} is not made of the folds that lie in it; run `spine train EXPERIMENT` again")
+        raise SpineError(
+            f"{member.path} was not made from its folds as they are now; run `spine train EXPERIMENT` again"
+        )
     return folds
 
 
@@ -107,8 +110,8 @@ def _require_unseen(fold: Member, own: AnyTruth, experiment: Experiment) -> None
         seen |= set(fold.card.patients.stopped)
     if both := seen & set(map(patient_hash, set(own.patients))):
         raise SpineError(
-            f"the model in {fold.path} has seen {len(both)} of the {len(set(own.patients))} patients that are now in "
-            "its fold; run `spine train EXPERIMENT` again"
+            f"training overlap: the model in {fold.path} has seen {len(both)} of the {len(set(own.patients))} patients "
+            "of its fold; run `spine train EXPERIMENT` again"
         )
 
 

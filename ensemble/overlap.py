@@ -26,8 +26,8 @@ class Overlap:
         """SpineError where any test patient was seen."""
         if self.seen:
             raise SpineError(
-                f"{self.patients} test patients were seen before: {self.describe()}. Split by patient and train again, "
-                "or set evaluate.allow_overlap=true to judge them all the same; the report then says so"
+                f"training overlap: {self.patients} test patients were seen before: {self.describe()}. Split by "
+                "patient and train again, or allow it with evaluate.allow_overlap=true; the report then says so"
             )
 
     @property
@@ -71,9 +71,9 @@ class Learned:
         """SpineError where any member learned from any of them: its score there says little of other patients."""
         if self.trained:
             raise SpineError(
-                f"{self.describe()}: a member that knows their answers gets weight for it. Give it the predictions of "
-                "models that had not seen them, split by patient and train again, or set search.allow_overlap=true to "
-                "search all the same; weights.json and the report then say so"
+                f"training overlap: {self.describe()}, and would get weight for that. Use predictions of models that "
+                "had not seen these patients, split by patient and train again, or allow it with "
+                "search.allow_overlap=true; weights.json and the report then say so"
             )
 
     @property

@@ -63,8 +63,8 @@ def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Cal
     if member.card.kind == "foreign":
         whys = "; ".join(member.why_stale(split, truth) for split, truth in stale.items())
         raise SpineError(
-            f"{member.name!r} is foreign, and its stored predictions are not of {' and '.join(stale)} as the dataset "
-            f"is now; write them to {member.path} again, as docs/foreign_members.md tells. In particular: {whys}"
+            f"{member.name!r} is an external member, and its stored predictions are not of {' and '.join(stale)} as "
+            f"the dataset is now: {whys}. Write them to {member.path} again (docs/foreign_members.md)"
         )
     model = load_model(member)
     for split, truth in stale.items():
@@ -161,7 +161,7 @@ def _detections(member: Member, model: Any, truth: AnyTruth, advance: Callable[[
         try:
             found = next(answers)
         except SpineError as error:
-            raise SpineError(f"{member.name!r} answers {sample} against the contract: {error}") from error
+            raise SpineError(f"the answer of {member.name!r} to {sample} breaks the contract: {error}") from error
         yield found
         advance(1)
 
@@ -171,7 +171,7 @@ def _answers(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int
     for batch in predict_pictures(model, truth.paths, truth.sizes):
         if batch.ndim == 4 and batch.shape[1:3] != truth.sizes[done]:
             raise SpineError(
-                f"{member.name!r} answers {truth.samples[done]} at {batch.shape[1:3]}, but the picture is "
+                f"{member.name!r} answers {truth.samples[done]} with {batch.shape[1:3]} pixels, but the picture has "
                 f"{truth.sizes[done]}; its SavedModel must resize to the input's own height and width"
             )
         yield batch

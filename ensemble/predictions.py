@@ -51,11 +51,14 @@ def read_split(experiment: Experiment, split: str) -> SplitPredictions:
     require_same(stored)
     first_name, first = next(iter(stored.items()))
     if first.labels != experiment.labels:
-        raise SpineError(f"the members know the labels {first.labels}, the experiment {experiment.labels}; train again")
+        raise SpineError(
+            f"the members have the labels {first.labels}, the experiment has {experiment.labels}; "
+            "run `spine train EXPERIMENT` again"
+        )
     if first.truth_hash != truth.hash:
         raise SpineError(
-            f"the predictions of {first_name!r} belong to another truth ({first.truth_hash[:8]}) than the dataset "
-            f"holds now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
+            f"the predictions of {first_name!r} were made for another truth ({first.truth_hash[:8]}) than the dataset "
+            f"has now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
         )
     require_of(truth, first_name, first)  # the others hold the same samples
     return SplitPredictions(truth, stored)

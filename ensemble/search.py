@@ -138,7 +138,7 @@ def search_weights(
     if method not in METHODS:
         raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
     if (task, method) == ("detection", "line"):
-        raise SpineError("boxes change by jumps along a line of weights; take method grid, greedy, tpe or cmaes")
+        raise SpineError("method 'line' does not support detection; use grid, greedy, tpe or cmaes")
     if not isinstance(members, Mapping):
         raise SpineError(f"members is a {type(members).__name__}; give a mapping of name to what the member predicts")
     if not members:
@@ -197,7 +197,7 @@ def _within(
 ) -> ObjectiveByThreshold:
     """The same objectives, in which what breaks the budget is never best; SpineError where nothing keeps it."""
     if method == "line":
-        raise SpineError("method line knows no budget; take grid, best, greedy, tpe or cmaes")
+        raise SpineError("method 'line' does not support a budget; use grid, best, greedy, tpe or cmaes")
     members = len(names)
     budget.require(np.full((1, members), 1 / members) if method == "equal" else np.eye(members), names)
     return replace(by_threshold, at=lambda fusion: budget.within(by_threshold.at(fusion)))

@@ -29,7 +29,7 @@ def fit_temperatures(members: Mapping[str, Any], truth: Any, task: str = "classi
     SpineError for detection, whose scores are no probabilities of classes.
     """
     if task == "detection":
-        raise SpineError("temperature scales probabilities of classes, and boxes have none; leave it out for detection")
+        raise SpineError("temperature scales class probabilities, which detection does not have; leave it out")
     if task == "segmentation":
         values, classes = some_pixels(members, truth, PIXELS)
     else:

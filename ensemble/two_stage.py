@@ -144,7 +144,8 @@ def _label(regions: Member, label: str) -> str:
         return labels[0]
     if label not in labels:
         raise SpineError(
-            f"the region is {label!r}; the detector {regions.path} knows {', '.join(labels)}: give its label (--label)"
+            f"the region's label is {label!r}; the detector {regions.path} has {', '.join(labels)}: give one of "
+            "them (--label)"
         )
     return label
 

@@ -78,7 +78,7 @@ class SearchSettings(Strict):
     @model_validator(mode="after")
     def _budget_has_a_method(self) -> SearchSettings:
         if self.method == "line" and (self.max_latency_ms or self.max_megabytes):
-            raise ValueError("method line knows no budget; take grid, best, greedy, tpe or cmaes")
+            raise ValueError("method 'line' does not support a budget; use grid, best, greedy, tpe or cmaes")
         return self
 
     @field_validator("storage")

@@ -24,7 +24,7 @@ from spine.shapes import of_shape
 __all__ = ["INDEX", "PREDICT", "Head", "places", "read_head", "read_index", "rows_of", "write_tables"]
 
 INDEX = ("sample", "patient", "height", "width", "offset")
-PREDICT = "run `spine predict EXPERIMENT` again, or write it again as docs/foreign_members.md tells"
+PREDICT = "run `spine predict EXPERIMENT` again, or write it again as docs/foreign_members.md shows"
 LARGEST = 2**31  # pixels along an edge, or rows: nothing that is stored has as many
 
 

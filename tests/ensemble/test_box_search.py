@@ -173,10 +173,8 @@ def test_what_does_not_hold_is_refused(problem):
     members, truth = problem
     assert "one of map50" in refusal(members, truth, metric="dice")
     assert "iou_threshold is 1.0" in refusal(members, truth, iou_thresholds=(0.5, 1.0))
-    assert "'b' holds 5 images" in refusal({**members, "b": members["b"][:5]}, truth)
-    assert "ar_large has no value for any member, since there is no true box" in refusal(
-        members, truth, metric="ar_large"
-    )
+    assert "'b' has predictions of 5 images" in refusal({**members, "b": members["b"][:5]}, truth)
+    assert "ar_large has no value for any member: there is no true box" in refusal(members, truth, metric="ar_large")
     assert "grid" in refusal(members, truth, method="line")
     first, *others = members["a"]
     third = Detections(first.boxes, first.scores, np.full(len(first), 3))

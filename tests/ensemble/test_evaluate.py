@@ -201,7 +201,9 @@ def test_what_is_unchanged_is_not_computed_again(tmp_path):
     second = evaluate.run(experiment)[0].stat().st_mtime_ns
     assert second != first
     write_member(experiment, "dense", noise=0.1)
-    with pytest.raises(SpineError, match=r"searched on other predictions than dense holds now; run `spine search"):
+    with pytest.raises(
+        SpineError, match=r"searched on earlier predictions of dense, which have changed since; run `spine search"
+    ):
         evaluate.run(experiment)
     write_weights(experiment, {"vgg": 1.0, "dense": 0.0, "squeeze": 0.0})
     assert evaluate.run(experiment)[0].stat().st_mtime_ns != second

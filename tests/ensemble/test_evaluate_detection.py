@@ -214,7 +214,7 @@ def test_weights_without_a_fusion_are_refused(tmp_path):
     experiment = write_detection_experiment(tmp_path, members=("vgg",), **FAST)
     path = experiment.ensemble_directory / "weights.json"
     path.write_text(path.read_text().replace('"fusion"', '"other"'))
-    with pytest.raises(SpineError, match="no fusion of boxes"):
+    with pytest.raises(SpineError, match="no thresholds of box fusion"):
         evaluate.run(experiment)
 
 

@@ -94,7 +94,7 @@ def test_weights_without_thresholds_are_refused(experiment, monkeypatch):
     found = read_json(path)
     del found["fusion"]
     path.write_text(json.dumps(found))
-    with pytest.raises(SpineError, match="tells no fusion"):
+    with pytest.raises(SpineError, match="has no thresholds of box fusion"):
         export.run(experiment)
 
 

@@ -150,7 +150,9 @@ def test_one_without_predictions_is_asked_for_before_any_training(experiment):
 def test_one_of_an_older_dataset_is_asked_for_again(experiment):
     said = {"validation": np.full((48, 2), 0.5)}
     write_foreign(experiment, "logistic", said)
-    with pytest.raises(SpineError, match="'logistic' is foreign, and its stored predictions are not of test"):
+    with pytest.raises(
+        SpineError, match="'logistic' is an external member, and its stored predictions are not of test"
+    ):
         predict.run(experiment)
     with pytest.raises(SpineError, match=r"asks? for \(48, 2\)"):
         write_foreign(experiment, "logistic", {"validation": np.full((47, 2), 0.5)})

@@ -196,7 +196,7 @@ def test_weights_of_predictions_that_have_changed_are_not_exported(searched):
     card = Member.open(directory).card
     Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
     predict.run(searched)
-    with pytest.raises(SpineError, match="searched on other predictions than dense holds now"):
+    with pytest.raises(SpineError, match="searched on earlier predictions of dense, which have changed since"):
         export.run(searched)
 
 

@@ -97,7 +97,7 @@ class Wrong(tf.Module):
 @pytest.mark.parametrize(
     ("outputs", "reason"),
     [
-        (OUTPUTS, r"'wrong' answers \S+ against the contract: boxes hold 40\.0; they lie in \[0, 1\]"),
+        (OUTPUTS, r"the answer of 'wrong' to \S+ breaks the contract: boxes hold 40\.0; they lie in \[0, 1\]"),
         (OUTPUTS[:3], r"a detection member lacks the outputs \['num_detections'\]"),
     ],
     ids=["boxes in pixels", "an output too few"],

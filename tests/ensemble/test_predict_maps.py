@@ -71,7 +71,7 @@ def test_without_sizes_each_picture_goes_alone(member, tmp_path):
 def test_an_answer_of_another_size_is_refused_and_leaves_nothing(member, tmp_path):
     truth = truth_of(tmp_path, [(4, 5)])
     wrong = MaskTruth(**{**vars(truth), "sizes": ((8, 5),)})
-    with pytest.raises(SpineError, match=r"answers s00000 at \(4, 5\), but the picture is \(8, 5\)"):
+    with pytest.raises(SpineError, match=r"answers s00000 with \(4, 5\) pixels, but the picture has \(8, 5\)"):
         predict_split(member, load_model(member), "validation", wrong)
     assert not list((member.path / "predictions").glob("*validation*"))
 

@@ -26,7 +26,7 @@ def refusal(members, truth, task="classification", **settings):
         ({"a": HALF}, [0, 1], {"step": None}, "step is None; give a number 1/n"),
         ({"a": [[0.5, 0.5], [1.0]]}, [0, 1], {}, "member 'a' is a list whose rows differ in length"),
         ({"a": HALF}, [[0], [0, 1]], {}, "truth is a list whose rows differ in length"),
-        ({"a": HALF}, [1, 1], {"metric": "matthews"}, "matthews is not defined on a truth that holds only the classes"),
+        ({"a": HALF}, [1, 1], {"metric": "matthews"}, "matthews is undefined: the truth has only the classes"),
     ],
 )
 def test_of_classification(members, truth, settings, words):
@@ -40,7 +40,7 @@ def test_of_classification(members, truth, settings, words):
         ({"a": []}, [], {}, "list of no images"),
         ({"a": [IMAGE, IMAGE.repeat(2, axis=2)]}, [[[0, 1]]] * 2, {}, "differ in classes: [2, 4]"),
         ({"a": IMAGE[None]}, None, {}, "truth is a NoneType; give masks (N, H, W)"),
-        ({"a": IMAGE[None]}, np.array([[[0, 0]]]), {"metric": "iou_foreground_per_image"}, "take pixel_accuracy"),
+        ({"a": IMAGE[None]}, np.array([[[0, 0]]]), {"metric": "iou_foreground_per_image"}, "use pixel_accuracy"),
     ],
 )
 def test_of_segmentation(members, truth, settings, words):

@@ -213,7 +213,7 @@ MASK = np.array([[[0, 1]]])
         ({"a": HALF * 2}, MASK, {}, "'a, image 0' holds no probabilities"),
         ({"a": np.where(HALF == 0.9, np.nan, HALF)}, MASK, {}, "NaN or infinity, first in row 1"),
         ({"a": HALF}, MASK[:, :, :1], {}, r"mask 0 is int64 \(1, 1\); give class indices of shape \(1, 2\)"),
-        ({"a": HALF}, MASK * 2, {}, r"mask 0 lies in 0\.\.2; 2 classes have indices 0\.\.1"),
+        ({"a": HALF}, MASK * 2, {}, r"mask 0 has values from 0 to 2; the indices of 2 classes are 0 to 1"),
         ({"a": HALF}, MASK * 1.0, {}, "mask 0 is float64"),
         ({"a": HALF}, MASK.repeat(2, axis=0), {}, r"more masks than the members have images \(1\)"),
         ({"a": HALF}, [], {}, "0 masks, the members 1 images"),

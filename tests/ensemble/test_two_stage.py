@@ -142,7 +142,7 @@ def test_what_is_unchanged_is_kept_and_another_setting_is_published(directory):
 
 def test_what_cannot_be_joined_is_told(directory, tmp_path):
     regions, discs = directory.with_name("regions"), directory.with_name("discs")
-    with pytest.raises(SpineError, match=r"the region is 'sacrum'; the detector .* knows lumbar"):
+    with pytest.raises(SpineError, match=r"the region's label is 'sacrum'; the detector .* has lumbar"):
         publish(regions, discs, tmp_path / "out", label="sacrum")
     with pytest.raises(SpineError, match="holds the network 'detector'; choose another output"):
         publish(regions, discs, discs)

@@ -210,5 +210,5 @@ def test_a_search_that_no_member_has_a_value_for_says_why(tmp_path):
     experiment = write_detection_experiment(tmp_path, members=("a", "b"), search={"metric": "precision"})
     for name in experiment.members:
         quiet(experiment, name, boxes=0)
-    with pytest.raises(SpineError, match=f"precision has no value for any member, since {NO_BOX}; choose map50"):
+    with pytest.raises(SpineError, match=f"precision has no value for any member: {NO_BOX}. Use map50"):
         search.run(experiment)

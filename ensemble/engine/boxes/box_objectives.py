@@ -48,8 +48,8 @@ def box_objectives(
     boxes = Boxes.of(metric, members, truth)
     if all(np.isnan(boxes.alone(number)) for number in range(len(members))):
         raise SpineError(
-            f"{metric} has no value for any member, since {why_undefined(metric, 'detection')}; choose map50, or "
-            "search on a split, or with members, that it is defined for"
+            f"{metric} has no value for any member: {why_undefined(metric, 'detection')}. Use map50, or a split or "
+            "members for which it is defined"
         )
     by_threshold = ObjectiveByThreshold(boxes.at, boxes.alone, values)
     for thresholds in by_threshold.thresholds:
@@ -69,8 +69,8 @@ def _listed(name: str, given: Iterable[Detections]) -> tuple[Detections, ...]:
     strangers = [type(one).__name__ for one in listed if not isinstance(one, Detections)]
     if strangers:
         raise SpineError(
-            f"member {name!r} holds {strangers[0]}; for detection give stored predictions, or one "
-            "spine.detections.Detections an image"
+            f"member {name!r} holds {strangers[0]}; for detection give stored predictions, or a "
+            "spine.detections.Detections per image"
         )
     return listed
 
@@ -94,7 +94,8 @@ class Boxes:
             highest = max((int(image.classes.max(initial=0)) for image in images), default=0)
             if highest > len(truth.labels):
                 raise SpineError(
-                    f"member {name!r} detects class {highest}; the labels are {list(truth.labels)}, 1-based"
+                    f"member {name!r} detects class {highest}; the classes of the labels {list(truth.labels)} are 1 to "
+                    f"{len(truth.labels)}"
                 )
         return cls(metric, tuple(listed.values()), rows, truth, Matcher.of_truth(truth, *_asked(metric)))
 

@@ -52,7 +52,7 @@ class BoxRows:
         for name, detections in listed.items():
             if len(detections) != images:
                 raise SpineError(
-                    f"member {name!r} holds {len(detections)} images, the truth {images}; "
+                    f"member {name!r} has predictions of {len(detections)} images, the truth has {images}; "
                     "predict all on the same samples"
                 )
         parts = [one for alike in zip(*listed.values(), strict=True) for one in alike]

@@ -50,8 +50,8 @@ def search_grid(
     if grid.size > LARGEST:
         others = "greedy, tpe or cmaes" if objective.metric in TABLES["detection"] else "line, greedy, tpe or cmaes"
         raise SpineError(
-            f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; for {objective.metric} "
-            f"at most {LARGEST:,} are searched: take a larger step, fewer members, or method {others}"
+            f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; method grid searches at "
+            f"most {LARGEST:,} for {objective.metric}. Use a larger step, fewer members, or method {others}"
         )
     gains = _kept(unfinished, grid.size) if unfinished else np.full(grid.size, np.nan)
     _fill(gains, objective, grid, progress)

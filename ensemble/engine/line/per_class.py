@@ -27,8 +27,8 @@ def per_class_objective(metric: str, stack: Stack) -> Objective:
     """The objective of class weights (V, M * C) of classification; SpineError where no line can be followed."""
     if metric == "roc_auc":
         raise SpineError(
-            "per_class divides by a sum, which changes ranks in no linear way, so no line search is exact for roc_auc; "
-            "search log_loss or a metric of the predicted class, or leave per_class out"
+            "per_class does not support roc_auc: class weights are normalised, so no line search is exact for it; "
+            "use log_loss or a metric of the predicted class, or leave per_class out"
         )
     reference, classes = metrics.metric(metric), stack.probabilities.shape[2]
 

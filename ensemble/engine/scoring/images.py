@@ -181,8 +181,8 @@ def _checked_mask(mask: np.ndarray, number: int, images: Images) -> np.ndarray:
         )
     if mask.min() < 0 or mask.max() >= images.classes:
         raise SpineError(
-            f"mask {number} lies in {mask.min()}..{mask.max()}; {images.classes} classes have indices "
-            f"0..{images.classes - 1}"
+            f"mask {number} has values from {mask.min()} to {mask.max()}; the indices of {images.classes} classes are "
+            f"0 to {images.classes - 1}"
         )
     return mask.ravel().astype(np.int64)
 

@@ -46,8 +46,8 @@ class Objective:
         reference = metrics.metric(metric)
         if not is_defined(metric, stack):
             raise SpineError(
-                f"{metric} is not defined on a truth that holds only the classes {np.unique(stack.truth).tolist()}; "
-                "choose accuracy or log_loss, or search on a split that holds every class"
+                f"{metric} is undefined: the truth has only the classes {np.unique(stack.truth).tolist()}; use "
+                "accuracy or log_loss, or search on a split that has every class"
             )
         scores = _BUILDERS[metric](metric, stack, vectors)
         return cls(
@@ -72,8 +72,8 @@ class Objective:
         perfect = np.eye(classes, dtype=np.int64)[np.arange(len(sizes)) % classes] * sizes[:, None]
         if np.isnan(function(perfect[None])[0]):
             raise SpineError(
-                f"the masks hold background only, where {metric} is not defined; search on a split where a foreground "
-                "class occurs, or take pixel_accuracy"
+                f"{metric} is undefined: the masks have background only; search on a split with a foreground class, "
+                "or use pixel_accuracy"
             )
         scores = ConfusionMetric(presolved, function, vectors, upper_bound=function)
         return cls(

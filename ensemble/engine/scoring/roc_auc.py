@@ -51,8 +51,8 @@ class RocAuc:
         pairs = sum(positives.shape[1] * negatives.shape[1] for positives, negatives in self.parts)
         if pairs > MOST_PAIRS:
             raise SpineError(
-                f"method line follows each pair of a positive and a negative for roc_auc, and here are {pairs:,}; it "
-                f"takes {MOST_PAIRS:,}: use method grid, or search log_loss"
+                f"method 'line' searches roc_auc over pairs of a positive and a negative: {pairs:,} here, at most "
+                f"{MOST_PAIRS:,} are supported; use method grid, or search log_loss"
             )
         groups = np.repeat(np.arange(len(self.parts)), [a.shape[1] * b.shape[1] for a, b in self.parts])
         scores = np.concatenate([_pairs(positives, negatives) for positives, negatives in self.parts], axis=1)

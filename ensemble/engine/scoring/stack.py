@@ -97,5 +97,8 @@ def _checked_truth(truth: np.ndarray, samples: int, classes: int) -> np.ndarray:
     if truth.shape != (samples,) or truth.dtype.kind not in "iu":
         raise SpineError(f"truth is {truth.dtype} {truth.shape}; give {samples} integers, one a sample")
     if truth.min() < 0 or truth.max() >= classes:
-        raise SpineError(f"truth lies in {truth.min()}..{truth.max()}; {classes} classes have indices 0..{classes - 1}")
+        raise SpineError(
+            f"truth has values from {truth.min()} to {truth.max()}; the indices of {classes} classes are 0 to "
+            f"{classes - 1}"
+        )
     return truth.astype(np.int64)

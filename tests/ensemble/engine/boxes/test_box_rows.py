@@ -46,5 +46,5 @@ def test_images_in_which_nobody_finds_anything():
 
 
 def test_members_of_other_images_are_refused_by_name():
-    with pytest.raises(SpineError, match="'b' holds 2 images, the truth 1"):
+    with pytest.raises(SpineError, match="'b' has predictions of 2 images, the truth has 1"):
         BoxRows.from_members({"a": [NOTHING], "b": [NOTHING, NOTHING]}, 1)

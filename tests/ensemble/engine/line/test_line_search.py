@@ -97,5 +97,5 @@ def test_a_line_search_of_auc_agrees_with_pairs_looked_at_one_by_one():
 def test_too_many_pairs_are_refused_before_the_search(monkeypatch):
     monkeypatch.setattr("ensemble.engine.scoring.roc_auc.MOST_PAIRS", 10)
     probabilities, truth = members_of(1, count=2, classes=2)
-    with pytest.raises(SpineError, match="follows each pair"):
+    with pytest.raises(SpineError, match="over pairs of a positive and a negative"):
         search_weights({"a": probabilities[0], "b": probabilities[1]}, truth, metric="roc_auc", method="line")
