@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector, read_files
 from spine.annotations.grouping import Corners, around
-from spine.annotations.safe_xml import child, child_text, parse_xml, write_xml
-from spine.annotations.sources import image_name, size_of, split_of
+from spine.annotations.safe_xml import child, child_text, write_xml
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
+from spine.annotations.xml_image import read_image
 from spine.numbers import finite
 
 __all__ = ["read", "write"]
@@ -26,16 +26,7 @@ def read(path: Path, *, labels: Collection[str] | None = None, images: Path | No
 
 
 def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotation:
-    root = parse_xml(file)
-    image = image_name(child_text(root, "filename"), folder)
-    boxes: list[Box] = []
-    refused: list[str] = []
-    for numbers, parts in _objects(root):
-        with collector.guard(f"{file}: object {numbers}", refused):
-            boxes.append(_box(collector, parts))
-    height, width = root.findtext("imagesize/nrows"), root.findtext("imagesize/ncols")
-    size = size_of(height, width)
-    return Annotation(image, tuple(boxes), split=split_of(image), size=size, refused=tuple(refused))
+    return read_image(collector, file, folder, _objects, _box, ("imagesize/nrows", "imagesize/ncols"))
 
 
 def _objects(root: Element) -> list[tuple[str, list[Element]]]:
@@ -75,7 +66,7 @@ def _name(element: Element) -> str:
     return (element.findtext("name") or "").strip()
 
 
-def _box(collector: Collector, parts: list[Element]) -> Box:
+def _box(collector: Collector, where: str, parts: list[Element]) -> Box:
     return collector.box(child_text(parts[0], "name"), around([_bounds(part) for part in parts]))
 
 

@@ -7,16 +7,16 @@ development kit, http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector, read_files
 from spine.annotations.grouping import in_agreement
-from spine.annotations.safe_xml import child, child_text, parse_xml, write_xml
-from spine.annotations.sources import image_name, size_of, split_of
+from spine.annotations.safe_xml import child, child_text, write_xml
 from spine.annotations.types import Annotation, Box, Reading, value_text
+from spine.annotations.xml_image import read_image
 from spine.numbers import finite
 
 __all__ = ["read", "write"]
@@ -28,17 +28,11 @@ def read(path: Path, *, labels: Collection[str] | None = None, images: Path | No
 
 
 def _annotation(collector: Collector, file: Path, folder: PurePath) -> Annotation:
-    root = parse_xml(file)
-    image = image_name(child_text(root, "filename"), folder)
-    boxes: list[Box] = []
-    refused: list[str] = []
-    for number, element in enumerate(root.findall("object"), start=1):
-        where = f"{file}: object {number}"
-        with collector.guard(where, refused):
-            boxes.append(_box(collector, where, element))
-    height, width = root.findtext("size/height"), root.findtext("size/width")
-    size = size_of(height, width)
-    return Annotation(image, tuple(boxes), split=split_of(image), size=size, refused=tuple(refused))
+    return read_image(collector, file, folder, _objects, _box, ("size/height", "size/width"))
+
+
+def _objects(root: Element) -> Iterator[tuple[str, Element]]:
+    return ((str(number), element) for number, element in enumerate(root.findall("object"), start=1))
 
 
 def _box(collector: Collector, where: str, element: Element) -> Box:
