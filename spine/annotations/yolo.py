@@ -18,7 +18,7 @@ from spine.annotations.collector import Collector
 from spine.annotations.sources import image_size, is_image, split_folder, split_of, stem_of
 from spine.annotations.text_file import read_text
 from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading, UnknownClass
-from spine.annotations.yolo_classes import Told, find_told
+from spine.annotations.yolo_classes import FolderInfo, read_info
 from spine.annotations.yolo_files import below, label_file, of_another_format, tell_shared, tell_strays
 from spine.annotations.yolo_lines import Lines, may_have_key_points
 from spine.files import atomic_file, walk
@@ -47,13 +47,14 @@ def read(
     if not path.is_dir():
         raise SpineError(f"{path} is not a folder; give the folder that holds data.yaml, or images and labels")
     root = images or path
-    pictures = [file for file in walk(root).files if is_image(file)]
+    beside = walk(path).files
+    pictures = [file for file in (walk(root).files if images else beside) if is_image(file)]
     files = {picture: label_file(path, picture, below(picture, root)) for picture in pictures}
     labelled = {file for file in files.values() if file.is_file()}
-    told = find_told(path, names, labelled)
+    info = read_info(path, beside, names, labelled)
     collector = Collector(labels, images)
-    lines = _lines_of(collector, told, labelled)
-    shared, others = tell_shared(collector, files, root), of_another_format(path)
+    lines = _lines_of(collector, info, labelled)
+    shared, others = tell_shared(collector, files, root), of_another_format(beside)
     silent: list[Path] = []
     for picture, file in files.items() if labelled else ():
         other = others.get(composed(stem_of(picture)))
@@ -62,23 +63,23 @@ def read(
             continue
         with collector.guard(picture):
             name = below(picture, root)
-            found = _annotation(collector, picture, name, file, told.names, lines, shared.get(file, ""))
-            collector.add(file if file.is_file() else picture, found)
+            annotation = _annotation(collector, picture, name, file, info.names, lines, shared.get(file, ""))
+            collector.add(file if file.is_file() else picture, annotation)
             silent += [] if file.is_file() else [picture]
     _tell_silent(collector, silent if labelled else pictures, pictures, root)
-    tell_strays(collector, path, pictures, labelled)
+    tell_strays(collector, beside, pictures, labelled)
     return collector.reading()
 
 
-def _lines_of(collector: Collector, told: Told, files: Iterable[Path]) -> Lines:
+def _lines_of(collector: Collector, info: FolderInfo, files: Iterable[Path]) -> Lines:
     """How the lines of label files are read; where nothing tells of key points, their numbers may."""
-    if told.fault:
-        file, reason = told.fault
+    if info.fault:
+        file, reason = info.fault
         collector.error(file, reason, "mend it; until then only boxes of five numbers are read")
         return Lines(doubt=f"kpt_shape of {file.name} does not hold")
-    if told.key_points is None and may_have_key_points(_numbers(files)):
+    if info.key_points is None and may_have_key_points(_numbers(files)):
         return Lines(doubt="a polygon, or a box with key points: nothing tells which")
-    return Lines(told.key_points)
+    return Lines(info.key_points)
 
 
 def _numbers(files: Iterable[Path]) -> Iterator[list[float]]:
@@ -157,21 +158,30 @@ def write(
     box, an image's size is not known, or two would share a name.
     """
     annotations = tuple(annotations)
-    names = list(dict.fromkeys([*labels, *(box.label for found in annotations for box in found.boxes)]))
+    names = list(dict.fromkeys([*labels, *(box.label for annotation in annotations for box in annotation.boxes)]))
+    texts = _texts(annotations, names)
+    if not names:
+        raise SpineError("no picture has a box, and YOLO files hold nothing else; write another format, such as table")
+    for place, (image, text) in texts.items():
+        _write_text(text, path / str(place.with_suffix(".txt")).replace("images/", "labels/", 1))
+        if images is not None:
+            with atomic_file(path / place) as temporary:
+                shutil.copyfile(images / image, temporary)
+    folders = {"train": "train/images", "val": "valid/images", "test": "test/images"}
+    _write_text(yaml.safe_dump({**folders, "nc": len(names), "names": names}, sort_keys=False), path / "data.yaml")
+
+
+def _texts(annotations: Iterable[Annotation], names: Sequence[str]) -> dict[PurePosixPath, tuple[str, str]]:
+    """Where each picture is written -> its name, and the text of its label file; SpineError where two share one."""
+    texts: dict[PurePosixPath, tuple[str, str]] = {}
     taken: set[PurePosixPath] = set()
     for annotation in annotations:
         place = _place(annotation)
         if place.with_suffix("") in taken:
             raise SpineError(f"{annotation.image} shares {place.with_suffix('')} with another image; rename it")
         taken.add(place.with_suffix(""))
-        _write_text(_lines(annotation, names), path / str(place.with_suffix(".txt")).replace("images/", "labels/", 1))
-        if images is not None:
-            with atomic_file(path / place) as temporary:
-                shutil.copyfile(images / annotation.image, temporary)
-    if not names:
-        raise SpineError("no picture has a box, and YOLO files hold nothing else; write another format, such as table")
-    folders = {"train": "train/images", "val": "valid/images", "test": "test/images"}
-    _write_text(yaml.safe_dump({**folders, "nc": len(names), "names": names}, sort_keys=False), path / "data.yaml")
+        texts[place] = annotation.image, _lines(annotation, names)
+    return texts
 
 
 def _place(annotation: Annotation) -> PurePosixPath:

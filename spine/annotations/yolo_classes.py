@@ -6,7 +6,7 @@ of that suffix (Darknet), or `_darknet.labels` (Roboflow). Format: https://docs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,18 @@ from typing import Any
 from spine.annotations.safe_json import shown
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
-from spine.files import walk
 from spine.numbers import whole
 from spine.problems import SpineError, brief, fault_of
 from spine.yaml_files import parse_yaml
 
-__all__ = ["CLASS_LISTS", "Told", "find_told"]
+__all__ = ["CLASS_LISTS", "FolderInfo", "read_info"]
 
 CLASS_LISTS = ("classes.txt", "_darknet.labels")
 _MOST_LETTERS = 2**20  # of a data.yaml: a thousand names are some tens of thousands
 
 
 @dataclass(frozen=True)
-class Told:
+class FolderInfo:
     """The names of the classes from 0, and the number of key points with the numbers of each, 2 or 3.
 
     `key_points` is None where nothing is told of them, and (0, 2) where it is told that there are none; `fault` tells
@@ -38,24 +37,25 @@ class Told:
     fault: tuple[Path, str] | None = None
 
 
-def find_told(path: Path, names: Collection[str] | None, label_files: Collection[Path]) -> Told:
-    """What the files of a folder tell; `names`, where given, hold in place of theirs. `label_files` are of pictures.
+def read_info(
+    path: Path, files: Sequence[Path], names: Collection[str] | None, label_files: Collection[Path]
+) -> FolderInfo:
+    """What the files below a folder tell; `names`, where given, hold in place of theirs. `label_files` are of pictures.
 
     SpineError where no file tells the names, one does not hold, or two tell different ones.
     """
-    files = walk(path).files
     yamls = [(file, content) for file in _yaml_files(path, files) if (content := _mapping(file)) is not None]
     lists = [file for file in files if _lists_classes(file) and file not in label_files]
-    found = tuple(names) if names else _names(path, yamls, lists)
+    classes = tuple(names) if names else _names(path, yamls, lists)
     shapes = {file: content["kpt_shape"] for file, content in yamls if content.get("kpt_shape") not in (None, *_NONE)}
     try:
-        told = {file: _shape(shape) for file, shape in shapes.items()}
+        key_points = {file: _shape(shape) for file, shape in shapes.items()}
     except ValueError as error:
         file = next(iter(shapes))
-        return Told(found, fault=(file, f"kpt_shape is {shown(shapes[file])}: {error}"))
-    if len(set(told.values())) > 1:
-        return Told(found, fault=(path, f"kpt_shape differs: {_each(told)}"))
-    return Told(found, next(iter(told.values()), None))
+        return FolderInfo(classes, fault=(file, f"kpt_shape is {shown(shapes[file])}: {error}"))
+    if len(set(key_points.values())) > 1:
+        return FolderInfo(classes, fault=(path, f"kpt_shape differs: {_each(key_points)}"))
+    return FolderInfo(classes, next(iter(key_points.values()), None))
 
 
 _NONE = ("", "~", "null", "Null", "NULL")  # what YAML writes for nothing

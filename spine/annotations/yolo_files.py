@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from spine.annotations.collector import Collector
@@ -11,7 +11,6 @@ from spine.annotations.sources import stem_of
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
 from spine.annotations.yolo_classes import CLASS_LISTS
-from spine.files import walk
 from spine.names import composed
 from spine.numbers import finite
 from spine.problems import examples
@@ -37,9 +36,9 @@ def below(picture: Path, root: Path) -> PurePosixPath:
     return PurePosixPath(picture.relative_to(root).as_posix())
 
 
-def of_another_format(path: Path) -> dict[str, Path]:
-    """The files of other formats at or below `path` by their stems: what they tell of a picture is not read here."""
-    return {composed(stem_of(file)): file for file in walk(path).files if file.suffix.lower() in _OTHERS}
+def of_another_format(files: Iterable[Path]) -> dict[str, Path]:
+    """Those of some files that are of other formats, by their stems: what they tell of a picture is not read here."""
+    return {composed(stem_of(file)): file for file in files if file.suffix.lower() in _OTHERS}
 
 
 def tell_shared(collector: Collector, files: Mapping[Path, Path], root: Path) -> dict[Path, str]:
@@ -54,10 +53,12 @@ def tell_shared(collector: Collector, files: Mapping[Path, Path], root: Path) ->
     return fits
 
 
-def tell_strays(collector: Collector, path: Path, pictures: Collection[Path], used: Collection[Path]) -> None:
-    """Tell of text files that must be labels, by where they lie, and are of no picture; `used` are of one."""
+def tell_strays(
+    collector: Collector, files: Iterable[Path], pictures: Collection[Path], used: Collection[Path]
+) -> None:
+    """Tell of those files that must be labels, by where they lie, and are of no picture; `used` are of one."""
     folders, known = {picture.parent.resolve() for picture in pictures}, {file.resolve() for file in used}
-    for file in walk(path).files:
+    for file in files:
         is_label = file.suffix == ".txt" and ("labels" in file.parts or file.parent.resolve() in folders)
         if is_label and not file.name.startswith("README") and file.resolve() not in known:
             _tell_stray(collector, file)
