@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-from spine.annotations.grouping import Corners
+from spine.annotations.grouping import Corners, around_points
 from spine.annotations.safe_json import need, shown
 from spine.annotations.types import Malformed
 from spine.numbers import finite, whole
@@ -31,9 +31,7 @@ def bounds(segmentation: Any) -> Corners | None:
     if not isinstance(segmentation, list):
         raise Malformed(f"segmentation is {shown(segmentation)}; it holds polygons or run lengths")
     parts = segmentation if isinstance(segmentation[0], list) else [segmentation]
-    points = [point for part in parts for point in _points(part)]
-    xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
+    return around_points(point for part in parts for point in _points(part))
 
 
 def _points(polygon: Any) -> list[tuple[float, float]]:

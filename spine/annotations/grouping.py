@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from spine.annotations.types import Malformed
 
-__all__ = ["Corners", "around", "in_agreement"]
+__all__ = ["Corners", "around", "around_points", "in_agreement"]
 
 Corners = tuple[float, float, float, float]  # x0, y0, x1, y1
 
@@ -17,12 +17,17 @@ def around(parts: Iterable[Corners]) -> Corners:
     return min(x0), min(y0), max(x1), max(y1)
 
 
-def in_agreement(told: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def around_points(points: Iterable[Sequence[float]]) -> Corners:
+    """The smallest box around points (x, y)."""
+    return around((x, y, x, y) for x, y in points)
+
+
+def in_agreement(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """What several tell of one object, together; Malformed where they differ."""
-    found: dict[str, str] = {}
-    for values in told:
+    together: dict[str, str] = {}
+    for values in parts:
         for key, value in values.items():
-            if found.setdefault(key, value) != value:
-                reason = f"is one object, and tells {key} = {found[key]!r} and {value!r}"
+            if together.setdefault(key, value) != value:
+                reason = f"is one object, and tells {key} = {together[key]!r} and {value!r}"
                 raise Malformed(reason, "keep one of the two; parts that are objects of their own need other groups")
-    return found
+    return together

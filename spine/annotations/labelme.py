@@ -14,7 +14,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from spine.annotations.collector import Collector, read_files
-from spine.annotations.grouping import Corners, around, in_agreement
+from spine.annotations.grouping import Corners, around, around_points, in_agreement
 from spine.annotations.safe_json import need, parse_json, shown
 from spine.annotations.sources import image_name, size_of, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text
@@ -62,11 +62,12 @@ def _objects(shapes: list[Any]) -> list[tuple[str, list[Any]]]:
 
 def _group(shape: Any) -> tuple[str, str] | None:
     """Label and group, which may be text or a number; None where a shape is of no group, or none that can be told."""
-    told = (shape.get("label"), shape.get("group_id")) if isinstance(shape, Mapping) else (None, None)
-    if not all(isinstance(value, (str, int, float)) for value in told):
+    if not isinstance(shape, Mapping):
         return None
-    label, group = str(told[0]), known_text(told[1])
-    return (label, group) if group else None
+    label, group = shape.get("label"), shape.get("group_id")
+    if not isinstance(label, (str, int, float)) or not isinstance(group, (str, int, float)):
+        return None
+    return (str(label), name) if (name := known_text(group)) else None
 
 
 def _box(collector: Collector, where: str, parts: list[Any]) -> Box:
@@ -89,7 +90,7 @@ def _bounds(shape: Any) -> Corners:
         (x, y), edge = points[:2]
         radius = math.dist((x, y), edge)
         return x - radius, y - radius, x + radius, y + radius
-    x0, y0, x1, y1 = around([(*point, *point) for point in points])
+    x0, y0, x1, y1 = around_points(points)
     last = 1 if kind == "mask" else 0  # its points are its first and its last pixel
     return x0, y0, x1 + last, y1 + last
 
@@ -114,7 +115,7 @@ def write(annotations: Iterable[Annotation], path: Path) -> None:
 
 def _content(annotation: Annotation) -> dict[str, Any]:
     height, width = annotation.size or (None, None)
-    told = {"patient_id": annotation.patient, "sequence": annotation.sequence}
+    identity = {"patient_id": annotation.patient, "sequence": annotation.sequence}
     return {
         "version": "5.5.0",
         "flags": {name: value == "1" for name, value in annotation.labels.items() if value in ("0", "1")},
@@ -123,7 +124,7 @@ def _content(annotation: Annotation) -> dict[str, Any]:
         "imageData": None,
         "imageHeight": height,
         "imageWidth": width,
-        **{key: value for key, value in told.items() if value},
+        **{key: value for key, value in identity.items() if value},
     }
 
 

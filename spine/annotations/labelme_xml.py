@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector, read_files
-from spine.annotations.grouping import Corners, around
+from spine.annotations.grouping import Corners, around, around_points
 from spine.annotations.safe_xml import child, child_text, write_xml
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.annotations.xml_image import read_image
@@ -79,7 +79,7 @@ def _bounds(element: Element) -> Corners:
         corners = [(finite(child_text(point, "x")), finite(child_text(point, "y"))) for point in points]
     except ValueError as error:
         raise Malformed(f"a point of the polygon is no number: {error}") from error
-    return around([(x, y, x, y) for x, y in corners])
+    return around_points(corners)
 
 
 def write(annotations: Iterable[Annotation], path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from spine.annotations.grouping import Corners, around
+from spine.annotations.grouping import Corners, around_points
 from spine.annotations.types import Malformed
 
 __all__ = ["Lines", "may_have_key_points"]
@@ -60,7 +60,7 @@ class Lines:
         if not all(-_FAR <= value <= 1 + _FAR for value in numbers):
             far = max(numbers, key=lambda value: abs(value - 0.5))
             raise Malformed(f"{told}, and cannot be a polygon: {far:g} is no fraction of the image", _SAY_SO)
-        return around([(x, y, x, y) for x, y in _pairs(numbers)])
+        return around_points(_pairs(numbers))
 
 
 def _box(numbers: Sequence[float]) -> Corners:
@@ -112,7 +112,7 @@ def _is_outline(numbers: Sequence[float]) -> bool:
         return True
     if len(others) < 2 or _lies_among(first, others) or _crosses_itself(points):
         return False
-    x0, y0, x1, y1 = around([(*point, *point) for point in others])
+    x0, y0, x1, y1 = around_points(others)
     apart = max(abs(first[0] - (x0 + x1) / 2), abs(first[1] - (y0 + y1) / 2))
     rest = max(math.dist(one, other) for one, other in zip(others, [*others[1:], first], strict=True))
     begin = max(math.dist(first, second), math.dist(second, others[0]))
@@ -127,7 +127,7 @@ def _is_parallelogram(points: Sequence[Point]) -> bool:
 def _lies_among(point: Point, others: Sequence[Point]) -> bool:
     """Whether others lie all around a point: no half plane through it is free of them; of two, it lies between."""
     if len(others) == 2:
-        x0, y0, x1, y1 = around([(*other, *other) for other in others])
+        x0, y0, x1, y1 = around_points(others)
         return x0 < point[0] < x1 and y0 < point[1] < y1
     angles = sorted(math.atan2(y - point[1], x - point[0]) for x, y in others)
     gaps = [after - before for before, after in zip(angles, [*angles[1:], angles[0] + 2 * math.pi], strict=True)]
