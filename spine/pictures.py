@@ -12,7 +12,7 @@ import numpy as np
 from spine.decoders import jpeg, png, tiff
 from spine.decoders.raster import Raster
 from spine.files import atomic_file
-from spine.integrity import check_bytes
+from spine.integrity import COPY_AGAIN, check_bytes
 from spine.masks import indices_of
 from spine.problems import SpineError, one_file
 from spine.scaling import Scaling, Sixteen
@@ -183,7 +183,7 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise SpineError(f"{path} cannot be opened ({error.strerror}); check the path and its permissions") from error
     if not data:
-        raise SpineError(f"{path} is empty (0 bytes); copy it again from where it came from")
+        raise SpineError(f"{path} is empty (0 bytes); {COPY_AGAIN}")
     return data
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from spine.decoders import metaimage, nifti, nrrd
 from spine.decoders.grid import Grid
+from spine.integrity import COPY_AGAIN
 from spine.pictures import Picture
 from spine.plane import in_plane, plane_of
 from spine.problems import SpineError, one_file
@@ -150,7 +151,7 @@ def _grid(path: Path) -> Grid:
     except OSError as error:
         raise SpineError(f"{path} cannot be opened ({error.strerror}); check the path and its permissions") from error
     if not head:
-        raise SpineError(f"{path} is empty (0 bytes); copy it again from where it came from")
+        raise SpineError(f"{path} is empty (0 bytes); {COPY_AGAIN}")
     if head.startswith(nrrd.MAGIC):
         return nrrd.read_grid(path)
     return metaimage.read_grid(path) if head.lstrip().startswith(metaimage.MAGIC) else nifti.read_grid(path)

@@ -73,9 +73,9 @@ class Records:
 def identity_of(record: Any, key: str) -> str:
     """An id, which may be text or a number, as text; Malformed where there is none."""
     value = need(record, key, (int, float, str))
-    if isinstance(value, bool) or not known_text(value):
+    if isinstance(value, bool) or not (identity := known_text(value)):
         raise Malformed(f"{key!r} holds {shown(value)}, which is no id")
-    return known_text(value)
+    return identity
 
 
 def _number(identity: str) -> int | None:

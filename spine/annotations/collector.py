@@ -12,6 +12,7 @@ from typing import Any
 from spine.annotations.safe_json import repeated_keys
 from spine.annotations.sources import has_picture, image_size, is_image, source_files, stem_of
 from spine.annotations.types import (
+    EXPORT_AGAIN,
     PASSED_OVER,
     Annotation,
     Box,
@@ -31,7 +32,6 @@ __all__ = ["Collector", "read_files"]
 
 _MOST_LETTERS = 1000  # of a reason: a damaged value may be of millions
 _MOST_PROBLEMS = 10_000  # that are listed one by one; the others are counted
-_AGAIN = "export or copy the file again"
 _FORMATS = (".xml", ".json", ".txt")  # of one annotation file an image
 
 
@@ -189,7 +189,7 @@ class Collector:
 
 
 def _malformed(error: Exception) -> Malformed:
-    return error if isinstance(error, Malformed) else Malformed(f"cannot be read ({fault_of(error)})", _AGAIN)
+    return error if isinstance(error, Malformed) else Malformed(f"cannot be read ({fault_of(error)})", EXPORT_AGAIN)
 
 
 def _drawn_by(others: Sequence[tuple[str, Annotation]]) -> tuple[str, ...]:

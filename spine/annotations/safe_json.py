@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spine.annotations.text_file import read_text
-from spine.annotations.types import Malformed, as_malformed
+from spine.annotations.types import EXPORT_AGAIN, Malformed, as_malformed
 from spine.integrity import check_bytes
 from spine.problems import brief
 
@@ -35,7 +35,7 @@ def parse_json(path: Path) -> Any:
         return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise Malformed(f"is not readable JSON: {reason}", "export or copy the file again") from error
+        raise Malformed(f"is not readable JSON: {reason}", EXPORT_AGAIN) from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from spine.annotations.text_file import read_bytes_of
-from spine.annotations.types import Malformed, as_malformed
+from spine.annotations.types import EXPORT_AGAIN, Malformed, as_malformed
 from spine.files import atomic_file
 from spine.integrity import check_bytes
 from spine.problems import brief
@@ -33,7 +33,7 @@ def parse_xml(path: Path) -> ElementTree.Element:
     try:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Builder()))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise Malformed(f"is not readable XML: {error}", "export or copy the file again") from error
+        raise Malformed(f"is not readable XML: {error}", EXPORT_AGAIN) from error
     if root.tag != "annotation":
         raise Malformed(f"has the root <{root.tag}>; it should be <annotation>")
     return root

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from spine.annotations.types import Malformed, as_malformed
+from spine.annotations.types import EXPORT_AGAIN, Malformed, as_malformed
 from spine.integrity import check_bytes
 
 __all__ = ["read_bytes_of", "read_text"]
@@ -46,4 +46,4 @@ def read_bytes_of(path: Path, *, grows: int = 1) -> bytes:
             check_bytes(path.stat().st_size * grows, path)
         return path.read_bytes()
     except OSError as error:
-        raise Malformed(f"cannot be opened ({error.strerror or error})", "export or copy the file again") from error
+        raise Malformed(f"cannot be opened ({error.strerror or error})", EXPORT_AGAIN) from error

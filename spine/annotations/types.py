@@ -14,10 +14,11 @@ from spine.numbers import finite
 from spine.problems import Problem, SpineError, brief
 
 __all__ = [
-    *("PASSED_OVER", "Annotation", "Box", "Malformed", "Reading", "UnknownClass"),
+    *("EXPORT_AGAIN", "PASSED_OVER", "Annotation", "Box", "Malformed", "Reading", "UnknownClass"),
     *("as_malformed", "is_unknown", "known_text", "value_text"),
 ]
 
+EXPORT_AGAIN = "export or copy the file again"
 PASSED_OVER = "was passed over: "  # how the reason begins of a file that a reader leaves to others
 
 _UNKNOWN = ("", "nan", "<na>")  # NumPy's and pandas' words

@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from spine.dicom.headers import frame_count
 from spine.dicom.values import Header
-from spine.integrity import check_bytes
+from spine.integrity import COPY_AGAIN, check_bytes
 from spine.problems import SpineError
 from spine.scaling import Scaling, Sixteen
 
@@ -50,7 +50,7 @@ def _values(header: Header) -> tuple[np.ndarray, np.ndarray]:
     check_bytes(3 * count, "the file")
     if not isinstance(data, bytes) or len(data) < count or not count:
         stored = len(data) if isinstance(data, bytes) else 0
-        raise SpineError(f"{keyword} holds {stored:,} of {count:,} bytes; copy it again from where it came from")
+        raise SpineError(f"{keyword} holds {stored:,} of {count:,} bytes; {COPY_AGAIN}")
     values = np.frombuffer(data, dtype, math.prod(shape)).reshape(shape).astype(kind)
     return values, _outside(values, header, padding)
 

@@ -21,13 +21,12 @@ from pydicom.uid import (
 )
 
 from spine.dicom.values import Header
-from spine.integrity import MAX_PIXELS, check_bytes
+from spine.integrity import COPY_AGAIN, MAX_PIXELS, check_bytes
 from spine.problems import SpineError, brief
 
 __all__ = ["frame_count", "lacking_bytes", "quiet", "read_dataset", "read_header", "transfer_syntax"]
 
 _META, _BLOCK = 2**16, 2**20  # bytes: more than any file meta information has; read at a time
-_AGAIN = "copy it again from where it came from"
 
 
 def read_dataset(path: Path) -> Dataset:
@@ -93,7 +92,7 @@ def _checked(path: Path, pixels: bool) -> tuple[Dataset, int]:
     if not Path(path).is_file():
         raise SpineError(f"{path} is not a file; check the path")
     if not Path(path).stat().st_size:
-        raise SpineError(f"{path} is empty (0 bytes); {_AGAIN}")
+        raise SpineError(f"{path} is empty (0 bytes); {COPY_AGAIN}")
     try:
         with quiet(), Path(path).open("rb") as stream:
             _check_deflated(stream, path)
@@ -104,7 +103,7 @@ def _checked(path: Path, pixels: bool) -> tuple[Dataset, int]:
         raise
     except Exception as error:  # a broken file breaks its parser in a dozen ways
         raise SpineError(
-            f"{path} is a damaged or truncated DICOM file ({str(error).replace(';', ',')}); {_AGAIN}"
+            f"{path} is a damaged or truncated DICOM file ({str(error).replace(';', ',')}); {COPY_AGAIN}"
         ) from error
 
 
@@ -115,7 +114,9 @@ def _read(stream: BinaryIO, path: Path, pixels: bool) -> Dataset:
         stream.seek(0)
         dataset = dcmread(stream, stop_before_pixels=not pixels, force=True)
         if "SOPClassUID" not in dataset and "Rows" not in dataset:
-            raise SpineError(f"{path} is no DICOM file, whatever its name says; leave it out, or {_AGAIN}") from None
+            raise SpineError(
+                f"{path} is no DICOM file, whatever its name says; leave it out, or {COPY_AGAIN}"
+            ) from None
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta.TransferSyntaxUID = _native_syntax(dataset)
     return dataset

@@ -23,7 +23,7 @@ from spine.decoders.complaints import complaints
 from spine.decoders.jpeg import decode_stream
 from spine.dicom.codestream import check_codestream
 from spine.dicom.headers import frame_count, transfer_syntax
-from spine.dicom.values import Header
+from spine.dicom.values import REPAIR, Header
 from spine.integrity import MAX_BYTES
 from spine.problems import SpineError, brief
 
@@ -33,7 +33,6 @@ _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _PILLOW = (JPEGBaseline8Bit, JPEGExtended12Bit)  # it says nothing of damage, and GDCM aborts the process on some
 _COPIES = 4  # of a frame: the codec's, the decoder's, ours as stored and as grey
 _FILLED = re.compile("corrupt|premature|truncat", re.IGNORECASE)  # libjpeg fills with grey what is missing
-_REPAIR = "repair its header, or leave the file out"
 _AGAIN = "copy it again, or decompress it with dcmdjpeg or gdcmconv"
 
 
@@ -147,11 +146,11 @@ def _check(layout: Layout, header: Header) -> None:
     }
     for keyword, good in holds.items():
         if not good:
-            raise SpineError(f"{keyword} is {header.quote(keyword)}, which no picture here can have; {_REPAIR}")
+            raise SpineError(f"{keyword} is {header.quote(keyword)}, which no picture here can have; {REPAIR}")
     photometric = header.text("PhotometricInterpretation")
     if (photometric in _ONE_SAMPLE) != (layout.samples == 1) or not photometric:
         told = f"PhotometricInterpretation is {photometric!r} and SamplesPerPixel {layout.samples}"
-        raise SpineError(f"{told}, which do not go together; {_REPAIR}")
+        raise SpineError(f"{told}, which do not go together; {REPAIR}")
 
 
 def _check_budget(layout: Layout, frames: int) -> None:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spine.dicom.values import Header
+from spine.dicom.values import REPAIR, Header
 from spine.problems import SpineError
 
 __all__ = ["Table", "apply_palette", "read_table"]
 
 _MOST = 65536
 _COLOURS = ("Red", "Green", "Blue")
-_REPAIR = "repair its header, or leave the file out"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _descriptor(header: Header, keyword: str) -> tuple[int, int, int]:
     words = header.words(keyword)
     if len(words) != 3:
         told = header.quote(keyword) if len(words) else "missing or empty"
-        raise SpineError(f"{keyword} is {told}, where three numbers must hold; {_REPAIR}")
+        raise SpineError(f"{keyword} is {told}, where three numbers must hold; {REPAIR}")
     count, first, bits = (int(word) for word in words)
     return count or _MOST, first, bits
 
@@ -111,7 +110,7 @@ def _palette_entries(header: Header, colour: str, count: int, bits: int) -> np.n
     if header.has(plain):
         return _entries(header.bytes_of(plain), count, bits, header, plain)
     if not header.has(segmented):
-        raise SpineError(f"it is PALETTE COLOR, and its palette is missing ({plain}); {_REPAIR}")
+        raise SpineError(f"it is PALETTE COLOR, and its palette is missing ({plain}); {REPAIR}")
     data = header.bytes_of(segmented)
     size = 1 if bits <= 8 else 2
     entries = _expand(np.frombuffer(data[: len(data) // size * size], f"<u{size}").tolist(), size, count, segmented)
@@ -127,7 +126,7 @@ def _expand(data: Sequence[int], size: int, count: int, keyword: str) -> list[in
             position = _segment(data, position, size, entries)
     except IndexError as error:
         told = f"its segments give {len(entries)} of {count} entries"
-        raise SpineError(f"{keyword} cannot be read: {told}; {_REPAIR}") from error
+        raise SpineError(f"{keyword} cannot be read: {told}; {REPAIR}") from error
     return entries[:count]
 
 

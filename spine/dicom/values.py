@@ -19,12 +19,12 @@ from spine.problems import SpineError, brief, fault_of
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["Header"]
+__all__ = ["REPAIR", "Header"]
 
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _TEXT = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 _BINARY = {"AT", "FD", "FL", "SL", "SQ", "SS", "SV", "UL", "US", "UV", "US or SS", "US or OW", "US or SS or OW"}
-_REPAIR = "repair its header, or leave the file out"
+REPAIR = "repair its header, or leave the file out"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Header:
             return default
         if not values or len(set(values)) > 1:
             told = self.quote(keyword) if values else "missing or empty"
-            raise SpineError(f"{keyword} is {told}, where one number must hold; {_REPAIR}")
+            raise SpineError(f"{keyword} is {told}, where one number must hold; {REPAIR}")
         if len(values) > 1:
             self.remark(f"{keyword} is {self.quote(keyword)}, read as {values[0]:g}")
         return values[0]
@@ -101,7 +101,7 @@ class Header:
         try:
             return whole(value)
         except ValueError as error:
-            raise SpineError(f"{keyword} is {value:g}, where a whole number must hold; {_REPAIR}") from error
+            raise SpineError(f"{keyword} is {value:g}, where a whole number must hold; {REPAIR}") from error
 
     def text(self, keyword: str) -> str:
         """The first value of an element as text in capitals, such as a code; "" where it is absent."""
@@ -153,7 +153,7 @@ class Header:
         of_text = any(isinstance(part, str) for part in parts)
         values = np.array([self._number(keyword, part) for part in parts] if of_text else parts)
         if len(values) and not (((values == np.rint(values)) & (values >= -(2**15)) & (values < 2**16)).all()):
-            raise SpineError(f"{keyword} is {self.quote(keyword)}, where 16-bit numbers must hold; {_REPAIR}")
+            raise SpineError(f"{keyword} is {self.quote(keyword)}, where 16-bit numbers must hold; {REPAIR}")
         return (values.astype(np.int64) & 0xFFFF).astype(np.uint16)
 
     def bytes_of(self, keyword: str) -> bytes:
@@ -172,7 +172,7 @@ class Header:
         try:
             return self.dataset.get(keyword)
         except Exception as error:  # pydicom raises anything on a value that is not of its VR
-            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
+            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {REPAIR}") from error
 
     def _items(self, keyword: str) -> Sequence[Any] | None:
         """The datasets of a sequence; None where the element is none."""
@@ -185,7 +185,7 @@ class Header:
     def _groups(self, keyword: str) -> Sequence[Any]:
         items = self._items(keyword)
         if items is None:
-            raise SpineError(f"{keyword} is no sequence of items; {_REPAIR}")
+            raise SpineError(f"{keyword} is no sequence of items; {REPAIR}")
         return items
 
     def _parts(self, keyword: str) -> Sequence[Any]:
@@ -199,7 +199,7 @@ class Header:
             else:
                 value = self.dataset[keyword].value
         except Exception as error:  # as `_value`
-            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {_REPAIR}") from error
+            raise SpineError(f"{keyword} cannot be read ({fault_of(error)}); {REPAIR}") from error
         if isinstance(value, bytes):
             order = "<" if element.VR == "OB" else self.order
             value = np.frombuffer(value + b"\0" * (len(value) % 2), f"{order}u2").tolist()
@@ -217,9 +217,7 @@ class Header:
                 return value
             return finite(text)
         except ValueError as error:
-            raise SpineError(
-                f"{keyword} is {brief(repr(text), 60)}, which is not a finite number; {_REPAIR}"
-            ) from error
+            raise SpineError(f"{keyword} is {brief(repr(text), 60)}, which is not a finite number; {REPAIR}") from error
 
 
 def _is_text(element: Any) -> bool:
