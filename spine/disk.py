@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spine.problems import SpineError, brief, fault_of
+from spine.problems import DISK_FULL, SpineError, brief, fault_of
 
-__all__ = ["at_work", "is_of_the_disk", "is_short", "require_room", "told_of"]
+__all__ = ["at_work", "describe", "is_of_the_disk", "is_short", "require_room"]
 
 LITTLE = 2**20  # bytes: with less, whatever is written next fails
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FAULTS = {os.strerror(number): number for number in (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)}
+_FAULTS = {os.strerror(number): number for number in (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)}
 _SQLITE = {
     "database or disk is full": errno.ENOSPC,
     "attempt to write a readonly database": errno.EROFS,
@@ -28,7 +27,7 @@ def is_of_the_disk(error: BaseException) -> bool:
     return _fault(error) is not None or (isinstance(error, OSError) and error.filename is not None)
 
 
-def told_of(error: Exception, work: str) -> str:
+def describe(error: Exception, work: str) -> str:
     """One sentence on such an exception: what was at work, which path, why, and what to do."""
     fault, first = _fault(error), error
     while isinstance(first.__cause__, Exception) and _fault(first.__cause__):
@@ -37,7 +36,9 @@ def told_of(error: Exception, work: str) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         reason = f"{names or 'a file'}: {os.strerror(error.errno)}"
-    advice = "make room" if fault in _FULL else "give the right to it, or another path" if fault else "mend the path"
+    advice = (
+        "make room" if fault in DISK_FULL else "give the right to it, or another path" if fault else "mend the path"
+    )
     return f"{work} stopped at {reason}; {advice}, and run the same command again"
 
 
@@ -57,7 +58,7 @@ def at_work(work: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, SpineError | BrokenPipeError) or not is_of_the_disk(error):
             raise
-        raise SpineError(told_of(error, work)) from error
+        raise SpineError(describe(error, work)) from error
 
 
 def require_room(path: Path, wanted: int, what: str) -> None:

@@ -17,12 +17,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    *("Problem", "SpineError", "brief", "by_severity", "cell", "examples", "fault_of", "is_of_the_file", "lost_in"),
+    *(
+        "DISK_FULL",
+        "Problem",
+        "SpineError",
+        "brief",
+        "by_severity",
+        "cell",
+        "examples",
+        "fault_of",
+        "is_of_the_file",
+        "lost_in",
+    ),
     *("one_file", "print_problems", "printable", "printable_lines", "verdict", "within", "write_problems"),
     *("write_sheet",),
 ]
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # where something is written, not the file that is read
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # where something is written, not the file that is read
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so (OWASP, CSV injection)
 
 
@@ -87,7 +98,9 @@ def is_of_the_file(error: Exception) -> bool:
     """Whether an exception met while a file was read tells of that file: no SpineError, which tells for itself, nor a
     full disk.
     """
-    return not (isinstance(error, SpineError) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK))
+    return not (
+        isinstance(error, SpineError) or (isinstance(error, OSError) and error.errno in (*DISK_FULL, errno.EROFS))
+    )
 
 
 def fault_of(error: Exception) -> str:

@@ -19,7 +19,7 @@ def of_shape(model: type[Model]) -> Callable[[Any], Model]:
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            raise ValueError(", ".join(_told(one) for one in error.errors(include_url=False))) from None
+            raise ValueError(", ".join(_describe(one) for one in error.errors(include_url=False))) from None
 
     return check
 
@@ -35,7 +35,7 @@ def as_written(model: type[BaseModel]) -> Callable[[Any], Any]:
     return unchanged
 
 
-def _told(error: Any) -> str:
+def _describe(error: Any) -> str:
     key = ".".join(map(str, error["loc"])) or "the whole"
     if error["type"] == "missing":
         return f"{key} is missing"

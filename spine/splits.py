@@ -105,7 +105,7 @@ def split_by_fractions(
     parts = np.array(list(fractions.values()), dtype=float)
     if len(names) < len(parts) or (parts <= 0).any():
         raise SpineError(
-            f"{len(names)} patients cannot be split into {_told(fractions)}: every part needs a patient; "
+            f"{len(names)} patients cannot be split into {_describe(fractions)}: every part needs a patient; "
             "add patients or leave a part out"
         )
     parts = parts / parts.sum()
@@ -116,7 +116,7 @@ def split_by_fractions(
     draws = [_draw(groups, len(names), parts, rng) for _ in range(DRAWS)]
     best = min(draws, key=lambda draw: _faults(draw, profile, seen_in, parts))
     if len(np.unique(best)) < len(parts):
-        raise SpineError(f"{len(names)} patients leave a part of {_told(fractions)} empty; raise its fraction")
+        raise SpineError(f"{len(names)} patients leave a part of {_describe(fractions)} empty; raise its fraction")
     return {name: list(fractions)[part] for name, part in zip(names, best, strict=True)}
 
 
@@ -247,5 +247,5 @@ def _faults(
     return int(astray + 1e-9), int((counts == 0).sum()), float(distance.sum())
 
 
-def _told(fractions: Mapping[str, float]) -> str:
+def _describe(fractions: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {fraction:g}" for name, fraction in fractions.items())

@@ -146,12 +146,12 @@ def parse_yaml(text: str | bytes, *, texts: bool = False) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(printable(f"{where}{_told(error)}")) from None
+        raise ValueError(printable(f"{where}{_describe(error)}")) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(printable(f"{brief(str(error))}; save it as plain text in UTF-8")) from None
 
 
-def _told(error: yaml.MarkedYAMLError) -> str:
+def _describe(error: yaml.MarkedYAMLError) -> str:
     return " ".join(f"{error.context or ''} {error.problem or ''}".split())[:300]
 
 

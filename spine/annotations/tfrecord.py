@@ -103,7 +103,7 @@ def _annotation(
     return Annotation(
         image,
         boxes,
-        labels=collector.values(where, _told(features, LABELS, 1)[0]),
+        labels=collector.values(where, _values(features, LABELS, 1)[0]),
         patient=text_of(features, "image/patient_id"),
         sequence=text_of(features, "image/sequence"),
         split=stated or split_of(image) or _split_of_file(file),
@@ -117,7 +117,7 @@ def _split_of_file(file: Path) -> str:
     return next(filter(None, (split_of(f"{word}/x") for word in re.split(r"[\W_]+", file.name))), "")
 
 
-def _told(features: Features, prefix: str, count: int) -> list[dict[str, str]]:
+def _values(features: Features, prefix: str, count: int) -> list[dict[str, str]]:
     """Target -> value of each of `count` boxes, or of the one image, from the keys that begin so."""
     found = {key.removeprefix(prefix): texts_of(features, key) for key in features if key.startswith(prefix)}
     lengths = {target: len(values) for target, values in found.items() if len(values) not in (0, count)}
@@ -142,7 +142,7 @@ def _boxes(
         dict(zip(CORNERS, corners, strict=True)),
         {"class/text": names, "class/label": numbers, "is_crowd": crowds, "level": levels},
     )
-    values = _told(features, VALUES, len(corners[0]))
+    values = _values(features, VALUES, len(corners[0]))
     for number, fractions in enumerate(zip(*corners, strict=True)):
         if crowds and crowds[number]:
             refused.append("a crowd region")

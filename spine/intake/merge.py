@@ -110,12 +110,12 @@ class _Drawn:
     def left_out(self) -> Iterator[Problem]:
         """Boxes that do not count."""
         for box in self._outside:
-            yield Problem(self.name, f"{_told(box)} lies outside {self._picture}", "mend or remove the box")
+            yield Problem(self.name, f"{_describe(box)} lies outside {self._picture}", "mend or remove the box")
         if self._undrawn:
             yield Problem(
                 self.name,
                 f"a file with `join` tells about {len(self._undrawn)} boxes that no earlier file has, such as "
-                f"{_told(self._undrawn[0])}",
+                f"{_describe(self._undrawn[0])}",
                 "they were left out; if they are right, draw them in the earlier file, or remove `join`",
                 "warning",
             )
@@ -125,7 +125,7 @@ class _Drawn:
         if self._beyond:
             first, *others = self._beyond
             more = f", and {len(others)} more do" if others else ""
-            reason = f"{_told(first)} reaches outside {self._picture}{more}"
+            reason = f"{_describe(first)} reaches outside {self._picture}{more}"
             yield Problem(self.name, reason, "it was cut off at the edge; see whether it is drawn right", "warning")
 
     @property
@@ -195,5 +195,5 @@ def _stranger(name: str, one: Annotation, size: tuple[int, int]) -> Problem:
     return Problem(name, f"has {drawn} on a picture of {one.size} (height, width); this one is {size}", advice)
 
 
-def _told(box: Box) -> str:
+def _describe(box: Box) -> str:
     return f"box {(box.x0, box.y0, box.x1, box.y1)} of {box.label!r}"
