@@ -11,7 +11,7 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from spine.dicom import headers
-from spine.dicom.codestream import stated_size
+from spine.dicom.codestream import frame_header
 from spine.dicom.headers import read_dataset
 from spine.dicom.levels import Levels, luma
 from spine.dicom.pixels import grey_frames, iterate_frames
@@ -176,8 +176,8 @@ CODECS = [
 def test_a_stream_states_its_size(name):
     dataset = dcmread(real(name))
     stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
-    assert stated_size(stream) == (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
-    assert stated_size(stream[:4]) is None
+    assert frame_header(stream).shape == (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+    assert frame_header(stream[:4]) is None
 
 
 @pytest.mark.parametrize("name", CODECS)
