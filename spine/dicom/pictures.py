@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from spine.dicom.headers import read_dataset
 from spine.dicom.midsagittal import choose_lone, choose_midsagittal, is_stack
-from spine.dicom.pixels import iterate_frames
+from spine.dicom.pixels import Frame, iterate_frames
 from spine.dicom.remarks import Summary
 from spine.dicom.series import Series, Slice
 from spine.dicom.windows import WindowChoice
@@ -70,16 +70,23 @@ def read_pictures(
         except SpineError as error:
             raise SpineError(f"{path}: {error}") from error
         summary.add(one.series, one.slice, frame)
-        burned_in = "burned-in annotation" if one.series.burned_in else ""
-        note = "; ".join(filter(None, [one.reason, frame.note, burned_in]))
-        yield replace(_picture(one, frame.pixels, frame.spacing, file_name, note), scaling=frame.scaling)
+        yield _picture(one, frame, file_name)
 
 
-def _picture(one: Wanted, pixels, spacing, file_name: str, note: str) -> Picture:
-    series = one.series
-    name = name_of(one.slice, file_name)
+def _picture(wanted: Wanted, frame: Frame, file_name: str) -> Picture:
+    series = wanted.series
+    burned_in = "burned-in annotation" if series.burned_in else ""
     return Picture(
-        pixels, one.slice.path, name, spacing, series.patient, series.study, series.uid, series.sequence, note
+        frame.pixels,
+        wanted.slice.path,
+        name_of(wanted.slice, file_name),
+        frame.spacing,
+        series.patient,
+        series.study,
+        series.uid,
+        series.sequence,
+        note="; ".join(filter(None, [wanted.reason, frame.note, burned_in])),
+        scaling=frame.scaling,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -83,14 +84,14 @@ class Series:
             return "sag" in self.description.lower()
         return int(np.argmax(np.abs(self.normal))) == 0
 
-    @property
+    @cached_property
     def layers(self) -> list[tuple[Slice, ...]]:
         """The slices at each distinct position, ascending; of several at one the first acquired comes first."""
         placed = [one for one in self.slices if one.position is not None]
         groups = layers([one.position for one in placed if one.position is not None])
         return [tuple(sorted((placed[k] for k in group), key=_acquired)) for group in groups]
 
-    @property
+    @cached_property
     def positions(self) -> list[float]:
         """The distinct slice positions, ascending; what lies within 0.05 mm is one position."""
         return [round(min(one.position or 0.0 for one in layer), 3) for layer in self.layers]

@@ -24,7 +24,7 @@ from spine.decoders.jpeg import decode_stream
 from spine.dicom.codestream import check_codestream
 from spine.dicom.headers import frame_count, transfer_syntax
 from spine.dicom.values import REPAIR, Header
-from spine.integrity import MAX_BYTES
+from spine.integrity import check_bytes
 from spine.problems import SpineError, brief
 
 __all__ = ["Layout", "decode_frames", "is_padding", "read_layout"]
@@ -149,16 +149,14 @@ def _check(layout: Layout, header: Header) -> None:
             raise SpineError(f"{keyword} is {header.quote(keyword)}, which no picture here can have; {REPAIR}")
     photometric = header.text("PhotometricInterpretation")
     if (photometric in _ONE_SAMPLE) != (layout.samples == 1) or not photometric:
-        told = f"PhotometricInterpretation is {photometric!r} and SamplesPerPixel {layout.samples}"
-        raise SpineError(f"{told}, which do not go together; {REPAIR}")
+        stated = f"PhotometricInterpretation is {photometric!r} and SamplesPerPixel {layout.samples}"
+        raise SpineError(f"{stated}, which do not go together; {REPAIR}")
 
 
 def _check_budget(layout: Layout, frames: int) -> None:
     """One frame is in memory several times while it is decoded, all frames once, on their way into the dataset."""
     for count, size in ((1, _COPIES * layout.frame_bytes), (frames, frames * layout.frame_bytes)):
-        if size > MAX_BYTES:
-            told = f"{count} x {layout.rows} x {layout.columns} pixels would take {size:,} bytes"
-            raise SpineError(f"its {told}, and {MAX_BYTES:,} can be read; crop it, or split it")
+        check_bytes(size, f"its {count} x {layout.rows} x {layout.columns} pixels")
 
 
 def _cleaned(header: Header, layout: Layout) -> Dataset:
