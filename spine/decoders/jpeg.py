@@ -28,7 +28,7 @@ _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # within a scan: no stuffed
 
 
 @dataclass
-class _Frame:
+class _Markers:
     """What the markers state."""
 
     height: int = 0
@@ -46,28 +46,34 @@ def size(data: bytes, path: Path) -> tuple[int, int]:
 
 def decode(data: bytes, path: Path) -> list[Raster]:
     """The one picture of a JPEG, colour as red, green, blue; SpineError where libjpeg has anything to complain of."""
-    samples = decode_stream(data, path)
-    turned = upright(samples, _frame(data, path).orientation)
+    frame = _frame(data, path)
+    samples = _samples(data, path)
+    turned = upright(samples, frame.orientation)
     return [Raster(turned, 8, "grey" if samples.ndim == 2 else "rgb")]
 
 
 def decode_stream(data: bytes, path: Path) -> np.ndarray:
     """(H, W) or (H, W, 3) uint8 of a JPEG as it is stored, red first."""
     _frame(data, path)
+    return _samples(data, path)
+
+
+def _samples(data: bytes, path: Path) -> np.ndarray:
+    """What libjpeg decodes of a stream whose markers hold."""
     with complaints() as heard:
         try:
             samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
             raise SpineError(f"{path} cannot be decoded ({brief(error.err)}); export the image again") from error
     if heard or samples is None:
-        told = brief(heard[0]) if heard else "it cannot be decoded"
-        raise SpineError(f"{path} is damaged or truncated: {told}; {COPY_AGAIN}")
+        fault = brief(heard[0]) if heard else "it cannot be decoded"
+        raise SpineError(f"{path} is damaged or truncated: {fault}; {COPY_AGAIN}")
     return samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., 2::-1])
 
 
-def _frame(data: bytes, path: Path) -> _Frame:
+def _frame(data: bytes, path: Path) -> _Markers:
     """Walk the markers from the start to the end of the image (T.81, annex B)."""
-    frame, start = _Frame(), 2
+    frame, start = _Markers(), 2
     while start + 4 <= len(data):
         kind = data[start + 1]
         if data[start] != 0xFF:
@@ -88,7 +94,7 @@ def _frame(data: bytes, path: Path) -> _Frame:
     raise SpineError(f"{path} is truncated: its end is missing; {COPY_AGAIN}")
 
 
-def _note(frame: _Frame, kind: int, content: bytes, path: Path) -> None:
+def _note(frame: _Markers, kind: int, content: bytes, path: Path) -> None:
     if kind in _OTHER_FRAMES:
         raise SpineError(f"{path} is a {_OTHER_FRAMES[kind]} JPEG, which is not read; save it as PNG or TIFF")
     if kind in _FRAMES and len(content) >= 6:
@@ -100,7 +106,7 @@ def _note(frame: _Frame, kind: int, content: bytes, path: Path) -> None:
     frame.scans += kind == _SCAN
 
 
-def _checked(frame: _Frame, path: Path) -> _Frame:
+def _checked(frame: _Markers, path: Path) -> _Markers:
     if not frame.height or not frame.width or not 1 <= frame.channels <= 4:
         raise SpineError(
             f"{path} states {frame.height} x {frame.width} pixels of {frame.channels} channels, which cannot be read; "
