@@ -18,12 +18,19 @@ import numpy as np
 
 from spine.problems import SpineError
 
-__all__ = ["FULL", "SHIFT", "Scaling", "Sixteen"]
+__all__ = ["FULL", "Scaling", "Sixteen", "shift_of"]
 
 FULL = 65535
-SHIFT = 32768
-
+_SHIFT = 32768
 _BLOCK = 2**20  # values that are turned at once: what lies between takes many times their memory
+
+
+def shift_of(low: float, high: float, *, signed: bool) -> int | None:
+    """What is added to whole numbers from `low` to `high`, which may be negative where `signed`, so that 16 bits hold
+    them: 0 or a fixed 32768; None where they do not.
+    """
+    shift = _SHIFT if signed else 0
+    return shift if low + shift >= 0 and high + shift <= FULL else None
 
 
 @dataclass(frozen=True)
@@ -67,10 +74,9 @@ class Sixteen:
     @property
     def scaling(self) -> Scaling | None:
         """None where pixels are the values themselves."""
-        if self.whole and self.low >= 0 and self.high <= FULL:
-            return None
-        if self.whole and self.low >= -SHIFT and self.high < SHIFT:
-            return Scaling(1.0, float(-SHIFT))
+        shift = shift_of(self.low, self.high, signed=self.low < 0) if self.whole else None
+        if shift is not None:
+            return Scaling(1.0, float(-shift)) if shift else None
         # Halved first: the range of float64 itself is no float64.
         return Scaling((self.high / 2 - self.low / 2) / FULL * 2 or 1.0, self.low)
 

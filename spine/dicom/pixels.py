@@ -32,9 +32,9 @@ from spine.dicom.tables import apply_palette, read_table
 from spine.dicom.values import Header
 from spine.dicom.windows import View, WindowChoice, choose_view
 from spine.problems import SpineError
-from spine.scaling import FULL, SHIFT, Scaling
+from spine.scaling import FULL, Scaling, shift_of
 
-__all__ = ["Clipped", "Frame", "grey_frames", "iterate_frames"]
+__all__ = ["Clipped", "Frame", "iterate_frames"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,6 @@ class _Values:
     shift: int = 0
     scale: float = 1.0
     offset: float = 0.0
-
-
-def grey_frames(dataset: Dataset, window: WindowChoice = "file") -> np.ndarray:
-    """All frames of a dataset as (F, H, W) uint16; SpineError where the pixel data cannot be decoded."""
-    return np.stack([frame.pixels for frame in iterate_frames(dataset, window=window)])
 
 
 def iterate_frames(
@@ -198,13 +193,12 @@ def _fitted(stored: np.ndarray, measured: _Values, header: Header, layout: Layou
 
 def _shifted(values: _Values) -> _Values | None:
     """Values where 16 bits hold them, shifted where they can be negative; None where they do not."""
-    shift = SHIFT if values.limits[0] < 0 else 0
-    array = values.array + shift
-    if array.min() < 0 or array.max() > FULL:
+    shift = shift_of(values.array.min(), values.array.max(), signed=values.limits[0] < 0)
+    if shift is None:
         return None
     low, high = (min(max(limit + shift, 0), FULL) for limit in values.limits)
     notes = (*values.notes, *([f"values shifted by {shift}"] if shift else []))
-    return replace(values, array=array, limits=(low, high), notes=notes, shift=shift)
+    return replace(values, array=values.array + shift, limits=(low, high), notes=notes, shift=shift)
 
 
 def _darkest(values: np.ndarray, outside: np.ndarray, shown: _Values) -> float:

@@ -14,12 +14,12 @@ from spine.dicom import headers
 from spine.dicom.codestream import frame_header
 from spine.dicom.headers import read_dataset
 from spine.dicom.levels import Levels, luma
-from spine.dicom.pixels import grey_frames, iterate_frames
+from spine.dicom.pixels import iterate_frames
 from spine.problems import SpineError
 
 
 def only(dataset, window="file"):
-    return grey_frames(dataset, window)[0].tolist()
+    return [frame.pixels.tolist() for frame in iterate_frames(dataset, window=window)][0]  # noqa: RUF015
 
 
 def words(values, stored, high, allocated, rubbish):
