@@ -28,7 +28,6 @@ __all__ = [
     "read_greys",
     "read_mask",
     "read_mask_pages",
-    "read_pages",
     "read_picture",
     "stretched_to_8_bit",
     "write_mask",
@@ -114,14 +113,6 @@ def read_greys(path: Path) -> Pages:
     Values of real numbers, or of more than 16 bits, are scaled by the range of all pages together.
     """
     return _sixteen([raster.grey for raster in _decode(read_bytes(path), path)], path)
-
-
-def read_pages(path: Path) -> np.ndarray:
-    """Read every page as (P, H, W) uint16 whole numbers, or raise SpineError: what is scaled holds no numbers."""
-    pages = read_greys(path)
-    if pages.scaling is not None or pages.remark:
-        raise SpineError(f"{path} holds no whole numbers 0..65535; save it at 8 or 16 bits")
-    return pages.pixels
 
 
 def read_mask(path: Path) -> np.ndarray:

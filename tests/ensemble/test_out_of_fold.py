@@ -21,7 +21,7 @@ from spine.folds import fold_of_patients, parts, refit
 from spine.foreign import read_samples, write_foreign
 from spine.manifest import Manifest
 from spine.member import Member
-from spine.pictures import read_pages
+from spine.pictures import read_greys
 from spine.privacy import patient_hash
 from spine.problems import SpineError
 from spine.serving import publish_model
@@ -109,7 +109,7 @@ def experiment_in(folder: Path, **settings) -> Experiment:
 
 
 def grey_means(truth) -> np.ndarray:
-    return np.array([read_pages(path).mean() / 65535 for path in truth.paths])
+    return np.array([read_greys(path).pixels.mean() / 65535 for path in truth.paths])
 
 
 def show(line: str) -> None: ...

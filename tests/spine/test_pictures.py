@@ -10,7 +10,7 @@ from PIL import Image
 
 from spine.annotations.sources import image_size
 from spine.integrity import check_bytes
-from spine.pictures import Picture, count_pages, read_mask, read_pages, read_picture, write_mask, write_png16
+from spine.pictures import Picture, count_pages, read_greys, read_mask, read_picture, write_mask, write_png16
 from spine.problems import SpineError
 from spine.scaling import Scaling
 
@@ -51,7 +51,7 @@ def test_pages_of_a_tiff(tmp_path):
     pages = [GREY8, GREY8 // 2, GREY8 * 0]
     cv2.imwritemulti(str(tmp_path / "a.tif"), pages)
     assert count_pages(tmp_path / "a.tif") == 3
-    np.testing.assert_array_equal(read_pages(tmp_path / "a.tif"), np.stack(pages))
+    np.testing.assert_array_equal(read_greys(tmp_path / "a.tif").pixels, np.stack(pages))
     with pytest.raises(SpineError, match="3 pages"):
         read_picture(tmp_path / "a.tif", "a")
 
@@ -102,7 +102,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, suffix):
     data = (tmp_path / f"a{suffix}").read_bytes()
     for length in range(len(data) - 1):
         (tmp_path / f"a{suffix}").write_bytes(data[:length])
-        for read in (read_pages, read_mask, count_pages, image_size):
+        for read in (read_greys, read_mask, count_pages, image_size):
             with contextlib.suppress(SpineError):
                 read(tmp_path / f"a{suffix}")
         with pytest.raises(SpineError):
@@ -126,9 +126,8 @@ def test_real_values_are_scaled_by_their_range_and_hold_no_indices(tmp_path):
     picture = read_picture(tmp_path / "a.tif", "a")
     assert picture.pixels.tolist() == [[0, 16384, 65535]], "0, a quarter and all of 65535"
     assert picture.scaling == Scaling(2.0 / 65535, 0.5)
-    for read in (read_mask, read_pages):
-        with pytest.raises(SpineError, match="whole"):
-            read(tmp_path / "a.tif")
+    with pytest.raises(SpineError, match="whole"):
+        read_mask(tmp_path / "a.tif")
 
 
 def test_a_picture_is_valid():
@@ -173,7 +172,7 @@ def test_pages_count_together(tmp_path, monkeypatch):
     for most in (needed, needed - 1):
         monkeypatch.setattr("spine.decoders.tiff.check_bytes", partial(check_bytes, most=most))
         with contextlib.nullcontext() if most == needed else pytest.raises(SpineError, match=f"take {needed} bytes"):
-            read_pages(tmp_path / "a.tif")
+            read_greys(tmp_path / "a.tif")
 
 
 def test_colours_of_16_bits_are_read(tmp_path):
