@@ -13,7 +13,7 @@ from detection.model import anchors as anchors_of
 from detection.sampling import SeededAnchorLabeler
 from spine.image_cache import ImageCache
 from spine.inputs import augment_with_boxes, in_order, ordered_batches, training_batches
-from spine.preprocess import boxes_to_frame, frame
+from spine.preprocess import boxes_to_letterbox, placement
 from spine.problems import SpineError
 from spine.training.data import FitData
 from spine.truth import BoxTruth
@@ -95,9 +95,9 @@ def padded_boxes(truth: BoxTruth, settings: Settings) -> tuple[np.ndarray, np.nd
             raise SpineError(f"{sample} has {len(own)} boxes; raise parser.max_num_instances, which is {most}")
     boxes = np.zeros((len(truth), most, 4), np.float32)
     classes = np.zeros((len(truth), most), np.int64)
-    place = lru_cache(lambda size: frame(size[0], size[1], settings.height, settings.width))
+    place = lru_cache(lambda size: placement(size[0], size[1], settings.height, settings.width))
     for row, (own, labels, size) in enumerate(zip(truth.boxes, truth.classes, truth.sizes, strict=True)):
-        boxes[row, : len(own)] = boxes_to_frame(own, place(size))
+        boxes[row, : len(own)] = boxes_to_letterbox(own, place(size))
         classes[row, : len(own)] = labels
     return boxes, classes
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from detection.config import Settings
-from spine.preprocess import boxes_to_original, decode, frame, prepare
+from spine.preprocess import boxes_to_original, decode, placement, prepare
 from spine.serving import publish_model
 from spine.training.served import Served, signature
 
@@ -73,7 +73,7 @@ def in_images(outputs: dict[str, Tensor], sizes: Tensor, height: int, width: int
 
 def _in_image(boxes: Tensor, size: Tensor, height: int, width: int) -> Tensor:
     swapped = tf.gather(boxes, [1, 0, 3, 2], axis=-1)
-    original = boxes_to_original(swapped, frame(size[0], size[1], height, width))
+    original = boxes_to_original(swapped, placement(size[0], size[1], height, width))
     relative = tf.gather(original, [1, 0, 3, 2], axis=-1) / tf.cast(tf.tile(size, [2]), tf.float32)
     return tf.clip_by_value(relative, 0.0, 1.0)
 

@@ -17,14 +17,14 @@ __all__ = [
     "LUMA",
     "NORMALISATIONS",
     "PERCENTILES",
-    "Frame",
-    "boxes_to_frame",
+    "Placement",
+    "boxes_to_letterbox",
     "boxes_to_original",
     "decode",
-    "frame",
     "letterbox",
     "letterbox_mask",
     "normalise",
+    "placement",
     "prepare",
     "prepare_bytes",
     "to_grey",
@@ -135,7 +135,7 @@ NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class Frame(NamedTuple):
+class Placement(NamedTuple):
     """Where a whole image lies in a target after `letterbox`: scalar tensors, in pixels of the target.
 
     A point (x, y) of the image, 0-based with pixel edges on integers, lies at
@@ -150,15 +150,15 @@ class Frame(NamedTuple):
     scale_x: Tensor
 
 
-def frame(height: Tensor, width: Tensor, target_height: Tensor, target_width: Tensor) -> Frame:
-    """The largest centred frame of the image's aspect in the target; sides are whole pixels, at least 1."""
+def placement(height: Tensor, width: Tensor, target_height: Tensor, target_width: Tensor) -> Placement:
+    """The largest centred place of the image's aspect in the target; sides are whole pixels, at least 1."""
     sizes = tf.cast(tf.stack([height, width]), tf.float64)
     targets = tf.stack([target_height, target_width])
     scale = tf.reduce_min(tf.cast(targets, tf.float64) / sizes)
     inner = tf.clip_by_value(tf.cast(tf.round(sizes * scale), tf.int32), 1, targets)
     top, left = tf.unstack((targets - inner) // 2)
     scale_y, scale_x = tf.unstack(tf.cast(tf.cast(inner, tf.float64) / sizes, tf.float32))
-    return Frame(top, left, inner[0], inner[1], scale_y, scale_x)
+    return Placement(top, left, inner[0], inner[1], scale_y, scale_x)
 
 
 def letterbox(images: Tensor, height: Tensor, width: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ def letterbox_mask(masks: Tensor, height: Tensor, width: Tensor) -> Tensor:
 
 
 def _letterbox(images: Tensor, height: Tensor, width: Tensor, method: str) -> Tensor:
-    place = frame(tf.shape(images)[1], tf.shape(images)[2], height, width)
+    place = placement(tf.shape(images)[1], tf.shape(images)[2], height, width)
     inner = tf.image.resize(images, (place.height, place.width), method, antialias=method == "bilinear")
     framed = tf.image.pad_to_bounding_box(inner, place.top, place.left, height, width)
     fixed = [size if isinstance(size, int) else None for size in (height, width)]
@@ -185,24 +185,24 @@ def _letterbox(images: Tensor, height: Tensor, width: Tensor, method: str) -> Te
 
 def unletterbox(outputs: Tensor, original_height: Tensor, original_width: Tensor) -> Tensor:
     """The inverse of `letterbox` for maps (N, height, width, C): padding cut off, original size restored."""
-    place = frame(original_height, original_width, tf.shape(outputs)[1], tf.shape(outputs)[2])
+    place = placement(original_height, original_width, tf.shape(outputs)[1], tf.shape(outputs)[2])
     inner = outputs[:, place.top : place.top + place.height, place.left : place.left + place.width]
     return tf.image.resize(inner, (original_height, original_width), antialias=True)
 
 
-def boxes_to_frame(boxes: Tensor, place: Frame) -> Tensor:
+def boxes_to_letterbox(boxes: Tensor, place: Placement) -> Tensor:
     """Boxes (..., 4) of the original moved into its letterboxed target; x0 y0 x1 y1, 0-based float pixels."""
     scale, offset = _scale_and_offset(place)
     return boxes * scale + offset
 
 
-def boxes_to_original(boxes: Tensor, place: Frame) -> Tensor:
+def boxes_to_original(boxes: Tensor, place: Placement) -> Tensor:
     """Boxes (..., 4) of a letterboxed target back in its original; x0 y0 x1 y1, 0-based float pixels."""
     scale, offset = _scale_and_offset(place)
     return (boxes - offset) / scale
 
 
-def _scale_and_offset(place: Frame) -> tuple[Tensor, Tensor]:
+def _scale_and_offset(place: Placement) -> tuple[Tensor, Tensor]:
     offset = tf.cast(tf.stack([place.left, place.top] * 2), tf.float32)
     return tf.stack([place.scale_x, place.scale_y] * 2), offset
 

@@ -1,6 +1,6 @@
-"""The shape of a patient's spine: frames of bodies and discs along a lordotic curve, and their outlines in mm.
+"""The shape of a patient's spine: poses of bodies and discs along a lordotic curve, and their outlines in mm.
 
-The plane is sagittal: first coordinate towards posterior, second towards inferior. A frame's own coordinates are
+The plane is sagittal: first coordinate towards posterior, second towards inferior. A pose's own coordinates are
 (towards posterior, up), both in mm, so an outline is written upright and then placed.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from spine.phantom.patient import Disc, Patient
 
-__all__ = ["Frame", "Spine", "body_outline", "disc_outline", "protrusion_outline", "superellipse"]
+__all__ = ["Pose", "Spine", "body_outline", "disc_outline", "protrusion_outline", "superellipse"]
 
 # Degrees between the endplates, lowest first, for a lordosis of 1.
 _DISC_WEDGE = (14, 10, 7, 5, 3.5, 2, 1, 0, 0)
@@ -22,7 +22,7 @@ _BODY_SIZE = (1.02, 1.02, 1.0, 0.98, 0.95, 0.91, 0.87, 0.83, 0.8)
 
 
 @dataclass(frozen=True)
-class Frame:
+class Pose:
     """A place in the plane, in mm and radians; a positive `tilt` has its front lower."""
 
     centre: np.ndarray
@@ -32,35 +32,35 @@ class Frame:
     wedge: float  # radians by which the front is more open than the back
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """From the frame's (towards posterior, up) to the plane, (n, 2) both."""
+        """From its own (towards posterior, up) to the plane, (n, 2) both."""
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
         return self.centre + np.atleast_2d(points) @ np.array([[cos, -sin], [-sin, -cos]])
 
 
 @dataclass(frozen=True)
 class Spine:
-    """Frames of the sacrum, discs and bodies, lowest first: disc i lies below body i."""
+    """Poses of the sacrum, discs and bodies, lowest first: disc i lies below body i."""
 
-    sacrum: tuple[Frame, ...]
-    discs: tuple[Frame, ...]
-    bodies: tuple[Frame, ...]
+    sacrum: tuple[Pose, ...]
+    discs: tuple[Pose, ...]
+    bodies: tuple[Pose, ...]
 
     @classmethod
     def of(cls, patient: Patient, foot: np.ndarray) -> Spine:
         """Stack discs and bodies upwards from `foot`, the middle of the sacral endplate, in mm."""
         tilt, point = np.deg2rad(patient.sacral_slope), np.asarray(foot, dtype=float)
         sacrum = _sacrum(patient, point, tilt)
-        frames: list[Frame] = []
+        poses: list[Pose] = []
         for i, disc in enumerate(patient.discs):
             depth = patient.body_depth * _BODY_SIZE[i]
             # A narrow disc opens less, or its neighbours would meet behind it.
             open_angle = np.deg2rad(_DISC_WEDGE[i]) * patient.lordosis * min(1.0, disc.height / 11)
             wedge = np.deg2rad(_BODY_WEDGE[i]) * patient.lordosis
             for height, angle in ((disc.height, open_angle), (patient.body_height * _BODY_SIZE[i], wedge)):
-                frame = _stack(point, tilt, depth, height, angle)
-                frames.append(frame)
-                point, tilt = frame.place(np.array([0, height / 2]))[0], tilt - angle
-        return cls(sacrum, tuple(frames[0::2]), tuple(frames[1::2]))
+                pose = _stack(point, tilt, depth, height, angle)
+                poses.append(pose)
+                point, tilt = pose.place(np.array([0, height / 2]))[0], tilt - angle
+        return cls(sacrum, tuple(poses[0::2]), tuple(poses[1::2]))
 
     def behind(self, gap: float) -> np.ndarray:
         """A smooth line `gap` mm behind the bodies, from the sacrum up, (n, 2)."""
@@ -72,14 +72,14 @@ class Spine:
 
     def back(self, gap: float) -> np.ndarray:
         """A smooth line `gap` mm behind the bodies alone, which falls straight behind the sacrum, (n, 2)."""
-        high = [frame.place(np.array([frame.depth / 2 + gap, 0])) for frame in self.bodies]
+        high = [pose.place(np.array([pose.depth / 2 + gap, 0])) for pose in self.bodies]
         low = high[0] + np.array([[7.0, 90.0], [2.0, 55.0]])
         return _smooth(np.concatenate([low, *high]))
 
     def before(self, gap: float) -> np.ndarray:
         """A smooth line `gap` mm in front of the bodies, from the sacrum up, (n, 2)."""
-        frames = (*self.sacrum[::-1], *self.bodies)
-        return _smooth(np.concatenate([f.place(np.array([-f.depth / 2 - gap, 0])) for f in frames]))
+        poses = (*self.sacrum[::-1], *self.bodies)
+        return _smooth(np.concatenate([f.place(np.array([-f.depth / 2 - gap, 0])) for f in poses]))
 
 
 def superellipse(depth: float, height: float, power: float) -> np.ndarray:
@@ -97,7 +97,7 @@ def _unit_superellipse(power: float, side: int = 18) -> np.ndarray:
     return unit
 
 
-def body_outline(frame: Frame, below: Disc, above: Disc, wave: np.ndarray, rim: float = 0.0) -> np.ndarray:
+def body_outline(pose: Pose, below: Disc, above: Disc, wave: np.ndarray, rim: float = 0.0) -> np.ndarray:
     """A vertebral body: waisted walls, dished endplates, rough and lipped where the neighbouring discs are worn.
 
     `wave` (3,) are phases of the roughness; `rim` mm are taken off all around, for the marrow inside the cortex.
@@ -107,38 +107,38 @@ def body_outline(frame: Frame, below: Disc, above: Disc, wave: np.ndarray, rim: 
     lip = np.where(top, above.lipping, below.lipping) * np.abs(y) ** 10 * (x < 0)
     rough = np.where(top, above.roughness, below.roughness) * np.abs(y) ** 4
     ripple = sum(np.sin(k * np.pi * x + phase) / k for k, phase in zip((1.5, 3.1, 4.7), wave, strict=True))
-    across = x * (frame.depth / 2 - rim) * (1 - 0.07 * (1 - y**2)) - lip
-    half = frame.height / 2 - rim - across * np.tan(frame.wedge / 2)
+    across = x * (pose.depth / 2 - rim) * (1 - 0.07 * (1 - y**2)) - lip
+    half = pose.height / 2 - rim - across * np.tan(pose.wedge / 2)
     up = y * half * (1 - 0.09 * (1 - x**2)) - np.sign(y) * rough * np.abs(ripple)
-    return frame.place(np.stack([across, up], axis=1))
+    return pose.place(np.stack([across, up], axis=1))
 
 
-def disc_outline(frame: Frame) -> np.ndarray:
+def disc_outline(pose: Pose) -> np.ndarray:
     """A disc, taller than its gap: the bodies painted over it give it its endplates."""
-    return frame.place(superellipse(frame.depth * 1.03, frame.height * 1.45 + 1.0, 3.0))
+    return pose.place(superellipse(pose.depth * 1.03, pose.height * 1.45 + 1.0, 3.0))
 
 
-def protrusion_outline(frame: Frame, disc: Disc) -> np.ndarray:
+def protrusion_outline(pose: Pose, disc: Disc) -> np.ndarray:
     """What of the disc lies behind the bodies: a bulge as high as the disc, or a focal herniation."""
-    outline = superellipse(2 * disc.protrusion + 6, disc.protrusion_height * max(frame.height, 5.5), 2.2)
-    return frame.place(outline + np.array([frame.depth / 2 - 3, 0]))
+    outline = superellipse(2 * disc.protrusion + 6, disc.protrusion_height * max(pose.height, 5.5), 2.2)
+    return pose.place(outline + np.array([pose.depth / 2 - 3, 0]))
 
 
-def _stack(point: np.ndarray, tilt: float, depth: float, height: float, wedge: float) -> Frame:
-    """The frame that stands on `point`, leaning by half its wedge."""
-    standing = Frame(point, tilt - wedge / 2, depth, height, wedge)
-    return Frame(standing.place(np.array([0, height / 2]))[0], standing.tilt, depth, height, wedge)
+def _stack(point: np.ndarray, tilt: float, depth: float, height: float, wedge: float) -> Pose:
+    """The pose that stands on `point`, leaning by half its wedge."""
+    standing = Pose(point, tilt - wedge / 2, depth, height, wedge)
+    return Pose(standing.place(np.array([0, height / 2]))[0], standing.tilt, depth, height, wedge)
 
 
-def _sacrum(patient: Patient, point: np.ndarray, tilt: float) -> tuple[Frame, ...]:
+def _sacrum(patient: Patient, point: np.ndarray, tilt: float) -> tuple[Pose, ...]:
     """S1, S2 and S3 downwards, smaller and more tilted each."""
-    frames = []
+    poses = []
     for size in (0.92, 0.66, 0.5):
         height = patient.body_height * (0.35 + 0.6 * size)
-        hanging = Frame(point, tilt, patient.body_depth * size, height, 0.0)
-        frames.append(Frame(hanging.place(np.array([0, -height / 2]))[0], tilt, hanging.depth, height, 0.06))
+        hanging = Pose(point, tilt, patient.body_depth * size, height, 0.0)
+        poses.append(Pose(hanging.place(np.array([0, -height / 2]))[0], tilt, hanging.depth, height, 0.06))
         point, tilt = hanging.place(np.array([2.0, -height - 1.5]))[0], tilt + np.deg2rad(14)
-    return tuple(frames)
+    return tuple(poses)
 
 
 def _smooth(points: np.ndarray, count: int = 160) -> np.ndarray:

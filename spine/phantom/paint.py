@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spine.phantom.anatomy import Frame, Spine, body_outline, disc_outline, protrusion_outline, superellipse
+from spine.phantom.anatomy import Pose, Spine, body_outline, disc_outline, protrusion_outline, superellipse
 from spine.phantom.canvas import Canvas
 from spine.phantom.patient import Disc, Patient
 from spine.phantom.sequences import Sequence
@@ -91,10 +91,10 @@ class _Painter:
             self.canvas.line(np.array([start, start + way]), fat, self.rng.uniform(0.7, 2.6))
 
     def _sacrum(self) -> None:
-        for frame, wave in zip(self.spine.sacrum, (0.3, 0.9, 1.7), strict=True):
-            outline = superellipse(frame.depth, frame.height, 5) * (1 + 0.01 * np.sin(wave))
-            self.canvas.fill(frame.place(outline), self.tissue["cortex"])
-            self.canvas.fill(frame.place(outline * (1 - 2 / frame.height)), self._marrow())
+        for pose, wave in zip(self.spine.sacrum, (0.3, 0.9, 1.7), strict=True):
+            outline = superellipse(pose.depth, pose.height, 5) * (1 + 0.01 * np.sin(wave))
+            self.canvas.fill(pose.place(outline), self.tissue["cortex"])
+            self.canvas.fill(pose.place(outline * (1 - 2 / pose.height)), self._marrow())
 
     def _marrow(self) -> float:
         return self.tissue["marrow"] * self.patient.marrow
@@ -129,11 +129,11 @@ class _Painter:
             self.canvas.line(root, self.tissue["root"], self.rng.uniform(0.5, 1.1))
 
     def _foramina(self) -> None:
-        for frame, body in zip(self.spine.discs, self.spine.bodies, strict=True):
-            hole = superellipse(11, 17, 2.2) + np.array([frame.depth / 2 + 7, 4])
-            self.canvas.fill(frame.place(hole), self.tissue["fat"])
-            nerve = superellipse(5, 5, 2) + np.array([frame.depth / 2 + 6, 8])
-            self.canvas.fill(frame.place(nerve), self.tissue["root"])
+        for pose, body in zip(self.spine.discs, self.spine.bodies, strict=True):
+            hole = superellipse(11, 17, 2.2) + np.array([pose.depth / 2 + 7, 4])
+            self.canvas.fill(pose.place(hole), self.tissue["fat"])
+            nerve = superellipse(5, 5, 2) + np.array([pose.depth / 2 + 6, 8])
+            self.canvas.fill(pose.place(nerve), self.tissue["root"])
             pedicle = superellipse(26, 0.42 * body.height, 3) + np.array([body.depth / 2 + 9, body.height * 0.18])
             self._bone(body, pedicle)
 
@@ -148,47 +148,47 @@ class _Painter:
             low = self.rng.uniform(-9, -5)
             self._bone(body, outline + np.array([body.depth / 2 + behind + length / 2 + 2, low]))
 
-    def _bone(self, frame: Frame, outline: np.ndarray) -> None:
+    def _bone(self, pose: Pose, outline: np.ndarray) -> None:
         middle = outline.mean(axis=0)
-        self.canvas.fill(frame.place(outline), self.tissue["cortex"])
-        self.canvas.fill(frame.place(middle + 0.84 * (outline - middle)), self._marrow())
+        self.canvas.fill(pose.place(outline), self.tissue["cortex"])
+        self.canvas.fill(pose.place(middle + 0.84 * (outline - middle)), self._marrow())
 
     def _disc(self, i: int) -> None:
-        frame, disc = self._at(self.spine.discs[i], i), self.patient.discs[i]
+        pose, disc = self._at(self.spine.discs[i], i), self.patient.discs[i]
         annulus, number = self.tissue["annulus"], DISC + i
         focal = np.exp(-((self.beside(i) / (7 if disc.herniation else 14)) ** 2))
         if disc.protrusion * focal > 0.5:
-            self.canvas.fill(protrusion_outline(frame, disc), self.tissue["ligament"], number)
-        self.canvas.fill(disc_outline(frame), annulus, number)
-        self._nucleus(frame, disc, annulus)
+            self.canvas.fill(protrusion_outline(pose, disc), self.tissue["ligament"], number)
+        self.canvas.fill(disc_outline(pose), annulus, number)
+        self._nucleus(pose, disc, annulus)
 
-    def _nucleus(self, frame: Frame, disc: Disc, annulus: float) -> None:
+    def _nucleus(self, pose: Pose, disc: Disc, annulus: float) -> None:
         """Ever smaller ellipses: close together they make a clear border, apart a vague one."""
         signal = self.sequence.of_nucleus(disc.brightness)
-        place = np.array([0.04 * frame.depth, 0])
+        place = np.array([0.04 * pose.depth, 0])
         for step in (0.1, 0.3, 0.5, 0.7, 0.9):
             size = 1 + disc.softness * (1 - 2 * step)
-            outline = superellipse(0.66 * frame.depth * size, 0.86 * frame.height * size, 2.6)
-            self.canvas.fill(frame.place(outline + place), annulus + (signal - annulus) * (step + 0.1))
+            outline = superellipse(0.66 * pose.depth * size, 0.86 * pose.height * size, 2.6)
+            self.canvas.fill(pose.place(outline + place), annulus + (signal - annulus) * (step + 0.1))
         if disc.cleft:
-            across = np.array([[-0.2 * frame.depth, 0.0], [0.24 * frame.depth, 0.0]])
-            self.canvas.line(frame.place(across), 0.6 * signal, 1.2)
+            across = np.array([[-0.2 * pose.depth, 0.0], [0.24 * pose.depth, 0.0]])
+            self.canvas.line(pose.place(across), 0.6 * signal, 1.2)
 
     def _body(self, i: int) -> None:
-        frame = self._at(self.spine.bodies[i], i)
+        pose = self._at(self.spine.bodies[i], i)
         below = self.patient.discs[i]
         above = self.patient.discs[min(i + 1, len(self.patient.discs) - 1)]
-        self.canvas.fill(body_outline(frame, below, above, self.waves[i]), self.tissue["cortex"], BODY + i)
-        self.canvas.fill(body_outline(frame, below, above, self.waves[i], rim=1.1), self._marrow())
+        self.canvas.fill(body_outline(pose, below, above, self.waves[i]), self.tissue["cortex"], BODY + i)
+        self.canvas.fill(body_outline(pose, below, above, self.waves[i], rim=1.1), self._marrow())
         if abs(self.beside(i)) < 4:  # the basivertebral vein enters from behind
-            vein = superellipse(8, 2.5, 2) + np.array([frame.depth / 2 - 4.5, 0])
-            self.canvas.fill(frame.place(vein), 1.5 * self._marrow())
+            vein = superellipse(8, 2.5, 2) + np.array([pose.depth / 2 - 4.5, 0])
+            self.canvas.fill(pose.place(vein), 1.5 * self._marrow())
 
-    def _at(self, frame: Frame, level: int) -> Frame:
-        """The frame where the plane cuts it: bodies and discs are shallower beside the midline."""
+    def _at(self, pose: Pose, level: int) -> Pose:
+        """The pose where the plane cuts it: bodies and discs are shallower beside the midline."""
         share = 0.5 + 0.5 * np.sqrt(max(0.0, 1 - (self.beside(level) / 27) ** 2))
-        centre = frame.place(np.array([0.1 * frame.depth * (1 - share), 0]))[0]
-        return Frame(centre, frame.tilt, frame.depth * share, frame.height, frame.wedge)
+        centre = pose.place(np.array([0.1 * pose.depth * (1 - share), 0]))[0]
+        return Pose(centre, pose.tilt, pose.depth * share, pose.height, pose.wedge)
 
 
 def paint_sagittal(patient: Patient, plane: Plane, offset: float, sequence: Sequence) -> tuple[np.ndarray, np.ndarray]:

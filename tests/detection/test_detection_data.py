@@ -9,7 +9,7 @@ import tensorflow as tf
 from detection.config import Settings
 from detection.data import Data, padded_boxes
 from spine.manifest import Manifest
-from spine.preprocess import frame
+from spine.preprocess import placement
 from spine.problems import SpineError
 from tests.detection_on_disk import LABELS, experiment_of, write_boxes
 
@@ -44,7 +44,7 @@ def test_boxes_lie_where_their_letterboxed_picture_does(manifest):
     number = next(
         number for number, size in enumerate(data.train.sizes) if size == (56, 40) and len(data.train.boxes[number])
     )
-    place = frame(56, 40, 64, 64)
+    place = placement(56, 40, 64, 64)
     x0, y0, x1, y1 = data.train.boxes[number][0]
     scale = 64 / 56
     expected = [

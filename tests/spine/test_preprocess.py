@@ -7,13 +7,13 @@ from spine.preprocess import (
     LUMA,
     NORMALISATIONS,
     PERCENTILES,
-    boxes_to_frame,
+    boxes_to_letterbox,
     boxes_to_original,
     decode,
-    frame,
     letterbox,
     letterbox_mask,
     normalise,
+    placement,
     prepare,
     prepare_bytes,
     to_grey,
@@ -157,9 +157,9 @@ def test_unletterbox_is_the_inverse_to_a_twentieth_of_a_pixel(height, width):
 
 @pytest.mark.parametrize(("height", "width"), [(40, 64), (90, 31), (333, 217), (1, 500)])
 def test_boxes_go_there_and_back(height, width):
-    place = frame(height, width, 64, 80)
+    place = placement(height, width, 64, 80)
     boxes = np.array([[0, 0, width, height], [0.25, 0.5, 1.75, 0.75]], np.float32)
-    framed = boxes_to_frame(boxes, place)
+    framed = boxes_to_letterbox(boxes, place)
     whole = [place.left, place.top, place.left + place.width, place.top + place.height]
     np.testing.assert_allclose(framed[0], whole, atol=1e-4)
     np.testing.assert_allclose(boxes_to_original(framed, place), boxes, atol=1e-3)
@@ -170,7 +170,7 @@ def test_boxes_follow_the_pixels_to_a_part_of_a_pixel():
     image[:, 30:60, 20:50] = 1
     pixels = letterbox(image, 64, 64).numpy()[0, ..., 0]
     centre = np.array([(pixels.sum(axis) * (np.arange(64) + 0.5)).sum() / pixels.sum() for axis in (0, 1)])
-    box = boxes_to_frame(np.array([20, 30, 50, 60], np.float32), frame(90, 120, 64, 64)).numpy()
+    box = boxes_to_letterbox(np.array([20, 30, 50, 60], np.float32), placement(90, 120, 64, 64)).numpy()
     np.testing.assert_allclose(centre, (box[:2] + box[2:]) / 2, atol=0.02)
     assert pixels.sum() == pytest.approx(np.prod(box[2:] - box[:2]), rel=0.01)
 
