@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ensemble.contenders import read_contenders
+from ensemble.experiment_run import ExperimentRun
 from ensemble.judge.segmentation import Segmenters
 from spine.config import Experiment, load_experiment
 from spine.problems import SpineError
@@ -35,7 +35,7 @@ def main() -> None:
 
 def paired(first: Experiment, second: Experiment) -> Table:
     """What each ensemble scores and by how much the first is above; SpineError where their test images differ."""
-    ours, theirs = (read_contenders(experiment, "test") for experiment in (first, second))
+    ours, theirs = (ExperimentRun(experiment).contenders("test") for experiment in (first, second))
     if ours.truth.hash != theirs.truth.hash:
         raise SpineError(
             f"{first.name} and {second.name} are tested on other images; build both from one dataset with one split"

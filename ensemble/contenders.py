@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ensemble.found_weights import FoundWeights, read_weights
+from ensemble.found_weights import FoundWeights
 from ensemble.judge.classification import Classifiers
 from ensemble.judge.detection import Detectors
 from ensemble.judge.rows import EQUAL, Contender, Contenders
 from ensemble.judge.segmentation import Segmenters
-from ensemble.predictions import SplitPredictions, read_split
+from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
 
-__all__ = ["EQUAL", "JUDGES", "Contender", "Contenders", "judge", "read_contenders"]
+__all__ = ["EQUAL", "JUDGES", "Contender", "Contenders", "judge"]
 
 JUDGES: dict[str, Any] = {  # task -> its Contenders
     "classification": Classifiers,
     "segmentation": Segmenters,
     "detection": Detectors,
 }
-
-
-def read_contenders(experiment: Experiment, split: str) -> Any:
-    """Read the members' predictions of `split` and fuse them, equally and with the searched weights."""
-    return judge(experiment, read_split(experiment, split), read_weights(experiment))
 
 
 def judge(experiment: Experiment, split: SplitPredictions, weights: FoundWeights) -> Any:

@@ -70,7 +70,7 @@ def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Se
     return {name: unmeasured.get(name) or Cost(kept[name]["seconds"], kept[name]["megabytes"]) for name in present}
 
 
-def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None:
+def budget_of(experiment: Experiment, members: Mapping[str, Member], pictures: Sequence[Path]) -> Budget | None:
     """The budget that the search settings ask for, in what the members cost; None where they ask for none.
 
     SpineError names members whose cost is not known, such as those from elsewhere, which have no SavedModel.
@@ -78,7 +78,6 @@ def budget_of(experiment: Experiment, pictures: Sequence[Path]) -> Budget | None
     limits = _limits(experiment.search)
     if not limits:
         return None
-    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
     costs = costs_of(experiment, members, pictures)
     known = {LATENCY: _milliseconds(costs), SIZE: {name: cost.megabytes for name, cost in costs.items()}}
     unknown = sorted({name for limit in limits for name in members if name not in known[limit]})

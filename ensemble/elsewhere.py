@@ -13,12 +13,12 @@ import numpy as np
 
 from ensemble.contenders import Contender, Contenders
 from ensemble.evaluation import Estimate
+from ensemble.experiment_run import ExperimentRun
 from ensemble.predict import predict_missing
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
 from spine.intake import detection_counts
 from spine.manifest import Manifest
-from spine.member import Member
 from spine.metrics.undefined import why_undefined
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
@@ -28,20 +28,19 @@ from spine.truth import read_truth
 __all__ = ["cost", "predict_elsewhere", "told"]
 
 
-def predict_elsewhere(experiment: Experiment, dataset: Path) -> SplitPredictions:
+def predict_elsewhere(run: ExperimentRun, dataset: Path) -> SplitPredictions:
     """What the members say of the test split of `dataset`; what is missing is predicted, and stored beside the others.
 
     SpineError where it is the experiment's own, or has another target or labels.
     """
-    if dataset.resolve() == experiment.data.resolve():
+    if dataset.resolve() == run.experiment.data.resolve():
         raise SpineError(f"{dataset} is the experiment's own dataset; leave --data out")
     manifest = Manifest.read(dataset)
-    truth = read_truth(experiment, manifest, "test")
+    truth = read_truth(run.experiment, manifest, "test")
     # Crops may change while samples and labels stay: a truth does not tell that, the data's hash does.
     split = f"test-of-{dataset.resolve().name}-{manifest.data_hash[:8]}"
-    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
-    predict_missing(members.values(), {split: truth})
-    stored = {name: member.predictions(split) for name, member in members.items()}
+    predict_missing(run.members.values(), {split: truth})
+    stored = {name: member.predictions(split) for name, member in run.members.items()}
     require_same(stored)
     require_of(truth, *next(iter(stored.items())))
     return SplitPredictions(truth, stored)

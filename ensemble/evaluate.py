@@ -18,11 +18,11 @@ from ensemble.contenders import JUDGES, Contender, Contenders, judge
 from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
+from ensemble.experiment_run import ExperimentRun
 from ensemble.exported import describe_lacking_model, exported, not_exportable_reason
-from ensemble.found_weights import FoundWeights, read_weights
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
-from ensemble.predictions import SplitPredictions, read_split
+from ensemble.predictions import SplitPredictions
 from ensemble.resampled_scores import ResampledScores
 from ensemble.verdict import compare
 from spine import metrics
@@ -31,12 +31,12 @@ from spine.files import fingerprint, read_if_whole, with_nulls
 from spine.member import Member, Patients
 from spine.metrics.undefined import why_undefined
 from spine.privacy import salt_id
-from spine.problems import SpineError, write_sheet
+from spine.problems import write_sheet
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["evaluation_directory", "leaderboard", "read_metrics", "run"]
+__all__ = ["leaderboard", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
 VERSION = 10  # of metrics.json: another one is computed afresh
@@ -49,37 +49,31 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     its test split instead, and the files lie apart.
     """
     names = ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)
-    paths = [evaluation_directory(experiment, dataset) / name for name in names]
-    split = predict_elsewhere(experiment, dataset) if dataset else read_split(experiment, "test")
-    weights = read_weights(experiment)  # once: it checks them against the hashes of all validation predictions
-    served = exported(experiment, weights)
-    inputs_hash = _inputs_hash(experiment, weights, split, served)
+    run = ExperimentRun(experiment)
+    paths = [run.evaluation_directory(dataset) / name for name in names]
+    split = predict_elsewhere(run, dataset) if dataset else run.predictions("test")
+    served = exported(run)
+    inputs_hash = _inputs_hash(run, split, served)
     if all(path.exists() for path in paths) and read_if_whole(paths[0]).get("inputs_hash") == inputs_hash:
         return paths
-    overlap = find_overlap(split.truth.patients, _sources(experiment, weights))
+    overlap = find_overlap(split.truth.patients, _sources(run))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
-    validation = judge(experiment, read_split(experiment, weights.split), weights)
-    servable = _servable(experiment, served, validation.ensemble.name)
+    validation = run.contenders(run.weights.split)
+    servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
-    test = judge(experiment, split, weights).completed(validation, models)
-    evaluation = _evaluate(experiment, weights, test, validation, overlap).model_copy(
+    test = judge(experiment, split, run.weights).completed(validation, models)
+    evaluation = _evaluate(run, test, validation, overlap).model_copy(
         update={"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
     )
     if dataset:
-        own = judge(experiment, read_split(experiment, "test"), weights).completed(validation, {})
+        own = run.contenders("test").completed(validation, {})
         evaluation = _of_other_dataset(evaluation, experiment, dataset, test, own)
     for path, table in zip(paths[2:], test.tables(), strict=True):
         write_sheet(table, path)
     write_leaderboard(evaluation, paths[1])
     evaluation.write(paths[0])
     return paths
-
-
-def evaluation_directory(experiment: Experiment, dataset: Path | None) -> Path:
-    """Where `run` writes, of the experiment's own dataset and of others."""
-    own = experiment.evaluation_directory
-    return own.with_name(f"{own.name}-{dataset.resolve().name}") if dataset else own
 
 
 def _of_other_dataset(
@@ -94,44 +88,34 @@ def _of_other_dataset(
     )
 
 
-def read_metrics(experiment: Experiment, dataset: Path | None = None) -> Evaluation:
-    """What `run` wrote; SpineError where it has not."""
-    path = evaluation_directory(experiment, dataset) / "metrics.json"
-    if not path.exists():
-        raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
-    evaluation: Evaluation = JUDGES[experiment.task].EVALUATION.read(path)
-    return evaluation
-
-
 def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
     """The table that the command line prints at the end."""
-    return leaderboard_table(read_metrics(experiment, dataset))
+    return leaderboard_table(ExperimentRun(experiment).evaluation(dataset))
 
 
-def _inputs_hash(experiment: Experiment, weights: FoundWeights, split: SplitPredictions, served: Member | None) -> str:
-    """Of all that is read; `weights` names the validation predictions, which were checked."""
+def _inputs_hash(run: ExperimentRun, split: SplitPredictions, served: Member | None) -> str:
+    """Of all that is read; the weights name the validation predictions, which were checked."""
+    experiment, weights = run.experiment, run.weights
     stored = [predictions.hash for predictions in split.stored.values()]
-    cards = [Member.open(experiment.member_directory(name)).card.model_dump() for name in experiment.members]
+    cards = [member.card.model_dump() for member in run.members.values()]
     settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
-    model = served.card.model_hash if served else not_exportable_reason(experiment, weights)
+    model = served.card.model_hash if served else not_exportable_reason(run.members, weights)
     return fingerprint([stored, cards, weights.as_json(), split.truth.hash, settings, model])
 
 
-def _sources(experiment: Experiment, weights: FoundWeights) -> dict[str, Patients]:
-    members = {name: Member.open(experiment.member_directory(name)).card.patients for name in experiment.members}
-    return {**members, SEARCH: weights.searched_patients}
+def _sources(run: ExperimentRun) -> dict[str, Patients]:
+    patients = {name: member.card.patients for name, member in run.members.items()}
+    return {**patients, SEARCH: run.weights.searched_patients}
 
 
-def _servable(experiment: Experiment, served: Member | None, ensemble: str) -> dict[str, Member]:
+def _servable(run: ExperimentRun, served: Member | None, ensemble: str) -> dict[str, Member]:
     """Row -> what has a SavedModel of it, of members and the exported `ensemble`; equal weights have none."""
-    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
-    rows = {**members, ensemble: served}
+    rows = {**run.members, ensemble: served}
     return {name: member for name, member in rows.items() if member and member.has_model}
 
 
-def _evaluate(
-    experiment: Experiment, weights: FoundWeights, test: Contenders, validation: Contenders, overlap: Overlap
-) -> Evaluation:
+def _evaluate(run: ExperimentRun, test: Contenders, validation: Contenders, overlap: Overlap) -> Evaluation:
+    experiment, weights = run.experiment, run.weights
     scores = ResampledScores.of(test, experiment.evaluate, experiment.seed)
     headline = scores.headline
     on_validation = _scores(validation, weights.metric)
@@ -159,9 +143,9 @@ def _evaluate(
         counts=test.counts,
         bootstrap=Bootstrap(resamples=settings.resamples, confidence=settings.confidence, seed=experiment.seed),
         overlap=overlap,
-        notes=tuple(_notes(experiment, weights, test, overlap)),
+        notes=tuple(_notes(run, test, overlap)),
         search=Searched.of(weights),
-        stopped_on_searched=_stopped_on_searched(experiment, weights),
+        stopped_on_searched=_stopped_on_searched(run),
         validation=with_nulls(on_validation),
         best_on_validation=best.name,
         best_on_test=best_on_test.name,
@@ -174,16 +158,17 @@ def _evaluate(
     )
 
 
-def _stopped_on_searched(experiment: Experiment, weights: FoundWeights) -> tuple[str, ...]:
+def _stopped_on_searched(run: ExperimentRun) -> tuple[str, ...]:
     """The members whose training stopped on patients that weights were chosen on; of folds the notes tell it."""
-    return () if weights.folds else tuple(stopped_on_searched(_sources(experiment, weights)))
+    return () if run.weights.folds else tuple(stopped_on_searched(_sources(run)))
 
 
-def _notes(experiment: Experiment, weights: FoundWeights, test: Contenders, overlap: Overlap) -> list[str]:
+def _notes(run: ExperimentRun, test: Contenders, overlap: Overlap) -> list[str]:
+    weights = run.weights
     return [
         *overlap.notes,
-        *describe_lacking_model(experiment, weights),
-        *_not_run(experiment),
+        *describe_lacking_model(run.members, weights),
+        *_not_run(run.members),
         *_few(test),
         *test.notes,
         *weights.flattered,
@@ -191,9 +176,8 @@ def _notes(experiment: Experiment, weights: FoundWeights, test: Contenders, over
     ]
 
 
-def _not_run(experiment: Experiment) -> list[str]:
+def _not_run(members: Mapping[str, Member]) -> list[str]:
     """Which members' SavedModels may not run here, so that nobody wonders why they have no time."""
-    members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
     strange = [name for name, member in members.items() if member.has_model and not member.may_run]
     if not strange:
         return []

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ensemble.experiment_run import ExperimentRun
 from ensemble.exported import not_exportable_reason
-from ensemble.found_weights import FoundWeights, read_weights
+from ensemble.found_weights import FoundWeights
 from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.fused_model import FusedModel, fuse_for
@@ -16,10 +17,8 @@ from ensemble.predict import load_model
 from ensemble.serving_kit import write_serving_kit
 from spine.config import Experiment
 from spine.files import fingerprint
-from spine.manifest import Manifest
 from spine.member import Card, Member, NoModel, Patients
 from spine.serving import drop_unnamed_versions, package_versions, publish_model
-from spine.truth import read_truth
 
 __all__ = ["OUTPUTS", "publish_fused", "run"]
 
@@ -40,37 +39,37 @@ def run(experiment: Experiment) -> list[Path]:
 
     NoModel, before any is loaded, where one of them has no SavedModel, as a foreign one.
     """
-    directory = experiment.ensemble_directory
-    weights = read_weights(experiment)
-    if reason := not_exportable_reason(experiment, weights):
+    run = ExperimentRun(experiment)
+    directory, weights = run.directory, run.weights
+    if reason := not_exportable_reason(run.members, weights):
         raise NoModel(
             f"the ensemble {experiment.search.name!r} cannot be exported: {reason}. It can be searched and evaluated; "
             "to serve one, give every member a SavedModel with the contract's signatures (docs/design.md), or search "
             "without those that have none"
         )
-    members = [Member.open(experiment.member_directory(name)) for name in weights.kept]
+    members = [run.members[name] for name in weights.kept]
     models = [member.card.model_hash for member in members]
     searched = weights.patients.model_dump()
     config_hash = fingerprint([weights.kept, models, searched, *weights.fusion_settings.values()])
     if not Member.is_complete(directory, config_hash):
         drop_unnamed_versions(directory)
         boxes = weights.box_fusion if experiment.task == "detection" else None
-        version, parity = publish_fused(experiment, members, weights.mean(), boxes, directory)
+        version, parity = publish_fused(run, members, weights.mean(), boxes, directory)
         Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
     return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
 
 
 def publish_fused(
-    experiment: Experiment, members: Sequence[Member], mean: Mean, boxes: BoxFusion | None, directory: Path
+    run: ExperimentRun, members: Sequence[Member], mean: Mean, boxes: BoxFusion | None, directory: Path
 ) -> tuple[Path, float]:
     """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
 
     Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`.
     """
     models = [load_model(member) for member in members]
-    fused = FusedModel(models, mean.weights, fuse_for(experiment.task, mean.temperatures, boxes))
-    pictures = _some_pictures(experiment)
+    fused = FusedModel(models, mean.weights, fuse_for(run.experiment.task, mean.temperatures, boxes))
+    pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
     parity: list[float] = []
     version = publish_model(
         fused,
@@ -80,11 +79,6 @@ def publish_fused(
         ),
     )
     return version, parity[0]
-
-
-def _some_pictures(experiment: Experiment) -> list[Path]:
-    truth = read_truth(experiment, Manifest.read(experiment.data), experiment.search_split)
-    return list(truth.paths[:PARITY_PICTURES])
 
 
 def _card(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ensemble.experiment_run import ExperimentRun
 from ensemble.export import OUTPUTS, publish_fused
 from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion
@@ -27,13 +28,15 @@ def run(experiment: Experiment, names: Sequence[str] = ()) -> list[Path]:
     SpineError where a fold, or the refit, is not trained.
     """
     directories = [experiment.member_directory(name) for name in names or experiment.members]
+    run = ExperimentRun(experiment)
     for directory in directories:
         if not Member.is_external(directory):
-            _join(experiment, directory)
+            _join(run, directory)
     return directories
 
 
-def _join(experiment: Experiment, directory: Path) -> None:
+def _join(run: ExperimentRun, directory: Path) -> None:
+    experiment = run.experiment
     folds = [Member.open(part.member_directory(directory.name)) for part in parts(experiment)]
     sources = folds
     if experiment.served == REFIT:
@@ -44,7 +47,7 @@ def _join(experiment: Experiment, directory: Path) -> None:
     with exclusive_lock(directory):
         _prepare_directory(directory)
         publish = _refit if experiment.served == REFIT else _mean
-        card = publish(experiment, directory, sources)
+        card = publish(run, directory, sources)
         patients = Patients.union([one.card.patients for one in sources])
         hashes = tuple(fold.card.model_hash for fold in folds)
         Member.publish(
@@ -62,10 +65,10 @@ def _prepare_directory(directory: Path) -> None:
             shutil.rmtree(entry)
 
 
-def _mean(experiment: Experiment, directory: Path, folds: Sequence[Member]) -> Card:
+def _mean(run: ExperimentRun, directory: Path, folds: Sequence[Member]) -> Card:
     """All folds' models in one, of equal weight; of detection by weighted boxes fusion with its own thresholds."""
-    boxes = BoxFusion() if experiment.task == "detection" else None
-    version, parity = publish_fused(experiment, folds, Mean((1 / len(folds),) * len(folds)), boxes, directory)
+    boxes = BoxFusion() if run.experiment.task == "detection" else None
+    version, parity = publish_fused(run, folds, Mean((1 / len(folds),) * len(folds)), boxes, directory)
     first = folds[0].card
     return Card(
         name=first.name,
@@ -78,20 +81,20 @@ def _mean(experiment: Experiment, directory: Path, folds: Sequence[Member]) -> C
         model_hash=Member.hash_model(version),
         details={
             **_sums(folds),
-            **_settings(experiment),
+            **_settings(run.experiment),
             **({"fusion": asdict(boxes)} if boxes else {}),
             "parity": parity,
         },
     )
 
 
-def _refit(experiment: Experiment, directory: Path, sources: Sequence[Member]) -> Card:
+def _refit(run: ExperimentRun, directory: Path, sources: Sequence[Member]) -> Card:
     """The refit's own model and card, as it would be without folds."""
     refitted = sources[-1]
     with atomic_directory(next_version(directory)) as temporary:
         shutil.copytree(refitted.trusted_model, temporary, dirs_exist_ok=True)
     shutil.copy(refitted.path / "history.csv", directory)
-    return refitted.card.model_copy(update={"details": {**refitted.card.details, **_settings(experiment)}})
+    return refitted.card.model_copy(update={"details": {**refitted.card.details, **_settings(run.experiment)}})
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pydantic import (
 
 from ensemble.fuse import Mean, without_zeros
 from ensemble.fuse_boxes import BoxFusion
-from ensemble.predictions import read_split
+from ensemble.predictions import SplitPredictions
 from spine import metrics
 from spine.config import Experiment
 from spine.files import read_json, write_json
@@ -36,7 +36,7 @@ from spine.shapes import of_shape
 
 __all__ = [
     *("NO_SCORE", "Contributions", "Counts", "FoundWeights", "KeptBudget", "NestedScore"),
-    *("SearchedFolds", "SearchedPatients", "describe_search", "read_weights"),
+    *("SearchedFolds", "SearchedPatients", "describe_search", "read_weights", "require_current"),
 ]
 
 SEARCH_AGAIN = "run `spine search EXPERIMENT` again"
@@ -318,7 +318,10 @@ def describe_search(task: str, metric: str, score: float | None, nested: NestedS
 
 
 def read_weights(experiment: Experiment) -> FoundWeights:
-    """What the search wrote; SpineError where it is missing, or searched other members, settings or predictions."""
+    """What the search wrote; SpineError where it is missing, or searched other members or settings.
+
+    Whether it searched the predictions of now is what `require_current` checks.
+    """
     weights, path = FoundWeights.read(experiment), _path(experiment)
     if set(weights.weights) != set(experiment.members):
         raise SpineError(
@@ -326,7 +329,6 @@ def read_weights(experiment: Experiment) -> FoundWeights:
             f"{', '.join(experiment.members)}; {SEARCH_AGAIN}"
         )
     _require_asked_for(weights, experiment)
-    _require_current(weights, experiment)
     return weights
 
 
@@ -349,10 +351,9 @@ def _require_asked_for(weights: FoundWeights, experiment: Experiment) -> None:
         )
 
 
-def _require_current(weights: FoundWeights, experiment: Experiment) -> None:
+def require_current(weights: FoundWeights, split: SplitPredictions, experiment: Experiment) -> None:
     """Weights that were found on predictions which have changed since say nothing of the members as they are now."""
-    stored = read_split(experiment, weights.split).stored
-    stale = [name for name, predictions in stored.items() if weights.predictions.get(name) != predictions.hash]
+    stale = [name for name, predictions in split.stored.items() if weights.predictions.get(name) != predictions.hash]
     if stale:
         raise SpineError(
             f"{_path(experiment)} was searched on earlier predictions of {', '.join(stale)}, which have changed since; "

@@ -13,11 +13,10 @@ import numpy as np
 
 from spine.config import Experiment
 from spine.detections import OUTPUTS, Detections
-from spine.manifest import Manifest
 from spine.member import Member
 from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of
 from spine.problems import SpineError, one_file
-from spine.truth import AnyTruth, read_truth
+from spine.truth import AnyTruth
 
 __all__ = [
     *("SPLITS", "detect_pictures", "is_current", "load_model"),
@@ -32,14 +31,15 @@ Sizes = Sequence[tuple[int, int]]  # height, width
 
 def run(experiment: Experiment) -> list[Path]:
     """Predict both splits with every member; predictions that are up to date are kept."""
+    from ensemble.experiment_run import ExperimentRun
     from ensemble.out_of_fold import predict_out_of_fold
 
-    manifest = Manifest.read(experiment.data)
-    members = [Member.open(experiment.member_directory(name)) for name in experiment.members]
+    run = ExperimentRun(experiment)
+    members = list(run.members.values())
     splits = ("test",) if experiment.folds else SPLITS
-    predict_missing(members, {split: read_truth(experiment, manifest, split) for split in splits})
+    predict_missing(members, {split: run.truth(split) for split in splits})
     if experiment.folds:
-        predict_out_of_fold(experiment, manifest, members)
+        predict_out_of_fold(experiment, run.manifest, members)
     return [member.path / "predictions" / split for member in members for split in (experiment.search_split, "test")]
 
 

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from spine.config import Experiment
-from spine.manifest import Manifest
 from spine.member import Member
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
-from spine.truth import AnyTruth, Truth, read_truth
+from spine.truth import AnyTruth, Truth
 
-__all__ = ["SplitPredictions", "read_split"]
+__all__ = ["SplitPredictions"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,30 @@ class SplitPredictions:
 
     truth: AnyTruth
     stored: dict[str, Any]  # Predictions, or BoxPredictions of detection: as the truth's task has them
+
+    @classmethod
+    def of(
+        cls, truth: AnyTruth, members: Mapping[str, Member], split: str, labels: tuple[str, ...]
+    ) -> SplitPredictions:
+        """Open every member's predictions of `split`; SpineError where they are stale, disagree, or miss the truth.
+
+        `labels` are the experiment's.
+        """
+        stored = {name: member.predictions(split) for name, member in members.items()}
+        require_same(stored)
+        first_name, first = next(iter(stored.items()))
+        if first.labels != labels:
+            raise SpineError(
+                f"the members have the labels {first.labels}, the experiment has {labels}; "
+                "run `spine train EXPERIMENT` again"
+            )
+        if first.truth_hash != truth.hash:
+            raise SpineError(
+                f"the predictions of {first_name!r} were made for another truth ({first.truth_hash[:8]}) than the "
+                f"dataset has now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
+            )
+        require_of(truth, first_name, first)  # the others hold the same samples
+        return cls(truth, stored)
 
     def to_search(self) -> tuple[Mapping[str, Any], Any]:
         """Members and truth as `search_weights` takes them: units of classification, images of the other tasks."""
@@ -42,23 +64,3 @@ class SplitPredictions:
         averaged = {name: self.truth.by_unit(stored.values) for name, stored in self.stored.items()}
         _, values, patients = next(iter(averaged.values()))
         return {name: probabilities for name, (probabilities, _, _) in averaged.items()}, values, patients
-
-
-def read_split(experiment: Experiment, split: str) -> SplitPredictions:
-    """Open every member's predictions of `split`; SpineError where they are stale, disagree, or miss the truth."""
-    truth = read_truth(experiment, Manifest.read(experiment.data), split)
-    stored = {name: Member.open(experiment.member_directory(name)).predictions(split) for name in experiment.members}
-    require_same(stored)
-    first_name, first = next(iter(stored.items()))
-    if first.labels != experiment.labels:
-        raise SpineError(
-            f"the members have the labels {first.labels}, the experiment has {experiment.labels}; "
-            "run `spine train EXPERIMENT` again"
-        )
-    if first.truth_hash != truth.hash:
-        raise SpineError(
-            f"the predictions of {first_name!r} were made for another truth ({first.truth_hash[:8]}) than the dataset "
-            f"has now ({truth.hash[:8]}); run `spine predict EXPERIMENT` again"
-        )
-    require_of(truth, first_name, first)  # the others hold the same samples
-    return SplitPredictions(truth, stored)

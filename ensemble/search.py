@@ -30,19 +30,19 @@ from ensemble.engine.scoring.images import Masks, reduce_images
 from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.stack import Stack
+from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
 from ensemble.names import weight_names
 from ensemble.nested_estimate import SearchContext, find_contributions, find_nested_estimate
 from ensemble.out_of_fold import describe_folds
 from ensemble.overlap import Learned, find_learned
-from ensemble.predictions import SplitPredictions, read_split
+from ensemble.predictions import SplitPredictions
 from ensemble.study import SAMPLERS, Record
 from ensemble.temperature import fit_temperatures
 from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
 from spine.files import fingerprint, read_if_whole
-from spine.member import Member
 from spine.metrics.undefined import why_undefined
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
@@ -291,8 +291,9 @@ def run(experiment: Experiment) -> list[Path]:
     What is unchanged is skipped. SpineError where a member was trained on a patient of theirs, unless that is allowed.
     """
     directory, settings = experiment.ensemble_directory, experiment.search
-    predictions = read_split(experiment, experiment.search_split)
-    learned = _learned(experiment, predictions)
+    run = ExperimentRun(experiment)
+    predictions = run.predictions(experiment.search_split)
+    learned = _learned(run, predictions)
     if not settings.allow_overlap:
         learned.refuse()
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
@@ -304,7 +305,7 @@ def run(experiment: Experiment) -> list[Path]:
     if all(path.exists() for path in paths) and read_if_whole(weights_file).get("inputs_hash") == inputs_hash:
         return paths
     directory.mkdir(parents=True, exist_ok=True)
-    budget = budget_of(experiment, predictions.truth.paths)
+    budget = budget_of(experiment, run.members, predictions.truth.paths)
     result = search_weights(
         *predictions.to_search(),
         experiment.task,
@@ -335,10 +336,10 @@ def summary(experiment: Experiment) -> str:
     return " ".join([weights.describe(), *weights.flattered])
 
 
-def _learned(experiment: Experiment, predictions: SplitPredictions) -> Learned:
+def _learned(run: ExperimentRun, predictions: SplitPredictions) -> Learned:
     """With folds nothing to look for: every patient's predictions come from a model that has not learned from him."""
-    cards = {name: Member.open(experiment.member_directory(name)).card for name in experiment.members}
-    seen = {} if experiment.folds else {name: card.patients for name, card in cards.items()}
+    members = {} if run.experiment.folds else run.members
+    seen = {name: member.card.patients for name, member in members.items()}
     return find_learned(predictions.truth.patients, seen)
 
 

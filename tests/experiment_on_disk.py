@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from ensemble.predictions import read_split
+from ensemble.experiment_run import ExperimentRun
 from spine.config import Experiment, validate
 from spine.files import hash_file, write_json
 from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
@@ -273,6 +273,7 @@ def write_weights(experiment: Experiment, weights: dict[str, float], metric: str
     """Write weights.json as the search leaves it."""
     manifest = Manifest.read(experiment.data)
     path = experiment.ensemble_directory / "weights.json"
+    split = ExperimentRun(experiment).predictions("validation")
     content = {
         "weights": weights,
         "metric": metric,
@@ -280,7 +281,7 @@ def write_weights(experiment: Experiment, weights: dict[str, float], metric: str
         "step": 0.1,
         "score": 0.9,
         "split": "validation",
-        "predictions": {name: stored.hash for name, stored in read_split(experiment, "validation").stored.items()},
+        "predictions": {name: stored.hash for name, stored in split.stored.items()},
         "patients": {"salt": salt_id(), "searched": list(hashes(manifest, "validation"))},
     }
     write_json(content, path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble.predictions import read_split
+from ensemble.experiment_run import ExperimentRun
 from spine import metrics
 from spine.config import Experiment, load_experiment
 from spine.files import read_json
@@ -57,7 +57,7 @@ def run_quickstart(folder: Path) -> str:
 
 def judged(experiment: Experiment) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Member -> the class it gives to each test disc or pixel (N,), and the true classes (N,)."""
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     if experiment.task == "classification":
         members, truth, _ = split.by_unit()
         return {name: probabilities.argmax(axis=1) for name, probabilities in members.items()}, truth
@@ -86,7 +86,7 @@ def test_members_err_differently(experiment_of_classes):
 
 def test_every_detector_finds_discs(folder, monkeypatch):
     experiment = load("detection", folder, monkeypatch)
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     assert len(split.stored) >= 2
     for name, stored in split.stored.items():
         found = metrics.detection.average_precision(match_images(split.truth, stored), iou=0.5)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.elsewhere import predict_elsewhere
-from ensemble.evaluate import evaluation_directory, read_metrics
-from ensemble.found_weights import read_weights
-from ensemble.predictions import read_split
+from ensemble.evaluation import Evaluation
+from ensemble.experiment_run import ExperimentRun
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence
 from ensemble.report.members import member_drawings
@@ -18,7 +17,6 @@ from ensemble.report.segmentation import SegmentationEvidence
 from spine.config import Experiment
 from spine.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
 from spine.manifest import Manifest
-from spine.member import Member
 from spine.trained import as_trained
 
 __all__ = ["EVIDENCE", "run"]
@@ -36,13 +34,17 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
 
     With `dataset`, on whose test split the members were judged too, the page is `report-<dataset>.html`.
     """
-    directory = evaluation_directory(experiment, dataset)
+    run = ExperimentRun(experiment)
+    directory = run.evaluation_directory(dataset)
     path = experiment.directory / (f"report-{dataset.resolve().name}.html" if dataset else "report.html")
     done = directory / "report.json"
-    inputs_hash = _inputs_hash(experiment, dataset)
+    manifest = Manifest.read(dataset) if dataset else run.manifest
+    evaluation = run.evaluation(dataset)
+    inputs_hash = _inputs_hash(experiment, evaluation, manifest)
     if path.exists() and _is_current(done, inputs_hash):
         return [path]
-    page = _page(experiment, dataset)
+    split = predict_elsewhere(run, dataset) if dataset else run.predictions("test")
+    page = Page(run, evaluation, manifest, split, directory)
     evidence = EVIDENCE[experiment.task].of(page)
     shared = shared_drawings(page.evaluation, page.members, page.styles) | member_drawings(page.evaluation, page.styles)
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
@@ -59,30 +61,9 @@ def _is_current(done: Path, inputs_hash: str) -> bool:
     return before.get("inputs_hash") == inputs_hash and all((done.parent / str(name)).exists() for name in figures)
 
 
-def _page(experiment: Experiment, dataset: Path | None) -> Page[Any]:
-    return Page(
-        experiment,
-        read_metrics(experiment, dataset),
-        read_weights(experiment),
-        {name: Member.open(experiment.member_directory(name)) for name in experiment.members},
-        Manifest.read(dataset or experiment.data),
-        predict_elsewhere(experiment, dataset) if dataset else read_split(experiment, "test"),
-        evaluation_directory(experiment, dataset),
-    )
-
-
-def _inputs_hash(experiment: Experiment, dataset: Path | None) -> str:
+def _inputs_hash(experiment: Experiment, evaluation: Evaluation, manifest: Manifest) -> str:
     histories = [experiment.member_directory(name) / "history.csv" for name in experiment.members]
-    found = [hash_file(path) if path.exists() else "" for path in histories]
-    manifest = Manifest.read(dataset or experiment.data)
+    trained = [hash_file(path) if path.exists() else "" for path in histories]
     settings = [experiment.model_dump(mode="json"), as_trained(experiment)]
-    return fingerprint(
-        [
-            read_metrics(experiment, dataset).as_written(),
-            found,
-            settings,
-            manifest.data_hash,
-            manifest.splits_hash,
-            templates(),
-        ]
-    )
+    written = evaluation.as_written()
+    return fingerprint([written, trained, settings, manifest.data_hash, manifest.splits_hash, templates()])

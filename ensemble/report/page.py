@@ -14,6 +14,7 @@ import yaml
 
 from ensemble.costs import describe_budget
 from ensemble.evaluation import Evaluation
+from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import FoundWeights
 from ensemble.predictions import SplitPredictions
 from ensemble.report.members import cheapest_sets, cost_rows
@@ -49,13 +50,26 @@ class Page(Generic[TaskEvaluation]):
     `split` is the test split that was judged, `directory` where metrics.json and its tables lie.
     """
 
-    experiment: Experiment
+    run: ExperimentRun
     evaluation: TaskEvaluation
-    weights: FoundWeights
-    members: Mapping[str, Member]
-    manifest: Manifest
+    manifest: Manifest  # of the dataset that was judged, the experiment's own or another
     split: SplitPredictions
     directory: Path
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment."""
+        return self.run.experiment
+
+    @property
+    def weights(self) -> FoundWeights:
+        """What the search found."""
+        return self.run.weights
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """Name -> member."""
+        return self.run.members
 
     def samples_of_splits(self, known: set[str]) -> list[tuple[str, list[str]]]:
         """Split -> its samples among the `known` ones, those with a truth."""
@@ -82,7 +96,7 @@ class Page(Generic[TaskEvaluation]):
     @property
     def provenance(self) -> list[str]:
         """Whom members learned from, and weights were chosen on."""
-        splits = hashes_of_splits(Manifest.read(self.experiment.data))  # the members', wherever they are judged
+        splits = hashes_of_splits(self.run.manifest)  # the members', wherever they are judged
         cards = {name: member.card for name, member in self.members.items()}
         return provenance(cards, splits, self.weights, self.evaluation)
 

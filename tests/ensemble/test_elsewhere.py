@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from ensemble import elsewhere, evaluate, predict
 from ensemble.contenders import judge
-from ensemble.found_weights import read_weights
-from ensemble.predictions import read_split
+from ensemble.experiment_run import ExperimentRun
 from spine import metrics
 from spine.cli import app
 from spine.files import read_json
@@ -90,9 +89,9 @@ def test_other_pictures_of_the_same_samples_are_predicted_anew(experiment, other
 
 
 def test_the_cost_is_paired_by_patient(experiment, other):
-    found, weights = judged(experiment, other), read_weights(experiment)
+    found, weights = judged(experiment, other), ExperimentRun(experiment).weights
     here = judge(experiment, elsewhere.predict_elsewhere(experiment, other), weights)
-    own = judge(experiment, read_split(experiment, "test"), weights)
+    own = judge(experiment, ExperimentRun(experiment).predictions("test"), weights)
 
     def areas(contenders, draw):
         return metrics.roc_auc(contenders.values, contenders.ensemble.probabilities, draw)

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from ensemble import evaluate
-from ensemble.contenders import EQUAL, read_contenders
+from ensemble.contenders import EQUAL
+from ensemble.experiment_run import ExperimentRun
 from ensemble.overlap import find_overlap
-from ensemble.predictions import read_split
 from spine import metrics
 from spine.files import read_json, write_json
 from spine.manifest import Manifest
@@ -32,7 +32,7 @@ def row_of(found, name):
 
 def test_rows_are_members_then_equal_weights_then_the_ensemble(tmp_path):
     experiment = write_experiment(tmp_path, weights={"vgg": 0.5, "dense": 0.5, "squeeze": 0.0}, **FAST)
-    found = read_contenders(experiment, "test")
+    found = ExperimentRun(experiment).contenders("test")
     assert [row.name for row in found.rows] == ["vgg", "dense", "squeeze", EQUAL, "ensemble"]
     vgg, dense, squeeze = (row.probabilities for row in found.members)
     assert found.equal.probabilities == pytest.approx((vgg + dense + squeeze) / 3)
@@ -52,7 +52,7 @@ def test_repeated_slices_are_one_unit_and_all_are_counted(tmp_path):
 
 def test_values_and_intervals_are_those_of_metrics_and_statistics(tmp_path):
     experiment = write_experiment(tmp_path, seed=7, **FAST)
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     dense = row_of(evaluated(experiment), "dense")["metrics"]["roc_auc"]
     probabilities = test.members[1].probabilities
     expected = bootstrap_interval(
@@ -65,7 +65,7 @@ def test_values_and_intervals_are_those_of_metrics_and_statistics(tmp_path):
 def test_the_best_single_member_is_chosen_on_validation(tmp_path):
     experiment = write_experiment(tmp_path, members=("vgg", "dense"), **FAST)
     found = evaluated(experiment)
-    validation = read_contenders(experiment, "validation")
+    validation = ExperimentRun(experiment).contenders("validation")
     scores = {row.name: metrics.accuracy(validation.values, row.probabilities) for row in validation.members}
     assert found["best_on_validation"] == max(scores, key=scores.__getitem__)
     assert found["comparisons"][0]["against"] == found["best_on_validation"]
@@ -124,7 +124,7 @@ def test_what_is_worse_by_another_metric_than_the_headline_is_said(tmp_path):
     experiment = write_experiment(tmp_path, members=tuple(weights), noise=(0.7, 2.0), weights=weights, **FAST)
     best = Member.open(experiment.member_directory("first"))
     second = Member.open(experiment.member_directory("second"))
-    truth = read_split(experiment, "test").truth
+    truth = ExperimentRun(experiment).predictions("test").truth
     said = best.predictions("test").values.astype(float)
     said[:, 1] = 0.4 * said[:, 1]  # the same order, below one half
     said[:, 0] = 1 - said[:, 1]
@@ -267,7 +267,7 @@ def test_weights_of_another_search_are_refused(tmp_path):
 
 def test_a_member_that_calls_one_class_alone_is_told(tmp_path):
     experiment = write_experiment(tmp_path, **FAST)
-    truth = read_split(experiment, "test").truth
+    truth = ExperimentRun(experiment).predictions("test").truth
     always = np.tile([0.6, 0.4], (len(truth.samples), 1))
     member = Member.open(experiment.member_directory("dense"))
     write_predictions(member.path, truth, always, "test", member.card.model_hash)

@@ -9,10 +9,10 @@ from pycocotools.cocoeval import COCOeval
 from rich.console import Console
 
 from ensemble import evaluate
-from ensemble.contenders import EQUAL, read_contenders
+from ensemble.contenders import EQUAL
+from ensemble.experiment_run import ExperimentRun
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.judge import detection
-from ensemble.predictions import read_split
 from spine.detections import Detections
 from spine.files import read_json
 from spine.member import Member
@@ -45,7 +45,7 @@ def row_of(found, name):
 
 
 def fused_by_hand(experiment):
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     members = [list(split.stored[name]) for name in WEIGHTS]
     fusion = BoxFusion(**FUSION)
     return split.truth, {
@@ -103,7 +103,7 @@ def test_only_sizes_that_occur_are_told(experiment, found):
 
 
 def test_a_rows_confidence_is_where_its_f1_was_highest_on_validation(experiment, found):
-    validation = read_contenders(experiment, "validation")
+    validation = ExperimentRun(experiment).contenders("validation")
     for row in validation.rows:
         chosen = row_of(found, row.name)["confidence"]
         f1 = {
@@ -142,7 +142,7 @@ def iou(first, second):
 
 
 def test_intervals_and_differences_draw_patients(experiment, found):
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     expected = bootstrap_interval(
         lambda w: test.score(test.members[1], "map50", w), test.patients, 200, 0.95, experiment.seed
     )
@@ -153,14 +153,14 @@ def test_intervals_and_differences_draw_patients(experiment, found):
     for comparison in (best, equal):
         rows = [row_of(found, name)["metrics"]["map50_95"]["value"] for name in ("ensemble", comparison["against"])]
         assert comparison["differences"]["map50_95"]["value"] == pytest.approx(rows[0] - rows[1])
-    validation = read_contenders(experiment, "validation")
+    validation = ExperimentRun(experiment).contenders("validation")
     scores = {row.name: validation.score(row, "map50") for row in validation.members}
     assert best["against"] == found["best_on_validation"] == max(scores, key=scores.__getitem__)
     assert "Wilcoxon over patients p" in found["verdict"]
 
 
 def test_wilcoxon_pairs_the_map_of_each_patient_alone(experiment):
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     mine = test.map50_of_patients(test.ensemble)
     patients = sorted(set(test.patients))
     assert mine.shape == (len(patients),) == (4,)
@@ -201,7 +201,7 @@ def test_a_detector_that_finds_nothing_is_told(tmp_path):
     member = Member.open(experiment.member_directory("blind"))
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     for split in ("validation", "test"):
-        truth = read_split(experiment, split).truth
+        truth = ExperimentRun(experiment).predictions(split).truth
         store_detections(member.path, truth, split, [nothing] * len(truth), member.card.model_hash)
     write_box_weights(experiment, {"vgg": 1.0, "blind": 0.0})
     found = read_json(evaluate.run(experiment)[0])

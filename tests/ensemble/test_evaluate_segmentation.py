@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from ensemble import evaluate
-from ensemble.contenders import EQUAL, read_contenders
+from ensemble.contenders import EQUAL
 from ensemble.engine.scoring.images import Images
+from ensemble.experiment_run import ExperimentRun
 from ensemble.judge import segmentation
-from ensemble.predictions import read_split
 from spine.files import read_json
 from spine.metrics.surface import surface_scores
 from spine.statistics import bootstrap_interval
@@ -41,7 +41,7 @@ def row_of(found, name):
 
 def called_by_hand(experiment):
     """Row -> the classes of every test image, fused in float64 without any code of the judge."""
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     weights = {
         "unet": (1, 0, 0),
         "fpn": (0, 1, 0),
@@ -76,7 +76,7 @@ def test_rows_and_dice_are_those_of_masks_fused_by_hand(experiment, found):
 
 
 def test_intervals_draw_patients(experiment, found):
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     expected = bootstrap_interval(
         lambda w: test.score(test.members[1], "dice_foreground", w), test.patients, 200, 0.95, experiment.seed
     )
@@ -88,7 +88,7 @@ def test_intervals_draw_patients(experiment, found):
 
 
 def test_weighted_scores_are_scores_of_repeated_images(experiment):
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     draw = np.arange(len(test.patients)) % 3
     for name in test.reported:
         repeated = segmentation.Segmented(
@@ -99,7 +99,7 @@ def test_weighted_scores_are_scores_of_repeated_images(experiment):
 
 def test_surfaces_are_means_over_images_in_mm(experiment, found):
     called, masks = called_by_hand(experiment)
-    spacings = read_split(experiment, "test").truth.spacings
+    spacings = ExperimentRun(experiment).predictions("test").truth.spacings
     assert set(spacings) == {(0.5, 0.5), (1.0, 1.0)}
     scores = [surface_scores(*three, 4) for three in zip(masks, called["ensemble"], spacings, strict=True)]
     values = row_of(found, "ensemble")["metrics"]
@@ -109,7 +109,7 @@ def test_surfaces_are_means_over_images_in_mm(experiment, found):
 
 def test_a_missed_class_is_counted_and_leaves_the_distance_out(tmp_path):
     experiment = write_segmentation_experiment(tmp_path, members=("unet", "fpn"), **FAST)
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     row = test.ensemble
     counts, surfaces = row.counts.copy(), row.surfaces.copy()
     counts[0, 2, :2] = 0  # the disc of the first image is never called
@@ -129,7 +129,7 @@ def test_without_a_spacing_there_is_no_distance_and_it_says_so(tmp_path, spacing
 
 
 def test_the_ensemble_is_compared_with_the_best_on_validation_and_with_equal_weights(experiment, found):
-    validation = read_contenders(experiment, "validation")
+    validation = ExperimentRun(experiment).contenders("validation")
     scores = {row.name: validation.score(row, "dice_foreground") for row in validation.members}
     best, equal = found["comparisons"]
     assert best["against"] == found["best_on_validation"] == max(scores, key=scores.__getitem__)
@@ -143,7 +143,7 @@ def test_the_ensemble_is_compared_with_the_best_on_validation_and_with_equal_wei
 
 
 def test_wilcoxon_pairs_the_means_of_patients(experiment):
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     images = pd.read_csv(experiment.evaluation_directory / "images.csv")
     means = images[images["name"] == "ensemble"].groupby("patient")["dice_foreground"].mean()
     assert test.dice_of_patients(test.ensemble) == pytest.approx(means.to_numpy())
@@ -164,7 +164,7 @@ def test_images_csv_tells_every_row_of_every_image(experiment):
 
 
 def test_an_image_is_fused_in_pieces(experiment, monkeypatch):
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
     weights = found_weights({"unet": 0.6, "fpn": 0.4, "linknet": 0.0})
     whole = segmentation.call_image(sources, weights, 1)

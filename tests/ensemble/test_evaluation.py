@@ -7,6 +7,7 @@ import pytest
 
 from ensemble import evaluate
 from ensemble.evaluation import DeLongTest, Estimate
+from ensemble.experiment_run import ExperimentRun
 from ensemble.leaderboard import write_leaderboard
 from spine.files import read_json, write_json
 from spine.problems import SpineError
@@ -26,7 +27,7 @@ WRITE = {
 def test_what_was_written_is_written_again_byte_for_byte(tmp_path, task):
     experiment = WRITE[task](tmp_path, evaluate={"resamples": 100})
     metrics, leaderboard, *_ = evaluate.run(experiment)
-    written = evaluate.read_metrics(experiment)
+    written = ExperimentRun(experiment).evaluation()
     written.write(tmp_path / "metrics.json")
     write_leaderboard(written, tmp_path / "leaderboard.csv")
     assert (tmp_path / "metrics.json").read_bytes() == metrics.read_bytes()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ensemble import export, predict, search
+from ensemble.experiment_run import ExperimentRun
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.parity import BOX_PARITY, distance
-from ensemble.predictions import read_split
 from spine.detections import Detections
 from spine.files import read_json
 from spine.member import Member
@@ -39,7 +39,7 @@ def experiment(tmp_path_factory):
 
 
 def test_boxes_are_the_ensemble_s_where_there_is_only_tensorflow(experiment, tmp_path):
-    truth = read_split(experiment, "test").truth
+    truth = ExperimentRun(experiment).predictions("test").truth
     code = """
 import json
 import tensorflow as tf
@@ -73,7 +73,7 @@ def test_search_writes_thresholds_that_export_takes(experiment, monkeypatch):
     weights, table, _ = search.run(experiment)
     found = read_json(weights)
     assert found["metric"] == "map50"
-    stored = read_split(experiment, "validation")
+    stored = ExperimentRun(experiment).predictions("validation")
     images = zip(*stored.stored.values(), strict=True)
     fused = [fuse_boxes(image, list(found["weights"].values()), BoxFusion(**found["fusion"])) for image in images]
     assert found["score"] == METRICS["map50"].function(match_images(stored.truth, fused))

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from ensemble import export, predict
+from ensemble.experiment_run import ExperimentRun
 from ensemble.parity import PARITY
-from ensemble.predictions import read_split
 from spine.files import read_json, write_json
 from spine.member import Member
 from spine.serving import publish_model
@@ -65,7 +65,7 @@ def experiment(tmp_path_factory):
 
 
 def test_probabilities_and_mask_are_the_ensemble_s_where_there_is_only_tensorflow(experiment, tmp_path):
-    truth = read_split(experiment, "test").truth
+    truth = ExperimentRun(experiment).predictions("test").truth
     code = """
 import json
 import numpy as np
@@ -89,7 +89,7 @@ for path in sys.argv[2:]:
 
 def test_parity_is_measured_on_pictures_of_any_size(experiment):
     card = Member.open(experiment.ensemble_directory).card
-    assert len(set(read_split(experiment, "validation").truth.sizes)) == 2
+    assert len(set(ExperimentRun(experiment).predictions("validation").truth.sizes)) == 2
     assert card.details["parity"] < PARITY
     assert card.outputs["mask"]["dtype"] == "int32"
 
@@ -106,7 +106,7 @@ def test_temperatures_and_class_weights_are_in_the_graph(experiment):
     export.run(asked)
     ensemble = Member.open(asked.ensemble_directory)
     assert ensemble.card.details["parity"] < PARITY
-    truth = read_split(asked, "validation").truth
+    truth = ExperimentRun(asked).predictions("validation").truth
     directories = [experiment.member_directory(name) for name in ("unet", "fpn")]
     served, *said = (
         next(iter(predict.predict_pictures(predict.load_model(one), truth.paths[:1])))

@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate
-from ensemble.contenders import read_contenders
 from ensemble.costs import Cost
 from ensemble.evaluation import Estimate
-from ensemble.found_weights import read_weights
+from ensemble.experiment_run import ExperimentRun
 from ensemble.judge.pairs import Pairs, count_pairs
-from ensemble.predictions import read_split
 from spine import metrics
 from spine.files import read_json
 from spine.statistics import interval, patient_resamples
@@ -45,13 +43,12 @@ def test_weights_of_classes_are_renormalised_class_by_class():
 @pytest.mark.parametrize("task", WRITE)
 def test_without_a_member_is_what_its_weights_make(tmp_path, task):
     experiment = WRITE[task](tmp_path, **FAST)
-    found = read_contenders(experiment, "test")
+    found = ExperimentRun(experiment).contenders("test")
     names = [row.name for row in found.members]
     assert [row.name for row in found.reduced] == names
     weights = dict(zip(names, (0, *[1 / (len(names) - 1)] * (len(names) - 1)), strict=True))
-    other = type(found).of(
-        read_split(experiment, "test"), read_weights(experiment).model_copy(update={"weights": weights})
-    )
+    run = ExperimentRun(experiment)
+    other = type(found).of(run.predictions("test"), run.weights.model_copy(update={"weights": weights}))
     for metric in found.COMPARED:
         assert found.score(found.reduced[0], metric) == pytest.approx(other.score(other.ensemble, metric))
 
@@ -85,7 +82,7 @@ def test_rates_are_pooled_and_patients_drawn():
 
 def test_pairs_of_classification_are_of_the_predicted_classes(tmp_path):
     experiment = write_experiment(tmp_path, **FAST)
-    found = read_contenders(experiment, "test")
+    found = ExperimentRun(experiment).contenders("test")
     first, second = (metrics.predicted(row.probabilities) for row in found.members[:2])
     pair = read_json(evaluate.run(experiment)[0])["pairs"]["pairs"][0]
     assert pair["disagreement"]["value"] == pytest.approx(np.mean(first != second))
@@ -95,7 +92,7 @@ def test_pairs_of_classification_are_of_the_predicted_classes(tmp_path):
 
 def test_pairs_of_segmentation_leave_out_what_is_background_to_all(tmp_path):
     experiment = write_segmentation_experiment(tmp_path, **FAST)
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     first, second, *others = (np.asarray(one.values).argmax(axis=1) for one in split.stored.values())
     truth = np.concatenate([mask.ravel() for mask in split.truth])
     told = np.any([truth, first, second, *others], axis=0)
@@ -105,7 +102,7 @@ def test_pairs_of_segmentation_leave_out_what_is_background_to_all(tmp_path):
 
 
 def test_pairs_of_detection_are_of_true_boxes(tmp_path):
-    found = read_contenders(write_detection_experiment(tmp_path, **FAST), "test")
+    found = ExperimentRun(write_detection_experiment(tmp_path, **FAST)).contenders("test")
     pairs = found.pairs
     assert pairs.total.tolist() == [len(boxes) for boxes in found.truth.boxes]
     missed = pairs.both_wrong.diagonal(axis1=1, axis2=2).sum(axis=0)

@@ -14,7 +14,7 @@ import pytest
 
 from classification.data import Data
 from ensemble import evaluate, export, folds, out_of_fold, predict, report, search
-from ensemble.predictions import read_split
+from ensemble.experiment_run import ExperimentRun
 from spine import run
 from spine.config import Experiment, load_experiment, validate
 from spine.folds import fold_of_patients, parts, refit
@@ -125,7 +125,7 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
     # Each patient is answered by the model of his fold, in the order of the manifest.
     manifest = Manifest.read(experiment.data)
     fold_of = fold_of_patients(experiment, manifest)
-    joined = read_split(experiment, "out-of-fold")
+    joined = ExperimentRun(experiment).predictions("out-of-fold")
     powers = np.array([fold_of[patient] + 1 for patient in joined.truth.patients])
     expected = grey_means(joined.truth) ** powers
     np.testing.assert_allclose(joined.stored["grey"].values[:, 1], expected, atol=1e-6)
@@ -136,7 +136,7 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
         assert all((rows[sample] == row).all() for sample, row in zip(own.index["sample"], own.values, strict=True))
 
     # What is served is the mean of the folds.
-    test = read_split(experiment, "test")
+    test = ExperimentRun(experiment).predictions("test")
     m = grey_means(test.truth)
     np.testing.assert_allclose(test.stored["grey"].values[:, 1], (m + m**2 + m**3) / 3, atol=1e-5)
 
@@ -153,7 +153,7 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
         "served": "mean",
     }
     assert sorted(weights["patients"]["searched"]) == sorted(map(patient_hash, fold_of))
-    metrics = evaluate.read_metrics(experiment)
+    metrics = ExperimentRun(experiment).evaluation()
     notes = metrics.notes
     assert metrics.stopped_on_searched == ()  # the notes of the folds tell it
     assert any("also stopped the training" in note for note in notes)
@@ -187,7 +187,7 @@ def test_a_refit_lasts_for_the_mean_of_the_folds_and_is_stopped_by_nobody(tmp_pa
     assert served.model_hash == card.model_hash
     assert len(served.patients.stopped) == len(served.patients.trained) == 6  # by the folds
     predict.run(experiment)
-    test = read_split(experiment, "test")
+    test = ExperimentRun(experiment).predictions("test")
     np.testing.assert_allclose(test.stored["grey"].values[:, 1], grey_means(test.truth) ** 0.5, atol=1e-6)
     search.run(experiment)
     weights = json.loads((experiment.ensemble_directory / "weights.json").read_text())

@@ -7,8 +7,7 @@ import pytest
 
 from ensemble import evaluate, predict, report, search
 from ensemble.costs import costs_of
-from ensemble.evaluate import read_metrics
-from ensemble.found_weights import read_weights
+from ensemble.experiment_run import ExperimentRun
 from spine.files import read_json, with_nulls
 from spine.manifest import Manifest
 from spine.member import Card, Member
@@ -54,10 +53,10 @@ def test_of_every_stage(experiment, change):
     data = experiment.data / "dataset.json"
 
     for path, read, again in (
-        (weights, lambda: read_weights(experiment), "spine search EXPERIMENT"),
+        (weights, lambda: ExperimentRun(experiment).weights, "spine search EXPERIMENT"),
         (weights, lambda: search.summary(experiment), "spine search EXPERIMENT"),
         (weights, lambda: evaluate.run(experiment), "spine search EXPERIMENT"),
-        (metrics, lambda: read_metrics(experiment), "spine evaluate EXPERIMENT"),
+        (metrics, lambda: ExperimentRun(experiment).evaluation(), "spine evaluate EXPERIMENT"),
         (metrics, lambda: report.run(experiment), "spine evaluate EXPERIMENT"),
         (card, lambda: predict.run(experiment), "spine train EXPERIMENT"),
         (data, lambda: Manifest.read(experiment.data), "spine data build CONFIG"),
@@ -103,7 +102,7 @@ def test_the_key_that_does_not_hold_is_named(experiment, change, words):
     path = search.run(experiment)[0]
     path.write_text(json.dumps(change(read_json(path))))
     with pytest.raises(SpineError, match=words):
-        read_weights(experiment)
+        assert ExperimentRun(experiment).weights
 
 
 @pytest.mark.parametrize("key", ["name", "task", "labels"])

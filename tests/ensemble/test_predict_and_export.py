@@ -8,11 +8,9 @@ import pytest
 import tensorflow as tf
 
 from ensemble import evaluate, export, fused_model, predict, search
-from ensemble.contenders import read_contenders
-from ensemble.found_weights import read_weights
+from ensemble.experiment_run import ExperimentRun
 from ensemble.fused_model import FusedModel
 from ensemble.parity import PARITY, measure_parity
-from ensemble.predictions import read_split
 from spine.config import Experiment, ExportSettings, SearchSettings
 from spine.files import read_json, write_json
 from spine.member import Card, Member, Patients
@@ -70,10 +68,10 @@ def searched(experiment) -> Experiment:
 
 def test_predictions_come_from_the_saved_model_and_are_kept(experiment, capsys):
     with pytest.raises(SpineError, match="spine predict"):
-        read_split(experiment, "test")
+        ExperimentRun(experiment).predictions("test")
     predict.run(experiment)
     assert capsys.readouterr().out == ""  # paths alone go to stdout
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     picture = tf.io.decode_png(split.truth.paths[0].read_bytes(), 1, tf.uint16).numpy()
     mean = picture.mean(dtype=np.float64) / 65535
     assert split.stored["dense"].values[0, 1] == pytest.approx(mean**2, abs=1e-6)
@@ -90,9 +88,9 @@ def test_a_re_export_makes_predictions_stale(experiment):
     assert version.name == "2"
     Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
     with pytest.raises(SpineError, match="spine predict"):
-        read_split(experiment, "validation")
+        ExperimentRun(experiment).predictions("validation")
     predict.run(experiment)
-    assert read_split(experiment, "validation").stored["vgg"].model_hash == Member.hash_model(version)
+    assert ExperimentRun(experiment).predictions("validation").stored["vgg"].model_hash == Member.hash_model(version)
 
 
 def test_a_member_without_a_model_cannot_be_run(experiment, tmp_path):
@@ -104,7 +102,7 @@ def test_a_member_without_a_model_cannot_be_run(experiment, tmp_path):
 def test_the_fused_model_is_the_weighted_mean_in_a_process_without_this_project(searched, tmp_path):
     export.run(searched)
     ensemble = Member.open(searched.ensemble_directory)
-    split = read_split(searched, "test")
+    split = ExperimentRun(searched).predictions("test")
     expected = 0.7 * split.stored["vgg"].values.astype(float) + 0.3 * split.stored["dense"].values.astype(float)
     code = """
 import glob, json
@@ -148,7 +146,7 @@ def test_a_fusion_that_differs_is_not_published(experiment, monkeypatch):
     saved = publish_model(model, experiment.directory / "wrong")
     monkeypatch.undo()
     monkeypatch.setenv("SPINE_SALT", "salt of the tests")
-    pictures = export._some_pictures(experiment)
+    pictures = list(ExperimentRun(experiment).truth("validation").paths[:8])
     with pytest.raises(SpineError, match="not published"):
         measure_parity(saved, model.models, [1.0], pictures)
 
@@ -174,9 +172,9 @@ def test_unreadable_predictions_are_told_and_made_anew(experiment):
     for file, content in (("index.csv", None), ("probabilities.npy", b""), ("predictions.json", b"{")):
         (stored / file).unlink() if content is None else (stored / file).write_bytes(content)
         with pytest.raises(SpineError, match="spine predict"):
-            read_split(experiment, "test")
+            ExperimentRun(experiment).predictions("test")
         predict.run(experiment)
-        assert len(read_split(experiment, "test").stored) == len(EXPONENTS)
+        assert len(ExperimentRun(experiment).predictions("test").stored) == len(EXPONENTS)
 
 
 def test_a_lost_model_or_serving_kit_is_exported_again(searched):
@@ -223,10 +221,10 @@ def test_temperatures_and_class_weights_are_searched_served_and_judged_alike(exp
     export.run(asked)
     card = Member.open(asked.ensemble_directory).card
     assert card.details["parity"] < PARITY
-    weights = read_weights(asked)
+    weights = ExperimentRun(asked).weights
     assert {key: card.details[key] for key in ("temperatures", "class_weights")} == weights.fusion_settings
 
-    test = read_split(asked, "test")
+    test = ExperimentRun(asked).predictions("test")
     names = list(weights.kept)
     expected = weights.mean()([test.stored[name].values.astype(float) for name in names])
     model = predict.load_model(Member.open(asked.ensemble_directory))
@@ -234,7 +232,7 @@ def test_temperatures_and_class_weights_are_searched_served_and_judged_alike(exp
     np.testing.assert_allclose(served, expected, atol=1e-5)
 
     evaluate.run(asked)
-    rows = read_contenders(asked, "test")
+    rows = ExperimentRun(asked).contenders("test")
     units = {name: test.truth.by_unit(stored.values)[0] for name, stored in test.stored.items()}
     expected = weights.mean()([units[name] for name in names])
     np.testing.assert_array_equal(rows.ensemble.probabilities, expected)

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from ensemble import predict
+from ensemble.experiment_run import ExperimentRun
 from ensemble.predict import load_model, predict_split
-from ensemble.predictions import read_split
 from spine.detections import OUTPUTS, Detections
 from spine.manifest import Manifest
 from spine.member import Member
@@ -37,7 +37,7 @@ class TestDetector(MemberContract):
 
 
 def test_what_is_stored_is_what_the_saved_model_finds(experiment):
-    split = read_split(experiment, "test")
+    split = ExperimentRun(experiment).predictions("test")
     assert isinstance(split.truth, BoxTruth)
     member = Member.open(experiment.member_directory("two"))
     image = load_model(member).signatures["image"]
@@ -59,7 +59,7 @@ def test_current_detections_are_kept_and_stale_ones_made_anew(experiment):
 
 
 def test_the_search_gets_detections_and_true_boxes(experiment):
-    members, truth = read_split(experiment, "validation").to_search()
+    members, truth = ExperimentRun(experiment).predictions("validation").to_search()
     assert isinstance(truth, BoxTruth)
     assert [type(stored) for stored in members.values()] == [BoxPredictions, BoxPredictions]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate
-from ensemble.contenders import read_contenders
+from ensemble.experiment_run import ExperimentRun
 from ensemble.report.classification import calibration
 from ensemble.report.style import COLOURS, styles_of
 from ensemble.report.worst import worst_cases
@@ -110,7 +110,7 @@ def test_figures_are_written_and_shown(written):
 
 def test_worst_cases_are_the_most_confident_errors(written):
     experiment, _, page = written
-    test = read_contenders(experiment, "test")
+    test = ExperimentRun(experiment).contenders("test")
     fused = test.ensemble.probabilities
     wrong = np.flatnonzero(fused.argmax(axis=1) != test.values)
     cases = worst_cases(test)

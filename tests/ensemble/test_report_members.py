@@ -6,7 +6,7 @@ import pytest
 
 from ensemble import evaluate, search
 from ensemble.costs import Cost, describe_budget
-from ensemble.found_weights import read_weights
+from ensemble.experiment_run import ExperimentRun
 from ensemble.report.members import cheapest_sets, cost_rows
 from spine.files import read_json
 from spine.member import Member
@@ -62,7 +62,7 @@ def test_the_worth_of_the_search_is_told(page):
     experiment, text, pictures = page(search={"step": 0.25, "resamples": 20})
     nested = read_json(experiment.ensemble_directory / "weights.json")["nested"]
     assert f"<strong>{nested['score']:.3f}</strong> on the patients left out" in text
-    assert read_weights(experiment).describe_baselines() in text
+    assert ExperimentRun(experiment).weights.describe_baselines() in text
     assert {"shapley", "pairs", "pareto"} <= pictures
     assert "What each member adds" in text
     assert "250.0" in text
@@ -80,7 +80,7 @@ def test_resamples_that_have_no_score_are_told(page):
 
 def test_a_budget_is_told(page):
     experiment, text, _ = page(search={"step": 0.25, "resamples": 0, "max_megabytes": 6.0})
-    told = describe_budget(read_weights(experiment))
+    told = describe_budget(ExperimentRun(experiment).weights)
     assert "whatever the budget" in text
     assert "which 12 of 15 vectors keep" in told  # all but the three in which every member of 3 MB has weight
     assert told in text

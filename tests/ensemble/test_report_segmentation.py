@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ensemble import evaluate
-from ensemble.predictions import read_split
+from ensemble.experiment_run import ExperimentRun
 from ensemble.report import pixels
 from ensemble.report.overlays import choose, worst
 from spine.files import read_json
@@ -76,7 +76,7 @@ def test_an_outline_that_is_two_pixels_off_is_told_in_mm(tmp_path):
     manifest = Manifest.read(experiment.data)
     manifest.images["spacing_x"] = "2.0"
     manifest.write()
-    member, truth = Member.open(experiment.member_directory("low")), read_split(experiment, "test").truth
+    member, truth = Member.open(experiment.member_directory("low")), ExperimentRun(experiment).predictions("test").truth
     stored = member.predictions("test")
     lower = [np.roll(mask, 2, axis=0) for mask in truth]
     values = np.concatenate([np.eye(4)[mask.ravel()] for mask in lower])

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from ensemble import evaluate
-from ensemble.found_weights import read_weights
-from ensemble.predictions import read_split
+from ensemble.experiment_run import ExperimentRun
 from ensemble.search import run, search_weights, summary
 from spine.config import Experiment
 from spine.files import read_json
@@ -27,7 +26,7 @@ def test_it_writes_what_the_search_on_validation_finds(experiment):
     paths = run(experiment)
     assert [path.name for path in paths] == ["weights.json", "search.csv", "study.db"]
     written = read_json(paths[0])
-    members, truth, patients = read_split(experiment, "validation").by_unit()
+    members, truth, patients = ExperimentRun(experiment).predictions("validation").by_unit()
     found = search_weights(members, truth, metric="log_loss", step=0.25)
     assert written["weights"] == found.weights
     assert written["score"] == found.score
@@ -103,13 +102,13 @@ def test_a_storage_of_the_users_own(tmp_path, capfd):
 
 def test_weights_of_other_settings_than_the_experiment_now_has_are_refused(experiment):
     run(experiment)
-    read_weights(experiment)
+    assert ExperimentRun(experiment).weights
     for key, value in {"resamples": 50, "trials": 7, "max_megabytes": 3.0}.items():
         changed = experiment.model_copy(update={"search": experiment.search.model_copy(update={key: value})})
         with pytest.raises(SpineError, match=rf"{key} .*, not {value} as the experiment now asks"):
-            read_weights(changed)
+            assert ExperimentRun(changed).weights
     elsewhere = experiment.search.model_copy(update={"storage": "sqlite:///other.db"})
-    read_weights(experiment.model_copy(update={"search": elsewhere}))
+    assert ExperimentRun(experiment.model_copy(update={"search": elsewhere})).weights
 
 
 def learn_from(experiment, name, split):
@@ -147,4 +146,4 @@ def test_whether_an_overlap_is_allowed_does_not_search_again_where_there_is_none
     assert "trained_on_searched" not in before
     allowed = experiment.model_copy(update={"search": experiment.search.model_copy(update={"allow_overlap": True})})
     assert read_json(run(allowed)[0]) == before
-    read_weights(allowed)
+    assert ExperimentRun(allowed).weights

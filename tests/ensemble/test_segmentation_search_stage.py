@@ -10,9 +10,9 @@ from ensemble.engine.nested.resampling import grid_weights
 from ensemble.engine.scoring import images
 from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
+from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import FoundWeights, NestedScore
 from ensemble.nested_estimate import SearchContext, find_nested_estimate
-from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
 from spine.config import Experiment, SearchSettings
 from spine.files import read_json
@@ -65,7 +65,7 @@ def test_it_writes_what_the_search_on_validation_finds(experiment):
     paths = run(experiment)
     assert [path.name for path in paths] == ["weights.json", "search.csv", "study.db"]
     written = read_json(paths[0])
-    predictions = read_split(experiment, "validation")
+    predictions = ExperimentRun(experiment).predictions("validation")
     truth = predictions.truth
     arrays = [stored.values.astype(np.float64) for stored in predictions.stored.values()]
     found = search_weights(predictions.stored, truth, "segmentation")
@@ -101,7 +101,7 @@ def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
     found = read_json(run(experiment)[0])
     assert set(found["temperatures"]) == set(found["class_weights"]) == set(experiment.members)
     estimate = found["nested"]
-    split, temperatures = read_split(experiment, "validation"), tuple(found["temperatures"].values())
+    split, temperatures = ExperimentRun(experiment).predictions("validation"), tuple(found["temperatures"].values())
     both = [reduce_images(*split.to_search(), True, temperatures, per_class) for per_class in (False, True)]
     draws = patient_resamples(split.truth.patients, 12, experiment.seed)
     again = np.array(list(nested_search_images(*both, "dice_foreground", draws, grid_weights(3, 4))))
@@ -120,7 +120,7 @@ def test_what_no_memory_allows_to_estimate_is_told(experiment, monkeypatch):
         raise TooManyPixels("too many pixels")
 
     context = SearchContext.of(
-        read_split(experiment, "validation"), "dice_foreground", SearchSettings(per_class=True), {}
+        ExperimentRun(experiment).predictions("validation"), "dice_foreground", SearchSettings(per_class=True), {}
     )
     monkeypatch.setattr(images, "within_memory", too_many)
     weights = np.array([0.2, 0.3, 0.5])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate, report, search
-from ensemble.evaluate import read_metrics
+from ensemble.experiment_run import ExperimentRun
 from ensemble.leaderboard import leaderboard_table
 from spine.detections import Detections
 from spine.files import read_json
@@ -60,7 +60,7 @@ def test_a_detector_below_the_operating_score_is_searched_by_precision(tmp_path,
     assert search.summary(experiment)
     strict(evaluate.run(experiment)[0])
     report.run(experiment)
-    assert leaderboard_table(read_metrics(experiment))
+    assert leaderboard_table(ExperimentRun(experiment).evaluation())
 
 
 def test_a_fusion_in_which_nothing_counts_is_null_with_its_reason(tmp_path):
@@ -115,9 +115,9 @@ def test_a_test_split_of_one_class_is_told_everywhere(tmp_path, value):
         assert row["roc_auc"] == ""
         assert "roc_auc: the truth holds one class only" in row["undefined"]
     told = "–: AUC of any row is undefined, since the truth holds one class only."
-    assert told in read_metrics(experiment).footnotes(["roc_auc", "accuracy"])
+    assert told in ExperimentRun(experiment).evaluation().footnotes(["roc_auc", "accuracy"])
     assert told in report.run(experiment)[0].read_text()
-    assert "since the truth holds one class only" in leaderboard_table(read_metrics(experiment)).caption
+    assert "since the truth holds one class only" in leaderboard_table(ExperimentRun(experiment).evaluation()).caption
 
 
 def test_one_patient_has_values_without_bounds(tmp_path):

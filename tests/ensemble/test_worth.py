@@ -2,8 +2,8 @@
 
 import pytest
 
+from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import FoundWeights
-from ensemble.predictions import read_split
 from ensemble.search import run, search_weights
 from spine.files import read_json
 from spine.statistics import patient_resamples
@@ -33,7 +33,7 @@ def test_of_every_task(tmp_path, task):
     assert 0 <= nested["share"] <= 1
     assert nested["step"] == contributions["step"] == 0.5
     first, *others = experiment.members
-    members, truth = read_split(experiment, "validation").to_search()
+    members, truth = ExperimentRun(experiment).predictions("validation").to_search()
     thresholds = {f"{name}s": [value] for name, value in found.get("fusion", {}).items()}
     without = search_weights(
         {name: members[name] for name in others}, truth, task, found["metric"], step=0.5, **thresholds

@@ -63,21 +63,21 @@ def _run(folder: Path, task: str) -> None:
 
 def _judge(folder: Path, task: str, split: str = "test") -> Found:
     """All rows of the leaderboard of one split, scored: what the members said, and what the weights make of it."""
-    from ensemble.contenders import read_contenders
+    from ensemble.experiment_run import ExperimentRun
     from spine.metrics import HEADLINE
 
     experiment = _experiment_of(folder, task)
-    contenders = read_contenders(experiment, split)
+    contenders = ExperimentRun(experiment).contenders(split)
     told = {f"{row.kind} {row.name}": float(contenders.score(row, HEADLINE[task])) for row in contenders.rows}
     return Found(told=told, wrong=_wrong_predictions(experiment, split))
 
 
 def _search(folder: Path, task: str) -> Found:
     """The predictions of the search's split, as the search takes them."""
-    from ensemble.predictions import read_split
+    from ensemble.experiment_run import ExperimentRun
 
     experiment = _experiment_of(folder, task)
-    split = read_split(experiment, experiment.search_split)
+    split = ExperimentRun(experiment).predictions(experiment.search_split)
     split.to_search()
     return Found(told=split.truth.hash, wrong=_wrong_predictions(experiment, experiment.search_split))
 
@@ -112,16 +112,17 @@ def _fault(file: Path) -> str:
 
 
 def _weights(folder: Path, task: str) -> Found:
+    from ensemble.experiment_run import ExperimentRun
     from ensemble.exported import describe_lacking_model
-    from ensemble.found_weights import read_weights
     from ensemble.search import summary
 
     experiment = _experiment_of(folder, task)
-    found = read_weights(experiment)
+    run = ExperimentRun(experiment)
+    found = run.weights
     shares = np.array(list(found.weights.values()), float)
     wrong = "" if (shares >= 0).all() and abs(shares.sum() - 1) < 1e-6 else f"the weights are {shares.tolist()}"
     judged = _judge(folder, task)
-    return Found(told=[judged.told, describe_lacking_model(experiment, found), summary(experiment)], wrong=wrong)
+    return Found(told=[judged.told, describe_lacking_model(run.members, found), summary(experiment)], wrong=wrong)
 
 
 def _metrics(folder: Path, task: str) -> Found:

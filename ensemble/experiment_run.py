@@ -1,0 +1,86 @@
+"""An experiment's files at hand: each is opened once, when it is first asked for, however many parts of a stage ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ensemble.contenders import JUDGES, judge
+from ensemble.evaluation import Evaluation
+from ensemble.found_weights import FoundWeights, read_weights, require_current
+from ensemble.predictions import SplitPredictions
+from spine.config import Experiment
+from spine.manifest import Manifest
+from spine.member import Member
+from spine.problems import SpineError
+from spine.truth import AnyTruth, read_truth
+
+__all__ = ["ExperimentRun"]
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentRun:
+    """What stages read of one experiment: its dataset, members, predictions, weights and evaluation.
+
+    It shows the files as they were when they were first read, so each stage opens its own: what an earlier stage, or
+    the stage itself, has written is not in the run of before.
+    """
+
+    experiment: Experiment
+    _truths: dict[str, AnyTruth] = field(default_factory=dict, init=False, repr=False)
+    _predictions: dict[str, SplitPredictions] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The experiment's dataset."""
+        return Manifest.read(self.experiment.data)
+
+    @cached_property
+    def members(self) -> dict[str, Member]:
+        """Name -> member, in the experiment's order; SpineError where one is not trained."""
+        return {name: Member.open(self.experiment.member_directory(name)) for name in self.experiment.members}
+
+    def truth(self, split: str) -> AnyTruth:
+        """The truth of a split of the dataset."""
+        if split not in self._truths:
+            self._truths[split] = read_truth(self.experiment, self.manifest, split)
+        return self._truths[split]
+
+    def predictions(self, split: str) -> SplitPredictions:
+        """All members' stored predictions of a split; SpineError where they are stale, disagree, or miss the truth."""
+        if split not in self._predictions:
+            self._predictions[split] = SplitPredictions.of(
+                self.truth(split), self.members, split, self.experiment.labels
+            )
+        return self._predictions[split]
+
+    @cached_property
+    def weights(self) -> FoundWeights:
+        """What the search wrote; SpineError where it searched other members, settings or predictions than now."""
+        weights = read_weights(self.experiment)
+        require_current(weights, self.predictions(weights.split), self.experiment)
+        return weights
+
+    def contenders(self, split: str) -> Any:
+        """The rows of a split's leaderboard: the members, and what they give together."""
+        return judge(self.experiment, self.predictions(split), self.weights)
+
+    @property
+    def directory(self) -> Path:
+        """Where weights.json and the exported model lie."""
+        return self.experiment.ensemble_directory
+
+    def evaluation_directory(self, dataset: Path | None = None) -> Path:
+        """Where metrics.json lies, of the experiment's own dataset or of another."""
+        own = self.experiment.evaluation_directory
+        return own.with_name(f"{own.name}-{dataset.resolve().name}") if dataset else own
+
+    def evaluation(self, dataset: Path | None = None) -> Evaluation:
+        """What the evaluate stage wrote; SpineError where it has not."""
+        path = self.evaluation_directory(dataset) / "metrics.json"
+        if not path.exists():
+            raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
+        evaluation: Evaluation = JUDGES[self.experiment.task].EVALUATION.read(path)
+        return evaluation
