@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from detection.backbones.trunks import TRUNKS
+from detection.backbones.table import BACKBONES
 from spine.augment import Augmentation
 from spine.base_weights import SUFFIXES, checked_file
 from spine.config import Strict
@@ -145,12 +145,12 @@ class Phase(schedule.Phase):
     """A stretch of epochs in which some of `PARTS` learn.
 
     One that `starts_over` begins with a new network, which learns from the proposals of the one before; one that is
-    not `judged` runs its epochs, since half a network has no mean average precision.
+    not `validated` runs its epochs, since half a network has no mean average precision.
     """
 
     learns: frozenset[str] = frozenset(PARTS)
     starts_over: bool = False
-    judged: bool = True
+    validated: bool = True
 
 
 class Settings(Strict):
@@ -204,12 +204,12 @@ class Settings(Strict):
     @field_validator("backbone")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        return known("backbone", name, TRUNKS)
+        return known("backbone", name, BACKBONES)
 
     @model_validator(mode="after")
     def _weights_exist(self) -> Settings:
-        if self.backbone_weights == "imagenet" and not TRUNKS[self.backbone].imagenet:
-            published = sorted(name for name, trunk in TRUNKS.items() if trunk.imagenet)
+        if self.backbone_weights == "imagenet" and not BACKBONES[self.backbone].imagenet:
+            published = sorted(name for name, backbone in BACKBONES.items() if backbone.imagenet)
             raise ValueError(
                 f"{self.backbone} has no published ImageNet weights; set backbone_weights to none or to a file "
                 f"(those with: {', '.join(published)})"
@@ -236,7 +236,7 @@ class Settings(Strict):
     def _levels_fit(self) -> Settings:
         if self.min_level > self.max_level:
             raise ValueError(f"min_level {self.min_level} is above max_level {self.max_level}")
-        given = TRUNKS[self.backbone].levels
+        given = BACKBONES[self.backbone].levels
         if self.min_level not in given:
             raise ValueError(f"min_level is {self.min_level}; {self.backbone} has the levels {given[0]} to {given[-1]}")
         if self.decoder.type == "identity" and self.min_level != self.max_level:
@@ -301,7 +301,7 @@ class Settings(Strict):
     @property
     def backbone_levels(self) -> range:
         """The levels that are taken from the backbone; the pyramid adds those above."""
-        return range(self.min_level, min(self.max_level, TRUNKS[self.backbone].levels[-1]) + 1)
+        return range(self.min_level, min(self.max_level, BACKBONES[self.backbone].levels[-1]) + 1)
 
     @property
     def padded_size(self) -> tuple[int, int]:
@@ -316,8 +316,8 @@ def _four_steps(epochs: int, rate: float) -> tuple[Phase, ...]:
     each = epochs // 4
     rpn, head = frozenset(("rpn_head",)), frozenset(("detection_head",))
     return (
-        Phase("rpn", each, rate, SHARED | rpn, judged=False),
-        Phase("detector", each, rate, SHARED | head, starts_over=True, judged=False),
-        Phase("rpn_shared", each, rate, rpn, judged=False),
+        Phase("rpn", each, rate, SHARED | rpn, validated=False),
+        Phase("detector", each, rate, SHARED | head, starts_over=True, validated=False),
+        Phase("rpn_shared", each, rate, rpn, validated=False),
         Phase("detector_shared", epochs - 3 * each, rate, head),
     )

@@ -29,7 +29,7 @@ from spine.problems import SpineError
 from spine.training.checkpoints import Checkpoints
 from spine.training.fitting import Fitting
 from spine.training.history import History
-from spine.training.progress import EpochBar, tell
+from spine.training.progress import EpochBar, print_line
 from spine.training.schedule import is_over, why_stopped
 
 __all__ = ["DetectorFitting"]
@@ -61,7 +61,7 @@ class DetectorFitting(Fitting):
         validation = Validation(self.build(), self.data)
         if self.is_chief:
             prepare_directory()
-        self.workers.meet()
+        self.workers.barrier()
         for phase in self.phases:
             self._run_phase(phase, validation)
         history = self.checkpoints.history()
@@ -103,15 +103,15 @@ class DetectorFitting(Fitting):
                 history = self._run_epoch(phase, history, session, validation)
                 self._record(session.state, history)
                 bar.end(len(history) - 1, _measures(history, "seconds", "learning_rate"))
-        if phase.judged:
-            tell(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
+        if phase.validated:
+            print_line(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
 
     def _begin(self, phase: Phase, history: History, data: Data, bar: EpochBar) -> Session:
         """Network and trainer as they were after the history's last epoch."""
         network = self.build()
         weights = network.weights  # in the order of a new network: it depends on what learns
         proposer = self.build(pretrained=False) if phase.starts_over else None
-        _hold_still(network, phase)
+        _freeze(network, phase)
         trainer = EpochTrainer(
             task_of(phase, self.settings, len(data.labels), network),
             DetectorOnProposals(network, proposer) if proposer else network,
@@ -135,10 +135,10 @@ class DetectorFitting(Fitting):
         rate = float(f"{losses.pop('learning_rate'):.6g}")  # it is held in float32
         _refuse_divergence(losses, self.name, len(history) + 1)
         weights = tf_keras.backend.batch_get_value(session.weights)  # by all: batch norm's are the mean over machines
-        scores = validation.scores(weights) if phase.judged and self.is_chief else validation.nothing
+        scores = validation.scores(weights) if phase.validated and self.is_chief else validation.unscored
         names = (*scores, "seconds")
         shared = self.workers.broadcast([*scores.values(), round(time.monotonic() - started, 3)])
-        return history.adding(phase.name, {**losses, **dict(zip(names, shared.tolist(), strict=True))}, rate)
+        return history.with_epoch(phase.name, {**losses, **dict(zip(names, shared.tolist(), strict=True))}, rate)
 
     def _record(self, state: State, history: History) -> None:
         """A checkpoint, `history.csv` and TensorBoard's logs; every machine gives its part of the state."""
@@ -149,7 +149,7 @@ class DetectorFitting(Fitting):
         else:
             with tempfile.TemporaryDirectory() as nowhere:
                 state.save_weights(Path(nowhere) / "state")
-        self.workers.meet()
+        self.workers.barrier()
 
 
 class Session(NamedTuple):
@@ -182,18 +182,18 @@ class State:
 
 
 def _is_over(history: History, phase: Phase, settings: Settings) -> bool:
-    if phase.judged:
+    if phase.validated:
         return is_over(history, phase, settings)
     return len(history.of(phase.name)) >= phase.epochs
 
 
 def _start_of_next_phase(history: History) -> int:
-    """The best epoch, or the last where none was judged."""
+    """The best epoch, or the last where none was validated."""
     best = history.best
     return int(best["epoch"]) if best and math.isfinite(float(best.get("val_map50", 0))) else len(history)
 
 
-def _hold_still(network: tf_keras.Model, phase: Phase) -> None:
+def _freeze(network: tf_keras.Model, phase: Phase) -> None:
     for name in set(PARTS) - phase.learns:
         part = getattr(network, name)
         for layer in part if isinstance(part, (list, tuple)) else [part]:

@@ -12,8 +12,8 @@ from official.vision.modeling import factory
 from official.vision.modeling.maskrcnn_model import MaskRCNNModel
 from official.vision.ops.anchor import Anchor
 
-from detection.backbones.backbone import Backbone, TrunkConfig, register, set_trainable
-from detection.backbones.trunks import TRUNKS
+from detection.backbones.backbone import GardenBackbone, GreyConfig, register, set_trainable
+from detection.backbones.table import BACKBONES
 from detection.backbones.weights import build_base
 from detection.config import Settings
 
@@ -89,13 +89,13 @@ def build(settings: Settings, classes: int) -> FasterRCNN:
 
 def fetch_weights(settings: Settings) -> None:
     """Download the backbone's first weights into Keras' cache, or read them; SpineError where that fails."""
-    build_base(settings.backbone, TRUNKS[settings.backbone], settings.backbone_weights)
+    build_base(settings.backbone, BACKBONES[settings.backbone], settings.backbone_weights)
 
 
 def model_config(settings: Settings, classes: int) -> maskrcnn.MaskRCNN:
     """Model Garden's configuration of the network that the settings ask for."""
     levels = settings.backbone_levels
-    trunk = TrunkConfig(
+    grey = GreyConfig(
         name=settings.backbone, weights=settings.backbone_weights, min_level=levels[0], max_level=levels[-1]
     )
     return maskrcnn.MaskRCNN(
@@ -112,7 +112,7 @@ def model_config(settings: Settings, classes: int) -> maskrcnn.MaskRCNN:
         mask_head=None,
         mask_sampler=None,
         mask_roi_aligner=None,
-        backbone=Backbone(grey=trunk),
+        backbone=GardenBackbone(grey=grey),
         decoder=decoders.Decoder(
             type=settings.decoder.type, fpn=decoders.FPN(num_filters=settings.decoder.fpn.num_filters)
         ),

@@ -20,9 +20,9 @@ SCORES = ("val_map50", "val_map50_95")
 
 
 class Validation:
-    """The whole validation split, judged by a network of its own that takes the trained one's weights.
+    """The whole validation split, scored by a network of its own that takes the trained one's weights.
 
-    It lies on one device whatever the training is spread over, so that one machine can judge alone.
+    It lies on one device whatever the training is spread over, so that one machine can score alone.
     """
 
     def __init__(self, network: tf_keras.Model, data: Data) -> None:
@@ -31,8 +31,8 @@ class Validation:
         self.answer = tf.function(lambda images, sizes: in_images(network(images, training=False), sizes, *size))
 
     @property
-    def nothing(self) -> dict[str, float]:
-        """The scores of an epoch that is not judged; none where there is no validation split."""
+    def unscored(self) -> dict[str, float]:
+        """The scores of an epoch that is not validated; none where there is no validation split."""
         return {} if self.data.validation is None else dict.fromkeys(SCORES, float("nan"))
 
     def scores(self, weights: list[np.ndarray]) -> dict[str, float]:

@@ -59,7 +59,7 @@ class Workers:
             lambda context: data_of(context.input_pipeline_id, context.num_input_pipelines)
         )
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait until every machine is here."""
         self.broadcast([0.0])
 

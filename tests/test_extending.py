@@ -9,7 +9,7 @@ import pytest
 from classification.config import Settings as ClassifierSettings
 from classification.fit import ClassifierFitting
 from classification.networks import NETWORKS, Network
-from detection.backbones.trunks import TRUNKS, Trunk
+from detection.backbones.table import BACKBONES, Backbone
 from detection.config import Settings as DetectorSettings
 from segmentation.architectures import ARCHITECTURES, Architecture
 from segmentation.compound_loss import CompoundLoss
@@ -104,7 +104,7 @@ def test_a_backbone_of_a_detector(monkeypatch):
     from detection.model import build
 
     places = {level: f"half{2**level}" for level in range(2, 6)}
-    monkeypatch.setitem(TRUNKS, "toy", Trunk(toy_of_keras_2, signed, places, imagenet=False))
+    monkeypatch.setitem(BACKBONES, "toy", Backbone(toy_of_keras_2, signed, places, imagenet=False))
     member = {"backbone": "toy", "backbone_weights": "none", "height": 64, "width": 64}
     settings = validate(DetectorSettings, member, "member")
     network = build(settings, classes=2)

@@ -11,18 +11,18 @@ from official.vision.configs import backbones
 from official.vision.modeling.backbones.factory import register_backbone_builder
 from tf_keras import layers
 
-from detection.backbones.trunks import TRUNKS, Trunk, maps_of
+from detection.backbones.table import BACKBONES, Backbone, maps_of
 from detection.backbones.weights import build_base
 from spine.base_weights import scale_and_offset
 
-__all__ = ["KEY", "Backbone", "GreyBackbone", "TrunkConfig", "register", "set_trainable"]
+__all__ = ["KEY", "GardenBackbone", "GreyBackbone", "GreyConfig", "register", "set_trainable"]
 
 KEY = "grey"  # of Model Garden's registry
 
 
 @dataclasses.dataclass
-class TrunkConfig(hyperparams.Config):
-    """A trunk by its name in `TRUNKS`, its weights, and the levels to give."""
+class GreyConfig(hyperparams.Config):
+    """A backbone by its name in `BACKBONES`, its weights, and the levels to give."""
 
     name: str = ""
     weights: str = "none"
@@ -31,39 +31,39 @@ class TrunkConfig(hyperparams.Config):
 
 
 @dataclasses.dataclass
-class Backbone(backbones.Backbone):
+class GardenBackbone(backbones.Backbone):
     """Model Garden's choice of backbones, and ours."""
 
     type: str | None = KEY
-    grey: TrunkConfig = dataclasses.field(default_factory=TrunkConfig)
+    grey: GreyConfig = dataclasses.field(default_factory=GreyConfig)
 
 
 class GreyBackbone(tf_keras.Model):
     """Grey pictures (N, H, W, 1) float32 in [0, 1] to {level as a string: (N, H/2**level, W/2**level, C)}.
 
     H and W are multiples of the largest stride. The grey is repeated to three channels in the scale, and the order,
-    that the trunk was trained on.
+    that the `trunk`, the network of three channels, was trained on.
     """
 
-    def __init__(self, config: TrunkConfig, shape: tuple[int, int, int]) -> None:
-        trunk = TRUNKS[config.name]
-        base = trunk.adapted(build_base(config.name, trunk, config.weights))
-        maps = maps_of(base, trunk, range(config.min_level, config.max_level + 1))
+    def __init__(self, config: GreyConfig, shape: tuple[int, int, int]) -> None:
+        backbone = BACKBONES[config.name]
+        base = backbone.adapted(build_base(config.name, backbone, config.weights))
+        maps = maps_of(base, backbone, range(config.min_level, config.max_level + 1))
         inputs = tf_keras.Input(shape, name="image")
         x = layers.Concatenate(dtype="float32", name="three_channels")([inputs, inputs, inputs])
-        scale, offset = scale_and_offset(trunk.preprocess)
+        scale, offset = scale_and_offset(backbone.preprocess)
         x = layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="network_scale")(x)
-        trunk_of_maps = tf_keras.Model(base.inputs, maps, name="trunk")
-        outputs = trunk_of_maps(x)
+        trunk = tf_keras.Model(base.inputs, maps, name="trunk")
+        outputs = trunk(x)
         super().__init__(inputs, outputs, name=config.name)
-        self.trunk = trunk_of_maps
+        self.trunk = trunk
         self.output_specs = {level: features.shape for level, features in outputs.items()}
-        self.stages = _stages(base, trunk, range(trunk.levels[0], config.max_level + 1))
+        self.stages = _stages(base, backbone, range(backbone.levels[0], config.max_level + 1))
 
 
-def _stages(base: tf_keras.Model, trunk: Trunk, levels: range) -> dict[str, tuple[str, ...]]:
+def _stages(base: tf_keras.Model, backbone: Backbone, levels: range) -> dict[str, tuple[str, ...]]:
     """Level -> the names of the layers that its map depends on; also of levels that are not given."""
-    maps = maps_of(base, trunk, levels)
+    maps = maps_of(base, backbone, levels)
     return {
         level: tuple(layer.name for layer in tf_keras.Model(base.inputs, own).layers) for level, own in maps.items()
     }
@@ -78,7 +78,10 @@ def register() -> None:
 
 
 def _build(
-    input_specs: layers.InputSpec, backbone_config: Backbone, norm_activation_config: Any, l2_regularizer: Any = None
+    input_specs: layers.InputSpec,
+    backbone_config: GardenBackbone,
+    norm_activation_config: Any,
+    l2_regularizer: Any = None,
 ) -> GreyBackbone:
     return GreyBackbone(backbone_config.grey, tuple(input_specs.shape[1:]))
 

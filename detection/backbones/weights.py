@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 import tf_keras
 
-from detection.backbones.trunks import Trunk
+from detection.backbones.table import Backbone
 from detection.config import WEIGHTS
 from spine.base_weights import checked_file, download, fitting
 from spine.problems import SpineError
@@ -19,20 +19,20 @@ __all__ = ["SETTING", "build_base", "load_checkpoint"]
 SETTING = "backbone_weights"
 
 
-def build_base(name: str, trunk: Trunk, weights: str) -> tf_keras.Model:
-    """The trunk's network with its weights: "imagenet", "none" or a file's.
+def build_base(name: str, backbone: Backbone, weights: str) -> tf_keras.Model:
+    """The backbone's network with its weights: "imagenet", "none" or a file's.
 
     The file of a network of Model Garden's own may also be the archive of a checkpoint (.tar.gz).
     SpineError where they cannot be downloaded, read, or do not fit.
     """
-    if weights == "imagenet" and trunk.checkpoint:
+    if weights == "imagenet" and backbone.checkpoint:
         with download(name, SETTING):
-            archive = tf_keras.utils.get_file(origin=trunk.checkpoint)
-        return load_checkpoint(trunk.build(weights=None), archive, name)
+            archive = tf_keras.utils.get_file(origin=backbone.checkpoint)
+        return load_checkpoint(backbone.build(weights=None), archive, name)
     if weights in ("imagenet", "none"):
         with download(name, SETTING):
-            return trunk.build(weights="imagenet" if weights == "imagenet" else None)
-    base = trunk.build(weights=None)
+            return backbone.build(weights="imagenet" if weights == "imagenet" else None)
+    base = backbone.build(weights=None)
     path = checked_file(weights, name, SETTING, WEIGHTS)
     if path.suffix == ".gz":
         return load_checkpoint(base, weights, name)

@@ -49,7 +49,7 @@ class Recorder(keras.callbacks.Callback):
         """Record, then decide."""
         rate = float(f"{self.model.optimizer.learning_rate.numpy():.6g}")  # it is held in float32
         seconds = round(time.monotonic() - self.started, 3)
-        self.history = self.history.adding(self.phase, {**(logs or {}), "seconds": seconds}, rate)
+        self.history = self.history.with_epoch(self.phase, {**(logs or {}), "seconds": seconds}, rate)
         self.model.optimizer.learning_rate.assign(self.next_rate(self.history))
         self.checkpoints.save(self.model, self.history)
         self.history.write(self.file)

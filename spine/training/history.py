@@ -44,7 +44,7 @@ class History:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def adding(self, phase: str, metrics: Mapping[str, float], learning_rate: float) -> History:
+    def with_epoch(self, phase: str, metrics: Mapping[str, float], learning_rate: float) -> History:
         """This history and one more epoch."""
         row: Row = {"phase": phase, "epoch": len(self) + 1, **in_order(metrics), RATE: float(learning_rate)}
         return History((*self.rows, row))
@@ -79,19 +79,19 @@ class History:
         return found
 
     @property
-    def waited(self) -> int:
+    def epochs_since_best(self) -> int:
         """Epochs since the best one."""
         return int(self.rows[-1]["epoch"]) - int(self.best["epoch"]) if self.best else 0
 
     @property
-    def waited_at_this_rate(self) -> int:
+    def epochs_at_this_rate(self) -> int:
         """Epochs since the best one or since the learning rate last changed, whichever is later."""
         same = 0
         for row in reversed(self.rows):
             if row[RATE] != self.rows[-1][RATE]:
                 break
             same += 1
-        return min(self.waited, same)
+        return min(self.epochs_since_best, same)
 
 
 def in_order(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from spine.training.data import FitData
 from spine.training.devices import strategy
 from spine.training.fitting import Fitting
 from spine.training.history import History
-from spine.training.progress import tell
+from spine.training.progress import print_line
 from spine.training.schedule import Phase, Scheduled, is_over, next_rate, why_stopped
 
 __all__ = ["FitSettings", "KerasFitting", "optimizer"]
@@ -109,7 +109,7 @@ class KerasFitting(Fitting):
         )
         history = self.checkpoints.history()
         _refuse_divergence(history, self.name)
-        tell(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
+        print_line(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
 
     def _compiled(self, network: keras.Model, phase: Phase) -> keras.Model:
         # A model of its own around the network's layers: the optimizer lives and dies with the phase.

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from spine.training.history import in_order
 
-__all__ = ["EpochBar", "tell"]
+__all__ = ["EpochBar", "print_line"]
 
 
 class EpochBar:
@@ -44,7 +44,7 @@ class EpochBar:
         self.progress.stop()
 
 
-def tell(title: str, line: str) -> None:
+def print_line(title: str, line: str) -> None:
     """Leave a line on a phase that has ended, where the lines of its epochs are; none where it is empty."""
     if line:
         Console(stderr=True).print(f"{title} {line}", highlight=False, markup=False, soft_wrap=True)

@@ -52,7 +52,7 @@ def with_epochs(phases: Iterable[AnyPhase], epochs: Mapping[str, int]) -> tuple[
     return tuple(replace(phase, epochs=epochs[phase.name]) for phase in phases if epochs.get(phase.name))
 
 
-class Patient(Protocol):
+class EarlyStopping(Protocol):
     """The setting that the end of a phase depends on."""
 
     @property
@@ -61,26 +61,26 @@ class Patient(Protocol):
         ...
 
 
-class Scheduled(Patient, Protocol):
+class Scheduled(EarlyStopping, Protocol):
     """The settings that the learning rate and the end of a phase depend on."""
 
     schedule: Schedule
     reduce_on_plateau: Plateau | None
 
 
-def is_over(history: History, phase: Phase, settings: Patient) -> bool:
+def is_over(history: History, phase: Phase, settings: EarlyStopping) -> bool:
     """Whether a phase has run its epochs, or its patience has run out."""
     own = history.of(phase.name)
-    return len(own) >= phase.epochs or own.waited >= settings.patience
+    return len(own) >= phase.epochs or own.epochs_since_best >= settings.patience
 
 
-def why_stopped(history: History, phase: Phase, settings: Patient) -> str:
+def why_stopped(history: History, phase: Phase, settings: EarlyStopping) -> str:
     """One line on a phase whose patience ran out before its epochs; empty where it ran them all."""
     own, best = history.of(phase.name), history.best
     if best is None or own.monitor is None or len(own) >= phase.epochs or not is_over(history, phase, settings):
         return ""
     better = "lower" if MONITORS[own.monitor] > 0 else "higher"
-    epochs = f"{own.waited} epoch{'s' if own.waited > 1 else ''}"
+    epochs = f"{own.epochs_since_best} epoch{'s' if own.epochs_since_best > 1 else ''}"
     return f"stopped: no {better} {own.monitor} for {epochs}; epoch {best['epoch']} is kept"
 
 
@@ -90,6 +90,6 @@ def next_rate(history: History, phase: Phase, settings: Scheduled) -> float:
     if settings.schedule == "cosine":
         return phase.learning_rate * (1 + math.cos(math.pi * len(own) / phase.epochs)) / 2
     rate = float(own.rows[-1]["learning_rate"])
-    if plateau is None or own.waited_at_this_rate < plateau.patience:
+    if plateau is None or own.epochs_at_this_rate < plateau.patience:
         return rate
     return max(rate * plateau.factor, min(rate, plateau.minimum))

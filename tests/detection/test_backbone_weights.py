@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from detection.backbones.trunks import TRUNKS
+from detection.backbones.table import BACKBONES
 from detection.backbones.weights import build_base, load_checkpoint
 from spine.problems import SpineError
 
@@ -18,7 +18,7 @@ MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_2_5_22
 def test_a_file_of_keras_own_is_read_whole():
     if not MOBILENET.is_file():
         pytest.skip(f"no {MOBILENET.name} beside the project")
-    base = build_base("mobilenet0.25", TRUNKS["mobilenet0.25"], str(MOBILENET))
+    base = build_base("mobilenet0.25", BACKBONES["mobilenet0.25"], str(MOBILENET))
     expected = tf_keras.applications.MobileNet(
         alpha=0.25, include_top=False, weights=str(MOBILENET), input_shape=(224, 224, 3)
     )
@@ -27,24 +27,26 @@ def test_a_file_of_keras_own_is_read_whole():
 
 
 def test_a_saved_file_comes_back(tmp_path):
-    trunk = TRUNKS["resnet18"]
-    saved = trunk.build(weights=None)
+    backbone = BACKBONES["resnet18"]
+    saved = backbone.build(weights=None)
     saved.save_weights(tmp_path / "own.weights.h5")
     for before, after in zip(
-        saved.get_weights(), build_base("resnet18", trunk, str(tmp_path / "own.weights.h5")).get_weights(), strict=True
+        saved.get_weights(),
+        build_base("resnet18", backbone, str(tmp_path / "own.weights.h5")).get_weights(),
+        strict=True,
     ):
         np.testing.assert_array_equal(before, after)
 
 
 def test_a_file_of_another_network_is_refused(tmp_path):
-    TRUNKS["mobilenet"].build(weights=None).save_weights(tmp_path / "wide.h5")
+    BACKBONES["mobilenet"].build(weights=None).save_weights(tmp_path / "wide.h5")
     with pytest.raises(SpineError, match=r"do not fit mobilenet0\.25 without its top"):
-        build_base("mobilenet0.25", TRUNKS["mobilenet0.25"], str(tmp_path / "wide.h5"))
+        build_base("mobilenet0.25", BACKBONES["mobilenet0.25"], str(tmp_path / "wide.h5"))
 
 
 def test_a_missing_file_is_told():
     with pytest.raises(SpineError, match=r"backbone_weights 'nowhere\.h5' is not a file"):
-        build_base("vgg16", TRUNKS["vgg16"], "nowhere.h5")
+        build_base("vgg16", BACKBONES["vgg16"], "nowhere.h5")
 
 
 def archive_of(network: tf_keras.Model, directory: Path) -> Path:
@@ -59,32 +61,32 @@ def archive_of(network: tf_keras.Model, directory: Path) -> Path:
 
 
 def test_an_archive_of_model_gardens_gives_the_backbone(tmp_path):
-    trunk = TRUNKS["resnet18"]
-    saved = trunk.build(weights=None)
-    loaded = load_checkpoint(trunk.build(weights=None), str(archive_of(saved, tmp_path)), "resnet18")
+    backbone = BACKBONES["resnet18"]
+    saved = backbone.build(weights=None)
+    loaded = load_checkpoint(backbone.build(weights=None), str(archive_of(saved, tmp_path)), "resnet18")
     for before, after in zip(saved.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
 def test_an_archive_of_another_network_is_refused(tmp_path):
-    archive = archive_of(TRUNKS["mobilenet0.25"].build(weights=None), tmp_path)
+    archive = archive_of(BACKBONES["mobilenet0.25"].build(weights=None), tmp_path)
     with pytest.raises(SpineError, match="does not hold resnet18's backbone"):
-        load_checkpoint(TRUNKS["resnet18"].build(weights=None), str(archive), "resnet18")
+        load_checkpoint(BACKBONES["resnet18"].build(weights=None), str(archive), "resnet18")
 
 
 def test_an_archive_without_a_checkpoint_is_refused(tmp_path):
     with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
         pass
     with pytest.raises(SpineError, match="there is no checkpoint in it"):
-        load_checkpoint(TRUNKS["resnet18"].build(weights=None), str(tmp_path / "empty.tar.gz"), "resnet18")
+        load_checkpoint(BACKBONES["resnet18"].build(weights=None), str(tmp_path / "empty.tar.gz"), "resnet18")
 
 
 def test_imagenet_of_model_gardens_own_is_downloaded_as_its_archive(tmp_path, monkeypatch):
-    saved = TRUNKS["resnet50"].build(weights=None)
+    saved = BACKBONES["resnet50"].build(weights=None)
     archive, asked = archive_of(saved, tmp_path), []
     monkeypatch.setattr(tf_keras.utils, "get_file", lambda origin: asked.append(origin) or str(archive))
-    loaded = build_base("resnet50", TRUNKS["resnet50"], "imagenet")
-    assert asked == [TRUNKS["resnet50"].checkpoint]
+    loaded = build_base("resnet50", BACKBONES["resnet50"], "imagenet")
+    assert asked == [BACKBONES["resnet50"].checkpoint]
     np.testing.assert_array_equal(loaded.get_weights()[0], saved.get_weights()[0])
 
 
@@ -96,4 +98,4 @@ def test_without_a_network_it_says_how_to_give_a_file(name, monkeypatch):
     monkeypatch.setattr(tf_keras.utils, "get_file", offline)
     monkeypatch.setattr("tf_keras.src.utils.data_utils.get_file", offline)
     with pytest.raises(SpineError, match=f"ImageNet weights of {name} cannot be downloaded.*`backbone_weights`"):
-        build_base(name, TRUNKS[name], "imagenet")
+        build_base(name, BACKBONES[name], "imagenet")

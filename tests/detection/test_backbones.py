@@ -6,17 +6,17 @@ import tensorflow as tf
 import tf_keras
 
 from detection.backbones.aligned import atrous, same_padding
-from detection.backbones.backbone import GreyBackbone, TrunkConfig, set_trainable
-from detection.backbones.trunks import TRUNKS
+from detection.backbones.backbone import GreyBackbone, GreyConfig, set_trainable
+from detection.backbones.table import BACKBONES
 
 FAST = ("mobilenet0.25", "resnet18", "vgg16")
-EVERY = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in TRUNKS]
+EVERY = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in BACKBONES]
 HEIGHT, WIDTH = 256, 320
 
 
 def grey_backbone(name, height=HEIGHT, width=WIDTH, levels=None):
-    levels = levels or TRUNKS[name].levels
-    config = TrunkConfig(name=name, weights="none", min_level=levels[0], max_level=levels[-1])
+    levels = levels or BACKBONES[name].levels
+    config = GreyConfig(name=name, weights="none", min_level=levels[0], max_level=levels[-1])
     return GreyBackbone(config, (height, width, 1))
 
 
@@ -41,7 +41,7 @@ def test_a_bright_box_is_found_at_its_place_in_every_map(name):
     picture = np.zeros((1, HEIGHT, WIDTH, 1), np.float32)
     picture[0, 96:128, 176:208] = 1
     with_box, without = backbone(picture), backbone(np.zeros_like(picture))
-    assert set(with_box) == {str(level) for level in TRUNKS[name].levels}
+    assert set(with_box) == {str(level) for level in BACKBONES[name].levels}
     for level, response in with_box.items():
         stride = 2 ** int(level)
         assert response.shape[1:3] == (HEIGHT // stride, WIDTH // stride)
@@ -58,7 +58,7 @@ def test_the_trunk_reads_the_scale_that_it_was_trained_on():
         backbone = grey_backbone(name, 64, 64)
         scaled = tf_keras.Model(backbone.input, backbone.get_layer("network_scale").output)(grey)
         # 255 in float64, as some of the published functions write into what they are given
-        expected = TRUNKS[name].preprocess(np.repeat(grey, 3, axis=-1).astype(np.float64) * 255)
+        expected = BACKBONES[name].preprocess(np.repeat(grey, 3, axis=-1).astype(np.float64) * 255)
         np.testing.assert_allclose(scaled, expected, rtol=1e-5, atol=1e-4)
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from official.vision.ops.anchor import Anchor
 
-from detection.backbones.trunks import TRUNKS
+from detection.backbones.table import BACKBONES
 from detection.config import Settings
 from detection.model import anchors, build
 from spine.problems import SpineError
@@ -17,7 +17,7 @@ SINGLE = {"min_level": 4, "max_level": 4, "decoder": {"type": "identity"}}
 
 
 def small(backbone="mobilenet0.25", **changes):
-    top = min(5, TRUNKS[backbone].levels[-1])
+    top = min(5, BACKBONES[backbone].levels[-1])
     return Settings(
         **{"backbone": backbone, "backbone_weights": "none", **ODD, **FEW, **SMALL, "max_level": top, **changes}
     )
@@ -61,7 +61,7 @@ def check_it_detects_and_learns(settings):
 
 @pytest.mark.parametrize(
     "backbone",
-    [name if name == "mobilenet0.25" else pytest.param(name, marks=pytest.mark.slow) for name in TRUNKS],
+    [name if name == "mobilenet0.25" else pytest.param(name, marks=pytest.mark.slow) for name in BACKBONES],
 )
 def test_every_backbone_detects_and_learns_at_an_odd_size(backbone):
     check_it_detects_and_learns(small(backbone))

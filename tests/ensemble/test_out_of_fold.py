@@ -55,7 +55,7 @@ class FakeFitting:
         for epoch in range(1, 5 if self.epochs_per_phase is None else self.epochs_per_phase["scratch"] + 1):
             loss = abs(epoch - 1 - self.fold) if self.epochs_per_phase is None else None
             measured = {"loss": 1.0 / epoch, "seconds": 1.0} | ({} if loss is None else {"val_loss": loss})
-            history = history.adding("scratch", measured, 0.1)
+            history = history.with_epoch("scratch", measured, 0.1)
         history.write(self.directory / "history.csv")
         return history
 

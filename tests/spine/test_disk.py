@@ -67,7 +67,7 @@ def test_a_checkpoint_is_not_begun_without_room(tmp_path, monkeypatch):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
     model.compile("adam", "mse")
-    history = History().adding("scratch", {"loss": 1.0}, 0.1)
+    history = History().with_epoch("scratch", {"loss": 1.0}, 0.1)
     left(monkeypatch, 2**20)
     with pytest.raises(SpineError, match=r"a checkpoint needs about 2 MB in .*checkpoints, and its disk has 1 MB free"):
         Checkpoints(tmp_path / "checkpoints").save(model, history)

@@ -7,13 +7,13 @@ def history(*losses: float, rate: float | list[float] = 0.1, phase: str = "froze
     rates = rate if isinstance(rate, list) else [rate] * len(losses)
     found = History()
     for loss, own in zip(losses, rates, strict=True):
-        found = found.adding(phase, {"loss": loss, "val_loss": loss}, own)
+        found = found.with_epoch(phase, {"loss": loss, "val_loss": loss}, own)
     return found
 
 
 def test_an_epoch_is_told_training_before_validation_and_the_loss_first():
     metrics = {"val_accuracy": 0.4, "accuracy": 0.3, "val_loss": 2, "seconds": 9, "loss": 1}
-    (row,) = History().adding("frozen", metrics, 0.5).rows
+    (row,) = History().with_epoch("frozen", metrics, 0.5).rows
     assert list(row) == [
         *("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "learning_rate"),
     ]
@@ -21,16 +21,16 @@ def test_an_epoch_is_told_training_before_validation_and_the_loss_first():
 
 
 def test_epochs_count_on_through_the_phases():
-    both = history(3, 2).adding("tuning", {"loss": 1, "val_loss": 1}, 0.01)
+    both = history(3, 2).with_epoch("tuning", {"loss": 1, "val_loss": 1}, 0.01)
     assert [row["epoch"] for row in both.rows] == [1, 2, 3]
     assert [row["epoch"] for row in both.of("tuning").rows] == [3]
 
 
 def test_the_best_epoch_has_the_lowest_validation_loss_and_is_the_first_of_a_tie():
     assert history(3, 1, 2, 1).best["epoch"] == 2
-    assert history(3, 1, 2, 1).waited == 4 - 2
+    assert history(3, 1, 2, 1).epochs_since_best == 4 - 2
     assert History().best is None
-    assert History().waited == 0
+    assert History().epochs_since_best == 0
 
 
 def test_a_loss_that_is_no_number_is_worse_than_any_other():
@@ -38,9 +38,9 @@ def test_a_loss_that_is_no_number_is_worse_than_any_other():
 
 
 def test_waiting_starts_again_where_the_rate_changed():
-    assert history(1, 2, 2, 2).waited_at_this_rate == 3
-    assert history(1, 2, 2, 2, rate=[0.1, 0.1, 0.05, 0.05]).waited_at_this_rate == 2
-    assert history(3, 3, 1, 2, rate=[0.1, 0.1, 0.05, 0.05]).waited_at_this_rate == 1
+    assert history(1, 2, 2, 2).epochs_at_this_rate == 3
+    assert history(1, 2, 2, 2, rate=[0.1, 0.1, 0.05, 0.05]).epochs_at_this_rate == 2
+    assert history(3, 3, 1, 2, rate=[0.1, 0.1, 0.05, 0.05]).epochs_at_this_rate == 1
 
 
 def test_it_reads_back_as_it_was_written(tmp_path):
@@ -55,29 +55,29 @@ def test_it_reads_back_as_it_was_written(tmp_path):
 def test_where_epochs_have_a_mean_average_precision_the_highest_is_the_best():
     found = History()
     for score in (float("nan"), 0.25, 0.75, 0.5):
-        found = found.adding("whole", {"loss": 1, "val_map50": score}, 0.1)
+        found = found.with_epoch("whole", {"loss": 1, "val_map50": score}, 0.1)
     assert found.best["epoch"] == 3
-    assert found.waited == 1
+    assert found.epochs_since_best == 1
 
 
 def test_without_validation_the_last_epoch_is_the_best():
     found = History()
     for loss in (1, 3, 2):
-        found = found.adding("whole", {"loss": loss}, 0.1)
+        found = found.with_epoch("whole", {"loss": loss}, 0.1)
     assert found.best["epoch"] == 3
-    assert found.waited == 0
+    assert found.epochs_since_best == 0
 
 
 def test_the_lengths_of_phases_lead_to_the_best_network():
     both = history(3, 1, 2)  # the second phase starts from epoch 2
     for loss in (1.5, 0.5, 0.7):
-        both = both.adding("tuning", {"loss": 1, "val_loss": loss}, 0.01)
+        both = both.with_epoch("tuning", {"loss": 1, "val_loss": loss}, 0.01)
     assert both.epochs_per_phase == {"frozen": 2, "tuning": 2}
-    assert history(3, 1, 2).adding("tuning", {"val_loss": 5}, 0.01).epochs_per_phase == {"frozen": 2, "tuning": 0}
+    assert history(3, 1, 2).with_epoch("tuning", {"val_loss": 5}, 0.01).epochs_per_phase == {"frozen": 2, "tuning": 0}
 
 
 def test_a_phase_that_was_not_judged_is_as_long_as_it_was():
     found = History()
     for phase, score in (("rpn", float("nan")), ("rpn", float("nan")), ("head", 0.5), ("head", 0.4)):
-        found = found.adding(phase, {"loss": 1, "val_map50": score}, 0.1)
+        found = found.with_epoch(phase, {"loss": 1, "val_map50": score}, 0.1)
     assert found.epochs_per_phase == {"rpn": 2, "head": 1}

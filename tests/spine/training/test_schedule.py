@@ -14,7 +14,7 @@ PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 def history(*losses: float, phase: str = "frozen", rate: float = 0.1, before: History | None = None) -> History:
     found = before or History()
     for loss in losses:
-        found = found.adding(phase, {"loss": loss, "val_loss": loss}, rate)
+        found = found.with_epoch(phase, {"loss": loss, "val_loss": loss}, rate)
     return found
 
 
@@ -82,11 +82,11 @@ def test_a_phase_whose_patience_ran_out_says_what_is_kept():
 def test_a_detectors_phase_waits_for_a_higher_precision():
     found = History()
     for precision in (0.2, 0.4, 0.3, 0.4):
-        found = found.adding("frozen", {"loss": 1.0, "val_map50": precision}, 0.1)
+        found = found.with_epoch("frozen", {"loss": 1.0, "val_map50": precision}, 0.1)
     line = "stopped: no higher val_map50 for 2 epochs; epoch 2 is kept"
     assert why_stopped(found, PHASE, settings(patience=2)) == line
 
 
 def test_without_validation_nothing_stops_a_phase():
-    found = History().adding("frozen", {"loss": 1.0}, 0.1).adding("frozen", {"loss": 2.0}, 0.1)
+    found = History().with_epoch("frozen", {"loss": 1.0}, 0.1).with_epoch("frozen", {"loss": 2.0}, 0.1)
     assert why_stopped(found, PHASE, settings(patience=1)) == ""

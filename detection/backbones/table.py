@@ -1,6 +1,6 @@
-"""Trunks by name, one entry each: who builds them, the scale of their pixels, and which layers end at which stride.
+"""Backbones by name, one entry each: who builds them, the scale of their pixels, and which layers end at which stride.
 
-Cheap to import: Keras 2 comes in when a trunk is built. A new backbone is one more entry of `TRUNKS`.
+Cheap to import: Keras 2 comes in when a backbone is built. A new backbone is one more entry of `BACKBONES`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import tf_keras
 
-__all__ = ["TRUNKS", "Trunk", "maps_of"]
+__all__ = ["BACKBONES", "Backbone", "maps_of"]
 
 
 Places = Mapping[int, str | int]  # level -> name or number of the layer that ends there
@@ -23,7 +23,7 @@ def _unchanged(base: tf_keras.Model) -> tf_keras.Model:
 
 
 @dataclass(frozen=True)
-class Trunk:
+class Backbone:
     """How to build one, its preprocessing, its levels, and the layers that give its maps.
 
     `build(weights=None or "imagenet")` gives the network without its top, from (N, H, W, 3); `preprocess` takes RGB
@@ -42,11 +42,11 @@ class Trunk:
     checkpoint: str | None = None
 
 
-def maps_of(base: tf_keras.Model, trunk: Trunk, levels: range) -> dict[str, Any]:
+def maps_of(base: tf_keras.Model, backbone: Backbone, levels: range) -> dict[str, Any]:
     """The base's outputs of these levels, by the level as a string, as Model Garden keys them."""
-    if not trunk.layers:
+    if not backbone.layers:
         return {str(level): base.output[str(level)] for level in levels}
-    return {str(level): _layer(base, trunk.layers[level]).output for level in levels}
+    return {str(level): _layer(base, backbone.layers[level]).output for level in levels}
 
 
 def _layer(base: tf_keras.Model, place: str | int) -> Any:
@@ -94,12 +94,12 @@ def _standardised(pixels: Any) -> Any:
     return (pixels - MEAN_RGB) / STDDEV_RGB
 
 
-def _mobilenet(alpha: float) -> Trunk:
+def _mobilenet(alpha: float) -> Backbone:
     # Padded at the end only, which for even sizes is what 'same' does.
     places: Places = {
         level: f"conv_pw_{number}_relu" for level, number in zip(range(2, 6), (3, 5, 11, 13), strict=True)
     }
-    return Trunk(_application("MobileNet", alpha=alpha), _scale_of("mobilenet"), places)
+    return Backbone(_application("MobileNet", alpha=alpha), _scale_of("mobilenet"), places)
 
 
 def _inception_v2(weights: None) -> tf_keras.Model:
@@ -123,36 +123,38 @@ def _dilated(base: tf_keras.Model) -> tf_keras.Model:
 # The layers of both Inceptions' stems have numbers for names, which depend on what was built before.
 _INCEPTION_RESNET = (_application("InceptionResNetV2"), _scale_of("inception_resnet_v2"))
 
-TRUNKS: dict[str, Trunk] = {
-    "resnet18": Trunk(_resnet(18), _standardised, {}, imagenet=False),
-    "resnet50": Trunk(
+BACKBONES: dict[str, Backbone] = {
+    "resnet18": Backbone(_resnet(18), _standardised, {}, imagenet=False),
+    "resnet50": Backbone(
         _resnet(50),
         _standardised,
         {},
         checkpoint="https://storage.googleapis.com/tf_model_garden/vision/resnet/resnet-50-i224.tar.gz",
     ),
-    "vgg16": Trunk(
+    "vgg16": Backbone(
         _application("VGG16"),
         _scale_of("vgg16"),
         {2: "block3_conv3", 3: "block4_conv3", 4: "block5_conv3", 5: "block5_pool"},
     ),
     "mobilenet": _mobilenet(1.0),
     "mobilenet0.25": _mobilenet(0.25),
-    "inception_v2": Trunk(
+    "inception_v2": Backbone(
         _inception_v2,
         _scale_of("inception_v3"),
         {2: "conv_2c_relu", 3: "mixed_3c", 4: "mixed_4e", 5: "mixed_5c"},
         imagenet=False,
     ),
-    "inception_v3": Trunk(
+    "inception_v3": Backbone(
         _application("InceptionV3"),
         _scale_of("inception_v3"),
         {2: 16, 3: "mixed2", 4: "mixed7", 5: "mixed10"},
         _same_padding,
     ),
-    "inception_resnet_v2": Trunk(
+    "inception_resnet_v2": Backbone(
         *_INCEPTION_RESNET, {2: 16, 3: "block35_10_ac", 4: "block17_20_ac", 5: "conv_7b_ac"}, _same_padding
     ),
     # Huang et al. 2017, arXiv:1611.10012: the proposals' map at stride 8.
-    "inception_resnet_v2_atrous": Trunk(*_INCEPTION_RESNET, {2: 16, 3: "block17_20_ac"}, _dilated, levels=range(2, 4)),
+    "inception_resnet_v2_atrous": Backbone(
+        *_INCEPTION_RESNET, {2: 16, 3: "block17_20_ac"}, _dilated, levels=range(2, 4)
+    ),
 }
