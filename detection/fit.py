@@ -203,10 +203,10 @@ def _freeze(network: tf_keras.Model, phase: Phase) -> None:
 
 def _refuse_divergence(losses: dict[str, float], name: str, epoch: int) -> None:
     if not all(map(math.isfinite, losses.values())):
-        told = ", ".join(f"{loss} {value:g}" for loss, value in losses.items())
+        values = ", ".join(f"{loss} {value:g}" for loss, value in losses.items())
         raise SpineError(
-            f"the training of {name!r} diverged in epoch {epoch}: {told}. Lower `learning_rate`, give more `warmup` or "
-            "a smaller `global_clipnorm`"
+            f"the training of {name!r} diverged in epoch {epoch}: {values}. Lower `learning_rate`, give more `warmup` "
+            "or a smaller `global_clipnorm`"
         )
 
 

@@ -69,14 +69,14 @@ class History:
     @property
     def epochs_per_phase(self) -> dict[str, int]:
         """Phase -> how many of its epochs the best network went through: each phase starts from the best one so far."""
-        found: dict[str, int] = {}
+        epochs: dict[str, int] = {}
         for phase in dict.fromkeys(str(row["phase"]) for row in self.rows):
-            so_far = History(tuple(row for row in self.rows if row["phase"] in (*found, phase)))
+            so_far = History(tuple(row for row in self.rows if row["phase"] in (*epochs, phase)))
             before = len(so_far) - len(so_far.of(phase))
             best = so_far.best
             kept = int(best["epoch"]) if best and _badness(best) < float("inf") else len(so_far)
-            found[phase] = max(kept - before, 0)
-        return found
+            epochs[phase] = max(kept - before, 0)
+        return epochs
 
     @property
     def epochs_since_best(self) -> int:
