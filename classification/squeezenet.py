@@ -33,7 +33,7 @@ def SqueezeNet(
     `weights` is "imagenet" (downloaded once, checked by its hash) or None. There is no top: ValueError on one.
     """
     if include_top:
-        raise ValueError("SqueezeNet here has no ImageNet top; take include_top=False")
+        raise ValueError("this SqueezeNet has no ImageNet classifier; use include_top=False")
     inputs = keras.Input(input_shape)
     x = layers.Conv2D(64, 3, strides=2, padding="valid", activation="relu", name="conv1")(inputs)
     x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)

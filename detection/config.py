@@ -229,7 +229,7 @@ class Settings(Strict):
         if self.freeze_backbone > self.epochs:
             raise ValueError(f"freeze_backbone is {self.freeze_backbone} of {self.epochs} epochs; give at most all")
         if self.augmentation.elastic:
-            raise ValueError("elastic augmentation bends what a box cannot follow; set elastic to 0")
+            raise ValueError("elastic augmentation does not support boxes; set elastic to 0")
         return self
 
     @model_validator(mode="after")
@@ -241,8 +241,8 @@ class Settings(Strict):
             raise ValueError(f"min_level is {self.min_level}; {self.backbone} has the levels {given[0]} to {given[-1]}")
         if self.decoder.type == "identity" and self.min_level != self.max_level:
             raise ValueError(
-                "the identity decoder hands one level on, as the maps of several differ in depth; "
-                f"received min_level {self.min_level} and max_level {self.max_level}: set them alike, or use fpn"
+                "the identity decoder supports one level, since the maps of several differ in depth; "
+                f"received min_level {self.min_level} and max_level {self.max_level}: set them equal, or use fpn"
             )
         return self
 

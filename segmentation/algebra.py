@@ -45,5 +45,5 @@ def _term(part: str, text: str) -> Term:
         raise ValueError(f"loss {text!r}: {name!r} is not known; the losses are {', '.join(LOSSES)}")
     weight = float(match["before"] or match["after"] or 1)
     if weight == 0:
-        raise ValueError(f"loss {text!r}: {name!r} weighs nothing; leave it out")
+        raise ValueError(f"loss {text!r}: {name!r} has weight 0; leave it out")
     return Term(weight, name)

@@ -51,7 +51,7 @@ class SearchSettings(Strict):
     """How the weights are chosen, on validation predictions only."""
 
     name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
-    metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50, of detection map50
+    metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = 0.1
     trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
@@ -116,8 +116,8 @@ class Foreign(Strict):
     def check(self, train: Any) -> None:
         """SpineError: what is asked for before a training is its predictions."""
         raise SpineError(
-            "is foreign, and its predictions are not there yet; write them with spine.foreign.write_foreign, as "
-            "docs/foreign_members.md tells; a two-stage detector is published there with `spine two-stage`"
+            "is an external member (foreign: true) without predictions; write them with spine.foreign.write_foreign "
+            "(docs/foreign_members.md), or publish a two-stage detector there with `spine two-stage`"
         )
 
     @property
@@ -193,9 +193,9 @@ class Experiment(Strict):
         if self.folds == 1:
             raise ValueError("folds is 1; give 2 or more, or 0 for none")
         if not self.folds and (self.stop_on, self.served, self.fold) != ("fold", "mean", None):
-            raise ValueError("stop_on, served and fold are of folds; set `folds`, such as folds: 5")
+            raise ValueError("stop_on, served and fold need folds; set `folds`, such as folds: 5")
         if isinstance(self.fold, int) and not 0 <= self.fold < self.folds:
-            raise ValueError(f"fold is {self.fold}; of {self.folds} it is one of 0 to {self.folds - 1}, or refit")
+            raise ValueError(f"fold is {self.fold}; with {self.folds} folds it is 0 to {self.folds - 1}, or refit")
         return self
 
     @model_validator(mode="after")
@@ -208,10 +208,11 @@ class Experiment(Strict):
             raise ValueError("search.method is 'line'; for detection it is grid, equal, best, greedy, tpe or cmaes")
         if self.task == "detection" and (self.search.temperature or self.search.per_class):
             raise ValueError(
-                "search.temperature and search.per_class are of probabilities of classes; leave them out for detection"
+                "search.temperature and search.per_class need class probabilities, which detection does not have; "
+                "leave them out"
             )
         if self.search.per_class and self.search.metric == "roc_auc":
-            raise ValueError("search.per_class follows lines, and roc_auc has none there; take another metric")
+            raise ValueError("search.per_class does not support roc_auc; use another metric")
         if self.search.metric and known and self.search.metric not in known:
             raise ValueError(
                 f"search.metric is {self.search.metric!r}; for {self.task} it is one of {', '.join(known)}"
@@ -270,7 +271,7 @@ def _require_apart(names: Iterable[Any]) -> None:
     known: dict[str, str] = {}
     for name in map(str, names):
         if (other := known.setdefault(name.casefold(), name)) != name:
-            raise SpineError(f"members {other!r} and {name!r} differ only in case; some disks tell no difference")
+            raise SpineError(f"members {other!r} and {name!r} differ only in case, which some disks ignore; rename one")
 
 
 def _require_settings(value: Any, where: str) -> None:
@@ -301,7 +302,8 @@ def steps_of(step: float) -> int:
         raise ValueError(f"step {step!r} does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
     if steps > FINEST:
         raise ValueError(
-            f"step {step!r} is finer than {1 / FINEST:g}; take that, or method line (not of detection) for any weights"
+            f"step {step!r} is finer than {1 / FINEST:g}; use that, or method 'line' for continuous weights "
+            "(not for detection)"
         )
     return steps
 
@@ -350,8 +352,8 @@ def _override(raw: dict[str, Any], text: str) -> None:
     for part in parents:
         place = place.setdefault(part, {})
         if place is None or not isinstance(place, dict):
-            raise SpineError(f"override {text!r}: {part!r} holds no keys of its own in this experiment")
+            raise SpineError(f"override {text!r}: {part!r} is no group of settings in this experiment")
     try:
         place[last] = parse_yaml(value)
     except ValueError as error:
-        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({error}); mend it") from None
+        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({error}); correct it") from None

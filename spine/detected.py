@@ -108,7 +108,7 @@ def _detector(settings: CropSettings) -> Member:
     member = Member.open_for(settings.detector or Path(), "detection")
     if settings.label not in member.card.labels:
         known = ", ".join(member.card.labels)
-        raise SpineError(f"the detector {member.path} knows no {settings.label!r}; its labels are {known}")
+        raise SpineError(f"the detector {member.path} has no label {settings.label!r}; its labels are {known}")
     return member
 
 

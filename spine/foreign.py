@@ -75,9 +75,9 @@ def require_predictions(experiment: Experiment, names: Iterable[str]) -> None:
         if missing := [split for split, reason in reasons.items() if reason]:
             unseen = ", those out-of-fold by models that had not seen the patients" if OUT_OF_FOLD in missing else ""
             raise SpineError(
-                f"{name!r} comes from elsewhere, and its stored predictions are not of {' and '.join(missing)} as the "
-                f"dataset is now; write them to {member.path} first{unseen}, as docs/foreign_members.md tells. In "
-                f"particular: {'; '.join(reasons[split] for split in missing)}"
+                f"{name!r} is an external member, and its stored predictions are not of {' and '.join(missing)} as the "
+                f"dataset is now: {'; '.join(reasons[split] for split in missing)}. Write them to {member.path} "
+                f"first{unseen} (docs/foreign_members.md)"
             )
 
 

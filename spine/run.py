@@ -197,7 +197,7 @@ def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[
     ]
     if failed:
         raise SpineError(
-            f"training failed for {', '.join(failed)}. Mend the cause and run the same command again: "
+            f"training failed for {', '.join(failed)}. Fix the cause and run the same command again: "
             "finished members are skipped, killed ones resume"
         )
 

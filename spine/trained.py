@@ -80,7 +80,7 @@ def _record(experiment: Experiment, name: str) -> dict[str, Any]:
     except SpineError as error:
         raise SpineError(f"{error}. {REMOVE}") from None
     if not isinstance(told.get("members"), Mapping) or not isinstance(told["members"].get(name), Mapping):
-        raise SpineError(f"{files[0]} does not tell the settings of member {name}. {REMOVE}")
+        raise SpineError(f"{files[0]} has no settings of member {name}. {REMOVE}")
     return told
 
 

@@ -32,6 +32,6 @@ def refuse_lone_values(network: keras.Model, data: FitData) -> None:
             among = f" over {data.replicas} devices" if data.replicas > 1 else ""
             raise SpineError(
                 f"of {len(data.train.samples)} pictures in batches of {data.settings.batch}{among} the last has "
-                f"{fewest * data.replicas}: one a device. Batch norm {norm.name!r}, whose maps are of one pixel, would "
-                "learn nothing from it; give a `batch` that leaves more over, or a larger height and width"
+                f"{fewest * data.replicas}: one a device. Batch norm {norm.name!r} has maps of one pixel and cannot "
+                "learn from one picture; use a `batch` that leaves more over, or a larger height and width"
             )

@@ -44,7 +44,7 @@ def fetch_in_own_process(file: Path, members: Sequence[str]) -> None:
     if done.returncode:
         raise SpineError(f"fetching the weights of {', '.join(members)} failed (see above); no training was started")
     if failures := json.loads(done.stdout.splitlines()[-1]):
-        raise SpineError("\n".join(["no training was started, since weights are not to be had:", *failures]))
+        raise SpineError("\n".join(["no training was started: these weights are not available:", *failures]))
 
 
 def main() -> None:

@@ -155,6 +155,6 @@ def _refuse_divergence(history: History, name: str) -> None:
     best = history.best
     if best is None or not float(best.get("val_loss", best["loss"])) < float("inf"):
         raise SpineError(
-            f"the training of {name!r} diverged: its loss never was a number. Lower `learning_rate`"
-            " (now and for fine tuning), or take mixed_precision away"
+            f"the training of {name!r} diverged: its loss was never a number. Lower `learning_rate`"
+            " (now and for fine tuning), or turn mixed_precision off"
         )

@@ -141,7 +141,9 @@ def test_patients_it_was_trained_on_are_not_judged_on(experiment):
 
 
 def test_one_without_predictions_is_asked_for_before_any_training(experiment):
-    with pytest.raises(SpineError, match=r"members.logistic: is foreign, and its predictions are not there yet"):
+    with pytest.raises(
+        SpineError, match=r"members.logistic: is an external member \(foreign: true\) without predictions"
+    ):
         run.train_members(experiment, lambda line: None)
     with pytest.raises(SpineError, match="no foreign member 'vgg'"):
         write_foreign(experiment, "vgg", {})

@@ -235,7 +235,7 @@ def test_with_an_inner_share_no_patient_of_a_fold_has_touched_its_model(tmp_path
         own = {patient_hash(patient) for patient, fold in fold_of.items() if fold == part.fold}
         assert card.patients.stopped
         assert not own & {*card.patients.trained, *card.patients.stopped}
-    assert "had no part" in out_of_fold.told(experiment)["folds"]["notes"][1]
+    assert "had no part" in out_of_fold.describe_folds(experiment).notes[1]
 
 
 def test_a_model_that_has_seen_a_patient_of_its_fold_is_refused(tmp_path, trained):
@@ -273,7 +273,7 @@ def test_a_member_from_elsewhere_brings_its_own(tmp_path, trained):
     card = Member.open(directory).card.model_copy(update={"kind": "foreign", "folds": ("other",)})
     Member.publish(directory, card)
     trained.clear()
-    with pytest.raises(SpineError, match=r"'grey' comes from elsewhere, .* not of out-of-fold as the"):
+    with pytest.raises(SpineError, match=r"'grey' is an external member, .* not of out-of-fold as the"):
         run.train_members(experiment, show)
     with pytest.raises(SpineError, match="'grey' was not trained here, so its folds are unknown"):
         predict.run(experiment)
@@ -285,7 +285,7 @@ def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trai
     experiment = experiment_in(tmp_path, members=members)
     said = {split: np.full((len(read_samples(experiment, split).samples), 2), 0.5) for split in ("validation", "test")}
     write_foreign(experiment, "theirs", said)
-    complaint = "'theirs' comes from elsewhere, .* not of out-of-fold as the dataset .* models that had not seen the"
+    complaint = "'theirs' is an external member, .* not of out-of-fold as the dataset .* models that had not seen the"
     with pytest.raises(SpineError, match=complaint):
         run.train_members(experiment, show)
     assert not trained
@@ -302,7 +302,7 @@ def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trai
     assert notes[2].startswith("What is served and tested of each member that was trained here is the mean")
     assert notes[3].startswith("From elsewhere: theirs. What they say out-of-fold is taken on trust")
     alone = experiment_in(tmp_path, members={"theirs": {"foreign": True}})
-    assert out_of_fold.told(alone)["folds"]["notes"] == notes[3:]
+    assert out_of_fold.describe_folds(alone).notes == notes[3:]
 
 
 @pytest.mark.slow

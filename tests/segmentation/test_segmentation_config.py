@@ -55,7 +55,7 @@ def test_a_loss_is_a_sum_of_weighted_names(text, terms):
         ("2 * dice * 3", "is no term"),
         ("-1 * dice", "is no term"),
         ("dice + jaccard", "'jaccard' is not known; the losses are " + ", ".join(LOSSES)),
-        ("dice + 0 * focal", "'focal' weighs nothing"),
+        ("dice + 0 * focal", "'focal' has weight 0"),
         ("__import__('os').remove('x')", "is no term"),
         ("1e3 * dice", "is no term"),
         ("(dice + focal)", "is no term"),

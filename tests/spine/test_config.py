@@ -49,7 +49,7 @@ def test_overrides_reach_nested_settings(file):
         ("task=sorting", ["sorting", "classification"]),
         ("labels=[a]", ["labels", "two or more"]),
         ("search.step", ["key=value"]),
-        ("name.first=3", ["name", "no keys"]),
+        ("name.first=3", ["name", "no group of settings"]),
         ("members={}", ["(file): members is empty; name at least one"]),
         ("members.three.epochs=1", ["no member", "one, two"]),
         ("search.metric=auc", ["auc", "roc_auc"]),
@@ -169,7 +169,7 @@ def test_a_step_that_does_not_divide_one_is_refused(step):
 
 def test_a_step_finer_than_weights_need_is_refused():
     assert steps_of(1e-4) == 10_000
-    with pytest.raises(ValueError, match=r"finer than 0\.0001; take that, or method line"):
+    with pytest.raises(ValueError, match=r"finer than 0\.0001; use that, or method 'line'"):
         steps_of(1e-9)
 
 

@@ -165,7 +165,7 @@ def test_true_boxes_are_cropped_without_a_detector(dataset, tmp_path):
 
 
 def test_a_detector_that_knows_no_such_label_or_finds_nothing_is_told(dataset, detector, tmp_path):
-    with pytest.raises(SpineError, match="knows no 'region'; its labels are disc"):
+    with pytest.raises(SpineError, match="has no label 'region'; its labels are disc"):
         detect_boxes(dataset, CropSettings(label="region", detector=detector))
     with pytest.raises(SpineError, match=r"finds no 'disc' with a score of 0.95 or more in 2 pictures"):
         detect_boxes(dataset, CropSettings(label="disc", detector=detector, confidence=0.95))

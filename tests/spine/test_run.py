@@ -49,7 +49,7 @@ def test_how_a_training_ended_is_told(tmp_path, monkeypatch, shown, status, told
     experiment = write_experiment(tmp_path, members=("first",))
     (experiment.member_directory("first") / "member.json").unlink()
     monkeypatch.setattr(run, "_train_in_own_process", lambda *_: status)
-    with pytest.raises(SpineError, match=rf"training failed for first \({told}\)\. Mend"):
+    with pytest.raises(SpineError, match=rf"training failed for first \({told}\)\. Fix"):
         run.train_members(experiment, shown.append)
 
 
@@ -84,7 +84,7 @@ def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
     assert Member.open(directory).card == card
     assert shown[0] == "train vgg: from elsewhere, up to date"
     shutil.rmtree(directory / "predictions" / "test")
-    with pytest.raises(SpineError, match=r"'vgg' comes from elsewhere, .* not of test as the dataset is now"):
+    with pytest.raises(SpineError, match=r"'vgg' is an external member, .* not of test as the dataset is now"):
         run.train_members(experiment, shown.append)
 
 

@@ -74,7 +74,7 @@ def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
 @pytest.mark.parametrize("record", ["members: {}", "members: {dense: {epochs: 1}}", "name: small", "members: [vgg]"])
 def test_a_record_of_another_member_is_refused_by_its_path(experiment, record):
     (experiment.member_directory("vgg") / "config.yaml").write_text(record)
-    with pytest.raises(SpineError, match=r"vgg.config\.yaml does not tell the settings of member vgg\. It is the rec"):
+    with pytest.raises(SpineError, match=r"vgg.config\.yaml has no settings of member vgg\. It is the rec"):
         trained_otherwise(experiment)
 
 
