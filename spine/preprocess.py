@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from spine.decoders.raster import LUMA
 from spine.problems import SpineError
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
 
 Tensor = Any  # TensorFlow ships no types that a checker could read
 
-LUMA = (0.299, 0.587, 0.114)  # red, green and blue in grey, as ITU-R BT.601 weighs them
 PERCENTILES = (0.5, 99.5)  # of an image's grey levels: what "percentile" maps to 0 and 1
 
 # The same in whole numbers of 1 / 2**15, as OpenCV has them, so that intake and graph round a grey level alike.

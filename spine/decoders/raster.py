@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["Raster"]
+__all__ = ["LUMA", "Raster"]
 
+LUMA = (0.299, 0.587, 0.114)  # red, green and blue in grey, as ITU-R BT.601 weighs them
 _EXACT = (np.uint8, np.uint16)  # types whose luma OpenCV rounds as everyone does
 _BLOCK = 2**20  # pixels that are turned at once
 Colour = Literal["grey", "palette", "rgb", "cmyk"]
@@ -83,4 +84,4 @@ def _luma(colour: np.ndarray) -> np.ndarray:
         return colour[..., 0]
     if colour.dtype in _EXACT:
         return cv2.cvtColor(np.ascontiguousarray(colour), cv2.COLOR_RGB2GRAY)
-    return colour.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    return colour.astype(np.float64) @ LUMA

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spine.decoders.raster import LUMA
+
 __all__ = ["Levels", "luma"]
 
 _BLOCK = 2**22  # pixels at a time: indices and products of a block are small beside the frame
-_BT601 = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,15 @@ class Levels:
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
-    """(..., 3) red, green, blue -> (...) uint16 luma of ITU-R BT.601, rounded."""
+    """(..., 3) red, green, blue -> (...) uint16 luma of ITU-R BT.601, rounded once.
+
+    OpenCV's, by which pictures of other formats become grey (`spine.decoders.raster`), is of rounded weights: of eight
+    bits it differs by a grey level in one pixel of a thousand.
+    """
     flat = colour.reshape(-1, colour.shape[-1])
     grey = np.empty(len(flat), np.uint16)
     for block in _blocks(grey):
-        grey[block] = np.rint(flat[block, :3] @ _BT601)
+        grey[block] = np.rint(flat[block, :3] @ LUMA)
     return grey.reshape(colour.shape[:-1])
 
 
