@@ -2,7 +2,7 @@
 
 A process that is killed, or a disk that is full, cuts the last record short; the next process appends to it. What was
 cut off is told once and passed over; a whole record behind it, in the same line, is read. The file itself is never
-mended: other processes may be reading it.
+fixed: other processes may be reading it.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def expand_box(
     left, top = max(0, _floor(x0 - dx)), max(0, _floor(y0 - dy))
     right, bottom = min(width, -_floor(-x1 - dx)), min(height, -_floor(-y1 - dy))
     if left >= right or top >= bottom:
-        raise SpineError(f"box {box} lies outside its picture of {height} x {width}; mend or remove the box")
+        raise SpineError(f"box {box} lies outside its picture of {height} x {width}; fix or remove the box")
     return left, top, right, bottom
 
 
@@ -77,7 +77,7 @@ def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: 
         for row in _crops(manifest, parents[str(parent)], group, root, settings)
     ]
     if not cropped:
-        raise SpineError(f"every box labelled {settings.label!r} lies outside its picture; mend the boxes")
+        raise SpineError(f"every box labelled {settings.label!r} lies outside its picture; fix the boxes")
     images = pd.DataFrame(cropped)
     inner = _boxes_within(images, manifest.boxes[manifest.boxes["label"] != settings.label])
     of_boxes = manifest.labels[manifest.labels["box"] != ""]

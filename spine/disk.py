@@ -36,9 +36,7 @@ def describe(error: Exception, work: str) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         reason = f"{names or 'a file'}: {os.strerror(error.errno)}"
-    advice = (
-        "make room" if fault in DISK_FULL else "give the right to it, or another path" if fault else "mend the path"
-    )
+    advice = "make room" if fault in DISK_FULL else "give the right to it, or another path" if fault else "fix the path"
     return f"{work} stopped at {reason}; {advice}, and run the same command again"
 
 

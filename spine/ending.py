@@ -26,7 +26,7 @@ class Stopped(BaseException):
 
 
 def run_to_the_end(command: Callable[[], object], work: str) -> None:
-    """Run a command of typer's to the exit of this process: status 1 and one message of an error that a user can mend.
+    """Run a command of typer's to the exit of this process: status 1 and one message of an error that a user can fix.
 
     Ctrl-C and SIGTERM end it with a word, after what was half written is gone; a reader that is gone ends it without.
     """

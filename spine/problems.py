@@ -38,7 +38,7 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that b
 
 
 class SpineError(Exception):
-    """An error the user can mend: its message says what was received, what holds and what to do.
+    """An error the user can fix: its message says what was received, what holds and what to do.
 
     The command line prints the message alone; every other exception is a defect of ours and keeps its traceback.
     """
@@ -170,7 +170,7 @@ def cell(text: str) -> str:
 def lost_in(tree: Tree) -> Iterator[Problem]:
     """What of a tree of files cannot be read, such as links that lead nowhere, and folders that are in it twice."""
     for path, reason in sorted(tree.lost.items()):
-        yield Problem(str(path), reason, "mend or remove it")
+        yield Problem(str(path), reason, "fix or remove it")
     for link, place in sorted(tree.again.items()):
         if place not in link.parents:  # a link to a folder above it gives nothing more
             reason = f"is {place} once more, whose files are read there"

@@ -227,7 +227,7 @@ def _visible(sample: str, boxes: pd.DataFrame, size: tuple[int, int]) -> np.ndar
         if not (part[:2] < part[2:]).all():
             raise SpineError(
                 f"{sample} has a box {box.tolist()} (x0 y0 x1 y1) outside its {height} x {width} pixels, or without an "
-                "area; mend or remove it in the annotations and build the dataset again"
+                "area; fix or remove it in the annotations and build the dataset again"
             )
     return visible
 

@@ -58,7 +58,7 @@ class Volume:
         if rule.low == rule.high and self.array.min() < self.array.max():
             raise SpineError(
                 f"{self.path} states the slope {self.slope:g} and intercept {self.intercept:g}, by which all voxels "
-                "have one value; mend its header"
+                "have one value; fix its header"
             )
         return rule
 
@@ -128,7 +128,7 @@ def sagittal_masks(volume: Volume, n: int | None = None) -> dict[int, np.ndarray
     if rule.scaling is not None or rule.missing:
         raise SpineError(
             f"{volume.path} holds values from {rule.low:g} to {rule.high:g}; class indices are whole numbers 0..65535: "
-            "mend the label volume"
+            "fix the label volume"
         )
     return {k: volume.values(k).astype(np.uint16) for k in middle_first(len(volume.array), n)}
 

@@ -1,6 +1,6 @@
 """Do members err alike? How often two of them differ, and how often both are wrong, over the units of a split.
 
-An ensemble gains where its members differ; what both get wrong no weights can mend. Disagreement and double fault are
+An ensemble gains where its members differ; what both get wrong no weights can fix. Disagreement and double fault are
 the measures of Kuncheva and Whitaker (Machine Learning 51, 2003).
 """
 

@@ -145,7 +145,7 @@ class Collector:
     def _beyond_the_list(self) -> Iterator[Problem]:
         if self._unlisted:
             reason = f"{self._unlisted:,} problems more were met, and are not listed one by one"
-            yield Problem(self._problems[-1].path, reason, "mend those that are listed, and build again")
+            yield Problem(self._problems[-1].path, reason, "fix those that are listed, and build again")
 
     def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
         (first_where, first), *others = told

@@ -75,7 +75,7 @@ def _lines_of(collector: Collector, info: FolderInfo, files: Iterable[Path]) -> 
     """How the lines of label files are read; where nothing tells of key points, their numbers may."""
     if info.fault:
         file, reason = info.fault
-        collector.error(file, reason, "mend it; until then only boxes of five numbers are read")
+        collector.error(file, reason, "fix it; until then only boxes of five numbers are read")
         return Lines(doubt=f"kpt_shape of {file.name} does not hold")
     if info.key_points is None and may_have_key_points(_numbers(files)):
         return Lines(doubt="a polygon, or a box with key points: nothing tells which")

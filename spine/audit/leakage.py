@@ -25,7 +25,7 @@ def shared_patients(manifest: Manifest) -> Iterator[Problem]:
             yield Problem(
                 str(manifest.root / "splits.csv"),
                 f"patient {patient!r} is in {' and '.join(names)}",
-                "split by patient: build the dataset again, or mend splits.csv",
+                "split by patient: build the dataset again, or fix splits.csv",
             )
 
 

@@ -27,7 +27,7 @@ def wrong_masks(manifest: Manifest) -> Iterator[Problem]:
             yield Problem(str(path), str(error), "build the dataset again with `spine data build CONFIG`")
             continue
         if mask.shape != (int(row["height"]), int(row["width"])):
-            yield Problem(str(path), f"is {mask.shape}, its picture is not", "mend the mask and build again")
+            yield Problem(str(path), f"is {mask.shape}, its picture is not", "fix the mask and build again")
         elif hash_file(path) != row["mask_sha256"]:
             yield Problem(str(path), "its SHA-256 differs from images.csv: the file was changed", "build again")
         elif not mask.any():
@@ -47,7 +47,7 @@ def boxes_outside(manifest: Manifest) -> Iterator[Problem]:
         yield Problem(
             str(manifest.root / "boxes.csv"),
             f"box {box['box']} {corners} of {box['sample']} leaves its picture of {box['height']:g} x {box['width']:g}",
-            "mend the annotation and build again",
+            "fix the annotation and build again",
             "warning",
         )
 

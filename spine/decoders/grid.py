@@ -57,11 +57,11 @@ class Grid:
             )
         if min(self.size) < 1:
             raise SpineError(
-                f"{self.path} states {_times(self.size)} voxels; a volume has one at least: mend its header"
+                f"{self.path} states {_times(self.size)} voxels; a volume has one at least: fix its header"
             )
         check_bytes(math.prod(self.size) * self.dtype.itemsize, self.path)
         if not np.isfinite(self.steps).all() or not self.spacing.all():
-            raise SpineError(f"{self.path} states axes of no length or of no number; mend its spacing and directions")
+            raise SpineError(f"{self.path} states axes of no length or of no number; fix its spacing and directions")
         if (lean := _lean(self.steps)) > _LEAN:
             degrees = math.degrees(math.acos(min(lean, 1.0)))
             raise SpineError(
@@ -69,7 +69,7 @@ class Grid:
                 "only perpendicular axes give true slices; resample it to a rectangular grid"
             )
         if not (math.isfinite(self.slope) and math.isfinite(self.intercept) and self.slope):
-            raise SpineError(f"{self.path} states the slope {self.slope:g} and intercept {self.intercept:g}; mend them")
+            raise SpineError(f"{self.path} states the slope {self.slope:g} and intercept {self.intercept:g}; fix them")
 
     @property
     def spacing(self) -> np.ndarray:
@@ -118,7 +118,7 @@ def read_text_grid(
     try:
         return grid_of(path, fields, end)
     except ValueError as error:
-        raise SpineError(f"{path} cannot be read: its header {error}; mend it, or convert the volume again") from error
+        raise SpineError(f"{path} cannot be read: its header {error}; fix it, or convert the volume again") from error
 
 
 def require_one_file(name: str) -> None:

@@ -44,7 +44,7 @@ def _fields(head: bytes, path: Path) -> tuple[Fields, int]:
         key, _, value = line.decode("latin-1").partition("=")
         key, value = key.strip(), value.strip()
         if key in fields:
-            raise SpineError(f"{path} states {key} twice; mend its header")
+            raise SpineError(f"{path} states {key} twice; fix its header")
         fields[key] = value
         if key == _DATA:
             return fields, lines.tell()

@@ -51,7 +51,7 @@ def _header(head: bytes, path: Path) -> Nifti1Header:
                 if len(head) < kind.sizeof_hdr:
                     raise SpineError(f"{path} is truncated: it ends within its header; {COPY_AGAIN}")
                 if is_nifti(head):
-                    return kind(head[: kind.sizeof_hdr], order, check=False)  # its checks mend, and say so in a log
+                    return kind(head[: kind.sizeof_hdr], order, check=False)  # its checks fix, and say so in a log
                 raise SpineError(f"{path} is Analyze 7.5, which does not tell left from right; convert it to NIfTI")
     raise SpineError(
         f"{path} is no NIfTI, MetaImage or NRRD volume, whatever its name says, or its header is damaged; {COPY_AGAIN}"
@@ -105,7 +105,7 @@ def _qform(header: Nifti1Header) -> np.ndarray:
 def _stored(path: Path, header: Nifti1Header, packed: bool) -> Stored:
     offset = float(header["vox_offset"])
     if not 0 <= offset < 2**63 or offset != int(offset):
-        raise SpineError(f"{path} states that its voxels begin at byte {offset:g}; mend vox_offset, or {COPY_AGAIN}")
+        raise SpineError(f"{path} states that its voxels begin at byte {offset:g}; fix vox_offset, or {COPY_AGAIN}")
     start = int(header["vox_offset"])
     if header["magic"].item().startswith(b"n+"):
         start = start or header.single_vox_offset

@@ -64,7 +64,7 @@ def _fields(head: bytes, path: Path) -> tuple[Fields, int]:
         name = name.strip().lower()
         name = _OTHER_NAMES.get(name, name)
         if name in fields:
-            raise SpineError(f"{path} states {name!r} twice; mend its header")
+            raise SpineError(f"{path} states {name!r} twice; fix its header")
         fields[name] = value.strip()
     return fields, lines.tell()
 

@@ -110,7 +110,7 @@ class _Drawn:
     def left_out(self) -> Iterator[Problem]:
         """Boxes that do not count."""
         for box in self._outside:
-            yield Problem(self.name, f"{_describe(box)} lies outside {self._picture}", "mend or remove the box")
+            yield Problem(self.name, f"{_describe(box)} lies outside {self._picture}", "fix or remove the box")
         if self._undrawn:
             yield Problem(
                 self.name,

@@ -74,7 +74,7 @@ class Records:
     def manifest(self) -> Manifest:
         """The dataset without splits; SpineError where nothing was read, or a target is `of` what nobody tells."""
         if not self.images:
-            raise SpineError(f"no picture is left to build with ({self._why_none()}); mend the sources' paths or files")
+            raise SpineError(f"no picture is left to build with ({self._why_none()}); fix the sources' paths or files")
         for target, settings in self.targets.items():
             if settings.of not in self.told:
                 known = ", ".join(sorted(self.told)) or "none"
@@ -120,7 +120,7 @@ class Records:
         try:
             mask = merged_mask(masks, (height, width), self.mask_labels)
         except SpineError as error:
-            advice = "mend the mask; the picture was kept without it"
+            advice = "fix the mask; the picture was kept without it"
             self.problems.append(Problem(str(masks[-1].mask), str(error), advice))
             return ""
         path = self.root / "masks" / f"{sample}.png"

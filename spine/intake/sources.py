@@ -28,7 +28,7 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
     from spine.reading import read_images
 
     if not source.images.exists():
-        raise SpineError(f"source {source.name}: {source.images} does not exist; mend `images` in the data config")
+        raise SpineError(f"source {source.name}: {source.images} does not exist; fix `images` in the data config")
     by_name = partial(patient_by_name, source.patient)
     images = read_images(source.images, source.read, source.slices, patient_of=by_name, window=source.window)
     told, known, heard = ByPicture(images.names), len(records.orphans), _Heard()
@@ -104,7 +104,7 @@ def _differing(source: Source, found: Mapping[str, Sequence[str]]) -> Iterator[P
         yield Problem(
             str(source.images),
             f"{key} is told in two ways of {len(places)} pictures: {examples(places)}",
-            "the first of each two values shown was kept; settle which is right, and mend the other",
+            "the first of each two values shown was kept; settle which is right, and fix the other",
             "warning",
         )
 
@@ -132,7 +132,7 @@ def _lost(heard: _Heard) -> Iterator[Problem]:
         yield Problem(
             file if len(places) > 1 else places[0],
             f"{what}: none of the boxes drawn on it counts ({told}), and without them it would pass for background",
-            "mend its boxes, or remove them from the annotation where there is nothing to find",
+            "fix its boxes, or remove them from the annotation where there is nothing to find",
         )
 
 
@@ -141,7 +141,7 @@ def _unnamed(source: Source, told: ByPicture, names: Sequence[str], total: int) 
         # Where a file could not be read, or the setting is there already, it would not help to set it.
         helps = source.unnamed == "leave_out" and any(map(told.is_silent_on, names))
         setting = "; or, where there truly is nothing to find in them, set `unnamed: background`"
-        unread = ", and mend the annotations that could not be read: they may name them"
+        unread = ", and fix the annotations that could not be read: they may name them"
         yield Problem(
             str(source.images),
             f"{len(names)} of {total} pictures were left out, since no annotation names them: {examples(names)}",

@@ -164,7 +164,7 @@ def test_a_damaged_study_is_one_sentence(experiment, content):
     with pytest.raises(SpineError, match=r"study\.db .*Move the file away and run `spine search EXPERIMENT` again"):
         search.run(experiment)
     (experiment.ensemble_directory / "study.db").unlink()
-    search.run(experiment)  # what was told mends it
+    search.run(experiment)  # what was told fixes it
 
 
 def test_what_is_undefined_is_null_and_what_is_known_as_it_was():

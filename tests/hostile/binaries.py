@@ -30,7 +30,7 @@ _IFD_ENTRY = 12
 
 
 def png_header_field(data: bytes, random: Random) -> bytes:
-    """Width, height, depth, colour, compression, filter or interlace, its checksum mended."""
+    """Width, height, depth, colour, compression, filter or interlace, its checksum fixed."""
     chunks = png_chunks(data)
     header = bytearray(chunks[0][1])
     if (field := random.randrange(7)) < 2:

@@ -1,4 +1,4 @@
-"""How commands end: one sentence of what a person can mend, a word after Ctrl-C, nothing where nobody reads."""
+"""How commands end: one sentence of what a person can fix, a word after Ctrl-C, nothing where nobody reads."""
 
 import os
 import signal
@@ -105,7 +105,7 @@ def test_a_second_ctrl_c_ends_at_once_what_does_not_end():
         ),
         (
             "open('/nowhere/at/all', 'w')",
-            "error: the work stopped at /nowhere/at/all: No such file or directory; mend the path, and run the same "
+            "error: the work stopped at /nowhere/at/all: No such file or directory; fix the path, and run the same "
             "command again",
         ),
         (

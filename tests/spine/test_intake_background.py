@@ -181,9 +181,9 @@ def test_background_is_advised_only_where_it_would_help(tmp_path):
     file.write_text("<annotation>")
     assert advice_on_unnamed(tmp_path, source) == helps  # not for good.png, but for nothing.png
     file.rename(file.with_name("of-whom.xml"))
-    mend = f"{name_them}, and mend the annotations that could not be read: they may name them"
-    assert advice_on_unnamed(tmp_path, source) == mend
-    assert advice_on_unnamed(tmp_path, {**source, "unnamed": "background"}) == mend
+    fix = f"{name_them}, and fix the annotations that could not be read: they may name them"
+    assert advice_on_unnamed(tmp_path, source) == fix
+    assert advice_on_unnamed(tmp_path, {**source, "unnamed": "background"}) == fix
 
 
 def test_boxes_of_a_whole_file_make_no_background_of_its_pages(tmp_path):

@@ -56,9 +56,9 @@ def test_a_full_disk_is_no_fault_of_the_file_that_is_read():
 
 def test_what_a_terminal_or_a_spreadsheet_would_run_is_shown(tmp_path, capsys):
     name = "=cmd()\x1b[31m\udce9.png"
-    write_problems([Problem(name, "is bad", "mend it")], tmp_path / "problems.csv")
+    write_problems([Problem(name, "is bad", "fix it")], tmp_path / "problems.csv")
     assert "'=cmd()\\x1b[31m\\udce9.png" in (tmp_path / "problems.csv").read_text()
-    print_problems([Problem(name, "is bad", "mend it")])
+    print_problems([Problem(name, "is bad", "fix it")])
     assert "\\x1b[31m\\udce9" in capsys.readouterr().out
 
 

@@ -209,7 +209,7 @@ def test_a_box_of_an_empty_label_is_of_no_class(labels):
 def test_problems_without_end_are_counted_and_those_that_are_listed_are_short():
     collector = Collector()
     for number in range(10_003):
-        collector.error(f"file: {number}", "x" * 5000, "mend it")
+        collector.error(f"file: {number}", "x" * 5000, "fix it")
     *listed, last = collector.reading().problems
     assert (len(listed), len(listed[0].reason)) == (10_000, 1000 + len("..."))
     assert (last.severity, last.reason) == ("error", "3 problems more were met, and are not listed one by one")
