@@ -2,7 +2,8 @@
 
 class TestMine(MemberContract):
     @pytest.fixture(scope="class")
-    def member_directory(self) -> Path: ...
+    @classmethod
+    def member_directory(cls) -> Path: ...
 """
 
 import json

@@ -110,5 +110,6 @@ def test_distance_is_blind_to_order_and_infinite_where_classes_differ():
 
 class TestDetectorEnsemble(MemberContract):
     @pytest.fixture(scope="class")
-    def member_directory(self, experiment):
+    @classmethod
+    def member_directory(cls, experiment):
         return experiment.ensemble_directory

@@ -122,5 +122,6 @@ class TestEnsemble(MemberContract):
     normalises = False  # its members are lines of arithmetic
 
     @pytest.fixture(scope="class")
-    def member_directory(self, experiment):
+    @classmethod
+    def member_directory(cls, experiment):
         return experiment.ensemble_directory

@@ -38,7 +38,8 @@ class TestTwoStageMember(MemberContract):
     normalises = False
 
     @pytest.fixture(scope="class")
-    def member_directory(self, directory):
+    @classmethod
+    def member_directory(cls, directory):
         return directory
 
     def test_it_answers_different_pictures_differently(self, model):
