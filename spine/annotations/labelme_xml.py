@@ -7,14 +7,14 @@ Format: Russell et al., "LabelMe: a database and web-based tool for image annota
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector, read_files
 from spine.annotations.grouping import Corners, around, around_points
-from spine.annotations.safe_xml import child, child_text, write_xml
+from spine.annotations.safe_xml import child, child_text
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
-from spine.annotations.xml_image import read_image
+from spine.annotations.xml_image import read_image, write_images
 from spine.numbers import finite
 
 __all__ = ["read", "write"]
@@ -88,14 +88,10 @@ def write(annotations: Iterable[Annotation], path: Path) -> None:
     It cannot hold masks, levels, values, labels of the whole image, patients or sequences; a split only as a folder in
     the image's name.
     """
-    for annotation in annotations:
-        image = PurePosixPath(annotation.image)
-        write_xml(_root(annotation), path / image.with_suffix(".xml"))
+    write_images(annotations, path, _describe)
 
 
-def _root(annotation: Annotation) -> Element:
-    root = Element("annotation")
-    SubElement(root, "filename").text = PurePosixPath(annotation.image).name
+def _describe(root: Element, annotation: Annotation) -> None:
     if annotation.size:
         size = SubElement(root, "imagesize")
         SubElement(size, "nrows").text, SubElement(size, "ncols").text = map(str, annotation.size)
@@ -108,4 +104,3 @@ def _root(annotation: Annotation) -> Element:
         for x, y in ((box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)):
             point = SubElement(polygon, "pt")
             SubElement(point, "x").text, SubElement(point, "y").text = value_text(x), value_text(y)
-    return root

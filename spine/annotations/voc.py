@@ -8,15 +8,15 @@ development kit, http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector, read_files
 from spine.annotations.grouping import in_agreement
-from spine.annotations.safe_xml import child, child_text, write_xml
+from spine.annotations.safe_xml import child, child_text
 from spine.annotations.types import Annotation, Box, Reading, value_text
-from spine.annotations.xml_image import read_image
+from spine.annotations.xml_image import read_image, write_images
 from spine.numbers import finite
 
 __all__ = ["read", "write"]
@@ -66,14 +66,10 @@ def write(annotations: Iterable[Annotation], path: Path) -> None:
     It cannot hold masks, labels of the whole image, patients or sequences; a split only as a folder in the image's
     name.
     """
-    for annotation in annotations:
-        image = PurePosixPath(annotation.image)
-        write_xml(_root(annotation), path / image.with_suffix(".xml"))
+    write_images(annotations, path, _describe)
 
 
-def _root(annotation: Annotation) -> Element:
-    root = Element("annotation")
-    SubElement(root, "filename").text = PurePosixPath(annotation.image).name
+def _describe(root: Element, annotation: Annotation) -> None:
     if annotation.size:
         height, width = annotation.size
         _children(SubElement(root, "size"), {"width": width, "height": height, "depth": 1})
@@ -87,7 +83,6 @@ def _root(annotation: Annotation) -> Element:
             parent = SubElement(element, "attributes")
             for name, value in attributes.items():
                 _children(SubElement(parent, "attribute"), {"name": name, "value": value})
-    return root
 
 
 def _children(parent: Element, texts: dict[str, object]) -> None:

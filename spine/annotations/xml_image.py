@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 from spine.annotations.collector import Collector
-from spine.annotations.safe_xml import child_text, parse_xml
+from spine.annotations.safe_xml import child_text, parse_xml, write_xml
 from spine.annotations.sources import image_name, size_of, split_of
 from spine.annotations.types import Annotation, Box
 
-__all__ = ["read_image"]
+__all__ = ["read_image", "write_images"]
 
 Object = TypeVar("Object")
 
@@ -40,3 +40,15 @@ def read_image(
             boxes.append(box(collector, where, element))
     height, width = map(root.findtext, size)
     return Annotation(image, tuple(boxes), split=split_of(image), size=size_of(height, width), refused=tuple(refused))
+
+
+def write_images(
+    annotations: Iterable[Annotation], path: Path, describe: Callable[[Element, Annotation], None]
+) -> None:
+    """Write `<path>/<image>.xml` for each image: its name, and what `describe` adds to the root."""
+    for annotation in annotations:
+        image = PurePosixPath(annotation.image)
+        root = Element("annotation")
+        SubElement(root, "filename").text = image.name
+        describe(root, annotation)
+        write_xml(root, path / image.with_suffix(".xml"))
