@@ -3,6 +3,7 @@ examples are valid; and no page names a page, a heading, a command or a file tha
 """
 
 import importlib
+import importlib.util
 import inspect
 import re
 import tomllib
@@ -172,3 +173,17 @@ def test_every_result_that_a_config_expects_has_its_heading():
     }
     assert {name for name, _ in named} >= {"spider_degeneration.yaml", "xray_vertebrae.yaml", "classification.yaml"}
     assert not [(name, heading) for name, heading in named if heading not in headings]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_that_is_named_can_be_imported(page):
+    text = page.read_text()
+    names = re.findall(r"`((?:spine|ensemble|classification|segmentation|detection)(?:\.\w+)+)`", text)
+    for module, imported in re.findall(r"^from (\S+) import (.+)$", text, flags=re.MULTILINE):
+        names += [f"{module}.{name.strip()}" for name in imported.split(",")]
+    commands = re.findall(r"python -m ((?:classification|segmentation|detection)\.\w+)", text)
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute) or importlib.util.find_spec(name), name
+    for command in commands:
+        assert importlib.util.find_spec(command), command
