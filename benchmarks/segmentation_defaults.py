@@ -22,13 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from rich.console import Console
 from rich.table import Table
 
-from spine.config import Experiment, load_experiment
+from pipeline.experiments import load_experiment
+from pipeline.run import train_members
+from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.metrics.segmentation import count_images, dice, mean_over_pixels
 from spine.progress import track
 from spine.quiet import silence_tensorflow
-from spine.run import train_members
 from spine.statistics import Interval, interval, patient_resamples
 from spine.truth import MaskTruth
 
@@ -58,9 +59,9 @@ def counts_of_rows(experiment: Experiment, truth: MaskTruth) -> dict[str, np.nda
 
 def masks(member: Member, truth: MaskTruth, flips: tuple[str, ...]) -> Iterator[np.ndarray]:
     """The class of every pixel (H, W) of one image after the other, by the member's SavedModel."""
-    from ensemble.predict import load_model
     from segmentation.export import with_flips
     from spine.preprocess import decode
+    from spine.run_model import load_model
 
     model = load_model(member)
 

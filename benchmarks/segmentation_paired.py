@@ -21,7 +21,8 @@ from rich.table import Table
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.judge.segmentation import Segmenters
-from spine.config import Experiment, load_experiment
+from pipeline.experiments import load_experiment
+from spine.config import Experiment
 from spine.problems import SpineError
 from spine.statistics import Interval, interval, patient_resamples, wilcoxon
 

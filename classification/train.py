@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from classification.config import Settings
 from spine.training.fitting import Fitting
 from spine.training.trainer import command, train_member
 
@@ -21,7 +22,7 @@ def _fitting(*of: Any) -> Fitting:
 
 
 train = partial(train_member, _fitting)
-main = command(train, "classification")
+main = command(train, "classification", Settings)
 
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ import os
 from functools import partial
 from typing import Any
 
+from detection.config import Settings
 from spine.training.fitting import Fitting
 from spine.training.trainer import command, train_member
 
@@ -25,7 +26,7 @@ def _fitting(*of: Any) -> Fitting:
 
 
 train = partial(train_member, _fitting)
-_train_command = command(train, "detection")
+_train_command = command(train, "detection", Settings)
 
 
 def main() -> None:

@@ -13,11 +13,11 @@ from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.fused_model import FusedModel, fuse_for
 from ensemble.parity import measure_parity
-from ensemble.predict import load_model
 from ensemble.serving_kit import write_serving_kit
 from spine.config import Experiment
 from spine.files import fingerprint
 from spine.member import Card, Member, NoModel, Patients
+from spine.run_model import load_model
 from spine.serving import drop_unnamed_versions, package_versions, publish_model
 
 __all__ = ["OUTPUTS", "publish_fused", "run"]

@@ -10,9 +10,9 @@ import numpy as np
 
 from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from ensemble.predict import detect_pictures, predict_pictures
 from spine.detections import Detections
 from spine.problems import SpineError
+from spine.run_model import detect_pictures, predict_pictures
 
 __all__ = ["BOX_PARITY", "PARITY", "distance", "measure_parity"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from ensemble.predict import load_model
 from spine.detections import OUTPUTS
 from spine.files import fingerprint
 from spine.member import Card, Member, Patients
 from spine.preprocess import decode
 from spine.problems import SpineError
+from spine.run_model import load_model
 from spine.serving import drop_unnamed_versions, for_any_number, package_versions, publish_model
 
 __all__ = ["KIND", "TwoStage", "expand_box", "publish"]

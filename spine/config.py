@@ -7,12 +7,12 @@ environment. Paths are relative to the working directory.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import yaml
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError, within
@@ -26,13 +26,16 @@ __all__ = [
     "ExportSettings",
     "Foreign",
     "SearchSettings",
+    "SettingsOf",
     "Strict",
     "Study",
+    "TaskSettings",
     "load_elsewhere",
     "load_experiment",
     "load_experiments",
     "steps_of",
     "validate",
+    "validate_experiment",
     "without_password",
 ]
 
@@ -45,6 +48,24 @@ _WHAT_LABELS_ARE = {
     1: "the one or more different classes that boxes have; the background is none of them",
     2: "two or more different classes, background first where there is one",
 }
+
+
+class TaskSettings(Protocol):
+    """`<task>.config.Settings`: the pydantic model of one member of that task; importing it must be cheap."""
+
+    model_validate: Any
+
+    def check(self, train: Any) -> None:
+        """SpineError where the training rows lack what these settings need, or a file is missing; cheap."""
+        ...
+
+    @property
+    def initial_weights(self) -> tuple[str | int | float, ...]:
+        """What tells the weights that it starts from, published or a file's, and for what; empty where it has none."""
+        ...
+
+
+SettingsOf = Callable[[str], type[BaseModel]]  # a task's name -> its TaskSettings; SpineError where it is not known
 
 
 class SearchSettings(Strict):
@@ -152,13 +173,12 @@ class Experiment(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _settle_members(cls, raw: Any) -> Any:
+    def _settle_members(cls, raw: Any, info: ValidationInfo) -> Any:
         """Replace each member's mapping by the task's validated settings."""
-        from spine.registry import task_settings
-
         if not isinstance(raw, Mapping) or not isinstance(raw.get("members"), Mapping):
             return raw
-        settings = task_settings(str(raw.get("task")))
+        assert info.context, "validate an experiment by validate_experiment, which is handed the tasks' settings"
+        settings = info.context["settings_of"](str(raw.get("task")))
         shared = raw.get("shared") or {}
         _require_settings(shared, "shared")
         members = {}
@@ -308,26 +328,31 @@ def steps_of(step: float) -> int:
     return steps
 
 
-def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
+def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
     """The experiment of an experiment file, or all of a study's; overrides apply to each."""
     raw = read_yaml(path)
     if "experiments" not in raw:
-        return (load_experiment(path, overrides),)
+        return (load_experiment(path, overrides, settings_of),)
     study = validate(Study, raw, str(path))
     with within(path):
-        return tuple(load_experiment(experiment, overrides) for experiment in study.experiments)
+        return tuple(load_experiment(experiment, overrides, settings_of) for experiment in study.experiments)
 
 
-def load_elsewhere(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
+def load_elsewhere(
+    path: Path | str, overrides: Sequence[str], settings_of: SettingsOf
+) -> tuple[tuple[Experiment, Path], ...]:
     """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
     raw = read_yaml(path)
     also = validate(Study, raw, str(path)).also if "experiments" in raw else ()
     with within(path):
-        return tuple((load_experiment(one.experiment, overrides), one.build) for one in also)
+        return tuple((load_experiment(one.experiment, overrides, settings_of), one.build) for one in also)
 
 
-def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
-    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it."""
+def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> Experiment:
+    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it.
+
+    `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks.
+    """
     raw = read_yaml(path)
     if "sources" in raw and "members" not in raw:
         raise SpineError(
@@ -337,7 +362,12 @@ def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experime
     with within(path):
         for override in overrides:
             _override(raw, override)
-        return validate(Experiment, raw, str(path))
+        return validate_experiment(raw, str(path), settings_of)
+
+
+def validate_experiment(raw: Any, where: str, settings_of: SettingsOf) -> Experiment:
+    """Validate an experiment; `settings_of` gives the settings of a task's members, `where` names it in the error."""
+    return validate(Experiment, raw, where, {"settings_of": settings_of})
 
 
 def _override(raw: dict[str, Any], text: str) -> None:

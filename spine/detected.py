@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spine import registry
 from spine.audit.parts import with_split
 from spine.crop import CropSettings, match_boxes
 from spine.detections import Detections
@@ -18,6 +17,7 @@ from spine.member import Member
 from spine.privacy import patient_hash, salt_id
 from spine.problems import Problem, SpineError
 from spine.progress import track
+from spine.run_model import detect_pictures, load_model
 
 __all__ = ["COUNTS", "Detected", "detect_boxes"]
 
@@ -86,7 +86,7 @@ def detect_boxes(manifest: Manifest, settings: CropSettings) -> tuple[Detected, 
     """
     member = _detector(settings)
     paths = [manifest.image_path(sample) for sample in manifest.images["sample"]]
-    answers = track(registry.detect(member, paths), "detecting", len(paths))
+    answers = track(detect_pictures(load_model(member), paths), "detecting", len(paths))
     wanted = 1 + member.card.labels.index(settings.label)
     tables = [
         _table(sample, _best(found, wanted, settings), (int(height), int(width)), settings.label)

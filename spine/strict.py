@@ -43,10 +43,13 @@ def without_password(text: str) -> str:
     return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
 
 
-def validate(model: type[Model], raw: Any, where: str) -> Model:
-    """Validate settings; SpineError tells each wrong key, what was received and what is known."""
+def validate(model: type[Model], raw: Any, where: str, context: Mapping[str, Any] | None = None) -> Model:
+    """Validate settings; SpineError tells each wrong key, what was received and what is known.
+
+    `context` is what the model's validators are handed besides.
+    """
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw, context=context)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {_explain(model, e)}" for e in error.errors()]
         raise SpineError("\n".join([f"{where} does not hold:", *lines])) from None

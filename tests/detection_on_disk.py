@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spine.config import Experiment, validate
+from pipeline.experiments import validate_experiment
+from spine.config import Experiment
 from spine.detections import OUTPUTS, Detections
 from spine.files import write_json
 from spine.manifest import Manifest
@@ -85,7 +86,7 @@ def experiment_of(folder: Path, members: Mapping[str, Any], name: str = "boxes",
         "members": members,
         **settings,
     }
-    return validate(Experiment, raw, "the experiment of boxes")
+    return validate_experiment(raw, "the experiment of boxes")
 
 
 def write_detection_experiment(

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from ensemble.experiment_run import ExperimentRun
-from spine.config import Experiment, validate
+from pipeline.experiments import validate_experiment
+from spine.config import Experiment
 from spine.files import hash_file, write_json
 from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
 from spine.member import Card, Member, Patients
@@ -61,7 +62,7 @@ def write_experiment(
         "members": {name: {"network": "plain_cnn", "weights": "none"} for name in members},
         **settings,
     }
-    experiment = validate(Experiment, raw, "the experiment on disk")
+    experiment = validate_experiment(raw, "the experiment on disk")
     for index, name in enumerate(members):
         write_member(experiment, name, noise[index % len(noise)], seed=seed + index)
     write_weights(experiment, weights or {name: 1 / len(members) for name in members})
@@ -194,7 +195,7 @@ def write_segmentation_experiment(
         "search": {"metric": "dice_foreground"},
         **settings,
     }
-    experiment = validate(Experiment, raw, "the segmentation experiment on disk")
+    experiment = validate_experiment(raw, "the segmentation experiment on disk")
     for index, name in enumerate(members):
         write_segmenter(experiment, name, noise[index % len(noise)], seed + index)
     write_weights(experiment, weights or {name: 1 / len(members) for name in members}, "dice_foreground")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spine.config import Experiment, validate
+from pipeline.experiments import validate_experiment
+from spine.config import Experiment
 from spine.manifest import Manifest
 from tests.spine.dataset_on_disk import write_dataset
 
@@ -52,4 +53,4 @@ def experiment_of(folder: Path, members: dict[str, dict[str, Any]], name: str = 
         "members": members,
         "search": {"metric": "dice_foreground"},
     }
-    return validate(Experiment, raw, "the experiment of masks")
+    return validate_experiment(raw, "the experiment of masks")

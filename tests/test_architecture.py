@@ -6,10 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.imports_of_files import circles, read_graph
+
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = ("classification", "segmentation", "detection")
-PACKAGES = ("spine", *TASKS, "ensemble")
-ALLOWED = {"spine": {"spine"}, **{package: {package, "spine"} for package in (*TASKS, "ensemble")}}
+PACKAGES = ("spine", *TASKS, "ensemble", "pipeline")
+ALLOWED = {
+    "spine": {"spine"},
+    **{package: {package, "spine"} for package in (*TASKS, "ensemble")},
+    "pipeline": set(PACKAGES),
+}
+
+# Rooms in order, each with the modules or packages in it: no import leads to a later room, and no circle leaves one.
+# Those of one line know nothing of each other.
+ROOMS = (
+    (("spine", ("spine",)),),
+    (*((package, (package,)) for package in (*TASKS, "ensemble")),),
+    (("pipeline", ("pipeline",)),),
+)
 
 # Each heavy dependency has one home.
 HOMES = {
@@ -31,6 +45,9 @@ HOMES = {
 
 # The rooms of the exact search: each imports those before it only.
 ENGINE = ("scoring", "grid", "line", "boxes", "nested")
+
+
+GRAPH = read_graph(ROOT, PACKAGES, TASKS)
 
 
 def imports(file: Path) -> set[str]:
@@ -61,6 +78,56 @@ def test_packages_import_only_what_they_may(package):
     assert files(package)
     for file in files(package):
         assert imports(file) & set(PACKAGES) <= ALLOWED[package], file
+
+
+def room_of(module: str) -> tuple[int, str]:
+    """The line and the name of the room that a module is in, by the longest of the paths that lead to it."""
+    places = [(len(path), line, name) for line, rooms in enumerate(ROOMS) for name, paths in rooms for path in paths
+              if module == path or module.startswith(f"{path}.")]  # fmt: skip
+    assert places, f"{module} is in no room"
+    return max(places)[1:]
+
+
+def test_imports_lead_to_earlier_rooms_only():
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in GRAPH.items()
+        for other in others
+        if room_of(module) != room_of(other) and room_of(other)[0] >= room_of(module)[0]
+    ]
+    assert not wrong
+
+
+def test_no_circle_of_imports_leaves_its_room():
+    for circle in circles(GRAPH):
+        assert len({room_of(module) for module in circle}) == 1, sorted(circle)
+
+
+def test_only_the_application_imports_packages_by_name():
+    by_name = re.compile(
+        r"""import_module\(\s*f?["'](?:\{|(?:spine|classification|segmentation|detection|ensemble)\b)"""
+    )
+    for package in PACKAGES[:-1]:
+        for file in files(package):
+            assert not by_name.search(file.read_text()), file
+
+
+def test_circles_are_found_at_every_level_of_an_import(tmp_path):
+    texts = {
+        "low/a.py": "def f():\n    from low import b\n",
+        "low/b.py": "if TYPE_CHECKING:\n    from low.c import C\n",
+        "low/c.py": "import_module('low.a')\n",
+        "low/d.py": "import low.a\n",
+        "high/config.py": "",
+        "low/e.py": "import_module(f'{_known(task)}.config')\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    graph = read_graph(tmp_path, ("low", "high"), ("high",))
+    assert circles(graph) == [{"low.a", "low.b", "low.c"}]
+    assert graph["low.d"] == {"low.a"}
+    assert graph["low.e"] == {"high.config"}
 
 
 def test_rooms_of_the_search_import_only_those_before():

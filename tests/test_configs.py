@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spine.config import load_elsewhere, load_experiment, load_experiments
+from pipeline.experiments import load_elsewhere, load_experiment, load_experiments
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "data")

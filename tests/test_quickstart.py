@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from ensemble.experiment_run import ExperimentRun
+from pipeline.experiments import load_experiment
 from spine import metrics
-from spine.config import Experiment, load_experiment
+from spine.config import Experiment
 from spine.files import read_json
 from spine.metrics.matches import match_images
 
 ROOT = Path(__file__).resolve().parents[1]
-SPINE = [sys.executable, "-c", "from spine.cli import main; main()"]
+SPINE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 
 pytestmark = pytest.mark.slow
 

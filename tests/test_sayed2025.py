@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from ensemble.two_stage import publish
-from spine.config import load_experiment
+from pipeline.experiments import load_experiment
+from pipeline.run import train_members
 from spine.crop import expand_box
 from spine.intake import build, load_data_config
 from spine.manifest import Manifest, rows
 from spine.phantom import PhantomSettings, generate
-from spine.run import train_members
 from spine.training.data import read_truths
 from spine.truth import read_truth
 from tests.bright_detector import write_detector

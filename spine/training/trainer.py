@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 from spine.config import REFIT, Experiment, load_experiment
 from spine.disk import at_work
@@ -121,12 +122,17 @@ def _training_details(history: History) -> dict[str, Any]:
     return {**details, **{name: float(value) for name, value in best.items() if name.startswith("val_")}}
 
 
-def command(train: Callable[[Experiment, str], Path], task: str) -> Callable[[], None]:
+def command(train: Callable[[Experiment, str], Path], task: str, settings: type[BaseModel]) -> Callable[[], None]:
     """The `main` of `python -m <task>.train EXPERIMENT.yaml --member NAME [key=value ...]`.
 
-    It ends as `spine.ending` has it.
+    It knows this task's `settings` alone, and ends as `spine.ending` has it.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    def settings_of(other: str) -> type[BaseModel]:
+        if other != task:
+            raise SpineError(f"this command trains a member for {task}, but the experiment's task is {other!r}")
+        return settings
 
     @app.command(help=f"Train one {task} member; a killed run resumes after its last complete epoch.")
     def _command(
@@ -135,7 +141,7 @@ def command(train: Callable[[Experiment, str], Path], task: str) -> Callable[[],
         overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
     ) -> None:
         with at_work(f"training of {member}"):
-            typer.echo(str(train(load_experiment(experiment, overrides or ()), member)))
+            typer.echo(str(train(load_experiment(experiment, overrides or (), settings_of), member)))
 
     def run() -> None:
         die_with_parent()

@@ -16,7 +16,8 @@ from classification.config import Settings
 from classification.model import base_of, build
 from classification.train import train
 from ensemble.predict import run as predict
-from spine.config import Experiment, load_experiment
+from pipeline.experiments import load_experiment
+from spine.config import Experiment
 from spine.files import hash_directory
 from spine.manifest import Manifest
 from spine.member import Member

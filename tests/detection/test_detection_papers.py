@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from detection.config import PARTS
-from spine.config import Experiment, load_experiment
+from pipeline.experiments import load_experiment
+from spine.config import Experiment
 from spine.member import Member
 from spine.training.history import History
 from tests.detection_on_disk import write_boxes

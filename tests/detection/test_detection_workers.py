@@ -68,7 +68,7 @@ def test_two_workers_stop_at_the_same_epoch_and_the_chief_alone_writes(tmp_path)
 ONE_OF_TWO = """
 import sys
 import numpy as np
-from spine.config import load_experiment
+from pipeline.experiments import load_experiment
 from tests.watched_detector import train_watched
 parts = train_watched(load_experiment(sys.argv[1]), "tiny")["whole"].after
 np.savez(sys.argv[2], **{name: weight for part in parts.values() for name, weight in part.items()})

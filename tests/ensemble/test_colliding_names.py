@@ -9,7 +9,7 @@ import pytest
 from ensemble import evaluate, report, search
 from ensemble.experiment_run import ExperimentRun
 from ensemble.names import free, weight_names
-from spine.config import Experiment, validate
+from pipeline.experiments import validate_experiment
 from spine.files import read_json
 from spine.problems import SpineError
 from tests.detection_on_disk import write_detection_experiment
@@ -111,13 +111,13 @@ def test_names_that_some_disks_take_for_one_are_refused(names):
         "members": {name: {} for name in names},
     }
     with pytest.raises(SpineError, match="differ only in case"):
-        validate(Experiment, raw, "here")
+        validate_experiment(raw, "here")
 
 
 def test_a_name_with_a_line_end_is_refused():
     raw = {"name": "x", "task": "classification", "data": "d", "labels": ["a", "b"], "members": {"vgg\n": {}}}
     with pytest.raises(SpineError, match="holds more than letters"):
-        validate(Experiment, raw, "here")
+        validate_experiment(raw, "here")
 
 
 def test_names_are_free_or_made_so():

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from ensemble import elsewhere, evaluate, predict
 from ensemble.contenders import judge
 from ensemble.experiment_run import ExperimentRun
+from pipeline.cli import app
 from spine import metrics
-from spine.cli import app
 from spine.files import read_json
 from spine.intake.build import SUMMARY
 from spine.manifest import Manifest

@@ -12,6 +12,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.parity import PARITY
 from spine.files import read_json, write_json
 from spine.member import Member
+from spine.run_model import load_model, predict_pictures
 from spine.serving import publish_model
 from tests.clean_process import run_clean
 from tests.experiment_on_disk import write_segmentation_experiment, write_weights
@@ -77,10 +78,10 @@ for path in sys.argv[2:]:
 """
     model = Member.open(experiment.ensemble_directory).model
     printed = run_clean(code, tmp_path, str(model), *map(str, truth.paths[:2]))
-    members = [predict.load_model(Member.open(experiment.member_directory(name))) for name in ("unet", "fpn")]
+    members = [load_model(Member.open(experiment.member_directory(name))) for name in ("unet", "fpn")]
     for number, line in enumerate(printed.splitlines()[-2:]):
         answer = {name: np.array(values) for name, values in json.loads(line).items()}
-        first, second = (next(iter(predict.predict_pictures(one, [truth.paths[number]]))) for one in members)
+        first, second = (next(iter(predict_pictures(one, [truth.paths[number]]))) for one in members)
         expected = 0.7 * first.astype(np.float64) + 0.3 * second.astype(np.float64)
         assert answer["probabilities"].shape == (1, *truth.sizes[number], 4)
         np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
@@ -109,7 +110,7 @@ def test_temperatures_and_class_weights_are_in_the_graph(experiment):
     truth = ExperimentRun(asked).predictions("validation").truth
     directories = [experiment.member_directory(name) for name in ("unet", "fpn")]
     served, *said = (
-        next(iter(predict.predict_pictures(predict.load_model(one), truth.paths[:1])))
+        next(iter(predict_pictures(load_model(one), truth.paths[:1])))
         for one in (ensemble, *map(Member.open, directories))
     )
     scaled = [one.astype(np.float64) ** (1 / value) for one, value in zip(said, (2.0, 0.5), strict=True)]

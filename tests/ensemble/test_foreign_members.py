@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate, predict, search
-from spine import run
-from spine.cli import main
-from spine.config import Experiment, load_experiment, validate
+from pipeline import run
+from pipeline.cli import main
+from pipeline.experiments import load_experiment, validate_experiment
+from spine.config import Experiment
 from spine.files import read_json
 from spine.foreign import read_samples, require_predictions, write_foreign
 from spine.member import Card, Member, NoModel
@@ -30,7 +31,7 @@ SCRIPT, OUT_OF_FOLD_SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re
 
 def with_foreign(experiment: Experiment, name: str) -> Experiment:
     raw = experiment.model_dump(exclude={"members"})
-    return validate(Experiment, {**raw, "members": {**experiment.members, name: {"foreign": True}}}, "here")
+    return validate_experiment({**raw, "members": {**experiment.members, name: {"foreign": True}}}, "here")
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_one_of_an_older_dataset_is_asked_for_again(experiment):
 def test_a_key_beside_foreign_is_refused(tmp_path):
     raw = {"name": "x", "task": "classification", "data": "d", "labels": ["a", "b"]}
     with pytest.raises(SpineError, match="network: unknown key"):
-        validate(Experiment, {**raw, "members": {"m": {"foreign": True, "network": "vgg16"}}}, "here")
+        validate_experiment({**raw, "members": {"m": {"foreign": True, "network": "vgg16"}}}, "here")
 
 
 def test_masks_and_boxes_are_stored_as_members_store_theirs(tmp_path):

@@ -8,7 +8,6 @@ from ensemble import folds
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.out_of_fold import predict_out_of_fold
 from ensemble.parity import BOX_PARITY, distance
-from ensemble.predict import detect_pictures, load_model
 from spine.config import Experiment
 from spine.folds import fold_of_patients, parts
 from spine.inputs import subset
@@ -16,6 +15,7 @@ from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Card, Member, Patients
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
+from spine.run_model import detect_pictures, load_model
 from spine.truth import AnyTruth, read_truth
 from tests import detection_on_disk as boxes
 from tests.experiment_on_disk import MASK_LABELS, noisy_pixels, write_masks, write_model

@@ -15,8 +15,9 @@ import pytest
 from classification.data import Data
 from ensemble import evaluate, export, folds, out_of_fold, predict, report, search
 from ensemble.experiment_run import ExperimentRun
-from spine import run
-from spine.config import Experiment, load_experiment, validate
+from pipeline import run
+from pipeline.experiments import load_experiment, validate_experiment
+from spine.config import Experiment
 from spine.folds import fold_of_patients, parts, refit
 from spine.foreign import read_samples, write_foreign
 from spine.manifest import Manifest
@@ -105,7 +106,7 @@ def experiment_in(folder: Path, **settings) -> Experiment:
         "folds": FOLDS,
         "evaluate": {"resamples": 100},
     }
-    return validate(Experiment, {**raw, **settings}, "an experiment with folds")
+    return validate_experiment({**raw, **settings}, "an experiment with folds")
 
 
 def grey_means(truth) -> np.ndarray:

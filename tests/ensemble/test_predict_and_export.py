@@ -15,6 +15,7 @@ from spine.config import Experiment, ExportSettings, SearchSettings
 from spine.files import read_json, write_json
 from spine.member import Card, Member, Patients
 from spine.problems import SpineError
+from spine.run_model import load_model, predict_pictures
 from spine.serving import publish_model
 from tests.clean_process import run_clean
 from tests.experiment_on_disk import write_experiment, write_weights
@@ -96,7 +97,7 @@ def test_a_re_export_makes_predictions_stale(experiment):
 def test_a_member_without_a_model_cannot_be_run(experiment, tmp_path):
     foreign = Member.publish(tmp_path / "foreign", Card(name="foreign", task="classification", labels=("a", "b")))
     with pytest.raises(SpineError, match="no model"):
-        predict.load_model(foreign)
+        load_model(foreign)
 
 
 def test_the_fused_model_is_the_weighted_mean_in_a_process_without_this_project(searched, tmp_path):
@@ -142,7 +143,7 @@ def test_export_is_skipped_when_unchanged_and_takes_the_next_version_when_not(se
 
 def test_a_fusion_that_differs_is_not_published(experiment, monkeypatch):
     monkeypatch.setattr(fused_model, "Mean", lambda *weights: lambda outputs: outputs[0] * 0.5)
-    model = FusedModel([predict.load_model(Member.open(experiment.member_directory("vgg")))], [1.0])
+    model = FusedModel([load_model(Member.open(experiment.member_directory("vgg")))], [1.0])
     saved = publish_model(model, experiment.directory / "wrong")
     monkeypatch.undo()
     monkeypatch.setenv("SPINE_SALT", "salt of the tests")
@@ -227,8 +228,8 @@ def test_temperatures_and_class_weights_are_searched_served_and_judged_alike(exp
     test = ExperimentRun(asked).predictions("test")
     names = list(weights.kept)
     expected = weights.mean()([test.stored[name].values.astype(float) for name in names])
-    model = predict.load_model(Member.open(asked.ensemble_directory))
-    served = np.concatenate(list(predict.predict_pictures(model, test.truth.paths)))
+    model = load_model(Member.open(asked.ensemble_directory))
+    served = np.concatenate(list(predict_pictures(model, test.truth.paths)))
     np.testing.assert_allclose(served, expected, atol=1e-5)
 
     evaluate.run(asked)

@@ -7,12 +7,13 @@ import tensorflow as tf
 
 from ensemble import predict
 from ensemble.experiment_run import ExperimentRun
-from ensemble.predict import load_model, predict_split
+from ensemble.predict import predict_split
 from spine.detections import OUTPUTS, Detections
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.predictions import BoxPredictions
 from spine.problems import SpineError
+from spine.run_model import load_model
 from spine.serving import publish_model
 from spine.truth import BoxTruth
 from tests.detection_on_disk import publish_detectors, write_detection_experiment

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from spine.config import load_elsewhere, load_experiment, load_experiments
+from pipeline.experiments import load_elsewhere, load_experiment, load_experiments
 from spine.intake import load_data_config
 from spine.manifest import Manifest
 from tests.hostile.of_pictures import built, config_of

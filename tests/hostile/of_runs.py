@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.experiments import validate_experiment
 from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member
@@ -23,7 +24,6 @@ _MEMBERS = ("a", "b")
 
 
 def _experiment_of(folder: Path, task: str) -> Experiment:
-    from spine.config import validate
 
     settings: dict[str, Any] = {
         "classification": {"target": "degeneration", "labels": ["healthy", "degenerated"]},
@@ -34,7 +34,7 @@ def _experiment_of(folder: Path, task: str) -> Experiment:
     places = {"data": folder / "data", "runs": folder / "runs"}
     small = {"search": {"resamples": 0}, "evaluate": {"resamples": 100}}
     raw = {"name": "small", "task": task, "members": dict.fromkeys(_MEMBERS, own), **settings, **places, **small}
-    return validate(Experiment, raw, "the experiment of the test")
+    return validate_experiment(raw, "the experiment of the test")
 
 
 def _run(folder: Path, task: str) -> None:

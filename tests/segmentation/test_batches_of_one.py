@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.experiments import validate_experiment
 from segmentation.architectures import ARCHITECTURES
 from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
 from segmentation.model import build
 from segmentation.train import train
-from spine.config import Experiment, validate
 from spine.problems import SpineError
 from spine.training.batch_norm import norms_of, refuse_lone_values
 from spine.training.data import FitData
@@ -108,7 +108,7 @@ def test_it_is_told_before_training_and_before_anything_is_written(tmp_path):
         "labels": LABELS,
         "runs": tmp_path / "runs",
     }
-    experiment = validate(Experiment, {**raw, "members": {"unet": small}}, "the experiment")
+    experiment = validate_experiment({**raw, "members": {"unet": small}}, "the experiment")
     with pytest.raises(SpineError, match="of 12 pictures in batches of 11 the last has 1"):
         train(experiment, "unet")
     assert not experiment.member_directory("unet").exists()

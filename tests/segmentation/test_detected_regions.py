@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate
+from pipeline import registry
+from pipeline.experiments import validate_experiment
 from segmentation.data import Data
 from segmentation.train import train
-from spine import registry
-from spine.config import Experiment, validate
+from spine.config import validate
 from spine.files import read_json
 from spine.intake import DataConfig, build
 from spine.manifest import Manifest
@@ -51,7 +52,7 @@ def experiment_of(folder, name="true", data="data"):
         "search": {"metric": "dice_foreground", "step": 1.0},
         "evaluate": {"resamples": 100},
     }
-    return validate(Experiment, raw, f"the experiment {name}")
+    return validate_experiment(raw, f"the experiment {name}")
 
 
 def test_a_detected_crop_has_the_piece_of_the_mask_that_lies_in_it(folder):

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from pipeline import registry
+from pipeline.experiments import validate_experiment
 from segmentation.train import train
-from spine import registry
-from spine.config import Experiment, validate
+from spine.config import validate
 from spine.intake import DataConfig, build
 from spine.manifest import Manifest
 from spine.member import Member
@@ -84,7 +85,7 @@ def test_members_of_crops_are_trained_searched_exported_judged_and_reported(data
         "search": {"metric": "dice_foreground", "step": 0.5},
         "evaluate": {"resamples": 100},
     }
-    experiment = validate(Experiment, raw, "the experiment of regions")
+    experiment = validate_experiment(raw, "the experiment of regions")
     for name in experiment.members:
         train(experiment, name)
     for stage in registry.STAGES:

@@ -134,7 +134,7 @@ def test_a_training_ends_with_the_command_that_started_it(experiment):
     killed = experiment.model_copy(update={"name": "ended", "members": {"tiny": longer}})
     file = killed.write(killed.directory / "experiment.yaml")
     lock = killed.member_directory("tiny").with_name(".tiny.lock")
-    command = [sys.executable, "-c", "from spine.cli import main; main()", "train", str(file)]
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "train", str(file)]
     with subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "SPINE_SALT": SALT}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spine.config import load_elsewhere, load_experiment, load_experiments, read_yaml, steps_of, without_password
+from pipeline.experiments import load_elsewhere, load_experiment, load_experiments
+from spine.config import read_yaml, steps_of, without_password
 from spine.intake import load_data_config
 from spine.problems import SpineError
 

@@ -6,8 +6,8 @@ from pydicom import Dataset
 from typer.testing import CliRunner
 
 import spine.dicom.deidentify
+from pipeline.cli.data import app
 from spine import privacy
-from spine.cli.data import app
 from spine.dicom.deidentify import deidentify
 from spine.dicom.series import find_series
 from spine.problems import SpineError, print_problems

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from spine.config import Experiment, validate
+from pipeline.experiments import validate_experiment
+from spine.config import Experiment
 from spine.folds import fold_of_patients, part_hash, parts, refit, refit_epochs, view
 from spine.manifest import Manifest
 from spine.member import Card, Member
@@ -31,7 +32,7 @@ def experiment_of(manifest: Manifest, **settings) -> Experiment:
         "members": {"one": {"network": "plain_cnn", "weights": "none"}},
         "folds": 3,
     }
-    return validate(Experiment, {**raw, **settings}, "an experiment with folds")
+    return validate_experiment({**raw, **settings}, "an experiment with folds")
 
 
 def patients_of(manifest: Manifest, split: str) -> set[str]:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from spine import run
-from spine.config import Experiment, validate
+from pipeline import run
+from pipeline.experiments import validate_experiment
+from spine.config import Experiment
 from spine.foresight import absent, require_classes, require_metric, require_trainable, why_undefined
 from spine.manifest import Manifest
 from spine.problems import SpineError
@@ -28,7 +29,7 @@ def classified(folder, values: str, **settings) -> Experiment:
     )
     members = {"only": {"network": "plain_cnn", "weights": "none"}}
     raw = {"name": "six", "task": "classification", "data": folder / "data", "target": "grade", "labels": ["0", "1"]}
-    return validate(Experiment, {**raw, "members": members, "runs": folder / "runs", **settings}, "six patients")
+    return validate_experiment({**raw, "members": members, "runs": folder / "runs", **settings}, "six patients")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_label_without_a_training_pixel(tmp_path):
     write_bright_and_dark(tmp_path / "data")
     raw = {"name": "masks", "task": "segmentation", "data": tmp_path / "data", "labels": LABELS}
     members = {"unet": {"encoder_weights": "none"}}
-    experiment = validate(Experiment, {**raw, "members": members}, "masks")
+    experiment = validate_experiment({**raw, "members": members}, "masks")
     manifest = Manifest.read(experiment.data)
     require_classes(read_truth(experiment, manifest, "train"))
     require_metric(experiment, manifest)

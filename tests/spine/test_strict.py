@@ -3,9 +3,10 @@ from pydantic import Field
 
 from classification.config import Settings as Classifier
 from detection.config import Settings as Detector
+from pipeline.experiments import validate_experiment
 from segmentation.config import Settings as Segmenter
 from spine.augment import Augmentation
-from spine.config import Experiment, SearchSettings
+from spine.config import SearchSettings
 from spine.problems import SpineError
 from spine.splits import SplitSettings
 from spine.strict import Strict, validate
@@ -62,8 +63,8 @@ def test_a_seed_is_one_that_every_generator_takes(seed):
         "members": {"m": {"foreign": True}},
     }
     with pytest.raises(SpineError, match="seed"):
-        validate(Experiment, {**raw, "seed": seed}, "x")
-    assert validate(Experiment, {**raw, "seed": 2**32 - 1}, "x").seed == 2**32 - 1
+        validate_experiment({**raw, "seed": seed}, "x")
+    assert validate_experiment({**raw, "seed": 2**32 - 1}, "x").seed == 2**32 - 1
 
 
 def fields_of(model: type[Strict]) -> list[tuple[type[Strict], str]]:
@@ -90,7 +91,7 @@ def test_no_number_of_the_settings_is_nan_infinite_or_below_what_makes_sense(mod
 def test_a_member_name_of_digits_has_to_be_in_quotes():
     raw = {"name": "a", "task": "classification", "data": "d", "labels": ["a", "b"], "members": {1: {"foreign": True}}}
     with pytest.raises(SpineError, match='the member name 1 is a number to YAML; write "1", in quotes'):
-        validate(Experiment, raw, "x")
+        validate_experiment(raw, "x")
 
 
 @pytest.mark.parametrize(

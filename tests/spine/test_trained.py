@@ -3,11 +3,11 @@
 import pytest
 from typer.testing import CliRunner
 
-from spine.cli import app
+from pipeline.cli import app
+from pipeline.run import train_members
 from spine.member import Patients
 from spine.privacy import salt_id
 from spine.problems import SpineError
-from spine.run import train_members
 from spine.trained import as_trained, trained_otherwise, under_another_salt, warn_if_settings_changed
 from tests.experiment_on_disk import write_experiment
 
@@ -61,11 +61,11 @@ def test_resolved_settings_are_those_of_the_training(experiment):
 
 @pytest.mark.parametrize("stage", ["predict", "search", "export", "evaluate", "report"])
 def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
-    monkeypatch.setattr("spine.registry.stage", lambda name: lambda experiment: [])
+    monkeypatch.setattr("pipeline.registry.stage", lambda name: lambda experiment: [])
     for name in ("evaluate", "report"):
-        monkeypatch.setattr(f"spine.registry.{name}", lambda experiment, dataset: [])
-    monkeypatch.setattr("spine.registry.search_summary", lambda experiment: "told")
-    monkeypatch.setattr("spine.cli.experiments.show_leaderboard", lambda *_: None)
+        monkeypatch.setattr(f"pipeline.registry.{name}", lambda experiment, dataset: [])
+    monkeypatch.setattr("pipeline.registry.search_summary", lambda experiment: "told")
+    monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *_: None)
     done = CliRunner().invoke(app, [stage, str(experiment.write(tmp_path / "x.yaml"))])
     assert done.exit_code == 0, done.output
     assert done.stderr.splitlines().count(f"== warning: {LINE}") == 1
@@ -92,7 +92,7 @@ def test_members_of_another_salt_are_told_by_every_command(experiment, monkeypat
 
 def test_a_training_warns_before_it_trains_again(experiment, monkeypatch):
     monkeypatch.setenv("SPINE_SALT", "the project was copied without its own")
-    monkeypatch.setattr("spine.run._train", lambda *arguments: None)
+    monkeypatch.setattr("pipeline.run._train", lambda *arguments: None)
     told = []
     train_members(experiment, told.append)
     assert told[0] == f"warning: {under_another_salt(experiment)[0]}"

@@ -6,11 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ensemble import evaluate, export, predict
-from spine import registry
-from spine.cli import app, main
+from pipeline.cli import app, main
 from spine.files import read_json
 from spine.member import Card, Member
 from spine.problems import SpineError
+from spine.run_model import load_model
 from spine.seals import SEALS
 from spine.serving import drop_unnamed_versions
 from spine.trust import trust, trust_members
@@ -131,7 +131,7 @@ def test_no_stage_runs_what_is_not_trusted(tmp_path):
     with pytest.raises(SpineError, match="was not made in this project"):
         predict.run(experiment)
     with pytest.raises(SpineError, match="was not made in this project"):
-        registry.detect(member, [])  # crops by a detector, and two stages, load it the same way
+        load_model(member)  # crops by a detector, and two stages, load it the same way
 
 
 def test_an_export_does_not_launder_a_member(tmp_path):

@@ -30,7 +30,7 @@ def show_leaderboard(settings: Experiment, dataset: Path | None = None) -> None:
     """The table of an evaluation, of the experiment's own dataset or of another."""
     from rich.console import Console
 
-    from spine import registry
+    from pipeline import registry
 
     Console().print(registry.leaderboard(settings, dataset))
 

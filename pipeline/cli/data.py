@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spine.cli.console import exit_on_errors, show, show_paths, trust_models
+from pipeline.cli.console import exit_on_errors, show, show_paths, trust_models
 
 if TYPE_CHECKING:
     from spine.intake import DataConfig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spine.cli.console import show, show_leaderboard, show_paths, trust_models
+from pipeline.cli.console import show, show_leaderboard, show_paths, trust_models
 
 if TYPE_CHECKING:
     from spine.config import Experiment
@@ -37,8 +37,8 @@ Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only 
 @app.command()
 def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
     """Run all stages in order; what is done and unchanged is skipped."""
-    from spine.config import load_elsewhere
-    from spine.run import evaluate_elsewhere, run_all
+    from pipeline.experiments import load_elsewhere
+    from pipeline.run import evaluate_elsewhere, run_all
 
     experiments = _load(experiment, overrides)
     _trust(experiments, trust)
@@ -56,7 +56,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
 @app.command()
 def train(experiment: ExperimentFile, overrides: Overrides = None, member: Members = None) -> None:
     """Train the members, each in a process of its own; a killed one resumes."""
-    from spine.run import train_members
+    from pipeline.run import train_members
 
     for settings in _load(experiment, overrides):
         show_paths(train_members(settings, show, member or ()))
@@ -72,8 +72,8 @@ def predict(experiment: ExperimentFile, overrides: Overrides = None, trust: Trus
 @app.command()
 def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Choose the ensemble's weights on validation predictions."""
-    from spine import registry
-    from spine.run import run_stage
+    from pipeline import registry
+    from pipeline.run import run_stage
 
     for settings in _load(experiment, overrides):
         paths = run_stage(settings, "search", show)
@@ -96,7 +96,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Judge members, equal weights and the ensemble on the test split."""
-    from spine import registry
+    from pipeline import registry
     from spine.trained import warn_if_settings_changed
 
     for settings in _load(experiment, overrides):
@@ -115,7 +115,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one self-contained HTML report."""
-    from spine import registry
+    from pipeline import registry
     from spine.trained import warn_if_settings_changed
 
     for settings in _load(experiment, overrides):
@@ -135,7 +135,7 @@ def two_stage(
     trust: Trust = False,
 ) -> None:
     """Make two detectors one: a region is found, and within it the discs."""
-    from spine import registry
+    from pipeline import registry
     from spine.quiet import silence_tensorflow
 
     silence_tensorflow()
@@ -146,7 +146,7 @@ def two_stage(
 
 
 def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
-    from spine.config import load_experiments
+    from pipeline.experiments import load_experiments
     from spine.quiet import silence_tensorflow
 
     silence_tensorflow()
@@ -162,7 +162,7 @@ def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:
 
 
 def _stage(name: str, path: Path, overrides: list[str] | None) -> None:
-    from spine.run import run_stage
+    from pipeline.run import run_stage
 
     for settings in _load(path, overrides):
         show_paths(run_stage(settings, name, show))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spine import registry, run
+from pipeline import registry, run
 from spine.manifest import Manifest
 from spine.member import Card, Member
 from spine.problems import SpineError

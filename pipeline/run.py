@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spine import registry
+from pipeline import registry
 from spine.config import REFIT, Experiment
 from spine.cores import usable_cores
 from spine.disk import at_work, is_short
@@ -242,7 +242,7 @@ def _require_known(experiment: Experiment, names: Iterable[str]) -> None:
 
 def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show) -> None:
     """Have the weights that members start from on this machine, and files of them opened, before the first trains."""
-    from spine.training.fetch import fetch_in_own_process
+    from pipeline.fetch import fetch_in_own_process
 
     if pretrained := [name for name in names if experiment.members[name].initial_weights]:
         show("fetch weights")

@@ -7,10 +7,10 @@ import pytest
 
 from classification import squeezenet
 from classification.config import Settings
-from spine import registry, run
+from pipeline import registry, run
+from pipeline.fetch import fetch
 from spine.config import Foreign
 from spine.problems import SpineError
-from spine.training.fetch import fetch
 from tests.experiment_on_disk import write_experiment
 from tests.loopback import NotThere, serving
 
@@ -78,7 +78,7 @@ def test_only_members_that_will_train_and_start_from_weights_are_asked_for(tmp_p
     members = {"own": {"network": "plain_cnn", "weights": "none"}, "vgg": {"network": "vgg16"}}
     experiment = experiment_of(tmp_path, **members, squeeze={"network": "squeezenet"})
     asked = []
-    monkeypatch.setattr("spine.training.fetch.fetch_in_own_process", lambda file, names: asked.append(names))
+    monkeypatch.setattr("pipeline.fetch.fetch_in_own_process", lambda file, names: asked.append(names))
     monkeypatch.setattr(run, "_train_in_own_process", lambda *a: 0)
     run.train_members(experiment, lambda line: None, ["own", "squeeze"])
     assert asked == [["squeeze"]]

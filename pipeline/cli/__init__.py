@@ -6,7 +6,7 @@ import re
 import sys
 from itertools import takewhile
 
-from spine.cli import data, experiments
+from pipeline.cli import data, experiments
 from spine.ending import run_to_the_end
 
 __all__ = ["app", "main"]

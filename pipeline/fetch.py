@@ -2,7 +2,7 @@
 training, or it is told why not.
 
 Keras keeps each download in its cache, where the trainings find it. Building the bases takes TensorFlow, so a process
-of its own does it: `python -m spine.training.fetch EXPERIMENT.yaml MEMBER ...`. Cheap to import.
+of its own does it: `python -m pipeline.fetch EXPERIMENT.yaml MEMBER ...`. Cheap to import.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from spine import registry
-from spine.config import Experiment, load_experiment
+from pipeline import registry
+from pipeline.experiments import load_experiment
+from spine.config import Experiment
 from spine.ending import run_to_the_end
 from spine.problems import SpineError
 from spine.processes import as_child, die_with_parent
@@ -39,7 +40,7 @@ def fetch(experiment: Experiment, members: Sequence[str]) -> list[str]:
 
 def fetch_in_own_process(file: Path, members: Sequence[str]) -> None:
     """`fetch` for members of an experiment file; SpineError tells of all whose weights cannot be had."""
-    command = [sys.executable, "-P", "-m", "spine.training.fetch", str(file), *members]
+    command = [sys.executable, "-P", "-m", "pipeline.fetch", str(file), *members]
     done = subprocess.run(command, env=as_child(), stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SpineError(f"fetching the weights of {', '.join(members)} failed (see above); no training was started")

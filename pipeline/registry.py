@@ -1,8 +1,8 @@
-"""The one table of names -> packages: the only way from `spine` up to a task or to the ensemble."""
+"""The one table of names -> packages: tasks and stages are imported when they are asked for, not before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,33 +13,17 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.table import Table
 
-    from spine.config import Experiment
-    from spine.detections import Detections
+    from spine.config import Experiment, TaskSettings
     from spine.member import Member
 
 __all__ = [
-    *("STAGES", "TASKS", "Stage", "TaskSettings", "Train"),
-    *("detect", "evaluate", "fetch_weights", "join_folds", "leaderboard", "report", "search_summary"),
+    *("STAGES", "TASKS", "Stage", "Train"),
+    *("evaluate", "fetch_weights", "join_folds", "leaderboard", "report", "search_summary"),
     *("stage", "task_settings", "train", "two_stage"),
 ]
 
 TASKS = ("classification", "segmentation", "detection")
 STAGES = ("predict", "search", "export", "evaluate", "report")
-
-
-class TaskSettings(Protocol):
-    """`<task>.config.Settings`: the pydantic model of one member of that task; importing it must be cheap."""
-
-    model_validate: Any
-
-    def check(self, train: Any) -> None:
-        """SpineError where the training rows lack what these settings need, or a file is missing; cheap."""
-        ...
-
-    @property
-    def initial_weights(self) -> tuple[str | int | float, ...]:
-        """What tells the weights that it starts from, published or a file's, and for what; empty where it has none."""
-        ...
 
 
 class Train(Protocol):
@@ -101,12 +85,6 @@ def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
 def join_folds(experiment: Experiment, names: Sequence[str]) -> list[Path]:
     """Make members of their trained folds; gives their directories."""
     return import_module("ensemble.folds").run(experiment, names)
-
-
-def detect(member: Member, paths: Sequence[Path]) -> Iterator[Detections]:
-    """What a detector's SavedModel finds in each picture file."""
-    predict = import_module("ensemble.predict")
-    return predict.detect_pictures(predict.load_model(member), paths)
 
 
 def two_stage(regions: Path, discs: Path, output: Path, **settings: Any) -> Member:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from spine import cli
+from pipeline import cli
 from spine.intake import BuildResult
 from spine.manifest import Manifest
 from spine.problems import Problem, SpineError
@@ -29,7 +29,7 @@ def test_help_answers(command):
 def test_help_imports_nothing_heavy():
     code = f"""
 import sys
-from spine.cli import app
+from pipeline.cli import app
 try:
     app(["data", "build", "--help"])
 except SystemExit:
@@ -53,7 +53,7 @@ def test_a_user_error_is_one_message_and_status_1(monkeypatch, capsys):
 
 def test_the_module_is_the_command():
     done = subprocess.run(
-        [sys.executable, "-m", "spine.cli", "run", "nowhere.yaml"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pipeline.cli", "run", "nowhere.yaml"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: nowhere.yaml is not a file")
@@ -61,7 +61,7 @@ def test_the_module_is_the_command():
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["spine", "run", "x.yaml"])
-    monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: {}["defect"])
+    monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: {}["defect"])
     with pytest.raises(KeyError):
         cli.main()
 
@@ -78,16 +78,16 @@ def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
 
 
 def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
-    monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: ("settings",))
-    monkeypatch.setattr("spine.run.run_stage", lambda settings, name, show: [tmp_path / "a", tmp_path / "a"])
+    monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: ("settings",))
+    monkeypatch.setattr("pipeline.run.run_stage", lambda settings, name, show: [tmp_path / "a", tmp_path / "a"])
     result = CliRunner().invoke(cli.app, ["predict", "x.yaml"])
     assert result.output.count(str(tmp_path / "a")) == 1
 
 
 def test_a_search_tells_what_it_is_worth_and_prints_its_paths(monkeypatch, tmp_path):
-    monkeypatch.setattr("spine.config.load_experiments", lambda path, overrides: ("settings",))
-    monkeypatch.setattr("spine.run.run_stage", lambda settings, name, show: [tmp_path / "weights.json"])
-    monkeypatch.setattr("spine.registry.search_summary", lambda settings: f"what {settings} are worth")
+    monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: ("settings",))
+    monkeypatch.setattr("pipeline.run.run_stage", lambda settings, name, show: [tmp_path / "weights.json"])
+    monkeypatch.setattr("pipeline.registry.search_summary", lambda settings: f"what {settings} are worth")
     result = CliRunner().invoke(cli.app, ["search", "x.yaml"])
     assert result.stdout == f"{tmp_path / 'weights.json'}\n"
     assert result.stderr == "== what settings are worth\n"
@@ -100,7 +100,7 @@ def test_overrides_are_passed_on(monkeypatch):
         received.extend(overrides)
         raise SpineError("enough")
 
-    monkeypatch.setattr("spine.config.load_experiments", load)
+    monkeypatch.setattr("pipeline.experiments.load_experiments", load)
     CliRunner().invoke(cli.app, ["train", "x.yaml", "seed=3", "search.step=0.2"])
     assert received == ["seed=3", "search.step=0.2"]
 

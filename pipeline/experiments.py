@@ -1,0 +1,33 @@
+"""Experiment files of every task: `spine.config` with the settings of all that `pipeline.registry` knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.registry import task_settings
+from spine import config
+from spine.config import Experiment
+
+__all__ = ["load_elsewhere", "load_experiment", "load_experiments", "validate_experiment"]
+
+
+def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it."""
+    return config.load_experiment(path, overrides, task_settings)
+
+
+def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
+    """The experiment of an experiment file, or all of a study's; overrides apply to each."""
+    return config.load_experiments(path, overrides, task_settings)
+
+
+def load_elsewhere(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
+    """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
+    return config.load_elsewhere(path, overrides, task_settings)
+
+
+def validate_experiment(raw: Any, where: str) -> Experiment:
+    """Validate an experiment of any task; `where` names it in the error."""
+    return config.validate_experiment(raw, where, task_settings)
