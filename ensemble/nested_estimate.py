@@ -14,46 +14,28 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.engine.boxes.box_objectives import Boxes
 from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.nested.contributions import Contribution, best_of_sets, contributions
-from ensemble.engine.nested.nested_search import nested_search
-from ensemble.engine.nested.nested_search_images import nested_search_images
 from ensemble.engine.nested.resampling import (
     MOST_VECTORS,
     NestedEstimate,
     Scorer,
-    grid_weights,
     nested_estimate,
-    scores_of_boxes,
-    scores_of_images,
-    scores_of_samples,
     steps_within,
 )
 from ensemble.engine.scoring.class_members import TooManyPixels
-from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.objectives import Objective
-from ensemble.engine.scoring.presolve import Presolved
-from ensemble.engine.scoring.stack import Stack
 from ensemble.found_weights import NO_SCORE, Contributions, MemberContribution, NestedScore
-from ensemble.predictions import SplitPredictions
-from ensemble.temperature import fit_temperature
-from spine import metrics
 from spine.config import SearchSettings, steps_of
 from spine.progress import track
 from spine.statistics import patient_resamples
-from spine.truth import Truth
 
 __all__ = ["Repeat", "SearchContext", "find_contributions", "find_nested_estimate"]
 
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # of which all sets are told
 Repeat = Callable[[np.ndarray, int, Any], Iterator[float]]
-# Limits of work by a count, not by a clock: the same predictions give the same numbers on any machine.
-UNITS_SCORED = 2e9  # of classification: units times resamples times weights
-NUMBERS_READ = 4e10  # of segmentation: undecided pixels' probabilities times weights
-IMAGES_FUSED = 40_000  # of detection
 
 
 @dataclass(frozen=True)
@@ -72,95 +54,6 @@ class SearchContext:
     nothing: float
     most: int
     repeat: Repeat | None = None
-
-    @classmethod
-    def of(
-        cls,
-        predictions: SplitPredictions,
-        metric: str,
-        settings: SearchSettings,
-        fusion: Mapping[str, float],
-        temperatures: tuple[float, ...] = (),
-    ) -> SearchContext:
-        """Of the predictions that were searched by that metric, scaled by temperatures where members have some; of
-        detection, `fusion` has the chosen thresholds.
-        """
-        if isinstance(predictions.truth, Truth):
-            return cls._of_units(predictions, metric, settings, temperatures)
-        if fusion:
-            return cls._of_boxes(predictions, metric, settings, fusion)
-        return cls._of_images(predictions, metric, settings, temperatures)
-
-    @classmethod
-    def _of_units(
-        cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, temperatures: tuple[float, ...]
-    ) -> SearchContext:
-        members, values, patients = predictions.by_unit()
-        plain = Stack.from_members(members, values)
-        stack = plain.tempered(temperatures) if temperatures else plain
-        units, classes = stack.probabilities.shape[1:]
-        nothing = metrics.metric(metric).function(values, np.full((units, classes), 1 / classes))
-        most = int(UNITS_SCORED / (2 * max(settings.resamples, 1) * units))
-        scorer = scores_of_samples(stack, metric)
-        objective = Objective.of(metric, stack, MOST_VECTORS)
-        repeat = _repeat(plain, metric, settings) if settings.temperature or settings.per_class else None
-        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, repeat)
-
-    @classmethod
-    def _of_images(
-        cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, temperatures: tuple[float, ...]
-    ) -> SearchContext:
-        """Counted image by image, whatever the metric: what is drawn are images.
-
-        Temperatures, a number a member from so many pixels, are not fitted again.
-        """
-        presolved = reduce_images(*predictions.to_search(), per_image=True, temperatures=temperatures)
-        classes = presolved.fixed.shape[1]
-        confusions = np.zeros_like(presolved.fixed)
-        confusions[:, 0] = presolved.group_sizes  # all of it background
-        counts = metrics.segmentation.counts_of(confusions.reshape(-1, classes, classes))
-        nothing = metrics.metric(metric, "segmentation").function(counts)
-        most = int(NUMBERS_READ / (1 + sum(part.scores.size for part in presolved.free)))
-        objective = Objective.of_images(metric, presolved, MOST_VECTORS)
-        patients, scorer = np.array(predictions.truth.patients), scores_of_images(presolved, metric)
-        repeat = _repeat_on_images(presolved, predictions, metric, temperatures) if settings.per_class else None
-        return cls(objective, (scorer,), patients, float(np.nan_to_num(nothing)), most, repeat)
-
-    @classmethod
-    def _of_boxes(
-        cls, predictions: SplitPredictions, metric: str, settings: SearchSettings, fusion: Mapping[str, float]
-    ) -> SearchContext:
-        boxes = Boxes.of(metric, *predictions.to_search())
-        others = [
-            {"iou_threshold": iou, "score_threshold": score}
-            for iou in settings.iou_thresholds
-            for score in settings.score_thresholds
-            if (iou, score) != (fusion["iou_threshold"], fusion["score_threshold"])
-        ]
-        scorers = tuple(scores_of_boxes(boxes, one) for one in (dict(fusion), *others))
-        patients = np.array(predictions.truth.patients)
-        most = IMAGES_FUSED // (len(patients) * len(scorers))
-        return cls(boxes.at(dict(fusion)), scorers, patients, 0.0, most)
-
-
-def _repeat(stack: Stack, metric: str, settings: SearchSettings) -> Repeat:
-    fit = fit_temperature if settings.temperature else None
-
-    def repeat(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
-        return nested_search(stack, metric, draws, steps, fit=fit, per_class=settings.per_class, allowed=allowed)
-
-    return repeat
-
-
-def _repeat_on_images(
-    presolved: Presolved, predictions: SplitPredictions, metric: str, temperatures: tuple[float, ...]
-) -> Repeat:
-    def repeat(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
-        members, truth = predictions.to_search()
-        by_class = reduce_images(members, truth, per_image=True, temperatures=temperatures, per_class=True)
-        return nested_search_images(presolved, by_class, metric, draws, grid_weights(len(members), steps, allowed))
-
-    return repeat
 
 
 def find_nested_estimate(

@@ -49,10 +49,16 @@ class SplitPredictions:
 
     def to_search(self) -> tuple[Mapping[str, Any], Any]:
         """Members and truth as `search_weights` takes them: units of classification, images of the other tasks."""
-        if not isinstance(self.truth, Truth):
-            return self.stored, self.truth
-        members, values, _ = self.by_unit()
-        return members, values
+        members, truth, _ = self.to_resample()
+        return members, truth
+
+    def to_resample(self) -> tuple[Mapping[str, Any], Any, np.ndarray]:
+        """The same, and the patient of every unit or image."""
+        return (
+            self.by_unit()
+            if isinstance(self.truth, Truth)
+            else (self.stored, self.truth, np.array(self.truth.patients))
+        )
 
     def by_unit(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """Of classification: members' (U, C) float64 probabilities, repeated slices of one disc averaged; truth (U,)

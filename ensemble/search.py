@@ -9,93 +9,81 @@ fusion, whose thresholds are searched with the weights.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
-import pandas as pd
 
 from ensemble.class_weights import find_class_weights
 from ensemble.costs import budget_of
-from ensemble.engine.boxes.box_objectives import box_objectives
 from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.choice import Choice
 from ensemble.engine.grid.greedy import search_greedy
 from ensemble.engine.grid.grid_search import search_grid
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.line.line_search import search_line
-from ensemble.engine.scoring.images import Masks, reduce_images
+from ensemble.engine.scoring.images import Masks
 from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
-from ensemble.engine.scoring.stack import Stack
 from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
-from ensemble.names import weight_names
-from ensemble.nested_estimate import SearchContext, find_contributions, find_nested_estimate
+from ensemble.fuse_boxes import BoxFusion
+from ensemble.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.out_of_fold import describe_folds
 from ensemble.overlap import Learned, find_learned
 from ensemble.predictions import SplitPredictions
+from ensemble.search_problem import SearchProblem, problem_of, problem_of_split
+from ensemble.search_result import Point, SearchResult, write_points
 from ensemble.study import SAMPLERS, Record
-from ensemble.temperature import fit_temperatures
-from spine import metrics
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
 from spine.files import fingerprint, read_if_whole
 from spine.metrics.undefined import why_undefined
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
-from spine.problems import SpineError, write_sheet
+from spine.problems import SpineError
 from spine.progress import track
+from spine.strict import validate
 from spine.truth import BoxTruth
 
 if TYPE_CHECKING:
     from ensemble.study import Storage
 
-__all__ = ["METHODS", "Point", "SearchResult", "run", "search_weights", "summary"]
+__all__ = ["METHODS", "Bookkeeping", "Point", "SearchResult", "find_weights", "run", "search_weights", "summary"]
 
 METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
 
 
 @dataclass(frozen=True)
-class Point:
-    """A weight vector by member, its score, and of detection the thresholds of the fusion."""
+class Bookkeeping:
+    """Where a search is recorded, and how it goes on after a stop.
 
-    weights: Mapping[str, float]
-    score: float
-    fusion: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """The chosen `weights` (sum 1, zeros included) and their `score` by `spine.metrics` on the weighted mean.
-
-    `evaluated` counts the weight vectors settled exactly (of a grid: all), `scored` those whose metric was computed,
-    `ties` how many distinct ones reach the optimum (at least, where `why` says so); `why` tells how this one was found
-    among them. `best` holds the best points, this one first; `singles` each member alone, `equal` the equal weights. Of
-    detection, `fusion` holds the chosen thresholds, which `equal` has too; vectors are counted once for each pair of
-    thresholds, and `singles` are members' own detections, not fused.
-
-    With `temperatures`, members are scaled by them before anything else, also in `singles` and `equal`. With
-    `class_weights`, `score` is theirs and `weights` are their means, while `best` has ordinary weights.
+    With `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps
+    its scores in the file `unfinished` while it runs.
     """
 
-    weights: Mapping[str, float]
-    score: float
-    metric: str
-    method: str
-    step: float
-    evaluated: int
-    scored: int
-    ties: int
-    why: str
-    best: tuple[Point, ...] = field(repr=False)  # up to a hundred
-    singles: Mapping[str, float]
-    equal: float
-    fusion: Mapping[str, float] = field(default_factory=dict)
-    temperatures: Mapping[str, float] = field(default_factory=dict)
-    class_weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    storage: Storage = None
+    study_name: str = "search"
+    unfinished: Path | None = None
+    progress: bool = False
+
+
+class SearchOptions(TypedDict, total=False):
+    """What `search_weights` takes by name: further settings, a budget, a seed, and what `Bookkeeping` has."""
+
+    trials: int
+    iou_thresholds: Sequence[float]
+    score_thresholds: Sequence[float]
+    temperature: bool
+    per_class: bool
+    budget: Budget | None
+    seed: int
+    storage: Storage
+    study_name: str
+    unfinished: Path | None
+    progress: bool
 
 
 def search_weights(
@@ -105,18 +93,7 @@ def search_weights(
     metric: str = "",
     method: str = "grid",
     step: float = 0.1,
-    *,
-    seed: int = 0,
-    trials: int = 200,
-    storage: Storage = None,
-    study_name: str = "search",
-    iou_thresholds: Sequence[float] = SearchSettings().iou_thresholds,
-    score_thresholds: Sequence[float] = SearchSettings().score_thresholds,
-    temperature: bool = False,
-    per_class: bool = False,
-    budget: Budget | None = None,
-    progress: bool = False,
-    unfinished: Path | None = None,
+    **options: Unpack[SearchOptions],
 ) -> SearchResult:
     """Search weights for `members`, a mapping of name to what each predicts, on `truth`.
 
@@ -133,41 +110,65 @@ def search_weights(
     are not chosen. `temperature` fits one to each member first; `per_class` then gives the chosen members a weight for
     every class. Raises SpineError on arrays, names or numbers that do not hold.
     """
-    if task not in metrics.SEARCHED:
-        raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(metrics.SEARCHED)}")
-    if method not in METHODS:
-        raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
-    if (task, method) == ("detection", "line"):
-        raise SpineError("method 'line' does not support detection; use grid, greedy, tpe or cmaes")
-    if not isinstance(members, Mapping):
-        raise SpineError(f"members is a {type(members).__name__}; give a mapping of name to what the member predicts")
-    if not members:
-        raise SpineError("no members were given; give a mapping of name to probabilities")
-    metric, grid = metric or metrics.SEARCHED[task], Simplex(len(members), _steps(step))
-    thresholds = (iou_thresholds, score_thresholds)
-    temperatures = fit_temperatures(members, truth, task) if temperature else {}
-    scales = tuple(temperatures.values())
-    by_threshold = _objective_by_threshold(
-        task, metric, members, truth, thresholds, scales, grid.size if method == "grid" else 1
-    )
-    names = tuple(members)
-    if budget:
-        by_threshold = _within(budget, by_threshold, names, method)
-    facts = {"task": task, "metric": metric, "method": method, "step": step, "seed": seed, **by_threshold.values}
+    others: dict[str, Any] = dict(options)
+    budget, seed = others.pop("budget", None), others.pop("seed", 0)
+    kept = {field.name: others.pop(field.name) for field in fields(Bookkeeping) if field.name in others}
+    settings = _settings({"metric": metric, "method": method, "step": step, **others})
+    return find_weights(problem_of(members, truth, task, settings, budget=budget), settings, seed, Bookkeeping(**kept))
+
+
+def find_weights(
+    problem: SearchProblem, settings: SearchSettings, seed: int = 0, bookkeeping: Bookkeeping = Bookkeeping()
+) -> SearchResult:
+    """Search the weights of a problem, then class weights where the settings ask for them.
+
+    `seed` is of tpe and cmaes. SpineError where the predictions, or the settings with them, do not hold.
+    """
+    by_threshold, names, method = problem.objectives(settings), problem.names, settings.method
+    grid = Simplex(len(names), steps_of(settings.step))
+    facts = {"task": problem.TASK, "metric": problem.metric, "method": method, "step": settings.step, "seed": seed}
+    facts |= by_threshold.values
     facts["inputs_hash"] = fingerprint([facts, names, by_threshold.first.inputs_hash])
-    record = Record(names, by_threshold, facts, storage, study_name)
+    record = Record(names, by_threshold, facts, bookkeeping.storage, bookkeeping.study_name)
     if method in SAMPLERS:
+        progress, trials = bookkeeping.progress, settings.trials
         choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
-        choice = _choose_among(method, by_threshold, grid, progress, unfinished)
-        if storage is not None:
+        choice = _choose_among(method, by_threshold, grid, bookkeeping)
+        if bookkeeping.storage is not None:
             record.write(choice)
-    result = replace(_result(names, by_threshold, choice, method, step), temperatures=temperatures)
-    return _with_class_weights(result, members, truth, task) if per_class else result
+    temperatures = dict(zip(names, problem.temperatures, strict=False))
+    result = replace(_result(names, by_threshold, choice, settings), temperatures=temperatures)
+    return _with_class_weights(result, problem) if settings.per_class else result
 
 
-def _with_class_weights(result: SearchResult, members: Mapping[str, Any], truth: Any, task: str) -> SearchResult:
-    shares, score = find_class_weights(members, truth, task, result.metric, result.weights, result.temperatures)
+def _settings(given: dict[str, Any]) -> SearchSettings:
+    """What was given as settings; SpineError on what does not hold."""
+    if (method := given["method"]) not in METHODS:
+        raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
+    if not isinstance(step := given["step"], Real):
+        raise SpineError(f"step is {step!r}; give a number 1/n such as 0.1, 0.05 or 0.02")
+    try:
+        steps_of(float(step))
+    except ValueError as error:
+        raise SpineError(str(error)) from None
+    for name in ("iou_threshold", "score_threshold"):
+        if (values := given.get(f"{name}s")) is not None:
+            given[f"{name}s"] = _thresholds(name, values)
+    return validate(SearchSettings, {**given, "step": float(step)}, "the search")
+
+
+def _thresholds(name: str, given: Any) -> tuple[float, ...]:
+    values = tuple(given) if isinstance(given, Iterable) else ()
+    if not values or not all(isinstance(value, Real) for value in values):
+        raise SpineError(f"{name}s is {given!r}; give one or more numbers from 0 to below 1, such as (0.4, 0.5)")
+    for value in values:
+        BoxFusion(**{name: float(value)})  # refuses what is no threshold
+    return values
+
+
+def _with_class_weights(result: SearchResult, problem: SearchProblem) -> SearchResult:
+    shares, score = find_class_weights(problem, result.weights)
     total = sum(map(sum, shares.values()))
     return replace(
         result,
@@ -178,65 +179,20 @@ def _with_class_weights(result: SearchResult, members: Mapping[str, Any], truth:
     )
 
 
-def _objective_by_threshold(
-    task: str,
-    metric: str,
-    members: Mapping[str, Any],
-    truth: Any,
-    thresholds: tuple[Any, Any],
-    temperatures: tuple[float, ...],
-    vectors: int,
-) -> ObjectiveByThreshold:
-    if task == "detection":
-        return box_objectives(metric, members, truth, *thresholds)
-    return ObjectiveByThreshold.of_one(_objective(task, metric, members, truth, temperatures, vectors), len(members))
-
-
-def _within(
-    budget: Budget, by_threshold: ObjectiveByThreshold, names: tuple[str, ...], method: str
-) -> ObjectiveByThreshold:
-    """The same objectives, in which what breaks the budget is never best; SpineError where nothing keeps it."""
-    if method == "line":
-        raise SpineError("method 'line' does not support a budget; use grid, best, greedy, tpe or cmaes")
-    members = len(names)
-    budget.require(np.full((1, members), 1 / members) if method == "equal" else np.eye(members), names)
-    return replace(by_threshold, at=lambda fusion: budget.within(by_threshold.at(fusion)))
-
-
-def _steps(step: float) -> int:
-    if not isinstance(step, Real):
-        raise SpineError(f"step is {step!r}; give a number 1/n such as 0.1, 0.05 or 0.02")
-    try:
-        return steps_of(step)
-    except ValueError as error:
-        raise SpineError(str(error)) from None
-
-
-def _objective(
-    task: str, metric: str, members: Mapping[str, Any], truth: Any, temperatures: tuple[float, ...], vectors: int
-) -> Objective:
-    if task == "classification":
-        stack = Stack.from_members(members, truth)
-        return Objective.of(metric, stack.tempered(temperatures) if temperatures else stack, vectors)
-    metrics.metric(metric, task)  # an unknown name is told before gigabytes are read
-    presolved = reduce_images(members, truth, metric.endswith("_per_image"), temperatures)
-    return Objective.of_images(metric, presolved, vectors)
-
-
-def _choose_among(
-    method: str, by_threshold: ObjectiveByThreshold, grid: Simplex, progress: bool, unfinished: Path | None
-) -> Choice:
+def _choose_among(method: str, by_threshold: ObjectiveByThreshold, grid: Simplex, bookkeeping: Bookkeeping) -> Choice:
     """Search under each pair of thresholds of the fusion, and choose among what was found."""
-    settings = by_threshold.thresholds
-    if len(settings) == 1:
-        return Choice.over([_choose(method, by_threshold.first, grid, progress, unfinished)], settings)
-    shown = track(settings, "weight search", shown=progress)
-    files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(settings))]
-    objectives = map(by_threshold.at, shown)
-    found = [_choose(method, one, grid, False, file, keep=True) for one, file in zip(objectives, files, strict=True)]
+    pairs, unfinished = by_threshold.thresholds, bookkeeping.unfinished
+    if len(pairs) == 1:
+        return Choice.over([_choose(method, by_threshold.first, grid, bookkeeping.progress, unfinished)], pairs)
+    shown = track(pairs, "weight search", shown=bookkeeping.progress)
+    files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(pairs))]
+    choices = [
+        _choose(method, by_threshold.at(thresholds), grid, False, file, keep=True)
+        for thresholds, file in zip(shown, files, strict=True)
+    ]
     for file in filter(None, files):
         file.unlink(missing_ok=True)
-    return Choice.over(found, settings)
+    return Choice.over(choices, pairs)
 
 
 def _choose(
@@ -253,7 +209,7 @@ def _choose(
 
 
 def _result(
-    names: tuple[str, ...], by_threshold: ObjectiveByThreshold, choice: Choice, method: str, step: float
+    names: tuple[str, ...], by_threshold: ObjectiveByThreshold, choice: Choice, settings: SearchSettings
 ) -> SearchResult:
     objective = by_threshold.at(choice.thresholds[0])
 
@@ -266,8 +222,8 @@ def _result(
         weights=best[0].weights,
         score=objective.reference(choice.weights[0]),
         metric=objective.metric,
-        method=method,
-        step=step,
+        method=settings.method,
+        step=settings.step,
         evaluated=choice.evaluated,
         scored=choice.scored,
         ties=choice.ties,
@@ -306,27 +262,16 @@ def run(experiment: Experiment) -> list[Path]:
         return paths
     directory.mkdir(parents=True, exist_ok=True)
     budget = budget_of(experiment, run.members, predictions.truth.paths)
-    result = search_weights(
-        *predictions.to_search(),
-        experiment.task,
-        settings.metric,
-        settings.method,
-        settings.step,
-        seed=experiment.seed,
-        trials=settings.trials,
+    problem = problem_of_split(experiment, predictions, budget)
+    bookkeeping = Bookkeeping(
         storage=settings.storage or f"sqlite:///{study}",
         study_name=f"{experiment.name}-{settings.name}-{inputs_hash[:8]}",
-        iou_thresholds=settings.iou_thresholds,
-        score_thresholds=settings.score_thresholds,
-        temperature=settings.temperature,
-        per_class=settings.per_class,
-        budget=budget,
-        progress=True,
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
+        progress=True,
     )
-    _write_points(result, experiment.task, table)
-    found = _found_weights(experiment, result, predictions, budget, learned, inputs_hash)
-    found.write(weights_file)
+    result = find_weights(problem, settings, experiment.seed, bookkeeping)
+    write_points(result, experiment.task, table)
+    _found_weights(experiment, problem, result, predictions, learned, inputs_hash).write(weights_file)
     return paths
 
 
@@ -345,16 +290,16 @@ def _learned(run: ExperimentRun, predictions: SplitPredictions) -> Learned:
 
 def _found_weights(
     experiment: Experiment,
+    problem: SearchProblem,
     result: SearchResult,
     predictions: SplitPredictions,
-    budget: Budget | None,
     learned: Learned,
     inputs_hash: str,
 ) -> FoundWeights:
     """The result with what it was found on, what it is worth on other patients, and what each member adds."""
     settings, truth, names = experiment.search, predictions.truth, tuple(result.weights)
     patients = sorted(set(truth.patients))
-    context = SearchContext.of(predictions, result.metric, settings, result.fusion, tuple(result.temperatures.values()))
+    context, budget = problem.context(settings, result.fusion), problem.budget
     chosen = np.array(list(result.weights.values()))
     return FoundWeights(
         name=settings.name,
@@ -405,16 +350,3 @@ def _undefined(result: SearchResult, task: str) -> dict[str, str]:
     scores = {"score": result.score, "equal": result.equal, **{f"singles.{k}": v for k, v in result.singles.items()}}
     lacking = [name for name, score in scores.items() if np.isnan(score)]
     return dict.fromkeys(lacking, why_undefined(result.metric, task)) if lacking else {}
-
-
-def _write_points(result: SearchResult, task: str, path: Path) -> None:
-    """The best points as CSV, a column a member, of detection one a threshold, and the score, best first."""
-    weights = weight_names(list(result.weights), [*result.fusion, result.metric])
-    rows = [
-        {**dict(zip(weights, point.weights.values(), strict=True)), **point.fusion, result.metric: point.score}
-        for point in result.best
-    ]
-    table = pd.DataFrame(rows)
-    if (undefined := table[result.metric].isna()).any():
-        table["undefined"] = np.where(undefined, why_undefined(result.metric, task), "")
-    write_sheet(table, path)

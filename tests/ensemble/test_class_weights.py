@@ -5,14 +5,16 @@ import itertools
 import numpy as np
 import pytest
 
-from ensemble.class_weights import find_class_weights
 from ensemble.engine.nested.nested_search import nested_search
 from ensemble.engine.scoring import class_members
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.engine.scoring.stack import Stack
 from ensemble.fuse import Mean
 from ensemble.search import search_weights
-from ensemble.temperature import fit_temperature, fit_temperatures
+from ensemble.search_problem.classification import ClassificationProblem
+from ensemble.search_problem.detection import DetectionProblem
+from ensemble.search_problem.segmentation import SegmentationProblem
+from ensemble.temperature import fit_temperature
 from spine import metrics
 from spine.metrics import accuracy, log_loss
 from spine.problems import SpineError
@@ -58,8 +60,9 @@ def test_temperatures_come_before_the_average():
 def test_images_and_their_pixels_have_the_same_temperature():
     said, truth = members(samples=2 * 5 * 6)
     images = {name: rows.reshape(2, 5, 6, 3) for name, rows in said.items()}
-    found = fit_temperatures(images, truth.reshape(2, 5, 6), "segmentation")
-    assert found == pytest.approx(fit_temperatures(said, truth), rel=1e-4)
+    of_images = SegmentationProblem(images, truth.reshape(2, 5, 6), "dice_foreground", temperature=True)
+    of_rows = ClassificationProblem(said, truth, "accuracy", temperature=True)
+    assert of_images.temperatures == pytest.approx(of_rows.temperatures, rel=1e-4)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "log_loss", "brier"])
@@ -128,12 +131,12 @@ def test_images_with_temperatures_and_class_weights_score_what_is_judged(metric)
 
 def test_what_cannot_be_is_refused_with_the_reason(monkeypatch):
     said, truth = members(classes=2)
-    with pytest.raises(SpineError, match="no line search is exact for roc_auc"):
+    with pytest.raises(SpineError, match="per_class does not support roc_auc"):
         search_weights(said, truth, metric="roc_auc", per_class=True)
-    with pytest.raises(SpineError, match="boxes have none"):
-        fit_temperatures({}, truth, "detection")
-    with pytest.raises(SpineError, match="boxes have none"):
-        find_class_weights({}, truth, "detection", "map50", {}, {})
+    with pytest.raises(SpineError, match="which detection does not have"):
+        search_weights(said, truth, "detection", temperature=True)
+    with pytest.raises(SpineError, match="which detection does not have"):
+        DetectionProblem({}, truth, "map50").class_objective([])
     monkeypatch.setattr(class_members, "MOST_BYTES", 100)
     images = {name: rows.reshape(2, 5, 6, 2) for name, rows in said.items()}
     with pytest.raises(SpineError, match=r"more than 1e-07 GB; search on fewer images"):

@@ -12,8 +12,9 @@ from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import FoundWeights, NestedScore
-from ensemble.nested_estimate import SearchContext, find_nested_estimate
+from ensemble.nested_estimate import find_nested_estimate
 from ensemble.search import run, search_weights
+from ensemble.search_problem import problem_of_split
 from spine.config import Experiment, SearchSettings
 from spine.files import read_json
 from spine.manifest import Manifest
@@ -119,10 +120,9 @@ def test_what_no_memory_allows_to_estimate_is_told(experiment, monkeypatch):
     def too_many(chunks):
         raise TooManyPixels("too many pixels")
 
-    context = SearchContext.of(
-        ExperimentRun(experiment).predictions("validation"), "dice_foreground", SearchSettings(per_class=True), {}
-    )
+    settings, split = SearchSettings(per_class=True), ExperimentRun(experiment).predictions("validation")
+    context = problem_of_split(experiment, split, None).context(settings, {})
     monkeypatch.setattr(images, "within_memory", too_many)
     weights = np.array([0.2, 0.3, 0.5])
-    estimate = find_nested_estimate(context, SearchSettings(per_class=True), weights, 0.9, seed=0)
+    estimate = find_nested_estimate(context, settings, weights, 0.9, seed=0)
     assert estimate == NestedScore(resamples=0, why="too many pixels")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
@@ -28,40 +27,16 @@ __all__ = ["Boxes", "box_objectives"]
 
 
 def box_objectives(
-    metric: str,
-    members: Mapping[str, Iterable[Detections]],
-    truth: BoxTruth,
-    iou_thresholds: Sequence[float],
-    score_thresholds: Sequence[float],
+    boxes: Boxes, iou_thresholds: Sequence[float], score_thresholds: Sequence[float]
 ) -> ObjectiveByThreshold:
-    """The objectives of members' detections, read once; SpineError where they are not of the truth's images."""
-    metrics.metric(metric, "detection")  # an unknown name is reported before anything is read
-    if not isinstance(truth, BoxTruth):
-        raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.truth.BoxTruth")
-    values = {
-        "iou_threshold": _thresholds("iou_thresholds", iou_thresholds),
-        "score_threshold": _thresholds("score_thresholds", score_thresholds),
-    }
-    for name, given in members.items():
-        if isinstance(given, BoxPredictions):
-            require_of(truth, name, given)
-    boxes = Boxes.of(metric, members, truth)
-    if all(np.isnan(boxes.alone(number)) for number in range(len(members))):
+    """The objectives of members' detections; SpineError where the metric has no value for any of them."""
+    if all(np.isnan(boxes.alone(number)) for number in range(len(boxes.members))):
         raise SpineError(
-            f"{metric} has no value for any member: {why_undefined(metric, 'detection')}. Use map50, or a split or "
-            "members for which it is defined"
+            f"{boxes.metric} has no value for any member: {why_undefined(boxes.metric, 'detection')}. Use map50, or a "
+            "split or members for which it is defined"
         )
-    by_threshold = ObjectiveByThreshold(boxes.at, boxes.alone, values)
-    for thresholds in by_threshold.thresholds:
-        BoxFusion(**thresholds)  # refuses thresholds that do not hold before any is searched
-    return by_threshold
-
-
-def _thresholds(name: str, given: Sequence[float]) -> tuple[float, ...]:
-    values = tuple(given) if isinstance(given, Iterable) else ()
-    if not values or not all(isinstance(value, Real) for value in values):
-        raise SpineError(f"{name} is {given!r}; give one or more numbers from 0 to below 1, such as (0.4, 0.5)")
-    return values
+    values = {"iou_threshold": tuple(iou_thresholds), "score_threshold": tuple(score_thresholds)}
+    return ObjectiveByThreshold(boxes.at, boxes.alone, values)
 
 
 def _listed(name: str, given: Iterable[Detections]) -> tuple[Detections, ...]:
@@ -88,6 +63,12 @@ class Boxes:
     @classmethod
     def of(cls, metric: str, members: Mapping[str, Iterable[Detections]], truth: BoxTruth) -> Boxes:
         """Read each member's detections once; SpineError names the member that does not belong to the truth."""
+        metrics.metric(metric, "detection")  # an unknown name is reported before anything is read
+        if not isinstance(truth, BoxTruth):
+            raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.truth.BoxTruth")
+        for name, given in members.items():
+            if isinstance(given, BoxPredictions):
+                require_of(truth, name, given)
         listed = {name: _listed(name, detections) for name, detections in members.items()}
         rows = BoxRows.from_members(listed, len(truth))
         for name, images in listed.items():

@@ -44,11 +44,23 @@ class FreeRows:
         as_bytes = rows.view(f"V{rows.itemsize}")  # sorts fast, and equal rows end up side by side
         as_bytes.sort()
         first = _starts(as_bytes[1:] != as_bytes[:-1])
-        multiplicity = np.diff(first, append=len(rows))
-        merged = rows[first] if len(first) < len(rows) else rows
+        return cls._from_sorted(rows[first] if len(first) < len(rows) else rows, np.diff(first, append=len(rows)))
+
+    @classmethod
+    def _from_sorted(cls, merged: np.ndarray, multiplicity: np.ndarray) -> FreeRows:
         starts = _starts((merged["cells"][1:] != merged["cells"][:-1]).any(axis=1))
         scores = np.ascontiguousarray(merged["scores"].transpose(1, 2, 0))
         return cls(scores, multiplicity, np.append(starts, len(merged)), merged["cells"][starts].astype(np.int64))
+
+    def pooled(self, cells: int) -> FreeRows:
+        """The same rows, each group of that many `cells` counted in the first; equal rows are merged again."""
+        segments = np.repeat(self.cells % cells, np.diff(self.offsets), axis=0)
+        rows = _structured(segments, self.scores.transpose(2, 0, 1))
+        as_bytes = rows.view(f"V{rows.itemsize}")
+        order = np.argsort(as_bytes)
+        as_bytes = as_bytes[order]
+        first = _starts(as_bytes[1:] != as_bytes[:-1])
+        return self._from_sorted(rows[order[first]], np.add.reduceat(self.multiplicity[order], first))
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,12 @@ class Presolved:
     def from_probabilities(cls, probabilities: np.ndarray, groups: np.ndarray, total: int) -> Presolved:
         """Reduce (M, N, C) of rows that belong to `groups` (N,) in 0..total - 1, such as their true class."""
         return cls.from_chunks([reduce_chunk(probabilities, groups, total)])
+
+    def pooled(self) -> Presolved:
+        """Rows by image and true class as rows by true class: what `reduce_images` gives without `per_image`."""
+        classes = self.fixed.shape[1]
+        fixed = self.fixed.reshape(-1, classes, classes).sum(axis=0)
+        return Presolved(tuple(part.pooled(fixed.size) for part in self.free), fixed)
 
     def confusions(self, weights: np.ndarray, vectors: int | None = None) -> np.ndarray:
         """Counts (V, G, C) int64 of rows by group and predicted class, for weight vectors (V, M).
@@ -147,8 +165,12 @@ def _starts(changes: np.ndarray) -> np.ndarray:
 def _rows(probabilities: np.ndarray, groups: np.ndarray, possible: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The chosen rows with the classes that can win in them, as `FreeRows.from_rows` takes them."""
     classes = np.nonzero(possible[chosen])[1].reshape(len(chosen), -1)
-    shape = (len(probabilities), classes.shape[1])
-    rows = np.empty(len(chosen), [("cells", np.int32, shape[1:]), ("scores", probabilities.dtype, shape)])
-    rows["cells"] = groups[chosen, None] * possible.shape[1] + classes
-    rows["scores"] = np.take_along_axis(probabilities[:, chosen], classes[None], axis=2).transpose(1, 0, 2)
+    cells = groups[chosen, None] * possible.shape[1] + classes
+    return _structured(cells, np.take_along_axis(probabilities[:, chosen], classes[None], axis=2).transpose(1, 0, 2))
+
+
+def _structured(cells: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Rows of `cells` (U, K) and `scores` (U, M, K) as one array."""
+    rows = np.empty(len(cells), [("cells", np.int32, cells.shape[1:]), ("scores", scores.dtype, scores.shape[1:])])
+    rows["cells"], rows["scores"] = cells, scores
     return rows

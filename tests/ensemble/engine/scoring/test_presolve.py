@@ -25,6 +25,24 @@ def test_agreed_samples_are_fixed_and_equal_ones_merged():
     assert reduced.confusions(weights).tolist() == [[[2, 1], [3, 0]], [[1, 2], [1, 2]], [[1, 2], [1, 2]]]
 
 
+def test_rows_by_image_pool_to_the_rows_by_class_to_the_bit():
+    random = np.random.default_rng(0)
+    said = (random.dirichlet(np.ones(3), (2, 400)) * 4).round().astype(np.float32) / 4  # coarse, so that rows repeat
+    images, truth = random.integers(0, 5, 400), random.integers(0, 3, 400)
+    by_image = Presolved.from_probabilities(said, 3 * images + truth, 15)
+    by_class = Presolved.from_probabilities(said, truth, 3)
+    assert len(by_class.free) == 2
+    assert sum(map(len, (part.multiplicity for part in by_class.free))) < sum(
+        map(len, (part.multiplicity for part in by_image.free))
+    )
+    pooled = by_image.pooled()
+    assert pooled.fixed.tolist() == by_class.fixed.tolist()
+    assert pooled.hash == by_class.hash
+    for part, expected in zip(pooled.free, by_class.free, strict=True):
+        for name in ("scores", "multiplicity", "offsets", "cells"):
+            assert getattr(part, name).dtype == getattr(expected, name).dtype
+
+
 def test_full_agreement_needs_no_counting():
     a = np.array([[0.9, 0.1], [0.2, 0.8]])
     reduced = Presolved.from_probabilities(np.stack([a, a]), np.array([0, 0]), 2)

@@ -1,0 +1,47 @@
+"""What a search of weights is about, one kind a task: members' predictions beside the truth, reduced once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ensemble.engine.grid.budget import Budget
+from ensemble.predictions import SplitPredictions
+from ensemble.search_problem.base import SearchProblem
+from ensemble.search_problem.classification import ClassificationProblem
+from ensemble.search_problem.detection import DetectionProblem
+from ensemble.search_problem.segmentation import SegmentationProblem
+from spine import metrics
+from spine.config import Experiment, SearchSettings
+from spine.problems import SpineError
+
+__all__ = ["PROBLEMS", "SearchProblem", "problem_of", "problem_of_split"]
+
+PROBLEMS: dict[str, type[SearchProblem]] = {  # task -> its kind
+    "classification": ClassificationProblem,
+    "segmentation": SegmentationProblem,
+    "detection": DetectionProblem,
+}
+
+
+def problem_of(
+    members: Mapping[str, Any], truth: Any, task: str, settings: SearchSettings, **known: Any
+) -> SearchProblem:
+    """The problem of members and truth as `search_weights` takes them; `known` are its patients and its budget.
+
+    Nothing is read yet. SpineError on a task without a search, and where there is no mapping of members.
+    """
+    if task not in PROBLEMS:
+        raise SpineError(f"task {task!r} has no weight search; it is one of {', '.join(PROBLEMS)}")
+    if not isinstance(members, Mapping):
+        raise SpineError(f"members is a {type(members).__name__}; give a mapping of name to what the member predicts")
+    if not members:
+        raise SpineError("no members were given; give a mapping of name to probabilities")
+    metric = settings.metric or metrics.SEARCHED[task]
+    return PROBLEMS[task](members, truth, metric, settings.temperature, **known)
+
+
+def problem_of_split(experiment: Experiment, split: SplitPredictions, budget: Budget | None) -> SearchProblem:
+    """The problem of what the members stored of a split; the budget's costs are the members'."""
+    members, truth, patients = split.to_resample()
+    return problem_of(members, truth, experiment.task, experiment.search, patients=patients, budget=budget)
