@@ -205,5 +205,5 @@ def test_the_fusion_is_told_whole():
 def test_boxes_are_fused_by_the_thresholds():
     thresholds = {"iou_threshold": 0.4, "score_threshold": 0.05}
     assert found_weights(fusion=thresholds).box_fusion == BoxFusion(0.4, 0.05)
-    with pytest.raises(SpineError, match="tells no fusion of boxes"):
+    with pytest.raises(SpineError, match="has no thresholds of box fusion"):
         found_weights().box_fusion  # noqa: B018
