@@ -356,8 +356,8 @@ def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: Set
     raw = read_yaml(path)
     if "sources" in raw and "members" not in raw:
         raise SpineError(
-            f"{path} is a data config, as its `sources` tell; build it with `spine data build {path}`, and give the "
-            "file of an experiment here"
+            f"{path} is a data config (it has `sources`), not an experiment; build it with "
+            f"`spine data build {path}`, and give an experiment's file here"
         )
     with within(path):
         for override in overrides:

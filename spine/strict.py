@@ -52,7 +52,7 @@ def validate(model: type[Model], raw: Any, where: str, context: Mapping[str, Any
         return model.model_validate(raw, context=context)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {_explain(model, e)}" for e in error.errors()]
-        raise SpineError("\n".join([f"{where} does not hold:", *lines])) from None
+        raise SpineError("\n".join([f"{where} is not valid:", *lines])) from None
 
 
 def _explain(model: type[BaseModel], error: Any) -> str:

@@ -159,7 +159,7 @@ def load_data_config(path: Path | str) -> DataConfig:
     raw = read_yaml(path)
     if found := {"members", "experiments"} & set(raw):
         raise SpineError(
-            f"{path} is an experiment or a study, as its `{min(found)}` tell; run it with `spine run {path}`, and give "
-            "the data config here that it names under `build`"
+            f"{path} is an experiment or a study (it has `{min(found)}`), not a data config; run it with "
+            f"`spine run {path}`, and give the data config here that it names under `build`"
         )
     return validate(DataConfig, raw, str(path))

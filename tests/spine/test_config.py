@@ -182,7 +182,9 @@ def test_a_data_config_given_as_an_experiment_is_told_apart(tmp_path):
 
 
 def test_an_experiment_given_as_a_data_config_is_told_apart(file):
-    with pytest.raises(SpineError, match=r"is an experiment or a study, as its `members` tell; run it with `spine run"):
+    with pytest.raises(
+        SpineError, match=r"is an experiment or a study \(it has `members`\), not a data config; run it with `spine run"
+    ):
         load_data_config(file)
 
 

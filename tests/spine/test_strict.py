@@ -42,7 +42,7 @@ class Small(Strict):
 def test_what_yaml_takes_for_something_else_is_told(yaml, told):
     with pytest.raises(SpineError) as error:
         validate(Small, parse_yaml(yaml), "x.yaml")
-    assert f"x.yaml does not hold:\n  {told}" in str(error.value)
+    assert f"x.yaml is not valid:\n  {told}" in str(error.value)
 
 
 def test_truths_and_numbers_in_their_places_are_read():
