@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import re
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pydantic.fields import FieldInfo
 from classification.config import FineTuning, Head
 from classification.config import Settings as Classification
 from detection import config as detection
+from pipeline.experiments import validate_experiment
 from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
 from spine.augment import Augmentation
@@ -131,6 +133,11 @@ def test_every_option_of_an_annotation_format_is_named():
     }
 
 
+def test_the_help_of_an_export_names_every_format():
+    (option,) = [option for option in VERBS["data"].commands["export"].params if option.name == "format"]
+    assert set(re.findall(r"[\w-]+", option.help)) - {"or"} == set(FORMATS)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
@@ -158,10 +165,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize(("name", "model"), [("data.md", DataConfig), ("experiments.md", Experiment)])
-def test_the_example_of_a_file_is_valid(name, model):
+@pytest.mark.parametrize(
+    ("name", "validated"), [("data.md", partial(validate, DataConfig)), ("experiments.md", validate_experiment)]
+)
+def test_the_example_of_a_file_is_valid(name, validated):
     example = re.search(r"^```yaml\n(.*?)^```", (ROOT / "docs" / name).read_text(), flags=re.MULTILINE | re.DOTALL)[1]
-    validate(model, yaml.safe_load(example), name)
+    validated(yaml.safe_load(example), name)
 
 
 def test_every_result_that_a_config_expects_has_its_heading():

@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 Trust = Annotated[
-    bool, typer.Option("--trust", help="Run the detector of the crops even if this project did not make it.")
+    bool,
+    typer.Option("--trust", help="Run the detector of the crops even if this project did not make it."),
 ]
 
-app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
+app = typer.Typer(help="Build, check, crop, export and de-identify datasets.", no_args_is_help=True)
 
 
 @app.command("build")
 def build(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The data config's YAML file.")],
-    force: Annotated[bool, typer.Option("--force", "-f", help="Build again, even where nothing changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Build again, even if nothing changed.")] = False,
     trust: Trust = False,
 ) -> None:
-    """Read images and annotations into a dataset with patient-disjoint splits; what is unchanged is skipped."""
+    """Read images and annotations into a dataset with patient-disjoint splits; skip what is unchanged."""
     from spine.intake import load_data_config
 
     _build(load_data_config(config), force, trust)
@@ -36,20 +37,20 @@ def build(
 @app.command("crop")
 def crop(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")],
-    label: Annotated[str, typer.Option("--label", "-l", help="The boxes' label.")],
+    label: Annotated[str, typer.Option("--label", "-l", help="The label of the boxes to crop.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The new dataset's directory.")],
     detector: Annotated[
-        Path | None, typer.Option(help="A detection member or ensemble, for its boxes instead of the true ones.")
+        Path | None, typer.Option(help="Crop the boxes of this detection member or ensemble, not the true ones.")
     ] = None,
     grow: Annotated[float, typer.Option(help="Share of width and height that a box grows by.")] = 0.1,
-    confidence: Annotated[float, typer.Option(help="Least score of a detected box.")] = 0.25,
-    count: Annotated[int | None, typer.Option(help="Only the best detected boxes of a picture.")] = None,
-    iou: Annotated[float, typer.Option(help="Least overlap by which a detected box is a true one.")] = 0.5,
+    confidence: Annotated[float, typer.Option(help="With a detector: least score of a box.")] = 0.25,
+    count: Annotated[int | None, typer.Option(help="With a detector: only so many best boxes of a picture.")] = None,
+    iou: Annotated[float, typer.Option(help="With a detector: least IoU by which a box matches a true one.")] = 0.5,
     require: Annotated[str, typer.Option(help="Leave out boxes without a value of this target.")] = "",
-    force: Annotated[bool, typer.Option("--force", "-f", help="Crop again, even where nothing changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Crop again, even if nothing changed.")] = False,
     trust: Trust = False,
 ) -> None:
-    """Make a dataset of the boxes of another, true or detected; patients stay in their splits."""
+    """Make every box of a dataset a sample, true or detected boxes; patients keep their splits."""
     from spine.config import validate
     from spine.intake import DataConfig
 
@@ -65,17 +66,24 @@ def crop(
 @app.command("export")
 def export(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")],
-    format: Annotated[str, typer.Option("--format", "-f", help="Such as tfrecord, coco, voc or yolo.")],
+    format: Annotated[
+        str,
+        typer.Option("--format", "-f", help="coco, folders, labelme, labelme-xml, mask, table, tfrecord, voc or yolo."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
     label: Annotated[
         list[str] | None,
         typer.Option("--label", "-l", help="Only boxes of this label; class numbers follow the order."),
     ] = None,
-    shards: Annotated[int | None, typer.Option(help="TFRecord files a split.")] = None,
-    depth: Annotated[int | None, typer.Option(help="Bits of a picture in a TFRecord: 8, stretched, or 16.")] = None,
-    target: Annotated[str | None, typer.Option(help="The target that names the folders of format folders.")] = None,
+    shards: Annotated[int | None, typer.Option(help="Number of TFRecord files of each split.")] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Bits of a picture in a TFRecord: 8 (grey levels stretched) or 16.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With format folders: the target whose values name the folders.")
+    ] = None,
 ) -> None:
-    """Write a dataset in a format of other tools, with its pictures."""
+    """Write a dataset and its pictures in a format of other tools."""
     from spine.interchange import export_dataset
     from spine.manifest import Manifest
     from spine.quiet import silence_tensorflow
@@ -88,7 +96,7 @@ def export(
 
 @app.command("check")
 def check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")]) -> None:
-    """Audit a dataset for leakage and quality; the exit status is 1 on an error."""
+    """Audit a dataset for leakage and quality; exit status 1 on an error."""
     from rich.console import Console
 
     from spine.audit import check
@@ -106,7 +114,7 @@ def deidentify(
     source: Annotated[Path, typer.Argument(help="A DICOM file or a folder of them.")],
     target: Annotated[Path, typer.Argument(help="The folder for the de-identified copies.")],
 ) -> None:
-    """Copy DICOM files de-identified (PS3.15 basic profile); series and patients stay together."""
+    """Copy DICOM files de-identified (PS3.15 basic profile); keep series and patients together."""
     from spine.dicom.deidentify import deidentify
     from spine.problems import print_problems
 

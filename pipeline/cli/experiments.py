@@ -26,17 +26,17 @@ ExperimentFile = Annotated[
     Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a study.")
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as search.step=0.05.")
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to override, such as search.step=0.05.")
 ]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run SavedModels that this project did not make; remembered until they change.")
 ]
-Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only this member; may be repeated.")]
+Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only this member; repeat it for several.")]
 
 
 @app.command()
 def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
-    """Run all stages in order; what is done and unchanged is skipped."""
+    """Run all stages in order; skip what is done and unchanged."""
     from pipeline.experiments import load_elsewhere
     from pipeline.run import evaluate_elsewhere, run_all
 
@@ -55,7 +55,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
 
 @app.command()
 def train(experiment: ExperimentFile, overrides: Overrides = None, member: Members = None) -> None:
-    """Train the members, each in a process of its own; a killed one resumes."""
+    """Train the members, each in its own process; resume a killed training."""
     from pipeline.run import train_members
 
     for settings in _load(experiment, overrides):
@@ -83,7 +83,7 @@ def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 @app.command()
 def export(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Fuse the weighted members into one SavedModel for TF Serving."""
+    """Fuse the members of weight above 0 into one SavedModel for TF Serving."""
     _stage("export", experiment, overrides)
 
 
@@ -92,10 +92,10 @@ def evaluate(
     experiment: ExperimentFile,
     overrides: Overrides = None,
     data: Annotated[
-        Path | None, typer.Option("--data", "-d", help="Another dataset, whose test split is judged instead.")
+        Path | None, typer.Option("--data", "-d", help="Evaluate on the test split of this dataset instead.")
     ] = None,
 ) -> None:
-    """Judge members, equal weights and the ensemble on the test split."""
+    """Evaluate members, equal weights and the ensemble on the test split."""
     from pipeline import registry
     from spine.trained import warn_if_settings_changed
 
@@ -111,7 +111,7 @@ def report(
     experiment: ExperimentFile,
     overrides: Overrides = None,
     data: Annotated[
-        Path | None, typer.Option("--data", "-d", help="Another dataset, on which `spine evaluate --data` judged.")
+        Path | None, typer.Option("--data", "-d", help="The dataset given to `spine evaluate --data`.")
     ] = None,
 ) -> None:
     """Write one self-contained HTML report."""
@@ -126,15 +126,17 @@ def report(
 
 @app.command("two-stage")
 def two_stage(
-    regions: Annotated[Path, typer.Option(help="The detector of the region: a member or an ensemble.")],
-    discs: Annotated[Path, typer.Option(help="The detector of what is looked for within it.")],
+    regions: Annotated[Path, typer.Option(help="The detector of the region: directory of a member or an ensemble.")],
+    discs: Annotated[Path, typer.Option(help="The detector of the discs within the region, likewise.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The new member's directory.")],
-    label: Annotated[str, typer.Option("--label", "-l", help="The region's, where its detector has several.")] = "",
+    label: Annotated[str, typer.Option("--label", "-l", help="The region's label, if its detector has several.")] = "",
     grow: Annotated[float, typer.Option(min=0, help="Share of width and height that the region grows by.")] = 0.1,
-    confidence: Annotated[float, typer.Option(min=0, max=1, help="Below it, the region is the whole image.")] = 0.25,
+    confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Least score of a region; without one, the whole image is used.")
+    ] = 0.25,
     trust: Trust = False,
 ) -> None:
-    """Make two detectors one: a region is found, and within it the discs."""
+    """Combine two detectors: the first finds the region, the second the discs within it."""
     from pipeline import registry
     from spine.quiet import silence_tensorflow
 
