@@ -177,11 +177,11 @@ def _area(pairs: pd.DataFrame, name: str) -> pd.Series:
     return (pairs[f"x1{name}"] - pairs[f"x0{name}"]) * (pairs[f"y1{name}"] - pairs[f"y0{name}"])
 
 
-def _shared_area(pairs: pd.DataFrame, one: str, other: str) -> pd.Series:
-    """Area of the intersection of two boxes in each row, their corners' columns ending in `one` and `other`."""
+def _shared_area(pairs: pd.DataFrame, first: str, second: str) -> pd.Series:
+    """Area of the intersection of two boxes in each row, their corners' columns ending in `first` and `second`."""
     sides = [
-        np.minimum(pairs[f"{axis}1{one}"], pairs[f"{axis}1{other}"])
-        - np.maximum(pairs[f"{axis}0{one}"], pairs[f"{axis}0{other}"])
+        np.minimum(pairs[f"{axis}1{first}"], pairs[f"{axis}1{second}"])
+        - np.maximum(pairs[f"{axis}0{first}"], pairs[f"{axis}0{second}"])
         for axis in "xy"
     ]
     return np.maximum(sides[0], 0) * np.maximum(sides[1], 0)

@@ -85,25 +85,25 @@ def require_boxes(
 
     Of stored ones, `ROUNDING` beyond 0 and 1 is let through: it is cut off where a picture's are read.
     """
-    told = f"{whose}: " if whose else ""
+    prefix = f"{whose}: " if whose else ""
     n = len(scores) if scores.ndim else -1
     if boxes.shape != (n, 4) or scores.shape != (n,) or classes.shape != (n,):
-        raise _misshapen(told, boxes, scores, classes)
+        raise _misshapen(prefix, boxes, scores, classes)
     slack = ROUNDING if labels else 0
     for name, values in (("boxes", boxes), ("scores", scores)):
         if values.dtype.kind != "f":
-            raise SpineError(f"{told}there are {name} of {values.dtype}; give floating-point numbers")
+            raise SpineError(f"{prefix}there are {name} of {values.dtype}; give floating-point numbers")
         if not (inside := (values >= -slack) & (values <= 1 + slack)).all():  # NaN is neither
-            raise SpineError(f"{told}{name} hold {values[~inside][0]}; they lie in [0, 1]")
+            raise SpineError(f"{prefix}{name} hold {values[~inside][0]}; they lie in [0, 1]")
     if (turned := (boxes[:, :2] > boxes[:, 2:]).any(axis=1)).any():
         raise SpineError(
-            f"{told}row {turned.argmax()} is a box that ends before it starts, {boxes[turned.argmax()].tolist()}; "
+            f"{prefix}row {turned.argmax()} is a box that ends before it starts, {boxes[turned.argmax()].tolist()}; "
             "give y1 x1 y2 x2 with y1 <= y2 and x1 <= x2"
         )
     if classes.dtype.kind not in "iu":
-        raise SpineError(f"{told}there are classes of {classes.dtype}; give whole numbers, 1-based as in a label map")
+        raise SpineError(f"{prefix}there are classes of {classes.dtype}; give whole numbers, 1-based as in a label map")
     if n and classes.min() < 1:
-        raise SpineError(f"{told}classes hold {classes.min()}; they are 1-based, as in a label map")
+        raise SpineError(f"{prefix}classes hold {classes.min()}; they are 1-based, as in a label map")
     if n and labels and classes.max() > len(labels):
         raise SpineError(f"{whose} holds class {classes.max()}; the labels are {list(labels)}, 1-based")
 

@@ -204,12 +204,12 @@ def walk(root: Path, hidden: bool = False) -> Tree:
     """
     if not root.is_dir():
         return Tree((root,) if root.is_file() else ())
-    found = _Walk(hidden)
-    found.enter(root, root.resolve())
-    while found.links:
-        link = heapq.heappop(found.links)
-        found.enter(link, link.resolve())
-    return Tree(tuple(sorted(found.files)), found.lost, found.again)
+    walking = _Walk(hidden)
+    walking.enter(root, root.resolve())
+    while walking.links:
+        link = heapq.heappop(walking.links)
+        walking.enter(link, link.resolve())
+    return Tree(tuple(sorted(walking.files)), walking.lost, walking.again)
 
 
 @dataclass

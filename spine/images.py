@@ -47,13 +47,13 @@ class Images:
 
     def _read(self, item: Item) -> Iterator[Picture]:
         """The pictures of one file; SpineError where it cannot be read, but not for what their taker raises."""
-        found = item.read()
+        results = item.read()
         while True:
             with one_file(item.path):
-                one = next(found, None)
-            if one is None:
+                picture = next(results, None)
+            if picture is None:
                 return
-            if isinstance(one, Problem):
-                self.problems.append(one)
+            if isinstance(picture, Problem):
+                self.problems.append(picture)
             else:
-                yield one
+                yield picture

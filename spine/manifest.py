@@ -185,12 +185,12 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 def _rows_of_text(path: Path) -> list[list[str]]:
     """The rows of a CSV file, its header first, all of one length: pandas would fill a row that was cut off."""
     with path.open(newline="", encoding="utf-8") as stream:
-        found = [row for row in csv.reader(stream, strict=True) if row]
-    if not found or len(set(found[0])) < len(found[0]):
+        lines = [row for row in csv.reader(stream, strict=True) if row]
+    if not lines or len(set(lines[0])) < len(lines[0]):
         raise ValueError("it has no header, or a column twice")
-    if odd := next((row for row in found if len(row) != len(found[0])), None):
-        raise ValueError(f"the row of {odd[0]!r} has {len(odd)} cells, the header {len(found[0])}")
-    return found
+    if odd := next((row for row in lines if len(row) != len(lines[0])), None):
+        raise ValueError(f"the row of {odd[0]!r} has {len(odd)} cells, the header {len(lines[0])}")
+    return lines
 
 
 def _number(text: str) -> float:

@@ -123,14 +123,14 @@ def _read_grades(path: Path) -> tuple[Grades, list[Problem]]:
     problems = []
     for number, row in enumerate(rows, start=2):
         disc = (known_text(row["patient"]), known_text(row["ivd label"]))
-        told = {}
+        values = {}
         for heading, name in GRADES.items():
             try:
-                told[name] = value_text(row[heading])
+                values[name] = value_text(row[heading])
             except Malformed as error:
                 problems.append(Problem(f"{path}: line {number}, {heading}", str(error), error.advice))
-        told = {key: value for key, value in told.items() if value}
-        if grades.setdefault(disc, told) != told:
+        values = {key: value for key, value in values.items() if value}
+        if grades.setdefault(disc, values) != values:
             reason = f"grades disc {disc[1]} of patient {disc[0]} twice, and differently; the first row was kept"
             problems.append(Problem(str(path), reason, "settle which row is right, and remove the other"))
     return grades, problems

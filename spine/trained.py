@@ -76,12 +76,12 @@ def _record(experiment: Experiment, name: str) -> dict[str, Any]:
     if not files:
         return {}
     try:
-        told = read_yaml(files[0])
+        record = read_yaml(files[0])
     except SpineError as error:
         raise SpineError(f"{error}. {REMOVE}") from None
-    if not isinstance(told.get("members"), Mapping) or not isinstance(told["members"].get(name), Mapping):
+    if not isinstance(record.get("members"), Mapping) or not isinstance(record["members"].get(name), Mapping):
         raise SpineError(f"{files[0]} has no settings of member {name}. {REMOVE}")
-    return told
+    return record
 
 
 def _only(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

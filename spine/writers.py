@@ -20,11 +20,11 @@ def writer() -> str:
 
 def is_running(name: str) -> bool | None:
     """Whether the process that a temporary file's name tells of runs; None where it is of another machine, or none."""
-    told = re.search(rf"\.{_machine()}-(\d+)\.", name)
-    if not told:
+    match = re.search(rf"\.{_machine()}-(\d+)\.", name)
+    if not match:
         return None
     try:
-        os.kill(int(told[1]), 0)  # asks, and ends nothing
+        os.kill(int(match[1]), 0)  # asks, and ends nothing
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
@@ -35,8 +35,8 @@ def is_running(name: str) -> bool | None:
 @cache
 def _machine() -> str:
     """Differs between machines that share a disk, and containers of one: a process number means nothing in another."""
-    told = [socket.gethostname()]
+    names = [socket.gethostname()]
     for read in (Path("/proc/sys/kernel/random/boot_id").read_text, lambda: str(Path("/proc/self/ns/pid").readlink())):
         with suppress(OSError):
-            told.append(read())
-    return hashlib.sha256("".join(told).encode()).hexdigest()[:8]
+            names.append(read())
+    return hashlib.sha256("".join(names).encode()).hexdigest()[:8]

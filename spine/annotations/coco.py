@@ -110,13 +110,13 @@ class _Drawn:
 
     def _image(self, record: Any) -> Record | None:
         identity = identity_of(record, "image_id")
-        found = self.images.of(identity)
-        if not found:
+        images = self.images.of(identity)
+        if not images:
             raise Malformed(f"names the image_id {shown(record['image_id'])}, which `images` lacks")
-        if len(found) == 1:
-            return found[0]
-        for image in found:
-            self.refused[image.where].append(f"{len(found)} images have its id {identity}, and boxes name it")
+        if len(images) == 1:
+            return images[0]
+        for image in images:
+            self.refused[image.where].append(f"{len(images)} images have its id {identity}, and boxes name it")
         return None
 
     def _box(self, where: str, record: Any) -> Box:
@@ -127,13 +127,13 @@ class _Drawn:
 
     def _name(self, record: Any) -> str:
         names = {str(one.content["name"]) for one in self.names.of(identity_of(record, "category_id"))}
-        told = f"names the category_id {shown(record['category_id'])}"
+        fault = f"names the category_id {shown(record['category_id'])}"
         if not names:
-            raise UnknownClass(f"{told}, which `categories` lacks")
+            raise UnknownClass(f"{fault}, which `categories` lacks")
         if len(names) > 1:
-            raise UnknownClass(f"{told}, which is that of {' and '.join(sorted(names))}", "give each an id of its own")
+            raise UnknownClass(f"{fault}, which is that of {' and '.join(sorted(names))}", "give each an id of its own")
         if not known_text(*names):
-            raise UnknownClass(f"{told}, whose name is empty", "name it in `categories`")
+            raise UnknownClass(f"{fault}, whose name is empty", "name it in `categories`")
         return names.pop()
 
     def _corners(self, where: str, record: Any) -> Corners:
@@ -162,11 +162,11 @@ class _Drawn:
     def tell(self, file: Path) -> None:
         """Warn of what was not read, and of what is told twice in different ways."""
         unread = {"segmentations": self.segments, "crowd regions": self.crowds}
-        told = " and ".join(f"{count} {what}" for what, count in unread.items() if count)
-        if told:
+        left_out = " and ".join(f"{count} {what}" for what, count in unread.items() if count)
+        if left_out:
             self.collector.warn(
                 file,
-                f"{told} were not read; boxes were",
+                f"{left_out} were not read; boxes were",
                 "give masks as PNG or TIFF of class indices (format mask) where they are needed",
             )
         if self.apart:
@@ -212,22 +212,27 @@ def write(annotations: Iterable[Annotation], path: Path, *, labels: Sequence[str
 
 
 def _image_record(number: int, annotation: Annotation) -> dict[str, Any]:
-    told = {
+    optional = {
         "patient_id": annotation.patient,
         "sequence": annotation.sequence,
         "split": annotation.split,
         "labels": dict(annotation.labels),
     }
     size = {"height": annotation.size[0], "width": annotation.size[1]} if annotation.size else {}
-    return {"id": number, "file_name": annotation.image, **size, **{key: value for key, value in told.items() if value}}
+    return {
+        "id": number,
+        "file_name": annotation.image,
+        **size,
+        **{key: value for key, value in optional.items() if value},
+    }
 
 
 def _box_record(box: Box) -> dict[str, Any]:
     width, height = box.x1 - box.x0, box.y1 - box.y0
-    told = {"level": box.level, "attributes": dict(box.values)}
+    optional = {"level": box.level, "attributes": dict(box.values)}
     return {
         "bbox": [box.x0, box.y0, width, height],
         "area": width * height,
         "iscrowd": 0,
-        **{key: value for key, value in told.items() if value},
+        **{key: value for key, value in optional.items() if value},
     }

@@ -49,7 +49,7 @@ class Collector:
         self._labels = None if labels is None else {composed(label): label for label in labels}
         self._images = images
         self._hold_pictures = hold_pictures
-        self._told: dict[str, list[tuple[str, Annotation]]] = {}
+        self._records: dict[str, list[tuple[str, Annotation]]] = {}
         self._problems: list[Problem] = []
         self._unlisted = 0
         self._nameless = False
@@ -111,35 +111,35 @@ class Collector:
         except ValueError as error:
             raise Malformed(str(error), "draw this box again in the source, or remove it") from error
 
-    def values(self, where: object, told: object) -> dict[str, str]:
+    def values(self, where: object, stated: object) -> dict[str, str]:
         """The known values of an object as text (`value_text`), none where it is no object.
 
         One that does not hold is a problem and left out; what else is told there goes on.
         """
-        found: dict[str, str] = {}
-        for key, value in told.items() if isinstance(told, Mapping) else ():
+        texts: dict[str, str] = {}
+        for key, value in stated.items() if isinstance(stated, Mapping) else ():
             with self.guard(f"{where}: {brief(str(key), 80)}"):
-                if key in repeated_keys(told):
+                if key in repeated_keys(stated):
                     raise Malformed("is told twice, and differently", "keep one of the two")
-                found[str(key)] = value_text(value)
+                texts[str(key)] = value_text(value)
             if is_unknown(value) and value is not None and str(value).strip():
                 self._not_known[str(key)].append(str(where))
-        return {key: text for key, text in found.items() if text}
+        return {key: text for key, text in texts.items() if text}
 
     def add(self, where: object, annotation: Annotation) -> None:
         """Keep what `where` says about one image."""
-        self._told.setdefault(annotation.image, []).append((str(where), annotation))
+        self._records.setdefault(annotation.image, []).append((str(where), annotation))
 
     def reading(self) -> Reading:
         """All that was gathered, an image at most once."""
-        settled = [self._settle(told) for told in self._told.values()]
+        settled = [self._settle(records) for records in self._records.values()]
         for (reason, advice), places in self._unknown.items():
             self.error(places[0], f"{reason}{_and_more_boxes(len(places) - 1)}", advice)
         for key, places in self._not_known.items():
             more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
             self.warn(places[0], f"tells {key!r} as NaN{more}", "it is taken as not known; leave the value empty")
         annotations = tuple(found for found in settled if found is not None)
-        read = frozenset(where for told in self._told.values() for where, _ in told)
+        read = frozenset(where for records in self._records.values() for where, _ in records)
         return Reading(annotations, (*self._problems, *self._beyond_the_list()), self._nameless, read)
 
     def _beyond_the_list(self) -> Iterator[Problem]:
@@ -147,14 +147,14 @@ class Collector:
             reason = f"{self._unlisted:,} problems more were met, and are not listed one by one"
             yield Problem(self._problems[-1].path, reason, "fix those that are listed, and build again")
 
-    def _settle(self, told: list[tuple[str, Annotation]]) -> Annotation | None:
-        (first_where, first), *others = told
+    def _settle(self, records: list[tuple[str, Annotation]]) -> Annotation | None:
+        (first_where, first), *others = records
         if not others:
             return first
         true_size = self._true_size(first.image)
         apart = self._hold_pictures and true_size is None  # each record is of its own picture
-        if not apart and len({annotation.size for _, annotation in told if annotation.size}) > 1:
-            return self._settle_by_size(told, true_size)
+        if not apart and len({annotation.size for _, annotation in records if annotation.size}) > 1:
+            return self._settle_by_size(records, true_size)
         for where, annotation in others:
             self.error(
                 where,
@@ -164,21 +164,23 @@ class Collector:
         return first if apart else replace(first, refused=(*first.refused, *_drawn_by(others)))
 
     def _settle_by_size(
-        self, told: list[tuple[str, Annotation]], true_size: tuple[int, int] | None
+        self, records: list[tuple[str, Annotation]], true_size: tuple[int, int] | None
     ) -> Annotation | None:
         # Two different pictures under one name: only the picture that is there can say whose boxes are true.
-        image = told[0][1].image
-        fitting = [annotation for _, annotation in told if annotation.size == true_size]
+        image = records[0][1].image
+        fitting = [annotation for _, annotation in records if annotation.size == true_size]
         kept = fitting[0] if len(fitting) == 1 else None
-        for where, annotation in told:
+        for where, annotation in records:
             if annotation is kept:
                 continue
-            reason = f"{image!r} is told {len(told)} times in different sizes, here {annotation.size} (height, width)"
+            reason = (
+                f"{image!r} is told {len(records)} times in different sizes, here {annotation.size} (height, width)"
+            )
             if kept is not None:
                 self.warn(where, f"{reason}; the picture is {true_size}", "left out; remove it from the source")
             else:
                 self.error(where, reason, "keep the record that fits the picture, or give the folder of the images")
-        lost = _drawn_by(told)
+        lost = _drawn_by(records)
         return kept or (Annotation(image, refused=lost) if lost else None)
 
     def _true_size(self, image: str) -> tuple[int, int] | None:
@@ -222,7 +224,7 @@ def read_files(
     return collector.reading()
 
 
-def _pass_over(collector: Collector, path: Path, suffix: str, images: Path | None, told: Collection[str]) -> None:
+def _pass_over(collector: Collector, path: Path, suffix: str, images: Path | None, stems: Collection[str]) -> None:
     """Tell of each file of another format that is called like a picture of which no file of this one tells."""
     of_others = tuple(known for known in _FORMATS if known != suffix)
     others = [file for file in walk(path).files if file.name.lower().endswith(of_others)]
@@ -231,7 +233,7 @@ def _pass_over(collector: Collector, path: Path, suffix: str, images: Path | Non
     pictures = {composed(stem_of(file)) for file in walk(images or path).files if is_image(file)}
     for file in others:
         stem = composed(stem_of(file))
-        if stem in pictures and stem not in told:
+        if stem in pictures and stem not in stems:
             reason = f"{PASSED_OVER}it is no {suffix} file, and no such file tells of the picture of its name"
             collector.error(file, reason, "read it with an entry of its format, or move it elsewhere")
 

@@ -95,12 +95,12 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 def _pictures(images: Path) -> dict[str, list[str]]:
     """Pictures below a folder by their path without its suffix, its letters composed."""
-    found: dict[str, list[str]] = {}
+    by_stem: dict[str, list[str]] = {}
     for file in walk(images).files:
         if may_be_picture(file):
             name = PurePosixPath(file.relative_to(images).as_posix())
-            found.setdefault(composed(str(name.parent / stem_of(name))), []).append(str(name))
-    return found
+            by_stem.setdefault(composed(str(name.parent / stem_of(name))), []).append(str(name))
+    return by_stem
 
 
 def _image_of(file: Path, stem: str, root: Path, pictures: Mapping[str, list[str]] | None) -> str:
@@ -178,13 +178,13 @@ def _load(path: Path, labels: Sequence[str]) -> _Loaded:
     if len(labels) == 1 and set(indices) <= {0, strangers[0]} and strangers[0] >= _DRAWN:
         return _Loaded((mask > 0).astype(np.uint8), grey=strangers[0])
     more = ", ..." if len(strangers) > _MOST_TOLD else ""
-    told = f"[{', '.join(map(str, strangers[:_MOST_TOLD]))}{more}]"
+    shown = f"[{', '.join(map(str, strangers[:_MOST_TOLD]))}{more}]"
     if strangers[-1] >= _DRAWN:
         drawn, advice = ", and greys stand for no class", "save indices, or a file a class"
     else:
         drawn, advice = "", "correct the mask, or the list of labels"
     known = f"1 is {labels[0]}" if len(labels) == 1 else f"1 to {len(labels)} are {', '.join(labels)}"
-    raise SpineError(f"{path} holds unknown class indices {told} where {known}{drawn}; {advice}")
+    raise SpineError(f"{path} holds unknown class indices {shown} where {known}{drawn}; {advice}")
 
 
 def _flatten(pages: np.ndarray, path: Path, labels: Sequence[str]) -> _Loaded:
@@ -203,14 +203,14 @@ def boxes_from_mask(mask: np.ndarray, labels: Sequence[str], min_area: int = 1) 
 
     `labels[i]` names value i + 1; components of fewer than `min_area` pixels are left out.
     """
-    found: list[Box] = []
+    all_boxes: list[Box] = []
     for index, label in enumerate(labels, start=1):
         of_class = (mask == index).astype(np.uint8)
         _, _, components, _ = cv2.connectedComponentsWithStats(of_class, connectivity=8)
         corners = [(x, y, x + width, y + height) for x, y, width, height, area in components[1:] if area >= min_area]
         boxes = [Box(label, float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in corners]
-        found += sorted(boxes, key=lambda box: (box.y0, box.x0))
-    return tuple(found)
+        all_boxes += sorted(boxes, key=lambda box: (box.y0, box.x0))
+    return tuple(all_boxes)
 
 
 def write(annotations: Iterable[Annotation], path: Path) -> None:

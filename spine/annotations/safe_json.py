@@ -39,11 +39,11 @@ def parse_json(path: Path) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    repeating = _Repeating(found)
-    twice = (key for key, value in pairs if value is not found[key] and value != found[key])
+    record = dict(pairs)
+    if len(record) == len(pairs):
+        return record
+    repeating = _Repeating(record)
+    twice = (key for key, value in pairs if value is not record[key] and value != record[key])
     repeating.keys_told_twice = tuple(dict.fromkeys(twice))
     return repeating
 

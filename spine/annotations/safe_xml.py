@@ -41,13 +41,13 @@ def parse_xml(path: Path) -> ElementTree.Element:
 
 def child(element: ElementTree.Element, tag: str) -> ElementTree.Element:
     """The child of that tag; Malformed where there is none, or several."""
-    found = element.findall(tag)
-    if len(found) > 1:
-        raise Malformed(f"<{element.tag}> has {len(found)} <{tag}>, not one", "keep the one that is right")
-    if not found:
+    children = element.findall(tag)
+    if len(children) > 1:
+        raise Malformed(f"<{element.tag}> has {len(children)} <{tag}>, not one", "keep the one that is right")
+    if not children:
         has = ", ".join(dict.fromkeys(inner.tag for inner in element)) or "nothing"
         raise Malformed(f"<{element.tag}> lacks <{tag}>; it has {brief(has)}")
-    return found[0]
+    return children[0]
 
 
 def child_text(element: ElementTree.Element, tag: str) -> str:

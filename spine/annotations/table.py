@@ -68,20 +68,20 @@ def read(
         raise SpineError(f"{unnamed[0]} has the empty name of a column; give the name that is in the table's header")
     columns = _Columns(image, patient, sequence, split, level, label, tuple(box), tuple(targets), separator != ",")
     collector = Collector(labels, images)
-    told: dict[str, _Told] = {}
+    images_told: dict[str, _Told] = {}
     with collector.guard(path):
         for where, row in rows_of(collector, path, columns.names(), separator):
             with collector.guard(where, nameless=True):
                 name = image_name(_required(row, columns.image), PurePosixPath())
-                image_told = told.setdefault(name, _Told(where))
+                image_told = images_told.setdefault(name, _Told(where))
                 with collector.guard(where, image_told.refused if columns.draws(row) else None):
                     image_told.take(collector, where, row, columns)
-    commas = [found.where for found in told.values() if found.commas]
+    commas = [found.where for found in images_told.values() if found.commas]
     if commas:
         more = f", as {len(commas) - 1} more images have" if len(commas) > 1 else ""
         reason = f"tells corners with a decimal comma{more}"
         collector.warn(commas[0], reason, "they were read so; write decimal points, to be sure")
-    for name, found in told.items():
+    for name, found in images_told.items():
         collector.add(found.where, found.annotation(collector, name, repeated))
     return collector.reading()
 

@@ -75,11 +75,11 @@ def _read_file(collector: Collector, file: Path, folder: PurePath, classes: Labe
         with collector.guard(where, nameless=True):
             features = parse(record)
             image = name_of(features, folder, number, file)
-            found, refused = Annotation(image), list[str]()
+            annotation, refused = Annotation(image), list[str]()
             with collector.guard(where, refused):  # of what cannot be told here, its boxes may be some
-                found = _annotation(collector, where, features, image, file, classes)
+                annotation = _annotation(collector, where, features, image, file, classes)
                 crowds += sum(map(bool, _crowds(features)))
-            collector.add(where, replace(found, refused=(*found.refused, *refused)))
+            collector.add(where, replace(annotation, refused=(*annotation.refused, *refused)))
     if crowds:
         collector.warn(file, f"{crowds} crowd regions were left out", "draw their objects one by one")
     if number < 0:
@@ -119,12 +119,12 @@ def _split_of_file(file: Path) -> str:
 
 def _values(features: Features, prefix: str, count: int) -> list[dict[str, str]]:
     """Target -> value of each of `count` boxes, or of the one image, from the keys that begin so."""
-    found = {key.removeprefix(prefix): texts_of(features, key) for key in features if key.startswith(prefix)}
-    lengths = {target: len(values) for target, values in found.items() if len(values) not in (0, count)}
+    by_target = {key.removeprefix(prefix): texts_of(features, key) for key in features if key.startswith(prefix)}
+    lengths = {target: len(values) for target, values in by_target.items() if len(values) not in (0, count)}
     if lengths:
         target, length = next(iter(lengths.items()))
         raise Malformed(f"{prefix + target!r} holds {length} values where there are {count}; one each holds")
-    return [{target: values[number] for target, values in found.items() if values} for number in range(count)]
+    return [{target: values[number] for target, values in by_target.items() if values} for number in range(count)]
 
 
 def _boxes(

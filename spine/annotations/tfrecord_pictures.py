@@ -21,11 +21,11 @@ def picture_names(file: Path, folder: PurePath) -> dict[int, str]:
 
 def read_record_pictures(file: Path, folder: PurePath, numbers: Collection[int]) -> Iterator[Picture | Problem]:
     """The pictures of the records with these numbers; for each record that is damaged, and why, a Problem."""
-    for number, found in _examples(file, folder):
-        if isinstance(found, Problem):
-            yield found
+    for number, example in _examples(file, folder):
+        if isinstance(example, Problem):
+            yield example
         elif number in numbers:
-            yield _picture(file, number, *found)
+            yield _picture(file, number, *example)
 
 
 def _examples(file: Path, folder: PurePath) -> Iterator[tuple[int, tuple[str, Features] | Problem]]:

@@ -55,7 +55,7 @@ def write(
 def _features(annotation: Annotation, images: Path, names: Sequence[str], depth: int) -> dict[str, Sequence[Any]]:
     pixels = read_picture(images / annotation.image, annotation.image).pixels
     encoded = encode_png(stretched_to_8_bit(pixels) if depth == 8 else pixels)
-    told = {
+    optional = {
         "image/patient_id": annotation.patient,
         "image/sequence": annotation.sequence,
         "image/split": annotation.split,
@@ -70,7 +70,7 @@ def _features(annotation: Annotation, images: Path, names: Sequence[str], depth:
         "image/height": [pixels.shape[0]],
         "image/width": [pixels.shape[1]],
         **_of_boxes(annotation.boxes, pixels.shape, names),
-        **{key: [value] for key, value in told.items() if value},
+        **{key: [value] for key, value in optional.items() if value},
     }
 
 

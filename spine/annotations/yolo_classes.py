@@ -62,14 +62,14 @@ _NONE = ("", "~", "null", "Null", "NULL")  # what YAML writes for nothing
 
 
 def _names(path: Path, yamls: list[tuple[Path, dict[str, Any]]], lists: list[Path]) -> tuple[str, ...]:
-    told = {file: _names_of(file, content["names"]) for file, content in yamls if "names" in content}
-    told |= {file: tuple(line.strip() for line in _text(file).strip().splitlines()) for file in lists}
-    if not told:
+    by_file = {file: _names_of(file, content["names"]) for file, content in yamls if "names" in content}
+    by_file |= {file: tuple(line.strip() for line in _text(file).strip().splitlines()) for file in lists}
+    if not by_file:
         lacks = f"{yamls[0][0]} tells no names" if yamls else f"{path} has neither data.yaml nor classes.txt"
         raise SpineError(f"{lacks}; give `names`, the classes from index 0")
-    longest = max(told.values(), key=len)
-    if any(some != longest[: len(some)] for some in told.values()):
-        raise SpineError(f"{path} tells different names of classes: {_each(told)}; remove one, or give `names`")
+    longest = max(by_file.values(), key=len)
+    if any(some != longest[: len(some)] for some in by_file.values()):
+        raise SpineError(f"{path} tells different names of classes: {_each(by_file)}; remove one, or give `names`")
     return longest
 
 

@@ -45,21 +45,21 @@ class Lines:
         count = len(numbers)
         if count == 4:
             return _box(numbers)
-        told = f"has {count + 1} numbers"
+        fault = f"has {count + 1} numbers"
         if count == 5:
-            raise Malformed(f"{told}: a box with a confidence or a track id, as predictions have", "remove the sixth")
+            raise Malformed(f"{fault}: a box with a confidence or a track id, as predictions have", "remove the sixth")
         if self.doubt:
-            raise Malformed(f"{told}; {self.doubt}", _SAY_SO)
+            raise Malformed(f"{fault}; {self.doubt}", _SAY_SO)
         if self.key_points and self.key_points[0]:
             many, each = self.key_points
             if count != 4 + many * each:
-                raise Malformed(f"{told}; with kpt_shape [{many}, {each}] it has 5, or {5 + many * each}")
+                raise Malformed(f"{fault}; with kpt_shape [{many}, {each}] it has 5, or {5 + many * each}")
             return _box(numbers)
         if count < 6 or count % 2:
-            raise Malformed(f"{told}; `class x y width height` or a polygon is expected", _SAY_SO)
+            raise Malformed(f"{fault}; `class x y width height` or a polygon is expected", _SAY_SO)
         if not all(-_FAR <= value <= 1 + _FAR for value in numbers):
             far = max(numbers, key=lambda value: abs(value - 0.5))
-            raise Malformed(f"{told}, and cannot be a polygon: {far:g} is no fraction of the image", _SAY_SO)
+            raise Malformed(f"{fault}, and cannot be a polygon: {far:g} is no fraction of the image", _SAY_SO)
         return around_points(_pairs(numbers))
 
 

@@ -47,31 +47,31 @@ def find_copies(thumbnails: np.ndarray, parts: np.ndarray) -> list[Copy]:
     part each is of, and pictures of one part are not compared. Work grows with the square of N, but for pairs that a
     look at 8 x 8 pixels tells apart it is small: 20,000 pictures take about 20 seconds on two cores.
     """
-    found: dict[int, Copy] = {}
+    copies: dict[int, Copy] = {}
     names = list(dict.fromkeys(parts))
     blocks = [_blocks(np.flatnonzero(parts == name)) for name in names]
     for ours, theirs in itertools.combinations(blocks, 2):
-        for one, other in itertools.product(ours, theirs):
-            for copy in _between(thumbnails, one, other):
-                best = found.get(copy.first, copy)
+        for own, other in itertools.product(ours, theirs):
+            for copy in _between(thumbnails, own, other):
+                best = copies.get(copy.first, copy)
                 more = copy.more if best is copy else best.more + copy.more + 1
                 better = copy if copy.correlation > best.correlation else best
-                found[copy.first] = Copy(copy.first, better.second, better.correlation, better.turn, more)
-    return [found[first] for first in sorted(found)]
+                copies[copy.first] = Copy(copy.first, better.second, better.correlation, better.turn, more)
+    return [copies[first] for first in sorted(copies)]
 
 
 def _blocks(indices: np.ndarray) -> list[np.ndarray]:
     return [indices[start : start + _BLOCK] for start in range(0, len(indices), _BLOCK)]
 
 
-def _between(thumbnails: np.ndarray, one: np.ndarray, other: np.ndarray) -> Iterator[Copy]:
+def _between(thumbnails: np.ndarray, own: np.ndarray, other: np.ndarray) -> Iterator[Copy]:
     """The copies of one block of pictures in another."""
-    best = np.full((len(one), len(other)), -1.0, np.float32)
+    best = np.full((len(own), len(other)), -1.0, np.float32)
     turn_of = np.zeros(best.shape, np.int8)
     for number, (quarters, mirrored) in enumerate(TURNS.values()):
         turned = _turned(thumbnails[other], quarters, mirrored)
-        rows, columns = _candidates(thumbnails[one], turned)
-        correlation = thumbnails[one[rows]] @ turned[columns].T
+        rows, columns = _candidates(thumbnails[own], turned)
+        correlation = thumbnails[own[rows]] @ turned[columns].T
         held = best[np.ix_(rows, columns)]
         turn_of[np.ix_(rows, columns)] = np.where(correlation > held, number, turn_of[np.ix_(rows, columns)])
         best[np.ix_(rows, columns)] = np.maximum(correlation, held)
@@ -79,7 +79,7 @@ def _between(thumbnails: np.ndarray, one: np.ndarray, other: np.ndarray) -> Iter
         column = int(best[row].argmax())
         turn = list(TURNS)[turn_of[row, column]]
         more = int((best[row] > NEAR_EQUAL).sum()) - 1
-        yield Copy(int(one[row]), int(other[column]), float(best[row, column]), turn, more)
+        yield Copy(int(own[row]), int(other[column]), float(best[row, column]), turn, more)
 
 
 def _candidates(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -100,11 +100,11 @@ def inconsistent_levels(manifest: Manifest) -> Iterator[Problem]:
     """Anatomical levels of one patient that have two values of a target."""
     for key, group in _levels(manifest).groupby(["patient", "level", "target"]):
         patient, level, target = key
-        if len(found := sorted(set(group["value"]))) < 2:
+        if len(values := sorted(set(group["value"]))) < 2:
             continue
         yield Problem(
             str(manifest.root / "labels.csv"),
-            f"level {level} of patient {patient!r} has {target} = {' and '.join(found)}",
+            f"level {level} of patient {patient!r} has {target} = {' and '.join(values)}",
             "settle which holds, unless the images are of different dates",
             "warning",
         )

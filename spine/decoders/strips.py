@@ -145,11 +145,11 @@ def _unpacked(page: Packed, packed: bytes, rows: int, path: Path) -> np.ndarray:
     stream: Any = io.BytesIO(packed)
     if page.packing != _NONE:
         stream = unpacking(stream, "zlib")
-    found = read_exactly(stream, count, path)
+    unpacked = read_exactly(stream, count, path)
     # The last strip may hold rows that the page has not; where the stream ends, its checksum is asked for.
     if page.packing != _NONE and rest_of(stream, path) > page.piece_bytes(page.piece[0]) - count:
         raise SpineError(f"{path} is damaged: a piece of its pixels is longer than its size states; {COPY_AGAIN}")
-    return found
+    return unpacked
 
 
 def _of_jpeg(page: Packed, packed: bytes, rows: int, path: Path) -> np.ndarray:

@@ -53,23 +53,23 @@ def directories(data: bytes, name: Any, most: int = 2**16) -> list[Directory]:
     """The chain of directories of a TIFF, one a page, `most` of them; SpineError where it breaks, naming `name`."""
     order, big = "<" if data.startswith(b"II") else ">", data[2:4] in (b"+\0", b"\0+")
     number = "Q" if big else "I"
-    found: list[Directory] = []
+    chain: list[Directory] = []
     seen: set[int] = set()
     left = _MOST_TAGS
     try:
         (start,) = struct.unpack_from(order + number, data, 8 if big else 4)
-        while start and start not in seen and len(found) < most:
+        while start and start not in seen and len(chain) < most:
             seen.add(start)
             directory, start = _directory(data, start, order, big, left)
             left -= len(directory.entries)
-            found.append(directory)
+            chain.append(directory)
     except OverflowError as error:
         raise SpineError(f"{name} states more tags than can be read; save it as a plain TIFF") from error
     except struct.error as error:
-        raise SpineError(f"{name} is truncated: it ends within or before page {len(found)}; {COPY_AGAIN}") from error
-    if not found:
+        raise SpineError(f"{name} is truncated: it ends within or before page {len(chain)}; {COPY_AGAIN}") from error
+    if not chain:
         raise SpineError(f"{name} is damaged: it has no pages; {COPY_AGAIN}")
-    return found
+    return chain
 
 
 def _directory(data: bytes, start: int, order: str, big: bool, most: int) -> tuple[Directory, int]:

@@ -54,28 +54,28 @@ def line_of(images: Sequence[Image]) -> Line:
     positions: Places = [
         None if normal is None or image.origin is None else float(normal @ image.origin) for image in images
     ]
-    found = Line(vector, positions)
-    if len(images) == 1 or not images[0].is_slice or (found.count > 1 and None not in positions):
-        return found
+    by_position = Line(vector, positions)
+    if len(images) == 1 or not images[0].is_slice or (by_position.count > 1 and None not in positions):
+        return by_position
     locations = [image.location for image in images]
     if None not in positions and None not in locations and Line(vector, locations).count == 1:
-        return found  # one position, stated twice: a slice that was taken many times
+        return by_position  # one position, stated twice: a slice that was taken many times
     for by, places in ((_LOCATION, locations), (_NUMBER, _ranks([image.place for image in images]))):
         other = Line(vector, places, by)
-        if None not in places and other.count > 1 and (found.count <= 1 or _agree(positions, places)):
+        if None not in places and other.count > 1 and (by_position.count <= 1 or _agree(positions, places)):
             return other
-    return found if found.count else Line(vector, locations, _LOCATION)
+    return by_position if by_position.count else Line(vector, locations, _LOCATION)
 
 
 def layers(places: Sequence[float]) -> list[list[int]]:
     """The indices of equal places together, within 0.05 mm of the first of them, by rising place."""
-    found: list[list[int]] = []
+    groups: list[list[int]] = []
     for index in np.argsort(places, kind="stable"):
-        if found and places[index] - places[found[-1][0]] <= _SAME:
-            found[-1].append(int(index))
+        if groups and places[index] - places[groups[-1][0]] <= _SAME:
+            groups[-1].append(int(index))
         else:
-            found.append([int(index)])
-    return found
+            groups.append([int(index)])
+    return groups
 
 
 def _ranks(numbers: Sequence[int | None]) -> Places:

@@ -63,14 +63,14 @@ def read_pictures(
     `window` is what becomes black and white. SpineError where pixels cannot be decoded, or the file lacks it.
     """
     dataset = read_dataset(path)
-    frames = iterate_frames(dataset, [one.slice.frame for one in wanted], window)
-    for one in wanted:
+    frames = iterate_frames(dataset, [image.slice.frame for image in wanted], window)
+    for image in wanted:
         try:
             frame = next(frames)
         except SpineError as error:
             raise SpineError(f"{path}: {error}") from error
-        summary.add(one.series, one.slice, frame)
-        yield _picture(one, frame, file_name)
+        summary.add(image.series, image.slice, frame)
+        yield _picture(image, frame, file_name)
 
 
 def _picture(wanted: Wanted, frame: Frame, file_name: str) -> Picture:

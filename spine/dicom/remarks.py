@@ -57,11 +57,11 @@ class Summary:
 
     def _of_pixels(self) -> dict[Path, dict[str, None]]:
         """The remarks of each file that were made on its frames, and not on its header before."""
-        found: dict[Path, dict[str, None]] = defaultdict(dict)
+        remarks: dict[Path, dict[str, None]] = defaultdict(dict)
         for frames in self._series.values():
             for image, frame in frames.items():
-                found[image.path].update(dict.fromkeys(line for line in frame.remarks if line not in image.remarks))
-        return found
+                remarks[image.path].update(dict.fromkeys(line for line in frame.remarks if line not in image.remarks))
+        return remarks
 
 
 def _of_one_kind(folder: Path, remarks: dict[Path, str]) -> Iterator[Problem]:

@@ -180,8 +180,8 @@ def _names(voi: Header, count: int, tables: list[Header]) -> list[str]:
 
 def _listed(ways: Sequence[Window | Header | None], names: Sequence[str]) -> str:
     kinds = ["unusable" if way is None else "VOI LUT" if isinstance(way, Header) else str(way) for way in ways]
-    told = [
+    entries = [
         f"{number}: {kind} {name!r}" if name else f"{number}: {kind}"
         for number, (kind, name) in enumerate(zip(kinds, names, strict=True))
     ]
-    return f"it has {', '.join(told)}" if told else "it has none"
+    return f"it has {', '.join(entries)}" if entries else "it has none"

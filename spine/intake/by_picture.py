@@ -36,20 +36,22 @@ class ByPicture:
         self._unread |= {str(given.path)} if reading.nameless else set()  # the stem of no picture: it may be of any
         draws = any(annotation.boxes for annotation in reading.annotations)
         self._of_boxes |= draws
-        told = {annotation.image: annotation for annotation in reading.annotations}
-        found = match(told, self._pictures)
-        for name, picture in found.pictures.items():
-            self._by_picture[picture].append(Told(told[name], given.join, draws))
-        for picture, names in found.doubtful.items():
-            lost = [found.refused[name] for name in names if told[name].boxes or told[name].refused]
+        annotations = {annotation.image: annotation for annotation in reading.annotations}
+        matching = match(annotations, self._pictures)
+        for name, picture in matching.pictures.items():
+            self._by_picture[picture].append(Told(annotations[name], given.join, draws))
+        for picture, names in matching.doubtful.items():
+            lost = [matching.refused[name] for name in names if annotations[name].boxes or annotations[name].refused]
             if lost:  # whose boxes they are is not known: without them the picture would pass for background
                 self._by_picture[picture].append(Told(Annotation(picture, refused=tuple(lost)), given.join, draws))
         self._lost_masks |= reading.lost_masks
-        whole = [name for name, picture in found.pictures.items() if told[name].mask and picture not in self._names]
-        silent = not told and not any(problem.severity == "error" for problem in reading.problems)
+        whole = [
+            name for name, picture in matching.pictures.items() if annotations[name].mask and picture not in self._names
+        ]
+        silent = not annotations and not any(problem.severity == "error" for problem in reading.problems)
         return [
-            *_misled(given, found.refused),
-            *_missing(source, found.missing),
+            *_misled(given, matching.refused),
+            *_missing(source, matching.missing),
             *_masks_of_several(given, whole),
             *([_silent(given)] if silent else []),
         ]
@@ -68,11 +70,11 @@ class ByPicture:
         The boxes of a whole file are refused: they do not say on which slice they were drawn.
         """
         whole, number = slice_of(name)
-        found = self._by_picture.get(name, [])
+        annotations = self._by_picture.get(name, [])
         if number:
             of_file = self._by_picture.get(whole, [])
-            found = [replace(one, annotation=_labels_only(one.annotation)) for one in of_file] + found
-        return found
+            annotations = [replace(one, annotation=_labels_only(one.annotation)) for one in of_file] + annotations
+        return annotations
 
     @property
     def has_unread(self) -> bool:

@@ -57,33 +57,33 @@ class Pictures:
 
 def match(stated: Collection[str], pictures: Pictures) -> Matching:
     """Lead each name that one annotation file states to one picture, and at most one name to each picture."""
-    found, claims = Matching(), defaultdict[str, list[tuple[_Rank, str]]](list)
+    matching, claims = Matching(), defaultdict[str, list[tuple[_Rank, str]]](list)
     for name in stated:
         rank, fitting = pictures.fitting(name)
         if len(fitting) == 1:
             claims[fitting[0]].append((rank, name))
         elif fitting:
-            found.refused[name] = f"{name!r} fits {len(fitting)} pictures: {examples(fitting)}"
+            matching.refused[name] = f"{name!r} fits {len(fitting)} pictures: {examples(fitting)}"
             for picture in fitting:
-                found.doubtful[picture].append(name)
+                matching.doubtful[picture].append(name)
         else:
-            found.missing.append(name)
+            matching.missing.append(name)
     for picture, claimed in claims.items():
-        _settle(found, picture, claimed)
-    return found
+        _settle(matching, picture, claimed)
+    return matching
 
 
-def _settle(found: Matching, picture: str, claimed: list[tuple[_Rank, str]]) -> None:
+def _settle(matching: Matching, picture: str, claimed: list[tuple[_Rank, str]]) -> None:
     best = max(rank for rank, _ in claimed)
     first, *equal = [name for rank, name in claimed if rank == best]
     if equal:
         reason = f"{len(equal) + 1} names fit the picture {picture}: {examples([first, *equal])}"
-        found.refused |= dict.fromkeys([first, *equal], reason)
-        found.doubtful[picture] += [first, *equal]
+        matching.refused |= dict.fromkeys([first, *equal], reason)
+        matching.doubtful[picture] += [first, *equal]
     else:
-        found.pictures[first] = picture
+        matching.pictures[first] = picture
     worse = [name for rank, name in claimed if rank < best]
-    found.refused |= {name: f"{name!r} fits no picture but {picture}, which {first!r} names" for name in worse}
+    matching.refused |= {name: f"{name!r} fits no picture but {picture}, which {first!r} names" for name in worse}
 
 
 def stem(name: str) -> str:

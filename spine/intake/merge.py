@@ -160,39 +160,39 @@ def _of_boxes(kept: Box, *told: Box) -> Iterator[tuple[str, str]]:
                 yield key, f"{kept.values[key]!r} and {value!r}"
 
 
-def _differing(told: Sequence[Annotation], merged: Annotation) -> Iterator[tuple[str, str]]:
+def _differing(annotations: Sequence[Annotation], merged: Annotation) -> Iterator[tuple[str, str]]:
     """What of a whole picture several files tell differently."""
-    for one in told:
+    for annotation in annotations:
         for key in ("patient", "sequence", "split"):
-            if (said := getattr(one, key)) and said != (kept := getattr(merged, key)):
-                yield key, f"{kept!r} and {said!r}"
-        for key, said in one.labels.items():
-            if said and said != (kept := merged.labels[key]):
-                yield key, f"{kept!r} and {said!r}"
+            if (stated := getattr(annotation, key)) and stated != (kept := getattr(merged, key)):
+                yield key, f"{kept!r} and {stated!r}"
+        for key, stated in annotation.labels.items():
+            if stated and stated != (kept := merged.labels[key]):
+                yield key, f"{kept!r} and {stated!r}"
 
 
-def _merge_all(name: str, told: Sequence[Annotation], boxes: tuple[Box, ...]) -> Annotation:
+def _merge_all(name: str, annotations: Sequence[Annotation], boxes: tuple[Box, ...]) -> Annotation:
     merged = Annotation(name, boxes)
-    for one in told:
+    for annotation in annotations:
         merged = replace(
             merged,
-            labels={**merged.labels, **{key: value for key, value in one.labels.items() if value}},
-            mask=one.mask or merged.mask,
-            mask_labels=one.mask_labels or merged.mask_labels,
-            patient=one.patient or merged.patient,
-            sequence=one.sequence or merged.sequence,
-            split=one.split or merged.split,
+            labels={**merged.labels, **{key: value for key, value in annotation.labels.items() if value}},
+            mask=annotation.mask or merged.mask,
+            mask_labels=annotation.mask_labels or merged.mask_labels,
+            patient=annotation.patient or merged.patient,
+            sequence=annotation.sequence or merged.sequence,
+            split=annotation.split or merged.split,
         )
     return merged
 
 
-def _stranger(name: str, one: Annotation, size: tuple[int, int]) -> Problem:
-    what = "a mask" if one.mask else f"{len(one.boxes)} boxes" if len(one.boxes) > 1 else "a box"
-    drawn = f"{what} drawn" if one.mask or one.boxes else "something told"
+def _stranger(name: str, annotation: Annotation, size: tuple[int, int]) -> Problem:
+    what = "a mask" if annotation.mask else f"{len(annotation.boxes)} boxes" if len(annotation.boxes) > 1 else "a box"
+    drawn = f"{what} drawn" if annotation.mask or annotation.boxes else "something told"
     advice = "find the picture that was drawn on, and give it a name of its own"
-    if one.size == size[::-1]:
+    if annotation.size == size[::-1]:
         advice += "; or, where its file states an orientation (EXIF), draw on it as it is once turned upright"
-    return Problem(name, f"has {drawn} on a picture of {one.size} (height, width); this one is {size}", advice)
+    return Problem(name, f"has {drawn} on a picture of {annotation.size} (height, width); this one is {size}", advice)
 
 
 def _describe(box: Box) -> str:

@@ -49,11 +49,11 @@ class Records:
     told: set[str] = field(default_factory=set)  # the names of all raw values that the annotations have
     _taken: set[str] = field(default_factory=set)
 
-    def add(self, source: Source, picture: Picture, told: Annotation, masks: Sequence[Annotation] = ()) -> None:
+    def add(self, source: Source, picture: Picture, annotation: Annotation, masks: Sequence[Annotation] = ()) -> None:
         """Write one picture and its mask, merged of all that are told of it, and note its rows."""
-        patient = self._patient(source, picture, told)
+        patient = self._patient(source, picture, annotation)
         hide = bool(picture.series) if source.pseudonymise is None else source.pseudonymise
-        sample = self._sample(source, picture, told, pseudonym(patient) if hide else "")
+        sample = self._sample(source, picture, annotation, pseudonym(patient) if hide else "")
         write_png16(picture.pixels, self.root / "images" / f"{sample}.png")
         mask_sha256 = self._write_mask(sample, picture, masks)
         known = {
@@ -61,15 +61,15 @@ class Records:
             "patient": pseudonym(patient) if hide else patient,
             "study": pseudonym(picture.study, "S") if hide and picture.study else encodable(picture.study),
             "series": pseudonym(picture.series, "E") if hide and picture.series else encodable(picture.series),
-            "sequence": encodable(told.sequence or picture.sequence),
+            "sequence": encodable(annotation.sequence or picture.sequence),
             "source": source.name,
             "sha256": hash_file(self.root / "images" / f"{sample}.png"),
             "mask_sha256": mask_sha256,
         }
         self.images.append({**dict.fromkeys(IMAGES, ""), **_geometry(picture), **known})
-        self.patients[sample], self.stated[sample] = patient, encodable(told.split)
+        self.patients[sample], self.stated[sample] = patient, encodable(annotation.split)
         self.notes[sample] = encodable(picture.note)
-        self._note_labels(picture.name, sample, told)
+        self._note_labels(picture.name, sample, annotation)
 
     def manifest(self) -> Manifest:
         """The dataset without splits; SpineError where nothing was read, or a target is `of` what nobody tells."""
@@ -99,13 +99,13 @@ class Records:
         self.orphans.append(picture.name)
         return encodable(f"{source.name}/{picture.name}")
 
-    def _sample(self, source: Source, picture: Picture, told: Annotation, pseudonymous: str) -> str:
+    def _sample(self, source: Source, picture: Picture, annotation: Annotation, pseudonymous: str) -> str:
         """A readable, file-safe name, unique in any case; where patients are hidden it is made of the pseudonym."""
         path, number = slice_of(picture.name)
         place = PurePosixPath(path)
         own = f"{place.with_name(stem_of(place))}{number and '#' + number}"
         if pseudonymous:
-            own = f"{pseudonymous}_{told.sequence or picture.sequence}"
+            own = f"{pseudonymous}_{annotation.sequence or picture.sequence}"
         name = file_name(re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_."))
         numbered = (f"{name}_n{number}" for number in itertools.count(1))
         names = numbered if pseudonymous else itertools.chain([name], numbered)

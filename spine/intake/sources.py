@@ -31,22 +31,22 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
         raise SpineError(f"source {source.name}: {source.images} does not exist; fix `images` in the data config")
     by_name = partial(patient_by_name, source.patient)
     images = read_images(source.images, source.read, source.slices, patient_of=by_name, window=source.window)
-    told, known, heard = ByPicture(images.names), len(records.orphans), _Heard()
+    by_picture, known, heard = ByPicture(images.names), len(records.orphans), _Heard()
     with within(f"source {source.name}"):
         readings = [_read(one, source, scratch) for one in source.annotations]
     taken = {place for reading in readings for place in reading.read}
     for one, reading in zip(source.annotations, readings, strict=True):
         own = replace(reading, problems=tuple(p for p in reading.problems if not _is_anothers(p, taken)))
-        records.problems += [*lost_in(walk(one.path)), *own.problems, *told.add(own, one, source)]
+        records.problems += [*lost_in(walk(one.path)), *own.problems, *by_picture.add(own, one, source)]
     for picture in track(images, f"reading {source.name}", len(images)):
         try:
             with one_file(picture.path):
-                _take(source, picture, told, records, heard)
+                _take(source, picture, by_picture, records, heard)
         except SpineError as error:
             records.problems.append(Problem.from_error(error, picture.path))
     records.problems += [*_lost(heard), *images.problems]
     records.problems += _without_patient(source, records.orphans[known:])
-    records.problems += [*_unnamed(source, told, heard.unnamed, len(images)), *_boxless(source, heard.boxless)]
+    records.problems += [*_unnamed(source, by_picture, heard.unnamed, len(images)), *_boxless(source, heard.boxless)]
     records.problems += [*_differing(source, heard.differing), *_partly_masked(source, heard.masked)]
 
 
@@ -61,18 +61,18 @@ class _Heard:
     masked: dict[str, frozenset[str]] = field(default_factory=dict)  # picture -> the labels of its masks
 
 
-def _take(source: Source, picture: Picture, told: ByPicture, records: Records, heard: _Heard) -> None:
+def _take(source: Source, picture: Picture, by_picture: ByPicture, records: Records, heard: _Heard) -> None:
     """Match one picture with what is told of it, and note it in the dataset or among those left out."""
     height, width = picture.pixels.shape
-    place, found = str(source.folder / picture.name), told.of(picture.name)
-    merged = merge(place, found, height, width)
+    place, annotations = str(source.folder / picture.name), by_picture.of(picture.name)
+    merged = merge(place, annotations, height, width)
     records.problems += merged.problems
     if merged.lost_its_boxes:
         heard.lost[slice_of(place)[0], merged.annotation.refused].append(place)
-    elif merged.is_named or _counts_unnamed(source, told, picture.name):
-        masks = () if told.lost_a_mask(picture.name) else merged.masks
+    elif merged.is_named or _counts_unnamed(source, by_picture, picture.name):
+        masks = () if by_picture.lost_a_mask(picture.name) else merged.masks
         records.add(source, picture, merged.annotation, masks)
-        heard.boxless += [picture.name] if merged.is_named and not told.speaks_of_boxes(found) else []
+        heard.boxless += [picture.name] if merged.is_named and not by_picture.speaks_of_boxes(annotations) else []
         heard.masked[picture.name] = frozenset(label for mask in masks for label in mask.mask_labels)
         for key, values in merged.differing:
             heard.differing[key].append(f"{picture.name}: {values}")
@@ -127,25 +127,25 @@ def _lost(heard: _Heard) -> Iterator[Problem]:
     """Pictures that lost their boxes; slices, pages and frames of one file together, where the reasons are the same."""
     for (file, refused), places in heard.lost.items():
         reasons = list(dict.fromkeys(refused))
-        told = "; ".join(reasons[:2]) + ("; ..." if len(reasons) > 2 else "")
+        shown = "; ".join(reasons[:2]) + ("; ..." if len(reasons) > 2 else "")
         what = "was left out" if len(places) == 1 else f"gives {len(places)} pictures, which were left out"
         yield Problem(
             file if len(places) > 1 else places[0],
-            f"{what}: none of the boxes drawn on it counts ({told}), and without them it would pass for background",
+            f"{what}: none of the boxes drawn on it counts ({shown}), and without them it would pass for background",
             "fix its boxes, or remove them from the annotation where there is nothing to find",
         )
 
 
-def _unnamed(source: Source, told: ByPicture, names: Sequence[str], total: int) -> Iterator[Problem]:
+def _unnamed(source: Source, by_picture: ByPicture, names: Sequence[str], total: int) -> Iterator[Problem]:
     if names:
         # Where a file could not be read, or the setting is there already, it would not help to set it.
-        helps = source.unnamed == "leave_out" and any(map(told.is_silent_on, names))
+        helps = source.unnamed == "leave_out" and any(map(by_picture.is_silent_on, names))
         setting = "; or, where there truly is nothing to find in them, set `unnamed: background`"
         unread = ", and fix the annotations that could not be read: they may name them"
         yield Problem(
             str(source.images),
             f"{len(names)} of {total} pictures were left out, since no annotation names them: {examples(names)}",
-            f"name them in an annotation{setting if helps else unread if told.has_unread else ''}",
+            f"name them in an annotation{setting if helps else unread if by_picture.has_unread else ''}",
             "warning",
         )
 
