@@ -137,7 +137,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     elsewhere = [name for name in chosen if _is_external(experiment, name)]
     require_predictions(experiment, elsewhere)
     for name in elsewhere:
-        show(f"train {name}: from elsewhere, up to date")
+        show(f"train {name}: external, up to date")
     own = [name for name in chosen if name not in elsewhere]
     if own:
         require_metric(experiment, Manifest.read(experiment.data))

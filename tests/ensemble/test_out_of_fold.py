@@ -295,7 +295,7 @@ def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trai
     lines = []
     run.train_members(experiment, lines.append)
     assert trained == ["grey fold=0", "grey fold=1", "grey fold=2"]
-    assert [line for line in lines if "theirs" in line] == ["train theirs: from elsewhere, up to date"]
+    assert [line for line in lines if "theirs" in line] == ["train theirs: external, up to date"]
     predict.run(experiment)
     search.run(experiment)
     notes = json.loads((experiment.ensemble_directory / "weights.json").read_text())["folds"]["notes"]

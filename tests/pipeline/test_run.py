@@ -82,7 +82,7 @@ def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
     monkeypatch.setattr(run, "run_child", lambda *a, **k: pytest.fail("a process was started"))
     run.train_members(experiment, shown.append)
     assert Member.open(directory).card == card
-    assert shown[0] == "train vgg: from elsewhere, up to date"
+    assert shown[0] == "train vgg: external, up to date"
     shutil.rmtree(directory / "predictions" / "test")
     with pytest.raises(SpineError, match=r"'vgg' is an external member, .* not of test as the dataset is now"):
         run.train_members(experiment, shown.append)

@@ -69,7 +69,9 @@ class Images:
                 "(N, H, W, C), or for images that differ in size a list of (H, W, C), C >= 2 classes"
             )
         if len({shape[2] for shape in shapes}) > 1:
-            raise SpineError(f"the images of member {name!r} differ in classes: {sorted({s[2] for s in shapes})}")
+            raise SpineError(
+                f"the images of member {name!r} have {sorted({s[2] for s in shapes})} classes; give all the same number"
+            )
         rows = [height * width for height, width, _ in shapes]
         values = np.concatenate([image.reshape(-1, image.shape[2]) for image in images])
         offsets = tuple(np.cumsum([0, *rows[:-1]]).tolist())
@@ -166,10 +168,12 @@ def _numbered(truth: Masks, count: int) -> Iterator[tuple[int, np.ndarray]]:
     number = -1
     for number, mask in enumerate(truth):
         if number == count:
-            raise SpineError(f"the truth holds more masks than the members have images ({count})")
+            raise SpineError(
+                f"the truth has more masks than the members have images ({count}); give one mask per image"
+            )
         yield number, mask
     if number + 1 != count:
-        raise SpineError(f"the truth holds {number + 1} masks, the members {count} images")
+        raise SpineError(f"the truth has {number + 1} masks, the members {count} images; give one mask per image")
 
 
 def _checked_mask(mask: np.ndarray, number: int, images: Images) -> np.ndarray:
