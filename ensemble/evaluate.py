@@ -21,7 +21,7 @@ from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row,
 from ensemble.experiment_run import ExperimentRun
 from ensemble.exported import describe_lacking_model, exported, not_exportable_reason
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
-from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
+from ensemble.overlap import SEARCH, Overlap, early_stopped_on_searched, find_overlap
 from ensemble.predictions import SplitPredictions
 from ensemble.resampled_scores import ResampledScores
 from ensemble.verdict import compare
@@ -58,7 +58,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         return paths
     overlap = find_overlap(split.truth.patients, _sources(run))
     if not experiment.evaluate.allow_overlap:
-        overlap.refuse()
+        overlap.raise_if_any()
     validation = run.contenders(run.weights.split)
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
@@ -160,7 +160,7 @@ def _evaluate(run: ExperimentRun, test: Contenders, validation: Contenders, over
 
 def _stopped_on_searched(run: ExperimentRun) -> tuple[str, ...]:
     """The members whose training stopped on patients that weights were chosen on; of folds the notes tell it."""
-    return () if run.weights.folds else tuple(stopped_on_searched(_sources(run)))
+    return () if run.weights.folds else tuple(early_stopped_on_searched(_sources(run)))
 
 
 def _notes(run: ExperimentRun, test: Contenders, overlap: Overlap) -> list[str]:

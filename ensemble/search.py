@@ -32,7 +32,7 @@ from ensemble.found_weights import Counts, FoundWeights, KeptBudget, SearchedPat
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.out_of_fold import describe_folds
-from ensemble.overlap import Learned, find_learned
+from ensemble.overlap import TrainingOverlap, find_training_overlap
 from ensemble.predictions import SplitPredictions
 from ensemble.search_problem import SearchProblem, problem_of, problem_of_split
 from ensemble.search_result import Point, SearchResult, write_points
@@ -249,13 +249,13 @@ def run(experiment: Experiment) -> list[Path]:
     directory, settings = experiment.ensemble_directory, experiment.search
     run = ExperimentRun(experiment)
     predictions = run.predictions(experiment.search_split)
-    learned = _learned(run, predictions)
+    overlap = _training_overlap(run, predictions)
     if not settings.allow_overlap:
-        learned.refuse()
+        overlap.raise_if_any()
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
     asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
-    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *learned.notes])
+    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes])
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
     if all(path.exists() for path in paths) and read_if_whole(weights_file).get("inputs_hash") == inputs_hash:
@@ -271,7 +271,7 @@ def run(experiment: Experiment) -> list[Path]:
     )
     result = find_weights(problem, settings, experiment.seed, bookkeeping)
     write_points(result, experiment.task, table)
-    _found_weights(experiment, problem, result, predictions, learned, inputs_hash).write(weights_file)
+    _found_weights(experiment, problem, result, predictions, overlap, inputs_hash).write(weights_file)
     return paths
 
 
@@ -281,11 +281,11 @@ def summary(experiment: Experiment) -> str:
     return " ".join([weights.describe(), *weights.flattered])
 
 
-def _learned(run: ExperimentRun, predictions: SplitPredictions) -> Learned:
+def _training_overlap(run: ExperimentRun, predictions: SplitPredictions) -> TrainingOverlap:
     """With folds nothing to look for: every patient's predictions come from a model that has not learned from him."""
     members = {} if run.experiment.folds else run.members
     seen = {name: member.card.patients for name, member in members.items()}
-    return find_learned(predictions.truth.patients, seen)
+    return find_training_overlap(predictions.truth.patients, seen)
 
 
 def _found_weights(
@@ -293,7 +293,7 @@ def _found_weights(
     problem: SearchProblem,
     result: SearchResult,
     predictions: SplitPredictions,
-    learned: Learned,
+    overlap: TrainingOverlap,
     inputs_hash: str,
 ) -> FoundWeights:
     """The result with what it was found on, what it is worth on other patients, and what each member adds."""
@@ -323,8 +323,8 @@ def _found_weights(
         why=result.why,
         split=experiment.search_split,
         folds=describe_folds(experiment),
-        trained_on_searched=dict(learned.trained),
-        flattered=learned.notes,
+        trained_on_searched=dict(overlap.trained),
+        flattered=overlap.notes,
         counts=Counts(samples=len(truth.samples), units=len(set(truth.units)), patients=len(patients)),
         predictions={name: stored.hash for name, stored in predictions.stored.items()},
         patients=SearchedPatients(salt=salt_id(), searched=sorted(map(patient_hash, patients))),
