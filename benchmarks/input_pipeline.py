@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from spine.augment import PRESETS
 from spine.inputs import classification_data, steps_per_epoch
-from spine.truth import Truth
+from spine.truth import ClassTruth
 
 LABELS = ("normal", "injured")
 
@@ -58,16 +58,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _pictures(folder: Path, count: int, size: int) -> Truth:
+def _pictures(folder: Path, count: int, size: int) -> ClassTruth:
     rng = np.random.default_rng(0)
     names = tuple(str(number) for number in range(count))
     paths = tuple(folder / f"{name}.png" for name in names)
     for path in paths:
         cv2.imwrite(str(path), rng.integers(0, 4096, (size, size)).astype(np.uint16))
-    return Truth(LABELS, names, names, names, np.arange(count) % 2, paths, ((size, size),) * count)
+    return ClassTruth(LABELS, names, names, names, np.arange(count) % 2, paths, ((size, size),) * count)
 
 
-def _ours(truth: Truth, options: argparse.Namespace) -> Callable[[int], Any]:
+def _ours(truth: ClassTruth, options: argparse.Namespace) -> Callable[[int], Any]:
     data = classification_data(
         truth,
         height=options.size,
@@ -80,7 +80,7 @@ def _ours(truth: Truth, options: argparse.Namespace) -> Callable[[int], Any]:
     return lambda steps: iter(data.take(steps))
 
 
-def _keras(truth: Truth, options: argparse.Namespace) -> Callable[[int], Any]:
+def _keras(truth: ClassTruth, options: argparse.Namespace) -> Callable[[int], Any]:
     # The preset's own values, as ImageDataGenerator names them; it changes brightness in 0..255.
     generator = tf.keras.preprocessing.image.ImageDataGenerator(
         rotation_range=30,

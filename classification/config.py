@@ -17,7 +17,7 @@ from spine.training.choices import known
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
 
 if TYPE_CHECKING:
-    from spine.truth import Truth
+    from spine.truth import ClassTruth
 
 __all__ = ["FineTuning", "Head", "Phase", "Settings"]
 
@@ -100,7 +100,7 @@ class Settings(Strict):
             raise ValueError(f"schedule {self.schedule} sets every epoch's rate; reduce_on_plateau needs constant")
         return self
 
-    def check(self, train: Truth) -> None:
+    def check(self, train: ClassTruth) -> None:
         """SpineError where the weights are no file, or a class has no weight or no training row."""
         from classification.data import class_weights
 

@@ -13,7 +13,7 @@ from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.problems import SpineError
 from spine.training.data import FitData
-from spine.truth import Truth
+from spine.truth import ClassTruth
 
 __all__ = ["Data", "class_weights"]
 
@@ -21,8 +21,8 @@ __all__ = ["Data", "class_weights"]
 class Data(FitData):
     """The training rows (bootstrapped where asked) and the validation split of a classifier."""
 
-    train: Truth
-    validation: Truth
+    train: ClassTruth
+    validation: ClassTruth
     settings: Settings
 
     @classmethod

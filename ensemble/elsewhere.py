@@ -17,13 +17,13 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.predict import predict_missing
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
+from spine.experiment_truth import read_truth
 from spine.intake import detection_counts
 from spine.manifest import Manifest
-from spine.metrics.undefined import why_undefined
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
 from spine.statistics import interval, patient_resamples
-from spine.truth import read_truth
+from spine.tasks import TASKS
 
 __all__ = ["cost", "predict_elsewhere", "told"]
 
@@ -109,7 +109,7 @@ def _compared(
         return ["The two have other test patients, so that their figures cannot be compared one to one."]
     ahead = against[here.ensemble.name]
     if ahead.value is None:
-        why = why_undefined(metric, here.TASK)
+        why = TASKS[here.TASK].metrics.why_undefined(metric)
         return [f"{here.names[metric]} of the ensemble cannot be compared with {experiment.data.name}: {why}."]
     bounds = f" ({ahead.low:+.3f} to {ahead.high:+.3f})" if ahead.low is not None else ""
     compared = f"{here.names[metric]} of the ensemble is {ahead.value:+.3f}{bounds} against {experiment.data.name}"

@@ -21,17 +21,16 @@ from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row,
 from ensemble.experiment_run import ExperimentRun
 from ensemble.exported import describe_lacking_model, exported, not_exportable_reason
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
-from ensemble.overlap import SEARCH, Overlap, early_stopped_on_searched, find_overlap
+from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
 from ensemble.predictions import SplitPredictions
 from ensemble.resampled_scores import ResampledScores
 from ensemble.verdict import compare
-from spine import metrics
 from spine.config import Experiment
 from spine.files import fingerprint, read_if_whole, with_nulls
 from spine.member import Member, Patients
-from spine.metrics.undefined import why_undefined
 from spine.privacy import salt_id
 from spine.problems import write_sheet
+from spine.tasks import TASKS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,7 +57,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         return paths
     overlap = find_overlap(split.truth.patients, _sources(run))
     if not experiment.evaluate.allow_overlap:
-        overlap.raise_if_any()
+        overlap.refuse()
     validation = run.contenders(run.weights.split)
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
@@ -160,7 +159,7 @@ def _evaluate(run: ExperimentRun, test: Contenders, validation: Contenders, over
 
 def _stopped_on_searched(run: ExperimentRun) -> tuple[str, ...]:
     """The members whose training stopped on patients that weights were chosen on; of folds the notes tell it."""
-    return () if run.weights.folds else tuple(early_stopped_on_searched(_sources(run)))
+    return () if run.weights.folds else tuple(stopped_on_searched(_sources(run)))
 
 
 def _notes(run: ExperimentRun, test: Contenders, overlap: Overlap) -> list[str]:
@@ -208,13 +207,13 @@ def _scores(contenders: Contenders, metric: str) -> dict[str, float]:
 
 def _best(contenders: Contenders, scores: dict[str, float], metric: str) -> Contender:
     """The best member by `scores`, the first on a tie; an undefined score is the worst."""
-    sign = 1 if metrics.metric(metric, contenders.TASK).higher_is_better else -1
+    sign = 1 if TASKS[contenders.TASK].metrics.named(metric).higher_is_better else -1
     return max(contenders.members, key=lambda row: np.nan_to_num(sign * scores[row.name], nan=-np.inf))
 
 
 def _undefined(scores: Mapping[str, float], metric: str, task: str) -> dict[str, str]:
     """Row -> why it has no score."""
-    return {name: why_undefined(metric, task) for name, score in scores.items() if not np.isfinite(score)}
+    return {name: TASKS[task].metrics.why_undefined(metric) for name, score in scores.items() if not np.isfinite(score)}
 
 
 def _row(row: Contender, scores: ResampledScores) -> Row:

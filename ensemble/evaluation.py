@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 from ensemble.found_weights import Contributions, FoundWeights, MemberContribution, NestedScore, describe_search
 from ensemble.overlap import Overlap
 from spine.files import read_json, with_nulls, write_json
-from spine.metrics.undefined import why_undefined
 from spine.shapes import of_shape
 from spine.statistics import DeLong, Interval, McNemar, Wilcoxon
+from spine.tasks import TASKS
 
 __all__ = [
     *("Bootstrap", "ClassificationCounts", "ClassificationEvaluation", "ClassificationRow", "Comparison", "Counts"),
@@ -59,7 +59,7 @@ class Estimate(_Written):
         """What was measured by a metric on so many patients, with the reason where it is undefined."""
         known = with_nulls(asdict(interval))
         if known["value"] is None:
-            return cls(**known, why=why_undefined(metric, task))
+            return cls(**known, why=TASKS[task].metrics.why_undefined(metric))
         if known["low"] is None:
             return cls(**known, why=SAME_AS_ONE if patients < 2 else NO_RESAMPLE)
         return cls(**known)
@@ -363,7 +363,7 @@ class Evaluation(_Written):
 
     def _footnote(self, metric: str, lacking: list[Row]) -> str:
         whom = "any row" if len(lacking) == len(self.rows) else " and ".join(row.name for row in lacking)
-        why = lacking[0].metrics[metric].why or why_undefined(metric, self.task)
+        why = lacking[0].metrics[metric].why or TASKS[self.task].metrics.why_undefined(metric)
         return f"–: {self.names[metric]} of {whom} is undefined, since {why}."
 
 

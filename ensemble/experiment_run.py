@@ -12,10 +12,11 @@ from ensemble.evaluation import Evaluation
 from ensemble.found_weights import FoundWeights, read_weights, require_current
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
+from spine.experiment_truth import read_truth
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.problems import SpineError
-from spine.truth import AnyTruth, read_truth
+from spine.truth import AnyTruth
 
 __all__ = ["ExperimentRun"]
 

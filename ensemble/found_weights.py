@@ -26,13 +26,13 @@ from pydantic import (
 from ensemble.fuse import Mean, without_zeros
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.predictions import SplitPredictions
-from spine import metrics
 from spine.config import Experiment
 from spine.files import read_json, write_json
 from spine.manifest import OUT_OF_FOLD
 from spine.member import Patients
 from spine.problems import SpineError
 from spine.shapes import of_shape
+from spine.tasks import TASKS
 
 __all__ = [
     *("NO_SCORE", "Contributions", "Counts", "FoundWeights", "KeptBudget", "NestedScore"),
@@ -105,7 +105,7 @@ class NestedScore(_Part):
         """
         if not self.resamples:
             return ""
-        sign = 1 if metrics.metric(metric, task).higher_is_better else -1
+        sign = 1 if TASKS[task].metrics.named(metric).higher_is_better else -1
         scores = {"equal weights": self.equal, "the best single member": self.single}
         baselines = {f"{name} ({score:.3f})": sign * round(score, 3) for name, score in scores.items()}
         better = [name for name, score in baselines.items() if score > sign * round(self.score, 3)]

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ensemble.found_weights import SearchedFolds
 from ensemble.predict import is_current, predict_missing
 from spine.config import Experiment
+from spine.experiment_truth import read_truth
 from spine.folds import fold_of_patients, parts
 from spine.inputs import subset
 from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Member
-from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of
+from spine.predictions import AnyPredictions, index_of
 from spine.privacy import patient_hash
 from spine.problems import SpineError
-from spine.truth import AnyTruth, read_truth
+from spine.tasks import TASKS
+from spine.truth import AnyTruth
 
 __all__ = ["describe_folds", "predict_out_of_fold"]
 
@@ -118,17 +118,9 @@ def _require_unseen(fold: Member, own: AnyTruth, experiment: Experiment) -> None
 def _join(member: Member, truth: AnyTruth, stored: Sequence[AnyPredictions]) -> None:
     """Write what the folds said as one split of the member, in the truth's order."""
     place = {sample: (of_fold, row) for of_fold in stored for row, sample in enumerate(of_fold.index["sample"])}
-    answers = (_answer(*place[sample]) for sample in truth.samples)
+    answers: Any = (stored.of_sample(row) for stored, row in map(place.__getitem__, truth.samples))
     task, labels = member.card.task, member.card.labels
     head = {"split": OUT_OF_FOLD, "model_hash": member.card.maker_of(OUT_OF_FOLD), "truth_hash": truth.hash}
-    write: Any = BoxPredictions.write if task == "detection" else Predictions.write
-    write(member.path / "predictions" / OUT_OF_FOLD, answers, index_of(truth, task), task=task, labels=labels, **head)
-
-
-def _answer(stored: AnyPredictions, row: int) -> Any:
-    """What is stored of one sample: detections, or rows (n, C) of probabilities."""
-    if isinstance(stored, BoxPredictions):
-        return stored.detections(row)
-    start, height, width = (int(stored.index[column][row]) for column in ("offset", "height", "width"))
-    rows = height * width if stored.task == "segmentation" else 1
-    return np.asarray(stored.values[start : start + rows])
+    TASKS[task].predictions.write(
+        member.path / "predictions" / OUT_OF_FOLD, answers, index_of(truth, task), task=task, labels=labels, **head
+    )

@@ -9,7 +9,7 @@ from spine.member import Patients
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 
-__all__ = ["SEARCH", "Overlap", "TrainingOverlap", "early_stopped_on_searched", "find_overlap", "find_training_overlap"]
+__all__ = ["SEARCH", "Learned", "Overlap", "find_learned", "find_overlap", "stopped_on_searched"]
 
 SEARCH = "the search"  # with a space, so that no member can have the name
 
@@ -22,7 +22,7 @@ class Overlap:
     seen: Mapping[str, Mapping[str, int]]
     unchecked: Mapping[str, str]
 
-    def raise_if_any(self) -> None:
+    def refuse(self) -> None:
         """SpineError where any test patient was seen."""
         if self.seen:
             raise SpineError(
@@ -55,19 +55,19 @@ def find_overlap(patients: Iterable[str], sources: Mapping[str, Patients]) -> Ov
         if reason := _why_unchecked(source):
             unchecked[name] = reason
         elif any(uses.values()):
-            seen[name] = {use: len(patients) for use, patients in uses.items() if patients}
+            seen[name] = {use: len(found) for use, found in uses.items() if found}
             everyone = everyone.union(*uses.values())
     return Overlap(len(everyone), seen, unchecked)
 
 
 @dataclass(frozen=True)
-class TrainingOverlap:
+class Learned:
     """Of the `patients` that weights are searched on, how many each member of `trained` learned from."""
 
     patients: int
     trained: Mapping[str, int]
 
-    def raise_if_any(self) -> None:
+    def refuse(self) -> None:
         """SpineError where any member learned from any of them: its score there says little of other patients."""
         if self.trained:
             raise SpineError(
@@ -84,18 +84,18 @@ class TrainingOverlap:
 
     def describe(self) -> str:
         """Such as `vgg was trained on 2 of the 12 patients that the weights are searched on`."""
-        trained = " and ".join(f"{name} was trained on {count}" for name, count in self.trained.items())
-        return f"{trained} of the {self.patients} patients that the weights are searched on"
+        told = " and ".join(f"{name} was trained on {count}" for name, count in self.trained.items())
+        return f"{told} of the {self.patients} patients that the weights are searched on"
 
 
-def find_training_overlap(patients: Iterable[str], members: Mapping[str, Patients]) -> TrainingOverlap:
+def find_learned(patients: Iterable[str], members: Mapping[str, Patients]) -> Learned:
     """Look for the `patients` that weights are searched on among those that members were trained on."""
     searched = {patient_hash(patient) for patient in set(patients)}
     counts = {name: len(searched & set(member.trained)) for name, member in members.items()}
-    return TrainingOverlap(len(searched), {name: count for name, count in counts.items() if count})
+    return Learned(len(searched), {name: count for name, count in counts.items() if count})
 
 
-def early_stopped_on_searched(sources: Mapping[str, Patients]) -> list[str]:
+def stopped_on_searched(sources: Mapping[str, Patients]) -> list[str]:
     """The members whose training also stopped on patients that weights were chosen on."""
     searched = set(sources[SEARCH].searched)
     return [name for name, source in sources.items() if searched & set(source.stopped)]

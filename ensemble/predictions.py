@@ -11,7 +11,7 @@ import numpy as np
 from spine.member import Member
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
-from spine.truth import AnyTruth, Truth
+from spine.truth import AnyTruth, ClassTruth
 
 __all__ = ["SplitPredictions"]
 
@@ -56,7 +56,7 @@ class SplitPredictions:
         """The same, and the patient of every unit or image."""
         return (
             self.by_unit()
-            if isinstance(self.truth, Truth)
+            if isinstance(self.truth, ClassTruth)
             else (self.stored, self.truth, np.array(self.truth.patients))
         )
 
@@ -66,7 +66,7 @@ class SplitPredictions:
 
         Averaging slices is linear, so it commutes with the weighted mean over members.
         """
-        assert isinstance(self.truth, Truth)
+        assert isinstance(self.truth, ClassTruth)
         averaged = {name: self.truth.by_unit(stored.values) for name, stored in self.stored.items()}
         _, values, patients = next(iter(averaged.values()))
         return {name: probabilities for name, (probabilities, _, _) in averaged.items()}, values, patients

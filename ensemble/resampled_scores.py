@@ -11,9 +11,9 @@ import numpy as np
 
 from ensemble.evaluation import Estimate
 from ensemble.judge.rows import Contender, Contenders
-from spine import metrics
 from spine.config import EvaluateSettings
 from spine.statistics import Interval, interval, patient_resamples
+from spine.tasks import TASKS
 
 __all__ = ["ResampledScores"]
 
@@ -35,7 +35,7 @@ class ResampledScores:
     @property
     def headline(self) -> str:
         """The task's metric that the verdict is about."""
-        return metrics.HEADLINE[self.rows.TASK]
+        return TASKS[self.rows.TASK].metrics.headline
 
     def of_row(self, row: Contender, metric: str) -> Estimate:
         """A metric of one row."""

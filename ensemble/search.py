@@ -32,7 +32,7 @@ from ensemble.found_weights import Counts, FoundWeights, KeptBudget, SearchedPat
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.out_of_fold import describe_folds
-from ensemble.overlap import TrainingOverlap, find_training_overlap
+from ensemble.overlap import Learned, find_learned
 from ensemble.predictions import SplitPredictions
 from ensemble.search_problem import SearchProblem, problem_of, problem_of_split
 from ensemble.search_result import Point, SearchResult, write_points
@@ -40,12 +40,12 @@ from ensemble.study import SAMPLERS, Record
 from spine.config import Experiment, SearchSettings, steps_of
 from spine.detections import Detections
 from spine.files import fingerprint, read_if_whole
-from spine.metrics.undefined import why_undefined
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 from spine.progress import track
 from spine.strict import validate
+from spine.tasks import TASKS
 from spine.truth import BoxTruth
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def search_weights(
     Detection: stored predictions or any `Detections` an image, in the order of the truth; the fusion's thresholds are
     searched too, on a grid over the given ones, by tpe and cmaes anywhere between the least and the greatest.
 
-    `metric` is a name of `spine.metrics.TABLES[task]`, that of `SEARCHED` unless given; `method` one of
+    `metric` is a name of the task's metrics, the one that it searches by unless given; `method` one of
     METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
     `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps its
     scores in the file `unfinished` while it runs, and goes on from there after a stop. Weights that break the `budget`
@@ -249,13 +249,13 @@ def run(experiment: Experiment) -> list[Path]:
     directory, settings = experiment.ensemble_directory, experiment.search
     run = ExperimentRun(experiment)
     predictions = run.predictions(experiment.search_split)
-    overlap = _training_overlap(run, predictions)
+    learned = _learned(run, predictions)
     if not settings.allow_overlap:
-        overlap.raise_if_any()
+        learned.refuse()
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
     asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
-    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes])
+    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *learned.notes])
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
     if all(path.exists() for path in paths) and read_if_whole(weights_file).get("inputs_hash") == inputs_hash:
@@ -271,7 +271,7 @@ def run(experiment: Experiment) -> list[Path]:
     )
     result = find_weights(problem, settings, experiment.seed, bookkeeping)
     write_points(result, experiment.task, table)
-    _found_weights(experiment, problem, result, predictions, overlap, inputs_hash).write(weights_file)
+    _found_weights(experiment, problem, result, predictions, learned, inputs_hash).write(weights_file)
     return paths
 
 
@@ -281,11 +281,11 @@ def summary(experiment: Experiment) -> str:
     return " ".join([weights.describe(), *weights.flattered])
 
 
-def _training_overlap(run: ExperimentRun, predictions: SplitPredictions) -> TrainingOverlap:
+def _learned(run: ExperimentRun, predictions: SplitPredictions) -> Learned:
     """With folds nothing to look for: every patient's predictions come from a model that has not learned from him."""
     members = {} if run.experiment.folds else run.members
     seen = {name: member.card.patients for name, member in members.items()}
-    return find_training_overlap(predictions.truth.patients, seen)
+    return find_learned(predictions.truth.patients, seen)
 
 
 def _found_weights(
@@ -293,7 +293,7 @@ def _found_weights(
     problem: SearchProblem,
     result: SearchResult,
     predictions: SplitPredictions,
-    overlap: TrainingOverlap,
+    learned: Learned,
     inputs_hash: str,
 ) -> FoundWeights:
     """The result with what it was found on, what it is worth on other patients, and what each member adds."""
@@ -323,8 +323,8 @@ def _found_weights(
         why=result.why,
         split=experiment.search_split,
         folds=describe_folds(experiment),
-        trained_on_searched=dict(overlap.trained),
-        flattered=overlap.notes,
+        trained_on_searched=dict(learned.trained),
+        flattered=learned.notes,
         counts=Counts(samples=len(truth.samples), units=len(set(truth.units)), patients=len(patients)),
         predictions={name: stored.hash for name, stored in predictions.stored.items()},
         patients=SearchedPatients(salt=salt_id(), searched=sorted(map(patient_hash, patients))),
@@ -349,4 +349,4 @@ def _undefined(result: SearchResult, task: str) -> dict[str, str]:
     """Why scores are null, where some are."""
     scores = {"score": result.score, "equal": result.equal, **{f"singles.{k}": v for k, v in result.singles.items()}}
     lacking = [name for name, score in scores.items() if np.isnan(score)]
-    return dict.fromkeys(lacking, why_undefined(result.metric, task)) if lacking else {}
+    return dict.fromkeys(lacking, TASKS[task].metrics.why_undefined(result.metric)) if lacking else {}

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ensemble.names import weight_names
-from spine.metrics.undefined import why_undefined
 from spine.problems import write_sheet
+from spine.tasks import TASKS
 
 __all__ = ["Point", "SearchResult", "write_points"]
 
@@ -65,5 +65,5 @@ def write_points(result: SearchResult, task: str, path: Path) -> None:
     ]
     table = pd.DataFrame(rows)
     if (undefined := table[result.metric].isna()).any():
-        table["undefined"] = np.where(undefined, why_undefined(result.metric, task), "")
+        table["undefined"] = np.where(undefined, TASKS[task].metrics.why_undefined(result.metric), "")
     write_sheet(table, path)

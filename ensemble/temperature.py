@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from spine.metrics import CLIP
+from spine.metrics.classification import CLIP
 
 __all__ = ["fit_temperature"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from ensemble.evaluation import Comparison
 from ensemble.judge.rows import Contender, PairedTest
 from ensemble.resampled_scores import ResampledScores
-from spine import metrics
 from spine.statistics import Interval
+from spine.tasks import TASKS
 
 __all__ = ["compare", "p_value"]
 
@@ -116,4 +116,4 @@ class _Verdict:
         return f"{name} {ahead.value:+.3f} ({inside}{f'; {test.label} {p_value(test.p)}' if test else ''})"
 
     def _higher_is_better(self, metric: str) -> bool:
-        return metrics.metric(metric, self.scores.rows.TASK).higher_is_better
+        return TASKS[self.scores.rows.TASK].metrics.named(metric).higher_is_better

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spine.problems import SpineError
-from spine.stored_tables import PREDICT
+from spine.stored_tables import LAYOUTS, PREDICT
 
 if TYPE_CHECKING:
     from spine.predictions import AnyPredictions
@@ -21,7 +21,7 @@ __all__ = ["index_of", "require_of", "require_same"]
 def index_of(truth: AnyTruth, task: str) -> pd.DataFrame:
     """The index of stored predictions: sample, patient, height, width, offset."""
     heights, widths = np.transpose(truth.sizes)
-    rows = heights * widths if task == "segmentation" else np.ones(len(heights), int)
+    rows = LAYOUTS[task].rows(heights, widths)
     columns = {"sample": truth.samples, "patient": truth.patients, "height": heights, "width": widths}
     return pd.DataFrame({**columns, "offset": np.cumsum(rows) - rows})
 

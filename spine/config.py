@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import yaml
 from pydantic import BaseModel, Field, ValidationInfo, field_serializer, field_validator, model_validator
@@ -18,6 +18,9 @@ from spine.files import atomic_file, fingerprint
 from spine.problems import SpineError, within
 from spine.strict import Seed, Strict, validate, without_password
 from spine.yaml_files import parse_yaml, read_yaml
+
+if TYPE_CHECKING:
+    from spine.tasks import Task
 
 __all__ = [
     "REFIT",
@@ -76,17 +79,19 @@ class SearchSettings(Strict):
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = 0.1
     trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
-    # Of detection, thresholds of weighted boxes fusion to try: boxes above the IoU become one, boxes below the score
-    # are left out.
+    # Of detection, the thresholds of weighted boxes fusion that are tried: the IoU above which boxes become one, and
+    # the score below which boxes are left out.
     iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
     score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
-    resamples: int = Field(default=200, ge=0, le=MOST)  # bootstrap resamples for the nested estimate; 0 disables it
-    max_latency_ms: float | None = Field(default=None, gt=0)  # an image: the sum over the members of weight above 0
-    max_megabytes: float | None = Field(default=None, gt=0)  # the sum of those members' SavedModels
-    temperature: bool = False  # first scale each member by a temperature of its own
-    per_class: bool = False  # give the chosen members a weight for each class: more to choose, more to overfit
-    allow_overlap: bool = False  # allow a search on patients that members were trained on; the report says so
-    storage: str = ""  # URL of sqlite, journal or postgresql; empty: study.db beside weights.json
+    resamples: int = Field(
+        default=200, ge=0, le=MOST
+    )  # of patients, to tell what the search is worth on others; 0: not told
+    max_latency_ms: float | None = Field(default=None, gt=0)  # an image, the sum of the members of weight above 0
+    max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
+    temperature: bool = False  # each member is first made as sure as it is right, by one number
+    per_class: bool = False  # then a weight for each class of the chosen members: more to choose, more to overfit
+    allow_overlap: bool = False  # search on patients that members were trained on; the report then says so
+    storage: str = ""  # of sqlite, journal or postgresql, a URL; empty: study.db beside weights.json
 
     @field_validator("step")
     @classmethod
@@ -116,9 +121,9 @@ class SearchSettings(Strict):
 class EvaluateSettings(Strict):
     """How the test split is judged."""
 
-    resamples: int = Field(default=2000, ge=100, le=MOST)  # bootstrap resamples of patients
+    resamples: int = Field(default=2000, ge=100, le=MOST)  # of the bootstrap over patients
     confidence: float = Field(default=0.95, gt=0, lt=1)
-    allow_overlap: bool = False  # allow test patients that were trained or searched on; the report says so
+    allow_overlap: bool = False  # evaluate on patients that were trained or searched on; the report then says so
 
 
 class ExportSettings(Strict):
@@ -157,8 +162,10 @@ class Experiment(Strict):
     seed: Seed = 0
     runs: Path = Path("runs")
     jobs: int = Field(default=1, ge=1, le=1024)  # members trained at the same time, each on its share of the cores
-    folds: int = Field(default=0, ge=0, le=1000)  # one model of each member for every fold; 0: one model, on `train`
-    stop_on: Literal["fold", "inner"] = "fold"  # who stops a fold's training: the fold's patients, or others
+    folds: int = Field(
+        default=0, ge=0, le=1000
+    )  # a model of each member for every fold of the patients; 0: one on `train`
+    stop_on: Literal["fold", "inner"] = "fold"  # whom a fold's training is stopped on: its own patients, or others
     served: Literal["mean", "refit"] = "mean"  # of folds: all their models, or one more of all their patients
     fold: int | Literal["refit"] | None = None  # what one training process trains; `spine train` sets it
     shared: Mapping[str, Any] = Field(default_factory=dict)  # what every member starts from
@@ -199,7 +206,7 @@ class Experiment(Strict):
     def _is_complete(self) -> Experiment:
         if not self.members:
             raise ValueError("members is empty; name at least one")
-        least = 1 if self.task == "detection" else 2
+        least = self._of_task.fewest_labels
         if len(self.labels) < least or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels is {self.labels}; name {_WHAT_LABELS_ARE[least]}")
         return self
@@ -217,23 +224,28 @@ class Experiment(Strict):
     @model_validator(mode="after")
     def _knows_its_metric(self) -> Experiment:
         """Before hours of training rather than after them."""
-        from spine.metrics import TABLES
-
-        known = TABLES.get(self.task, {})
-        if (self.task, self.search.method) == ("detection", "line"):
-            raise ValueError("search.method is 'line'; for detection it is grid, equal, best, greedy, tpe or cmaes")
-        if self.task == "detection" and (self.search.temperature or self.search.per_class):
+        task = self._of_task
+        if not task.has_probabilities and self.search.method == "line":
+            raise ValueError(f"search.method is 'line'; for {task.name} it is grid, equal, best, greedy, tpe or cmaes")
+        if not task.has_probabilities and (self.search.temperature or self.search.per_class):
             raise ValueError(
-                "search.temperature and search.per_class need class probabilities, which detection does not have; "
+                f"search.temperature and search.per_class need class probabilities, which {task.name} does not have; "
                 "leave them out"
             )
         if self.search.per_class and self.search.metric == "roc_auc":
             raise ValueError("search.per_class does not support roc_auc; use another metric")
-        if self.search.metric and known and self.search.metric not in known:
+        if self.search.metric and self.search.metric not in task.metrics:
             raise ValueError(
-                f"search.metric is {self.search.metric!r}; for {self.task} it is one of {', '.join(known)}"
+                f"search.metric is {self.search.metric!r}; for {task.name} it is one of {', '.join(task.metrics)}"
             )
         return self
+
+    @property
+    def _of_task(self) -> Task:
+        """The task's row of the table, which is slow to import."""
+        from spine.tasks import TASKS
+
+        return TASKS[self.task]
 
     @property
     def directory(self) -> Path:

@@ -20,6 +20,7 @@ from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Member
 from spine.problems import SpineError
 from spine.splits import folds, split_by_fractions
+from spine.tasks import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,12 +124,7 @@ def _drawn(patients: tuple[str, ...], count: int, seed: int, labels: tuple[tuple
 
 def _labels_of(experiment: Experiment, manifest: Manifest) -> Mapping[str, Iterable[str]]:
     """Sample -> what is to be alike in all folds."""
-    if experiment.task == "classification":
-        return {sample: (value,) for sample, value in manifest.values(experiment.target).items()}
-    if experiment.task == "segmentation":
-        return dict.fromkeys(manifest.images.loc[manifest.images["mask_sha256"] != "", "sample"], ("mask",))
-    boxes = manifest.boxes[manifest.boxes["label"].isin(experiment.labels)]
-    return dict(boxes.groupby("sample")["label"].agg(tuple))
+    return TASKS[experiment.task].strata(manifest, experiment.target, experiment.labels)
 
 
 def _split_of(experiment: Experiment, manifest: Manifest) -> dict[str, str]:

@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spine.config import Experiment, Foreign
+from spine.experiment_truth import read_truth
 from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Card, Member, Patients
-from spine.predictions import BoxPredictions, Predictions, index_of
+from spine.predictions import index_of
 from spine.privacy import patient_hash, salt_id
-from spine.probabilities import require_probabilities
 from spine.problems import SpineError
-from spine.truth import AnyTruth, read_truth
+from spine.tasks import TASKS
+from spine.truth import AnyTruth
 
 __all__ = ["read_samples", "require_predictions", "write_foreign"]
 
@@ -85,11 +84,9 @@ def _store(stack: ExitStack, path: Path, said: Any, experiment: Experiment, spli
     """Write what was said of a split to where it is published when `stack` closes well."""
     truth, task = read_samples(experiment, split), experiment.task
     head = {"task": task, "labels": experiment.labels, "split": split, "model_hash": "", "truth_hash": truth.hash}
-    of_task: Any = BoxPredictions if task == "detection" else Predictions
-    index = index_of(truth, task)
+    row, index = TASKS[task], index_of(truth, task)
     with _named(split):
-        checked = CHECKED[task](said, truth)
-        stack.enter_context(of_task.writing(path, checked, index, head))
+        stack.enter_context(row.predictions.writing(path, row.checked(said, truth), index, head))
 
 
 @contextmanager
@@ -99,48 +96,6 @@ def _named(split: str) -> Iterator[None]:
         yield
     except SpineError as error:
         raise SpineError(f"{split}: {error}") from None
-
-
-def _rows(said: Any, truth: AnyTruth) -> np.ndarray:
-    """Probabilities (N, C) of classification; SpineError where they are of another shape."""
-    wanted = (len(truth.samples), len(truth.labels))
-    array = said if isinstance(said, np.ndarray) else _array("what was said", list(said))
-    if array.shape != wanted:
-        raise SpineError(f"probabilities of shape {array.shape} were given; the dataset asks for {wanted}: (N, C)")
-    require_probabilities("what was said", array, lambda row: f"row {row} (sample {truth.samples[row]!r})")
-    return array
-
-
-def _maps(said: Any, truth: AnyTruth) -> Iterator[np.ndarray]:
-    """Probabilities (H, W, C) of one picture after the other, each checked against the picture's own size."""
-    number = -1
-    for number, one in enumerate(said):
-        if number == len(truth.samples):
-            raise SpineError(f"more maps than the {number} pictures were given")
-        sample, array = truth.samples[number], _array(f"the map of {truth.samples[number]}", one)
-        wanted = (*truth.sizes[number], len(truth.labels))
-        if array.shape not in (wanted, (wanted[0] * wanted[1], wanted[2])):  # or its rows of pixels, one after another
-            raise SpineError(
-                f"the map of {sample} is {array.shape}; give its picture's (H, W, C), {wanted}, rows before columns"
-            )
-        require_probabilities(f"the map of {sample}", array.reshape(-1, wanted[2]), lambda row: f"pixel {row}")
-        yield array
-    if number + 1 < len(truth.samples):
-        raise SpineError(f"{number + 1} maps were given; the dataset has {len(truth.samples)} pictures")
-
-
-def _boxes(said: Any, truth: AnyTruth) -> Any:
-    return said  # counted, and looked at one by one, as they are written
-
-
-def _array(whose: str, values: Any) -> np.ndarray:
-    try:
-        return np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise SpineError(f"{whose} is no array ({error}); give an array of probabilities") from None
-
-
-CHECKED: dict[str, Callable[[Any, Any], Any]] = {"classification": _rows, "segmentation": _maps, "detection": _boxes}
 
 
 def _patients(trained: Iterable[str], stopped: Iterable[str]) -> Patients:

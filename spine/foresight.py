@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from spine.config import Experiment
-from spine.detections import Detections
+from spine.experiment_truth import read_truth
 from spine.folds import refit, view
 from spine.manifest import Manifest
-from spine.metrics import HEADLINE, SEARCHED, TABLES
 from spine.problems import SpineError
-from spine.truth import BoxTruth, MaskTruth, Truth, read_truth
+from spine.tasks import TASKS
 
-__all__ = ["absent", "require_classes", "require_metric", "require_trainable", "warn_of_test", "why_undefined"]
+__all__ = ["absent", "reason_undefined", "require_classes", "require_metric", "require_trainable", "warn_of_test"]
 
 Show = Callable[[str], None]
-_EXAMPLES = {Truth: "sample", MaskTruth: "pixel", BoxTruth: "box"}
 
 
 def absent(truth: Any) -> list[str]:
@@ -27,28 +22,20 @@ def absent(truth: Any) -> list[str]:
 
     Masks are read until all are met.
     """
-    first = 1 if isinstance(truth, BoxTruth) else 0  # boxes' classes begin at 1
-    missing = set(range(first, first + len(truth.labels))) - ({0} if isinstance(truth, MaskTruth) else set())
-    for classes in _classes(truth):
-        missing -= classes
+    missing = dict(truth.numbers)
+    for classes in truth.classes_met():
+        for number in classes:
+            missing.pop(number, None)
         if not missing:
             break
-    return [truth.labels[number - first] for number in sorted(missing)]
-
-
-def _classes(truth: Any) -> Iterator[set[int]]:
-    if isinstance(truth, MaskTruth):
-        return (set(np.unique(mask).tolist()) for mask in truth)
-    if isinstance(truth, BoxTruth):
-        return (set(classes.tolist()) for classes in truth.classes)
-    return iter([set(truth.values.tolist())])
+    return list(missing.values())
 
 
 def require_classes(train: Any) -> None:
     """SpineError where a label has no example in the training rows."""
     if missing := absent(train):
         raise SpineError(
-            f"the training rows hold no {_EXAMPLES[type(train)]} of {', '.join(map(repr, missing))}; a network cannot "
+            f"the training rows hold no {train.EXAMPLE} of {', '.join(map(repr, missing))}; a network cannot "
             "learn a class it never sees. Check the splits (`spine data check`), or leave the label out"
         )
 
@@ -71,45 +58,26 @@ def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence
 
 def warn_of_test(experiment: Experiment, manifest: Manifest, show: Show) -> None:
     """Show that the verdict's metric has no value on test; SpineError where there is no test split at all."""
-    if reason := why_undefined(experiment, manifest, "test"):
-        show(f"warning: the verdict's metric {HEADLINE[experiment.task]} {reason}")
+    if reason := reason_undefined(experiment, manifest, "test"):
+        show(f"warning: the verdict's metric {TASKS[experiment.task].metrics.headline} {reason}")
 
 
 def require_metric(experiment: Experiment, manifest: Manifest) -> None:
     """SpineError where the truth that weights are searched on leaves the search's metric without a value."""
-    metric = experiment.search.metric or SEARCHED[experiment.task]
+    metric = experiment.search.metric or TASKS[experiment.task].metrics.searched
     seen, split = manifest, "validation"
     if experiment.folds:
         seen, split = view(refit(experiment), manifest), "train"  # all patients of the folds: each is left out once
-    if reason := why_undefined(experiment, seen, split, metric):
+    if reason := reason_undefined(experiment, seen, split, metric):
         raise SpineError(f"search.metric is {metric}, which {reason}; search by another metric, or split anew")
 
 
-def why_undefined(experiment: Experiment, manifest: Manifest, split: str, metric: str = "") -> str:
+def reason_undefined(experiment: Experiment, manifest: Manifest, split: str, metric: str = "") -> str:
     """Why a metric, the task's headline unless given, has no value on a split; empty where it has one."""
-    metric = metric or HEADLINE[experiment.task]
+    metric = metric or TASKS[experiment.task].metrics.headline
     truth = read_truth(experiment, manifest, split)
-    if isinstance(truth, MaskTruth):
-        missing = absent(truth)
-        undefined = "foreground" in metric and set(truth.labels[1:]) <= set(missing)
-    else:
-        undefined = not math.isfinite(float(TABLES[experiment.task][metric].function(*_of_itself(truth))))
-        missing = absent(truth) if undefined else []
-    if not undefined:
+    if TASKS[experiment.task].is_defined(metric, truth):
         return ""
+    missing = absent(truth)
     where = "what is predicted out of fold" if experiment.folds and split == "train" else f"the {split} split"
     return f"has no value on {where}: it holds no {' or '.join(map(repr, missing)) or 'image that it counts'}"
-
-
-def _of_itself(truth: Truth | BoxTruth) -> tuple[Any, ...]:
-    """What a metric takes, of a prediction that is all right: where that has no value, none has."""
-    if isinstance(truth, Truth):
-        probabilities, values, _ = truth.by_unit(np.eye(len(truth.labels))[truth.values])
-        return values, probabilities
-    from spine.metrics.matches import match_images
-
-    found = []
-    for boxes, classes, (height, width) in zip(truth.boxes, truth.classes, truth.sizes, strict=True):
-        relative = boxes[:, [1, 0, 3, 2]] / np.array([height, width, height, width], np.float32)
-        found.append(Detections.from_arrays(relative, np.ones(len(boxes), np.float32), classes))
-    return (match_images(truth, found),)

@@ -26,7 +26,7 @@ from spine.augment.spatial import (
 )
 from spine.image_cache import MEMORY_LIMIT, ImageCache
 from spine.problems import SpineError
-from spine.truth import BoxTruth, MaskTruth, Truth
+from spine.truth import BoxTruth, ClassTruth, MaskTruth
 
 __all__ = [
     "augment",
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 Tensor = Any
-AnyTruth = TypeVar("AnyTruth", Truth, MaskTruth, BoxTruth)
+AnyTruth = TypeVar("AnyTruth", ClassTruth, MaskTruth, BoxTruth)
 
 
 def training_batches(samples: int, batch: int, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
@@ -111,7 +111,7 @@ def augment_with_boxes(images: Tensor, boxes: Tensor, settings: Augmentation, se
 
 
 def classification_data(
-    truth: Truth,
+    truth: ClassTruth,
     *,
     height: int,
     width: int,
@@ -204,7 +204,7 @@ def in_order(numbers: tf.data.Dataset, example: Callable[..., Any]) -> tf.data.D
     return numbers.map(example, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def bootstrap(truth: Truth, seed: int, by: Literal["sample", "patient"] = "sample") -> Truth:
+def bootstrap(truth: ClassTruth, seed: int, by: Literal["sample", "patient"] = "sample") -> ClassTruth:
     """A bootstrapped training set (bagging): as many samples, or patients with all of theirs, drawn with replacement.
 
     Drawn again where a label was lost; SpineError where that does not help in 100 draws.

@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spine.files import fingerprint, hash_directory, read_json, write_json
 from spine.manifest import OUT_OF_FOLD
-from spine.predictions import AnyPredictions, open_predictions, require_of
+from spine.predictions import AnyPredictions, require_of
 from spine.privacy import salt_id
 from spine.problems import SpineError
 from spine.seals import is_sealed, put_seal, require_seal
 from spine.shapes import of_shape
 from spine.stored_tables import PREDICT
+from spine.tasks import TASKS
 
 if TYPE_CHECKING:
     from spine.truth import AnyTruth
@@ -195,7 +196,7 @@ class Member:
 
     def predictions(self, split: str) -> AnyPredictions:
         """Its stored predictions of one split, refused where they are of another or a re-export made them stale."""
-        stored = open_predictions(self.path / "predictions" / split, self.card.task)
+        stored = TASKS[self.card.task].open_predictions(self.path / "predictions" / split)
         if stored.split != split:
             raise SpineError(f"{stored.path} holds predictions of the split {stored.split!r}; {PREDICT}")
         if stored.model_hash != (maker := self.card.maker_of(split)):

@@ -23,19 +23,18 @@ from spine.files import atomic_directory, hash_directory
 from spine.probabilities import require_floats, require_probabilities
 from spine.problems import SpineError, one_file
 from spine.read_once import ReadOnce
-from spine.stored_tables import PREDICT, Head, places, read_head, read_index, rows_of, write_tables
+from spine.stored_tables import LAYOUTS, PREDICT, Head, places, read_head, read_index, rows_of, write_tables
 
 __all__ = [
     "AnyPredictions",
     "BoxPredictions",
     "Predictions",
     "index_of",
-    "open_predictions",
     "require_of",
     "require_same",
 ]
 
-BOX_ARRAYS = {"detection_boxes": "<f4", "detection_scores": "<f4", "detection_classes": "<i8"}
+BOX_ARRAYS = LAYOUTS["detection"].arrays
 _CHECKED = ReadOnce()  # arrays whose values were looked at by this process
 
 
@@ -93,7 +92,7 @@ class Predictions(_Stored):
         if not _CHECKED.knows(path / "probabilities.npy"):
             require_probabilities(str(path), values, lambda row: _place(row, index, order))
             _CHECKED.remember(path / "probabilities.npy")
-        if head.task == "classification" and (order != np.arange(rows)).any():
+        if not LAYOUTS[head.task].per_pixel and (order != np.arange(rows)).any():
             values, index = values[index["offset"].to_numpy()], index.assign(offset=np.arange(rows))
         return cls(path, index=index, values=values, **dict(head))
 
@@ -134,6 +133,12 @@ class Predictions(_Stored):
                 write_tables(temporary, index, head)
                 cls.open(temporary)  # what does not hold is never published
             yield
+
+    def of_sample(self, number: int) -> np.ndarray:
+        """What is stored of one sample, by its row in the index, as `write` takes it: rows (n, C)."""
+        start, height, width = (self.index[column].to_numpy()[number] for column in ("offset", "height", "width"))
+        rows = LAYOUTS[self.task].rows(np.array([height]), np.array([width]))
+        return np.asarray(self.values[int(start) : int(start + rows[0])])
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,10 @@ class BoxPredictions(_Stored):
     def __len__(self) -> int:
         return len(self.index)
 
+    def of_sample(self, number: int) -> Detections:
+        """What is stored of one sample, as `write` takes it."""
+        return self.detections(number)
+
     def detections(self, number: int) -> Detections:
         """Those of one sample, by its row in the index."""
         offsets = self.index["offset"]
@@ -216,20 +225,12 @@ class BoxPredictions(_Stored):
 AnyPredictions: TypeAlias = Predictions | BoxPredictions
 
 
-def open_predictions(path: Path | str, task: str) -> AnyPredictions:
-    """A stored directory as the task stores it; SpineError where it is of another task."""
-    stored = BoxPredictions.open(path) if task == "detection" else Predictions.open(path)
-    if stored.task != task:
-        raise SpineError(f"{path} holds predictions of {stored.task}, not of {task}; {PREDICT}")
-    return stored
-
-
 def _read(path: Path, arrays: Iterable[str]) -> tuple[Head, pd.DataFrame, list[np.ndarray]]:
     """The head, the index and the memory-mapped arrays of a stored directory."""
     if not (path / "predictions.json").exists():
         raise SpineError(f"{path} holds no predictions; make them with `spine predict EXPERIMENT`")
     head, index, names = read_head(path), read_index(path), list(arrays)
-    if (head.task == "detection") != (names == list(BOX_ARRAYS)):
+    if list(LAYOUTS[head.task].arrays) != names:
         raise SpineError(f"{path} holds predictions of {head.task}, not of the task they are read for; {PREDICT}")
     return head, index, [_map(path / f"{name}.npy") for name in names]
 
@@ -266,7 +267,7 @@ def _told_as(temporary: Path, path: Path) -> Iterator[None]:
 
 def _write_rows(path: Path, values: np.ndarray | Iterable[np.ndarray], task: str, shape: tuple[int, int]) -> None:
     """Write an .npy file from blocks of rows (..., C), as `np.save` would their whole (rows, C)."""
-    kind = np.dtype("<f2" if task == "segmentation" else "<f4")
+    kind = np.dtype(LAYOUTS[task].arrays["probabilities"])
     received = 0
     with path.open("wb") as stream:
         header = {"descr": kind.str, "fortran_order": False, "shape": shape}

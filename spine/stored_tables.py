@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +23,38 @@ from spine.numbers import whole
 from spine.problems import SpineError, one_file
 from spine.shapes import of_shape
 
-__all__ = ["INDEX", "PREDICT", "Head", "places", "read_head", "read_index", "rows_of", "write_tables"]
+__all__ = [
+    *("INDEX", "LAYOUTS", "PREDICT", "Head", "Layout"),
+    *("places", "read_head", "read_index", "rows_of", "write_tables"),
+]
 
 INDEX = ("sample", "patient", "height", "width", "offset")
 PREDICT = "run `spine predict EXPERIMENT` again, or write it again as docs/foreign_members.md shows"
 LARGEST = 2**31  # pixels along an edge, or rows: nothing that is stored has as many
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The `arrays` that a task's predictions are stored in, name -> type, and whether they have a row a pixel of a
+    sample; else a row a sample, or of boxes as many as it has.
+    """
+
+    arrays: Mapping[str, str]
+    per_pixel: bool = False
+
+    def rows(self, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
+        """The rows (N,) of probabilities of samples of these sizes."""
+        return heights * widths if self.per_pixel else np.ones(len(heights), np.int64)
+
+
+# By the name that stands in predictions.json: whoever opens a directory knows nothing else of its task.
+LAYOUTS: Mapping[str, Layout] = MappingProxyType(
+    {
+        "classification": Layout({"probabilities": "<f4"}),
+        "segmentation": Layout({"probabilities": "<f2"}, per_pixel=True),
+        "detection": Layout({"detection_boxes": "<f4", "detection_scores": "<f4", "detection_classes": "<i8"}),
+    }
+)
 
 
 class Head(BaseModel):
@@ -33,11 +62,18 @@ class Head(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: Literal["classification", "segmentation", "detection"]
+    task: StrictStr
     labels: tuple[StrictStr, ...] = Field(min_length=1)
     split: StrictStr = Field(min_length=1)
     model_hash: StrictStr  # empty: of a foreign member
     truth_hash: StrictStr = Field(min_length=1)
+
+    @field_validator("task")
+    @classmethod
+    def _is_known(cls, task: str) -> str:
+        if task not in LAYOUTS:
+            raise ValueError(f"it is one of {', '.join(LAYOUTS)}")
+        return task
 
     @field_validator("labels")
     @classmethod
@@ -86,9 +122,7 @@ def write_tables(path: Path, index: pd.DataFrame, head: Mapping[str, Any]) -> No
 
 def rows_of(task: str, index: pd.DataFrame) -> int:
     """How many rows of probabilities an index asks for: one a sample, of segmentation one a pixel."""
-    if task == "classification":
-        return len(index)
-    return sum(int(height) * int(width) for height, width in zip(index["height"], index["width"], strict=True))
+    return sum(LAYOUTS[task].rows(index["height"].to_numpy(np.int64), index["width"].to_numpy(np.int64)).tolist())
 
 
 def places(path: Path, task: str, index: pd.DataFrame) -> np.ndarray:
@@ -96,9 +130,7 @@ def places(path: Path, task: str, index: pd.DataFrame) -> np.ndarray:
 
     SpineError unless the offsets divide all rows among the samples, none twice and none left out.
     """
-    rows = np.ones(len(index), np.int64)
-    if task == "segmentation":
-        rows = (index["height"] * index["width"]).to_numpy(np.int64)
+    rows = LAYOUTS[task].rows(index["height"].to_numpy(np.int64), index["width"].to_numpy(np.int64))
     offsets = index["offset"].to_numpy(np.int64)
     order = np.argsort(offsets, kind="stable")
     expected = np.cumsum(rows[order]) - rows[order]

@@ -11,26 +11,16 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from spine.config import Experiment
 from spine.files import fingerprint
 from spine.manifest import Manifest
 from spine.pictures import read_mask
 from spine.problems import SpineError
 
-__all__ = ["AnyTruth", "BoxTruth", "MaskTruth", "Truth", "read_truth"]
-
-
-def read_truth(experiment: Experiment, manifest: Manifest, split: str) -> AnyTruth:
-    """What is true of `split` for the experiment's task: class indices, masks or boxes."""
-    if experiment.task == "detection":
-        return BoxTruth.of_detection(manifest, split, experiment.labels)
-    if experiment.task == "segmentation":
-        return MaskTruth.of_segmentation(manifest, split, experiment.labels)
-    return Truth.of_classification(manifest, split, experiment.target, experiment.labels)
+__all__ = ["AnyTruth", "BoxTruth", "ClassTruth", "MaskTruth"]
 
 
 @dataclass(frozen=True)
-class Truth:
+class ClassTruth:
     """Samples of one split in the manifest's order, with what is true of each.
 
     `values` (N,) are class indices into `labels`; `units` name what is scored once: repeated slices of one patient's
@@ -45,8 +35,10 @@ class Truth:
     paths: tuple[Path, ...]
     sizes: tuple[tuple[int, int], ...]  # height, width of each picture
 
+    EXAMPLE = "sample"  # what has a class
+
     @classmethod
-    def of_classification(cls, manifest: Manifest, split: str, target: str, labels: tuple[str, ...]) -> Truth:
+    def of_classification(cls, manifest: Manifest, split: str, target: str, labels: tuple[str, ...]) -> ClassTruth:
         """The labelled samples of `split`; unlabelled ones are left out. SpineError on a value that is no label."""
         values = manifest.values(target)
         samples = tuple(sample for sample in manifest.samples_in(split) if sample in values)
@@ -68,6 +60,15 @@ class Truth:
     def hash(self) -> str:
         """Fingerprint of samples, patients, units and values, as stored with predictions."""
         return fingerprint([self.labels, self.samples, self.patients, self.units, self.values.tolist()])
+
+    @property
+    def numbers(self) -> dict[int, str]:
+        """Class number -> label, of the classes to be told apart."""
+        return dict(enumerate(self.labels))
+
+    def classes_met(self) -> Iterator[set[int]]:
+        """The class numbers that occur."""
+        yield set(self.values.tolist())
 
     def by_unit(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Average the (N, C) rows of each unit in float64; gives (U, C), class indices (U,) and patients (U,)."""
@@ -93,6 +94,8 @@ class MaskTruth:
     mask_paths: tuple[Path, ...]
     mask_hashes: tuple[str, ...]  # SHA-256 of the mask files, as the manifest has them
     spacings: tuple[tuple[float, float] | None, ...]
+
+    EXAMPLE = "pixel"  # what has a class
 
     @classmethod
     def of_segmentation(cls, manifest: Manifest, split: str, labels: tuple[str, ...]) -> MaskTruth:
@@ -132,6 +135,15 @@ class MaskTruth:
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def numbers(self) -> dict[int, str]:
+        """Class number -> label, of the classes to be found: all but the background."""
+        return dict(enumerate(self.labels[1:], 1))
+
+    def classes_met(self) -> Iterator[set[int]]:
+        """The class numbers that occur, mask by mask, each read as it is asked for."""
+        return (set(np.unique(mask).tolist()) for mask in self)
+
     def mask(self, number: int) -> np.ndarray:
         """The mask (H, W) uint16 of one sample; SpineError where its size or classes do not hold."""
         path = self.mask_paths[number]
@@ -165,6 +177,8 @@ class BoxTruth:
     sizes: tuple[tuple[int, int], ...]  # height, width of each picture
     boxes: tuple[np.ndarray, ...]
     classes: tuple[np.ndarray, ...]
+
+    EXAMPLE = "box"  # what has a class
 
     @classmethod
     def of_detection(cls, manifest: Manifest, split: str, labels: tuple[str, ...]) -> BoxTruth:
@@ -211,11 +225,20 @@ class BoxTruth:
         classes = [classes.tolist() for classes in self.classes]
         return fingerprint([self.labels, self.samples, self.patients, self.sizes, boxes, classes])
 
+    @property
+    def numbers(self) -> dict[int, str]:
+        """Class number -> label, of the classes to be found."""
+        return dict(enumerate(self.labels, 1))
+
+    def classes_met(self) -> Iterator[set[int]]:
+        """The class numbers that occur, image by image."""
+        return (set(classes.tolist()) for classes in self.classes)
+
     def __len__(self) -> int:
         return len(self.samples)
 
 
-AnyTruth: TypeAlias = Truth | MaskTruth | BoxTruth
+AnyTruth: TypeAlias = ClassTruth | MaskTruth | BoxTruth
 
 
 def _visible(sample: str, boxes: pd.DataFrame, size: tuple[int, int]) -> np.ndarray:

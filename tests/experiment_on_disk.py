@@ -27,7 +27,7 @@ from spine.member import Card, Member, Patients
 from spine.pictures import write_mask, write_png16
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
-from spine.truth import MaskTruth, Truth
+from spine.truth import ClassTruth, MaskTruth
 
 LEVELS = ("L4/L5", "L5/S1")
 MASK_LABELS = ("background", "vertebra", "disc", "canal")
@@ -102,7 +102,7 @@ def write_member(experiment: Experiment, name: str, noise: float, seed: int = 0)
     directory = experiment.member_directory(name)
     model_hash = write_model(directory, f"{name} {noise} {seed}")
     for split in ("validation", "test"):
-        truth = Truth.of_classification(manifest, split, experiment.target, experiment.labels)
+        truth = ClassTruth.of_classification(manifest, split, experiment.target, experiment.labels)
         write_predictions(directory, truth, noisy(truth, noise, seed), split, model_hash)
     (directory / "history.csv").write_text(HISTORY + history(seed))
     card = Card(
@@ -126,7 +126,7 @@ def write_model(directory: Path, content: str) -> str:
     return Member.hash_model(version)
 
 
-def write_predictions(directory: Path, truth: Truth, values: np.ndarray, split: str, model_hash: str) -> None:
+def write_predictions(directory: Path, truth: ClassTruth, values: np.ndarray, split: str, model_hash: str) -> None:
     """Store (N, C) probabilities as the predictions of one split."""
     count = len(truth.samples)
     index = pd.DataFrame({"sample": truth.samples, "patient": truth.patients, "offset": range(count)})
@@ -142,7 +142,7 @@ def write_predictions(directory: Path, truth: Truth, values: np.ndarray, split: 
     )
 
 
-def noisy(truth: Truth, noise: float, seed: int) -> np.ndarray:
+def noisy(truth: ClassTruth, noise: float, seed: int) -> np.ndarray:
     """Probabilities (N, C): the softmax of the truth's one-hot row plus Gaussian noise."""
     random = np.random.default_rng(seed + 100)
     logits = np.eye(len(truth.labels))[truth.values] + random.normal(0, noise, (len(truth.values), len(truth.labels)))

@@ -30,30 +30,17 @@ from ensemble.judge.rows import (
     reduced_rows,
 )
 from ensemble.predictions import SplitPredictions
-from spine import metrics
+from spine.metrics import classification as metrics
 from spine.statistics import delong, mcnemar
-from spine.truth import Truth
+from spine.truth import ClassTruth
 
 __all__ = ["Classified", "Classifiers"]
 
-NAMES = {
-    "roc_auc": "AUC",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "matthews": "Matthews correlation",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-}
-REPORTED = (
+FIRST = (  # in the order of the table; then what else has a title
     *("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "recall", "f1"),
     *("log_loss", "balanced_accuracy", "matthews", "brier"),
 )
+NOT_REPORTED = ("macro_f1",)  # of more than two classes F1 is just that
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ class Classified(Contender):
 class Classifiers(Contenders[Classified]):
     """All rows of one split, with the class (U,) of every unit."""
 
-    truth: Truth
+    truth: ClassTruth
     values: np.ndarray
 
     TASK = "classification"
@@ -79,7 +66,7 @@ class Classifiers(Contenders[Classified]):
     def of(cls, split: SplitPredictions, weights: FoundWeights) -> Classifiers:
         """Average the slices of each unit, and fuse the members equally and by the `weights`."""
         members, values, patients = split.by_unit()
-        assert isinstance(split.truth, Truth)
+        assert isinstance(split.truth, ClassTruth)
         weights = weights.of_members(members)
         said = [*members.values(), *fusions(members, weights)]
         reduced = [fused(members, others) for others in weights.without_each()]
@@ -112,12 +99,12 @@ class Classifiers(Contenders[Classified]):
     @property
     def names(self) -> Mapping[str, str]:
         """Metric -> how people call it."""
-        return NAMES
+        return metrics.METRICS.titles
 
     @property
     def reported(self) -> tuple[str, ...]:
         """The metrics of every row, in order."""
-        return REPORTED
+        return (*FIRST, *(name for name in self.names if name not in (*FIRST, *NOT_REPORTED)))
 
     @property
     def counts(self) -> ClassificationCounts:
@@ -148,7 +135,7 @@ class Classifiers(Contenders[Classified]):
 
     def score(self, row: Classified, metric: str, weights: np.ndarray | None = None) -> Any:
         """A metric of `spine.metrics` over the units."""
-        return metrics.metric(metric).function(self.values, row.probabilities, weights)
+        return metrics.METRICS.named(metric).function(self.values, row.probabilities, weights)
 
     def identical(self, other: Classified) -> bool:
         """Whether all probabilities are equal."""

@@ -33,17 +33,7 @@ from spine.truth import BoxTruth
 
 __all__ = ["AT_CONFIDENCE", "SIZES", "Detected", "Detectors"]
 
-NAMES = {
-    "map50": "mAP at IoU 0.5",
-    "map50_95": "mAP at IoU 0.5 to 0.95",
-    "ar": "average recall",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "sensitivity": "sensitivity, of images",
-    "specificity": "specificity, of images",
-    "seconds_an_image": "seconds an image",
-}
+NAMES_HERE = {"seconds_an_image": "seconds an image"}
 SIZES = ("small", "medium", "large")  # of boxes, as `spine.metrics.detection` has them
 NAMES_OF_A_SIZE = {"map50_95": "mAP at IoU 0.5 to 0.95, {} boxes", "ar": "average recall, {} boxes"}
 NAMES_OF_A_CLASS = {"ap50": "AP at IoU 0.5", "precision": "precision", "recall": "recall", "f1": "F1"}
@@ -154,7 +144,7 @@ class Detectors(Contenders[Detected]):
             for rate, name in NAMES_OF_A_CLASS.items()
             for label in self.truth.labels
         }
-        return {**NAMES, **sizes, **classes}
+        return {**metrics.METRICS.titles, **NAMES_HERE, **sizes, **classes}
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -162,7 +152,7 @@ class Detectors(Contenders[Detected]):
         of_sizes = [f"{rate}_{size}" for rate in NAMES_OF_A_SIZE for size in self.sizes]
         labels = self.truth.labels if len(self.truth.labels) > 1 else ()
         of_classes = [f"{rate}.{label}" for rate in NAMES_OF_A_CLASS for label in labels]
-        return (*NAMES, *of_sizes, *of_classes)
+        return (*metrics.METRICS.titles, *NAMES_HERE, *of_sizes, *of_classes)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -45,19 +45,7 @@ RATES: dict[str, Callable[..., Any]] = {
     "recall": metrics.recall,
 }
 SURFACES = ("hausdorff_95_mm", "surface_dice")  # in the order of `surface_scores`
-NAMES = {
-    "dice_foreground": "foreground Dice",
-    "iou_foreground": "foreground IoU",
-    "dice_foreground_per_image": "foreground Dice, mean over images",
-    "iou_foreground_per_image": "foreground IoU, mean over images",
-    "dice_all": "Dice with background",
-    "iou_all": "IoU with background",
-    "dice_all_per_image": "Dice with background, mean over images",
-    "iou_all_per_image": "IoU with background, mean over images",
-    "pixel_accuracy": "pixel accuracy",
-    "precision_foreground": "foreground precision",
-    "recall_foreground": "foreground recall",
-}
+NAMES_HERE = {"precision_foreground": "foreground precision", "recall_foreground": "foreground recall"}
 NAMES_OF_A_CLASS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -140,7 +128,7 @@ class Segmenters(Contenders[Segmented]):
             for rate, name in NAMES_OF_A_CLASS.items()
             for label in self.truth.labels
         }
-        return {**NAMES, **of_classes}
+        return {**metrics.METRICS.titles, **NAMES_HERE, **of_classes}
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -148,7 +136,7 @@ class Segmenters(Contenders[Segmented]):
         labels = self.truth.labels
         of_classes = [f"{rate}.{label}" for rate in RATES for label in labels]
         of_surfaces = [f"{name}.{label}" for name in SURFACES for label in labels[1:]] if any(self._spaced) else []
-        return (*NAMES, *of_classes, *of_surfaces)
+        return (*metrics.METRICS.titles, *NAMES_HERE, *of_classes, *of_surfaces)
 
     @property
     def counts(self) -> SegmentationCounts:
@@ -177,7 +165,8 @@ class Segmenters(Contenders[Segmented]):
             return _mean_of(row.surfaces[:, self.truth.labels.index(label) - 1, SURFACES.index(name)], weights)
         if label:
             return RATES[name](row.counts, weights)[..., self.truth.labels.index(label)]
-        return FUNCTIONS[name](row.counts, weights)
+        function = FUNCTIONS.get(name) or metrics.METRICS[name].function
+        return function(row.counts, weights)
 
     def identical(self, other: Segmented) -> bool:
         """Whether every image has the same counts."""
@@ -287,6 +276,5 @@ def _dice_of_images(row: Segmented) -> np.ndarray:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{name: metric.function for name, metric in metrics.METRICS.items()},
-    **{f"{rate}_foreground": partial(_mean_over_classes, rate=rate) for rate in ("precision", "recall")},
+    f"{rate}_foreground": partial(_mean_over_classes, rate=rate) for rate in ("precision", "recall")
 }

@@ -13,7 +13,7 @@ from ensemble.costs import Cost, pareto_front
 from ensemble.evaluation import Estimate, Evaluation
 from ensemble.report.plots import WIDE, Drawing
 from ensemble.report.style import GREY, INK, Style, new_figure
-from spine import metrics
+from spine.tasks import TASKS
 
 __all__ = ["CostRow", "MemberSet", "cheapest_sets", "cost_rows", "member_drawings"]
 
@@ -85,7 +85,7 @@ def cheapest_sets(evaluation: Evaluation) -> list[MemberSet]:
         and set(members.split(" + ")) <= set(costs)
         and (cost := Cost.sum_of([costs[name] for name in members.split(" + ")])).seconds is not None
     ]
-    sign = 1 if metrics.metric(evaluation.search.metric, evaluation.task).higher_is_better else -1
+    sign = 1 if TASKS[evaluation.task].metrics.named(evaluation.search.metric).higher_is_better else -1
     numbers = pareto_front([one.ms for one in known], [sign * one.score for one in known])
     return [known[number] for number in numbers]
 

@@ -11,9 +11,9 @@ from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.classification import ClassificationProblem
 from ensemble.search_problem.detection import DetectionProblem
 from ensemble.search_problem.segmentation import SegmentationProblem
-from spine import metrics
 from spine.config import Experiment, SearchSettings
 from spine.problems import SpineError
+from spine.tasks import TASKS
 
 __all__ = ["PROBLEMS", "SearchProblem", "problem_of", "problem_of_split"]
 
@@ -37,7 +37,7 @@ def problem_of(
         raise SpineError(f"members is a {type(members).__name__}; give a mapping of name to what the member predicts")
     if not members:
         raise SpineError("no members were given; give a mapping of name to probabilities")
-    metric = settings.metric or metrics.SEARCHED[task]
+    metric = settings.metric or TASKS[task].metrics.searched
     return PROBLEMS[task](members, truth, metric, settings.temperature, **known)
 
 

@@ -57,7 +57,9 @@ class ClassificationProblem(SearchProblem):
         """Whole searches are repeated, temperatures included."""
         assert self.patients is not None
         units, classes = self.stack.probabilities.shape[1:]
-        uniform = metrics.metric(self.metric).function(self.stack.truth, np.full((units, classes), 1 / classes))
+        uniform = metrics.classification.METRICS.named(self.metric).function(
+            self.stack.truth, np.full((units, classes), 1 / classes)
+        )
         return SearchContext(
             Objective.of(self.metric, self.stack, MOST_VECTORS),
             (scores_of_samples(self.stack, self.metric),),

@@ -41,7 +41,7 @@ class SegmentationProblem(SearchProblem):
         return tuple(fit_temperature(member, classes) for member in values)
 
     def _objectives(self, settings: SearchSettings, vectors: int) -> ObjectiveByThreshold:
-        metrics.metric(self.metric, self.TASK)  # an unknown name is told before gigabytes are read
+        metrics.segmentation.METRICS.named(self.metric)  # an unknown name is told before gigabytes are read
         return ObjectiveByThreshold.of_one(
             Objective.of_images(self.metric, self._as_counted, vectors), len(self.members)
         )
@@ -86,7 +86,7 @@ class SegmentationProblem(SearchProblem):
         confusions = np.zeros_like(self._by_image.fixed)
         confusions[:, 0] = self._by_image.group_sizes  # all of it background
         counts = metrics.segmentation.counts_of(confusions.reshape(-1, classes, classes))
-        nothing = metrics.metric(self.metric, self.TASK).function(counts)
+        nothing = metrics.segmentation.METRICS.named(self.metric).function(counts)
         return SearchContext(
             Objective.of_images(self.metric, self._by_image, MOST_VECTORS),
             (scores_of_images(self._by_image, self.metric),),

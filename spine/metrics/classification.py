@@ -12,18 +12,15 @@ a bootstrap, at the price of a matrix product. Without weights each row counts o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 from scipy.sparse import csr_array
 
 from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
+from spine.metrics.table import Metric, MetricTable
 from spine.problems import SpineError
 
 __all__ = [
     "METRICS",
-    "Metric",
     "accuracy",
     "balanced_accuracy",
     "brier",
@@ -142,31 +139,29 @@ def brier(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None)
     return ratio(weights @ error, weights.sum(axis=-1))
 
 
-class Metric(NamedTuple):
-    """A metric's function, and whether higher is better.
-
-    The function takes (truth, probabilities, weights=None) in classification, (counts, weights=None) in segmentation,
-    (matches, weights=None) in detection.
-    """
-
-    function: Callable[..., Score]
-    higher_is_better: bool
-
-
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric(accuracy, True),
-    "balanced_accuracy": Metric(balanced_accuracy, True),
-    "macro_f1": Metric(macro_f1, True),
-    "roc_auc": Metric(roc_auc, True),
-    "log_loss": Metric(log_loss, False),
-    "sensitivity": Metric(sensitivity, True),
-    "specificity": Metric(specificity, True),
-    "precision": Metric(precision, True),
-    "recall": Metric(recall, True),
-    "f1": Metric(f1, True),
-    "matthews": Metric(matthews, True),
-    "brier": Metric(brier, False),
-}
+METRICS = MetricTable(
+    {
+        "roc_auc": Metric(roc_auc, True, "AUC"),
+        "accuracy": Metric(accuracy, True, "accuracy"),
+        "balanced_accuracy": Metric(balanced_accuracy, True, "balanced accuracy"),
+        "macro_f1": Metric(macro_f1, True, "macro F1"),
+        "sensitivity": Metric(sensitivity, True, "sensitivity"),
+        "specificity": Metric(specificity, True, "specificity"),
+        "precision": Metric(precision, True, "precision"),
+        "recall": Metric(recall, True, "recall"),
+        "f1": Metric(f1, True, "F1"),
+        "matthews": Metric(matthews, True, "Matthews correlation"),
+        "log_loss": Metric(log_loss, False, "log loss"),
+        "brier": Metric(brier, False, "Brier score"),
+    },
+    headline="roc_auc",
+    searched="accuracy",
+    undefined={
+        "roc_auc": "the truth holds one class only",
+        **dict.fromkeys(("sensitivity", "recall", "precision", "f1"), "the truth holds nothing of the positive class"),
+        "specificity": "the truth holds nothing but the positive class",
+    },
+)
 
 
 def _checked(

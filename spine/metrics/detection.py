@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spine.metrics.classification import Metric
 from spine.metrics.matches import Matches
 from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
+from spine.metrics.table import Metric, MetricTable
 from spine.problems import SpineError
 
 __all__ = [
@@ -184,22 +184,38 @@ def _mean_over_classes(rate: str, matches: Matches, weights: Weights = None) -> 
 
 _RATES = {"precision": precision, "recall": recall, "f1": f1}
 
-METRICS: dict[str, Metric] = {
-    "map50": Metric(partial(mean_average_precision, iou=0.5), True),
-    "map75": Metric(partial(mean_average_precision, iou=0.75), True),
-    "map50_95": Metric(mean_average_precision, True),
-    **{
-        f"map50_95_{area}": Metric(partial(mean_average_precision, area=area), True)
-        for area in ("small", "medium", "large")
+_NO_TRUE_BOX = "there is no true box to find"
+_TITLES = {"precision": "precision", "recall": "recall", "f1": "F1"}
+
+METRICS = MetricTable(
+    {
+        "map50": Metric(partial(mean_average_precision, iou=0.5), True, "mAP at IoU 0.5"),
+        "map75": Metric(partial(mean_average_precision, iou=0.75), True),
+        "map50_95": Metric(mean_average_precision, True, "mAP at IoU 0.5 to 0.95"),
+        **{
+            f"map50_95_{area}": Metric(partial(mean_average_precision, area=area), True)
+            for area in ("small", "medium", "large")
+        },
+        "ar": Metric(mean_average_recall, True, "average recall"),
+        "ar_1": Metric(partial(mean_average_recall, most=1), True),
+        "ar_10": Metric(partial(mean_average_recall, most=10), True),
+        **{
+            f"ar_{area}": Metric(partial(mean_average_recall, area=area), True) for area in ("small", "medium", "large")
+        },
+        **{rate: Metric(partial(_mean_over_classes, rate), True, _TITLES[rate]) for rate in _RATES},
+        "sensitivity": Metric(sensitivity, True, "sensitivity, of images"),
+        "specificity": Metric(specificity, True, "specificity, of images"),
     },
-    "ar": Metric(mean_average_recall, True),
-    "ar_1": Metric(partial(mean_average_recall, most=1), True),
-    "ar_10": Metric(partial(mean_average_recall, most=10), True),
-    **{f"ar_{area}": Metric(partial(mean_average_recall, area=area), True) for area in ("small", "medium", "large")},
-    **{rate: Metric(partial(_mean_over_classes, rate), True) for rate in _RATES},
-    "sensitivity": Metric(sensitivity, True),
-    "specificity": Metric(specificity, True),
-}
+    headline="map50",
+    searched="map50",
+    undefined={
+        **dict.fromkeys(("map", "ap", "ar", "recall", "sensitivity"), _NO_TRUE_BOX),
+        "precision": "no box has the score from which boxes count",
+        "f1": "there is neither a true box nor one that counts",
+        "specificity": "every image holds a true box of it",
+        "seconds_an_image": "no SavedModel of it was timed here",
+    },
+)
 
 
 def _rows(matches: Matches, weights: Weights) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -22,8 +22,8 @@ from functools import partial
 
 import numpy as np
 
-from spine.metrics.classification import Metric
 from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
+from spine.metrics.table import Metric, MetricTable
 from spine.problems import SpineError
 
 __all__ = [
@@ -128,17 +128,36 @@ def _iou(counts: np.ndarray) -> np.ndarray:
 
 RATES = {"dice": _dice, "iou": _iou}
 
-METRICS: dict[str, Metric] = {
-    "dice_foreground": Metric(partial(mean_over_pixels, rate="dice", first=1), True),
-    "dice_foreground_per_image": Metric(partial(mean_over_images, rate="dice", first=1), True),
-    "dice_all": Metric(partial(mean_over_pixels, rate="dice", first=0), True),
-    "dice_all_per_image": Metric(partial(mean_over_images, rate="dice", first=0), True),
-    "iou_foreground": Metric(partial(mean_over_pixels, rate="iou", first=1), True),
-    "iou_foreground_per_image": Metric(partial(mean_over_images, rate="iou", first=1), True),
-    "iou_all": Metric(partial(mean_over_pixels, rate="iou", first=0), True),
-    "iou_all_per_image": Metric(partial(mean_over_images, rate="iou", first=0), True),
-    "pixel_accuracy": Metric(pixel_accuracy, True),
-}
+METRICS = MetricTable(
+    {
+        "dice_foreground": Metric(partial(mean_over_pixels, rate="dice", first=1), True, "foreground Dice"),
+        "iou_foreground": Metric(partial(mean_over_pixels, rate="iou", first=1), True, "foreground IoU"),
+        "dice_foreground_per_image": Metric(
+            partial(mean_over_images, rate="dice", first=1), True, "foreground Dice, mean over images"
+        ),
+        "iou_foreground_per_image": Metric(
+            partial(mean_over_images, rate="iou", first=1), True, "foreground IoU, mean over images"
+        ),
+        "dice_all": Metric(partial(mean_over_pixels, rate="dice", first=0), True, "Dice with background"),
+        "iou_all": Metric(partial(mean_over_pixels, rate="iou", first=0), True, "IoU with background"),
+        "dice_all_per_image": Metric(
+            partial(mean_over_images, rate="dice", first=0), True, "Dice with background, mean over images"
+        ),
+        "iou_all_per_image": Metric(
+            partial(mean_over_images, rate="iou", first=0), True, "IoU with background, mean over images"
+        ),
+        "pixel_accuracy": Metric(pixel_accuracy, True, "pixel accuracy"),
+    },
+    headline="dice_foreground",
+    searched="dice_foreground",
+    undefined={
+        **dict.fromkeys(("dice", "iou"), "no pixel is of it, in truth or prediction"),
+        "precision": "no pixel is called so",
+        "recall": "no pixel is truly so",
+        "hausdorff_95_mm": "no image with a known spacing has both outlines",
+        "surface_dice": "no image with a known spacing has an outline",
+    },
+)
 
 
 def _checked(counts: np.ndarray) -> np.ndarray:

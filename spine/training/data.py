@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from spine.config import REFIT, Experiment
+from spine.experiment_truth import read_truth
 from spine.manifest import Manifest
-from spine.truth import AnyTruth, read_truth
+from spine.truth import AnyTruth
 
 __all__ = ["FitData", "read_truths"]
 

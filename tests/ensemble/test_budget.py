@@ -49,10 +49,13 @@ def test_the_grid_is_exactly_the_best_of_those_that_keep_it(said, metric):
     weights = grid.weights(np.arange(grid.size))
     weights = weights[[not (row[2] > 0 and row[:2].any()) for row in weights]]  # c with another costs 60 or more
     scores = [
-        metrics.metric(metric).function(truth, np.einsum("m,mnc->nc", row, [*members.values()])) for row in weights
+        metrics.classification.METRICS.named(metric).function(truth, np.einsum("m,mnc->nc", row, [*members.values()]))
+        for row in weights
     ]
     found = search_weights(members, truth, metric=metric, budget=BUDGET)
-    assert found.score == pytest.approx(max(scores) if metrics.metric(metric).higher_is_better else min(scores))
+    assert found.score == pytest.approx(
+        max(scores) if metrics.classification.METRICS.named(metric).higher_is_better else min(scores)
+    )
     assert found.evaluated == len(weights) == 11 + 1
     assert all(BUDGET.allows(np.array([[*point.weights.values()]])).all() for point in found.best)
 

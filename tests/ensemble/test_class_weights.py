@@ -16,7 +16,7 @@ from ensemble.search_problem.detection import DetectionProblem
 from ensemble.search_problem.segmentation import SegmentationProblem
 from ensemble.temperature import fit_temperature
 from spine import metrics
-from spine.metrics import accuracy, log_loss
+from spine.metrics.classification import accuracy, log_loss
 from spine.problems import SpineError
 from tests.found_weights import found_weights
 
@@ -71,12 +71,12 @@ def test_class_weights_are_never_worse_and_tell_their_score(metric, temperature)
     said, truth = members()
     settings = {"metric": metric, "step": 0.25, "temperature": temperature}
     plain, found = search_weights(said, truth, **settings), search_weights(said, truth, **settings, per_class=True)
-    sign = 1 if metrics.METRICS[metric].higher_is_better else -1
+    sign = 1 if metrics.classification.METRICS[metric].higher_is_better else -1
     assert sign * found.score >= sign * plain.score
     kept = [name for name, weight in found.weights.items() if weight > 0]
     fused = mean_of(found)([said[name] for name in kept])
     assert fused.sum(axis=1) == pytest.approx(1)
-    assert found.score == pytest.approx(metrics.METRICS[metric].function(truth, fused), abs=1e-12)
+    assert found.score == pytest.approx(metrics.classification.METRICS[metric].function(truth, fused), abs=1e-12)
     total = np.sum(list(found.class_weights.values()))
     assert found.weights == pytest.approx({name: sum(row) / total for name, row in found.class_weights.items()})
     assert set(kept) <= {name for name, weight in plain.weights.items() if weight > 0}  # the budget's members
@@ -126,7 +126,7 @@ def test_images_with_temperatures_and_class_weights_score_what_is_judged(metric)
     kept = [name for name, weight in found.weights.items() if weight > 0]
     called = mean_of(found)([images[name].astype(np.float64) for name in kept]).argmax(axis=3)
     counts = metrics.segmentation.count_images(masks, called, 3)
-    assert found.score == metrics.metric(metric, "segmentation").function(counts)
+    assert found.score == metrics.segmentation.METRICS.named(metric).function(counts)
 
 
 def test_what_cannot_be_is_refused_with_the_reason(monkeypatch):

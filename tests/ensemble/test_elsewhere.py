@@ -12,10 +12,10 @@ from ensemble import elsewhere, evaluate, predict
 from ensemble.contenders import judge
 from ensemble.experiment_run import ExperimentRun
 from pipeline.cli import app
-from spine import metrics
 from spine.files import read_json
 from spine.intake.build import SUMMARY
 from spine.manifest import Manifest
+from spine.metrics import classification as metrics
 from spine.problems import SpineError
 from spine.statistics import patient_resamples
 from tests.experiment_on_disk import noisy, write_dataset, write_experiment, write_predictions

@@ -10,10 +10,10 @@ from ensemble import evaluate
 from ensemble.contenders import EQUAL
 from ensemble.experiment_run import ExperimentRun
 from ensemble.overlap import find_overlap
-from spine import metrics
 from spine.files import read_json, write_json
 from spine.manifest import Manifest
 from spine.member import Member, Patients
+from spine.metrics import classification as metrics
 from spine.privacy import patient_hash, salt_id
 from spine.problems import SpineError
 from spine.statistics import bootstrap_interval

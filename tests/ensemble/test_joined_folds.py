@@ -8,8 +8,8 @@ from ensemble import folds
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.out_of_fold import predict_out_of_fold
 from ensemble.parity import BOX_PARITY, distance
-from pipeline.experiments import validate_experiment
 from spine.config import Experiment
+from spine.experiment_truth import read_truth
 from spine.folds import fold_of_patients, parts
 from spine.inputs import subset
 from spine.manifest import OUT_OF_FOLD, Manifest
@@ -17,7 +17,7 @@ from spine.member import Card, Member, Patients
 from spine.predictions import Predictions
 from spine.privacy import patient_hash, salt_id
 from spine.run_model import detect_pictures, load_model
-from spine.truth import AnyTruth, read_truth
+from spine.truth import AnyTruth
 from tests import detection_on_disk as boxes
 from tests.experiment_on_disk import MASK_LABELS, noisy_pixels, write_masks, write_model
 
@@ -52,7 +52,7 @@ def joined(experiment: Experiment, manifest: Manifest):
 @pytest.fixture
 def masks(tmp_path) -> Experiment:
     write_masks(tmp_path / "data", PATIENTS, (0.5, 1.0), 0)
-    return validate_experiment(
+    return Experiment.model_validate(
         {
             "name": "masks",
             "task": "segmentation",
@@ -61,8 +61,7 @@ def masks(tmp_path) -> Experiment:
             "runs": tmp_path / "runs",
             "members": {"one": {"encoder_weights": "none"}},
             "folds": 2,
-        },
-        "the test",
+        }
     )
 
 

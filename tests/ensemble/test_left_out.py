@@ -8,8 +8,8 @@ from ensemble.costs import Cost
 from ensemble.evaluation import Estimate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.judge.pairs import Pairs, count_pairs
-from spine import metrics
 from spine.files import read_json
+from spine.metrics import classification as metrics
 from spine.statistics import interval, patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment

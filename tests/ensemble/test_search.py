@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ensemble.search import METHODS, search_weights
-from spine.metrics import METRICS
+from spine.metrics.classification import METRICS
 from spine.problems import SpineError
 
 FIVE = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from ensemble.search import search_weights
-from spine.metrics import METRICS, accuracy
+from spine.metrics.classification import METRICS, accuracy
 from spine.problems import SpineError
 
 

@@ -14,10 +14,9 @@ from spine.detections import Detections
 from spine.files import read_json
 from spine.manifest import Manifest
 from spine.member import Member
-from spine.metrics import TABLES
-from spine.metrics.undefined import why_undefined
 from spine.problems import SpineError
-from spine.truth import BoxTruth, Truth
+from spine.tasks import TASKS
+from spine.truth import BoxTruth, ClassTruth
 from tests.detection_on_disk import store_detections, write_box_weights, write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_predictions, write_segmentation_experiment, write_weights
 
@@ -84,7 +83,7 @@ def one_class(experiment, split, value):
     samples = set(manifest.samples_in(split))
     manifest.labels.loc[manifest.labels["sample"].isin(samples), "value"] = value
     manifest.write()
-    truth = Truth.of_classification(Manifest.read(experiment.data), split, experiment.target, experiment.labels)
+    truth = ClassTruth.of_classification(Manifest.read(experiment.data), split, experiment.target, experiment.labels)
     for name in experiment.members:
         member = Member.open(experiment.member_directory(name))
         said = np.random.default_rng(len(name) + ord(name[0])).dirichlet(
@@ -136,7 +135,9 @@ def test_members_that_never_vary_are_judged(tmp_path):
     for name, row in (("a", [0.5, 0.5]), ("b", [1.0, 0.0])):
         member = Member.open(experiment.member_directory(name))
         for split in ("validation", "test"):
-            truth = Truth.of_classification(Manifest.read(experiment.data), split, "degeneration", experiment.labels)
+            truth = ClassTruth.of_classification(
+                Manifest.read(experiment.data), split, "degeneration", experiment.labels
+            )
             write_predictions(member.path, truth, np.tile(row, (len(truth.samples), 1)), split, member.card.model_hash)
     search.run(experiment)
     found = strict(evaluate.run(experiment)[0])
@@ -154,10 +155,10 @@ def test_segmentation_without_spacing_or_without_a_class(tmp_path, spacings):
 
 def test_every_metric_that_may_have_no_value_has_a_reason():
     nothing = "there is nothing to measure"
-    without = {name for task, table in TABLES.items() for name in table if why_undefined(name, task) == nothing}
+    without = {name for task in TASKS.values() for name in task.metrics if task.metrics.why_undefined(name) == nothing}
     assert without == {"accuracy", "balanced_accuracy", "macro_f1", "log_loss", "matthews", "brier", "pixel_accuracy"}
-    assert why_undefined("precision.disc", "segmentation") == "no pixel is called so"
-    assert why_undefined("map50_95_small", "detection") == "there is no true box to find"
+    assert TASKS["segmentation"].metrics.why_undefined("precision.disc") == "no pixel is called so"
+    assert TASKS["detection"].metrics.why_undefined("map50_95_small") == "there is no true box to find"
 
 
 def test_weights_json_of_defined_scores_tells_no_reason(tmp_path):

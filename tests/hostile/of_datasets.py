@@ -108,12 +108,12 @@ def _dataset(folder: Path) -> None:
 
 def _read_dataset(folder: Path) -> Found:
     """The dataset and what every task takes from it."""
-    from spine.truth import BoxTruth, Truth
+    from spine.truth import BoxTruth, ClassTruth
 
     manifest = Manifest.read(folder / "data")
     told = [manifest.data_hash, manifest.splits_hash]
     boxes = BoxTruth.of_detection(manifest, "test", ("bright", "dark"))
-    grades = Truth.of_classification(manifest, "test", "grade", ("1",))
+    grades = ClassTruth.of_classification(manifest, "test", "grade", ("1",))
     numbers = np.concatenate([*boxes.boxes, np.array(boxes.sizes, float).reshape(-1, 2).repeat(2, 1)])
     wrong = "" if np.isfinite(numbers).all() and (numbers >= 0).all() else f"boxes or sizes reach to {numbers.max()}"
     return Found(told=[*told, boxes.hash, grades.hash], wrong=wrong)

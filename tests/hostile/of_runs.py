@@ -64,11 +64,13 @@ def _run(folder: Path, task: str) -> None:
 def _judge(folder: Path, task: str, split: str = "test") -> Found:
     """All rows of the leaderboard of one split, scored: what the members said, and what the weights make of it."""
     from ensemble.experiment_run import ExperimentRun
-    from spine.metrics import HEADLINE
+    from spine.tasks import TASKS
 
     experiment = _experiment_of(folder, task)
     contenders = ExperimentRun(experiment).contenders(split)
-    told = {f"{row.kind} {row.name}": float(contenders.score(row, HEADLINE[task])) for row in contenders.rows}
+    told = {
+        f"{row.kind} {row.name}": float(contenders.score(row, TASKS[task].metrics.headline)) for row in contenders.rows
+    }
     return Found(told=told, wrong=_wrong_predictions(experiment, split))
 
 

@@ -13,13 +13,13 @@ import pytest
 from ensemble.predict import run as predict
 from segmentation.train import train
 from spine.config import Experiment
+from spine.experiment_truth import read_truth
 from spine.manifest import Manifest
 from spine.member import Member
 from spine.privacy import patient_hash
 from spine.problems import SpineError
 from spine.processes import exclusive_lock
 from spine.training.history import History
-from spine.truth import read_truth
 from tests.member_contract import MemberContract
 from tests.segmentation_on_disk import experiment_of, write_masks
 

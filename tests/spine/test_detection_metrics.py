@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from spine.metrics import HEADLINE, TABLES, metric
+from spine.metrics import detection
 from spine.metrics.detection import (
     average_precision,
     average_recall,
@@ -66,7 +66,7 @@ def coco_summary(truth, detections) -> np.ndarray:
 
 def ours(truth, detections, weights=None) -> np.ndarray:
     matches = match_images(truth, detections)
-    return np.array([metric(name, "detection").function(matches, weights) for name in SUMMARY])
+    return np.array([detection.METRICS.named(name).function(matches, weights) for name in SUMMARY])
 
 
 def assert_coco_agrees(truth, detections):
@@ -172,8 +172,8 @@ def test_every_metric_of_the_table_is_defined_on_ordinary_images():
     rng = np.random.default_rng(5)
     truth = random_truth(rng, 30)
     matches = match_images(truth, random_detections(rng, truth))
-    assert HEADLINE["detection"] in TABLES["detection"]
-    for name, (function, _) in TABLES["detection"].items():
+    assert detection.METRICS.headline in detection.METRICS
+    for name, (function, *_) in detection.METRICS.items():
         value = function(matches)
         assert 0 <= value <= 1, name
         np.testing.assert_allclose(function(matches, np.ones((2, 30))), [value, value], err_msg=name)
@@ -209,6 +209,6 @@ def test_a_bootstrap_over_patients_is_cheap():
     matches = match_images(truth, random_detections(rng, truth, strays=80), ious=(0.5,), areas=("all",))
     draws = patient_resamples([f"p{number // 2}" for number in range(50)], 1000, seed=0)
     start = time.process_time()
-    found = interval(lambda weights: metric("map50", "detection").function(matches, weights), draws)
+    found = interval(lambda weights: detection.METRICS.named("map50").function(matches, weights), draws)
     assert time.process_time() - start < 5  # 5 ms a resample; measured 0.2
     assert found.low < found.value < found.high

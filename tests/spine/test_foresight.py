@@ -5,10 +5,10 @@ import pytest
 from pipeline import run
 from pipeline.experiments import validate_experiment
 from spine.config import Experiment
-from spine.foresight import absent, require_classes, require_metric, require_trainable, why_undefined
+from spine.experiment_truth import read_truth
+from spine.foresight import absent, reason_undefined, require_classes, require_metric, require_trainable
 from spine.manifest import Manifest
 from spine.problems import SpineError
-from spine.truth import read_truth
 from tests.detection_on_disk import experiment_of, write_boxes
 from tests.experiment_on_disk import write_experiment
 from tests.segmentation_on_disk import LABELS
@@ -93,7 +93,7 @@ def test_a_metric_of_boxes_of_a_size_that_validation_has_not(tmp_path):
     write_boxes(tmp_path / "data")  # rectangles of about 10 x 15 pixels: below COCO's 32 x 32 they are small
     experiment = experiment_of(tmp_path, {"small": {}}, search={"metric": "map50_95_large"})
     manifest = Manifest.read(experiment.data)
-    assert why_undefined(experiment, manifest, "validation", "map50_95_small") == ""
+    assert reason_undefined(experiment, manifest, "validation", "map50_95_small") == ""
     with pytest.raises(SpineError, match="map50_95_large, which has no value on the validation split"):
         require_metric(experiment, manifest)
 

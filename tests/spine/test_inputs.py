@@ -18,7 +18,7 @@ from spine.inputs import (
 )
 from spine.preprocess import prepare_bytes
 from spine.problems import SpineError
-from spine.truth import Truth
+from spine.truth import ClassTruth
 
 LABELS = ("normal", "injured")
 SHAPE = {"height": 16, "width": 24, "normalisation": "minmax", "batch": 4}
@@ -33,7 +33,7 @@ def truth(tmp_path):
     for path in paths:
         cv2.imwrite(str(path), rng.integers(0, 4096, (20, 30)).astype(np.uint16))
     names = tuple(path.stem for path in paths)
-    return Truth(LABELS, names, PATIENTS, names, np.arange(10) % 2, paths, ((20, 30),) * 10)
+    return ClassTruth(LABELS, names, PATIENTS, names, np.arange(10) % 2, paths, ((20, 30),) * 10)
 
 
 def images_of(data, batches):

@@ -4,6 +4,7 @@ from sklearn import metrics as reference
 
 from spine import metrics
 from spine.problems import SpineError
+from spine.tasks import TASKS
 
 # truth 0 0 0 1 1, called 0 0 1 1 0: one false positive, one false negative
 TRUTH = np.array([0, 0, 0, 1, 1])
@@ -22,11 +23,11 @@ def many():
 
 
 def test_confusion_counts_rows_of_truth_and_columns_of_prediction():
-    assert metrics.confusion(TRUTH, BINARY).tolist() == [[2, 1], [1, 1]]
+    assert metrics.classification.confusion(TRUTH, BINARY).tolist() == [[2, 1], [1, 1]]
 
 
 def test_a_tie_goes_to_the_lowest_class():
-    assert metrics.predicted(np.array([[0.5, 0.5], [0.25, 0.75]])).tolist() == [0, 1]
+    assert metrics.classification.predicted(np.array([[0.5, 0.5], [0.25, 0.75]])).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_tie_goes_to_the_lowest_class():
     ],
 )
 def test_two_classes_by_hand(name, value):
-    assert metrics.METRICS[name].function(TRUTH, BINARY) == pytest.approx(value)
+    assert metrics.classification.METRICS[name].function(TRUTH, BINARY) == pytest.approx(value)
 
 
 def test_more_classes_agree_with_scikit_learn(many):
@@ -64,7 +65,7 @@ def test_more_classes_agree_with_scikit_learn(many):
         "log_loss": reference.log_loss(truth, probabilities),
         "matthews": reference.matthews_corrcoef(truth, called),
     }
-    found = {name: metrics.METRICS[name].function(truth, probabilities) for name in expected}
+    found = {name: metrics.classification.METRICS[name].function(truth, probabilities) for name in expected}
     assert found == pytest.approx(expected)
 
 
@@ -81,41 +82,41 @@ def test_two_classes_agree_with_scikit_learn():
         "brier": reference.brier_score_loss(truth, positive),
         "matthews": reference.matthews_corrcoef(truth, called),
     }
-    found = {name: metrics.METRICS[name].function(truth, probabilities) for name in expected}
+    found = {name: metrics.classification.METRICS[name].function(truth, probabilities) for name in expected}
     assert found == pytest.approx(expected)
 
 
 def test_a_class_absent_from_the_truth_has_no_rate():
     truth = np.array([0, 0])
     for name in ("sensitivity", "precision", "f1", "roc_auc"):
-        assert np.isnan(metrics.METRICS[name].function(truth, BINARY[:2])), name
-    assert metrics.specificity(truth, BINARY[:2]) == 1
+        assert np.isnan(metrics.classification.METRICS[name].function(truth, BINARY[:2])), name
+    assert metrics.classification.specificity(truth, BINARY[:2]) == 1
 
 
 def test_a_class_that_is_never_called_has_precision_0():
-    assert metrics.precision(np.array([0, 1]), one_hot([0, 0], 2)) == 0
-    assert metrics.f1(np.array([0, 1]), one_hot([0, 0], 2)) == 0
+    assert metrics.classification.precision(np.array([0, 1]), one_hot([0, 0], 2)) == 0
+    assert metrics.classification.f1(np.array([0, 1]), one_hot([0, 0], 2)) == 0
 
 
 def test_averages_run_over_the_classes_that_occur():
     truth, called = np.array([0, 0, 1, 1]), [0, 2, 1, 1]  # class 2 is called once and never true
     probabilities = one_hot(called, 3)
-    assert metrics.balanced_accuracy(truth, probabilities) == pytest.approx((1 / 2 + 1) / 2)
-    assert metrics.macro_f1(truth, probabilities) == pytest.approx((2 / 3 + 1) / 2)
-    assert metrics.precision(truth, probabilities) == pytest.approx((1 + 1) / 2)
+    assert metrics.classification.balanced_accuracy(truth, probabilities) == pytest.approx((1 / 2 + 1) / 2)
+    assert metrics.classification.macro_f1(truth, probabilities) == pytest.approx((2 / 3 + 1) / 2)
+    assert metrics.classification.precision(truth, probabilities) == pytest.approx((1 + 1) / 2)
     # class 0 against class 1: the pairs (0.5, 0), (0, 0); class 1 against class 0: all pairs right
     scores = np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 0]])
-    assert metrics.roc_auc(truth, scores) == pytest.approx(((2 + 2 * 0.5) / 4 + 1) / 2)
+    assert metrics.classification.roc_auc(truth, scores) == pytest.approx(((2 + 2 * 0.5) / 4 + 1) / 2)
 
 
 def test_log_loss_is_bounded_by_the_clip():
-    assert metrics.log_loss(np.array([1]), one_hot([0], 2)) == pytest.approx(-np.log(1e-7))
+    assert metrics.classification.log_loss(np.array([1]), one_hot([0], 2)) == pytest.approx(-np.log(1e-7))
 
 
 def test_headlines_and_directions_are_known():
-    assert metrics.HEADLINE.keys() == metrics.TABLES.keys()
-    assert all(name in metrics.TABLES[task] for task, name in metrics.HEADLINE.items())
-    assert {name for name, entry in metrics.METRICS.items() if not entry.higher_is_better} == {
+    for task in TASKS.values():
+        assert {task.metrics.headline, task.metrics.searched} <= {*task.metrics}
+    assert {name for name, entry in metrics.classification.METRICS.items() if not entry.higher_is_better} == {
         "log_loss",
         "brier",
     }
@@ -123,24 +124,24 @@ def test_headlines_and_directions_are_known():
 
 def test_wrong_input_is_refused():
     with pytest.raises(SpineError, match=r"\(2,\).*\(3, 2\)"):
-        metrics.accuracy(np.array([0, 1]), np.ones((3, 2)))
+        metrics.classification.accuracy(np.array([0, 1]), np.ones((3, 2)))
     with pytest.raises(SpineError, match=r"0\.\.1"):
-        metrics.accuracy(np.array([0, 2]), np.ones((2, 2)))
+        metrics.classification.accuracy(np.array([0, 2]), np.ones((2, 2)))
     with pytest.raises(SpineError, match="at least two"):
-        metrics.accuracy(np.array([0, 0]), np.ones((2, 1)))
+        metrics.classification.accuracy(np.array([0, 0]), np.ones((2, 1)))
     with pytest.raises(SpineError, match="accuracy"):
-        metrics.metric("accurracy")
+        metrics.classification.METRICS.named("accurracy")
     with pytest.raises(SpineError, match="one of dice_foreground"):
-        metrics.metric("accuracy", "segmentation")
+        metrics.segmentation.METRICS.named("accuracy")
 
 
-@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("name", metrics.classification.METRICS)
 @pytest.mark.parametrize("classes", [2, 3])
 def test_weights_count_rows_as_often_as_repeating_them(name, classes):
     random = np.random.default_rng(2)
     truth, probabilities = random.integers(0, classes, 30), random.dirichlet(np.ones(classes), 30).round(1)
     often = random.integers(0, 4, (5, 30))
-    function = metrics.METRICS[name].function
+    function = metrics.classification.METRICS[name].function
     one_by_one = [function(np.repeat(truth, row), np.repeat(probabilities, row, axis=0)) for row in often]
     assert function(truth, probabilities, often) == pytest.approx(one_by_one)
     assert isinstance(function(truth, probabilities), float)

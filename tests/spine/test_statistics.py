@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import brunnermunzel, mannwhitneyu, norm
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
-from spine import metrics
+from spine.metrics import classification as metrics
 from spine.problems import SpineError
 from spine.statistics import (
     bootstrap_interval,

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from spine.detections import Detections
-from spine.predictions import BoxPredictions, Predictions, open_predictions, require_of
+from spine.predictions import BoxPredictions, Predictions, require_of
 from spine.problems import SpineError
-from spine.truth import Truth
+from spine.tasks import TASKS
+from spine.truth import ClassTruth
 
 LABELS = ("no", "yes")
 VALUES = np.array([[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]], np.float32)
@@ -279,11 +280,11 @@ def test_boxes_that_do_not_hold_are_refused(boxes, array, change, words):
 def test_predictions_of_another_task_are_refused(stored, boxes, maps):
     for path, task in ((stored, "detection"), (boxes, "classification"), (maps, "classification")):
         with pytest.raises(SpineError, match=r"not of|cannot be read"):
-            open_predictions(path, task)
+            TASKS[task].open_predictions(path)
 
 
 def truth_of(samples=("a", "b", "c"), patients=("p", "q", "q"), sizes=((1, 2), (1, 1), (1, 3))):
-    return Truth(LABELS, samples, patients, samples, np.array([0, 1, 1]), (), sizes)
+    return ClassTruth(LABELS, samples, patients, samples, np.array([0, 1, 1]), (), sizes)
 
 
 OTHERS = {

@@ -3,7 +3,7 @@ import pytest
 
 from spine.manifest import Manifest
 from spine.problems import SpineError
-from spine.truth import Truth
+from spine.truth import ClassTruth
 from tests.experiment_on_disk import write_dataset
 
 LABELS = ("healthy", "degenerated")
@@ -15,13 +15,13 @@ def manifest(tmp_path) -> Manifest:
 
 
 def test_slices_of_one_disc_share_a_unit(manifest):
-    truth = Truth.of_classification(manifest, "train", "degeneration", LABELS)
+    truth = ClassTruth.of_classification(manifest, "train", "degeneration", LABELS)
     assert len(truth.samples) == 2 * 2 * 2  # patients, discs, slices
     assert len(set(truth.units)) == 2 * 2
 
 
 def test_by_unit_averages_the_slices_of_each_disc(manifest):
-    truth = Truth.of_classification(manifest, "validation", "degeneration", LABELS)
+    truth = ClassTruth.of_classification(manifest, "validation", "degeneration", LABELS)
     rows = np.array([[0.2, 0.8], [0.4, 0.6], [1.0, 0.0], [0.5, 0.5]])
     means, values, patients = truth.by_unit(rows)
     expected = {truth.units[0]: (0.2 + 0.4) / 2, truth.units[2]: (1.0 + 0.5) / 2}
@@ -32,18 +32,18 @@ def test_by_unit_averages_the_slices_of_each_disc(manifest):
 
 def test_a_value_that_is_no_label_is_named(manifest):
     with pytest.raises(SpineError, match="degenerated"):
-        Truth.of_classification(manifest, "train", "degeneration", ("healthy", "ill"))
+        ClassTruth.of_classification(manifest, "train", "degeneration", ("healthy", "ill"))
 
 
 def test_an_unknown_target_or_split_names_the_known_ones(manifest):
     with pytest.raises(SpineError, match="degeneration"):
-        Truth.of_classification(manifest, "train", "narrowing", LABELS)
+        ClassTruth.of_classification(manifest, "train", "narrowing", LABELS)
     with pytest.raises(SpineError, match="validation"):
-        Truth.of_classification(manifest, "holdout", "degeneration", LABELS)
+        ClassTruth.of_classification(manifest, "holdout", "degeneration", LABELS)
 
 
 def test_the_hash_follows_the_truth(manifest):
-    train = Truth.of_classification(manifest, "train", "degeneration", LABELS)
-    again = Truth.of_classification(Manifest.read(manifest.root), "train", "degeneration", LABELS)
-    swapped = Truth.of_classification(manifest, "train", "degeneration", LABELS[::-1])
+    train = ClassTruth.of_classification(manifest, "train", "degeneration", LABELS)
+    again = ClassTruth.of_classification(Manifest.read(manifest.root), "train", "degeneration", LABELS)
+    swapped = ClassTruth.of_classification(manifest, "train", "degeneration", LABELS[::-1])
     assert train.hash == again.hash != swapped.hash

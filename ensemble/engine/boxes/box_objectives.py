@@ -18,7 +18,6 @@ from spine.cores import usable_cores
 from spine.detections import Detections
 from spine.files import fingerprint
 from spine.metrics.matches import AREAS, IOUS, Matches, match_images
-from spine.metrics.undefined import why_undefined
 from spine.predictions import BoxPredictions, require_of
 from spine.problems import SpineError
 from spine.truth import BoxTruth
@@ -31,8 +30,9 @@ def box_objectives(
 ) -> ObjectiveByThreshold:
     """The objectives of members' detections; SpineError where the metric has no value for any of them."""
     if all(np.isnan(boxes.alone(number)) for number in range(len(boxes.members))):
+        why = metrics.detection.METRICS.why_undefined(boxes.metric)
         raise SpineError(
-            f"{boxes.metric} has no value for any member: {why_undefined(boxes.metric, 'detection')}. Use map50, or a "
+            f"{boxes.metric} has no value for any member: {why}. Use map50, or a "
             "split or members for which it is defined"
         )
     values = {"iou_threshold": tuple(iou_thresholds), "score_threshold": tuple(score_thresholds)}
@@ -63,7 +63,7 @@ class Boxes:
     @classmethod
     def of(cls, metric: str, members: Mapping[str, Iterable[Detections]], truth: BoxTruth) -> Boxes:
         """Read each member's detections once; SpineError names the member that does not belong to the truth."""
-        metrics.metric(metric, "detection")  # an unknown name is reported before anything is read
+        metrics.detection.METRICS.named(metric)  # an unknown name is reported before anything is read
         if not isinstance(truth, BoxTruth):
             raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.truth.BoxTruth")
         for name, given in members.items():
@@ -83,7 +83,7 @@ class Boxes:
     def at(self, thresholds: FusionThresholds) -> Objective:
         """The objective of one fusion."""
         fusion = BoxFusion(**thresholds)
-        rated = metrics.metric(self.metric, "detection")
+        rated = metrics.detection.METRICS.named(self.metric)
         return Objective(
             self.metric,
             rated.higher_is_better,
@@ -104,7 +104,7 @@ class Boxes:
 
     def _scores(self, fusion: BoxFusion) -> Scores:
         rows = self.rows.comparable(fusion)
-        function = metrics.metric(self.metric, "detection").function
+        function = metrics.detection.METRICS.named(self.metric).function
 
         def score(weights: np.ndarray) -> float:
             value = float(function(self.matcher.match(rows.fused(weights, fusion.iou_threshold))))
@@ -123,7 +123,7 @@ class Boxes:
     def _score_of(self, detections: Sequence[Detections]) -> float:
         ious, areas = _asked(self.metric)
         matches = match_images(self.truth, detections, ious=ious, areas=areas)
-        return float(metrics.metric(self.metric, "detection").function(matches))
+        return float(metrics.detection.METRICS.named(self.metric).function(matches))
 
     @property
     def hash(self) -> str:

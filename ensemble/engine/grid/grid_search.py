@@ -18,7 +18,7 @@ from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.objectives import Objective
 from spine.cores import usable_cores
 from spine.disk import require_room
-from spine.metrics import TABLES
+from spine.metrics import detection
 from spine.problems import SpineError
 from spine.progress import track
 
@@ -48,7 +48,7 @@ def search_grid(
         file = unfinished and unfinished.with_suffix(".json")
         return branch_and_bound(scores, grid, progress=progress, unfinished=file, keep=keep)
     if grid.size > LARGEST:
-        others = "greedy, tpe or cmaes" if objective.metric in TABLES["detection"] else "line, greedy, tpe or cmaes"
+        others = "greedy, tpe or cmaes" if objective.metric in detection.METRICS else "line, greedy, tpe or cmaes"
         raise SpineError(
             f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; method grid searches at "
             f"most {LARGEST:,} for {objective.metric}. Use a larger step, fewer members, or method {others}"

@@ -30,7 +30,7 @@ def per_class_objective(metric: str, stack: Stack) -> Objective:
             "per_class does not support roc_auc: class weights are normalised, so no line search is exact for it; "
             "use log_loss or a metric of the predicted class, or leave per_class out"
         )
-    reference, classes = metrics.metric(metric), stack.probabilities.shape[2]
+    reference, classes = metrics.classification.METRICS.named(metric), stack.probabilities.shape[2]
 
     def score(weights: np.ndarray) -> float:
         fused = weighted_mean(list(stack.probabilities), list(weights.reshape(-1, classes)))

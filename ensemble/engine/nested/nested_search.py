@@ -66,4 +66,6 @@ def _score(left_out: Stack, chosen: tuple[np.ndarray, Mean] | None, metric: str)
     if chosen is None or not len(left_out.truth):
         return np.nan
     kept, fuse = chosen
-    return float(metrics.metric(metric).function(left_out.truth, fuse(list(left_out.probabilities[kept]))))
+    return float(
+        metrics.classification.METRICS.named(metric).function(left_out.truth, fuse(list(left_out.probabilities[kept])))
+    )

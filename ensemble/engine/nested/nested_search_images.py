@@ -50,7 +50,7 @@ def nested_search_images(
 def _chosen(plain: Presolved, metric: str, draws: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray | None]:
     """The best of the weights on each draw, None where the metric is not defined on it."""
     scores = np.stack(list(scores_of_images(plain, metric)(weights, draws)))
-    gains = scores if metrics.metric(metric, "segmentation").higher_is_better else -scores
+    gains = scores if metrics.segmentation.METRICS.named(metric).higher_is_better else -scores
     return (weights[first_choice(weights, one)] if np.isfinite(one).all() else None for one in gains.T)
 
 
@@ -58,7 +58,7 @@ def _objective(metric: str, confusion_metric: ConfusionMetric) -> Objective:
     def reference(weights: np.ndarray) -> float:
         return float(confusion_metric(weights[None])[0])
 
-    higher_is_better = metrics.metric(metric, "segmentation").higher_is_better
+    higher_is_better = metrics.segmentation.METRICS.named(metric).higher_is_better
     return Objective(metric, higher_is_better, confusion_metric, reference, inputs_hash="")
 
 
@@ -81,7 +81,7 @@ def _counted_in(
 
     Of the pixels that class weights can change, one in `every` is looked at, and stands for all of them.
     """
-    function, classes = metrics.metric(metric, "segmentation").function, by_class.fixed.shape[1]
+    function, classes = metrics.segmentation.METRICS.named(metric).function, by_class.fixed.shape[1]
     per_image = metric.endswith("_per_image")
     images = np.repeat(np.arange(len(counts)), counts)
 

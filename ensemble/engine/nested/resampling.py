@@ -126,7 +126,7 @@ def _mean(values: np.ndarray) -> float:
 
 def scores_of_samples(stack: Stack, metric: str) -> Scorer:
     """Of classification; the units that draws count are the rows of the stack."""
-    function = metrics.metric(metric).function
+    function = metrics.classification.METRICS.named(metric).function
 
     def scores(weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
         return (function(stack.truth, stack.fused(row), draws) for row in weights)
@@ -136,7 +136,7 @@ def scores_of_samples(stack: Stack, metric: str) -> Scorer:
 
 def scores_of_images(presolved: Presolved, metric: str) -> Scorer:
     """Of segmentation, from pixels grouped by image and true class; the units that draws count are images."""
-    function = metrics.metric(metric, "segmentation").function
+    function = metrics.segmentation.METRICS.named(metric).function
     classes = presolved.fixed.shape[1]
 
     def scores(weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
@@ -150,7 +150,7 @@ def scores_of_images(presolved: Presolved, metric: str) -> Scorer:
 
 def scores_of_boxes(boxes: Boxes, thresholds: FusionThresholds) -> Scorer:
     """Of detection, fused with those thresholds; the units that draws count are images."""
-    function = metrics.metric(boxes.metric, "detection").function
+    function = metrics.detection.METRICS.named(boxes.metric).function
 
     def scores(weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
         return (np.asarray(function(matches, draws)) for matches in boxes.matches(weights, thresholds))

@@ -43,7 +43,7 @@ class Objective:
 
         `vectors`, how many are going to be scored, decides whether compiling pays.
         """
-        reference = metrics.metric(metric)
+        reference = metrics.classification.METRICS.named(metric)
         if not is_defined(metric, stack):
             raise SpineError(
                 f"{metric} is undefined: the truth has only the classes {np.unique(stack.truth).tolist()}; use "
@@ -61,7 +61,7 @@ class Objective:
     @classmethod
     def of_images(cls, metric: str, presolved: Presolved, vectors: int = 1) -> Objective:
         """The same for segmentation, where pixels are grouped as `metric` wants them; SpineError where undefined."""
-        reference = metrics.metric(metric, "segmentation")
+        reference = metrics.segmentation.METRICS.named(metric)
         classes = presolved.fixed.shape[1]
 
         def function(confusions: np.ndarray) -> np.ndarray:
@@ -97,7 +97,7 @@ def is_defined(metric: str, stack: Stack) -> bool:
     """Whether a metric of classification tells weights apart on this truth: of one class, Matthews is always 0."""
     if metric == "matthews" and np.ptp(stack.truth) == 0:
         return False
-    return not np.isnan(metrics.metric(metric).function(stack.truth, stack.probabilities[0]))
+    return not np.isnan(metrics.classification.METRICS.named(metric).function(stack.truth, stack.probabilities[0]))
 
 
 def _counts_of(confusions: np.ndarray) -> np.ndarray:
@@ -114,7 +114,7 @@ def of_the_class(metric: str, stack: Stack, vectors: int) -> ConfusionMetric:
     def function(confusions: np.ndarray) -> np.ndarray:
         columns = confusions.shape[2]  # a class of its own for errors of which nothing else is known
         true, predicted = np.divmod(np.arange(classes * columns), columns)
-        return metrics.metric(metric).function(
+        return metrics.classification.METRICS.named(metric).function(
             true, np.eye(columns)[predicted], confusions.reshape(len(confusions), -1)
         )
 
@@ -130,7 +130,7 @@ def _log_loss(metric: str, stack: Stack, vectors: int) -> Scores:
     right = np.take_along_axis(stack.probabilities, stack.truth[None, :, None], axis=2)[:, :, 0]
 
     def losses(fused: np.ndarray) -> np.ndarray:
-        return -np.log(np.clip(fused, metrics.CLIP, 1 - metrics.CLIP)).mean(axis=1)
+        return -np.log(np.clip(fused, metrics.classification.CLIP, 1 - metrics.classification.CLIP)).mean(axis=1)
 
     return lambda weights: np.concatenate([losses(fused) for fused in fused_blocks(weights, right)])
 

@@ -9,7 +9,7 @@ from ensemble.engine.line.sweep import sweep
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.search import search_weights
-from spine.metrics import METRICS
+from spine.metrics.classification import METRICS
 from spine.problems import SpineError
 
 

@@ -35,7 +35,7 @@ def searched(members, truth, metric, draws, temperatures=()):
 def test_against_searching_copies_of_the_drawn_images(metric):
     members, truth = images_at_random()
     draws = patient_resamples(list("AABBCD"), 8, seed=1)
-    function = metrics.metric(metric, "segmentation").function
+    function = metrics.segmentation.METRICS.named(metric).function
     expected, climbed = [], 0
     for draw in draws.astype(int):
         rows, others = np.repeat(np.arange(6), draw), np.flatnonzero(draw == 0)

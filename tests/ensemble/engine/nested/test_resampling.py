@@ -10,7 +10,7 @@ from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.stack import Stack
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.search import search_weights
-from spine.metrics import METRICS
+from spine.metrics.classification import METRICS
 from spine.metrics.detection import METRICS as METRICS_OF_BOXES
 from spine.metrics.matches import match_images
 from spine.statistics import patient_resamples
