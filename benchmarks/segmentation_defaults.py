@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.experiments import load_experiment
-from pipeline.run import train_members
+from pipeline.training import train_members
 from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member

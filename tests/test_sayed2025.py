@@ -8,7 +8,7 @@ import pytest
 
 from ensemble.two_stage import publish
 from pipeline.experiments import load_experiment
-from pipeline.run import train_members
+from pipeline.training import train_members
 from spine.crop import expand_box
 from spine.experiment_truth import read_truth
 from spine.intake import build, load_data_config

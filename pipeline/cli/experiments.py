@@ -38,7 +38,7 @@ Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only 
 def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
     """Run all stages in order; skip what is done and unchanged."""
     from pipeline.experiments import load_elsewhere
-    from pipeline.run import evaluate_elsewhere, run_all
+    from pipeline.stages import evaluate_elsewhere, run_all
 
     experiments = _load(experiment, overrides)
     _trust(experiments, trust)
@@ -56,7 +56,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
 @app.command()
 def train(experiment: ExperimentFile, overrides: Overrides = None, member: Members = None) -> None:
     """Train the members, each in its own process; resume a killed training."""
-    from pipeline.run import train_members
+    from pipeline.training import train_members
 
     for settings in _load(experiment, overrides):
         show_paths(train_members(settings, show, member or ()))
@@ -73,7 +73,7 @@ def predict(experiment: ExperimentFile, overrides: Overrides = None, trust: Trus
 def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Choose the ensemble's weights on validation predictions."""
     from pipeline import registry
-    from pipeline.run import run_stage
+    from pipeline.stages import run_stage
 
     for settings in _load(experiment, overrides):
         paths = run_stage(settings, "search", show)
@@ -164,7 +164,7 @@ def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:
 
 
 def _stage(name: str, path: Path, overrides: list[str] | None) -> None:
-    from pipeline.run import run_stage
+    from pipeline.stages import run_stage
 
     for settings in _load(path, overrides):
         show_paths(run_stage(settings, name, show))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate, predict, search
-from pipeline import run
+from pipeline import stages, training
 from pipeline.cli import main
 from pipeline.experiments import load_experiment, validate_experiment
 from spine.config import Experiment
@@ -51,7 +51,7 @@ def test_the_script_of_the_page_makes_a_member(experiment):
     directory = experiment.member_directory("logistic")
     before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
 
-    run.train_members(experiment, lambda line: None)
+    training.train_members(experiment, lambda line: None)
     predict.run(experiment)
     assert {path: path.stat().st_mtime_ns for path in directory.rglob("*")} == before
 
@@ -116,7 +116,7 @@ def test_what_lacks_a_model_at_another_stage_ends_the_run(experiment, monkeypatc
 
     monkeypatch.setattr("ensemble.search.run", no_model)
     with pytest.raises(NoModel, match="nothing to run"):
-        run.run_all(experiment, lambda line: None)
+        stages.run_all(experiment, lambda line: None)
 
 
 def test_a_model_exported_before_a_foreign_member_had_weight_is_not_taken_for_the_ensemble(experiment):
@@ -145,7 +145,7 @@ def test_one_without_predictions_is_asked_for_before_any_training(experiment):
     with pytest.raises(
         SpineError, match=r"members.logistic: is an external member \(foreign: true\) without predictions"
     ):
-        run.train_members(experiment, lambda line: None)
+        training.train_members(experiment, lambda line: None)
     with pytest.raises(SpineError, match="no foreign member 'vgg'"):
         write_foreign(experiment, "vgg", {})
 

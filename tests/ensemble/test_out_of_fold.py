@@ -15,7 +15,7 @@ import pytest
 from classification.data import Data
 from ensemble import evaluate, export, folds, out_of_fold, predict, report, search
 from ensemble.experiment_run import ExperimentRun
-from pipeline import run
+from pipeline import training
 from pipeline.experiments import load_experiment, validate_experiment
 from spine.config import Experiment
 from spine.folds import fold_of_patients, parts, refit
@@ -88,7 +88,7 @@ def trained(monkeypatch) -> list[str]:
         fake_train(load_experiment(file, overrides), name)
         return 0
 
-    monkeypatch.setattr(run, "_train_in_own_process", train)
+    monkeypatch.setattr(training, "_train_in_own_process", train)
     return started
 
 
@@ -118,7 +118,7 @@ def show(line: str) -> None: ...
 
 def test_from_folds_to_the_leaderboard(tmp_path, trained):
     experiment = experiment_in(tmp_path)
-    (directory,) = run.train_members(experiment, show)
+    (directory,) = training.train_members(experiment, show)
     assert trained == ["grey fold=0", "grey fold=1", "grey fold=2"]
     written = predict.run(experiment)
     assert written == [directory / "predictions" / split for split in ("out-of-fold", "test")]
@@ -163,7 +163,7 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
 
 def test_cards_tell_all_patients_of_the_folds_and_none_of_test(tmp_path, trained):
     experiment = experiment_in(tmp_path)
-    (directory,) = run.train_members(experiment, show)
+    (directory,) = training.train_members(experiment, show)
     manifest = Manifest.read(experiment.data)
     patients = set(map(patient_hash, fold_of_patients(experiment, manifest)))
     card = Member.open(directory).card
@@ -179,7 +179,7 @@ def test_cards_tell_all_patients_of_the_folds_and_none_of_test(tmp_path, trained
 
 def test_a_refit_lasts_for_the_mean_of_the_folds_and_is_stopped_by_nobody(tmp_path, trained):
     experiment = experiment_in(tmp_path, served="refit")
-    (directory,) = run.train_members(experiment, show)
+    (directory,) = training.train_members(experiment, show)
     assert trained == ["grey fold=0", "grey fold=1", "grey fold=2", "grey fold=refit"]
     card = Member.open(refit(experiment).member_directory("grey")).card
     assert card.details["epochs"] == card.details["best_epoch"] == (1 + 2 + 3) / 3
@@ -197,39 +197,39 @@ def test_a_refit_lasts_for_the_mean_of_the_folds_and_is_stopped_by_nobody(tmp_pa
 
 def test_what_is_unchanged_is_kept_and_another_choice_trains_no_fold_again(tmp_path, trained):
     experiment = experiment_in(tmp_path)
-    (directory,) = run.train_members(experiment, show)
+    (directory,) = training.train_members(experiment, show)
     predict.run(experiment)
     files = [directory / "member.json", directory / "predictions" / "out-of-fold" / "predictions.json"]
     times = [file.stat().st_mtime_ns for file in files]
     trained.clear()
-    run.train_members(experiment, show)
+    training.train_members(experiment, show)
     predict.run(experiment)
     assert not trained
     assert [file.stat().st_mtime_ns for file in files] == times
-    run.train_members(experiment_in(tmp_path, served="refit"), show)
+    training.train_members(experiment_in(tmp_path, served="refit"), show)
     assert trained == ["grey fold=refit"]
     assert Member.open(directory).card.details["served"] == "refit"
-    run.train_members(experiment, show)  # and back
+    training.train_members(experiment, show)  # and back
     assert trained == ["grey fold=refit"]
     assert Member.open(directory).card.details["served"] == "mean"
 
 
 def test_a_crash_costs_one_fold(tmp_path, trained, monkeypatch):
     experiment = experiment_in(tmp_path)
-    train = run._train_in_own_process
-    monkeypatch.setattr(run, "_train_in_own_process", lambda *given: 1 if "fold=1" in given else train(*given))
+    train = training._train_in_own_process
+    monkeypatch.setattr(training, "_train_in_own_process", lambda *given: 1 if "fold=1" in given else train(*given))
     with pytest.raises(SpineError, match="training failed for grey fold 1"):
-        run.train_members(experiment, show)
+        training.train_members(experiment, show)
     assert not (experiment.member_directory("grey") / "member.json").exists()
     trained.clear()
-    monkeypatch.setattr(run, "_train_in_own_process", train)
-    run.train_members(experiment, show)
+    monkeypatch.setattr(training, "_train_in_own_process", train)
+    training.train_members(experiment, show)
     assert trained == ["grey fold=1"]
 
 
 def test_with_an_inner_share_no_patient_of_a_fold_has_touched_its_model(tmp_path, trained):
     experiment = experiment_in(tmp_path, stop_on="inner")
-    run.train_members(experiment, show)
+    training.train_members(experiment, show)
     fold_of = fold_of_patients(experiment, Manifest.read(experiment.data))
     for part in parts(experiment):
         card = Member.open(part.member_directory("grey")).card
@@ -241,7 +241,7 @@ def test_with_an_inner_share_no_patient_of_a_fold_has_touched_its_model(tmp_path
 
 def test_a_model_that_has_seen_a_patient_of_its_fold_is_refused(tmp_path, trained):
     experiment = experiment_in(tmp_path)
-    run.train_members(experiment, show)
+    training.train_members(experiment, show)
     (fold, other, _) = (Member.open(part.member_directory("grey")) for part in parts(experiment))
     Member.publish(fold.path, fold.card.model_copy(update={"patients": other.card.patients}))
     with pytest.raises(SpineError, match=r"training overlap: .*fold-0 has seen 2 of the 2 patients"):
@@ -253,7 +253,7 @@ def test_a_model_that_has_seen_a_patient_of_its_fold_is_refused(tmp_path, traine
 
 def test_a_test_patient_that_a_fold_has_seen_is_found(tmp_path, trained):
     experiment = experiment_in(tmp_path)
-    (directory,) = run.train_members(experiment, show)
+    (directory,) = training.train_members(experiment, show)
     predict.run(experiment)
     search.run(experiment)
     part = parts(experiment)[0]
@@ -269,13 +269,13 @@ def test_a_test_patient_that_a_fold_has_seen_is_found(tmp_path, trained):
 
 def test_a_member_from_elsewhere_brings_its_own(tmp_path, trained):
     experiment = experiment_in(tmp_path)
-    (directory,) = run.train_members(experiment, show)
+    (directory,) = training.train_members(experiment, show)
     predict.run(experiment)
     card = Member.open(directory).card.model_copy(update={"kind": "foreign", "folds": ("other",)})
     Member.publish(directory, card)
     trained.clear()
     with pytest.raises(SpineError, match=r"'grey' is an external member, .* not of out-of-fold as the"):
-        run.train_members(experiment, show)
+        training.train_members(experiment, show)
     with pytest.raises(SpineError, match="'grey' was not trained here, so its folds are unknown"):
         predict.run(experiment)
     assert not trained
@@ -288,12 +288,12 @@ def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trai
     write_foreign(experiment, "theirs", said)
     complaint = "'theirs' is an external member, .* not of out-of-fold as the dataset .* models that had not seen the"
     with pytest.raises(SpineError, match=complaint):
-        run.train_members(experiment, show)
+        training.train_members(experiment, show)
     assert not trained
     said = {"out-of-fold": np.full((len(read_samples(experiment, "out-of-fold").samples), 2), 0.5)}
     write_foreign(experiment, "theirs", said)
     lines = []
-    run.train_members(experiment, lines.append)
+    training.train_members(experiment, lines.append)
     assert trained == ["grey fold=0", "grey fold=1", "grey fold=2"]
     assert [line for line in lines if "theirs" in line] == ["train theirs: external, up to date"]
     predict.run(experiment)
@@ -311,7 +311,7 @@ def test_real_networks_are_trained_in_folds_and_again(tmp_path):
     member = {"network": "plain_cnn", "weights": "none", "height": 24, "width": 32, "filters": [4], "batch": 8}
     members = {"plain": {**member, "epochs": 1}}
     experiment = experiment_in(tmp_path, members=members, folds=2, served="refit", jobs=2, stop_on="inner")
-    (directory,) = run.train_members(experiment, show)
+    (directory,) = training.train_members(experiment, show)
     again = refit(experiment).member_directory("plain")
     (row,) = History.read(again / "history.csv").rows
     assert not [key for key in row if key.startswith("val_")]

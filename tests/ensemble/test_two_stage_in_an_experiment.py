@@ -4,7 +4,7 @@ import pytest
 
 from ensemble import evaluate, export, predict
 from ensemble.two_stage import publish
-from pipeline.run import train_members
+from pipeline.training import train_members
 from spine.files import read_json
 from spine.member import Member, Patients
 from spine.privacy import salt_id

@@ -7,7 +7,7 @@ import pytest
 
 from classification import squeezenet
 from classification.config import Settings
-from pipeline import registry, run
+from pipeline import registry, training
 from pipeline.fetch import fetch
 from spine.config import Foreign
 from spine.problems import SpineError
@@ -26,7 +26,7 @@ def experiment_of(tmp_path, **members):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
 
 
 def test_all_that_cannot_be_had_is_told_at_once(tmp_path, serve, monkeypatch):
@@ -66,7 +66,7 @@ def test_a_download_that_fails_starts_no_training(tmp_path, serve, monkeypatch, 
     )
     shown = []
     with pytest.raises(SpineError) as error:
-        run.train_members(experiment, shown.append)
+        training.train_members(experiment, shown.append)
     assert shown == ["fetch weights"]
     headline, *lines = str(error.value).splitlines()
     assert headline.startswith("no training was started")
@@ -79,8 +79,8 @@ def test_only_members_that_will_train_and_start_from_weights_are_asked_for(tmp_p
     experiment = experiment_of(tmp_path, **members, squeeze={"network": "squeezenet"})
     asked = []
     monkeypatch.setattr("pipeline.fetch.fetch_in_own_process", lambda file, names: asked.append(names))
-    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: 0)
-    run.train_members(experiment, lambda line: None, ["own", "squeeze"])
+    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: 0)
+    training.train_members(experiment, lambda line: None, ["own", "squeeze"])
     assert asked == [["squeeze"]]
     assert Foreign(foreign=True).initial_weights == ()
 
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_read_or_does_not_fit_starts_no_training(tmp_path,
         "other": {"network": "mobilenet", "weights": good},
     }
     with pytest.raises(SpineError, match="no training was started") as error:
-        run.train_members(experiment_of(tmp_path, **members), lambda line: None)
+        training.train_members(experiment_of(tmp_path, **members), lambda line: None)
     _, first, second = str(error.value).splitlines()
     assert first.startswith(f"members.broken, members.again: weights {garbage!r} do not fit squeezenet")
     assert "file signature not found" in first

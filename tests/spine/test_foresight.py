@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import run
+from pipeline import stages, training
 from pipeline.experiments import validate_experiment
 from spine.config import Experiment
 from spine.experiment_truth import read_truth
@@ -64,16 +64,16 @@ def test_out_of_fold_a_class_may_be_anywhere_but_in_test(tmp_path):
 
 def test_it_is_told_before_the_first_training(tmp_path, monkeypatch):
     experiment = classified(tmp_path, "010001", search={"metric": "roc_auc"})
-    monkeypatch.setattr(run, "_train_in_own_process", lambda *_: pytest.fail("a training was started"))
+    monkeypatch.setattr(training, "_train_in_own_process", lambda *_: pytest.fail("a training was started"))
     with pytest.raises(SpineError, match=r"search.metric is roc_auc, which has no value on the validation split"):
-        run.train_members(experiment, lambda line: None)
+        training.train_members(experiment, lambda line: None)
 
 
 def test_a_verdict_s_metric_without_a_value_on_test_is_a_warning(tmp_path, monkeypatch):
     experiment, shown = classified(tmp_path, "010111"), []
-    monkeypatch.setattr(run, "train_members", lambda *_: pytest.skip("far enough"))
+    monkeypatch.setattr(stages, "train_members", lambda *_: pytest.skip("far enough"))
     with pytest.raises(pytest.skip.Exception):
-        run.run_all(experiment, shown.append)
+        stages.run_all(experiment, shown.append)
     assert shown == ["warning: the verdict's metric roc_auc has no value on the test split: it holds no '0'"]
 
 

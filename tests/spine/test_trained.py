@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.run import train_members
+from pipeline.training import train_members
 from spine.member import Patients
 from spine.privacy import salt_id
 from spine.problems import SpineError
@@ -92,7 +92,7 @@ def test_members_of_another_salt_are_told_by_every_command(experiment, monkeypat
 
 def test_a_training_warns_before_it_trains_again(experiment, monkeypatch):
     monkeypatch.setenv("SPINE_SALT", "the project was copied without its own")
-    monkeypatch.setattr("pipeline.run._train", lambda *arguments: None)
+    monkeypatch.setattr("pipeline.training._train", lambda *arguments: None)
     told = []
     train_members(experiment, told.append)
     assert told[0] == f"warning: {under_another_salt(experiment)[0]}"

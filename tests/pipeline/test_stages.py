@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import registry, run
+from pipeline import registry, stages, training
+from pipeline.data import build_data
 from spine.manifest import Manifest
 from spine.member import Card, Member
 from spine.problems import SpineError
@@ -19,8 +20,8 @@ def shown():
 
 def test_members_that_are_up_to_date_are_not_trained_again(tmp_path, monkeypatch, shown):
     experiment = write_experiment(tmp_path)
-    monkeypatch.setattr(run, "run_child", lambda *a, **k: pytest.fail("a process was started"))
-    paths = run.train_members(experiment, shown.append)
+    monkeypatch.setattr(training, "run_child", lambda *a, **k: pytest.fail("a process was started"))
+    paths = training.train_members(experiment, shown.append)
     assert paths == [experiment.member_directory(name) for name in experiment.members]
     assert all("up to date" in line for line in shown)
 
@@ -35,9 +36,9 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
         started.append(name)
         return 1 if name == "first" else 0
 
-    monkeypatch.setattr(run, "_train_in_own_process", crash_first)
+    monkeypatch.setattr(training, "_train_in_own_process", crash_first)
     with pytest.raises(SpineError, match="failed for first"):
-        run.train_members(experiment, shown.append)
+        training.train_members(experiment, shown.append)
     assert started == ["first", "second"]
 
 
@@ -48,9 +49,9 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
 def test_how_a_training_ended_is_told(tmp_path, monkeypatch, shown, status, told):
     experiment = write_experiment(tmp_path, members=("first",))
     (experiment.member_directory("first") / "member.json").unlink()
-    monkeypatch.setattr(run, "_train_in_own_process", lambda *_: status)
+    monkeypatch.setattr(training, "_train_in_own_process", lambda *_: status)
     with pytest.raises(SpineError, match=rf"training failed for first \({told}\)\. Fix"):
-        run.train_members(experiment, shown.append)
+        training.train_members(experiment, shown.append)
 
 
 def test_a_changed_setting_trains_again(tmp_path, monkeypatch, shown):
@@ -58,8 +59,8 @@ def test_a_changed_setting_trains_again(tmp_path, monkeypatch, shown):
     directory = experiment.member_directory("vgg")
     Member.publish(directory, Member.open(directory).card.model_copy(update={"config_hash": "another"}))
     started = []
-    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
-    run.train_members(experiment, shown.append)
+    monkeypatch.setattr(training, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
+    training.train_members(experiment, shown.append)
     assert started == ["vgg"]
 
 
@@ -68,8 +69,8 @@ def test_a_member_whose_model_is_lost_or_cut_is_trained_again(tmp_path, monkeypa
     shutil.rmtree(experiment.member_directory("vgg") / "model")
     (experiment.member_directory("dense") / "model" / "1" / "saved_model.pb").write_text("cut")
     started = []
-    monkeypatch.setattr(run, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
-    run.train_members(experiment, shown.append)
+    monkeypatch.setattr(training, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
+    training.train_members(experiment, shown.append)
     assert started == ["vgg", "dense"]
 
 
@@ -79,13 +80,13 @@ def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
     kept = {"model_hash": Member.open(directory).card.model_hash}  # its predictions are of that
     card = Card(name="vgg", task="classification", labels=experiment.labels, kind="foreign", **kept)
     Member.publish(directory, card)
-    monkeypatch.setattr(run, "run_child", lambda *a, **k: pytest.fail("a process was started"))
-    run.train_members(experiment, shown.append)
+    monkeypatch.setattr(training, "run_child", lambda *a, **k: pytest.fail("a process was started"))
+    training.train_members(experiment, shown.append)
     assert Member.open(directory).card == card
     assert shown[0] == "train vgg: external, up to date"
     shutil.rmtree(directory / "predictions" / "test")
     with pytest.raises(SpineError, match=r"'vgg' is an external member, .* not of test as the dataset is now"):
-        run.train_members(experiment, shown.append)
+        training.train_members(experiment, shown.append)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +106,9 @@ def test_what_would_end_every_training_is_told_before_the_first(tmp_path, monkey
         (experiment.member_directory(name) / "member.json").unlink()
     second = {key: changes.pop(key) for key in ("weights", "class_weights") if key in changes}
     members = {**experiment.members, "second": experiment.members["second"].model_copy(update=second)}
-    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
     with pytest.raises(SpineError, match=complaint):
-        run.train_members(experiment.model_copy(update={**changes, "members": members}), shown.append)
+        training.train_members(experiment.model_copy(update={**changes, "members": members}), shown.append)
     assert not [line for line in shown if line.startswith("train")]
 
 
@@ -115,20 +116,20 @@ def test_a_run_without_test_patients_ends_before_it_trains(tmp_path, monkeypatch
     experiment = write_experiment(tmp_path)
     splits = Manifest.read(experiment.data).splits
     splits[splits["split"] != "test"].to_csv(experiment.data / "splits.csv", index=False)
-    monkeypatch.setattr(run, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
     with pytest.raises(SpineError, match="has no samples in split 'test'"):
-        run.run_all(experiment, shown.append)
+        stages.run_all(experiment, shown.append)
 
 
 def test_an_unknown_member_names_the_known_ones(tmp_path, shown):
     with pytest.raises(SpineError, match="vgg, dense, squeeze"):
-        run.train_members(write_experiment(tmp_path), shown.append, only=["resnet"])
+        training.train_members(write_experiment(tmp_path), shown.append, only=["resnet"])
 
 
 def test_stages_run_in_order(tmp_path, monkeypatch, shown):
     experiment = write_experiment(tmp_path)
     monkeypatch.setattr(registry, "stage", lambda name: lambda experiment: [tmp_path / name])
-    paths = run.run_all(experiment, shown.append)
+    paths = stages.run_all(experiment, shown.append)
     assert shown[-5:] == ["predict", "search", "export", "evaluate", "report"]
     assert paths == [tmp_path / name for name in ("export", "evaluate", "report")]  # those that a person opens
 
@@ -138,7 +139,7 @@ def test_a_data_config_that_builds_something_else_is_refused(tmp_path, shown):
     data.write_text(f"name: other\noutput: {tmp_path}/other\nsources:\n  - {{name: a, images: {tmp_path}}}\n")
     experiment = write_experiment(tmp_path, build=data)
     with pytest.raises(SpineError, match="make them the same"):
-        run.build_data(experiment, shown.append)
+        build_data(experiment, shown.append)
 
 
 def test_the_training_process_fails_loudly(tmp_path, shown):
@@ -148,7 +149,7 @@ def test_the_training_process_fails_loudly(tmp_path, shown):
     for picture in broken.iterdir():
         picture.write_bytes(b"")
     with pytest.raises(SpineError, match="failed for only"):
-        run.train_members(experiment, shown.append)
+        training.train_members(experiment, shown.append)
 
 
 def test_members_train_at_the_same_time_where_jobs_allow(tmp_path, monkeypatch, shown):
@@ -161,8 +162,8 @@ def test_members_train_at_the_same_time_where_jobs_allow(tmp_path, monkeypatch, 
         together.wait()  # raises where the other member is not there at the same time
         return 0
 
-    monkeypatch.setattr(run, "_train_in_own_process", train)
-    run.train_members(experiment, shown.append)
+    monkeypatch.setattr(training, "_train_in_own_process", train)
+    training.train_members(experiment, shown.append)
     assert sorted(shown) == ["train first", "train second"]
 
 
@@ -172,8 +173,8 @@ def test_one_of_several_jobs_tells_its_lines_and_its_status(tmp_path, monkeypatc
         "import os, sys\nprint(sys.argv[3], os.environ['TF_NUM_INTRAOP_THREADS'], flush=True)\nraise SystemExit(3)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(run, "usable_cores", lambda: 8)
-    assert run._train_in_own_process("sorting", tmp_path / "x.yaml", "quick", jobs=2) == 3
+    monkeypatch.setattr(training, "usable_cores", lambda: 8)
+    assert training._train_in_own_process("sorting", tmp_path / "x.yaml", "quick", jobs=2) == 3
     assert capfd.readouterr().err == "quick 4\n"
 
 
@@ -186,6 +187,6 @@ def test_another_dataset_is_built_and_judged(tmp_path, monkeypatch):
     for stage in ("evaluate", "report"):
         monkeypatch.setattr(registry, stage, lambda *given, stage=stage: judged.append(given) or [Path(stage)])
     written = (tmp_path / "crops", [Path("evaluate"), Path("report")])
-    assert run.evaluate_elsewhere("experiment", config, lambda line: None) == written
+    assert stages.evaluate_elsewhere("experiment", config, lambda line: None) == written
     assert judged == [("experiment", tmp_path / "crops")] * 2
     assert Manifest.read(tmp_path / "crops").samples_in("test") == ["a_disc0"]

@@ -1,4 +1,4 @@
-"""The stages in order: build the data, train each member in a process of its own, then the ensemble's stages."""
+"""The members' trainings: each in a process of its own, several at a time, what is up to date left as it is."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING
 from pipeline import registry
 from spine.config import REFIT, Experiment
 from spine.cores import usable_cores
-from spine.disk import at_work, is_short
+from spine.disk import is_short
 from spine.problems import SpineError
 from spine.processes import as_child, end_children, run_child
 
 if TYPE_CHECKING:
-    from spine.intake import DataConfig
     from spine.manifest import Manifest
 
-__all__ = ["build_data", "evaluate_elsewhere", "run_all", "run_stage", "train_members"]
+__all__ = ["Training", "train_members"]
 
 Show = Callable[[str], None]
-RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,60 +61,6 @@ class Training:
         shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
 
 
-def run_all(experiment: Experiment, show: Show) -> list[Path]:
-    """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths to open.
-
-    A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
-    cannot be exported, for a foreign member's sake, is told and judged all the same.
-    """
-    from spine.foresight import warn_of_test
-    from spine.manifest import Manifest
-
-    if experiment.build:
-        build_data(experiment, show)
-    warn_of_test(experiment, Manifest.read(experiment.data), show)
-    train_members(experiment, show)
-    written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
-    return [path for name in RESULTS for path in written[name]]
-
-
-def build_data(experiment: Experiment, show: Show) -> Path:
-    """Build the experiment's dataset from its data config and check that it lies where the experiment reads it."""
-    from spine.intake import load_data_config
-
-    assert experiment.build is not None
-    config = load_data_config(experiment.build)
-    if config.output.resolve() != experiment.data.resolve():
-        raise SpineError(
-            f"{experiment.build} builds {config.output}, but the experiment reads {experiment.data}; make them the same"
-        )
-    return _build(config, show)
-
-
-def evaluate_elsewhere(experiment: Experiment, config: Path, show: Show) -> tuple[Path, list[Path]]:
-    """Build another dataset, such as a detector's crops, and judge the members and weights on its test split too.
-
-    Gives the dataset and the paths that were written.
-    """
-    from spine.intake import load_data_config
-
-    dataset = _build(load_data_config(config), show)
-    show(f"evaluate on {dataset}")
-    with at_work(f"evaluate on {dataset}"):
-        return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
-
-
-def _build(config: DataConfig, show: Show) -> Path:
-    from spine.intake import build
-    from spine.problems import print_problems
-
-    show("build")
-    with at_work(f"build of {config.name}"):
-        result = build(config)
-    print_problems(result.problems)
-    return result.root
-
-
 def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) -> list[Path]:
     """Train the members that are not up to date, each in a process of its own; gives their directories.
 
@@ -139,12 +83,13 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     for name in elsewhere:
         show(f"train {name}: external, up to date")
     own = [name for name in chosen if name not in elsewhere]
+    manifest = Manifest.read(experiment.data)
     if own:
-        require_metric(experiment, Manifest.read(experiment.data))
-    _train(experiment, parts(experiment), own, show)
+        require_metric(experiment, manifest)
+    _train(experiment, manifest, parts(experiment), own, show)
     if experiment.folds:
         if experiment.served == REFIT:
-            _train(experiment, [refit(experiment)], own, show)
+            _train(experiment, manifest, [refit(experiment)], own, show)
         show("join folds")
         registry.join_folds(experiment, chosen)
     return [experiment.member_directory(name) for name in chosen]
@@ -158,12 +103,12 @@ def _is_external(experiment: Experiment, name: str) -> bool:
     return Member.is_external(directory) and Member.is_complete(directory, "")
 
 
-def _train(experiment: Experiment, parts: Sequence[Experiment], names: Sequence[str], show: Show) -> None:
+def _train(
+    experiment: Experiment, manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str], show: Show
+) -> None:
     from spine.folds import view
     from spine.foresight import require_trainable
-    from spine.manifest import Manifest
 
-    manifest = Manifest.read(experiment.data)
     seen = [(part, view(part, manifest)) for part in parts]
     trainings = [Training(name, part, dataset) for name in names for part, dataset in seen]
     outdated = [training for training in trainings if not training.is_done]
@@ -208,29 +153,6 @@ def _why(status: int, directory: Path) -> str:
         return "see above"
     full = f"; the disk of {directory} is full" if is_short(directory) else ""
     return f"was killed by signal {-status}{full or ('; out of memory?' if -status == signal.SIGKILL else '')}"
-
-
-def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
-    """Run one stage of the ensemble; members that were trained with other settings than the experiment's are told."""
-    from spine.trained import warn_if_settings_changed
-
-    show(name)
-    warn_if_settings_changed(experiment, show)
-    with at_work(f"{name} in {experiment.directory}"):
-        return registry.stage(name)(experiment)
-
-
-def _run_or_tell(experiment: Experiment, name: str, show: Show) -> list[Path]:
-    """Run one stage; where there can be no SavedModel to export, show why."""
-    from spine.member import NoModel
-
-    try:
-        return run_stage(experiment, name, show)
-    except NoModel as reason:
-        if name != "export":
-            raise
-        show(f"not exported: {reason}")
-        return []
 
 
 def _require_known(experiment: Experiment, names: Iterable[str]) -> None:

@@ -1,0 +1,70 @@
+"""The stages in order: build the data, train the members, then the ensemble's stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline import registry
+from pipeline.data import build_data, build_dataset
+from pipeline.training import train_members
+from spine.config import Experiment
+from spine.disk import at_work
+
+__all__ = ["evaluate_elsewhere", "run_all", "run_stage"]
+
+Show = Callable[[str], None]
+RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
+
+
+def run_all(experiment: Experiment, show: Show) -> list[Path]:
+    """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths to open.
+
+    A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
+    cannot be exported, for a foreign member's sake, is told and judged all the same.
+    """
+    from spine.foresight import warn_of_test
+    from spine.manifest import Manifest
+
+    if experiment.build:
+        build_data(experiment, show)
+    warn_of_test(experiment, Manifest.read(experiment.data), show)
+    train_members(experiment, show)
+    written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
+    return [path for name in RESULTS for path in written[name]]
+
+
+def evaluate_elsewhere(experiment: Experiment, config: Path, show: Show) -> tuple[Path, list[Path]]:
+    """Build another dataset, such as a detector's crops, and judge the members and weights on its test split too.
+
+    Gives the dataset and the paths that were written.
+    """
+    from spine.intake import load_data_config
+
+    dataset = build_dataset(load_data_config(config), show)
+    show(f"evaluate on {dataset}")
+    with at_work(f"evaluate on {dataset}"):
+        return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
+
+
+def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
+    """Run one stage of the ensemble; members that were trained with other settings than the experiment's are told."""
+    from spine.trained import warn_if_settings_changed
+
+    show(name)
+    warn_if_settings_changed(experiment, show)
+    with at_work(f"{name} in {experiment.directory}"):
+        return registry.stage(name)(experiment)
+
+
+def _run_or_tell(experiment: Experiment, name: str, show: Show) -> list[Path]:
+    """Run one stage; where there can be no SavedModel to export, show why."""
+    from spine.member import NoModel
+
+    try:
+        return run_stage(experiment, name, show)
+    except NoModel as reason:
+        if name != "export":
+            raise
+        show(f"not exported: {reason}")
+        return []
