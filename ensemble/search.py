@@ -110,6 +110,8 @@ def search_weights(
     are not chosen. `temperature` fits one to each member first; `per_class` then gives the chosen members a weight for
     every class. Raises SpineError on arrays, names or numbers that do not hold.
     """
+    if unknown := sorted(set(options) - set(SearchOptions.__annotations__)):
+        raise TypeError(f"search_weights() got an unexpected keyword argument {unknown[0]!r}")
     others: dict[str, Any] = dict(options)
     budget, seed = others.pop("budget", None), others.pop("seed", 0)
     kept = {field.name: others.pop(field.name) for field in fields(Bookkeeping) if field.name in others}

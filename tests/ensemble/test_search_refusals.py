@@ -38,7 +38,7 @@ def test_of_classification(members, truth, settings, words):
     [
         ({"a": [IMAGE[0]]}, [[[0, 1]]], {}, "list of (2, 2); give an array (N, H, W, C)"),
         ({"a": []}, [], {}, "list of no images"),
-        ({"a": [IMAGE, IMAGE.repeat(2, axis=2)]}, [[[0, 1]]] * 2, {}, "differ in classes: [2, 4]"),
+        ({"a": [IMAGE, IMAGE.repeat(2, axis=2)]}, [[[0, 1]]] * 2, {}, "have [2, 4] classes; give all the same number"),
         ({"a": IMAGE[None]}, None, {}, "truth is a NoneType; give masks (N, H, W)"),
         ({"a": IMAGE[None]}, np.array([[[0, 0]]]), {"metric": "iou_foreground_per_image"}, "use pixel_accuracy"),
     ],
@@ -66,6 +66,12 @@ def test_a_grid_too_large_for_boxes_is_not_sent_to_lines():
     assert "or method greedy, tpe or cmaes" in refusal(many, truth, "detection", step=0.02)
     said = refusal(dict.fromkeys(many, HALF), np.array([0, 1]), metric="log_loss", step=0.02)
     assert "or method line, greedy, tpe or cmaes" in said
+
+
+@pytest.mark.parametrize("name", ["treshold", "max_megabytes", "resamples"])  # the last two are the stage's alone
+def test_an_unknown_option_is_a_type_error(name):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        search_weights({"a": HALF}, np.array([0, 1]), **{name: 1})
 
 
 def test_images_of_different_sizes_in_a_list():
