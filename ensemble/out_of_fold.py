@@ -5,7 +5,7 @@ A fold's own are stored below its `fold-<k>/`, the joined ones as the split `out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ensemble.found_weights import SearchedFolds
@@ -46,15 +46,15 @@ SERVED = {
 }
 
 
-def describe_folds(experiment: Experiment) -> SearchedFolds | None:
+def describe_folds(experiment: Experiment, members: Mapping[str, Member]) -> SearchedFolds | None:
     """The experiment's folds, with sentences for readers of weights.json; None without folds.
 
     Of members from elsewhere nothing is known but what they brought.
     """
     if not experiment.folds:
         return None
-    others = [name for name in experiment.members if Member.is_external(experiment.member_directory(name))]
-    here = [name for name in experiment.members if name not in others]
+    others = [name for name, member in members.items() if member.card.is_external]
+    here = [name for name in members if name not in others]
     whom = "each member that was trained here" if others else "a member"
     sentences = (SEARCHED, STOPPED[experiment.stop_on], SERVED[experiment.served]) if here else ()
     notes = [sentence.format(count=experiment.folds, whom=whom) for sentence in sentences]
@@ -90,7 +90,7 @@ def _predict_folds(experiment: Experiment, member: Member, truths: Sequence[Any]
 
 
 def _folds_of(experiment: Experiment, member: Member) -> list[Member]:
-    if Member.is_external(member.path):
+    if member.card.is_external:
         raise SpineError(
             f"{member.name!r} was not trained here, so its folds are unknown; write its predictions of the split "
             f"{OUT_OF_FOLD} to {member.path / 'predictions' / OUT_OF_FOLD}, made by models that had not seen the "

@@ -273,7 +273,7 @@ def run(experiment: Experiment) -> list[Path]:
     )
     result = find_weights(problem, settings, experiment.seed, bookkeeping)
     write_points(result, experiment.task, table)
-    _found_weights(experiment, problem, result, predictions, learned, inputs_hash).write(weights_file)
+    _found_weights(run, problem, result, learned, inputs_hash).write(weights_file)
     return paths
 
 
@@ -291,15 +291,16 @@ def _learned(run: ExperimentRun, predictions: SplitPredictions) -> Learned:
 
 
 def _found_weights(
-    experiment: Experiment,
+    run: ExperimentRun,
     problem: SearchProblem,
     result: SearchResult,
-    predictions: SplitPredictions,
     learned: Learned,
     inputs_hash: str,
 ) -> FoundWeights:
     """The result with what it was found on, what it is worth on other patients, and what each member adds."""
-    settings, truth, names = experiment.search, predictions.truth, tuple(result.weights)
+    experiment, settings, names = run.experiment, run.experiment.search, tuple(result.weights)
+    predictions = run.predictions(experiment.search_split)
+    truth = predictions.truth
     patients = sorted(set(truth.patients))
     context, budget = problem.context(settings, result.fusion), problem.budget
     chosen = np.array(list(result.weights.values()))
@@ -324,7 +325,7 @@ def _found_weights(
         listed=len(result.best),
         why=result.why,
         split=experiment.search_split,
-        folds=describe_folds(experiment),
+        folds=describe_folds(experiment, run.members),
         trained_on_searched=dict(learned.trained),
         flattered=learned.notes,
         counts=Counts(samples=len(truth.samples), units=len(set(truth.units)), patients=len(patients)),

@@ -87,6 +87,11 @@ class Card(_Frozen):
     patients: Patients = Patients()
     details: dict[str, Any] = Field(default_factory=dict)  # parameters, epochs, weights: for the report
 
+    @property
+    def is_external(self) -> bool:
+        """Whether no experiment trains this member."""
+        return self.kind in ("foreign", "two-stage")
+
     def maker_of(self, split: str) -> str:
         """The fingerprint that its predictions of a split carry: of the SavedModel, or of all that of the folds."""
         return fingerprint(list(self.folds)) if self.folds and split == OUT_OF_FOLD else self.model_hash
@@ -138,7 +143,7 @@ class Member:
     @classmethod
     def is_external(cls, path: Path) -> bool:
         """Whether `path` holds a member that no experiment trains."""
-        return (member := cls.open_if_whole(path)) is not None and member.card.kind in ("foreign", "two-stage")
+        return (member := cls.open_if_whole(path)) is not None and member.card.is_external
 
     @classmethod
     def open_if_whole(cls, path: Path) -> Member | None:

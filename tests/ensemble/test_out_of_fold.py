@@ -236,7 +236,7 @@ def test_with_an_inner_share_no_patient_of_a_fold_has_touched_its_model(tmp_path
         own = {patient_hash(patient) for patient, fold in fold_of.items() if fold == part.fold}
         assert card.patients.stopped
         assert not own & {*card.patients.trained, *card.patients.stopped}
-    assert "had no part" in out_of_fold.describe_folds(experiment).notes[1]
+    assert "had no part" in out_of_fold.describe_folds(experiment, ExperimentRun(experiment).members).notes[1]
 
 
 def test_a_model_that_has_seen_a_patient_of_its_fold_is_refused(tmp_path, trained):
@@ -303,7 +303,7 @@ def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trai
     assert notes[2].startswith("What is served and tested of each member that was trained here is the mean")
     assert notes[3].startswith("From elsewhere: theirs. What they say out-of-fold is taken on trust")
     alone = experiment_in(tmp_path, members={"theirs": {"foreign": True}})
-    assert out_of_fold.describe_folds(alone).notes == notes[3:]
+    assert out_of_fold.describe_folds(alone, ExperimentRun(alone).members).notes == notes[3:]
 
 
 @pytest.mark.slow
