@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from pipeline.training import train_members
 from spine.config import Experiment
 from spine.manifest import Manifest
 from spine.member import Member
-from spine.metrics.segmentation import count_images, dice, mean_over_pixels
+from spine.metrics.segmentation import count, dice, mean_over_pixels
 from spine.progress import track
 from spine.quiet import silence_tensorflow
 from spine.statistics import Interval, interval, patient_resamples
@@ -52,9 +52,13 @@ def counts_of_rows(experiment: Experiment, truth: MaskTruth) -> dict[str, np.nda
     rows: dict[str, tuple[str, tuple[str, ...]]] = {name: (name, ()) for name in experiment.members}
     rows |= {f"{first}, {flip} test-time flip": (first, (flip,)) for flip in FLIPS}
     return {
-        row: count_images(truth, masks(Member.open(experiment.member_directory(name)), truth, flips), len(truth.labels))
+        row: _counts(truth, masks(Member.open(experiment.member_directory(name)), truth, flips))
         for row, (name, flips) in track(rows.items(), "predicting validation", len(rows))
     }
+
+
+def _counts(truth: MaskTruth, predicted: Iterable[np.ndarray]) -> np.ndarray:
+    return np.stack([count(*pair, len(truth.labels)) for pair in zip(truth, predicted, strict=True)])
 
 
 def masks(member: Member, truth: MaskTruth, flips: tuple[str, ...]) -> Iterator[np.ndarray]:

@@ -17,7 +17,6 @@ of a bootstrap, at the price of a matrix product. Without weights, counts may ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -30,7 +29,6 @@ __all__ = [
     "METRICS",
     "RATES",
     "count",
-    "count_images",
     "counts_of",
     "dice",
     "iou",
@@ -58,11 +56,6 @@ def count(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
             raise SpineError(f"{name} lies in {mask.min()}..{mask.max()}; {classes} classes end at {classes - 1}")
     cells = truth.ravel().astype(np.int64) * classes + predicted.ravel()
     return counts_of(np.bincount(cells, minlength=classes * classes).reshape(classes, classes))
-
-
-def count_images(truth: Iterable[np.ndarray], predicted: Iterable[np.ndarray], classes: int) -> np.ndarray:
-    """Counts (N, C, 3) of images of any sizes, read one at a time."""
-    return np.stack([count(*pair, classes) for pair in zip(truth, predicted, strict=True)])
 
 
 def counts_of(confusion: np.ndarray) -> np.ndarray:

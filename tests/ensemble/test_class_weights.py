@@ -19,6 +19,7 @@ from spine import metrics
 from spine.metrics.classification import accuracy, log_loss
 from spine.problems import SpineError
 from tests.found_weights import found_weights
+from tests.image_counts import count_images
 
 
 def members(classes=3, samples=60, number=3, seed=0, sure=1.0):
@@ -125,7 +126,7 @@ def test_images_with_temperatures_and_class_weights_score_what_is_judged(metric)
     found = search_weights(images, masks, "segmentation", metric, step=0.25, temperature=True, per_class=True)
     kept = [name for name, weight in found.weights.items() if weight > 0]
     called = mean_of(found)([images[name].astype(np.float64) for name in kept]).argmax(axis=3)
-    counts = metrics.segmentation.count_images(masks, called, 3)
+    counts = count_images(masks, called, 3)
     assert found.score == metrics.segmentation.METRICS.named(metric).function(counts)
 
 

@@ -6,12 +6,13 @@ from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_sco
 
 from spine.metrics import segmentation
 from spine.problems import SpineError
+from tests.image_counts import count_images
 
 # Two images, classes 0, 1, 2. In the first, class 1 has 2 of its 3 pixels found and 1 false one; class 2 is absent
 # from both masks. In the second, class 1 is absent, class 2 has its only pixel found and 1 false one.
 TRUTH = [np.array([[1, 1, 1], [0, 0, 0]]), np.array([[2, 0], [0, 0]])]
 CALLED = [np.array([[1, 1, 0], [1, 0, 0]]), np.array([[2, 2], [0, 0]])]
-COUNTS = segmentation.count_images(TRUTH, CALLED, 3)
+COUNTS = count_images(TRUTH, CALLED, 3)
 
 
 def score(name, counts=COUNTS, weights=None):
@@ -42,11 +43,11 @@ def test_rates_of_each_class_by_hand():
 
 def test_a_class_that_occurs_nowhere_is_left_out_and_one_that_is_only_called_counts_as_0():
     empty, one = np.zeros((2, 2), int), np.array([[0, 0], [0, 1]])
-    nothing = segmentation.count_images([empty], [empty], 3)
+    nothing = count_images([empty], [empty], 3)
     assert np.isnan(score("dice_foreground", nothing))
     assert np.isnan(segmentation.dice(nothing)[1:]).all()
     assert score("dice_all", nothing) == 1
-    called = segmentation.count_images([empty, one], [one, one], 3)
+    called = count_images([empty, one], [one, one], 3)
     assert score("dice_foreground", called) == pytest.approx(2 * 1 / (2 + 1))
     assert score("dice_foreground_per_image", called) == pytest.approx((0 + 1) / 2)
     assert score("dice_foreground_per_image", np.concatenate([nothing, called])) == pytest.approx((0 + 1) / 2)
@@ -55,7 +56,7 @@ def test_a_class_that_occurs_nowhere_is_left_out_and_one_that_is_only_called_cou
 
 def test_pooled_and_per_image_differ_as_they_should():
     large, small = np.ones((1, 8), int), np.ones((1, 2), int)
-    counts = segmentation.count_images([large, small], [large, np.array([[1, 0]])], 2)
+    counts = count_images([large, small], [large, np.array([[1, 0]])], 2)
     assert score("dice_foreground", counts) == pytest.approx(2 * 9 / (9 + 10))
     assert score("dice_foreground_per_image", counts) == pytest.approx((1 + 2 / 3) / 2)
 
@@ -64,7 +65,7 @@ def test_pooled_and_per_image_differ_as_they_should():
 def test_rates_equal_scikit_learns(seed):
     random = np.random.default_rng(seed)
     truth, called = random.integers(0, 4, (2, 3, 7, 5))
-    counts = segmentation.count_images(truth, called, 4)
+    counts = count_images(truth, called, 4)
     for ours, theirs in (
         (segmentation.dice, f1_score),
         (segmentation.iou, jaccard_score),
@@ -77,7 +78,7 @@ def test_rates_equal_scikit_learns(seed):
 @pytest.mark.parametrize("name", segmentation.METRICS)
 def test_weights_count_images_as_often_as_repeating_them(name):
     random = np.random.default_rng(1)
-    counts = segmentation.count_images(*random.integers(0, 3, (2, 6, 4, 4)), 4)  # class 3 occurs nowhere
+    counts = count_images(*random.integers(0, 3, (2, 6, 4, 4)), 4)  # class 3 occurs nowhere
     often = random.integers(0, 3, (8, 6))
     repeated = [score(name, np.repeat(counts, row, axis=0)) for row in often]
     assert score(name, counts, often) == pytest.approx(repeated)

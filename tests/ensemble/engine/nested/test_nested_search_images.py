@@ -12,6 +12,7 @@ from ensemble.search import search_weights
 from spine import metrics
 from spine.statistics import patient_resamples
 from tests.found_weights import found_weights
+from tests.image_counts import count_images
 
 
 def images_at_random(seed: int = 0, shape: tuple[int, ...] = (6, 7, 5), classes: int = 3):
@@ -46,7 +47,7 @@ def test_against_searching_copies_of_the_drawn_images(metric):
         fuse = found_weights(found.weights, class_weights=found.class_weights).mean()
         kept = [name for name, weight in found.weights.items() if weight]
         called = fuse([members[name][others].astype(np.float64) for name in kept]).argmax(axis=-1)
-        counts = metrics.segmentation.count_images(truth[others], called, 3) if len(others) else np.zeros((1, 3, 3))
+        counts = count_images(truth[others], called, 3) if len(others) else np.zeros((1, 3, 3))
         expected.append(function(counts))
     assert np.isfinite(expected).any()
     assert climbed > 0  # so that there is something to compare
