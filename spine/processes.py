@@ -66,6 +66,8 @@ def run_child(command: Sequence[str], environment: Mapping[str, str], *, line_by
         return child.wait()
     finally:
         _end([child])
+        if child.stdout:
+            child.stdout.close()
         _children.discard(child)
 
 
