@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.contenders import Contender, Contenders
 from ensemble.evaluation import Estimate
 from ensemble.experiment_run import ExperimentRun
+from ensemble.judge.rows import Contender, Contenders
 from ensemble.predict import predict_missing
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ensemble.contenders import JUDGES, Contender, Contenders, judge
 from ensemble.costs import Cost, costs_of
 from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
 from ensemble.experiment_run import ExperimentRun
 from ensemble.exported import describe_lacking_model, exported, not_exportable_reason
+from ensemble.judge.rows import Contender, Contenders
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
 from ensemble.predictions import SplitPredictions
 from ensemble.resampled_scores import ResampledScores
+from ensemble.tasks import ENSEMBLE_TASKS
 from ensemble.verdict import compare
 from spine.config import Experiment
 from spine.files import fingerprint, read_if_whole, with_nulls
@@ -47,7 +48,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     Unless the experiment allows it: then the files say so. With `dataset`, the same members and weights are judged on
     its test split instead, and the files lie apart.
     """
-    names = ("metrics.json", "leaderboard.csv", *JUDGES[experiment.task].TABLES)
+    names = ("metrics.json", "leaderboard.csv", *ENSEMBLE_TASKS[experiment.task].evaluator.TABLES)
     run = ExperimentRun(experiment)
     paths = [run.evaluation_directory(dataset) / name for name in names]
     split = predict_elsewhere(run, dataset) if dataset else run.predictions("test")
@@ -61,7 +62,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     validation = run.contenders(run.weights.split)
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
-    test = judge(experiment, split, run.weights).completed(validation, models)
+    test = run.contenders_of(split).completed(validation, models)
     evaluation = _evaluate(run, test, validation, overlap).model_copy(
         update={"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
     )

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ensemble.contenders import JUDGES, judge
 from ensemble.evaluation import Evaluation
 from ensemble.found_weights import FoundWeights, read_weights, require_current
 from ensemble.predictions import SplitPredictions
+from ensemble.tasks import ENSEMBLE_TASKS
 from spine.config import Experiment
 from spine.experiment_truth import read_truth
 from spine.manifest import Manifest
@@ -66,7 +66,11 @@ class ExperimentRun:
 
     def contenders(self, split: str) -> Any:
         """The rows of a split's leaderboard: the members, and what they give together."""
-        return judge(self.experiment, self.predictions(split), self.weights)
+        return self.contenders_of(self.predictions(split))
+
+    def contenders_of(self, split: SplitPredictions) -> Any:
+        """The same of predictions that were read, such as those of another dataset."""
+        return ENSEMBLE_TASKS[self.experiment.task].evaluator.of(split, self.weights)
 
     @property
     def directory(self) -> Path:
@@ -83,5 +87,5 @@ class ExperimentRun:
         path = self.evaluation_directory(dataset) / "metrics.json"
         if not path.exists():
             raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
-        evaluation: Evaluation = JUDGES[self.experiment.task].EVALUATION.read(path)
+        evaluation: Evaluation = ENSEMBLE_TASKS[self.experiment.task].evaluator.EVALUATION.read(path)
         return evaluation

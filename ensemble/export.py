@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.exported import not_exportable_reason
@@ -14,24 +13,16 @@ from ensemble.fuse_boxes import BoxFusion
 from ensemble.fused_model import FusedModel, fuse_for
 from ensemble.parity import measure_parity
 from ensemble.serving_kit import write_serving_kit
+from ensemble.tasks import ENSEMBLE_TASKS
 from spine.config import Experiment
 from spine.files import fingerprint
 from spine.member import Card, Member, NoModel, Patients
 from spine.run_model import load_model
 from spine.serving import drop_unnamed_versions, package_versions, publish_model
 
-__all__ = ["OUTPUTS", "publish_fused", "run"]
+__all__ = ["publish_fused", "run"]
 
 PARITY_PICTURES = 8
-# Task -> what the ensemble gives besides its members' outputs, or with another shape, as `member.json` tells it.
-OUTPUTS: dict[str, dict[str, Any]] = {
-    "segmentation": {"mask": {"dtype": "int32", "shape": [None, None, None]}},
-    "detection": {  # as many rows as all members together
-        "detection_boxes": {"dtype": "float32", "shape": [None, None, 4]},
-        "detection_scores": {"dtype": "float32", "shape": [None, None]},
-        "detection_classes": {"dtype": "float32", "shape": [None, None]},
-    },
-}
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -53,7 +44,7 @@ def run(experiment: Experiment) -> list[Path]:
     config_hash = fingerprint([weights.kept, models, searched, *weights.fusion_settings.values()])
     if not Member.is_complete(directory, config_hash):
         drop_unnamed_versions(directory)
-        boxes = weights.box_fusion if experiment.task == "detection" else None
+        boxes = weights.box_fusion if ENSEMBLE_TASKS[experiment.task].fuses_boxes else None
         version, parity = publish_fused(run, members, weights.mean(), boxes, directory)
         Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
@@ -95,7 +86,7 @@ def _card(
         labels=experiment.labels,
         kind="ensemble",
         input=members[0].card.input,
-        outputs={**members[0].card.outputs, **OUTPUTS.get(experiment.task, {})},
+        outputs={**members[0].card.outputs, **ENSEMBLE_TASKS[experiment.task].outputs},
         versions=package_versions(),
         config_hash=config_hash,
         model_hash=Member.hash_model(version),

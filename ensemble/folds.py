@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.experiment_run import ExperimentRun
-from ensemble.export import OUTPUTS, publish_fused
+from ensemble.export import publish_fused
 from ensemble.fuse import Mean
 from ensemble.fuse_boxes import BoxFusion
+from ensemble.tasks import ENSEMBLE_TASKS
 from spine.config import REFIT, Experiment
 from spine.files import atomic_directory, fingerprint
 from spine.folds import parts, refit
@@ -67,7 +68,7 @@ def _prepare_directory(directory: Path) -> None:
 
 def _mean(run: ExperimentRun, directory: Path, folds: Sequence[Member]) -> Card:
     """All folds' models in one, of equal weight; of detection by weighted boxes fusion with its own thresholds."""
-    boxes = BoxFusion() if run.experiment.task == "detection" else None
+    boxes = BoxFusion() if ENSEMBLE_TASKS[run.experiment.task].fuses_boxes else None
     version, parity = publish_fused(run, folds, Mean((1 / len(folds),) * len(folds)), boxes, directory)
     first = folds[0].card
     return Card(
@@ -76,7 +77,7 @@ def _mean(run: ExperimentRun, directory: Path, folds: Sequence[Member]) -> Card:
         labels=first.labels,
         kind="folds",
         input=first.input,
-        outputs={**first.outputs, **OUTPUTS.get(first.task, {})},
+        outputs={**first.outputs, **ENSEMBLE_TASKS[first.task].outputs},
         versions=package_versions(),
         model_hash=Member.hash_model(version),
         details={

@@ -11,6 +11,7 @@ import tensorflow as tf
 from ensemble.fuse import Mean, Share
 from ensemble.fuse_boxes import BoxFusion
 from ensemble.fuse_boxes_graph import fuse_boxes_in_graph
+from ensemble.tasks import ENSEMBLE_TASKS
 from spine.serving import for_any_number
 
 __all__ = ["Fuse", "FusedModel", "fuse_for"]
@@ -23,7 +24,7 @@ def fuse_for(task: str, temperatures: tuple[float, ...] = (), boxes: BoxFusion |
     """The task's fusion in the graph: of `boxes` with their thresholds, else of probabilities with `temperatures`."""
     if boxes:
         return partial(fuse_boxes_in_graph, fusion=boxes)
-    return partial(_mean_and_mask if task == "segmentation" else _mean, temperatures=temperatures)
+    return partial(_mean_and_mask if "mask" in ENSEMBLE_TASKS[task].outputs else _mean, temperatures=temperatures)
 
 
 def _mean(outputs: Sequence[Outputs], weights: Sequence[Share], temperatures: tuple[float, ...] = ()) -> dict[str, Any]:

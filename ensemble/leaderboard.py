@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ensemble.contenders import JUDGES
 from ensemble.evaluation import Estimate, Evaluation
 from ensemble.judge.rows import Column
+from ensemble.tasks import ENSEMBLE_TASKS
 from spine.problems import write_sheet
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    counts, columns = evaluation.counts, JUDGES[evaluation.task].columns(evaluation.labels)
+    counts, columns = evaluation.counts, ENSEMBLE_TASKS[evaluation.task].evaluator.columns(evaluation.labels)
     footnotes = evaluation.footnotes([column.metric for column in columns])
     search = evaluation.search.describe(evaluation.names)
     table = Table(

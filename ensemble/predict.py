@@ -14,9 +14,10 @@ import numpy as np
 from spine.config import Experiment
 from spine.detections import Detections
 from spine.member import Member
-from spine.predictions import AnyPredictions, BoxPredictions, Predictions, index_of
+from spine.predictions import AnyPredictions, index_of
 from spine.problems import SpineError
 from spine.run_model import detect_pictures, load_model, predict_pictures
+from spine.tasks import TASKS
 from spine.truth import AnyTruth
 
 __all__ = ["SPLITS", "is_current", "predict_missing", "predict_split", "run"]
@@ -81,11 +82,9 @@ def predict_split(
     path, card = member.path / "predictions" / split, member.card
     head = {"split": split, "model_hash": card.model_hash, "truth_hash": truth.hash}
     index = index_of(truth, card.task)
-    if card.task == "detection":
-        found = _detections(member, model, truth, advance)
-        return BoxPredictions.write(path, found, index, task=card.task, labels=card.labels, **head)
-    answers = _answers(member, model, truth, advance)
-    return Predictions.write(path, answers, index, task=card.task, labels=card.labels, **head)
+    task = TASKS[card.task]
+    answers: Any = (_answers if task.has_probabilities else _detections)(member, model, truth, advance)
+    return task.predictions.write(path, answers, index, task=card.task, labels=card.labels, **head)
 
 
 def _detections(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int], None]) -> Iterator[Detections]:

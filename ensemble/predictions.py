@@ -11,7 +11,7 @@ import numpy as np
 from spine.member import Member
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
-from spine.truth import AnyTruth, ClassTruth
+from spine.truth import AnyTruth
 
 __all__ = ["SplitPredictions"]
 
@@ -54,19 +54,4 @@ class SplitPredictions:
 
     def to_resample(self) -> tuple[Mapping[str, Any], Any, np.ndarray]:
         """The same, and the patient of every unit or image."""
-        return (
-            self.by_unit()
-            if isinstance(self.truth, ClassTruth)
-            else (self.stored, self.truth, np.array(self.truth.patients))
-        )
-
-    def by_unit(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Of classification: members' (U, C) float64 probabilities, repeated slices of one disc averaged; truth (U,)
-        and patients (U,).
-
-        Averaging slices is linear, so it commutes with the weighted mean over members.
-        """
-        assert isinstance(self.truth, ClassTruth)
-        averaged = {name: self.truth.by_unit(stored.values) for name, stored in self.stored.items()}
-        _, values, patients = next(iter(averaged.values()))
-        return {name: probabilities for name, (probabilities, _, _) in averaged.items()}, values, patients
+        return self.truth.with_units(self.stored)

@@ -34,7 +34,8 @@ from ensemble.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.out_of_fold import describe_folds
 from ensemble.overlap import Learned, find_learned
 from ensemble.predictions import SplitPredictions
-from ensemble.search_problem import SearchProblem, problem_of, problem_of_split
+from ensemble.search_problem.base import SearchProblem
+from ensemble.search_problem.problem_of import problem_of, problem_of_split
 from ensemble.search_result import Point, SearchResult, write_points
 from ensemble.study import SAMPLERS, Record
 from spine.config import Experiment, SearchSettings, steps_of

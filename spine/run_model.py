@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from spine.detections import OUTPUTS, Detections
+from spine.detections import Detections
 from spine.member import Member
 from spine.problems import SpineError, one_file
+from spine.tasks import TASKS
 
 __all__ = ["BATCH_OF_MAPS", "detect_pictures", "load_model", "predict_pictures"]
 
@@ -29,8 +30,7 @@ def load_model(member: Member) -> Any:
             "Export it with `serving_default(image_bytes)` and `image(image)` (docs/design.md, The contract)"
         )
     outputs = set(model.signatures["serving_default"].structured_outputs)
-    wanted = set(OUTPUTS) if member.card.task == "detection" else {"probabilities"}
-    if absent := wanted - outputs:
+    if absent := set(TASKS[member.card.task].outputs) - outputs:
         raise SpineError(
             f"the SavedModel {member.model} of a {member.card.task} member lacks the outputs {sorted(absent)}; it has "
             f"{sorted(outputs)} (docs/design.md, The contract)"

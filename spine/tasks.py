@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spine import metrics
-from spine.detections import Detections
+from spine.detections import OUTPUTS, Detections
 from spine.external_arrays import checked_boxes, checked_maps, checked_rows
 from spine.manifest import Manifest
 from spine.metrics.table import MetricTable
@@ -34,6 +34,7 @@ class Task:
       in all folds.
     - `predictions` store what a member predicts; `checked` is what an external member gives, held against the truth.
     - `metrics` has the metrics by name; `is_defined` tells whether one of them has a value for any prediction at all.
+    - `outputs` are those that a SavedModel must have.
     - `fewest_labels` an experiment has; with `has_probabilities`, members give a probability for each class.
     """
 
@@ -44,6 +45,7 @@ class Task:
     checked: Callable[[Any, AnyTruth], Any]
     metrics: MetricTable
     is_defined: Callable[[str, Any], bool]
+    outputs: tuple[str, ...] = ("probabilities",)
     fewest_labels: int = 2
     has_probabilities: bool = True
 
@@ -132,6 +134,7 @@ TASKS: dict[str, Task] = {
             checked=checked_boxes,
             metrics=metrics.detection.METRICS,
             is_defined=_is_defined_of_boxes,
+            outputs=OUTPUTS,
             fewest_labels=1,
             has_probabilities=False,
         ),

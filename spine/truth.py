@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -69,6 +69,15 @@ class ClassTruth:
     def classes_met(self) -> Iterator[set[int]]:
         """The class numbers that occur."""
         yield set(self.values.tolist())
+
+    def with_units(self, members: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Members' stored predictions by unit, (U, C) float64, with the units' classes (U,) and patients (U,).
+
+        Averaging slices is linear, so it commutes with the weighted mean over members.
+        """
+        averaged = {name: self.by_unit(stored.values) for name, stored in members.items()}
+        _, values, patients = next(iter(averaged.values()))
+        return {name: probabilities for name, (probabilities, _, _) in averaged.items()}, values, patients
 
     def by_unit(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Average the (N, C) rows of each unit in float64; gives (U, C), class indices (U,) and patients (U,)."""
@@ -143,6 +152,10 @@ class MaskTruth:
     def classes_met(self) -> Iterator[set[int]]:
         """The class numbers that occur, mask by mask, each read as it is asked for."""
         return (set(np.unique(mask).tolist()) for mask in self)
+
+    def with_units(self, members: Mapping[str, Any]) -> tuple[Mapping[str, Any], MaskTruth, np.ndarray]:
+        """Members' stored predictions, this truth, and the patient (N,) of every image: each is scored once."""
+        return members, self, np.array(self.patients)
 
     def mask(self, number: int) -> np.ndarray:
         """The mask (H, W) uint16 of one sample; SpineError where its size or classes do not hold."""
@@ -233,6 +246,10 @@ class BoxTruth:
     def classes_met(self) -> Iterator[set[int]]:
         """The class numbers that occur, image by image."""
         return (set(classes.tolist()) for classes in self.classes)
+
+    def with_units(self, members: Mapping[str, Any]) -> tuple[Mapping[str, Any], BoxTruth, np.ndarray]:
+        """Members' stored predictions, this truth, and the patient (N,) of every image: each is scored once."""
+        return members, self, np.array(self.patients)
 
     def __len__(self) -> int:
         return len(self.samples)

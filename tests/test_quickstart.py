@@ -60,7 +60,7 @@ def judged(experiment: Experiment) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Member -> the class it gives to each test disc or pixel (N,), and the true classes (N,)."""
     split = ExperimentRun(experiment).predictions("test")
     if experiment.task == "classification":
-        members, truth, _ = split.by_unit()
+        members, truth, _ = split.to_resample()
         return {name: probabilities.argmax(axis=1) for name, probabilities in members.items()}, truth
     truth = np.concatenate([mask.ravel() for mask in split.truth])
     return {name: stored.values.argmax(axis=1) for name, stored in split.stored.items()}, truth

@@ -65,7 +65,7 @@ class Classifiers(Contenders[Classified]):
     @classmethod
     def of(cls, split: SplitPredictions, weights: FoundWeights) -> Classifiers:
         """Average the slices of each unit, and fuse the members equally and by the `weights`."""
-        members, values, patients = split.by_unit()
+        members, values, patients = split.to_resample()
         assert isinstance(split.truth, ClassTruth)
         weights = weights.of_members(members)
         said = [*members.values(), *fusions(members, weights)]

@@ -17,6 +17,7 @@ from ensemble.found_weights import FoundWeights
 from ensemble.fuse import weighted_mean, without_zeros
 from ensemble.judge.pairs import Pairs
 from ensemble.names import free
+from ensemble.predictions import SplitPredictions
 
 __all__ = [
     *("ENSEMBLE", "EQUAL", "Column", "Contender", "Contenders", "PairedTest"),
@@ -83,6 +84,11 @@ class Contenders(ABC, Generic[Row]):
     UNITS: ClassVar[str]  # what is scored once, in the plural
     TABLES: ClassVar[tuple[str, ...]] = ()  # names of the evaluation's further CSV files
     COMPARED: ClassVar[tuple[str, ...]]  # the metrics whose differences are told, the headline first
+
+    @classmethod
+    @abstractmethod
+    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Self:
+        """The rows of a split: the members, equal weights, and the ensemble of the weights."""
 
     @property
     def members(self) -> tuple[Row, ...]:

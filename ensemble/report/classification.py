@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.contenders import judge
 from ensemble.evaluation import ClassificationEvaluation
 from ensemble.judge.classification import Classifiers
 from ensemble.report.page import Page, SplitCounts
@@ -35,7 +34,7 @@ class ClassificationEvidence:
     @classmethod
     def of(cls, page: Page[ClassificationEvaluation]) -> ClassificationEvidence:
         """Read what the members said of the test split."""
-        return cls(page, judge(page.experiment, page.split, page.weights))
+        return cls(page, page.run.contenders_of(page.split))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.contenders import judge
 from ensemble.evaluation import DetectionEvaluation
 from ensemble.judge.detection import CONFIDENCES, NAMES_OF_A_CLASS, Detectors
 from ensemble.report.boxes import choose, see_boxes, see_errors, worst
@@ -41,7 +40,7 @@ class DetectionEvidence:
     def of(cls, page: Page[DetectionEvaluation]) -> DetectionEvidence:
         """Read what the members said of the test split, and fuse and match it again."""
         confidences = {row.name: row.confidence for row in page.evaluation.rows}
-        return cls(page, judge(page.experiment, page.split, page.weights).at(confidences))
+        return cls(page, page.run.contenders_of(page.split).at(confidences))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""

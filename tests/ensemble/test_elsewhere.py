@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ensemble import elsewhere, evaluate, predict
-from ensemble.contenders import judge
 from ensemble.experiment_run import ExperimentRun
+from ensemble.judge.classification import Classifiers
 from pipeline.cli import app
 from spine.files import read_json
 from spine.intake.build import SUMMARY
@@ -90,8 +90,8 @@ def test_other_pictures_of_the_same_samples_are_predicted_anew(experiment, other
 
 def test_the_cost_is_paired_by_patient(experiment, other):
     found, weights = judged(experiment, other), ExperimentRun(experiment).weights
-    here = judge(experiment, elsewhere.predict_elsewhere(experiment, other), weights)
-    own = judge(experiment, ExperimentRun(experiment).predictions("test"), weights)
+    here = Classifiers.of(elsewhere.predict_elsewhere(experiment, other), weights)
+    own = Classifiers.of(ExperimentRun(experiment).predictions("test"), weights)
 
     def areas(contenders, draw):
         return metrics.roc_auc(contenders.values, contenders.ensemble.probabilities, draw)

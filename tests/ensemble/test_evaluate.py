@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from ensemble import evaluate
-from ensemble.contenders import EQUAL
 from ensemble.experiment_run import ExperimentRun
+from ensemble.judge.rows import EQUAL
 from ensemble.overlap import find_overlap
 from spine.files import read_json, write_json
 from spine.manifest import Manifest

@@ -9,10 +9,10 @@ from pycocotools.cocoeval import COCOeval
 from rich.console import Console
 
 from ensemble import evaluate
-from ensemble.contenders import EQUAL
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.judge import detection
+from ensemble.judge.rows import EQUAL
 from spine.detections import Detections
 from spine.files import read_json
 from spine.member import Member

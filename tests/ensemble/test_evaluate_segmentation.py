@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from ensemble import evaluate
-from ensemble.contenders import EQUAL
 from ensemble.engine.scoring.images import Images
 from ensemble.experiment_run import ExperimentRun
 from ensemble.judge import segmentation
+from ensemble.judge.rows import EQUAL
 from spine.files import read_json
 from spine.metrics.surface import surface_scores
 from spine.statistics import bootstrap_interval

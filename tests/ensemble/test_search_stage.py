@@ -26,7 +26,7 @@ def test_it_writes_what_the_search_on_validation_finds(experiment):
     paths = run(experiment)
     assert [path.name for path in paths] == ["weights.json", "search.csv", "study.db"]
     written = read_json(paths[0])
-    members, truth, patients = ExperimentRun(experiment).predictions("validation").by_unit()
+    members, truth, patients = ExperimentRun(experiment).predictions("validation").to_resample()
     found = search_weights(members, truth, metric="log_loss", step=0.25)
     assert written["weights"] == found.weights
     assert written["score"] == found.score

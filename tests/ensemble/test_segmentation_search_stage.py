@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensemble.contenders import judge
 from ensemble.engine.nested.nested_search_images import nested_search_images
 from ensemble.engine.nested.resampling import grid_weights
 from ensemble.engine.scoring import images
@@ -12,9 +11,10 @@ from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import FoundWeights, NestedScore
+from ensemble.judge.segmentation import Segmenters
 from ensemble.nested_estimate import find_nested_estimate
 from ensemble.search import run, search_weights
-from ensemble.search_problem import problem_of_split
+from ensemble.search_problem.problem_of import problem_of_split
 from spine.config import Experiment, SearchSettings
 from spine.files import read_json
 from spine.manifest import Manifest
@@ -112,7 +112,7 @@ def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
     assert estimate["plain"] == read_json(run(plain)[0])["nested"]["score"] != estimate["score"]
     assert estimate["low"] <= estimate["score"] <= estimate["high"]
     assert estimate["optimism"] == pytest.approx(found["score"] - estimate["score"])
-    rows = judge(experiment, split, FoundWeights.model_validate(found))
+    rows = Segmenters.of(split, FoundWeights.model_validate(found))
     assert rows.score(rows.ensemble, "dice_foreground") == found["score"]
 
 
