@@ -74,7 +74,7 @@ def test_predictions_are_stored_beside_the_others_and_kept(experiment, other, mo
     for member in experiment.members:
         assert (experiment.member_directory(member) / "predictions" / name / "predictions.json").exists()
     monkeypatch.setattr(predict, "predict_split", pytest.fail)
-    monkeypatch.setattr(evaluate, "judge", pytest.fail)
+    monkeypatch.setattr(ExperimentRun, "contenders_of", pytest.fail)
     evaluate.run(experiment, other)
 
 
@@ -90,7 +90,7 @@ def test_other_pictures_of_the_same_samples_are_predicted_anew(experiment, other
 
 def test_the_cost_is_paired_by_patient(experiment, other):
     found, weights = judged(experiment, other), ExperimentRun(experiment).weights
-    here = Classifiers.of(elsewhere.predict_elsewhere(experiment, other), weights)
+    here = Classifiers.of(elsewhere.predict_elsewhere(ExperimentRun(experiment), other), weights)
     own = Classifiers.of(ExperimentRun(experiment).predictions("test"), weights)
 
     def areas(contenders, draw):
