@@ -8,6 +8,7 @@ from ensemble import folds
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.out_of_fold import predict_out_of_fold
 from ensemble.parity import BOX_PARITY, distance
+from pipeline.experiments import validate_experiment
 from spine.config import Experiment
 from spine.experiment_truth import read_truth
 from spine.folds import fold_of_patients, parts
@@ -52,7 +53,7 @@ def joined(experiment: Experiment, manifest: Manifest):
 @pytest.fixture
 def masks(tmp_path) -> Experiment:
     write_masks(tmp_path / "data", PATIENTS, (0.5, 1.0), 0)
-    return Experiment.model_validate(
+    return validate_experiment(
         {
             "name": "masks",
             "task": "segmentation",
@@ -61,7 +62,8 @@ def masks(tmp_path) -> Experiment:
             "runs": tmp_path / "runs",
             "members": {"one": {"encoder_weights": "none"}},
             "folds": 2,
-        }
+        },
+        "the experiment of masks",
     )
 
 
