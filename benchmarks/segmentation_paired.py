@@ -19,8 +19,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ensemble.evaluators.segmentation import SegmentationEvaluator
 from ensemble.experiment_run import ExperimentRun
-from ensemble.judge.segmentation import Segmenters
 from pipeline.experiments import load_experiment
 from spine.config import Experiment
 from spine.problems import SpineError
@@ -36,7 +36,7 @@ def main() -> None:
 
 def paired(first: Experiment, second: Experiment) -> Table:
     """What each ensemble scores and by how much the first is above; SpineError where their test images differ."""
-    ours, theirs = (ExperimentRun(experiment).contenders("test") for experiment in (first, second))
+    ours, theirs = (ExperimentRun(experiment).evaluator("test") for experiment in (first, second))
     if ours.truth.hash != theirs.truth.hash:
         raise SpineError(
             f"{first.name} and {second.name} are tested on other images; build both from one dataset with one split"
@@ -55,12 +55,14 @@ def paired(first: Experiment, second: Experiment) -> Table:
     return table
 
 
-def metrics_of(judged: Segmenters) -> list[str]:
+def metrics_of(judged: SegmentationEvaluator) -> list[str]:
     of_classes = [f"{rate}.{label}" for rate in ("dice", "iou") for label in judged.truth.labels[1:]]
-    return [*Segmenters.COMPARED, *of_classes]
+    return [*SegmentationEvaluator.COMPARED, *of_classes]
 
 
-def difference(ours: Segmenters, theirs: Segmenters, metric: str, draws: np.ndarray, confidence: float) -> Interval:
+def difference(
+    ours: SegmentationEvaluator, theirs: SegmentationEvaluator, metric: str, draws: np.ndarray, confidence: float
+) -> Interval:
     return interval(
         lambda weights: ours.score(ours.ensemble, metric, weights) - theirs.score(theirs.ensemble, metric, weights),
         draws,

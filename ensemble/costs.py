@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ensemble.engine.grid.budget import Budget
+from ensemble.evaluators.seconds import seconds_of
 from ensemble.found_weights import FoundWeights
-from ensemble.judge.seconds import seconds_of
 from spine.config import Experiment, SearchSettings
 from spine.files import read_if_whole, write_json
 from spine.member import Member

@@ -1,6 +1,6 @@
 """The evaluate stage: one honest leaderboard of members, equal weights and the ensemble, on the test split.
 
-What a row is measured by is the task's (`ensemble.judge`); here is what every task shares. Intervals come from a
+What a row is measured by is the task's (`ensemble.evaluators`); here is what every task shares. Intervals come from a
 bootstrap over patients, on the same resamples for every row. The best single member is the best on validation, since
 one chosen on the test split would be flattered by the choice.
 """
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ensemble.costs import Cost, costs_of
-from ensemble.elsewhere import cost, predict_elsewhere, told
 from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
+from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.experiment_run import ExperimentRun
 from ensemble.exported import describe_lacking_model, exported, not_exportable_reason
-from ensemble.judge.rows import Contender, Contenders
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
+from ensemble.other_dataset import cost, describe, predict_other_dataset
 from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
 from ensemble.predictions import SplitPredictions
 from ensemble.resampled_scores import ResampledScores
@@ -51,7 +51,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     names = ("metrics.json", "leaderboard.csv", *ENSEMBLE_TASKS[experiment.task].evaluator.TABLES)
     run = ExperimentRun(experiment)
     paths = [run.evaluation_directory(dataset) / name for name in names]
-    split = predict_elsewhere(run, dataset) if dataset else run.predictions("test")
+    split = predict_other_dataset(run, dataset) if dataset else run.predictions("test")
     served = exported(run)
     inputs_hash = _inputs_hash(run, split, served)
     if all(path.exists() for path in paths) and read_if_whole(paths[0]).get("inputs_hash") == inputs_hash:
@@ -59,15 +59,15 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     overlap = find_overlap(split.truth.patients, _sources(run))
     if not experiment.evaluate.allow_overlap:
         overlap.refuse()
-    validation = run.contenders(run.weights.split)
+    validation = run.evaluator(run.weights.split)
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
-    test = run.contenders_of(split).completed(validation, models)
+    test = run.evaluator_of(split).completed(validation, models)
     evaluation = _evaluate(run, test, validation, overlap).model_copy(
         update={"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
     )
     if dataset:
-        own = run.contenders("test").completed(validation, {})
+        own = run.evaluator("test").completed(validation, {})
         evaluation = _of_other_dataset(evaluation, experiment, dataset, test, own)
     for path, table in zip(paths[2:], test.tables(), strict=True):
         write_sheet(table, path)
@@ -77,12 +77,12 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
 
 
 def _of_other_dataset(
-    evaluation: Evaluation, experiment: Experiment, dataset: Path, test: Contenders, own: Contenders
+    evaluation: Evaluation, experiment: Experiment, dataset: Path, test: Evaluator, own: Evaluator
 ) -> Evaluation:
     """The same, with what rows have there above what they have on their `own` dataset."""
     settings, headline = experiment.evaluate, evaluation.headline
     against = cost(test, own, headline, settings.resamples, settings.confidence, experiment.seed)
-    notes = (*told(experiment, dataset, test, own, against, headline), *evaluation.notes)
+    notes = (*describe(experiment, dataset, test, own, against, headline), *evaluation.notes)
     return evaluation.model_copy(
         update={"dataset": dataset.resolve().name, "against_own_dataset": against, "notes": notes}
     )
@@ -114,7 +114,7 @@ def _servable(run: ExperimentRun, served: Member | None, ensemble: str) -> dict[
     return {name: member for name, member in rows.items() if member and member.has_model}
 
 
-def _evaluate(run: ExperimentRun, test: Contenders, validation: Contenders, overlap: Overlap) -> Evaluation:
+def _evaluate(run: ExperimentRun, test: Evaluator, validation: Evaluator, overlap: Overlap) -> Evaluation:
     experiment, weights = run.experiment, run.weights
     scores = ResampledScores.of(test, experiment.evaluate, experiment.seed)
     headline = scores.headline
@@ -163,7 +163,7 @@ def _stopped_on_searched(run: ExperimentRun) -> tuple[str, ...]:
     return () if run.weights.folds else tuple(stopped_on_searched(_sources(run)))
 
 
-def _notes(run: ExperimentRun, test: Contenders, overlap: Overlap) -> list[str]:
+def _notes(run: ExperimentRun, test: Evaluator, overlap: Overlap) -> list[str]:
     weights = run.weights
     return [
         *overlap.notes,
@@ -187,29 +187,29 @@ def _not_run(members: Mapping[str, Member]) -> list[str]:
     ]
 
 
-def _few(test: Contenders) -> list[str]:
+def _few(test: Evaluator) -> list[str]:
     """Resampling so few patients gives intervals that are too narrow, and misses what other patients would show."""
     patients = test.counts.patients
     if patients >= ENOUGH_PATIENTS:
         return []
-    told = f"There {'is' if patients == 1 else 'are'} only {patients} test patient{'s' if patients != 1 else ''}"
-    return [f"{told}: too few to judge by. Intervals are rough, and other patients may give quite other figures."]
+    few = f"There {'is' if patients == 1 else 'are'} only {patients} test patient{'s' if patients != 1 else ''}"
+    return [f"{few}: too few to judge by. Intervals are rough, and other patients may give quite other figures."]
 
 
-def _verdict(test: Contenders, comparisons: Sequence[Comparison]) -> str:
+def _verdict(test: Evaluator, comparisons: Sequence[Comparison]) -> str:
     if len(test.members) == 1:
         return f"{test.members[0].name} is the only member: there is no ensemble to judge."
     return comparisons[0].verdict
 
 
-def _scores(contenders: Contenders, metric: str) -> dict[str, float]:
-    return {row.name: float(contenders.score(row, metric)) for row in contenders.rows}
+def _scores(evaluator: Evaluator, metric: str) -> dict[str, float]:
+    return {row.name: float(evaluator.score(row, metric)) for row in evaluator.rows}
 
 
-def _best(contenders: Contenders, scores: dict[str, float], metric: str) -> Contender:
+def _best(evaluator: Evaluator, scores: dict[str, float], metric: str) -> EvaluatedRow:
     """The best member by `scores`, the first on a tie; an undefined score is the worst."""
-    sign = 1 if TASKS[contenders.TASK].metrics.named(metric).higher_is_better else -1
-    return max(contenders.members, key=lambda row: np.nan_to_num(sign * scores[row.name], nan=-np.inf))
+    sign = 1 if TASKS[evaluator.TASK].metrics.named(metric).higher_is_better else -1
+    return max(evaluator.members, key=lambda row: np.nan_to_num(sign * scores[row.name], nan=-np.inf))
 
 
 def _undefined(scores: Mapping[str, float], metric: str, task: str) -> dict[str, str]:
@@ -217,12 +217,12 @@ def _undefined(scores: Mapping[str, float], metric: str, task: str) -> dict[str,
     return {name: TASKS[task].metrics.why_undefined(metric) for name, score in scores.items() if not np.isfinite(score)}
 
 
-def _row(row: Contender, scores: ResampledScores) -> Row:
+def _row(row: EvaluatedRow, scores: ResampledScores) -> Row:
     written: Row = scores.rows.written(row, {name: scores.of_row(row, name) for name in scores.rows.reported})
     return written
 
 
-def _without(row: Contender, scores: ResampledScores) -> LeftOut:
+def _without(row: EvaluatedRow, scores: ResampledScores) -> LeftOut:
     """The headline without one member of weight above 0, and what the ensemble with it is ahead of that."""
     headline = scores.headline
     return LeftOut(
@@ -233,7 +233,7 @@ def _without(row: Contender, scores: ResampledScores) -> LeftOut:
     )
 
 
-def _costs(experiment: Experiment, test: Contenders, servable: dict[str, Member]) -> dict[str, RowCost]:
+def _costs(experiment: Experiment, test: Evaluator, servable: dict[str, Member]) -> dict[str, RowCost]:
     """Row -> seconds an image and megabytes, of those that are known.
 
     Equal weights, and an ensemble that was not exported, cost the sum of the members they run: they are `summed`.

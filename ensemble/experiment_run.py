@@ -64,11 +64,11 @@ class ExperimentRun:
         require_current(weights, self.predictions(weights.split), self.experiment)
         return weights
 
-    def contenders(self, split: str) -> Any:
+    def evaluator(self, split: str) -> Any:
         """The rows of a split's leaderboard: the members, and what they give together."""
-        return self.contenders_of(self.predictions(split))
+        return self.evaluator_of(self.predictions(split))
 
-    def contenders_of(self, split: SplitPredictions) -> Any:
+    def evaluator_of(self, split: SplitPredictions) -> Any:
         """The same of predictions that were read, such as those of another dataset."""
         return ENSEMBLE_TASKS[self.experiment.task].evaluator.of(split, self.weights)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ensemble.evaluation import Estimate, Evaluation
-from ensemble.judge.rows import Column
+from ensemble.evaluators.rows import Column
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.problems import write_sheet
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.evaluation import Estimate
-from ensemble.judge.rows import Contender, Contenders
+from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from spine.config import EvaluateSettings
 from spine.statistics import Interval, interval, patient_resamples
 from spine.tasks import TASKS
@@ -22,13 +22,13 @@ __all__ = ["ResampledScores"]
 class ResampledScores:
     """`draws` (R, U) say how often each unit of the rows counts; no row is scored by a metric on them twice."""
 
-    rows: Contenders[Any]
+    rows: Evaluator[Any]
     draws: np.ndarray
     confidence: float
     _known: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Contenders[Any], settings: EvaluateSettings, seed: int) -> ResampledScores:
+    def of(cls, rows: Evaluator[Any], settings: EvaluateSettings, seed: int) -> ResampledScores:
         """Draw the patients of these rows as the settings ask."""
         return cls(rows, patient_resamples(rows.patients, settings.resamples, seed), settings.confidence)
 
@@ -37,11 +37,11 @@ class ResampledScores:
         """The task's metric that the verdict is about."""
         return TASKS[self.rows.TASK].metrics.headline
 
-    def of_row(self, row: Contender, metric: str) -> Estimate:
+    def of_row(self, row: EvaluatedRow, metric: str) -> Estimate:
         """A metric of one row."""
         return self.measure(partial(self._score, row, metric), metric)
 
-    def ahead_of(self, other: Contender, metric: str) -> Interval:
+    def ahead_of(self, other: EvaluatedRow, metric: str) -> Interval:
         """What the ensemble has of a metric above `other`."""
 
         def ahead(weights: np.ndarray) -> Any:
@@ -57,7 +57,7 @@ class ResampledScores:
         """An interval as it is written."""
         return Estimate.of(found, metric, self.rows.TASK, self.rows.counts.patients)
 
-    def _score(self, row: Contender, metric: str, weights: np.ndarray) -> Any:
+    def _score(self, row: EvaluatedRow, metric: str, weights: np.ndarray) -> Any:
         if weights is not self.draws:
             return self.rows.score(row, metric, weights)
         key = (row.kind, row.name, metric)

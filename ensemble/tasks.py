@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ensemble.judge.classification import Classifiers
-from ensemble.judge.detection import Detectors
-from ensemble.judge.rows import Contenders
-from ensemble.judge.segmentation import Segmenters
+from ensemble.evaluators.classification import ClassificationEvaluator
+from ensemble.evaluators.detection import DetectionEvaluator
+from ensemble.evaluators.rows import Evaluator
+from ensemble.evaluators.segmentation import SegmentationEvaluator
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.classification import ClassificationProblem
 from ensemble.search_problem.detection import DetectionProblem
@@ -31,19 +31,19 @@ class EnsembleTask:
     """
 
     problem: type[SearchProblem]
-    evaluator: type[Contenders]
+    evaluator: type[Evaluator]
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fuses_boxes: bool = False
 
 
 ENSEMBLE_TASKS: dict[str, EnsembleTask] = {
-    "classification": EnsembleTask(ClassificationProblem, Classifiers),
+    "classification": EnsembleTask(ClassificationProblem, ClassificationEvaluator),
     "segmentation": EnsembleTask(
-        SegmentationProblem, Segmenters, outputs={"mask": {"dtype": "int32", "shape": [None, None, None]}}
+        SegmentationProblem, SegmentationEvaluator, outputs={"mask": {"dtype": "int32", "shape": [None, None, None]}}
     ),
     "detection": EnsembleTask(
         DetectionProblem,
-        Detectors,
+        DetectionEvaluator,
         outputs={  # as many rows as all members together
             "detection_boxes": {"dtype": "float32", "shape": [None, None, 4]},
             "detection_scores": {"dtype": "float32", "shape": [None, None]},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.evaluation import Comparison
-from ensemble.judge.rows import Contender, PairedTest
+from ensemble.evaluators.rows import EvaluatedRow, PairedTest
 from ensemble.resampled_scores import ResampledScores
 from spine.statistics import Interval
 from spine.tasks import TASKS
@@ -17,7 +17,7 @@ from spine.tasks import TASKS
 __all__ = ["compare", "p_value"]
 
 
-def compare(scores: ResampledScores, other: Contender, role: str) -> Comparison:
+def compare(scores: ResampledScores, other: EvaluatedRow, role: str) -> Comparison:
     """The ensemble against `other` (`role` says who that is) on the same units and the same resamples of patients.
 
     The verdict tells of a few `differences`; `all_differences` are those of every metric that is reported.
@@ -58,7 +58,7 @@ class _Verdict:
     """What the sentence is made of; `tests` by the metric that they are about."""
 
     scores: ResampledScores
-    other: Contender
+    other: EvaluatedRow
     role: str
     identical: bool
     differences: Mapping[str, Interval]

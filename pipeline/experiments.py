@@ -10,7 +10,7 @@ from pipeline.registry import task_settings
 from spine import config
 from spine.config import Experiment
 
-__all__ = ["load_elsewhere", "load_experiment", "load_experiments", "validate_experiment"]
+__all__ = ["load_experiment", "load_experiments", "load_other_datasets", "validate_experiment"]
 
 
 def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
@@ -23,9 +23,9 @@ def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[E
     return config.load_experiments(path, overrides, task_settings)
 
 
-def load_elsewhere(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
+def load_other_datasets(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
     """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
-    return config.load_elsewhere(path, overrides, task_settings)
+    return config.load_other_datasets(path, overrides, task_settings)
 
 
 def validate_experiment(raw: Any, where: str) -> Experiment:

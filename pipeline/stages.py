@@ -11,7 +11,7 @@ from pipeline.training import train_members
 from spine.config import Experiment
 from spine.disk import at_work
 
-__all__ = ["evaluate_elsewhere", "run_all", "run_stage"]
+__all__ = ["evaluate_other_dataset", "run_all", "run_stage"]
 
 Show = Callable[[str], None]
 RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
@@ -34,7 +34,7 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     return [path for name in RESULTS for path in written[name]]
 
 
-def evaluate_elsewhere(experiment: Experiment, config: Path, show: Show) -> tuple[Path, list[Path]]:
+def evaluate_other_dataset(experiment: Experiment, config: Path, show: Show) -> tuple[Path, list[Path]]:
     """Build another dataset, such as a detector's crops, and judge the members and weights on its test split too.
 
     Gives the dataset and the paths that were written.

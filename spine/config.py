@@ -33,9 +33,9 @@ __all__ = [
     "Strict",
     "Study",
     "TaskSettings",
-    "load_elsewhere",
     "load_experiment",
     "load_experiments",
+    "load_other_datasets",
     "steps_of",
     "validate",
     "validate_experiment",
@@ -346,7 +346,7 @@ def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: Se
         return tuple(load_experiment(experiment, overrides, settings_of) for experiment in study.experiments)
 
 
-def load_elsewhere(
+def load_other_datasets(
     path: Path | str, overrides: Sequence[str], settings_of: SettingsOf
 ) -> tuple[tuple[Experiment, Path], ...]:
     """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.experiments import load_elsewhere, load_experiment, load_experiments
+from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "data")
@@ -49,7 +49,7 @@ def test_data_config_loads(path, monkeypatch):
 def test_study_names_experiments_that_load(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert len({experiment.name for experiment in load_experiments(path)}) > 1
-    judged = load_elsewhere(path)
+    judged = load_other_datasets(path)
     assert judged
     assert all(config in [data.relative_to(ROOT) for data in DATA] for _, config in judged)
 
@@ -60,7 +60,7 @@ def test_what_a_study_judges_elsewhere_comes_from_its_own_experiments(path, monk
 
     monkeypatch.chdir(ROOT)
     experiments = load_experiments(path)
-    for judged, config in load_elsewhere(path):
+    for judged, config in load_other_datasets(path):
         assert judged.name in [experiment.name for experiment in experiments]
         crops = load_data_config(config)
         assert crops.dataset in [experiment.data for experiment in experiments]

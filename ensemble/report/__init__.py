@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ensemble.elsewhere import predict_elsewhere
 from ensemble.evaluation import Evaluation
 from ensemble.experiment_run import ExperimentRun
+from ensemble.other_dataset import predict_other_dataset
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence
 from ensemble.report.members import member_drawings
@@ -43,7 +43,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     inputs_hash = _inputs_hash(experiment, evaluation, manifest)
     if path.exists() and _is_current(done, inputs_hash):
         return [path]
-    split = predict_elsewhere(run, dataset) if dataset else run.predictions("test")
+    split = predict_other_dataset(run, dataset) if dataset else run.predictions("test")
     page = Page(run, evaluation, manifest, split, directory)
     evidence = EVIDENCE[experiment.task].of(page)
     shared = shared_drawings(page.evaluation, page.members, page.styles) | member_drawings(page.evaluation, page.styles)

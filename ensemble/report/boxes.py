@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ensemble.judge.detection import Detected, Detectors
+from ensemble.evaluators.detection import DetectedRow, DetectionEvaluator
 from ensemble.names import free
 from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import class_colour, grey_picture, rgb
@@ -19,22 +19,22 @@ TYPICAL, WORST = 2, 3  # lines of the grid
 TRUTH = np.array([255, 255, 255])
 
 
-def worst(contenders: Detectors, count: int) -> list[int]:
+def worst(evaluator: DetectionEvaluator, count: int) -> list[int]:
     """The numbers of the images with the ensemble's lowest F1, lowest first; those without an error are left out."""
-    f1 = contenders.f1_of_images(contenders.ensemble)
+    f1 = evaluator.f1_of_images(evaluator.ensemble)
     order = np.argsort(f1, kind="stable")  # NaN last
     return [int(number) for number in order[:count] if f1[number] < 1]
 
 
-def choose(contenders: Detectors) -> list[tuple[str, int]]:
+def choose(evaluator: DetectionEvaluator) -> list[tuple[str, int]]:
     """`typical` images, nearest the ensemble's median F1, and its `worst`; one a patient where there are enough."""
-    f1 = contenders.f1_of_images(contenders.ensemble)
-    bad = _one_a_patient(worst(contenders, len(f1)), contenders.patients)[:WORST]
+    f1 = evaluator.f1_of_images(evaluator.ensemble)
+    bad = _one_a_patient(worst(evaluator, len(f1)), evaluator.patients)[:WORST]
     if np.isnan(f1).all():
         return []
     nearest = np.argsort(np.abs(f1 - np.nanmedian(f1)), kind="stable")
     near = [int(number) for number in nearest if np.isfinite(f1[number]) and number not in bad]
-    typical = _one_a_patient(near, contenders.patients)[:TYPICAL]
+    typical = _one_a_patient(near, evaluator.patients)[:TYPICAL]
     return [("typical", number) for number in typical] + [("worst", number) for number in bad]
 
 
@@ -45,22 +45,22 @@ def _one_a_patient(numbers: Sequence[int], patients: np.ndarray) -> list[int]:
     return list(seen.values())
 
 
-def see_boxes(contenders: Detectors, number: int, why: str) -> Line:
+def see_boxes(evaluator: DetectionEvaluator, number: int, why: str) -> Line:
     """One image as input, truth and as every row sees it, with the boxes that have the row's confidence."""
-    truth, grey = contenders.truth, _grey(contenders, number)
+    truth, grey = evaluator.truth, _grey(evaluator, number)
     of_truth = draw_boxes(grey, _scaled(truth.boxes[number], truth.sizes[number], grey), truth.classes[number])
-    rows = {row.name: _draw_row(grey, row, number) for row in contenders.rows}
-    captions = {row.name: _caption(contenders, row, number) for row in contenders.rows}
+    rows = {row.name: _draw_row(grey, row, number) for row in evaluator.rows}
+    captions = {row.name: _caption(evaluator, row, number) for row in evaluator.rows}
     whole, true = free("input", rows), free("truth", rows)
     captions[true] = f"{len(truth.boxes[number])} boxes"
     return Line(why, truth.samples[number], {whole: grey, true: of_truth, **rows}, captions)
 
 
-def see_errors(contenders: Detectors, number: int) -> np.ndarray:
+def see_errors(evaluator: DetectionEvaluator, number: int) -> np.ndarray:
     """RGB of one image with the ensemble's boxes in colour over the true ones in white."""
-    truth, grey = contenders.truth, _grey(contenders, number)
+    truth, grey = evaluator.truth, _grey(evaluator, number)
     canvas = draw_boxes(grey, _scaled(truth.boxes[number], truth.sizes[number], grey))
-    return _draw_row(canvas, contenders.ensemble, number)
+    return _draw_row(canvas, evaluator.ensemble, number)
 
 
 def draw_boxes(
@@ -93,19 +93,19 @@ def _tag(canvas: np.ndarray, text: str, beside: tuple[int, int, int], colour: np
     cv2.putText(canvas, text, (left + 2, bottom - 2), font, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _draw_row(picture: np.ndarray, row: Detected, number: int) -> np.ndarray:
-    said = row.detections[number].above(row.confidence)
-    return draw_boxes(picture, said.in_pixels(*picture.shape[:2]), said.classes, said.scores)
+def _draw_row(picture: np.ndarray, row: DetectedRow, number: int) -> np.ndarray:
+    detections = row.detections[number].above(row.confidence)
+    return draw_boxes(picture, detections.in_pixels(*picture.shape[:2]), detections.classes, detections.scores)
 
 
-def _caption(contenders: Detectors, row: Detected, number: int) -> str:
-    right, called, true = contenders.boxes_of_images(row)[number]
-    return f"{right} of {true}, {called - right} wrong"
+def _caption(evaluator: DetectionEvaluator, row: DetectedRow, number: int) -> str:
+    right, predicted, true = evaluator.boxes_of_images(row)[number]
+    return f"{right} of {true}, {predicted - right} wrong"
 
 
-def _grey(contenders: Detectors, number: int) -> np.ndarray:
+def _grey(evaluator: DetectionEvaluator, number: int) -> np.ndarray:
     """The picture; black where it cannot be read."""
-    truth = contenders.truth
+    truth = evaluator.truth
     grey = grey_picture(truth.paths[number], LONGEST)
     if grey is not None:
         return grey

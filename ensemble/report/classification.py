@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.evaluation import ClassificationEvaluation
-from ensemble.judge.classification import Classifiers
+from ensemble.evaluators.classification import ClassificationEvaluator
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import draw_cases
 from ensemble.report.plots import SQUARE, WIDE, Drawing, intervals
@@ -27,24 +27,24 @@ class ClassificationEvidence:
     """The test split's units as all rows see them."""
 
     page: Page[ClassificationEvaluation]
-    contenders: Classifiers
+    evaluator: ClassificationEvaluator
 
     TEMPLATE = "classification.html"
 
     @classmethod
     def of(cls, page: Page[ClassificationEvaluation]) -> ClassificationEvidence:
         """Read what the members said of the test split."""
-        return cls(page, page.run.contenders_of(page.split))
+        return cls(page, page.run.evaluator_of(page.split))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
-        contenders, evaluation = self.contenders, self.page.evaluation
+        evaluator, evaluation = self.evaluator, self.page.evaluation
         return {
             "interval_auc": partial(intervals, evaluation, styles, "roc_auc"),
             "interval_accuracy": partial(intervals, evaluation, styles, "accuracy"),
-            "roc": partial(_curves, contenders, styles, _roc, "false positive rate", "true positive rate"),
-            "precision_recall": partial(_curves, contenders, styles, _precision_recall, "recall", "precision"),
-            "calibration": partial(_calibration, contenders, styles),
+            "roc": partial(_curves, evaluator, styles, _roc, "false positive rate", "true positive rate"),
+            "precision_recall": partial(_curves, evaluator, styles, _precision_recall, "recall", "precision"),
+            "calibration": partial(_calibration, evaluator, styles),
             "confusion": partial(_confusion, evaluation, "ensemble"),
             "confusion_members": partial(_confusion, evaluation, "member"),
         }
@@ -52,7 +52,7 @@ class ClassificationEvidence:
     def pictures(self) -> dict[str, Drawing]:
         """The figures that are PNG alone: the most confident errors that have a picture."""
         cases = [
-            (case.picture, f"{case.truth}, called {case.called} with {case.probability:.2f}")
+            (case.picture, f"{case.truth}, called {case.predicted} with {case.probability:.2f}")
             for case in self.cases
             if case.picture is not None
         ]
@@ -61,15 +61,15 @@ class ClassificationEvidence:
     @cached_property
     def cases(self) -> list[Case]:
         """The most confident errors."""
-        return worst_cases(self.contenders)
+        return worst_cases(self.evaluator)
 
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
-        called = self.contenders.ensemble.probabilities.argmax(axis=1)
+        predicted = self.evaluator.ensemble.probabilities.argmax(axis=1)
         return {
             "columns": COLUMNS,
             "cases": self.cases,
-            "errors": int(np.sum(called != self.contenders.values)),
+            "errors": int(np.sum(predicted != self.evaluator.values)),
             "splits": self._splits(),
         }
 
@@ -98,10 +98,12 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int | None =
     return np.array([stated[part].mean() for part in parts]), np.array([right[part].mean() for part in parts])
 
 
-def _curves(contenders: Classifiers, styles: dict[str, Style], curve: Any, horizontal: str, vertical: str) -> Any:
-    with new_figure(SQUARE, SQUARE + 0.17 * -(-len(contenders.rows) // 2)) as (figure, axis):
-        for row in contenders.rows:
-            x, y = curve(contenders.values, row.probabilities)
+def _curves(
+    evaluator: ClassificationEvaluator, styles: dict[str, Style], curve: Any, horizontal: str, vertical: str
+) -> Any:
+    with new_figure(SQUARE, SQUARE + 0.17 * -(-len(evaluator.rows) // 2)) as (figure, axis):
+        for row in evaluator.rows:
+            x, y = curve(evaluator.values, row.probabilities)
             axis.plot(x, y, label=row.name, clip_on=False, **styles[row.name])
         axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=horizontal, ylabel=vertical, aspect="equal")
         if curve is _roc:
@@ -136,14 +138,14 @@ def _precision_recall(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.
     return recall, precision
 
 
-def _calibration(contenders: Classifiers, styles: dict[str, Style]) -> Any:
-    binary = len(contenders.truth.labels) == 2
+def _calibration(evaluator: ClassificationEvaluator, styles: dict[str, Style]) -> Any:
+    binary = len(evaluator.truth.labels) == 2
     with new_figure(SQUARE, SQUARE + 0.17) as (figure, axis):
         axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, alpha=0.6)
-        for row in (contenders.equal, contenders.ensemble):
-            stated, right = calibration(contenders.values, row.probabilities)
+        for row in (evaluator.equal, evaluator.ensemble):
+            stated, right = calibration(evaluator.values, row.probabilities)
             axis.plot(stated, right, marker="o", markersize=4, label=row.name, **styles[row.name])
-        what = f"probability of {contenders.truth.labels[-1]}" if binary else "probability of the predicted class"
+        what = f"probability of {evaluator.truth.labels[-1]}" if binary else "probability of the predicted class"
         axis.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel=what, ylabel="share that is true", aspect="equal")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -171,9 +173,9 @@ def _matrix(axis: Any, counts: np.ndarray, labels: Sequence[str], small: bool) -
     blues = LinearSegmentedColormap.from_list("blues", [(0.27, 0.47, 0.67, 0.04), (0.27, 0.47, 0.67, 0.75)])
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axis.pcolormesh(share, cmap=blues, vmin=0, vmax=1, edgecolors=GREY, linewidth=0.4)
-    for (true, called), count in np.ndenumerate(counts):
-        text = f"{count}" if small else f"{count}\n{100 * share[true, called]:.0f} %"
-        axis.text(called + 0.5, true + 0.5, text, ha="center", va="center", fontsize=9 if small else 11)
+    for (true, predicted), count in np.ndenumerate(counts):
+        text = f"{count}" if small else f"{count}\n{100 * share[true, predicted]:.0f} %"
+        axis.text(predicted + 0.5, true + 0.5, text, ha="center", va="center", fontsize=9 if small else 11)
     places = np.arange(len(labels)) + 0.5
     axis.set_xticks(places, labels, rotation=0 if len(labels) < 4 else 45, fontsize=7 if small else 9)
     axis.set_yticks(places, labels, rotation=90, va="center", fontsize=7 if small else 9)

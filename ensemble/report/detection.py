@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.evaluation import DetectionEvaluation
-from ensemble.judge.detection import CONFIDENCES, NAMES_OF_A_CLASS, Detectors
+from ensemble.evaluators.detection import CONFIDENCES, NAMES_OF_A_CLASS, DetectionEvaluator
 from ensemble.report.boxes import choose, see_boxes, see_errors, worst
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
@@ -32,7 +32,7 @@ class DetectionEvidence:
     """The test split's images as all rows see them, each row with the confidence that metrics.json tells."""
 
     page: Page[DetectionEvaluation]
-    contenders: Detectors
+    evaluator: DetectionEvaluator
 
     TEMPLATE = "detection.html"
 
@@ -40,7 +40,7 @@ class DetectionEvidence:
     def of(cls, page: Page[DetectionEvaluation]) -> DetectionEvidence:
         """Read what the members said of the test split, and fuse and match it again."""
         confidences = {row.name: row.confidence for row in page.evaluation.rows}
-        return cls(page, page.run.contenders_of(page.split).at(confidences))
+        return cls(page, page.run.evaluator_of(page.split).at(confidences))
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
@@ -48,9 +48,9 @@ class DetectionEvidence:
         drawings: dict[str, Drawing] = {
             "interval_map50": partial(intervals, evaluation, styles, "map50"),
             "interval_map50_95": partial(intervals, evaluation, styles, "map50_95"),
-            "precision_recall": partial(_precision_recall, self.contenders, styles),
-            "f1_at_confidence": partial(_f1_at_confidence, self.contenders, styles),
-            "scores": partial(_scores, self.contenders),
+            "precision_recall": partial(_precision_recall, self.evaluator, styles),
+            "f1_at_confidence": partial(_f1_at_confidence, self.evaluator, styles),
+            "scores": partial(_scores, self.evaluator),
         }
         if len(labels) == 1:  # its bars would be those of the mean
             return drawings
@@ -63,7 +63,7 @@ class DetectionEvidence:
     def pictures(self) -> dict[str, Drawing]:
         """The figures that are PNG alone: every row's boxes, and the worst cases over the true ones."""
         cases = [
-            (see_errors(self.contenders, number), line.captions[self.contenders.ensemble.name])
+            (see_errors(self.evaluator, number), line.captions[self.evaluator.ensemble.name])
             for number, line in self.cases
         ]
         grids: dict[str, Drawing] = {}
@@ -76,12 +76,12 @@ class DetectionEvidence:
     @cached_property
     def shown(self) -> list[Line]:
         """Typical and worst images as all rows see them."""
-        return [see_boxes(self.contenders, number, why) for why, number in choose(self.contenders)]
+        return [see_boxes(self.evaluator, number, why) for why, number in choose(self.evaluator)]
 
     @cached_property
     def cases(self) -> list[tuple[int, Line]]:
         """The images that went worst: their number, and how all rows see them."""
-        return [(number, see_boxes(self.contenders, number, "")) for number in worst(self.contenders, WORST_CASES)]
+        return [(number, see_boxes(self.evaluator, number, "")) for number in worst(self.evaluator, WORST_CASES)]
 
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
@@ -96,13 +96,13 @@ class DetectionEvidence:
         }
 
     def _case(self, number: int, line: Line) -> dict[str, Any]:
-        f1 = with_nulls({row.name: self.contenders.f1_of_images(row)[number] for row in self.contenders.rows})
-        picture = data_url(see_errors(self.contenders, number))
+        f1 = with_nulls({row.name: self.evaluator.f1_of_images(row)[number] for row in self.evaluator.rows})
+        picture = data_url(see_errors(self.evaluator, number))
         return {
             "sample": line.sample,
             "picture": picture,
             "f1": f1,
-            "told": line.captions[self.contenders.ensemble.name],
+            "told": line.captions[self.evaluator.ensemble.name],
         }
 
     def _splits(self) -> list[SplitCounts]:
@@ -116,15 +116,15 @@ class DetectionEvidence:
         return rows
 
 
-def _precision_recall(contenders: Detectors, styles: dict[str, Style]) -> Any:
+def _precision_recall(evaluator: DetectionEvaluator, styles: dict[str, Style]) -> Any:
     """A curve a row, a panel a class; the dot is where the row's confidence lies."""
-    labels = contenders.truth.labels
+    labels = evaluator.truth.labels
     columns = min(len(labels), 3)
     lines, width = -(-len(labels) // columns), SQUARE if len(labels) == 1 else 2 * WIDE
-    height = lines * width / columns + 0.17 * -(-len(contenders.rows) // (2 * columns))
+    height = lines * width / columns + 0.17 * -(-len(evaluator.rows) // (2 * columns))
     with new_figure(width, height, columns, lines, squeeze=False) as (figure, axes):
         for number, (axis, label) in enumerate(zip(axes.flat, labels, strict=False)):
-            for row in contenders.rows:
+            for row in evaluator.rows:
                 curve = metrics.precision_recall(row.matches, number)
                 name = row.name if number == 0 else None
                 axis.plot(curve.recall, curve.precision, label=name, clip_on=False, **styles[row.name])
@@ -138,31 +138,31 @@ def _precision_recall(contenders: Detectors, styles: dict[str, Style]) -> Any:
     return figure
 
 
-def _panel(contenders: Detectors) -> tuple[float, float]:
+def _panel(evaluator: DetectionEvaluator) -> tuple[float, float]:
     """Width and height of a figure: the third beside a single class's curve, or a half below the curves of several."""
-    width = SQUARE if len(contenders.truth.labels) == 1 else WIDE
-    return width, SQUARE + 0.17 * -(-len(contenders.rows) // 2)
+    width = SQUARE if len(evaluator.truth.labels) == 1 else WIDE
+    return width, SQUARE + 0.17 * -(-len(evaluator.rows) // 2)
 
 
-def _f1_at_confidence(contenders: Detectors, styles: dict[str, Style]) -> Any:
+def _f1_at_confidence(evaluator: DetectionEvaluator, styles: dict[str, Style]) -> Any:
     """Test F1 of every row at every confidence; the dot is at the one chosen on validation."""
-    with new_figure(*_panel(contenders)) as (figure, axis):
-        for row in contenders.rows:
+    with new_figure(*_panel(evaluator)) as (figure, axis):
+        for row in evaluator.rows:
             f1 = [mean_of_defined(metrics.f1(row.matches, confidence=at)) for at in CONFIDENCES]
             axis.plot(CONFIDENCES, f1, label=row.name, **styles[row.name])
-            axis.plot(row.confidence, contenders.score(row, "f1"), "o", color=styles[row.name]["color"])
+            axis.plot(row.confidence, evaluator.score(row, "f1"), "o", color=styles[row.name]["color"])
         axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="F1")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
-def _scores(contenders: Detectors) -> Any:
+def _scores(evaluator: DetectionEvaluator) -> Any:
     """The ensemble's detections by score, those that are right at IoU 0.5 and those that are wrong."""
-    row = contenders.ensemble
+    row = evaluator.ensemble
     matches = row.matches
     right = matches.right[matches.area("all"), matches.iou(0.5)]
     edges = np.linspace(0, 1, 21)
-    with new_figure(*_panel(contenders)) as (figure, axis):
+    with new_figure(*_panel(evaluator)) as (figure, axis):
         for scores, colour, label in (
             (matches.scores[right], RIGHT, "right"),
             (matches.scores[~right], WRONG, "wrong"),

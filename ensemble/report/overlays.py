@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ensemble.engine.scoring.images import Images
+from ensemble.evaluators.rows import ENSEMBLE
+from ensemble.evaluators.segmentation import disagreement, predict_image
 from ensemble.found_weights import FoundWeights
-from ensemble.judge.rows import ENSEMBLE
-from ensemble.judge.segmentation import call_image, disagreement
 from ensemble.names import free
 from ensemble.predictions import SplitPredictions
 from ensemble.report.picture_grid import Line
@@ -71,10 +71,10 @@ def see_image(
     truth: Any = split.truth
     number, classes = truth.samples.index(sample), len(truth.labels)
     mask = truth.mask(number)
-    called = call_image({name: Images.of(name, one) for name, one in split.stored.items()}, weights, number)
+    predicted = predict_image({name: Images.of(name, one) for name, one in split.stored.items()}, weights, number)
     grey = grey_picture(truth.paths[number], LONGEST)
     grey = np.zeros(_fitting(mask.shape), np.uint8) if grey is None else grey
-    drawn = {name: overlay(grey, one, classes) for name, one in zip(names, called, strict=True)}
+    drawn = {name: overlay(grey, one, classes) for name, one in zip(names, predicted, strict=True)}
     rows = images[images["sample"] == sample].set_index("name")
     return SeenImage(
         sample=sample,
@@ -82,7 +82,7 @@ def see_image(
             free("input", names): grey,
             free("truth", names): overlay(grey, mask, classes),
             **drawn,
-            free(DISAGREEMENT, names): heat(grey, disagreement(called[:-2])),
+            free(DISAGREEMENT, names): heat(grey, disagreement(predicted[:-2])),
         },
         dice={str(name): None if np.isnan(dice) else dice for name, dice in rows["dice_foreground"].items()},
         disagreement=float(rows["disagreement"].iloc[0]),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ensemble.evaluation import SegmentationEvaluation
-from ensemble.judge.segmentation import NAMES_OF_A_CLASS, SURFACES
+from ensemble.evaluators.segmentation import NAMES_OF_A_CLASS, SURFACES
 from ensemble.predictions import SplitPredictions
 from ensemble.report.overlays import SeenImage, choose, see_image, worst
 from ensemble.report.page import Page, SplitCounts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.judge.classification import Classifiers
+from ensemble.evaluators.classification import ClassificationEvaluator
 from ensemble.report.pixels import data_url, grey_picture
 
 __all__ = ["Case", "worst_cases"]
@@ -22,9 +22,9 @@ class Case:
     slices: int
     picture: np.ndarray | None
     truth: str
-    called: str
+    predicted: str
     probability: float  # of the called class
-    said: dict[str, float]  # row -> probability of the true class
+    probabilities: dict[str, float]  # row -> probability of the true class
 
     @property
     def url(self) -> str:
@@ -32,27 +32,27 @@ class Case:
         return "" if self.picture is None else data_url(self.picture)
 
 
-def worst_cases(contenders: Classifiers, count: int = 8) -> list[Case]:
+def worst_cases(evaluator: ClassificationEvaluator, count: int = 8) -> list[Case]:
     """The units that the ensemble has wrong, the most confident error first; at most `count`."""
-    probabilities = contenders.ensemble.probabilities
-    called = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(called != contenders.values)
-    order = wrong[np.argsort(-probabilities[wrong, called[wrong]], kind="stable")]
-    return [_case(contenders, unit, int(called[unit])) for unit in order[:count]]
+    probabilities = evaluator.ensemble.probabilities
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != evaluator.values)
+    order = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
+    return [_case(evaluator, unit, int(predicted[unit])) for unit in order[:count]]
 
 
-def _case(contenders: Classifiers, unit: int, called: int) -> Case:
-    truth = contenders.truth
+def _case(evaluator: ClassificationEvaluator, unit: int, predicted: int) -> Case:
+    truth = evaluator.truth
     units = np.array(truth.units)
     rows = np.flatnonzero(units == np.unique(units)[unit])
     middle = rows[len(rows) // 2]
-    right = int(contenders.values[unit])
+    right = int(evaluator.values[unit])
     return Case(
         sample=truth.samples[middle],
         slices=len(rows),
         picture=grey_picture(truth.paths[middle], LONGEST),
         truth=truth.labels[right],
-        called=truth.labels[called],
-        probability=float(contenders.ensemble.probabilities[unit, called]),
-        said={row.name: float(row.probabilities[unit, right]) for row in contenders.rows},
+        predicted=truth.labels[predicted],
+        probability=float(evaluator.ensemble.probabilities[unit, predicted]),
+        probabilities={row.name: float(row.probabilities[unit, right]) for row in evaluator.rows},
     )

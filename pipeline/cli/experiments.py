@@ -37,14 +37,14 @@ Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only 
 @app.command()
 def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
     """Run all stages in order; skip what is done and unchanged."""
-    from pipeline.experiments import load_elsewhere
-    from pipeline.stages import evaluate_elsewhere, run_all
+    from pipeline.experiments import load_other_datasets
+    from pipeline.stages import evaluate_other_dataset, run_all
 
     experiments = _load(experiment, overrides)
     _trust(experiments, trust)
-    elsewhere = load_elsewhere(experiment, overrides or ())
+    elsewhere = load_other_datasets(experiment, overrides or ())
     written = [run_all(settings, show) for settings in experiments]
-    also = [(settings, *evaluate_elsewhere(settings, config, show)) for settings, config in elsewhere]
+    also = [(settings, *evaluate_other_dataset(settings, config, show)) for settings, config in elsewhere]
     for settings, paths in zip(experiments, written, strict=True):
         show_leaderboard(settings)
         show_paths(paths)

@@ -129,6 +129,6 @@ def test_names_are_free_or_made_so():
 def test_every_row_keeps_its_own_values_whatever_the_names(tmp_path):
     experiment = write_experiment(tmp_path, members=NAMES)
     write_weights(experiment, dict.fromkeys(NAMES, 0.25))
-    rows = ExperimentRun(experiment).contenders("test").rows
+    rows = ExperimentRun(experiment).evaluator("test").rows
     assert len({row.name for row in rows}) == len(rows) == 6
     np.testing.assert_allclose(rows[-1].probabilities, rows[-2].probabilities)

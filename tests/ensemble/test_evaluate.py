@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from ensemble import evaluate
+from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
-from ensemble.judge.rows import EQUAL
 from ensemble.overlap import find_overlap
 from spine.files import read_json, write_json
 from spine.manifest import Manifest
@@ -32,7 +32,7 @@ def row_of(found, name):
 
 def test_rows_are_members_then_equal_weights_then_the_ensemble(tmp_path):
     experiment = write_experiment(tmp_path, weights={"vgg": 0.5, "dense": 0.5, "squeeze": 0.0}, **FAST)
-    found = ExperimentRun(experiment).contenders("test")
+    found = ExperimentRun(experiment).evaluator("test")
     assert [row.name for row in found.rows] == ["vgg", "dense", "squeeze", EQUAL, "ensemble"]
     vgg, dense, squeeze = (row.probabilities for row in found.members)
     assert found.equal.probabilities == pytest.approx((vgg + dense + squeeze) / 3)
@@ -52,7 +52,7 @@ def test_repeated_slices_are_one_unit_and_all_are_counted(tmp_path):
 
 def test_values_and_intervals_are_those_of_metrics_and_statistics(tmp_path):
     experiment = write_experiment(tmp_path, seed=7, **FAST)
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     dense = row_of(evaluated(experiment), "dense")["metrics"]["roc_auc"]
     probabilities = test.members[1].probabilities
     expected = bootstrap_interval(
@@ -65,7 +65,7 @@ def test_values_and_intervals_are_those_of_metrics_and_statistics(tmp_path):
 def test_the_best_single_member_is_chosen_on_validation(tmp_path):
     experiment = write_experiment(tmp_path, members=("vgg", "dense"), **FAST)
     found = evaluated(experiment)
-    validation = ExperimentRun(experiment).contenders("validation")
+    validation = ExperimentRun(experiment).evaluator("validation")
     scores = {row.name: metrics.accuracy(validation.values, row.probabilities) for row in validation.members}
     assert found["best_on_validation"] == max(scores, key=scores.__getitem__)
     assert found["comparisons"][0]["against"] == found["best_on_validation"]

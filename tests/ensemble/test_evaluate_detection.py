@@ -9,10 +9,10 @@ from pycocotools.cocoeval import COCOeval
 from rich.console import Console
 
 from ensemble import evaluate
+from ensemble.evaluators import detection
+from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from ensemble.judge import detection
-from ensemble.judge.rows import EQUAL
 from spine.detections import Detections
 from spine.files import read_json
 from spine.member import Member
@@ -103,7 +103,7 @@ def test_only_sizes_that_occur_are_told(experiment, found):
 
 
 def test_a_rows_confidence_is_where_its_f1_was_highest_on_validation(experiment, found):
-    validation = ExperimentRun(experiment).contenders("validation")
+    validation = ExperimentRun(experiment).evaluator("validation")
     for row in validation.rows:
         chosen = row_of(found, row.name)["confidence"]
         f1 = {
@@ -119,15 +119,15 @@ def test_rates_count_boxes_with_that_confidence(experiment, found):
     """Matched by hand: at these noises no two true boxes of a class are in one image."""
     truth, rows = fused_by_hand(experiment)
     one = row_of(found, "resnet")
-    right = called = 0
+    right = predicted = 0
     for boxes, classes, size, said in zip(truth.boxes, truth.classes, truth.sizes, rows["resnet"], strict=True):
         said = said.above(one["confidence"])
-        called += len(said)
+        predicted += len(said)
         for box, label in zip(boxes, classes, strict=True):
             mine = said.in_pixels(*size)[said.classes == label]
             right += any(iou(box, other) >= 0.5 for other in mine)
     total = sum(map(len, truth.boxes))
-    assert (one["right"], one["wrong"], one["missed"]) == (right, called - right, total - right)
+    assert (one["right"], one["wrong"], one["missed"]) == (right, predicted - right, total - right)
     images = pd.read_csv(experiment.evaluation_directory / "images.csv")
     mine = images[images["name"] == "resnet"]
     assert (mine["right"].sum(), mine["missed"].sum()) == (right, total - right)
@@ -142,7 +142,7 @@ def iou(first, second):
 
 
 def test_intervals_and_differences_draw_patients(experiment, found):
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     expected = bootstrap_interval(
         lambda w: test.score(test.members[1], "map50", w), test.patients, 200, 0.95, experiment.seed
     )
@@ -153,14 +153,14 @@ def test_intervals_and_differences_draw_patients(experiment, found):
     for comparison in (best, equal):
         rows = [row_of(found, name)["metrics"]["map50_95"]["value"] for name in ("ensemble", comparison["against"])]
         assert comparison["differences"]["map50_95"]["value"] == pytest.approx(rows[0] - rows[1])
-    validation = ExperimentRun(experiment).contenders("validation")
+    validation = ExperimentRun(experiment).evaluator("validation")
     scores = {row.name: validation.score(row, "map50") for row in validation.members}
     assert best["against"] == found["best_on_validation"] == max(scores, key=scores.__getitem__)
     assert "Wilcoxon over patients p" in found["verdict"]
 
 
 def test_wilcoxon_pairs_the_map_of_each_patient_alone(experiment):
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     mine = test.map50_of_patients(test.ensemble)
     patients = sorted(set(test.patients))
     assert mine.shape == (len(patients),) == (4,)

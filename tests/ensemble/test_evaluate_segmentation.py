@@ -8,9 +8,9 @@ from rich.console import Console
 
 from ensemble import evaluate
 from ensemble.engine.scoring.images import Images
+from ensemble.evaluators import segmentation
+from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
-from ensemble.judge import segmentation
-from ensemble.judge.rows import EQUAL
 from spine.files import read_json
 from spine.metrics.surface import surface_scores
 from spine.statistics import bootstrap_interval
@@ -49,20 +49,20 @@ def called_by_hand(experiment):
         EQUAL: (1 / 3,) * 3,
         "ensemble": (0.6, 0.4, 0),
     }
-    called = {name: [] for name in weights}
+    predicted = {name: [] for name in weights}
     for height, width, offset in split.stored["unet"].index[["height", "width", "offset"]].to_numpy():
         said = [one.values[offset : offset + height * width].astype(np.float64) for one in split.stored.values()]
         for name, parts in weights.items():
             fused = sum(part * one for part, one in zip(parts, said, strict=True))
-            called[name].append(fused.argmax(axis=1).reshape(height, width))
-    return called, list(split.truth)
+            predicted[name].append(fused.argmax(axis=1).reshape(height, width))
+    return predicted, list(split.truth)
 
 
 def test_rows_and_dice_are_those_of_masks_fused_by_hand(experiment, found):
-    called, masks = called_by_hand(experiment)
-    assert [row["name"] for row in found["rows"]] == list(called)
+    predicted, masks = called_by_hand(experiment)
+    assert [row["name"] for row in found["rows"]] == list(predicted)
     truth = np.concatenate([mask.ravel() for mask in masks])
-    for name, images in called.items():
+    for name, images in predicted.items():
         flat = np.concatenate([image.ravel() for image in images])
         dice = [2 * ((flat == c) & (truth == c)).sum() / ((flat == c).sum() + (truth == c).sum()) for c in range(4)]
         values = {key: one["value"] for key, one in row_of(found, name)["metrics"].items()}
@@ -76,7 +76,7 @@ def test_rows_and_dice_are_those_of_masks_fused_by_hand(experiment, found):
 
 
 def test_intervals_draw_patients(experiment, found):
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     expected = bootstrap_interval(
         lambda w: test.score(test.members[1], "dice_foreground", w), test.patients, 200, 0.95, experiment.seed
     )
@@ -88,20 +88,20 @@ def test_intervals_draw_patients(experiment, found):
 
 
 def test_weighted_scores_are_scores_of_repeated_images(experiment):
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     draw = np.arange(len(test.patients)) % 3
     for name in test.reported:
-        repeated = segmentation.Segmented(
+        repeated = segmentation.SegmentedRow(
             "twice", "member", None, test.ensemble.counts.repeat(draw, 0), test.ensemble.surfaces.repeat(draw, 0)
         )
         assert test.score(test.ensemble, name, draw[None])[0] == pytest.approx(test.score(repeated, name)), name
 
 
 def test_surfaces_are_means_over_images_in_mm(experiment, found):
-    called, masks = called_by_hand(experiment)
+    predicted, masks = called_by_hand(experiment)
     spacings = ExperimentRun(experiment).predictions("test").truth.spacings
     assert set(spacings) == {(0.5, 0.5), (1.0, 1.0)}
-    scores = [surface_scores(*three, 4) for three in zip(masks, called["ensemble"], spacings, strict=True)]
+    scores = [surface_scores(*three, 4) for three in zip(masks, predicted["ensemble"], spacings, strict=True)]
     values = row_of(found, "ensemble")["metrics"]
     assert values["hausdorff_95_mm.vertebra"]["value"] == pytest.approx(np.mean([one[0, 0] for one in scores]))
     assert values["surface_dice.canal"]["value"] == pytest.approx(np.mean([one[2, 1] for one in scores]))
@@ -109,12 +109,12 @@ def test_surfaces_are_means_over_images_in_mm(experiment, found):
 
 def test_a_missed_class_is_counted_and_leaves_the_distance_out(tmp_path):
     experiment = write_segmentation_experiment(tmp_path, members=("unet", "fpn"), **FAST)
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     row = test.ensemble
     counts, surfaces = row.counts.copy(), row.surfaces.copy()
     counts[0, 2, :2] = 0  # the disc of the first image is never called
     surfaces[0, 1] = (np.inf, 0)
-    missed = segmentation.Segmented("missed", "member", None, counts, surfaces)
+    missed = segmentation.SegmentedRow("missed", "member", None, counts, surfaces)
     assert test.written(missed, {}).missing_outlines == {"vertebra": 0, "disc": 1, "canal": 0}
     assert test.score(missed, "hausdorff_95_mm.disc") == pytest.approx(surfaces[1:, 1, 0].mean())
     assert test.score(missed, "surface_dice.disc") == pytest.approx(surfaces[1:, 1, 1].sum() / len(surfaces))
@@ -129,7 +129,7 @@ def test_without_a_spacing_there_is_no_distance_and_it_says_so(tmp_path, spacing
 
 
 def test_the_ensemble_is_compared_with_the_best_on_validation_and_with_equal_weights(experiment, found):
-    validation = ExperimentRun(experiment).contenders("validation")
+    validation = ExperimentRun(experiment).evaluator("validation")
     scores = {row.name: validation.score(row, "dice_foreground") for row in validation.members}
     best, equal = found["comparisons"]
     assert best["against"] == found["best_on_validation"] == max(scores, key=scores.__getitem__)
@@ -143,7 +143,7 @@ def test_the_ensemble_is_compared_with_the_best_on_validation_and_with_equal_wei
 
 
 def test_wilcoxon_pairs_the_means_of_patients(experiment):
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     images = pd.read_csv(experiment.evaluation_directory / "images.csv")
     means = images[images["name"] == "ensemble"].groupby("patient")["dice_foreground"].mean()
     assert test.dice_of_patients(test.ensemble) == pytest.approx(means.to_numpy())
@@ -151,15 +151,15 @@ def test_wilcoxon_pairs_the_means_of_patients(experiment):
 
 
 def test_images_csv_tells_every_row_of_every_image(experiment):
-    called, masks = called_by_hand(experiment)
+    predicted, masks = called_by_hand(experiment)
     images = pd.read_csv(experiment.evaluation_directory / "images.csv")
     assert len(images) == 5 * len(masks)
     first = images[images["name"] == "fpn"].iloc[0]
-    right = (called["fpn"][0] == 2) & (masks[0] == 2)
+    right = (predicted["fpn"][0] == 2) & (masks[0] == 2)
     assert first["dice.disc"] == pytest.approx(
-        2 * right.sum() / ((called["fpn"][0] == 2).sum() + (masks[0] == 2).sum())
+        2 * right.sum() / ((predicted["fpn"][0] == 2).sum() + (masks[0] == 2).sum())
     )
-    members = np.stack([called[name][0] for name in ("unet", "fpn", "linknet")])
+    members = np.stack([predicted[name][0] for name in ("unet", "fpn", "linknet")])
     assert first["disagreement"] == pytest.approx((members.min(axis=0) != members.max(axis=0)).mean())
 
 
@@ -167,14 +167,14 @@ def test_an_image_is_fused_in_pieces(experiment, monkeypatch):
     split = ExperimentRun(experiment).predictions("test")
     sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
     weights = found_weights({"unet": 0.6, "fpn": 0.4, "linknet": 0.0})
-    whole = segmentation.call_image(sources, weights, 1)
+    whole = segmentation.predict_image(sources, weights, 1)
     monkeypatch.setattr(segmentation, "CHUNK", 7)
-    assert np.array_equal(segmentation.call_image(sources, weights, 1), whole)
+    assert np.array_equal(segmentation.predict_image(sources, weights, 1), whole)
 
 
 def test_disagreement_by_hand():
-    called = np.array([[[0, 1, 1]], [[0, 1, 2]], [[0, 2, 0]]])
-    assert segmentation.disagreement(called)[0] == pytest.approx([0, 1 - 2 / 3, 1 - 1 / 3])
+    predicted = np.array([[[0, 1, 1]], [[0, 1, 2]], [[0, 2, 0]]])
+    assert segmentation.disagreement(predicted)[0] == pytest.approx([0, 1 - 2 / 3, 1 - 1 / 3])
 
 
 def test_files_have_the_shape_of_classification(experiment):
@@ -186,7 +186,7 @@ def test_files_have_the_shape_of_classification(experiment):
 
 def test_what_is_unchanged_is_not_judged_again(experiment, monkeypatch):
     stamp = (experiment.evaluation_directory / "metrics.json").stat().st_mtime_ns
-    monkeypatch.setattr(ExperimentRun, "contenders_of", pytest.fail)
+    monkeypatch.setattr(ExperimentRun, "evaluator_of", pytest.fail)
     assert evaluate.run(experiment)[0].stat().st_mtime_ns == stamp
 
 

@@ -36,7 +36,7 @@ def test_files_are_opened_once_and_when_they_are_asked_for(tmp_path, opened):
     assert opened == {}
     assert run.predictions("test") is run.predictions("test")
     assert run.truth("test") is run.predictions("test").truth
-    assert run.contenders("validation").truth is run.truth("validation")
+    assert run.evaluator("validation").truth is run.truth("validation")
     assert list(run.members) == list(experiment.members)
     paths = [experiment.data, *(experiment.member_directory(name) for name in experiment.members)]
     assert opened == {str(path): 1 for path in paths}

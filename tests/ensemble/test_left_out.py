@@ -6,8 +6,8 @@ import pytest
 from ensemble import evaluate
 from ensemble.costs import Cost
 from ensemble.evaluation import Estimate
+from ensemble.evaluators.pairs import Pairs, count_pairs
 from ensemble.experiment_run import ExperimentRun
-from ensemble.judge.pairs import Pairs, count_pairs
 from spine.files import read_json
 from spine.metrics import classification as metrics
 from spine.statistics import interval, patient_resamples
@@ -43,7 +43,7 @@ def test_weights_of_classes_are_renormalised_class_by_class():
 @pytest.mark.parametrize("task", WRITE)
 def test_without_a_member_is_what_its_weights_make(tmp_path, task):
     experiment = WRITE[task](tmp_path, **FAST)
-    found = ExperimentRun(experiment).contenders("test")
+    found = ExperimentRun(experiment).evaluator("test")
     names = [row.name for row in found.members]
     assert [row.name for row in found.reduced] == names
     weights = dict(zip(names, (0, *[1 / (len(names) - 1)] * (len(names) - 1)), strict=True))
@@ -82,7 +82,7 @@ def test_rates_are_pooled_and_patients_drawn():
 
 def test_pairs_of_classification_are_of_the_predicted_classes(tmp_path):
     experiment = write_experiment(tmp_path, **FAST)
-    found = ExperimentRun(experiment).contenders("test")
+    found = ExperimentRun(experiment).evaluator("test")
     first, second = (metrics.predicted(row.probabilities) for row in found.members[:2])
     pair = read_json(evaluate.run(experiment)[0])["pairs"]["pairs"][0]
     assert pair["disagreement"]["value"] == pytest.approx(np.mean(first != second))
@@ -102,7 +102,7 @@ def test_pairs_of_segmentation_leave_out_what_is_background_to_all(tmp_path):
 
 
 def test_pairs_of_detection_are_of_true_boxes(tmp_path):
-    found = ExperimentRun(write_detection_experiment(tmp_path, **FAST)).contenders("test")
+    found = ExperimentRun(write_detection_experiment(tmp_path, **FAST)).evaluator("test")
     pairs = found.pairs
     assert pairs.total.tolist() == [len(boxes) for boxes in found.truth.boxes]
     missed = pairs.both_wrong.diagonal(axis1=1, axis2=2).sum(axis=0)

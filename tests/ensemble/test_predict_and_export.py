@@ -233,7 +233,7 @@ def test_temperatures_and_class_weights_are_searched_served_and_judged_alike(exp
     np.testing.assert_allclose(served, expected, atol=1e-5)
 
     evaluate.run(asked)
-    rows = ExperimentRun(asked).contenders("test")
+    rows = ExperimentRun(asked).evaluator("test")
     units = {name: test.truth.by_unit(stored.values)[0] for name, stored in test.stored.items()}
     expected = weights.mean()([units[name] for name in names])
     np.testing.assert_array_equal(rows.ensemble.probabilities, expected)

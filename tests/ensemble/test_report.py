@@ -110,14 +110,14 @@ def test_figures_are_written_and_shown(written):
 
 def test_worst_cases_are_the_most_confident_errors(written):
     experiment, _, page = written
-    test = ExperimentRun(experiment).contenders("test")
+    test = ExperimentRun(experiment).evaluator("test")
     fused = test.ensemble.probabilities
     wrong = np.flatnonzero(fused.argmax(axis=1) != test.values)
     cases = worst_cases(test)
     assert len(cases) == min(len(wrong), 8) > 1
     assert [case.probability for case in cases] == sorted(fused[wrong].max(axis=1), reverse=True)[:8]
-    assert all(case.truth != case.called and case.slices == 2 for case in cases)
-    assert cases[0].said["ensemble"] == pytest.approx(1 - cases[0].probability)
+    assert all(case.truth != case.predicted and case.slices == 2 for case in cases)
+    assert cases[0].probabilities["ensemble"] == pytest.approx(1 - cases[0].probability)
     assert cases[0].sample in page.text
     assert sum(tag == "img" for tag, _ in page.tags) == len(cases)
 

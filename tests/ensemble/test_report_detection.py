@@ -70,7 +70,7 @@ def test_an_ensemble_of_one_member_is_told_to_differ_from_it(tmp_path):
 
 def test_the_grid_shows_every_row_of_every_chosen_image(written):
     experiment, page = written
-    test = ExperimentRun(experiment).contenders("test").at(confidences(experiment))
+    test = ExperimentRun(experiment).evaluator("test").at(confidences(experiment))
     shown = [test.truth.samples[number] for _, number in choose(test)]
     assert len(set(shown)) == len(shown) >= 4
     described = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
@@ -86,11 +86,11 @@ def confidences(experiment):
 
 def test_captions_count_boxes_with_the_rows_confidence(written):
     experiment, _ = written
-    test = ExperimentRun(experiment).contenders("test").at(confidences(experiment))
+    test = ExperimentRun(experiment).evaluator("test").at(confidences(experiment))
     number = worst(test, 1)[0]
-    right, called, true = test.boxes_of_images(test.ensemble)[number]
-    assert called == len(test.ensemble.detections[number].above(test.ensemble.confidence))
-    assert see_boxes(test, number, "").captions["ensemble"] == f"{right} of {true}, {called - right} wrong"
+    right, predicted, true = test.boxes_of_images(test.ensemble)[number]
+    assert predicted == len(test.ensemble.detections[number].above(test.ensemble.confidence))
+    assert see_boxes(test, number, "").captions["ensemble"] == f"{right} of {true}, {predicted - right} wrong"
 
 
 def test_figures_are_written(written):
@@ -102,7 +102,7 @@ def test_figures_are_written(written):
 
 def test_worst_images_have_the_lowest_f1_and_none_without_an_error_is_among_them(written):
     experiment, _ = written
-    test = ExperimentRun(experiment).contenders("test").at(confidences(experiment))
+    test = ExperimentRun(experiment).evaluator("test").at(confidences(experiment))
     f1 = test.f1_of_images(test.ensemble)
     numbers = worst(test, len(f1))
     assert f1[numbers].tolist() == sorted(f1[f1 < 1])

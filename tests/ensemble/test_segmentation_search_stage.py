@@ -9,9 +9,9 @@ from ensemble.engine.nested.resampling import grid_weights
 from ensemble.engine.scoring import images
 from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
+from ensemble.evaluators.segmentation import SegmentationEvaluator
 from ensemble.experiment_run import ExperimentRun
 from ensemble.found_weights import FoundWeights, NestedScore
-from ensemble.judge.segmentation import Segmenters
 from ensemble.nested_estimate import find_nested_estimate
 from ensemble.search import run, search_weights
 from ensemble.search_problem.problem_of import problem_of_split
@@ -112,7 +112,7 @@ def test_class_weights_and_temperatures_are_written_and_judged(tmp_path):
     assert estimate["plain"] == read_json(run(plain)[0])["nested"]["score"] != estimate["score"]
     assert estimate["low"] <= estimate["score"] <= estimate["high"]
     assert estimate["optimism"] == pytest.approx(found["score"] - estimate["score"])
-    rows = Segmenters.of(split, FoundWeights.model_validate(found))
+    rows = SegmentationEvaluator.of(split, FoundWeights.model_validate(found))
     assert rows.score(rows.ensemble, "dice_foreground") == found["score"]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pipeline.experiments import load_elsewhere, load_experiment, load_experiments
+from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
 from spine.intake import load_data_config
 from spine.manifest import Manifest
 from tests.hostile.of_pictures import built, config_of
@@ -80,7 +80,9 @@ def _load_experiment(folder: Path) -> Found:
 
 def _load_study(folder: Path) -> Found:
     loaded = load_experiments(folder / "study.yaml")
-    return Found(told=[[one.name for one in loaded], [name.name for name, _ in load_elsewhere(folder / "study.yaml")]])
+    return Found(
+        told=[[one.name for one in loaded], [name.name for name, _ in load_other_datasets(folder / "study.yaml")]]
+    )
 
 
 _KEYS = ("targets.", "splits.", "source s", "output", "crop")  # of what is built, errors name the config's keys

@@ -67,9 +67,9 @@ def _judge(folder: Path, task: str, split: str = "test") -> Found:
     from spine.tasks import TASKS
 
     experiment = _experiment_of(folder, task)
-    contenders = ExperimentRun(experiment).contenders(split)
+    evaluator = ExperimentRun(experiment).evaluator(split)
     told = {
-        f"{row.kind} {row.name}": float(contenders.score(row, TASKS[task].metrics.headline)) for row in contenders.rows
+        f"{row.kind} {row.name}": float(evaluator.score(row, TASKS[task].metrics.headline)) for row in evaluator.rows
     }
     return Found(told=told, wrong=_wrong_predictions(experiment, split))
 

@@ -187,6 +187,6 @@ def test_another_dataset_is_built_and_judged(tmp_path, monkeypatch):
     for stage in ("evaluate", "report"):
         monkeypatch.setattr(registry, stage, lambda *given, stage=stage: judged.append(given) or [Path(stage)])
     written = (tmp_path / "crops", [Path("evaluate"), Path("report")])
-    assert stages.evaluate_elsewhere("experiment", config, lambda line: None) == written
+    assert stages.evaluate_other_dataset("experiment", config, lambda line: None) == written
     assert judged == [("experiment", tmp_path / "crops")] * 2
     assert Manifest.read(tmp_path / "crops").samples_in("test") == ["a_disc0"]

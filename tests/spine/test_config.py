@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.experiments import load_elsewhere, load_experiment, load_experiments
+from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
 from spine.config import read_yaml, steps_of, without_password
 from spine.intake import load_data_config
 from spine.problems import SpineError
@@ -207,9 +207,9 @@ def test_passwords_are_not_written(text, written):
 def test_a_study_may_judge_an_experiment_on_another_dataset_too(file, tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text(f"experiments: [{file}]\nalso: [{{experiment: {file}, build: crops.yaml}}]\n")
-    ((experiment, config),) = load_elsewhere(study, ["seed=5"])
+    ((experiment, config),) = load_other_datasets(study, ["seed=5"])
     assert (experiment.name, experiment.seed, config) == ("small", 5, Path("crops.yaml"))
-    assert load_elsewhere(file) == ()
+    assert load_other_datasets(file) == ()
 
 
 def test_what_does_not_hold_is_told_with_its_file(file, tmp_path):

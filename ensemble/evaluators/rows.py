@@ -1,4 +1,4 @@
-"""The rows of the leaderboard: every member, equal weights and the searched ensemble; what every task's judge gives."""
+"""The rows of the leaderboard: members, equal weights and the searched ensemble; what every evaluator gives."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pandas as pd
 
 from ensemble.evaluation import Counts, Estimate, Evaluation, PairedTestResult, RowKind
 from ensemble.evaluation import Row as WrittenRow
+from ensemble.evaluators.pairs import Pairs
 from ensemble.found_weights import FoundWeights
 from ensemble.fuse import weighted_mean, without_zeros
-from ensemble.judge.pairs import Pairs
 from ensemble.names import free
 from ensemble.predictions import SplitPredictions
 
 __all__ = [
-    *("ENSEMBLE", "EQUAL", "Column", "Contender", "Contenders", "PairedTest"),
+    *("ENSEMBLE", "EQUAL", "Column", "EvaluatedRow", "Evaluator", "PairedTest"),
     *("fused", "fusions", "named_rows", "reduced_rows"),
 ]
 
@@ -29,7 +29,7 @@ ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)
-class Contender:
+class EvaluatedRow:
     """One row; `weight` is a member's in the ensemble, else None. A task's own adds what it is measured by."""
 
     name: str
@@ -64,11 +64,11 @@ class Column:
     interval: bool = False
 
 
-Row = TypeVar("Row", bound=Contender)
+Row = TypeVar("Row", bound=EvaluatedRow)
 
 
 @dataclass(frozen=True)
-class Contenders(ABC, Generic[Row]):
+class Evaluator(ABC, Generic[Row]):
     """All rows of one split, the truth of its samples, and the patient (U,) of every unit that is scored once.
 
     `reduced` are the ensembles that are left when one member is taken out, under that member's name.
@@ -105,7 +105,7 @@ class Contenders(ABC, Generic[Row]):
         """The searched ensemble."""
         return next(row for row in self.rows if row.kind == "ensemble")
 
-    def completed(self, validation: Contenders[Any], models: Mapping[str, Path]) -> Self:
+    def completed(self, validation: Evaluator[Any], models: Mapping[str, Path]) -> Self:
         """The rows with what this split alone does not tell: settled on `validation`, or measured on their `models`.
 
         `models` are SavedModels by row, of those that have one.

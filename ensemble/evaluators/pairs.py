@@ -49,9 +49,9 @@ class Pairs:
         return lambda weights: ratio(weights @ counts, weights @ self.total)
 
 
-def count_pairs(called: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def count_pairs(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """How many of P things members (M, P) call differently, and how many both get wrong, (2, M, M)."""
-    wrong = (called != truth).astype(np.float64)
-    votes = [(called == value).astype(np.float64) for value in np.unique(called)]
-    same = sum((vote @ vote.T for vote in votes), np.zeros((len(called), len(called))))
-    return np.stack([called.shape[1] - same, wrong @ wrong.T])
+    wrong = (predicted != truth).astype(np.float64)
+    votes = [(predicted == value).astype(np.float64) for value in np.unique(predicted)]
+    same = sum((vote @ vote.T for vote in votes), np.zeros((len(predicted), len(predicted))))
+    return np.stack([predicted.shape[1] - same, wrong @ wrong.T])

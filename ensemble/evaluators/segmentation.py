@@ -17,18 +17,18 @@ import pandas as pd
 
 from ensemble.engine.scoring.images import Images
 from ensemble.evaluation import Estimate, SegmentationCounts, SegmentationEvaluation, SegmentationRow, WilcoxonTest
-from ensemble.found_weights import FoundWeights
-from ensemble.judge.pairs import Pairs, count_pairs
-from ensemble.judge.rows import (
+from ensemble.evaluators.pairs import Pairs, count_pairs
+from ensemble.evaluators.rows import (
     Column,
-    Contender,
-    Contenders,
+    EvaluatedRow,
+    Evaluator,
     PairedTest,
     fused,
     fusions,
     named_rows,
     reduced_rows,
 )
+from ensemble.found_weights import FoundWeights
 from ensemble.predictions import SplitPredictions
 from spine.metrics import segmentation as metrics
 from spine.metrics.surface import TOLERANCE, surface_scores
@@ -36,7 +36,7 @@ from spine.progress import track
 from spine.statistics import wilcoxon
 from spine.truth import MaskTruth
 
-__all__ = ["Segmented", "Segmenters", "call_image", "disagreement"]
+__all__ = ["SegmentationEvaluator", "SegmentedRow", "disagreement", "predict_image"]
 
 RATES: dict[str, Callable[..., Any]] = {
     "dice": metrics.dice,
@@ -58,7 +58,7 @@ CHUNK = 2**18  # pixels that are fused at a time: memory stays bounded however l
 
 
 @dataclass(frozen=True)
-class Segmented(Contender):
+class SegmentedRow(EvaluatedRow):
     """How one row did: counts (N, C, 3) as `spine.metrics.segmentation` has them, and surface scores (N, C - 1, 2).
 
     Surface scores are NaN for images without a spacing.
@@ -69,7 +69,7 @@ class Segmented(Contender):
 
 
 @dataclass(frozen=True)
-class Segmenters(Contenders[Segmented]):
+class SegmentationEvaluator(Evaluator[SegmentedRow]):
     """All rows of one split; `disagreements` (N,) are the shares of pixels that members call differently.
 
     `counted_pairs` are of the pixels that are not background to all: of the others there is nothing to tell.
@@ -86,7 +86,7 @@ class Segmenters(Contenders[Segmented]):
     COMPARED = ("dice_foreground", "iou_foreground")
 
     @classmethod
-    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Segmenters:
+    def of(cls, split: SplitPredictions, weights: FoundWeights) -> SegmentationEvaluator:
         """Count every image once; one image is in memory at a time."""
         truth = split.truth
         assert isinstance(truth, MaskTruth)
@@ -94,12 +94,14 @@ class Segmenters(Contenders[Segmented]):
         weights = weights.of_members(split.stored)
         others, members = weights.without_each(), len(split.stored)
         measured = [
-            _measure(mask, call_image(sources, weights, number, others), truth.spacings[number], truth.labels, members)
+            _measure(
+                mask, predict_image(sources, weights, number, others), truth.spacings[number], truth.labels, members
+            )
             for number, mask in enumerate(track(truth, "judging images", len(truth)))
         ]
         counts, surfaces, disagreements, *pairs = (np.stack(found) for found in zip(*measured, strict=True))
         rows = [
-            Segmented(*row, counts[:, number], surfaces[:, number])
+            SegmentedRow(*row, counts[:, number], surfaces[:, number])
             for number, row in enumerate([*named_rows(weights.weights), *reduced_rows(weights.weights)])
         ]
         of_pairs = Pairs("pixels that are not background to all", *pairs)
@@ -158,7 +160,7 @@ class Segmenters(Contenders[Segmented]):
             return ["Surface distances were left out: the dataset's images.csv knows no pixel spacing."]
         return [f"Surface distances are those of {known} of {images} images: the others' pixel spacing is unknown."]
 
-    def score(self, row: Segmented, metric: str, weights: np.ndarray | None = None) -> Any:
+    def score(self, row: SegmentedRow, metric: str, weights: np.ndarray | None = None) -> Any:
         """A metric by one of `names`."""
         name, _, label = metric.partition(".")
         if label and name in SURFACES:
@@ -168,20 +170,20 @@ class Segmenters(Contenders[Segmented]):
         function = FUNCTIONS.get(name) or metrics.METRICS[name].function
         return function(row.counts, weights)
 
-    def identical(self, other: Segmented) -> bool:
+    def identical(self, other: SegmentedRow) -> bool:
         """Whether every image has the same counts."""
         return bool(np.array_equal(self.ensemble.counts, other.counts))
 
-    def tests(self, other: Segmented) -> tuple[PairedTest, ...]:
+    def tests(self, other: SegmentedRow) -> tuple[PairedTest, ...]:
         """Wilcoxon's signed ranks of the patients' mean Dice."""
         found = wilcoxon(self.dice_of_patients(self.ensemble), self.dice_of_patients(other))
         return (PairedTest("wilcoxon", "dice_foreground", "Wilcoxon over patients", WilcoxonTest.of(found)),)
 
-    def dice_of_patients(self, row: Segmented) -> np.ndarray:
+    def dice_of_patients(self, row: SegmentedRow) -> np.ndarray:
         """Mean over each patient's images of the foreground's Dice, patients in sorted order."""
         return pd.Series(_dice_of_images(row)).groupby(self.patients).mean().to_numpy()
 
-    def written(self, row: Segmented, estimates: dict[str, Estimate]) -> SegmentationRow:
+    def written(self, row: SegmentedRow, estimates: dict[str, Estimate]) -> SegmentationRow:
         """With the images on which exactly one of truth and prediction holds a class, so that an outline is missing."""
         there = row.counts[:, 1:, 1:] > 0  # predicted, true
         missing = (there[..., 0] != there[..., 1]).sum(axis=0).tolist()
@@ -194,7 +196,7 @@ class Segmenters(Contenders[Segmented]):
         """images.csv: a line a row and image."""
         return [pd.concat([self._table(row) for row in self.rows], ignore_index=True)]
 
-    def _table(self, row: Segmented) -> pd.DataFrame:
+    def _table(self, row: SegmentedRow) -> pd.DataFrame:
         labels, rates = self.truth.labels, metrics.RATES["dice"](row.counts)
         table = pd.DataFrame({"sample": self.truth.samples, "patient": self.patients, "name": row.name})
         table["disagreement"] = self.disagreements
@@ -209,7 +211,7 @@ class Segmenters(Contenders[Segmented]):
         return [spacing is not None for spacing in self.truth.spacings]
 
 
-def call_image(
+def predict_image(
     sources: Mapping[str, Images], weights: FoundWeights, number: int, others: Sequence[FoundWeights] = ()
 ) -> np.ndarray:
     """The class (R, H, W) uint8 that every row gives to each pixel of one image.
@@ -220,38 +222,38 @@ def call_image(
     height, width = next(iter(sources.values())).sizes[number]
     starts = range(0, height * width, CHUNK)
     parts = ({name: rows[start : start + CHUNK] for name, rows in outputs.items()} for start in starts)
-    called = [_call(part, weights, others) for part in parts]
-    return np.concatenate(called, axis=1).reshape(-1, height, width)
+    predicted = [_call(part, weights, others) for part in parts]
+    return np.concatenate(predicted, axis=1).reshape(-1, height, width)
 
 
-def disagreement(called: np.ndarray) -> np.ndarray:
+def disagreement(predicted: np.ndarray) -> np.ndarray:
     """Share (H, W) of members that call a pixel otherwise than most of them, of their classes (M, H, W)."""
-    votes = np.stack([(called == label).sum(axis=0) for label in range(int(called.max()) + 1)])
-    return 1 - votes.max(axis=0) / len(called)
+    votes = np.stack([(predicted == label).sum(axis=0) for label in range(int(predicted.max()) + 1)])
+    return 1 - votes.max(axis=0) / len(predicted)
 
 
 def _call(outputs: Mapping[str, np.ndarray], weights: FoundWeights, others: Sequence[FoundWeights]) -> np.ndarray:
     members = {name: np.asarray(rows, dtype=np.float64) for name, rows in outputs.items()}
-    said = (*members.values(), *fusions(members, weights), *(fused(members, other) for other in others))
-    return np.stack([one.argmax(axis=1) for one in said]).astype(np.uint8)
+    rows = (*members.values(), *fusions(members, weights), *(fused(members, other) for other in others))
+    return np.stack([one.argmax(axis=1) for one in rows]).astype(np.uint8)
 
 
 def _measure(
-    mask: np.ndarray, called: np.ndarray, spacing: tuple[float, float] | None, labels: Sequence[str], members: int
+    mask: np.ndarray, predicted: np.ndarray, spacing: tuple[float, float] | None, labels: Sequence[str], members: int
 ) -> tuple[Any, ...]:
     """Counts (R, C, 3), surface scores (R, C - 1, 2), the share of pixels on which members differ, and the counts of
     `Pairs`, of one image. Surfaces of reduced ensembles are not measured: they cost the most, and nothing tells them.
     """
     classes = len(labels)
-    counts = np.stack([metrics.count(mask, one, classes) for one in called])
-    surfaces = np.full((len(called), classes - 1, len(SURFACES)), np.nan)
+    counts = np.stack([metrics.count(mask, one, classes) for one in predicted])
+    surfaces = np.full((len(predicted), classes - 1, len(SURFACES)), np.nan)
     if spacing is not None:
-        for place, one in enumerate(called[: members + 2]):
+        for place, one in enumerate(predicted[: members + 2]):
             surfaces[place] = surface_scores(mask, one, spacing, classes)
-    own = called[:members]
-    told = (mask > 0) | (own > 0).any(axis=0)
-    differ, both_wrong = count_pairs(own[:, told], mask[told])
-    return counts, surfaces, (own != own[0]).any(axis=0).mean(), differ, both_wrong, np.count_nonzero(told)
+    own = predicted[:members]
+    foreground = (mask > 0) | (own > 0).any(axis=0)
+    differ, both_wrong = count_pairs(own[:, foreground], mask[foreground])
+    return counts, surfaces, (own != own[0]).any(axis=0).mean(), differ, both_wrong, np.count_nonzero(foreground)
 
 
 def _mean_of(values: np.ndarray, weights: np.ndarray | None) -> Any:
@@ -270,7 +272,7 @@ def _mean_over_classes(counts: np.ndarray, weights: np.ndarray | None = None, *,
         return np.where(defined, rates, 0).sum(axis=-1) / defined.sum(axis=-1)
 
 
-def _dice_of_images(row: Segmented) -> np.ndarray:
+def _dice_of_images(row: SegmentedRow) -> np.ndarray:
     """The foreground's Dice (N,) of each image; NaN where truth and prediction hold background alone."""
     return metrics.mean_over_pixels(row.counts[:, None], rate="dice", first=1)
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from ensemble import elsewhere, evaluate, predict
+from ensemble import evaluate, predict
+from ensemble import other_dataset as elsewhere
+from ensemble.evaluators.classification import ClassificationEvaluator
 from ensemble.experiment_run import ExperimentRun
-from ensemble.judge.classification import Classifiers
 from pipeline.cli import app
 from spine.files import read_json
 from spine.intake.build import SUMMARY
@@ -74,7 +75,7 @@ def test_predictions_are_stored_beside_the_others_and_kept(experiment, other, mo
     for member in experiment.members:
         assert (experiment.member_directory(member) / "predictions" / name / "predictions.json").exists()
     monkeypatch.setattr(predict, "predict_split", pytest.fail)
-    monkeypatch.setattr(ExperimentRun, "contenders_of", pytest.fail)
+    monkeypatch.setattr(ExperimentRun, "evaluator_of", pytest.fail)
     evaluate.run(experiment, other)
 
 
@@ -90,11 +91,11 @@ def test_other_pictures_of_the_same_samples_are_predicted_anew(experiment, other
 
 def test_the_cost_is_paired_by_patient(experiment, other):
     found, weights = judged(experiment, other), ExperimentRun(experiment).weights
-    here = Classifiers.of(elsewhere.predict_elsewhere(ExperimentRun(experiment), other), weights)
-    own = Classifiers.of(ExperimentRun(experiment).predictions("test"), weights)
+    here = ClassificationEvaluator.of(elsewhere.predict_other_dataset(ExperimentRun(experiment), other), weights)
+    own = ClassificationEvaluator.of(ExperimentRun(experiment).predictions("test"), weights)
 
-    def areas(contenders, draw):
-        return metrics.roc_auc(contenders.values, contenders.ensemble.probabilities, draw)
+    def areas(evaluator, draw):
+        return metrics.roc_auc(evaluator.values, evaluator.ensemble.probabilities, draw)
 
     differences = [
         areas(here, first) - areas(own, second)

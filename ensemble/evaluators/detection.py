@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from ensemble.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
+from ensemble.evaluators.pairs import Pairs, count_pairs
+from ensemble.evaluators.rows import Column, EvaluatedRow, Evaluator, PairedTest, named_rows, reduced_rows
+from ensemble.evaluators.seconds import seconds_of
 from ensemble.found_weights import FoundWeights
 from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from ensemble.judge.pairs import Pairs, count_pairs
-from ensemble.judge.rows import Column, Contender, Contenders, PairedTest, named_rows, reduced_rows
-from ensemble.judge.seconds import seconds_of
 from ensemble.predictions import SplitPredictions
 from spine.detections import Detections
 from spine.metrics import detection as metrics
@@ -31,7 +31,7 @@ from spine.progress import track
 from spine.statistics import wilcoxon
 from spine.truth import BoxTruth
 
-__all__ = ["AT_CONFIDENCE", "SIZES", "Detected", "Detectors"]
+__all__ = ["AT_CONFIDENCE", "SIZES", "DetectedRow", "DetectionEvaluator"]
 
 NAMES_HERE = {"seconds_an_image": "seconds an image"}
 SIZES = ("small", "medium", "large")  # of boxes, as `spine.metrics.detection` has them
@@ -51,7 +51,7 @@ AT_CONFIDENCE: dict[str, Rates] = {
 
 
 @dataclass(frozen=True)
-class Detected(Contender):
+class DetectedRow(EvaluatedRow):
     """What one row detected in each of N images, and how that matches the truth.
 
     `seconds` (N,) are what its SavedModel took, NaN for pictures that were not timed.
@@ -64,7 +64,7 @@ class Detected(Contender):
 
 
 @dataclass(frozen=True)
-class Detectors(Contenders[Detected]):
+class DetectionEvaluator(Evaluator[DetectedRow]):
     """All rows of one split."""
 
     truth: BoxTruth
@@ -76,7 +76,7 @@ class Detectors(Contenders[Detected]):
     COMPARED = ("map50", "map50_95")
 
     @classmethod
-    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Detectors:
+    def of(cls, split: SplitPredictions, weights: FoundWeights) -> DetectionEvaluator:
         """Fuse the members' boxes equally and by the `weights`, both with the thresholds that were found with them."""
         truth, members = split.truth, {name: tuple(stored) for name, stored in split.stored.items()}
         assert isinstance(truth, BoxTruth)
@@ -84,14 +84,14 @@ class Detectors(Contenders[Detected]):
         fuse = partial(_fuse, list(members.values()), fusion=weights.box_fusion)
         others = [fuse(list(reduced.weights.values())) for reduced in weights.without_each()]
         searched = fuse(list(weights.weights.values()))
-        said = [*members.values(), fuse([1 / len(members)] * len(members)), searched, *others]
+        predictions = [*members.values(), fuse([1 / len(members)] * len(members)), searched, *others]
         named = [*named_rows(weights.weights), *reduced_rows(weights.weights)]
         unknown = np.full(len(truth), np.nan)
         rows = [
-            Detected(*row, detections, match_images(truth, detections), unknown)
-            for row, detections in zip(named, track(said, "matching boxes", len(said)), strict=True)
+            DetectedRow(*row, detections, match_images(truth, detections), unknown)
+            for row, detections in zip(named, track(predictions, "matching boxes", len(predictions)), strict=True)
         ]
-        shown = len(said) - len(others)
+        shown = len(predictions) - len(others)
         return cls(tuple(rows[:shown]), truth, np.array(truth.patients), reduced=tuple(rows[shown:]))
 
     @property
@@ -115,14 +115,14 @@ class Detectors(Contenders[Detected]):
             ]
         )
 
-    def completed(self, validation: Contenders[Any], models: Mapping[str, Path]) -> Detectors:
+    def completed(self, validation: Evaluator[Any], models: Mapping[str, Path]) -> DetectionEvaluator:
         """The rows with the confidence of their F1 on `validation`, and the seconds that their models take."""
         confidences = {row.name: best_confidence(row.matches) for row in validation.rows}
         seconds = {name: seconds_of(model, self.truth.paths) for name, model in models.items()}
         timed = (replace(row, seconds=seconds.get(row.name, row.seconds)) for row in self.rows)
         return replace(self, rows=tuple(timed)).at(confidences)
 
-    def at(self, confidences: Mapping[str, float]) -> Detectors:
+    def at(self, confidences: Mapping[str, float]) -> DetectionEvaluator:
         """The same with those confidences, by row."""
         return replace(self, rows=tuple(replace(row, confidence=confidences[row.name]) for row in self.rows))
 
@@ -185,7 +185,7 @@ class Detectors(Contenders[Detected]):
             [f"Finds no box in any image with the confidence it is judged at: {', '.join(silent)}."] if silent else []
         )
 
-    def score(self, row: Detected, metric: str, weights: np.ndarray | None = None) -> Any:
+    def score(self, row: DetectedRow, metric: str, weights: np.ndarray | None = None) -> Any:
         """A metric by one of `names`."""
         rate, _, label = metric.partition(".")
         if rate == "seconds_an_image":
@@ -197,7 +197,7 @@ class Detectors(Contenders[Detected]):
             return metrics.average_precision(row.matches, weights, iou=0.5)[..., self.truth.labels.index(label)]
         return metrics.METRICS[rate].function(row.matches, weights)
 
-    def identical(self, other: Detected) -> bool:
+    def identical(self, other: DetectedRow) -> bool:
         """Whether all boxes, scores and classes are equal."""
         pairs = zip(self.ensemble.detections, other.detections, strict=True)
         return all(
@@ -206,19 +206,19 @@ class Detectors(Contenders[Detected]):
             for name in ("boxes", "scores", "classes")
         )
 
-    def tests(self, other: Detected) -> tuple[PairedTest, ...]:
+    def tests(self, other: DetectedRow) -> tuple[PairedTest, ...]:
         """Wilcoxon's signed ranks of the patients' own mAP50: patients are independent, their images are not."""
         found = wilcoxon(self.map50_of_patients(self.ensemble), self.map50_of_patients(other))
         return (PairedTest("wilcoxon", "map50", "Wilcoxon over patients", WilcoxonTest.of(found)),)
 
-    def map50_of_patients(self, row: Detected) -> np.ndarray:
+    def map50_of_patients(self, row: DetectedRow) -> np.ndarray:
         """mAP50 over the images of each patient alone, patients in sorted order; NaN for one without a true box."""
         alone = np.unique(self.patients)[:, None] == self.patients
         return self.score(row, "map50", alone.astype(np.float64))
 
-    def written(self, row: Detected, estimates: dict[str, Estimate]) -> DetectionRow:
+    def written(self, row: DetectedRow, estimates: dict[str, Estimate]) -> DetectionRow:
         """With the confidence of this row, and the boxes that are right, wrong and missed with it."""
-        right, called, true = (int(count) for count in self.boxes_of_images(row).sum(axis=0))
+        right, predicted, true = (int(count) for count in self.boxes_of_images(row).sum(axis=0))
         return DetectionRow(
             name=row.name,
             kind=row.kind,
@@ -226,7 +226,7 @@ class Detectors(Contenders[Detected]):
             metrics=estimates,
             confidence=row.confidence,
             right=right,
-            wrong=called - right,
+            wrong=predicted - right,
             missed=true - right,
         )
 
@@ -234,20 +234,20 @@ class Detectors(Contenders[Detected]):
         """images.csv: a line a row and image."""
         return [pd.concat([self._table(row) for row in self.rows], ignore_index=True)]
 
-    def _table(self, row: Detected) -> pd.DataFrame:
-        right, called, true = self.boxes_of_images(row).T
+    def _table(self, row: DetectedRow) -> pd.DataFrame:
+        right, predicted, true = self.boxes_of_images(row).T
         table = pd.DataFrame({"sample": self.truth.samples, "patient": self.patients, "name": row.name})
-        table[["right", "wrong", "missed"]] = np.stack([right, called - right, true - right], axis=1)
+        table[["right", "wrong", "missed"]] = np.stack([right, predicted - right, true - right], axis=1)
         table["f1"] = self.f1_of_images(row)
         table["seconds"] = row.seconds
         return table
 
-    def f1_of_images(self, row: Detected) -> np.ndarray:
+    def f1_of_images(self, row: DetectedRow) -> np.ndarray:
         """F1 (N,) of each image alone, over all classes; NaN where neither truth nor row has a box."""
-        right, called, true = self.boxes_of_images(row).T
-        return ratio(2 * right, called + true)
+        right, predicted, true = self.boxes_of_images(row).T
+        return ratio(2 * right, predicted + true)
 
-    def boxes_of_images(self, row: Detected) -> np.ndarray:
+    def boxes_of_images(self, row: DetectedRow) -> np.ndarray:
         """(N, 3) of each image: right detections, all detections, true boxes, of all classes."""
         return metrics.count_boxes(row.matches, row.confidence).sum(axis=1).astype(int)
 

@@ -17,24 +17,24 @@ from ensemble.evaluation import (
     McNemarTest,
     RowKind,
 )
-from ensemble.found_weights import FoundWeights
-from ensemble.judge.pairs import Pairs
-from ensemble.judge.rows import (
+from ensemble.evaluators.pairs import Pairs
+from ensemble.evaluators.rows import (
     Column,
-    Contender,
-    Contenders,
+    EvaluatedRow,
+    Evaluator,
     PairedTest,
     fused,
     fusions,
     named_rows,
     reduced_rows,
 )
+from ensemble.found_weights import FoundWeights
 from ensemble.predictions import SplitPredictions
 from spine.metrics import classification as metrics
 from spine.statistics import delong, mcnemar
 from spine.truth import ClassTruth
 
-__all__ = ["Classified", "Classifiers"]
+__all__ = ["ClassificationEvaluator", "ClassifiedRow"]
 
 FIRST = (  # in the order of the table; then what else has a title
     *("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "recall", "f1"),
@@ -44,14 +44,14 @@ NOT_REPORTED = ("macro_f1",)  # of more than two classes F1 is just that
 
 
 @dataclass(frozen=True)
-class Classified(Contender):
+class ClassifiedRow(EvaluatedRow):
     """What one row said of each unit, (U, C) float64."""
 
     probabilities: np.ndarray
 
 
 @dataclass(frozen=True)
-class Classifiers(Contenders[Classified]):
+class ClassificationEvaluator(Evaluator[ClassifiedRow]):
     """All rows of one split, with the class (U,) of every unit."""
 
     truth: ClassTruth
@@ -63,15 +63,15 @@ class Classifiers(Contenders[Classified]):
     COMPARED = ("roc_auc", "accuracy")
 
     @classmethod
-    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Classifiers:
+    def of(cls, split: SplitPredictions, weights: FoundWeights) -> ClassificationEvaluator:
         """Average the slices of each unit, and fuse the members equally and by the `weights`."""
         members, values, patients = split.to_resample()
         assert isinstance(split.truth, ClassTruth)
         weights = weights.of_members(members)
-        said = [*members.values(), *fusions(members, weights)]
+        outputs = [*members.values(), *fusions(members, weights)]
         reduced = [fused(members, others) for others in weights.without_each()]
         return cls(
-            _rows(named_rows(weights.weights), said),
+            _rows(named_rows(weights.weights), outputs),
             split.truth,
             patients,
             values,
@@ -81,9 +81,9 @@ class Classifiers(Contenders[Classified]):
     @property
     def pairs(self) -> Pairs:
         """Of the predicted classes."""
-        called = np.stack([metrics.predicted(row.probabilities) for row in self.members])
-        wrong = (called != self.values).T
-        differ = (called[:, None] != called[None]).transpose(2, 0, 1)
+        predicted = np.stack([metrics.predicted(row.probabilities) for row in self.members])
+        wrong = (predicted != self.values).T
+        differ = (predicted[:, None] != predicted[None]).transpose(2, 0, 1)
         return Pairs("units", differ, wrong[:, :, None] & wrong[:, None], np.ones(len(self.values)))
 
     @staticmethod
@@ -122,26 +122,26 @@ class Classifiers(Contenders[Classified]):
         """Which rows call every unit the same class, where the truth holds several."""
         if len(np.unique(self.values)) < 2:
             return []
-        called = {row.name: metrics.predicted(row.probabilities) for row in self.rows}
-        told = []
+        predicted = {row.name: metrics.predicted(row.probabilities) for row in self.rows}
+        sentences = []
         for number, label in enumerate(self.truth.labels):
-            if names := [name for name, classes in called.items() if (classes == number).all()]:
-                told.append(
+            if names := [name for name, classes in predicted.items() if (classes == number).all()]:
+                sentences.append(
                     f"{' and '.join(names)} call{'s' if len(names) == 1 else ''} all {len(self.values)} units {label}, "
                     f"the class of highest probability: accuracy is then the share of units that are {label}, and only "
                     "AUC tells how well units are ranked."
                 )
-        return told
+        return sentences
 
-    def score(self, row: Classified, metric: str, weights: np.ndarray | None = None) -> Any:
+    def score(self, row: ClassifiedRow, metric: str, weights: np.ndarray | None = None) -> Any:
         """A metric of `spine.metrics` over the units."""
         return metrics.METRICS.named(metric).function(self.values, row.probabilities, weights)
 
-    def identical(self, other: Classified) -> bool:
+    def identical(self, other: ClassifiedRow) -> bool:
         """Whether all probabilities are equal."""
         return bool(np.array_equal(self.ensemble.probabilities, other.probabilities))
 
-    def tests(self, other: Classified) -> tuple[PairedTest, ...]:
+    def tests(self, other: ClassifiedRow) -> tuple[PairedTest, ...]:
         """McNemar of the predicted classes, DeLong of the areas."""
         first, second = self.ensemble.probabilities, other.probabilities
         discordant = mcnemar(self.values, metrics.predicted(first), metrics.predicted(second))
@@ -150,7 +150,7 @@ class Classifiers(Contenders[Classified]):
             PairedTest("delong", "roc_auc", "DeLong", _delong(self.values, first, second)),
         )
 
-    def written(self, row: Classified, estimates: dict[str, Estimate]) -> ClassificationRow:
+    def written(self, row: ClassifiedRow, estimates: dict[str, Estimate]) -> ClassificationRow:
         """With the confusion matrix."""
         confusion = metrics.confusion(self.values, row.probabilities).astype(int).tolist()
         return ClassificationRow(
@@ -158,8 +158,10 @@ class Classifiers(Contenders[Classified]):
         )
 
 
-def _rows(named: Sequence[tuple[str, RowKind, float | None]], said: Sequence[np.ndarray]) -> tuple[Classified, ...]:
-    return tuple(Classified(*row, probabilities) for row, probabilities in zip(named, said, strict=True))
+def _rows(
+    named: Sequence[tuple[str, RowKind, float | None]], outputs: Sequence[np.ndarray]
+) -> tuple[ClassifiedRow, ...]:
+    return tuple(ClassifiedRow(*row, probabilities) for row, probabilities in zip(named, outputs, strict=True))
 
 
 def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLongTest | None:

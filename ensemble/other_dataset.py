@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ensemble.evaluation import Estimate
+from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.experiment_run import ExperimentRun
-from ensemble.judge.rows import Contender, Contenders
 from ensemble.predict import predict_missing
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
@@ -25,10 +25,10 @@ from spine.problems import SpineError
 from spine.statistics import interval, patient_resamples
 from spine.tasks import TASKS
 
-__all__ = ["cost", "predict_elsewhere", "told"]
+__all__ = ["cost", "describe", "predict_other_dataset"]
 
 
-def predict_elsewhere(run: ExperimentRun, dataset: Path) -> SplitPredictions:
+def predict_other_dataset(run: ExperimentRun, dataset: Path) -> SplitPredictions:
     """What the members say of the test split of `dataset`; what is missing is predicted, and stored beside the others.
 
     SpineError where it is the experiment's own, or has another target or labels.
@@ -47,7 +47,7 @@ def predict_elsewhere(run: ExperimentRun, dataset: Path) -> SplitPredictions:
 
 
 def cost(
-    here: Contenders[Any], own: Contenders[Any], metric: str, resamples: int, confidence: float, seed: int
+    here: Evaluator[Any], own: Evaluator[Any], metric: str, resamples: int, confidence: float, seed: int
 ) -> dict[str, Estimate]:
     """Each row's metric here less that on its own dataset, by row; {} where the two have other patients.
 
@@ -56,7 +56,7 @@ def cost(
     if set(here.patients) != set(own.patients):
         return {}
     # One seed and the same patients: each resample draws the same of them in both.
-    draws = [patient_resamples(contenders.patients, resamples, seed) for contenders in (here, own)]
+    draws = [patient_resamples(evaluator.patients, resamples, seed) for evaluator in (here, own)]
     both = np.concatenate(draws, axis=1)
     differences = {
         first.name: interval(_difference(here, first, own, second, metric), both, confidence)
@@ -66,7 +66,9 @@ def cost(
     return {name: Estimate.of(found, metric, here.TASK, patients) for name, found in differences.items()}
 
 
-def _difference(here: Contenders[Any], first: Contender, own: Contenders[Any], second: Contender, metric: str) -> Any:
+def _difference(
+    here: Evaluator[Any], first: EvaluatedRow, own: Evaluator[Any], second: EvaluatedRow, metric: str
+) -> Any:
     units = len(here.patients)
 
     def difference(weights: np.ndarray) -> Any:
@@ -76,11 +78,11 @@ def _difference(here: Contenders[Any], first: Contender, own: Contenders[Any], s
     return difference
 
 
-def told(
+def describe(
     experiment: Experiment,
     dataset: Path,
-    here: Contenders[Any],
-    own: Contenders[Any],
+    here: Evaluator[Any],
+    own: Evaluator[Any],
     against: Mapping[str, Estimate],
     metric: str,
 ) -> list[str]:
@@ -103,7 +105,7 @@ def _missed(dataset: Path, units: str) -> list[str]:
 
 
 def _compared(
-    experiment: Experiment, here: Contenders[Any], own: Contenders[Any], against: Mapping[str, Estimate], metric: str
+    experiment: Experiment, here: Evaluator[Any], own: Evaluator[Any], against: Mapping[str, Estimate], metric: str
 ) -> list[str]:
     if not against:
         return ["The two have other test patients, so that their figures cannot be compared one to one."]
@@ -114,7 +116,7 @@ def _compared(
     bounds = f" ({ahead.low:+.3f} to {ahead.high:+.3f})" if ahead.low is not None else ""
     compared = f"{here.names[metric]} of the ensemble is {ahead.value:+.3f}{bounds} against {experiment.data.name}"
     sentence = f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients"
-    first, second = (contenders.counts.units for contenders in (here, own))
+    first, second = (evaluator.counts.units for evaluator in (here, own))
     if first == second:
         return [f"{sentence}."]
     return [f"{sentence}, but not the same {here.UNITS}: {first} here, {second} there."]
