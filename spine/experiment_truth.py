@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from spine.config import Experiment
+from spine.config import REFIT, Experiment
 from spine.manifest import Manifest
 from spine.tasks import TASKS
 from spine.truth import AnyTruth
 
-__all__ = ["read_truth"]
+__all__ = ["read_truth", "read_truths"]
 
 
 def read_truth(experiment: Experiment, manifest: Manifest, split: str) -> AnyTruth:
     """What is true of `split` for the experiment's task: class indices, masks or boxes."""
     return TASKS[experiment.task].truth(manifest, split, experiment.target, experiment.labels)
+
+
+def read_truths(experiment: Experiment, manifest: Manifest) -> tuple[AnyTruth, AnyTruth | None]:
+    """The truths of the training rows and of the validation split; of a refit, which nothing stops, None for that."""
+    train = read_truth(experiment, manifest, "train")
+    return train, None if experiment.fold == REFIT else read_truth(experiment, manifest, "validation")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spine.config import Experiment
-from spine.experiment_truth import read_truth
+from spine.experiment_truth import read_truth, read_truths
 from spine.folds import refit, view
 from spine.manifest import Manifest
 from spine.problems import SpineError
@@ -42,8 +42,6 @@ def require_classes(train: Any) -> None:
 
 def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence[str], show: Show) -> None:
     """Tell once, before any training starts, what would end each one: a wrong label or target, a file that lacks."""
-    from spine.training.data import read_truths
-
     if not names:
         return
     train, _ = read_truths(experiment, dataset)

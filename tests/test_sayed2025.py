@@ -10,11 +10,10 @@ from ensemble.two_stage import publish
 from pipeline.experiments import load_experiment
 from pipeline.training import train_members
 from spine.crop import expand_box
-from spine.experiment_truth import read_truth
+from spine.experiment_truth import read_truth, read_truths
 from spine.intake import build, load_data_config
 from spine.manifest import Manifest, rows
 from spine.phantom import PhantomSettings, generate
-from spine.training.data import read_truths
 from tests.bright_detector import write_detector
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

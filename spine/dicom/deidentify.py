@@ -27,8 +27,8 @@ from spine.dicom.objects import is_burned_in, is_directory, is_image, modality_o
 from spine.dicom.sequence import sequence_of
 from spine.dicom.values import Header
 from spine.files import atomic_file, hash_file, walk
+from spine.kinds import kind_of
 from spine.problems import Problem, SpineError, fault_of, is_of_the_file, lost_in, one_file
-from spine.reading import kind_of
 
 __all__ = ["deidentify", "deidentify_dataset"]
 

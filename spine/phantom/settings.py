@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from spine.config import Strict
+from spine.strict import Strict
 
 __all__ = ["PhantomSettings"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from spine.config import REFIT, Experiment
-from spine.experiment_truth import read_truth
+from spine.config import Experiment
+from spine.experiment_truth import read_truths
 from spine.manifest import Manifest
 from spine.truth import AnyTruth
 
-__all__ = ["FitData", "read_truths"]
+__all__ = ["FitData"]
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,6 @@ class FitData:
         wanted = math.ceil(self.settings.batch / self.replicas)
         there = len(truth.samples) // self.replicas
         return self.replicas * max(1, min(wanted, there))
-
-
-def read_truths(experiment: Experiment, manifest: Manifest) -> tuple[Any, Any]:
-    """The truths of the training rows and of the validation split; of a refit, which nothing stops, None for that."""
-    train = read_truth(experiment, manifest, "train")
-    return train, None if experiment.fold == REFIT else read_truth(experiment, manifest, "validation")
 
 
 def _in_shares(truth: Any, replicas: int) -> Any:
