@@ -14,12 +14,12 @@ import numpy as np
 from ensemble.evaluation import Estimate
 from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.experiment_run import ExperimentRun
-from ensemble.predict import predict_missing
 from ensemble.predictions import SplitPredictions
 from spine.config import Experiment
 from spine.experiment_truth import read_truth
 from spine.intake import detection_counts
 from spine.manifest import Manifest
+from spine.predict import predict_missing
 from spine.predictions import require_of, require_same
 from spine.problems import SpineError
 from spine.statistics import interval, patient_resamples

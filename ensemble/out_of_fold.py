@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ensemble.found_weights import SearchedFolds
-from ensemble.predict import is_current, predict_missing
 from spine.config import Experiment
 from spine.experiment_truth import read_truth
 from spine.folds import fold_of_patients, parts
 from spine.inputs import subset
 from spine.manifest import OUT_OF_FOLD, Manifest
 from spine.member import Member
+from spine.predict import is_current, predict_missing
 from spine.predictions import AnyPredictions, index_of
 from spine.privacy import patient_hash
 from spine.problems import SpineError

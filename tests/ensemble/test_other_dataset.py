@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from ensemble import evaluate, predict
+from ensemble import evaluate
 from ensemble import other_dataset as elsewhere
 from ensemble.evaluators.classification import ClassificationEvaluator
 from ensemble.experiment_run import ExperimentRun
 from pipeline.cli import app
+from spine import predict
 from spine.files import read_json
 from spine.intake.build import SUMMARY
 from spine.manifest import Manifest

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from ensemble import predict
 from ensemble.experiment_run import ExperimentRun
-from ensemble.predict import predict_split
 from spine.detections import OUTPUTS, Detections
 from spine.manifest import Manifest
 from spine.member import Member
+from spine.predict import predict_split
 from spine.predictions import BoxPredictions
 from spine.problems import SpineError
 from spine.run_model import load_model

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble.predict import predict_split
 from spine.member import Card, Member
+from spine.predict import predict_split
 from spine.predictions import Predictions
 from spine.problems import SpineError
 from spine.run_model import BATCH_OF_MAPS, load_model, predict_pictures
