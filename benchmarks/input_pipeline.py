@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from spine.augment import PRESETS
-from spine.inputs import classification_data, steps_per_epoch
-from spine.truth import ClassTruth
+from spine.dataset.truth import ClassTruth
+from spine.training.augment import PRESETS
+from spine.training.inputs import classification_data, steps_per_epoch
 
 LABELS = ("normal", "injured")
 
@@ -46,7 +46,7 @@ def main() -> None:
     own, peer = (median(rates) for rates in zip(*rounds, strict=True))
     ratios = sorted(mine / theirs for mine, theirs in rounds)
     print(f"{options.images} images, {options.size} x {options.size}, batch {options.batch}, preset sayed2025")
-    print(f"spine.inputs              {own:8.0f} images/s   (files read once, in {prepared:.1f} s)")
+    print(f"spine.training.inputs              {own:8.0f} images/s   (files read once, in {prepared:.1f} s)")
     print(f"keras ImageDataGenerator  {peer:8.0f} images/s")
     print(f"ratio                     {median(ratios):8.1f}   (rounds {ratios[0]:.1f} to {ratios[-1]:.1f})")
 

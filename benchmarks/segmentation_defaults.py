@@ -24,14 +24,14 @@ from rich.table import Table
 
 from pipeline.experiments import load_experiment
 from pipeline.training import train_members
-from spine.config import Experiment
-from spine.manifest import Manifest
-from spine.member import Member
+from spine.core.progress import track
+from spine.core.quiet import silence_tensorflow
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import MaskTruth
+from spine.experiment.config import Experiment
+from spine.member.member import Member
 from spine.metrics.segmentation import count, dice, mean_over_pixels
-from spine.progress import track
-from spine.quiet import silence_tensorflow
-from spine.statistics import Interval, interval, patient_resamples
-from spine.truth import MaskTruth
+from spine.metrics.statistics import Interval, interval, patient_resamples
 
 FLIPS = ("horizontal", "vertical")
 
@@ -64,8 +64,8 @@ def _counts(truth: MaskTruth, predicted: Iterable[np.ndarray]) -> np.ndarray:
 def masks(member: Member, truth: MaskTruth, flips: tuple[str, ...]) -> Iterator[np.ndarray]:
     """The class of every pixel (H, W) of one image after the other, by the member's SavedModel."""
     from segmentation.export import with_flips
-    from spine.preprocess import decode
-    from spine.run_model import load_model
+    from spine.member.run_model import load_model
+    from spine.training.preprocess import decode
 
     model = load_model(member)
 

@@ -22,9 +22,9 @@ from rich.table import Table
 from ensemble.evaluators.segmentation import SegmentationEvaluator
 from ensemble.experiment_run import ExperimentRun
 from pipeline.experiments import load_experiment
-from spine.config import Experiment
-from spine.problems import SpineError
-from spine.statistics import Interval, interval, patient_resamples, wilcoxon
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment
+from spine.metrics.statistics import Interval, interval, patient_resamples, wilcoxon
 
 
 def main() -> None:

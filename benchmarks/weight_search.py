@@ -32,7 +32,7 @@ from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.search import SearchResult, search_weights
-from spine.predictions import Predictions
+from spine.predictions.predictions import Predictions
 
 
 def main() -> None:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from classification.networks import NETWORKS
-from spine.augment import Augmentation
-from spine.base_weights import checked_file
-from spine.config import Strict
+from spine.experiment.config import Strict
 from spine.training import schedule
+from spine.training.augment import Augmentation
+from spine.training.base_weights import checked_file
 from spine.training.choices import known
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
 
 if TYPE_CHECKING:
-    from spine.truth import ClassTruth
+    from spine.dataset.truth import ClassTruth
 
 __all__ = ["FineTuning", "Head", "Phase", "Settings"]
 

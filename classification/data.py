@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 
 from classification.config import Settings
-from spine.config import Experiment
-from spine.manifest import Manifest
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import ClassTruth
+from spine.experiment.config import Experiment
 from spine.training.data import FitData
-from spine.truth import ClassTruth
 
 __all__ = ["Data", "class_weights"]
 
@@ -28,7 +28,7 @@ class Data(FitData):
     @classmethod
     def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Self:
         """Read the splits of a dataset; SpineError where one is empty, or target, labels or weights do not fit."""
-        from spine.inputs import bootstrap
+        from spine.training.inputs import bootstrap
 
         data = super().of(experiment, manifest, settings, seed)
         if settings.bootstrap != "none":
@@ -39,7 +39,7 @@ class Data(FitData):
     @property
     def reader(self) -> Callable[..., Any]:
         """Pictures and one-hot labels (N, C)."""
-        from spine.inputs import classification_data
+        from spine.training.inputs import classification_data
 
         return classification_data
 

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from classification.config import Settings
-from spine.preprocess import prepare, prepare_bytes
-from spine.serving import publish_model
+from spine.member.serving import publish_model
+from spine.training.preprocess import prepare, prepare_bytes
 from spine.training.served import Served, signature
 
 __all__ = ["ServedClassifier", "export", "signature_of"]

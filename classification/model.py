@@ -15,8 +15,8 @@ from keras import layers
 
 from classification.config import Head, Settings, Unfreeze
 from classification.networks import NETWORKS
-from spine.base_weights import scale_and_offset
 from spine.training import pretrained
+from spine.training.base_weights import scale_and_offset
 
 __all__ = ["base_of", "build", "fetch_weights", "set_trainable"]
 

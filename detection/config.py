@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from detection.backbones.table import BACKBONES
-from spine.augment import Augmentation
-from spine.base_weights import SUFFIXES, checked_file
-from spine.config import Strict
+from spine.experiment.config import Strict
 from spine.training import schedule
+from spine.training.augment import Augmentation
+from spine.training.base_weights import SUFFIXES, checked_file
 from spine.training.choices import known
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 
 if TYPE_CHECKING:
-    from spine.truth import BoxTruth
+    from spine.dataset.truth import BoxTruth
 
 __all__ = ["PARTS", "WEIGHTS", "Anchor", "Parser", "Phase", "Settings"]
 
@@ -267,7 +267,7 @@ class Settings(Strict):
 
     def check(self, train: BoxTruth) -> None:
         """SpineError where the backbone's weights are no file, or a label has no training box."""
-        from spine.foresight import require_classes
+        from spine.experiment.foresight import require_classes
 
         require_classes(train)
         if self.backbone_weights not in ("imagenet", "none"):

@@ -11,12 +11,12 @@ import tensorflow as tf
 from detection.config import Settings
 from detection.model import anchors as anchors_of
 from detection.sampling import SeededAnchorLabeler
-from spine.image_cache import ImageCache
-from spine.inputs import augment_with_boxes, in_order, ordered_batches, training_batches
-from spine.preprocess import boxes_to_letterbox, placement
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.truth import BoxTruth
 from spine.training.data import FitData
-from spine.truth import BoxTruth
+from spine.training.image_cache import ImageCache
+from spine.training.inputs import augment_with_boxes, in_order, ordered_batches, training_batches
+from spine.training.preprocess import boxes_to_letterbox, placement
 
 __all__ = ["Data", "anchor_labels", "padded_boxes"]
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tf_keras
 
 from detection.config import Settings
-from spine.preprocess import boxes_to_original, decode, placement, prepare
-from spine.serving import publish_model
+from spine.member.serving import publish_model
+from spine.training.preprocess import boxes_to_original, decode, placement, prepare
 from spine.training.served import Served, signature
 
 __all__ = ["ServedDetector", "export", "in_images", "signature_of"]

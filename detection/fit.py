@@ -25,7 +25,7 @@ from detection.sampling import seed_roi_samplers
 from detection.trainer import EpochTrainer
 from detection.validation import Validation
 from detection.workers import Workers
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from spine.training.checkpoints import Checkpoints
 from spine.training.fitting import Fitting
 from spine.training.history import History

@@ -10,7 +10,7 @@ import tf_keras
 
 from detection.data import Data
 from detection.export import in_images
-from spine.detections import Detections
+from spine.dataset.detections import Detections
 from spine.metrics.detection import mean_average_precision
 from spine.metrics.matches import match_images
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from spine.training import devices
 
 __all__ = ["Workers"]

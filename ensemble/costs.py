@@ -11,12 +11,12 @@ import numpy as np
 
 from ensemble.engine.grid.budget import Budget
 from ensemble.evaluators.seconds import seconds_of
-from ensemble.found_weights import FoundWeights
-from spine.config import Experiment, SearchSettings
-from spine.files import read_if_whole, write_json
-from spine.member import Member
-from spine.problems import SpineError
-from spine.progress import track
+from ensemble.results.found_weights import FoundWeights
+from spine.core.files import read_if_whole, write_json
+from spine.core.problems import SpineError
+from spine.core.progress import track
+from spine.experiment.config import Experiment, SearchSettings
+from spine.member.member import Member
 
 __all__ = ["LATENCY", "SIZE", "Cost", "budget_of", "costs_of", "describe_budget", "megabytes_of", "pareto_front"]
 

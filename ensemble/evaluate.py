@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ensemble.costs import Cost, costs_of
-from ensemble.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
+from ensemble.evaluators.leaderboard import leaderboard_table, write_leaderboard
+from ensemble.evaluators.resampled_scores import ResampledScores
 from ensemble.evaluators.rows import EvaluatedRow, Evaluator
+from ensemble.evaluators.verdict import compare
 from ensemble.experiment_run import ExperimentRun
-from ensemble.exported import describe_lacking_model, exported, not_exportable_reason
-from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.other_dataset import cost, describe, predict_other_dataset
-from ensemble.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
-from ensemble.predictions import SplitPredictions
-from ensemble.resampled_scores import ResampledScores
+from ensemble.results.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
+from ensemble.results.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
+from ensemble.serving.exported import describe_lacking_model, exported, not_exportable_reason
+from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
-from ensemble.verdict import compare
-from spine.config import Experiment
-from spine.files import fingerprint, read_if_whole, with_nulls
-from spine.member import Member, Patients
-from spine.privacy import salt_id
-from spine.problems import write_sheet
+from spine.core.files import fingerprint, read_if_whole, with_nulls
+from spine.core.privacy import salt_id
+from spine.core.problems import write_sheet
+from spine.experiment.config import Experiment
+from spine.member.member import Member, Patients
 from spine.tasks import TASKS
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ensemble.evaluation import Evaluation
-from ensemble.found_weights import FoundWeights, read_weights, require_current
-from ensemble.predictions import SplitPredictions
+from ensemble.results.evaluation import Evaluation
+from ensemble.results.found_weights import FoundWeights, read_weights, require_current
+from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
-from spine.config import Experiment
-from spine.experiment_truth import read_truth
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.problems import SpineError
-from spine.truth import AnyTruth
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import AnyTruth
+from spine.experiment.config import Experiment
+from spine.experiment.truth import read_truth
+from spine.member.member import Member
 
 __all__ = ["ExperimentRun"]
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ensemble.experiment_run import ExperimentRun
-from ensemble.exported import not_exportable_reason
-from ensemble.found_weights import FoundWeights
-from ensemble.fuse import Mean
-from ensemble.fuse_boxes import BoxFusion
-from ensemble.fused_model import FusedModel, fuse_for
-from ensemble.parity import measure_parity
-from ensemble.serving_kit import write_serving_kit
+from ensemble.fusion.fuse import Mean
+from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.results.found_weights import FoundWeights
+from ensemble.serving.exported import not_exportable_reason
+from ensemble.serving.fused_model import FusedModel, fuse_for
+from ensemble.serving.parity import measure_parity
+from ensemble.serving.serving_kit import write_serving_kit
 from ensemble.tasks import ENSEMBLE_TASKS
-from spine.config import Experiment
-from spine.files import fingerprint
-from spine.member import Card, Member, NoModel, Patients
-from spine.run_model import load_model
-from spine.serving import drop_unnamed_versions, package_versions, publish_model
+from spine.core.files import fingerprint
+from spine.experiment.config import Experiment
+from spine.member.member import Card, Member, NoModel, Patients
+from spine.member.run_model import load_model
+from spine.member.serving import drop_unnamed_versions, package_versions, publish_model
 
 __all__ = ["publish_fused", "run"]
 

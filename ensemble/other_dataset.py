@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.evaluation import Estimate
 from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.experiment_run import ExperimentRun
-from ensemble.predictions import SplitPredictions
-from spine.config import Experiment
-from spine.experiment_truth import read_truth
+from ensemble.results.evaluation import Estimate
+from ensemble.split_predictions import SplitPredictions
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.truth import read_truth
 from spine.intake import detection_counts
-from spine.manifest import Manifest
-from spine.predict import predict_missing
-from spine.predictions import require_of, require_same
-from spine.problems import SpineError
-from spine.statistics import interval, patient_resamples
+from spine.member.predict import predict_missing
+from spine.metrics.statistics import interval, patient_resamples
+from spine.predictions.predictions import require_of, require_same
 from spine.tasks import TASKS
 
 __all__ = ["cost", "describe", "predict_other_dataset"]

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ensemble.found_weights import SearchedFolds
-from spine.config import Experiment
-from spine.experiment_truth import read_truth
-from spine.folds import fold_of_patients, parts
-from spine.inputs import subset
-from spine.manifest import OUT_OF_FOLD, Manifest
-from spine.member import Member
-from spine.predict import is_current, predict_missing
-from spine.predictions import AnyPredictions, index_of
-from spine.privacy import patient_hash
-from spine.problems import SpineError
+from ensemble.results.found_weights import SearchedFolds
+from spine.core.privacy import patient_hash
+from spine.core.problems import SpineError
+from spine.dataset.manifest import OUT_OF_FOLD, Manifest
+from spine.dataset.truth import AnyTruth
+from spine.experiment.config import Experiment
+from spine.experiment.folds import fold_of_patients, parts
+from spine.experiment.truth import read_truth
+from spine.member.member import Member
+from spine.member.predict import is_current, predict_missing
+from spine.predictions.predictions import AnyPredictions, index_of
 from spine.tasks import TASKS
-from spine.truth import AnyTruth
+from spine.training.inputs import subset
 
 __all__ = ["describe_folds", "predict_out_of_fold"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.out_of_fold import predict_out_of_fold
-from spine.config import Experiment
-from spine.predict import predict_missing
+from spine.experiment.config import Experiment
+from spine.member.predict import predict_missing
 
 __all__ = ["SPLITS", "run"]
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-from ensemble.class_weights import find_class_weights
 from ensemble.costs import budget_of
 from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.choice import Choice
@@ -28,29 +27,30 @@ from ensemble.engine.scoring.images import Masks
 from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.experiment_run import ExperimentRun
-from ensemble.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
-from ensemble.fuse_boxes import BoxFusion
-from ensemble.nested_estimate import find_contributions, find_nested_estimate
+from ensemble.fusion.fuse_boxes import BoxFusion
 from ensemble.out_of_fold import describe_folds
-from ensemble.overlap import Learned, find_learned
-from ensemble.predictions import SplitPredictions
+from ensemble.record.study import SAMPLERS, Record
+from ensemble.results.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
+from ensemble.results.overlap import Learned, find_learned
 from ensemble.search_problem.base import SearchProblem
+from ensemble.search_problem.class_weights import find_class_weights
+from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.search_problem.problem_of import problem_of, problem_of_split
-from ensemble.search_result import Point, SearchResult, write_points
-from ensemble.study import SAMPLERS, Record
-from spine.config import Experiment, SearchSettings, steps_of
-from spine.detections import Detections
-from spine.files import fingerprint, read_if_whole
-from spine.predictions import Predictions
-from spine.privacy import patient_hash, salt_id
-from spine.problems import SpineError
-from spine.progress import track
-from spine.strict import validate
+from ensemble.search_problem.search_result import Point, SearchResult, write_points
+from ensemble.split_predictions import SplitPredictions
+from spine.core.files import fingerprint, read_if_whole
+from spine.core.privacy import patient_hash, salt_id
+from spine.core.problems import SpineError
+from spine.core.progress import track
+from spine.core.strict import validate
+from spine.dataset.detections import Detections
+from spine.dataset.truth import BoxTruth
+from spine.experiment.config import Experiment, SearchSettings, steps_of
+from spine.predictions.predictions import Predictions
 from spine.tasks import TASKS
-from spine.truth import BoxTruth
 
 if TYPE_CHECKING:
-    from ensemble.study import Storage
+    from ensemble.record.study import Storage
 
 __all__ = ["METHODS", "Bookkeeping", "Point", "SearchResult", "find_weights", "run", "search_weights", "summary"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spine.config import Experiment
-from spine.disk import at_work
-from spine.problems import SpineError
+from spine.core.disk import at_work
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment
 
 if TYPE_CHECKING:
     from spine.intake import DataConfig
@@ -33,8 +33,8 @@ def build_data(experiment: Experiment, show: Show) -> Path:
 
 def build_dataset(config: DataConfig, show: Show) -> Path:
     """Build a dataset where it is missing or changed, and show its problems; gives its directory."""
+    from spine.core.problems import print_problems
     from spine.intake import build
-    from spine.problems import print_problems
 
     show("build")
     with at_work(f"build of {config.name}"):

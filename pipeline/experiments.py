@@ -1,4 +1,4 @@
-"""Experiment files of every task: `spine.config` with the settings of all that `pipeline.registry` knows."""
+"""Experiment files of every task: `spine.experiment.config` with the settings of all that `pipeline.registry` knows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.registry import task_settings
-from spine import config
-from spine.config import Experiment
+from spine.experiment import config
+from spine.experiment.config import Experiment
 
 __all__ = ["load_experiment", "load_experiments", "load_other_datasets", "validate_experiment"]
 

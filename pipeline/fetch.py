@@ -17,11 +17,11 @@ from pathlib import Path
 
 from pipeline import registry
 from pipeline.experiments import load_experiment
-from spine.config import Experiment
-from spine.ending import run_to_the_end
-from spine.problems import SpineError
-from spine.processes import as_child, die_with_parent
-from spine.quiet import silence_tensorflow
+from spine.core.ending import run_to_the_end
+from spine.core.problems import SpineError
+from spine.core.processes import as_child, die_with_parent
+from spine.core.quiet import silence_tensorflow
+from spine.experiment.config import Experiment
 
 __all__ = ["fetch", "fetch_in_own_process", "main"]
 

@@ -7,14 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.table import Table
 
-    from spine.config import Experiment, TaskSettings
-    from spine.member import Member
+    from spine.experiment.config import Experiment, TaskSettings
+    from spine.member.member import Member
 
 __all__ = [
     *("STAGES", "TASKS", "Stage", "Train"),
@@ -84,12 +84,12 @@ def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
 
 def join_folds(experiment: Experiment, names: Sequence[str]) -> list[Path]:
     """Make members of their trained folds; gives their directories."""
-    return import_module("ensemble.folds").run(experiment, names)
+    return import_module("ensemble.join_folds").run(experiment, names)
 
 
 def two_stage(regions: Path, discs: Path, output: Path, **settings: Any) -> Member:
-    """Publish a region detector and a disc detector as one; settings as of `ensemble.two_stage.publish`."""
-    return import_module("ensemble.two_stage").publish(regions, discs, output, **settings)
+    """Publish a region detector and a disc detector as one; settings as of `ensemble.serving.two_stage.publish`."""
+    return import_module("ensemble.serving.two_stage").publish(regions, discs, output, **settings)
 
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:

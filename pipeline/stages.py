@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline import registry
 from pipeline.data import build_data, build_dataset
 from pipeline.training import train_members
-from spine.config import Experiment
-from spine.disk import at_work
+from spine.core.disk import at_work
+from spine.experiment.config import Experiment
 
 __all__ = ["evaluate_other_dataset", "run_all", "run_stage"]
 
@@ -23,8 +23,8 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
     cannot be exported, for a foreign member's sake, is told and judged all the same.
     """
-    from spine.foresight import warn_of_test
-    from spine.manifest import Manifest
+    from spine.dataset.manifest import Manifest
+    from spine.experiment.foresight import warn_of_test
 
     if experiment.build:
         build_data(experiment, show)
@@ -49,7 +49,7 @@ def evaluate_other_dataset(experiment: Experiment, config: Path, show: Show) -> 
 
 def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
     """Run one stage of the ensemble; members that were trained with other settings than the experiment's are told."""
-    from spine.trained import warn_if_settings_changed
+    from spine.experiment.trained import warn_if_settings_changed
 
     show(name)
     warn_if_settings_changed(experiment, show)
@@ -59,7 +59,7 @@ def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
 
 def _run_or_tell(experiment: Experiment, name: str, show: Show) -> list[Path]:
     """Run one stage; where there can be no SavedModel to export, show why."""
-    from spine.member import NoModel
+    from spine.member.member import NoModel
 
     try:
         return run_stage(experiment, name, show)

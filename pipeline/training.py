@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import registry
-from spine.config import REFIT, Experiment
-from spine.cores import usable_cores
-from spine.disk import is_short
-from spine.problems import SpineError
-from spine.processes import as_child, end_children, run_child
+from spine.core.cores import usable_cores
+from spine.core.disk import is_short
+from spine.core.problems import SpineError
+from spine.core.processes import as_child, end_children, run_child
+from spine.experiment.config import REFIT, Experiment
 
 if TYPE_CHECKING:
-    from spine.manifest import Manifest
+    from spine.dataset.manifest import Manifest
 
 __all__ = ["Training", "train_members"]
 
@@ -46,8 +46,8 @@ class Training:
     @property
     def is_done(self) -> bool:
         """Whether its directory holds just this."""
-        from spine.folds import part_hash
-        from spine.member import Member
+        from spine.experiment.folds import part_hash
+        from spine.member.member import Member
 
         return Member.is_complete(self.directory, part_hash(self.experiment, self.member, self.dataset))
 
@@ -68,11 +68,11 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     training: the others are run first, then SpineError names those that failed. Members from elsewhere are not trained,
     but have to bring their predictions before others are.
     """
-    from spine.folds import parts, refit
-    from spine.foreign import require_predictions
-    from spine.foresight import require_metric
-    from spine.manifest import Manifest
-    from spine.trained import under_another_salt
+    from spine.dataset.manifest import Manifest
+    from spine.experiment.folds import parts, refit
+    from spine.experiment.foreign import require_predictions
+    from spine.experiment.foresight import require_metric
+    from spine.experiment.trained import under_another_salt
 
     chosen = list(only) or list(experiment.members)
     _require_known(experiment, chosen)
@@ -97,7 +97,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
 
 def _is_external(experiment: Experiment, name: str) -> bool:
     """Whether what no experiment trains lies there, whole: a foreign member, or a two-stage one with its SavedModel."""
-    from spine.member import Member
+    from spine.member.member import Member
 
     directory = experiment.member_directory(name)
     return Member.is_external(directory) and Member.is_complete(directory, "")
@@ -106,8 +106,8 @@ def _is_external(experiment: Experiment, name: str) -> bool:
 def _train(
     experiment: Experiment, manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str], show: Show
 ) -> None:
-    from spine.folds import view
-    from spine.foresight import require_trainable
+    from spine.experiment.folds import view
+    from spine.experiment.foresight import require_trainable
 
     seen = [(part, view(part, manifest)) for part in parts]
     trainings = [Training(name, part, dataset) for name in names for part, dataset in seen]

@@ -12,16 +12,16 @@ from pydantic import Field, field_validator, model_validator
 from segmentation import algebra
 from segmentation.architectures import ARCHITECTURES
 from segmentation.encoders import ENCODERS
-from spine.augment import Augmentation
-from spine.base_weights import checked_file
-from spine.config import Strict
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.experiment.config import Strict
 from spine.training import schedule
+from spine.training.augment import Augmentation
+from spine.training.base_weights import checked_file
 from spine.training.choices import known
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
 
 if TYPE_CHECKING:
-    from spine.truth import MaskTruth
+    from spine.dataset.truth import MaskTruth
 
 __all__ = ["SAYED2025", "Phase", "Settings"]
 
@@ -111,7 +111,7 @@ class Settings(Strict):
 
     def check(self, train: MaskTruth) -> None:
         """SpineError where weights are no file, `class_weights` does not fit the labels, or a label has no pixel."""
-        from spine.foresight import require_classes
+        from spine.experiment.foresight import require_classes
 
         self.weight_of_classes(train.labels)
         require_classes(train)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from segmentation.config import Settings
+from spine.dataset.truth import MaskTruth
 from spine.training.data import FitData
-from spine.truth import MaskTruth
 
 __all__ = ["Data"]
 
@@ -22,6 +22,6 @@ class Data(FitData):
     @property
     def reader(self) -> Callable[..., Any]:
         """Pictures and one-hot masks (N, H, W, C); a pixel without truth, as of the padding, is 0 in every class."""
-        from spine.inputs import segmentation_data
+        from spine.training.inputs import segmentation_data
 
         return segmentation_data

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from segmentation.config import Settings
-from spine.preprocess import decode, prepare, unletterbox
-from spine.serving import publish_model
+from spine.member.serving import publish_model
+from spine.training.preprocess import decode, prepare, unletterbox
 from spine.training.served import Served, signature
 
 __all__ = ["ServedSegmenter", "export", "signature_of"]

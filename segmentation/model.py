@@ -15,8 +15,8 @@ from keras import layers
 from segmentation.architectures import ARCHITECTURES, Encoded
 from segmentation.config import Settings
 from segmentation.encoders import ENCODERS, features_of
-from spine.base_weights import scale_and_offset
 from spine.training import pretrained
+from spine.training.base_weights import scale_and_offset
 
 __all__ = ["build", "encoder_of", "fetch_weights", "set_trainable"]
 

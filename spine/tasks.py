@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from spine import metrics
-from spine.detections import OUTPUTS, Detections
-from spine.external_arrays import checked_boxes, checked_maps, checked_rows
-from spine.manifest import Manifest
+from spine.core.problems import SpineError
+from spine.dataset.detections import OUTPUTS, Detections
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import AnyTruth, BoxTruth, ClassTruth, MaskTruth
 from spine.metrics.table import MetricTable
-from spine.predictions import AnyPredictions, BoxPredictions, Predictions
-from spine.problems import SpineError
-from spine.stored_tables import PREDICT
-from spine.truth import AnyTruth, BoxTruth, ClassTruth, MaskTruth
+from spine.predictions.external_arrays import checked_boxes, checked_maps, checked_rows
+from spine.predictions.predictions import AnyPredictions, BoxPredictions, Predictions
+from spine.predictions.stored_tables import PREDICT
 
 __all__ = ["TASKS", "Task"]
 

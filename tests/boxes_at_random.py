@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spine.detections import Detections
-from spine.truth import BoxTruth
+from spine.dataset.detections import Detections
+from spine.dataset.truth import BoxTruth
 
 
 def truth_of(boxes, classes=None, sizes=None, labels=("disc",), patients=None) -> BoxTruth:

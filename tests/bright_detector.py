@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from spine.detections import OUTPUTS
-from spine.member import Card, Member, Patients
-from spine.preprocess import decode, to_grey
-from spine.serving import package_versions, publish_model
+from spine.dataset.detections import OUTPUTS
+from spine.member.member import Card, Member, Patients
+from spine.member.serving import package_versions, publish_model
+from spine.training.preprocess import decode, to_grey
 
 
 class Bright(tf.Module):

@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 
 from pipeline.experiments import validate_experiment
-from spine.config import Experiment
-from spine.detections import OUTPUTS, Detections
-from spine.files import write_json
-from spine.manifest import Manifest
-from spine.member import Card, Member, Patients
-from spine.predictions import BoxPredictions
-from spine.privacy import salt_id
-from spine.truth import BoxTruth
+from spine.core.files import write_json
+from spine.core.privacy import salt_id
+from spine.dataset.detections import OUTPUTS, Detections
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import BoxTruth
+from spine.experiment.config import Experiment
+from spine.member.member import Card, Member, Patients
+from spine.predictions.predictions import BoxPredictions
 from tests.experiment_on_disk import hashes, write_model
 from tests.spine.dataset_on_disk import write_dataset
 
@@ -196,7 +196,7 @@ def write_box_weights(
 
 def publish_detectors(experiment: Experiment, sharpness: Mapping[str, float]) -> None:
     """Give those members SavedModels that really detect; their stored predictions are stale until `predict` ran."""
-    from spine.serving import publish_model
+    from spine.member.serving import publish_model
 
     for place, (name, value) in enumerate(sharpness.items()):
         directory = experiment.member_directory(name)
@@ -213,7 +213,7 @@ def _detector(sharpness: float, shift: float) -> Any:
     """
     import tensorflow as tf
 
-    from spine.preprocess import decode, normalise, to_grey
+    from spine.training.preprocess import decode, normalise, to_grey
 
     starts = np.stack(np.meshgrid(np.linspace(0, 0.7, 6), np.linspace(0, 0.7, 6), indexing="ij"), -1).reshape(-1, 2)
     places = np.concatenate([starts, starts + 0.3], axis=1) + np.array([shift, 0, 0, shift])

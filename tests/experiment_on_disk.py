@@ -20,14 +20,14 @@ import pandas as pd
 
 from ensemble.experiment_run import ExperimentRun
 from pipeline.experiments import validate_experiment
-from spine.config import Experiment
-from spine.files import hash_file, write_json
-from spine.manifest import IMAGES, LABELS, SPLITS, Manifest
-from spine.member import Card, Member, Patients
-from spine.pictures import write_mask, write_png16
-from spine.predictions import Predictions
-from spine.privacy import patient_hash, salt_id
-from spine.truth import ClassTruth, MaskTruth
+from spine.core.files import hash_file, write_json
+from spine.core.privacy import patient_hash, salt_id
+from spine.dataset.manifest import IMAGES, LABELS, SPLITS, Manifest
+from spine.dataset.truth import ClassTruth, MaskTruth
+from spine.experiment.config import Experiment
+from spine.images.pictures import write_mask, write_png16
+from spine.member.member import Card, Member, Patients
+from spine.predictions.predictions import Predictions
 
 LEVELS = ("L4/L5", "L5/S1")
 MASK_LABELS = ("background", "vertebra", "disc", "canal")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ensemble.found_weights import FoundWeights
+from ensemble.results.found_weights import FoundWeights
 
 __all__ = ["ESTIMATE", "found_weights"]
 

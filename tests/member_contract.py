@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine.detections import OUTPUTS, Detections
-from spine.member import Member
-from spine.predictions import BoxPredictions, Predictions
+from spine.dataset.detections import OUTPUTS, Detections
+from spine.member.member import Member
+from spine.predictions.predictions import BoxPredictions, Predictions
 from tests.clean_process import run_clean
 
 SIZES = ((40, 60), (61, 33))  # height, width of pictures that no network was made for

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.experiments import validate_experiment
-from spine.config import Experiment
-from spine.manifest import Manifest
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
 from tests.spine.dataset_on_disk import write_dataset
 
 LABELS = ("background", "bright", "dark")

@@ -27,18 +27,18 @@ ROOMS = (
 
 # Each heavy dependency has one home.
 HOMES = {
-    "pydicom": ("spine/dicom/",),
-    "dicomanonymizer": ("spine/dicom/deidentify.py",),
-    "optuna": ("ensemble/study.py", "ensemble/storage.py"),
+    "pydicom": ("spine/images/dicom/",),
+    "dicomanonymizer": ("spine/images/dicom/deidentify.py",),
+    "optuna": ("ensemble/record/study.py", "ensemble/record/storage.py"),
     "jinja2": ("ensemble/report/",),
     "numba": ("ensemble/engine/",),
     "keras": ("classification/", "segmentation/", "spine/training/"),
     "segmentation_models": ("segmentation/library.py",),
     "surface_distance": ("spine/metrics/surface.py",),
     "pycocotools": ("spine/metrics/matches.py",),
-    "ensemble_boxes": ("ensemble/fuse_boxes.py",),
-    "nibabel": ("spine/decoders/nifti.py",),
-    "google_crc32c": ("spine/tfrecords.py",),
+    "ensemble_boxes": ("ensemble/fusion/fuse_boxes.py",),
+    "nibabel": ("spine/images/decoders/nifti.py",),
+    "google_crc32c": ("spine/annotations/tfrecords.py",),
     "official": ("detection/",),
     "tf_keras": ("detection/",),
 }

@@ -23,15 +23,15 @@ from detection import config as detection
 from pipeline.experiments import validate_experiment
 from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
-from spine.augment import Augmentation
-from spine.augment.settings import PRESETS
-from spine.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
-from spine.crop import CropSettings
+from spine.core.strict import validate
+from spine.dataset.splits import SplitSettings
+from spine.experiment.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
 from spine.intake.config import DataConfig, Source, Target
+from spine.intake.crop import CropSettings
+from spine.intake.spider import read_release
 from spine.phantom import PhantomSettings
-from spine.spider import read_release
-from spine.splits import SplitSettings
-from spine.strict import validate
+from spine.training.augment import Augmentation
+from spine.training.augment.settings import PRESETS
 from spine.training.schedule import Plateau
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,8 +12,8 @@ import pytest
 from ensemble.experiment_run import ExperimentRun
 from pipeline.experiments import load_experiment
 from spine import metrics
-from spine.config import Experiment
-from spine.files import read_json
+from spine.core.files import read_json
+from spine.experiment.config import Experiment
 from spine.metrics.matches import match_images
 
 ROOT = Path(__file__).resolve().parents[1]

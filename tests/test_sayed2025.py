@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ensemble.two_stage import publish
+from ensemble.serving.two_stage import publish
 from pipeline.experiments import load_experiment
 from pipeline.training import train_members
-from spine.crop import expand_box
-from spine.experiment_truth import read_truth, read_truths
+from spine.dataset.manifest import Manifest, rows
+from spine.experiment.truth import read_truth, read_truths
 from spine.intake import build, load_data_config
-from spine.manifest import Manifest, rows
+from spine.intake.crop import expand_box
 from spine.phantom import PhantomSettings, generate
 from tests.bright_detector import write_detector
 

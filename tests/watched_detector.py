@@ -17,7 +17,7 @@ import pytest
 from detection.config import PARTS, Phase
 from detection.fit import DetectorFitting, Session
 from detection.train import train
-from spine.config import Experiment
+from spine.experiment.config import Experiment
 
 # Part -> layer and weight -> all its weights, the statistics of batch norm among them.
 Weights = Mapping[str, Mapping[str, np.ndarray]]

@@ -13,7 +13,7 @@ from tf_keras import layers
 
 from detection.backbones.table import BACKBONES, Backbone, maps_of
 from detection.backbones.weights import build_base
-from spine.base_weights import scale_and_offset
+from spine.training.base_weights import scale_and_offset
 
 __all__ = ["KEY", "GardenBackbone", "GreyBackbone", "GreyConfig", "register", "set_trainable"]
 

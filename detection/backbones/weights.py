@@ -11,8 +11,8 @@ import tf_keras
 
 from detection.backbones.table import Backbone
 from detection.config import WEIGHTS
-from spine.base_weights import checked_file, download, fitting
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.training.base_weights import checked_file, download, fitting
 
 __all__ = ["SETTING", "build_base", "load_checkpoint"]
 

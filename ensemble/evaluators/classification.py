@@ -8,15 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.evaluation import (
-    ClassificationCounts,
-    ClassificationEvaluation,
-    ClassificationRow,
-    DeLongTest,
-    Estimate,
-    McNemarTest,
-    RowKind,
-)
 from ensemble.evaluators.pairs import Pairs
 from ensemble.evaluators.rows import (
     Column,
@@ -28,11 +19,20 @@ from ensemble.evaluators.rows import (
     named_rows,
     reduced_rows,
 )
-from ensemble.found_weights import FoundWeights
-from ensemble.predictions import SplitPredictions
+from ensemble.results.evaluation import (
+    ClassificationCounts,
+    ClassificationEvaluation,
+    ClassificationRow,
+    DeLongTest,
+    Estimate,
+    McNemarTest,
+    RowKind,
+)
+from ensemble.results.found_weights import FoundWeights
+from ensemble.split_predictions import SplitPredictions
+from spine.dataset.truth import ClassTruth
 from spine.metrics import classification as metrics
-from spine.statistics import delong, mcnemar
-from spine.truth import ClassTruth
+from spine.metrics.statistics import delong, mcnemar
 
 __all__ = ["ClassificationEvaluator", "ClassifiedRow"]
 

@@ -16,20 +16,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ensemble.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
 from ensemble.evaluators.pairs import Pairs, count_pairs
 from ensemble.evaluators.rows import Column, EvaluatedRow, Evaluator, PairedTest, named_rows, reduced_rows
 from ensemble.evaluators.seconds import seconds_of
-from ensemble.found_weights import FoundWeights
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from ensemble.predictions import SplitPredictions
-from spine.detections import Detections
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.results.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
+from ensemble.results.found_weights import FoundWeights
+from ensemble.split_predictions import SplitPredictions
+from spine.core.progress import track
+from spine.dataset.detections import Detections
+from spine.dataset.truth import BoxTruth
 from spine.metrics import detection as metrics
 from spine.metrics.matches import Matches, match_images
 from spine.metrics.rates import mean_of_defined, ratio
-from spine.progress import track
-from spine.statistics import wilcoxon
-from spine.truth import BoxTruth
+from spine.metrics.statistics import wilcoxon
 
 __all__ = ["AT_CONFIDENCE", "SIZES", "DetectedRow", "DetectionEvaluator"]
 

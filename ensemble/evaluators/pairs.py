@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.evaluation import ErrorPairs, Estimate, Pair
+from ensemble.results.evaluation import ErrorPairs, Estimate, Pair
 from spine.metrics.rates import ratio
 
 __all__ = ["Pairs", "count_pairs"]

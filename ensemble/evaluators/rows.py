@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import numpy as np
 import pandas as pd
 
-from ensemble.evaluation import Counts, Estimate, Evaluation, PairedTestResult, RowKind
-from ensemble.evaluation import Row as WrittenRow
 from ensemble.evaluators.pairs import Pairs
-from ensemble.found_weights import FoundWeights
-from ensemble.fuse import weighted_mean, without_zeros
+from ensemble.fusion.fuse import weighted_mean, without_zeros
 from ensemble.names import free
-from ensemble.predictions import SplitPredictions
+from ensemble.results.evaluation import Counts, Estimate, Evaluation, PairedTestResult, RowKind
+from ensemble.results.evaluation import Row as WrittenRow
+from ensemble.results.found_weights import FoundWeights
+from ensemble.split_predictions import SplitPredictions
 
 __all__ = [
     *("ENSEMBLE", "EQUAL", "Column", "EvaluatedRow", "Evaluator", "PairedTest"),

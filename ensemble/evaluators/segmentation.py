@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from ensemble.engine.scoring.images import Images
-from ensemble.evaluation import Estimate, SegmentationCounts, SegmentationEvaluation, SegmentationRow, WilcoxonTest
 from ensemble.evaluators.pairs import Pairs, count_pairs
 from ensemble.evaluators.rows import (
     Column,
@@ -28,13 +27,20 @@ from ensemble.evaluators.rows import (
     named_rows,
     reduced_rows,
 )
-from ensemble.found_weights import FoundWeights
-from ensemble.predictions import SplitPredictions
+from ensemble.results.evaluation import (
+    Estimate,
+    SegmentationCounts,
+    SegmentationEvaluation,
+    SegmentationRow,
+    WilcoxonTest,
+)
+from ensemble.results.found_weights import FoundWeights
+from ensemble.split_predictions import SplitPredictions
+from spine.core.progress import track
+from spine.dataset.truth import MaskTruth
 from spine.metrics import segmentation as metrics
+from spine.metrics.statistics import wilcoxon
 from spine.metrics.surface import TOLERANCE, surface_scores
-from spine.progress import track
-from spine.statistics import wilcoxon
-from spine.truth import MaskTruth
 
 __all__ = ["SegmentationEvaluator", "SegmentedRow", "disagreement", "predict_image"]
 

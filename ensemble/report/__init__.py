@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ensemble.evaluation import Evaluation
 from ensemble.experiment_run import ExperimentRun
 from ensemble.other_dataset import predict_other_dataset
 from ensemble.report.classification import ClassificationEvidence
@@ -14,10 +13,11 @@ from ensemble.report.members import member_drawings
 from ensemble.report.page import Page, render, templates
 from ensemble.report.plots import Figures, shared_drawings
 from ensemble.report.segmentation import SegmentationEvidence
-from spine.config import Experiment
-from spine.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
-from spine.manifest import Manifest
-from spine.trained import as_trained
+from ensemble.results.evaluation import Evaluation
+from spine.core.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.trained import as_trained
 
 __all__ = ["EVIDENCE", "run"]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.evaluation import ClassificationEvaluation
 from ensemble.evaluators.classification import ClassificationEvaluator
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import draw_cases
 from ensemble.report.plots import SQUARE, WIDE, Drawing, intervals
 from ensemble.report.style import GREY, Style, new_figure
 from ensemble.report.worst import Case, worst_cases
+from ensemble.results.evaluation import ClassificationEvaluation
 
 __all__ = ["ClassificationEvidence", "calibration"]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.evaluation import DetectionEvaluation
 from ensemble.evaluators.detection import CONFIDENCES, NAMES_OF_A_CLASS, DetectionEvaluator
 from ensemble.report.boxes import choose, see_boxes, see_errors, worst
 from ensemble.report.page import Page, SplitCounts
@@ -16,7 +15,8 @@ from ensemble.report.picture_grid import Line, draw_cases, draw_grid
 from ensemble.report.pixels import class_colour, data_url
 from ensemble.report.plots import SQUARE, WIDE, Drawing, bars_of_classes, intervals
 from ensemble.report.style import GREY, Style, new_figure
-from spine.files import with_nulls
+from ensemble.results.evaluation import DetectionEvaluation
+from spine.core.files import with_nulls
 from spine.metrics import detection as metrics
 from spine.metrics.rates import mean_of_defined
 

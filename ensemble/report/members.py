@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ensemble.costs import Cost, pareto_front
-from ensemble.evaluation import Estimate, Evaluation
 from ensemble.report.plots import WIDE, Drawing
 from ensemble.report.style import GREY, INK, Style, new_figure
+from ensemble.results.evaluation import Estimate, Evaluation
 from spine.tasks import TASKS
 
 __all__ = ["CostRow", "MemberSet", "cheapest_sets", "cost_rows", "member_drawings"]

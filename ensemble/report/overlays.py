@@ -12,11 +12,11 @@ import pandas as pd
 from ensemble.engine.scoring.images import Images
 from ensemble.evaluators.rows import ENSEMBLE
 from ensemble.evaluators.segmentation import disagreement, predict_image
-from ensemble.found_weights import FoundWeights
 from ensemble.names import free
-from ensemble.predictions import SplitPredictions
 from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import grey_picture, heat, outlined, overlay
+from ensemble.results.found_weights import FoundWeights
+from ensemble.split_predictions import SplitPredictions
 
 __all__ = ["SeenImage", "choose", "see_image", "worst"]
 

@@ -13,20 +13,20 @@ import numpy as np
 import yaml
 
 from ensemble.costs import describe_budget
-from ensemble.evaluation import Evaluation
+from ensemble.evaluators.verdict import p_value
 from ensemble.experiment_run import ExperimentRun
-from ensemble.found_weights import FoundWeights
-from ensemble.predictions import SplitPredictions
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.style import INK, Style, styles_of
-from ensemble.verdict import p_value
-from spine.config import Experiment
-from spine.manifest import SPLIT_NAMES, Manifest
-from spine.member import Member
-from spine.serving import package_versions
-from spine.trained import as_trained, trained_otherwise
+from ensemble.results.evaluation import Evaluation
+from ensemble.results.found_weights import FoundWeights
+from ensemble.split_predictions import SplitPredictions
+from spine.dataset.manifest import SPLIT_NAMES, Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.trained import as_trained, trained_otherwise
+from spine.member.member import Member
+from spine.member.serving import package_versions
 
 __all__ = ["Page", "render", "templates"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from spine.pictures import read_picture
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.images.pictures import read_picture
 
 __all__ = ["CLASS_COLOURS", "class_colour", "data_url", "grey_picture", "heat", "outlined", "overlay", "rgb"]
 

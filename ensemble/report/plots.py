@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.evaluation import Estimate, Evaluation
 from ensemble.report.style import GREY, INK, Style, as_png, as_svg, new_figure
-from spine.files import atomic_file
-from spine.member import Member
-from spine.problems import one_file
+from ensemble.results.evaluation import Estimate, Evaluation
+from spine.core.files import atomic_file
+from spine.core.problems import one_file
+from spine.member.member import Member
 
 __all__ = ["SQUARE", "WIDE", "Drawing", "Figures", "bars_of_classes", "intervals", "shared_drawings"]
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ensemble.evaluation import Evaluation
-from ensemble.found_weights import FoundWeights
-from spine.manifest import SPLIT_NAMES, Manifest
-from spine.member import Card
-from spine.privacy import patient_hash, salt_id
+from ensemble.results.evaluation import Evaluation
+from ensemble.results.found_weights import FoundWeights
+from spine.core.privacy import patient_hash, salt_id
+from spine.dataset.manifest import SPLIT_NAMES, Manifest
+from spine.member.member import Card
 
 __all__ = ["hashes_of_splits", "provenance"]
 

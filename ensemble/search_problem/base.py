@@ -14,9 +14,9 @@ from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
-from ensemble.nested_estimate import SearchContext
-from spine.config import SearchSettings, steps_of
-from spine.problems import SpineError
+from ensemble.search_problem.nested_estimate import SearchContext
+from spine.core.problems import SpineError
+from spine.experiment.config import SearchSettings, steps_of
 
 __all__ = ["SearchProblem"]
 

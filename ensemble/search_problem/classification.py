@@ -15,11 +15,11 @@ from ensemble.engine.nested.resampling import MOST_VECTORS, scores_of_samples
 from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.stack import Stack
-from ensemble.nested_estimate import Repeat, SearchContext
 from ensemble.search_problem.base import SearchProblem
-from ensemble.temperature import fit_temperature
+from ensemble.search_problem.nested_estimate import Repeat, SearchContext
+from ensemble.search_problem.temperature import fit_temperature
 from spine import metrics
-from spine.config import SearchSettings
+from spine.experiment.config import SearchSettings
 
 __all__ = ["ClassificationProblem"]
 

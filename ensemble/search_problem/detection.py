@@ -10,10 +10,10 @@ from ensemble.engine.boxes.box_objectives import Boxes, box_objectives
 from ensemble.engine.nested.resampling import scores_of_boxes
 from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
-from ensemble.nested_estimate import SearchContext
 from ensemble.search_problem.base import SearchProblem
-from spine.config import SearchSettings
-from spine.problems import SpineError
+from ensemble.search_problem.nested_estimate import SearchContext
+from spine.core.problems import SpineError
+from spine.experiment.config import SearchSettings
 
 __all__ = ["DetectionProblem"]
 

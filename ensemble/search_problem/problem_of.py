@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ensemble.engine.grid.budget import Budget
-from ensemble.predictions import SplitPredictions
 from ensemble.search_problem.base import SearchProblem
+from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
-from spine.config import Experiment, SearchSettings
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment, SearchSettings
 from spine.tasks import TASKS
 
 __all__ = ["problem_of", "problem_of_split"]

@@ -7,7 +7,7 @@ import sys
 from itertools import takewhile
 
 from pipeline.cli import data, experiments
-from spine.ending import run_to_the_end
+from spine.core.ending import run_to_the_end
 
 __all__ = ["app", "main"]
 
@@ -16,6 +16,6 @@ app.add_typer(data.app, name="data")
 
 
 def main() -> None:
-    """The console script, which ends as `spine.ending` has it."""
+    """The console script, which ends as `spine.core.ending` has it."""
     verbs = takewhile(lambda word: re.fullmatch("[a-z-]+", word), sys.argv[1:3])
     run_to_the_end(app, " ".join(["spine", *verbs]))

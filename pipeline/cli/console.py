@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from spine.problems import printable, printable_lines
+from spine.core.problems import printable, printable_lines
 
 if TYPE_CHECKING:
-    from spine.config import Experiment
+    from spine.experiment.config import Experiment
 
 __all__ = ["exit_on_errors", "show", "show_leaderboard", "show_paths", "trust_models"]
 
@@ -37,7 +37,7 @@ def show_leaderboard(settings: Experiment, dataset: Path | None = None) -> None:
 
 def trust_models(directories: list[Path]) -> None:
     """Trust the SavedModels of these members' directories, and show which."""
-    from spine.trust import trust
+    from spine.experiment.trust import trust
 
     trust(directories, show)
 

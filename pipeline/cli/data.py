@@ -51,7 +51,7 @@ def crop(
     trust: Trust = False,
 ) -> None:
     """Make every box of a dataset a sample, true or detected boxes; patients keep their splits."""
-    from spine.config import validate
+    from spine.experiment.config import validate
     from spine.intake import DataConfig
 
     chosen = {"label": label, "grow": grow, "require": require, "detector": detector}
@@ -84,9 +84,9 @@ def export(
     ] = None,
 ) -> None:
     """Write a dataset and its pictures in a format of other tools."""
-    from spine.interchange import export_dataset
-    from spine.manifest import Manifest
-    from spine.quiet import silence_tensorflow
+    from spine.core.quiet import silence_tensorflow
+    from spine.dataset.interchange import export_dataset
+    from spine.dataset.manifest import Manifest
 
     silence_tensorflow()
     given = {"shards": shards, "depth": depth, "target": target}
@@ -99,8 +99,8 @@ def check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The d
     """Audit a dataset for leakage and quality; exit status 1 on an error."""
     from rich.console import Console
 
-    from spine.audit import check
-    from spine.problems import print_problems, printable, verdict
+    from spine.core.problems import print_problems, printable, verdict
+    from spine.dataset.audit import check
 
     table, problems = check(dataset)
     Console().print(table)
@@ -115,8 +115,8 @@ def deidentify(
     target: Annotated[Path, typer.Argument(help="The folder for the de-identified copies.")],
 ) -> None:
     """Copy DICOM files de-identified (PS3.15 basic profile); keep series and patients together."""
-    from spine.dicom.deidentify import deidentify
-    from spine.problems import print_problems
+    from spine.core.problems import print_problems
+    from spine.images.dicom.deidentify import deidentify
 
     problems = deidentify(source, target)
     print_problems(problems)
@@ -127,10 +127,10 @@ def deidentify(
 def _build(config: DataConfig, force: bool, trust: bool) -> None:
     from rich.console import Console
 
-    from spine.audit import count_table
+    from spine.core.problems import print_problems, verdict
+    from spine.core.quiet import silence_tensorflow
+    from spine.dataset.audit import count_table
     from spine.intake import build
-    from spine.problems import print_problems, verdict
-    from spine.quiet import silence_tensorflow
 
     silence_tensorflow()
     if trust and config.crop and config.crop.detector:

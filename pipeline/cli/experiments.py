@@ -10,7 +10,7 @@ import typer
 from pipeline.cli.console import show, show_leaderboard, show_paths, trust_models
 
 if TYPE_CHECKING:
-    from spine.config import Experiment
+    from spine.experiment.config import Experiment
 
 __all__ = ["app"]
 
@@ -97,7 +97,7 @@ def evaluate(
 ) -> None:
     """Evaluate members, equal weights and the ensemble on the test split."""
     from pipeline import registry
-    from spine.trained import warn_if_settings_changed
+    from spine.experiment.trained import warn_if_settings_changed
 
     for settings in _load(experiment, overrides):
         show(f"evaluate on {data}" if data else "evaluate")
@@ -116,7 +116,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML report."""
     from pipeline import registry
-    from spine.trained import warn_if_settings_changed
+    from spine.experiment.trained import warn_if_settings_changed
 
     for settings in _load(experiment, overrides):
         show(f"report on {data}" if data else "report")
@@ -138,7 +138,7 @@ def two_stage(
 ) -> None:
     """Combine two detectors: the first finds the region, the second the discs within it."""
     from pipeline import registry
-    from spine.quiet import silence_tensorflow
+    from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()
     if trust:
@@ -149,7 +149,7 @@ def two_stage(
 
 def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
     from pipeline.experiments import load_experiments
-    from spine.quiet import silence_tensorflow
+    from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()
     return load_experiments(path, overrides or ())
@@ -157,7 +157,7 @@ def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
 
 def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:
     if asked:
-        from spine.trust import trust_members
+        from spine.experiment.trust import trust_members
 
         for settings in experiments:
             trust_members(settings, show)

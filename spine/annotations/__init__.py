@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from spine.annotations.types import Annotation, Box, Reading
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = [
     "FORMATS",

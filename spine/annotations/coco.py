@@ -22,9 +22,9 @@ from spine.annotations.grouping import Corners
 from spine.annotations.safe_json import need, parse_json, shown
 from spine.annotations.sources import image_name, size_of, source_files, split_named, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, known_text
-from spine.files import write_json
-from spine.numbers import finite
-from spine.problems import brief
+from spine.core.files import write_json
+from spine.core.numbers import finite
+from spine.core.problems import brief
 
 __all__ = ["read", "write"]
 

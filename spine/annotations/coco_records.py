@@ -11,7 +11,7 @@ from typing import Any
 from spine.annotations.collector import Collector
 from spine.annotations.safe_json import need, shown
 from spine.annotations.types import Malformed, known_text
-from spine.numbers import whole
+from spine.core.numbers import whole
 
 __all__ = ["Record", "Records", "identity_of"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from spine.annotations.grouping import Corners, around_points
 from spine.annotations.safe_json import need, shown
 from spine.annotations.types import Malformed
-from spine.numbers import finite, whole
+from spine.core.numbers import finite, whole
 
 __all__ = ["bounds"]
 

@@ -23,10 +23,10 @@ from spine.annotations.types import (
     known_text,
     value_text,
 )
-from spine.files import walk
-from spine.names import composed
-from spine.numbers import finite
-from spine.problems import Problem, SpineError, brief, fault_of, is_of_the_file
+from spine.core.files import walk
+from spine.core.names import composed
+from spine.core.numbers import finite
+from spine.core.problems import Problem, SpineError, brief, fault_of, is_of_the_file
 
 __all__ = ["Collector", "read_files"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from spine.annotations.collector import Collector
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
-from spine.problems import SpineError, brief
+from spine.core.problems import SpineError, brief
 
 __all__ = ["Row", "rows_of"]
 

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from spine.annotations.collector import Collector
 from spine.annotations.sources import is_image, may_be_picture, split_folder, split_of
 from spine.annotations.types import Annotation, Malformed, Reading
-from spine.files import atomic_file, walk
-from spine.kinds import kind_of
-from spine.names import composed, file_name
-from spine.problems import SpineError, examples
+from spine.core.files import atomic_file, walk
+from spine.core.names import composed, file_name
+from spine.core.problems import SpineError, examples
+from spine.images.kinds import kind_of
 
 __all__ = ["read", "write"]
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
-from spine.files import atomic_file
-from spine.problems import SpineError
+from spine.core.files import atomic_file
+from spine.core.problems import SpineError
 
 __all__ = ["LABEL_MAP", "LabelMap", "read_label_map", "write_label_map"]
 

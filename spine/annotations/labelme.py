@@ -18,8 +18,8 @@ from spine.annotations.grouping import Corners, around, around_points, in_agreem
 from spine.annotations.safe_json import need, parse_json, shown
 from spine.annotations.sources import image_name, size_of, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text
-from spine.files import write_json
-from spine.numbers import finite
+from spine.core.files import write_json
+from spine.core.numbers import finite
 
 __all__ = ["read", "write"]
 

@@ -15,7 +15,7 @@ from spine.annotations.grouping import Corners, around, around_points
 from spine.annotations.safe_xml import child, child_text
 from spine.annotations.types import Annotation, Box, Malformed, Reading, value_text
 from spine.annotations.xml_image import read_image, write_images
-from spine.numbers import finite
+from spine.core.numbers import finite
 
 __all__ = ["read", "write"]
 

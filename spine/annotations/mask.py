@@ -17,10 +17,10 @@ import numpy as np
 from spine.annotations.collector import Collector
 from spine.annotations.sources import is_image, may_be_picture, stem_of
 from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Reading, as_malformed
-from spine.files import walk
-from spine.names import composed, slice_of
-from spine.pictures import read_mask_pages, write_mask
-from spine.problems import SpineError
+from spine.core.files import walk
+from spine.core.names import composed, slice_of
+from spine.core.problems import SpineError
+from spine.images.pictures import read_mask_pages, write_mask
 
 __all__ = ["boxes_from_mask", "load_mask", "read", "write"]
 

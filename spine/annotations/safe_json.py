@@ -10,8 +10,8 @@ from typing import Any
 
 from spine.annotations.text_file import read_text
 from spine.annotations.types import EXPORT_AGAIN, Malformed, as_malformed
-from spine.integrity import check_bytes
-from spine.problems import brief
+from spine.core.problems import brief
+from spine.images.integrity import check_bytes
 
 __all__ = ["need", "parse_json", "repeated_keys", "shown"]
 

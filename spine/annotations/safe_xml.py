@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 from spine.annotations.text_file import read_bytes_of
 from spine.annotations.types import EXPORT_AGAIN, Malformed, as_malformed
-from spine.files import atomic_file
-from spine.integrity import check_bytes
-from spine.problems import brief
+from spine.core.files import atomic_file
+from spine.core.problems import brief
+from spine.images.integrity import check_bytes
 
 __all__ = ["child", "child_text", "parse_xml", "write_xml"]
 

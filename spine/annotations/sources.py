@@ -8,10 +8,10 @@ import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
 
 from spine.annotations.types import Annotation, Malformed
-from spine.files import walk
-from spine.names import SUFFIXES, composed, stem_of
-from spine.numbers import whole
-from spine.problems import SpineError
+from spine.core.files import walk
+from spine.core.names import SUFFIXES, composed, stem_of
+from spine.core.numbers import whole
+from spine.core.problems import SpineError
 
 __all__ = [
     *("has_picture", "image_name", "image_size", "is_image", "may_be_picture", "source_files"),
@@ -43,7 +43,7 @@ def has_picture(file: Path) -> bool:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width in pixels once it is upright, without decoding it (PNG, JPEG, TIFF); SpineError otherwise."""
-    from spine.pictures import picture_size, read_bytes
+    from spine.images.pictures import picture_size, read_bytes
 
     return picture_size(read_bytes(path), path)
 

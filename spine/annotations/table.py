@@ -13,8 +13,8 @@ from spine.annotations.collector import Collector
 from spine.annotations.csv_rows import rows_of
 from spine.annotations.sources import image_name, split_named
 from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text
-from spine.files import atomic_file
-from spine.problems import SpineError
+from spine.core.files import atomic_file
+from spine.core.problems import SpineError
 
 __all__ = ["COLUMNS", "read", "write"]
 

@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from spine.annotations.types import EXPORT_AGAIN, Malformed, as_malformed
-from spine.integrity import check_bytes
+from spine.images.integrity import check_bytes
 
 __all__ = ["read_bytes_of", "read_text"]
 

@@ -20,12 +20,12 @@ import numpy as np
 
 from spine.annotations.safe_json import shown
 from spine.annotations.sources import image_name, size_of
+from spine.annotations.tfrecords import Damaged
 from spine.annotations.types import Malformed, as_malformed, known_text
-from spine.numbers import whole
-from spine.pictures import decode_picture
-from spine.pictures import picture_size as size_in_bytes
-from spine.problems import SpineError
-from spine.tfrecords import Damaged
+from spine.core.numbers import whole
+from spine.core.problems import SpineError
+from spine.images.pictures import decode_picture
+from spine.images.pictures import picture_size as size_in_bytes
 
 __all__ = [
     *("BOX", "CLASS", "CORNERS", "LABELS", "LEVEL", "VALUES", "Features"),

@@ -35,8 +35,8 @@ from spine.annotations.tf_example import (
     wholes_of,
 )
 from spine.annotations.tfrecord_writer import write
+from spine.annotations.tfrecords import missing_shards, read_records, record_files
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
-from spine.tfrecords import missing_shards, read_records, record_files
 
 __all__ = ["read", "write"]
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 
 from spine.annotations.tf_example import Features, name_of, parse, pixels_of
+from spine.annotations.tfrecords import read_records
 from spine.annotations.types import Malformed
-from spine.pictures import Picture
-from spine.problems import Problem
-from spine.tfrecords import read_records
+from spine.core.problems import Problem
+from spine.images.pictures import Picture
 
 __all__ = ["picture_names", "read_record_pictures"]
 

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from spine import tfrecords
+from spine.annotations import tfrecords
 from spine.annotations.label_map import LABEL_MAP, write_label_map
 from spine.annotations.sources import split_folder
 from spine.annotations.tf_example import BOX, CLASS, LABELS, LEVEL, VALUES, encode
 from spine.annotations.types import Annotation, Box
-from spine.pictures import encode_png, read_picture, stretched_to_8_bit
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.images.pictures import encode_png, read_picture, stretched_to_8_bit
 
 __all__ = ["write"]
 

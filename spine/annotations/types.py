@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spine.names import composed
-from spine.numbers import finite
-from spine.problems import Problem, SpineError, brief
+from spine.core.names import composed
+from spine.core.numbers import finite
+from spine.core.problems import Problem, SpineError, brief
 
 __all__ = [
     *("EXPORT_AGAIN", "PASSED_OVER", "Annotation", "Box", "Malformed", "Reading", "UnknownClass"),

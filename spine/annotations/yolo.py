@@ -21,10 +21,10 @@ from spine.annotations.types import PASSED_OVER, Annotation, Box, Malformed, Rea
 from spine.annotations.yolo_classes import FolderInfo, read_info
 from spine.annotations.yolo_files import below, label_file, of_another_format, tell_shared, tell_strays
 from spine.annotations.yolo_lines import Lines, may_have_key_points
-from spine.files import atomic_file, walk
-from spine.names import composed
-from spine.numbers import finite
-from spine.problems import SpineError, brief, examples
+from spine.core.files import atomic_file, walk
+from spine.core.names import composed
+from spine.core.numbers import finite
+from spine.core.problems import SpineError, brief, examples
 
 __all__ = ["read", "write"]
 

@@ -14,9 +14,9 @@ from typing import Any
 from spine.annotations.safe_json import shown
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
-from spine.numbers import whole
-from spine.problems import SpineError, brief, fault_of
-from spine.yaml_files import parse_yaml
+from spine.core.numbers import whole
+from spine.core.problems import SpineError, brief, fault_of
+from spine.core.yaml_files import parse_yaml
 
 __all__ = ["CLASS_LISTS", "FolderInfo", "read_info"]
 

@@ -11,9 +11,9 @@ from spine.annotations.sources import stem_of
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
 from spine.annotations.yolo_classes import CLASS_LISTS
-from spine.names import composed
-from spine.numbers import finite
-from spine.problems import examples
+from spine.core.names import composed
+from spine.core.numbers import finite
+from spine.core.problems import examples
 
 __all__ = ["below", "label_file", "of_another_format", "tell_shared", "tell_strays"]
 

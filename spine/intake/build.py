@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from spine import __version__
-from spine.files import (
+from spine.core.files import (
     atomic_directory,
     atomic_file,
     fingerprint,
@@ -23,16 +23,16 @@ from spine.files import (
     walk,
     write_json,
 )
+from spine.core.privacy import salt_id
+from spine.core.problems import Problem, SpineError, write_problems, write_sheet
+from spine.core.processes import exclusive_lock
 from spine.intake.config import DataConfig, load_data_config
-from spine.privacy import salt_id
-from spine.problems import Problem, SpineError, write_problems, write_sheet
-from spine.processes import exclusive_lock
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from spine.crop import CropSettings
-    from spine.manifest import Manifest
+    from spine.dataset.manifest import Manifest
+    from spine.intake.crop import CropSettings
 
 __all__ = ["SUMMARY", "BuildResult", "build", "detection_counts", "detection_table"]
 
@@ -109,10 +109,10 @@ def _listing(file: Path) -> Iterator[list[Problem]]:
 
 
 def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
+    from spine.dataset.manifest import Manifest
+    from spine.dataset.splits import make_splits
     from spine.intake.records import Records
     from spine.intake.sources import read_source
-    from spine.manifest import Manifest
-    from spine.splits import make_splits
 
     if config.dataset and config.crop:
         _crop(Manifest.read(config.dataset), root, config.crop, problems)
@@ -135,11 +135,11 @@ def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
 
 def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list[Problem]) -> Manifest:
     """Crops of the true boxes or a detector's; then detections.csv and missed.csv tell each box, SUMMARY how many."""
-    from spine.crop import crop_samples
+    from spine.intake.crop import crop_samples
 
     if settings.detector is None:
         return crop_samples(manifest, manifest.boxes, root, settings)
-    from spine.detected import detect_boxes
+    from spine.intake.detected import detect_boxes
 
     detected, found = detect_boxes(manifest, settings)
     problems += found
@@ -180,8 +180,8 @@ def _write_notes(notes: Mapping[str, str], path: Path) -> None:
 
 
 def _result(root: Path, listed: Path, skipped: bool) -> BuildResult:
-    from spine.audit import count
-    from spine.manifest import Manifest, rows
+    from spine.dataset.audit import count
+    from spine.dataset.manifest import Manifest, rows
 
     table = pd.read_csv(listed, dtype=str, keep_default_na=False)
     problems = [Problem(**row) for row in rows(table)]

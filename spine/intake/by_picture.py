@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from spine.annotations import Annotation, Reading
+from spine.core.names import slice_of
+from spine.core.problems import Problem, examples
 from spine.intake.config import AnnotationSource, Source
 from spine.intake.matching import Pictures, match, stem
 from spine.intake.merge import Told
-from spine.names import slice_of
-from spine.problems import Problem, examples
 
 __all__ = ["ByPicture"]
 

@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
-from spine.config import NAME, Strict, validate
-from spine.crop import CropSettings
-from spine.dicom.windows import WindowChoice, checked_choice
-from spine.numbers import finite
+from spine.core.numbers import finite
+from spine.core.problems import SpineError
+from spine.core.yaml_files import read_yaml
+from spine.dataset.splits import SplitSettings
+from spine.experiment.config import NAME, Strict, validate
+from spine.images.dicom.windows import WindowChoice, checked_choice
+from spine.intake.crop import CropSettings
+from spine.intake.reading import Kind
 from spine.phantom import PhantomSettings
-from spine.problems import SpineError
-from spine.reading import Kind
-from spine.splits import SplitSettings
-from spine.yaml_files import read_yaml
 
 __all__ = ["AnnotationSource", "DataConfig", "GeneratedStudies", "Source", "Target", "load_data_config"]
 

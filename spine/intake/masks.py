@@ -13,7 +13,7 @@ import numpy as np
 
 from spine.annotations.mask import load_mask
 from spine.annotations.types import Annotation
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["merged_mask"]
 

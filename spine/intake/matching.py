@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from spine.annotations.sources import stem_of
-from spine.names import composed, slice_of
-from spine.problems import examples
+from spine.core.names import composed, slice_of
+from spine.core.problems import examples
 
 __all__ = ["Matching", "Pictures", "match"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from spine.annotations.types import Annotation, Box
-from spine.problems import Problem
+from spine.core.problems import Problem
 
 __all__ = ["Merged", "Told", "iou", "merge"]
 

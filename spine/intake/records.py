@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from spine.annotations.types import Annotation
-from spine.files import hash_file
+from spine.core.files import hash_file
+from spine.core.names import composed, encodable, file_name, slice_of, stem_of
+from spine.core.privacy import pseudonym
+from spine.core.problems import Problem, SpineError, by_severity
+from spine.dataset.manifest import BOXES, IMAGES, LABELS, Manifest
+from spine.images.pictures import Picture, write_mask, write_png16
 from spine.intake.config import Source, Target
 from spine.intake.masks import merged_mask
-from spine.manifest import BOXES, IMAGES, LABELS, Manifest
-from spine.names import composed, encodable, file_name, slice_of, stem_of
-from spine.pictures import Picture, write_mask, write_png16
-from spine.privacy import pseudonym
-from spine.problems import Problem, SpineError, by_severity
 
 __all__ = ["Records", "patient_by_name"]
 

@@ -10,22 +10,22 @@ from pathlib import Path
 
 from spine.annotations import Reading, check_options, read_annotations
 from spine.annotations.types import PASSED_OVER
-from spine.files import walk
+from spine.core.files import walk
+from spine.core.names import slice_of
+from spine.core.problems import Problem, SpineError, examples, lost_in, one_file, within
+from spine.core.progress import track
+from spine.images.pictures import Picture
 from spine.intake.by_picture import ByPicture
 from spine.intake.config import AnnotationSource, Source
 from spine.intake.merge import merge
 from spine.intake.records import Records, patient_by_name
-from spine.names import slice_of
-from spine.pictures import Picture
-from spine.problems import Problem, SpineError, examples, lost_in, one_file, within
-from spine.progress import track
 
 __all__ = ["read_source"]
 
 
 def read_source(source: Source, records: Records, scratch: Path) -> None:
     """Read one source into `records`; `scratch` holds what only lives until the dataset is complete."""
-    from spine.reading import read_images
+    from spine.intake.reading import read_images
 
     if not source.images.exists():
         raise SpineError(f"source {source.name}: {source.images} does not exist; fix `images` in the data config")
@@ -92,7 +92,7 @@ def _counts_unnamed(source: Source, told: ByPicture, name: str) -> bool:
 
 def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Reading:
     if annotations.format == "spider":
-        from spine.spider import read_release
+        from spine.intake.spider import read_release
 
         check_options("spider", read_release, annotations.options)
         return read_release(annotations.path, source.slices, scratch / source.name, **annotations.options)

@@ -15,9 +15,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
+from spine.core.problems import SpineError
 from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
 from spine.metrics.table import Metric, MetricTable
-from spine.problems import SpineError
 
 __all__ = [
     "METRICS",

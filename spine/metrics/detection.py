@@ -22,10 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spine.core.problems import SpineError
 from spine.metrics.matches import Matches
 from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
 from spine.metrics.table import Metric, MetricTable
-from spine.problems import SpineError
 
 __all__ = [
     "CONFIDENCE",

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spine.detections import Detections
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
 
 if TYPE_CHECKING:
-    from spine.truth import BoxTruth
+    from spine.dataset.truth import BoxTruth
 
 __all__ = ["AREAS", "IOUS", "MOST", "Matches", "match_images"]
 

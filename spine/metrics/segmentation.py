@@ -21,9 +21,9 @@ from functools import partial
 
 import numpy as np
 
+from spine.core.problems import SpineError
 from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
 from spine.metrics.table import Metric, MetricTable
-from spine.problems import SpineError
 
 __all__ = [
     "METRICS",

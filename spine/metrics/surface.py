@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["TOLERANCE", "hausdorff_95", "normalized_surface_distance", "surface_scores"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["Metric", "MetricTable"]
 

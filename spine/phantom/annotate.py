@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from spine.files import write_json
+from spine.core.files import write_json
 from spine.phantom.paint import BODY, CANAL, DISC
 from spine.phantom.patient import Patient
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from spine.strict import Strict
+from spine.core.strict import Strict
 
 __all__ = ["PhantomSettings"]
 

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from spine.dicom.write import SAGITTAL, MRSeries, write_mr_series
-from spine.files import atomic_directory, fingerprint, hash_file, read_if_whole, walk, write_json
+from spine.core.files import atomic_directory, fingerprint, hash_file, read_if_whole, walk, write_json
+from spine.core.problems import SpineError
+from spine.core.progress import track
+from spine.images.dicom.write import SAGITTAL, MRSeries, write_mr_series
 from spine.phantom.annotate import AnnotatedSlice, whole, write_annotations
 from spine.phantom.paint import paint_axial, paint_sagittal
 from spine.phantom.patient import Patient, draw_patient
 from spine.phantom.scanner import Scanner, acquire, draw_scanner
 from spine.phantom.sequences import AXIAL, SEQUENCES, Sequence
 from spine.phantom.settings import PhantomSettings
-from spine.problems import SpineError
-from spine.progress import track
 
 __all__ = ["write_phantom"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import keras
 from keras import layers
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from spine.training.data import FitData
 
 __all__ = ["norms_of", "refuse_lone_values"]

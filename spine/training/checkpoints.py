@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from spine.disk import require_room
-from spine.files import atomic_directory
+from spine.core.disk import require_room
+from spine.core.files import atomic_directory
 from spine.training.history import History
 
 __all__ = ["Checkpoints", "Saveable"]

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from spine.config import Experiment
-from spine.experiment_truth import read_truths
-from spine.manifest import Manifest
-from spine.truth import AnyTruth
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import AnyTruth
+from spine.experiment.config import Experiment
+from spine.experiment.truth import read_truths
 
 __all__ = ["FitData"]
 
@@ -50,7 +50,7 @@ class FitData:
 
     @property
     def reader(self) -> Callable[..., Any]:
-        """What reads a truth in batches: `classification_data` or `segmentation_data` of `spine.inputs`."""
+        """What reads a truth in batches: `classification_data` or `segmentation_data` of `spine.training.inputs`."""
         raise NotImplementedError(f"{type(self).__name__} of a task says how its truth is read")
 
     @property
@@ -69,7 +69,7 @@ class FitData:
     @property
     def steps(self) -> int:
         """Batches in a training epoch."""
-        from spine.inputs import steps_per_epoch
+        from spine.training.inputs import steps_per_epoch
 
         return steps_per_epoch(len(self.train.samples), self._batch(self.train))
 
@@ -97,7 +97,7 @@ class FitData:
 
 
 def _in_shares(truth: Any, replicas: int) -> Any:
-    from spine.inputs import subset
+    from spine.training.inputs import subset
 
     if truth is None:
         return None

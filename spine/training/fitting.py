@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from spine.config import Experiment
-from spine.manifest import Manifest
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.schedule import Phase, with_epochs

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spine.files import atomic_file
+from spine.core.files import atomic_file
 
 __all__ = ["MONITORS", "History", "in_order"]
 

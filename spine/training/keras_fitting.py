@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from spine.training.batch_norm import refuse_lone_values
 from spine.training.callbacks import EpochProgress, Recorder
 from spine.training.data import FitData

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from spine.base_weights import checked_file, download, fitting
+from spine.training.base_weights import checked_file, download, fitting
 from spine.training.batch_norm import norms_of
 
 __all__ = ["build_base", "in_scale_of", "set_momentum"]

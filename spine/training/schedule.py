@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
-from spine.config import Strict
+from spine.experiment.config import Strict
 from spine.training.history import MONITORS, History
 
 __all__ = [

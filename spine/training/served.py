@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from spine.serving import for_any_number
+from spine.member.serving import for_any_number
 
 __all__ = ["Served", "signature"]
 

@@ -15,16 +15,16 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from spine.config import REFIT, Experiment, load_experiment
-from spine.disk import at_work
-from spine.ending import run_to_the_end
-from spine.files import fingerprint, read_if_whole, write_json
-from spine.folds import part_hash, refit_epochs, view
-from spine.manifest import Manifest
-from spine.member import Card, Member, Patients
-from spine.problems import SpineError
-from spine.processes import die_with_parent, exclusive_lock
-from spine.quiet import silence_tensorflow
+from spine.core.disk import at_work
+from spine.core.ending import run_to_the_end
+from spine.core.files import fingerprint, read_if_whole, write_json
+from spine.core.problems import SpineError
+from spine.core.processes import die_with_parent, exclusive_lock
+from spine.core.quiet import silence_tensorflow
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import REFIT, Experiment, load_experiment
+from spine.experiment.folds import part_hash, refit_epochs, view
+from spine.member.member import Card, Member, Patients
 from spine.training.fitting import Fitting
 from spine.training.history import History
 
@@ -79,7 +79,7 @@ def _open_directory(directory: Path, experiment: Experiment, member: str, config
 
 
 def _publish(fitting: Fitting, history: History, experiment: Experiment, config_hash: str) -> Member:
-    from spine.serving import package_versions
+    from spine.member.serving import package_versions
 
     network = fitting.best_network()
     version = fitting.export(network)
@@ -100,7 +100,7 @@ def _publish(fitting: Fitting, history: History, experiment: Experiment, config_
 
 
 def _patients(fitting: Fitting) -> Patients:
-    from spine.privacy import patient_hash, salt_id
+    from spine.core.privacy import patient_hash, salt_id
 
     trained, stopped = (
         tuple(sorted(map(patient_hash, () if truth is None else set(truth.patients))))
@@ -125,7 +125,7 @@ def _training_details(history: History) -> dict[str, Any]:
 def command(train: Callable[[Experiment, str], Path], task: str, settings: type[BaseModel]) -> Callable[[], None]:
     """The `main` of `python -m <task>.train EXPERIMENT.yaml --member NAME [key=value ...]`.
 
-    It knows this task's `settings` alone, and ends as `spine.ending` has it.
+    It knows this task's `settings` alone, and ends as `spine.core.ending` has it.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -5,8 +5,8 @@ import pytest
 
 from classification.config import Phase, Settings
 from classification.networks import NETWORKS
-from spine.config import validate
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.experiment.config import validate
 
 SAYED2025 = {
     "network": "resnet50",

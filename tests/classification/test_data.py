@@ -3,8 +3,8 @@ import pytest
 
 from classification.config import Settings
 from classification.data import Data, class_weights
-from spine.manifest import Manifest
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
 from tests.experiment_on_disk import write_experiment
 
 LABELS = ("NO PLID", "PLID")

@@ -10,7 +10,7 @@ import pytest
 
 from classification.networks import NETWORKS
 from classification.squeezenet import SqueezeNet
-from spine.base_weights import scale_and_offset
+from spine.training.base_weights import scale_and_offset
 
 ROOT = Path(__file__).resolve().parents[2]
 

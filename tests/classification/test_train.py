@@ -17,12 +17,12 @@ from classification.model import base_of, build
 from classification.train import train
 from ensemble.predict import run as predict
 from pipeline.experiments import load_experiment
-from spine.config import Experiment
-from spine.files import hash_directory
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.privacy import patient_hash
-from spine.problems import SpineError
+from spine.core.files import hash_directory
+from spine.core.privacy import patient_hash
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.member.member import Member
 from spine.training.history import History
 from spine.training.trainer import seed_of
 from tests.experiment_on_disk import write_dataset

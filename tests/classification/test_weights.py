@@ -8,8 +8,8 @@ import pytest
 from classification import squeezenet
 from classification.config import Settings
 from classification.model import base_of, build
-from spine import base_weights
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.training import base_weights
 from tests.loopback import HangsUp, NotThere, SaysSomethingElse, serving
 
 

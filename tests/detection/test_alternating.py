@@ -7,7 +7,7 @@ import tensorflow as tf
 from detection.alternating import DetectorOnProposals
 from detection.config import Settings
 from detection.model import anchors, build
-from spine.config import Experiment
+from spine.experiment.config import Experiment
 from spine.training.history import History
 from tests.detection.test_detection_train import MEMBER
 from tests.detection_on_disk import experiment_of, write_boxes

@@ -10,7 +10,7 @@ import tf_keras
 
 from detection.backbones.table import BACKBONES
 from detection.backbones.weights import build_base, load_checkpoint
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_2_5_224_tf_no_top.h5"
 

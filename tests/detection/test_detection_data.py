@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from detection.config import Settings
 from detection.data import Data, padded_boxes
-from spine.manifest import Manifest
-from spine.preprocess import placement
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.training.preprocess import placement
 from tests.detection_on_disk import LABELS, experiment_of, write_boxes
 
 SMALL = {

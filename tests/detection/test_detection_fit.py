@@ -10,7 +10,7 @@ from detection import workers
 from detection.config import PARTS, Settings
 from detection.optimizer import optimizer_of
 from detection.workers import Workers
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 STEPS = 10  # an epoch
 

@@ -8,7 +8,7 @@ from official.vision.ops.anchor import Anchor
 from detection.backbones.table import BACKBONES
 from detection.config import Settings
 from detection.model import anchors, build
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 ODD = {"height": 75, "width": 101}  # a multiple of no stride
 FEW = {"roi_sampler": {"num_sampled_rois": 16}, "roi_generator": {"num_proposals": 50, "test_num_proposals": 20}}

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from detection.config import PARTS
 from pipeline.experiments import load_experiment
-from spine.config import Experiment
-from spine.member import Member
+from spine.experiment.config import Experiment
+from spine.member.member import Member
 from spine.training.history import History
 from tests.detection_on_disk import write_boxes
 from tests.member_contract import assert_detections, grey, png

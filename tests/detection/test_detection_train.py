@@ -12,10 +12,10 @@ import pytest
 
 from detection.train import train
 from ensemble.predict import run as predict
-from spine.config import Experiment
-from spine.member import Member
-from spine.privacy import patient_hash
-from spine.problems import SpineError
+from spine.core.privacy import patient_hash
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment
+from spine.member.member import Member
 from spine.training.history import History
 from tests.detection_on_disk import experiment_of, write_boxes
 from tests.member_contract import MemberContract

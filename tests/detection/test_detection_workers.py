@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from spine.member import Member
+from spine.member.member import Member
 from spine.training.history import History
 from tests.detection.test_detection_train import MEMBER, PATIENTS, ROOT, SALT
 from tests.detection_on_disk import experiment_of, write_boxes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ensemble.evaluation import ClassificationEvaluation
+from ensemble.results.evaluation import ClassificationEvaluation
 
 VALUE = {"value": 0.5, "low": 0.25, "high": 0.75, "undefined": 0}
 NO_BOUNDS = {"value": 0.5, "low": None, "high": None, "undefined": 2, "why": "no resample of the patients has a value"}

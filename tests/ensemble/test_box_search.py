@@ -7,13 +7,13 @@ import optuna
 import pytest
 
 from ensemble.engine.boxes.box_objectives import Boxes
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.search import search_weights
-from spine.detections import Detections
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.dataset.truth import BoxTruth
 from spine.metrics.detection import METRICS
 from spine.metrics.matches import match_images
-from spine.problems import SpineError
-from spine.truth import BoxTruth
 from tests.detection_on_disk import noisy
 from tests.ensemble.test_fuse_boxes import NOTHING, random_detections
 

@@ -8,9 +8,9 @@ from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.search import run, search_weights
 from spine import metrics
-from spine.config import SearchSettings, validate
-from spine.files import read_json
-from spine.problems import SpineError
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.experiment.config import SearchSettings, validate
 from tests.experiment_on_disk import write_experiment
 from tests.found_weights import found_weights
 

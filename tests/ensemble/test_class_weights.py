@@ -9,15 +9,15 @@ from ensemble.engine.nested.nested_search import nested_search
 from ensemble.engine.scoring import class_members
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.engine.scoring.stack import Stack
-from ensemble.fuse import Mean
+from ensemble.fusion.fuse import Mean
 from ensemble.search import search_weights
 from ensemble.search_problem.classification import ClassificationProblem
 from ensemble.search_problem.detection import DetectionProblem
 from ensemble.search_problem.segmentation import SegmentationProblem
-from ensemble.temperature import fit_temperature
+from ensemble.search_problem.temperature import fit_temperature
 from spine import metrics
+from spine.core.problems import SpineError
 from spine.metrics.classification import accuracy, log_loss
-from spine.problems import SpineError
 from tests.found_weights import found_weights
 from tests.image_counts import count_images
 

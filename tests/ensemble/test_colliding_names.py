@@ -10,8 +10,8 @@ from ensemble import evaluate, report, search
 from ensemble.experiment_run import ExperimentRun
 from ensemble.names import free, weight_names
 from pipeline.experiments import validate_experiment
-from spine.files import read_json
-from spine.problems import SpineError
+from spine.core.files import read_json
+from spine.core.problems import SpineError
 from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.test_box_search import random_problem
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment, write_weights

@@ -9,14 +9,14 @@ from rich.console import Console
 from ensemble import evaluate
 from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
-from ensemble.overlap import find_overlap
-from spine.files import read_json, write_json
-from spine.manifest import Manifest
-from spine.member import Member, Patients
+from ensemble.results.overlap import find_overlap
+from spine.core.files import read_json, write_json
+from spine.core.privacy import patient_hash, salt_id
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.member.member import Member, Patients
 from spine.metrics import classification as metrics
-from spine.privacy import patient_hash, salt_id
-from spine.problems import SpineError
-from spine.statistics import bootstrap_interval
+from spine.metrics.statistics import bootstrap_interval
 from tests.experiment_on_disk import hashes, write_experiment, write_member, write_predictions, write_weights
 
 FAST = {"evaluate": {"resamples": 200}}

@@ -12,12 +12,12 @@ from ensemble import evaluate
 from ensemble.evaluators import detection
 from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from spine.detections import Detections
-from spine.files import read_json
-from spine.member import Member
-from spine.problems import SpineError
-from spine.statistics import bootstrap_interval
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.member.member import Member
+from spine.metrics.statistics import bootstrap_interval
 from tests.detection_on_disk import publish_detectors, store_detections, write_box_weights, write_detection_experiment
 
 FAST = {"evaluate": {"resamples": 200}}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate
-from ensemble.evaluation import DeLongTest, Estimate
+from ensemble.evaluators.leaderboard import write_leaderboard
 from ensemble.experiment_run import ExperimentRun
-from ensemble.leaderboard import write_leaderboard
-from spine.files import read_json, write_json
-from spine.problems import SpineError
-from spine.statistics import DeLong, Interval
+from ensemble.results.evaluation import DeLongTest, Estimate
+from spine.core.files import read_json, write_json
+from spine.core.problems import SpineError
+from spine.metrics.statistics import DeLong, Interval
 from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.small_evaluation import NO_VALUE, VALUE, content, evaluation, row
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment

@@ -4,9 +4,9 @@ import pytest
 
 from ensemble import evaluate, search
 from ensemble.experiment_run import ExperimentRun
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.member.member import Member
 from tests.experiment_on_disk import write_experiment
 
 

@@ -7,14 +7,14 @@ import pytest
 
 from ensemble import export, predict, search
 from ensemble.experiment_run import ExperimentRun
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from ensemble.parity import BOX_PARITY, distance
-from spine.detections import Detections
-from spine.files import read_json
-from spine.member import Member
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.serving.parity import BOX_PARITY, distance
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.member.member import Member
 from spine.metrics.detection import METRICS
 from spine.metrics.matches import match_images
-from spine.problems import SpineError
 from tests.clean_process import run_clean
 from tests.detection_on_disk import publish_detectors, write_box_weights, write_detection_experiment
 from tests.member_contract import MemberContract

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from ensemble import export, predict
 from ensemble.experiment_run import ExperimentRun
-from ensemble.parity import PARITY
-from spine.files import read_json, write_json
-from spine.member import Member
-from spine.run_model import load_model, predict_pictures
-from spine.serving import publish_model
+from ensemble.serving.parity import PARITY
+from spine.core.files import read_json, write_json
+from spine.member.member import Member
+from spine.member.run_model import load_model, predict_pictures
+from spine.member.serving import publish_model
 from tests.clean_process import run_clean
 from tests.experiment_on_disk import write_segmentation_experiment, write_weights
 from tests.member_contract import MemberContract

@@ -10,12 +10,12 @@ from ensemble import evaluate, predict, search
 from pipeline import stages, training
 from pipeline.cli import main
 from pipeline.experiments import load_experiment, validate_experiment
-from spine.config import Experiment
-from spine.files import read_json
-from spine.foreign import read_samples, require_predictions, write_foreign
-from spine.member import Card, Member, NoModel
-from spine.predictions import BoxPredictions, Predictions
-from spine.problems import SpineError
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment
+from spine.experiment.foreign import read_samples, require_predictions, write_foreign
+from spine.member.member import Card, Member, NoModel
+from spine.predictions.predictions import BoxPredictions, Predictions
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import (
     noisy_pixels,

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from spine.detections import Detections
-from spine.foreign import read_samples, write_foreign
-from spine.member import Member
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.experiment.foreign import read_samples, write_foreign
+from spine.member.member import Member
 from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.test_foreign_members import with_foreign
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment

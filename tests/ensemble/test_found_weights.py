@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from ensemble.found_weights import FoundWeights
-from ensemble.fuse import Mean
-from ensemble.fuse_boxes import BoxFusion
+from ensemble.fusion.fuse import Mean
+from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.results.found_weights import FoundWeights
 from ensemble.search import run
-from spine.files import read_json
-from spine.problems import SpineError
+from spine.core.files import read_json
+from spine.core.problems import SpineError
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment
 from tests.found_weights import ESTIMATE, found_weights

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble.fuse import Mean, tempered, weighted_mean, without_zeros
-from spine.problems import SpineError
+from ensemble.fusion.fuse import Mean, tempered, weighted_mean, without_zeros
+from spine.core.problems import SpineError
 
 FIRST = np.array([[0.9, 0.1], [0.2, 0.8]])
 SECOND = np.array([[0.5, 0.5], [0.6, 0.4]])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from ensemble_boxes import weighted_boxes_fusion
 
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from spine.detections import Detections
-from spine.problems import SpineError
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
 
 NOTHING = Detections.from_arrays(np.zeros((0, 4)), np.zeros(0), np.zeros(0))
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from ensemble.fuse_boxes_graph import fuse_boxes_in_graph
-from spine.detections import Detections
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.fusion.fuse_boxes_graph import fuse_boxes_in_graph
+from spine.dataset.detections import Detections
 from tests.ensemble.test_fuse_boxes import NOTHING, random_detections
 
 

@@ -4,21 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensemble import folds
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble import join_folds as folds
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.out_of_fold import predict_out_of_fold
-from ensemble.parity import BOX_PARITY, distance
+from ensemble.serving.parity import BOX_PARITY, distance
 from pipeline.experiments import validate_experiment
-from spine.config import Experiment
-from spine.experiment_truth import read_truth
-from spine.folds import fold_of_patients, parts
-from spine.inputs import subset
-from spine.manifest import OUT_OF_FOLD, Manifest
-from spine.member import Card, Member, Patients
-from spine.predictions import Predictions
-from spine.privacy import patient_hash, salt_id
-from spine.run_model import detect_pictures, load_model
-from spine.truth import AnyTruth
+from spine.core.privacy import patient_hash, salt_id
+from spine.dataset.manifest import OUT_OF_FOLD, Manifest
+from spine.dataset.truth import AnyTruth
+from spine.experiment.config import Experiment
+from spine.experiment.folds import fold_of_patients, parts
+from spine.experiment.truth import read_truth
+from spine.member.member import Card, Member, Patients
+from spine.member.run_model import detect_pictures, load_model
+from spine.predictions.predictions import Predictions
+from spine.training.inputs import subset
 from tests import detection_on_disk as boxes
 from tests.experiment_on_disk import MASK_LABELS, noisy_pixels, write_masks, write_model
 

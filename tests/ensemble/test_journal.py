@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble import storage
-from ensemble.journal import WholeRecords
+from ensemble.record import storage
+from ensemble.record.journal import WholeRecords
 from ensemble.search import search_weights
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 
 def search(path, trials=12):

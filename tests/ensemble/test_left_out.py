@@ -5,12 +5,12 @@ import pytest
 
 from ensemble import evaluate
 from ensemble.costs import Cost
-from ensemble.evaluation import Estimate
 from ensemble.evaluators.pairs import Pairs, count_pairs
 from ensemble.experiment_run import ExperimentRun
-from spine.files import read_json
+from ensemble.results.evaluation import Estimate
+from spine.core.files import read_json
 from spine.metrics import classification as metrics
-from spine.statistics import interval, patient_resamples
+from spine.metrics.statistics import interval, patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 from tests.found_weights import found_weights

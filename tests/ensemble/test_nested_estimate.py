@@ -3,10 +3,10 @@
 import pytest
 
 from ensemble.experiment_run import ExperimentRun
-from ensemble.found_weights import FoundWeights
+from ensemble.results.found_weights import FoundWeights
 from ensemble.search import run, search_weights
-from spine.files import read_json
-from spine.statistics import patient_resamples
+from spine.core.files import read_json
+from spine.metrics.statistics import patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 from tests.found_weights import ESTIMATE, found_weights

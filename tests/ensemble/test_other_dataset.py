@@ -13,13 +13,13 @@ from ensemble import other_dataset as elsewhere
 from ensemble.evaluators.classification import ClassificationEvaluator
 from ensemble.experiment_run import ExperimentRun
 from pipeline.cli import app
-from spine import predict
-from spine.files import read_json
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
 from spine.intake.build import SUMMARY
-from spine.manifest import Manifest
+from spine.member import predict
 from spine.metrics import classification as metrics
-from spine.problems import SpineError
-from spine.statistics import patient_resamples
+from spine.metrics.statistics import patient_resamples
 from tests.experiment_on_disk import noisy, write_dataset, write_experiment, write_predictions
 
 FAST = {"evaluate": {"resamples": 200}}

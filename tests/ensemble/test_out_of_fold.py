@@ -13,19 +13,20 @@ import numpy as np
 import pytest
 
 from classification.data import Data
-from ensemble import evaluate, export, folds, out_of_fold, predict, report, search
+from ensemble import evaluate, export, out_of_fold, predict, report, search
+from ensemble import join_folds as folds
 from ensemble.experiment_run import ExperimentRun
 from pipeline import training
 from pipeline.experiments import load_experiment, validate_experiment
-from spine.config import Experiment
-from spine.folds import fold_of_patients, parts, refit
-from spine.foreign import read_samples, write_foreign
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.pictures import read_greys
-from spine.privacy import patient_hash
-from spine.problems import SpineError
-from spine.serving import publish_model
+from spine.core.privacy import patient_hash
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.folds import fold_of_patients, parts, refit
+from spine.experiment.foreign import read_samples, write_foreign
+from spine.images.pictures import read_greys
+from spine.member.member import Member
+from spine.member.serving import publish_model
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.trainer import train_member

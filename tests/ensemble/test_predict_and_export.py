@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble import evaluate, export, fused_model, predict, search
+from ensemble import evaluate, export, predict, search
 from ensemble.experiment_run import ExperimentRun
-from ensemble.fused_model import FusedModel
-from ensemble.parity import PARITY, measure_parity
-from spine.config import Experiment, ExportSettings, SearchSettings
-from spine.files import read_json, write_json
-from spine.member import Card, Member, Patients
-from spine.problems import SpineError
-from spine.run_model import load_model, predict_pictures
-from spine.serving import publish_model
+from ensemble.serving import fused_model
+from ensemble.serving.fused_model import FusedModel
+from ensemble.serving.parity import PARITY, measure_parity
+from spine.core.files import read_json, write_json
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment, ExportSettings, SearchSettings
+from spine.member.member import Card, Member, Patients
+from spine.member.run_model import load_model, predict_pictures
+from spine.member.serving import publish_model
 from tests.clean_process import run_clean
 from tests.experiment_on_disk import write_experiment, write_weights
 

@@ -7,15 +7,15 @@ import tensorflow as tf
 
 from ensemble import predict
 from ensemble.experiment_run import ExperimentRun
-from spine.detections import OUTPUTS, Detections
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.predict import predict_split
-from spine.predictions import BoxPredictions
-from spine.problems import SpineError
-from spine.run_model import load_model
-from spine.serving import publish_model
-from spine.truth import BoxTruth
+from spine.core.problems import SpineError
+from spine.dataset.detections import OUTPUTS, Detections
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import BoxTruth
+from spine.member.member import Member
+from spine.member.predict import predict_split
+from spine.member.run_model import load_model
+from spine.member.serving import publish_model
+from spine.predictions.predictions import BoxPredictions
 from tests.detection_on_disk import publish_detectors, write_detection_experiment
 from tests.member_contract import MemberContract, assert_detections, assert_same_answers
 

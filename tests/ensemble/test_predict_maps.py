@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine.member import Card, Member
-from spine.predict import predict_split
-from spine.predictions import Predictions
-from spine.problems import SpineError
-from spine.run_model import BATCH_OF_MAPS, load_model, predict_pictures
-from spine.serving import publish_model
-from spine.truth import MaskTruth
+from spine.core.problems import SpineError
+from spine.dataset.truth import MaskTruth
+from spine.member.member import Card, Member
+from spine.member.predict import predict_split
+from spine.member.run_model import BATCH_OF_MAPS, load_model, predict_pictures
+from spine.member.serving import publish_model
+from spine.predictions.predictions import Predictions
 
 LABELS = ("background", "bone")
 

@@ -3,8 +3,8 @@
 import pytest
 
 from ensemble.report.provenance import hashes_of_splits, provenance
-from spine.member import Card, Patients
-from spine.privacy import patient_hash, salt_id
+from spine.core.privacy import patient_hash, salt_id
+from spine.member.member import Card, Patients
 from tests.ensemble.small_evaluation import evaluation
 from tests.experiment_on_disk import write_dataset
 from tests.found_weights import found_weights

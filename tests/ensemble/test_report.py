@@ -10,9 +10,9 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.report.classification import calibration
 from ensemble.report.style import COLOURS, styles_of
 from ensemble.report.worst import worst_cases
-from spine.files import read_json
-from spine.member import Member, Patients
-from spine.problems import SpineError
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.member.member import Member, Patients
 from tests.experiment_on_disk import write_experiment
 
 FAST = {"evaluate": {"resamples": 200}}

@@ -7,7 +7,7 @@ from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.boxes import choose, draw_boxes, see_boxes, worst
 from ensemble.report.pixels import class_colour, rgb
-from spine.files import read_json
+from spine.core.files import read_json
 from tests import detection_on_disk
 from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.test_report import Page

@@ -8,8 +8,8 @@ from ensemble import evaluate, search
 from ensemble.costs import Cost, describe_budget
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.members import cheapest_sets, cost_rows
-from spine.files import read_json
-from spine.member import Member
+from spine.core.files import read_json
+from spine.member.member import Member
 from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
 

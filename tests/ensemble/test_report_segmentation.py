@@ -8,10 +8,10 @@ from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report import pixels
 from ensemble.report.overlays import choose, worst
-from spine.files import read_json
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.predictions import Predictions
+from spine.core.files import read_json
+from spine.dataset.manifest import Manifest
+from spine.member.member import Member
+from spine.predictions.predictions import Predictions
 from tests.ensemble.test_report import Page
 from tests.experiment_on_disk import write_segmentation_experiment
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ensemble.search import METHODS, search_weights
+from spine.core.problems import SpineError
 from spine.metrics.classification import METRICS
-from spine.problems import SpineError
 
 FIVE = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
 

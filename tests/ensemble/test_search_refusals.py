@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ensemble.search import search_weights
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from tests.ensemble.test_box_search import random_problem
 from tests.ensemble.test_segmentation_search import random_images
 
@@ -49,7 +49,7 @@ def test_of_segmentation(members, truth, settings, words):
 
 def test_of_detection():
     members, truth = random_problem(0)
-    assert "truth is a ndarray; for detection give a spine.truth.BoxTruth" in refusal(
+    assert "truth is a ndarray; for detection give a spine.dataset.truth.BoxTruth" in refusal(
         members, np.zeros(6, int), "detection"
     )
     assert "member 'b' holds ndarray; for detection give stored predictions" in refusal(

@@ -8,12 +8,12 @@ import pytest
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.search import run, search_weights, summary
-from spine.config import Experiment
-from spine.files import read_json
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.privacy import patient_hash, salt_id
-from spine.problems import SpineError
+from spine.core.files import read_json
+from spine.core.privacy import patient_hash, salt_id
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.member.member import Member
 from tests.experiment_on_disk import hashes, write_experiment, write_member
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from ensemble.search import METHODS, search_weights
+from spine.core.problems import SpineError
 from spine.metrics.segmentation import METRICS
-from spine.predictions import Predictions
-from spine.problems import SpineError
+from spine.predictions.predictions import Predictions
 
 
 def rate(name, truth, called, label):

@@ -11,19 +11,19 @@ from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.evaluators.segmentation import SegmentationEvaluator
 from ensemble.experiment_run import ExperimentRun
-from ensemble.found_weights import FoundWeights, NestedScore
-from ensemble.nested_estimate import find_nested_estimate
+from ensemble.results.found_weights import FoundWeights, NestedScore
 from ensemble.search import run, search_weights
+from ensemble.search_problem.nested_estimate import find_nested_estimate
 from ensemble.search_problem.problem_of import problem_of_split
-from spine.config import Experiment, SearchSettings
-from spine.files import read_json
-from spine.manifest import Manifest
-from spine.member import Card, Member
-from spine.predictions import Predictions
-from spine.privacy import patient_hash
-from spine.problems import SpineError
-from spine.statistics import patient_resamples
-from spine.truth import MaskTruth
+from spine.core.files import read_json
+from spine.core.privacy import patient_hash
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import MaskTruth
+from spine.experiment.config import Experiment, SearchSettings
+from spine.member.member import Card, Member
+from spine.metrics.statistics import patient_resamples
+from spine.predictions.predictions import Predictions
 from tests.experiment_on_disk import write_segmentation_experiment
 from tests.segmentation_on_disk import LABELS, experiment_of, write_masks
 

@@ -12,10 +12,10 @@ import numpy as np
 import optuna
 import pytest
 
-from ensemble import storage as storages
+from ensemble.record import storage as storages
+from ensemble.record.storage import open_storage
 from ensemble.search import search_weights
-from ensemble.storage import open_storage
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS = 24

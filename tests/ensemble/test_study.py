@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from ensemble.search import search_weights
+from spine.core.problems import SpineError
 from spine.metrics.classification import METRICS, accuracy
-from spine.problems import SpineError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.problems import write_sheet as write_table
+from spine.core.problems import write_sheet as write_table
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@sum(a1)", "=HYPERLINK(0)"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ensemble.fuse import Mean, normalised, tempered
+from ensemble.fusion.fuse import Mean, normalised, tempered
 
 
 def independently(row, temperature):

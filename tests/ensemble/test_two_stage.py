@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import spine.crop
-from ensemble.two_stage import TwoStage, expand_box, publish
-from spine.detections import Detections
-from spine.member import Member, Patients
-from spine.problems import SpineError
+import spine.intake.crop
+from ensemble.serving.two_stage import TwoStage, expand_box, publish
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.member.member import Member, Patients
 from tests.bright_detector import Bright, write_detector
 from tests.member_contract import MemberContract, as_image, png
 
@@ -116,7 +116,7 @@ def test_a_region_grows_in_the_graph_as_in_the_crops():
         x0, y0 = random.integers(0, width - 4), random.integers(0, height - 4)
         x1, y1 = random.integers(x0 + 1, width + 1), random.integers(y0 + 1, height + 1)
         box = np.array([y0 / height, x0 / width, y1 / height, x1 / width], np.float32)
-        left, top, right, bottom = spine.crop.expand_box((x0, y0, x1, y1), 0.1, height, width)
+        left, top, right, bottom = spine.intake.crop.expand_box((x0, y0, x1, y1), 0.1, height, width)
         assert expand_box(box, 0.1, np.array([height, width])).numpy().tolist() == [top, left, bottom, right]
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from ensemble import evaluate, export, predict
-from ensemble.two_stage import publish
+from ensemble.serving.two_stage import publish
 from pipeline.training import train_members
-from spine.files import read_json
-from spine.member import Member, Patients
-from spine.privacy import salt_id
+from spine.core.files import read_json
+from spine.core.privacy import salt_id
+from spine.member.member import Member, Patients
 from tests.bright_detector import write_detector
 from tests.detection_on_disk import LABELS, publish_detectors, write_box_weights, write_detection_experiment
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate, report, search
+from ensemble.evaluators.leaderboard import leaderboard_table
 from ensemble.experiment_run import ExperimentRun
-from ensemble.leaderboard import leaderboard_table
-from spine.detections import Detections
-from spine.files import read_json
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.problems import SpineError
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import BoxTruth, ClassTruth
+from spine.member.member import Member
 from spine.tasks import TASKS
-from spine.truth import BoxTruth, ClassTruth
 from tests.detection_on_disk import store_detections, write_box_weights, write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_predictions, write_segmentation_experiment, write_weights
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from tests.hostile.readers import Found, Reader
 
 __all__ = ["FAULTY"]

@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from tests.hostile.all_readers import FOREIGN, OURS, READERS
 from tests.hostile.runner import run_trials, table
 from tests.hostile.trial import GOOD, Outcome, Trials, mutate_input

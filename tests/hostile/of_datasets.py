@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 
 from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
+from spine.dataset.manifest import Manifest
 from spine.intake import load_data_config
-from spine.manifest import Manifest
 from tests.hostile.of_pictures import built, config_of
 from tests.hostile.readers import Found, Reader
 from tests.hostile.samples import write_png
@@ -110,7 +110,7 @@ def _dataset(folder: Path) -> None:
 
 def _read_dataset(folder: Path) -> Found:
     """The dataset and what every task takes from it."""
-    from spine.truth import BoxTruth, ClassTruth
+    from spine.dataset.truth import BoxTruth, ClassTruth
 
     manifest = Manifest.read(folder / "data")
     told = [manifest.data_hash, manifest.splits_hash]
@@ -123,7 +123,7 @@ def _read_dataset(folder: Path) -> Found:
 
 def _build_again(folder: Path) -> Found:
     """A build over one that is there: its card tells whether anything changed."""
-    from spine.config import validate
+    from spine.experiment.config import validate
     from spine.intake import DataConfig, build
 
     result = build(validate(DataConfig, config_of(folder), "the config of the test"))

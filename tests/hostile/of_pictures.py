@@ -17,12 +17,12 @@ import SimpleITK as sitk
 import yaml
 
 from spine.annotations import Annotation, Box, read_annotations, write_annotations
-from spine.config import validate
-from spine.files import hash_file
+from spine.core.files import hash_file
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest, rows
+from spine.experiment.config import validate
 from spine.intake import DataConfig, build
-from spine.manifest import Manifest, rows
-from spine.problems import SpineError
-from spine.reading import read_images
+from spine.intake.reading import read_images
 from tests.hostile.readers import Found, Reader
 from tests.hostile.samples import HEIGHT, PATIENTS, PICTURES, WIDTH, write_png
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.experiments import validate_experiment
-from spine.config import Experiment
-from spine.manifest import Manifest
-from spine.member import Member
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.member.member import Member
 from tests.hostile.readers import Found, Reader
 
 __all__ = ["OF_RUNS"]
@@ -40,7 +40,7 @@ def _experiment_of(folder: Path, task: str) -> Experiment:
 def _run(folder: Path, task: str) -> None:
     """An experiment as its stages leave it, with weights and an evaluation."""
     from ensemble import evaluate
-    from spine.files import read_json, write_json
+    from spine.core.files import read_json, write_json
     from tests import detection_on_disk, experiment_on_disk
 
     write = {
@@ -115,8 +115,8 @@ def _fault(file: Path) -> str:
 
 def _weights(folder: Path, task: str) -> Found:
     from ensemble.experiment_run import ExperimentRun
-    from ensemble.exported import describe_lacking_model
     from ensemble.search import summary
+    from ensemble.serving.exported import describe_lacking_model
 
     experiment = _experiment_of(folder, task)
     run = ExperimentRun(experiment)
@@ -146,7 +146,7 @@ def _evaluate(folder: Path, task: str) -> Found:
 
 def _trained(folder: Path, task: str) -> Found:
     """What a member was trained with, beside what the experiment says."""
-    from spine.trained import as_trained, trained_otherwise
+    from spine.experiment.trained import as_trained, trained_otherwise
 
     experiment = _experiment_of(folder, task)
     return Found(told=[trained_otherwise(experiment), repr(as_trained(experiment)).replace(str(folder), "")])
@@ -178,7 +178,7 @@ def _open_journal(folder: Path) -> Found:
 
 
 def _storage(folder: Path) -> Any:
-    from ensemble.storage import JOURNAL, open_storage
+    from ensemble.record.storage import JOURNAL, open_storage
 
     return open_storage(f"{JOURNAL}{folder / 'study.log'}")
 

@@ -19,7 +19,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.pixels import get_decoder
 
-from spine.reading import read_images
+from spine.intake.reading import read_images
 from tests.hostile.standard_grey import expected
 
 PLACES = {

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from tests.hostile import oracles
 from tests.hostile.mutations import OF_BYTES, Mutated, mutate
 from tests.hostile.readers import Found, Reader

@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import cli
+from spine.core.problems import Problem, SpineError
+from spine.dataset.manifest import Manifest
 from spine.intake import BuildResult
-from spine.manifest import Manifest
-from spine.problems import Problem, SpineError
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 HEAVY = ("tensorflow", "keras", "pandas", "numpy", "pydicom", "cv2", "optuna", "numba", "matplotlib", "sklearn")
@@ -69,7 +69,7 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
 @pytest.mark.parametrize(("severity", "status"), [("warning", 0), ("error", 1)])
 def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
     problem = Problem("images/a.png", "is empty", "scan it again", severity)
-    monkeypatch.setattr("spine.audit.check", lambda root: ("the table", [problem]))
+    monkeypatch.setattr("spine.dataset.audit.check", lambda root: ("the table", [problem]))
     result = CliRunner().invoke(cli.app, ["data", "check", "somewhere"])
     assert result.exit_code == status
     assert "the table" in result.output

@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.experiments import load_experiment
 from pipeline.registry import TASKS, task_settings
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from classification import squeezenet
 from classification.config import Settings
 from pipeline import registry, training
 from pipeline.fetch import fetch
-from spine.config import Foreign
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.experiment.config import Foreign
 from tests.experiment_on_disk import write_experiment
 from tests.loopback import NotThere, serving
 

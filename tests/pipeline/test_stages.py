@@ -6,9 +6,9 @@ import pytest
 
 from pipeline import registry, stages, training
 from pipeline.data import build_data
-from spine.manifest import Manifest
-from spine.member import Card, Member
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.member.member import Card, Member
 from tests.experiment_on_disk import write_experiment
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 

@@ -12,7 +12,7 @@ from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
 from segmentation.model import build
 from segmentation.train import train
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from spine.training.batch_norm import norms_of, refuse_lone_values
 from spine.training.data import FitData
 from tests.segmentation_on_disk import LABELS, write_masks

@@ -8,12 +8,12 @@ from pipeline import registry
 from pipeline.experiments import validate_experiment
 from segmentation.data import Data
 from segmentation.train import train
-from spine.config import validate
-from spine.files import read_json
+from spine.core.files import read_json
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import MaskTruth
+from spine.experiment.config import validate
+from spine.images.pictures import read_mask, read_picture, write_png16
 from spine.intake import DataConfig, build
-from spine.manifest import Manifest
-from spine.pictures import read_mask, read_picture, write_png16
-from spine.truth import MaskTruth
 from tests.bright_detector import write_detector
 from tests.segmentation.test_region_crops import HEIGHT, LEFT, MEMBER, TOP, WIDTH, data_config, write_source
 from tests.segmentation_on_disk import LABELS

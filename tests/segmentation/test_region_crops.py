@@ -9,12 +9,12 @@ import pytest
 from pipeline import registry
 from pipeline.experiments import validate_experiment
 from segmentation.train import train
-from spine.config import validate
-from spine.experiment_truth import read_truth
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import validate
+from spine.experiment.truth import read_truth
+from spine.images.pictures import read_mask, write_mask, write_png16
 from spine.intake import DataConfig, build
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.pictures import read_mask, write_mask, write_png16
+from spine.member.member import Member
 from tests.segmentation_on_disk import LABELS, picture_and_mask
 
 HEIGHT, WIDTH, TOP, LEFT = 96, 120, 20, 40  # of the whole slice; the region of 40 x 60 begins at row 20, column 40

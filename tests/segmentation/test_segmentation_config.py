@@ -8,8 +8,8 @@ from segmentation.architectures import ARCHITECTURES
 from segmentation.config import SAYED2025, Phase, Settings
 from segmentation.encoders import ENCODERS
 from segmentation.losses import LOSSES
-from spine.config import validate
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.experiment.config import validate
 
 PUBLISHED = {  # Sayed et al. 2025
     "architecture": "linknet",

@@ -5,10 +5,10 @@ import pytest
 
 from segmentation.config import Settings
 from segmentation.data import Data
-from spine.augment import Augmentation
-from spine.manifest import Manifest
-from spine.pictures import write_mask
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import write_mask
+from spine.training.augment import Augmentation
 from tests.segmentation_on_disk import experiment_of, write_masks
 
 MEMBER = {"encoder": "resnet18", "encoder_weights": "none", "height": 64, "width": 96, "batch": 4}

@@ -14,7 +14,7 @@ from segmentation.config import Settings
 from segmentation.data import Data
 from segmentation.fit import SegmenterFitting
 from segmentation.model import encoder_of
-from spine.member import Member
+from spine.member.member import Member
 from spine.training.history import History
 from tests.member_contract import grey, png
 from tests.segmentation_on_disk import experiment_of, write_masks

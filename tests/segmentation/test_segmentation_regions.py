@@ -9,11 +9,11 @@ import pytest
 
 from segmentation.config import Settings
 from segmentation.data import Data
-from spine.crop import CropSettings, crop_samples
+from spine.dataset.manifest import BOXES, Manifest
+from spine.dataset.truth import MaskTruth
+from spine.images.pictures import read_picture
 from spine.intake import build, load_data_config
-from spine.manifest import BOXES, Manifest
-from spine.pictures import read_picture
-from spine.truth import MaskTruth
+from spine.intake.crop import CropSettings, crop_samples
 from tests.segmentation_on_disk import LABELS, SIZES, experiment_of, write_masks
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,13 +12,13 @@ import pytest
 
 from ensemble.predict import run as predict
 from segmentation.train import train
-from spine.config import Experiment
-from spine.experiment_truth import read_truth
-from spine.manifest import Manifest
-from spine.member import Member
-from spine.privacy import patient_hash
-from spine.problems import SpineError
-from spine.processes import exclusive_lock
+from spine.core.privacy import patient_hash
+from spine.core.problems import SpineError
+from spine.core.processes import exclusive_lock
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.truth import read_truth
+from spine.member.member import Member
 from spine.training.history import History
 from tests.member_contract import MemberContract
 from tests.segmentation_on_disk import experiment_of, write_masks

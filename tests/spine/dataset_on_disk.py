@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from spine.files import hash_file
-from spine.manifest import BOXES, IMAGES, LABELS, SPLITS, Manifest
-from spine.pictures import write_mask, write_png16
+from spine.core.files import hash_file
+from spine.dataset.manifest import BOXES, IMAGES, LABELS, SPLITS, Manifest
+from spine.images.pictures import write_mask, write_png16
 
 
 def smooth_noise(seed, height=48, width=64):

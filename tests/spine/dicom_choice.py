@@ -1,6 +1,6 @@
 """What a tree of DICOM gives where slices are chosen, and edits that spoil the headers of a series."""
 
-from spine.reading import read_images
+from spine.intake.reading import read_images
 
 MIDDLE = 8  # of 15 slices, whose pixels are 1..15
 

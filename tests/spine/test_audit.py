@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from spine.audit import audit, check
-from spine.audit.copies import NEAR_EQUAL, TURNS, find_copies
-from spine.audit.leakage import cramers_v
-from spine.audit.pictures import thumbnail
-from spine.pictures import write_png16
+from spine.dataset.audit import audit, check
+from spine.dataset.audit.copies import NEAR_EQUAL, TURNS, find_copies
+from spine.dataset.audit.leakage import cramers_v
+from spine.dataset.audit.pictures import thumbnail
+from spine.images.pictures import write_png16
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 SPLITS = [("a", "train", ""), ("b", "train", ""), ("c", "validation", ""), ("d", "test", "")]
@@ -70,7 +70,7 @@ def test_each_picture_is_told_of_once_with_how_many_others_it_is_like():
 
 def test_copies_are_those_of_all_pairs_and_orientations(monkeypatch):
     """The blocks and the coarse look lose and add nothing: compared with every pair in every orientation."""
-    monkeypatch.setattr("spine.audit.copies._BLOCK", 7)
+    monkeypatch.setattr("spine.dataset.audit.copies._BLOCK", 7)
     rng = np.random.default_rng(0)
     vectors = np.stack([thumbnail(smooth_noise(seed, 40, 40)) for seed in range(40)])
     for number, (quarters, mirrored) in enumerate(TURNS.values()):

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine.augment import Augmentation
-from spine.augment.elastic import POINTS, apply_elastic, apply_elastic_to_masks, draw_elastic
-from spine.inputs import augment_together
+from spine.training.augment import Augmentation
+from spine.training.augment.elastic import POINTS, apply_elastic, apply_elastic_to_masks, draw_elastic
+from spine.training.inputs import augment_together
 
 HEIGHT, WIDTH = 40, 60
 

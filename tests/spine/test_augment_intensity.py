@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from spine.augment import Augmentation
-from spine.augment.intensity import IntensityParameters, apply_intensity, draw_intensity
+from spine.training.augment import Augmentation
+from spine.training.augment.intensity import IntensityParameters, apply_intensity, draw_intensity
 
 GREY = np.array([0.0, 0.25, 0.5, 1.0], np.float32).reshape(1, 2, 2, 1)
 ALONE = IntensityParameters(gamma=None, contrast=None, brightness=None, noise=None, noise_seed=[0, 0])

@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from spine.augment import PRESETS, Augmentation
-from spine.config import Strict, validate
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.experiment.config import Strict, validate
+from spine.training.augment import PRESETS, Augmentation
 
 
 class Member(Strict):
@@ -59,5 +59,5 @@ def test_moves_only_where_something_moves():
 
 
 def test_settings_import_no_tensorflow():
-    code = "import sys, spine.augment; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, spine.training.augment; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

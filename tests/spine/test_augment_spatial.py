@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine.augment import Augmentation
-from spine.augment.spatial import (
+from spine.training.augment import Augmentation
+from spine.training.augment.spatial import (
     SpatialParameters,
     affine,
     apply_spatial,

@@ -5,9 +5,9 @@ import pytest
 import yaml
 
 from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
-from spine.config import read_yaml, steps_of, without_password
+from spine.core.problems import SpineError
+from spine.experiment.config import read_yaml, steps_of, without_password
 from spine.intake import load_data_config
-from spine.problems import SpineError
 
 SMALL = """
 name: small

@@ -2,7 +2,7 @@
 
 import os
 
-from spine.cores import usable_cores
+from spine.core.cores import usable_cores
 
 
 def test_only_the_cores_of_this_process_count(monkeypatch):

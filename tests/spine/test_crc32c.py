@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spine.tfrecords import masked_crc32c
+from spine.annotations.tfrecords import masked_crc32c
 
 # RFC 3720, appendix B.4, and the check value of the catalogue of CRC algorithms.
 KNOWN = [

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.crop import CropSettings, crop_samples, expand_box, match_boxes
-from spine.manifest import Manifest
-from spine.pictures import read_mask, read_picture
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_mask, read_picture
+from spine.intake.crop import CropSettings, crop_samples, expand_box, match_boxes
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 DISCS = CropSettings(label="disc", grow=0.1)

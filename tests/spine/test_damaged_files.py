@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spine.integrity import check_bytes, read_exactly, rest_of, unpacking
-from spine.pictures import read_picture
-from spine.problems import SpineError
-from spine.reading import read_images
-from spine.volumes import read_volume
+from spine.core.problems import SpineError
+from spine.images.integrity import check_bytes, read_exactly, rest_of, unpacking
+from spine.images.pictures import read_picture
+from spine.images.volumes import read_volume
+from spine.intake.reading import read_images
 from tests.spine.decoder_files import metaimage, nifti, nrrd, plain_tiff, png, png_chunk, tiff
 
 GREY = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8), (0, 0), 2)

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from spine.pictures import decode_picture
-from spine.preprocess import decode
+from spine.images.pictures import decode_picture
+from spine.training.preprocess import decode
 
 SIZES = ((64, 64), (33, 47), (17, 8), (1, 1), (2, 31))
 

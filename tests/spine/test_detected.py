@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.crop import CropSettings
-from spine.detected import COUNTS, Detected, detect_boxes
-from spine.detections import Detections
+from spine.core.privacy import patient_hash, salt_id
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_mask, read_picture
 from spine.intake import DataConfig, build, detection_counts, detection_table
-from spine.manifest import Manifest
-from spine.member import Member, Patients
-from spine.pictures import read_mask, read_picture
-from spine.privacy import patient_hash, salt_id
-from spine.problems import SpineError
+from spine.intake.crop import CropSettings
+from spine.intake.detected import COUNTS, Detected, detect_boxes
+from spine.member.member import Member, Patients
 from tests.bright_detector import write_detector
 from tests.spine.dataset_on_disk import write_dataset
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from spine.core.problems import SpineError
 from spine.metrics import detection
 from spine.metrics.detection import (
     average_precision,
@@ -19,8 +20,7 @@ from spine.metrics.detection import (
     recall,
 )
 from spine.metrics.matches import match_images
-from spine.problems import SpineError
-from spine.statistics import interval, patient_resamples
+from spine.metrics.statistics import interval, patient_resamples
 from tests.boxes_at_random import detections_of, random_detections, random_truth, truth_of
 
 SUMMARY = (  # in the order of COCOeval.stats

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.detections import Detections
-from spine.files import read_json, write_json
-from spine.manifest import BOXES, IMAGES, SPLITS, Manifest
-from spine.member import Card, Member
-from spine.predictions import BoxPredictions, require_same
-from spine.problems import SpineError
-from spine.truth import BoxTruth
+from spine.core.files import read_json, write_json
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.dataset.manifest import BOXES, IMAGES, SPLITS, Manifest
+from spine.dataset.truth import BoxTruth
+from spine.member.member import Card, Member
+from spine.predictions.predictions import BoxPredictions, require_same
 
 BOX = (0.1, 0.2, 0.5, 0.6)  # y1 x1 y2 x2
 NONE = Detections.from_arrays(np.zeros((0, 4)), np.zeros(0), np.zeros(0))

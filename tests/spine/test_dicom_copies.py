@@ -7,7 +7,7 @@ from dicom_samples import SAGITTAL, sample, save, save_slices
 from pydicom import Dataset, dcmread
 from pydicom.uid import RLELossless
 
-import spine.dicom.series
+import spine.images.dicom.series
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 
@@ -58,12 +58,12 @@ def test_one_uid_for_all_slices_leaves_all_slices(tmp_path):
 
 def test_what_a_file_raises_costs_that_file_alone(tmp_path, monkeypatch):
     save_slices(tmp_path)
-    read = spine.dicom.series.images_of
+    read = spine.images.dicom.series.images_of
 
     def hostile(path):
         return read(path) if path.name != "IM002.dcm" else 1 / 0
 
-    monkeypatch.setattr(spine.dicom.series, "images_of", hostile)
+    monkeypatch.setattr(spine.images.dicom.series, "images_of", hostile)
     values, problems = choose(tmp_path)
     assert values == [MIDDLE]
     assert [problem.path for problem in problems if problem.severity == "error"] == [str(tmp_path / "IM002.dcm")]

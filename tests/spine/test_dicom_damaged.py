@@ -7,7 +7,7 @@ from dicom_samples import AXIAL, SAGITTAL, put_raw, sample, save, save_slices, s
 from pydicom import Dataset, dcmread
 from pydicom.uid import ImplicitVRLittleEndian
 
-from spine.reading import read_images
+from spine.intake.reading import read_images
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 

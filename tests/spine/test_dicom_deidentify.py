@@ -5,12 +5,12 @@ from dicom_samples import real, sample, save, save_stack
 from pydicom import Dataset
 from typer.testing import CliRunner
 
-import spine.dicom.deidentify
+import spine.images.dicom.deidentify
 from pipeline.cli.data import app
-from spine import privacy
-from spine.dicom.deidentify import deidentify
-from spine.dicom.series import find_series
-from spine.problems import SpineError, print_problems
+from spine.core import privacy
+from spine.core.problems import SpineError, print_problems
+from spine.images.dicom.deidentify import deidentify
+from spine.images.dicom.series import find_series
 
 SECRET = "Doe^Jane"
 
@@ -125,12 +125,12 @@ def test_copies_never_land_among_their_originals(tmp_path):
 
 def test_what_a_file_raises_costs_that_file_alone(tmp_path, monkeypatch):
     save_stack(tmp_path / "in", [0, 4, 8])
-    read = spine.dicom.deidentify.read_dataset
+    read = spine.images.dicom.deidentify.read_dataset
 
     def hostile(path):
         return read(path) if path.name != "001.dcm" else {}["no such key"]
 
-    monkeypatch.setattr(spine.dicom.deidentify, "read_dataset", hostile)
+    monkeypatch.setattr(spine.images.dicom.deidentify, "read_dataset", hostile)
     (problem,) = deidentify(tmp_path / "in", tmp_path / "out")
     assert (problem.path, problem.severity) == (str(tmp_path / "in" / "001.dcm"), "error")
     assert "KeyError" in problem.reason

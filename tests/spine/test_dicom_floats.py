@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from dicom_samples import sample, save
 
-from spine.reading import read_images
+from spine.intake.reading import read_images
 
 VALUES = np.random.default_rng(0).normal(size=(3, 4, 5))
 

@@ -5,10 +5,10 @@ import pytest
 from dicom_choice import MIDDLE, NOBODY, choose, own, setting, told
 from dicom_samples import AXIAL, SAGITTAL, sample, save, save_slices, save_stack
 
-from spine.dicom.series import find_series
+from spine.dataset.manifest import Manifest
+from spine.images.dicom.series import find_series
 from spine.intake import DataConfig, build
-from spine.manifest import Manifest
-from spine.reading import read_images
+from spine.intake.reading import read_images
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 

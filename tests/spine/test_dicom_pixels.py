@@ -5,12 +5,12 @@ from dicom_samples import real, sample
 from pydicom import Dataset
 from pydicom.pixels import apply_windowing
 
-from spine.dicom.headers import read_dataset
-from spine.dicom.image import spacing_of
-from spine.dicom.pixels import iterate_frames
-from spine.dicom.values import Header
-from spine.dicom.windows import apply_window
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.images.dicom.headers import read_dataset
+from spine.images.dicom.image import spacing_of
+from spine.images.dicom.pixels import iterate_frames
+from spine.images.dicom.values import Header
+from spine.images.dicom.windows import apply_window
 
 
 def pixels(dataset):

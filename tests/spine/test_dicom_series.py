@@ -3,13 +3,13 @@ import pytest
 from dicom_samples import AXIAL, SAGITTAL, real, sample, save, save_stack
 from pydicom import Dataset
 
-from spine.dicom.midsagittal import choose_midsagittal
-from spine.dicom.pictures import midsagittal_images
-from spine.dicom.sequence import sequence_of
-from spine.dicom.series import find_series
-from spine.dicom.values import Header
-from spine.problems import SpineError
-from spine.reading import read_images
+from spine.core.problems import SpineError
+from spine.images.dicom.midsagittal import choose_midsagittal
+from spine.images.dicom.pictures import midsagittal_images
+from spine.images.dicom.sequence import sequence_of
+from spine.images.dicom.series import find_series
+from spine.images.dicom.values import Header
+from spine.intake.reading import read_images
 
 GRADIENT, SPIN = "GR", "SE"
 

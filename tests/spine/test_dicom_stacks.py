@@ -8,9 +8,9 @@ import pytest
 from dicom_choice import MIDDLE, NOBODY, OWN, STUDY, choose, deleting, own, setting
 from dicom_samples import AXIAL, save_slices
 
-from spine.dicom.image import Image
-from spine.dicom.series import find_series
-from spine.dicom.stacks import stacks_of
+from spine.images.dicom.image import Image
+from spine.images.dicom.series import find_series
+from spine.images.dicom.stacks import stacks_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 

@@ -10,12 +10,12 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
-from spine.dicom import headers
-from spine.dicom.codestream import frame_header
-from spine.dicom.headers import read_dataset
-from spine.dicom.levels import Levels, luma
-from spine.dicom.pixels import iterate_frames
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.images.dicom import headers
+from spine.images.dicom.codestream import frame_header
+from spine.images.dicom.headers import read_dataset
+from spine.images.dicom.levels import Levels, luma
+from spine.images.dicom.pixels import iterate_frames
 
 
 def only(dataset, window="file"):
@@ -124,7 +124,7 @@ def test_levels_are_the_different_values_and_paint_them(dtype):
 
 
 def test_blocks_are_put_together(monkeypatch):
-    monkeypatch.setattr("spine.dicom.levels._BLOCK", 4)
+    monkeypatch.setattr("spine.images.dicom.levels._BLOCK", 4)
     frame = np.arange(15, dtype=np.uint16).reshape(3, 5) % 7
     levels = Levels.of(frame)
     assert levels.counts.tolist() == [3, 2, 2, 2, 2, 2, 2]
@@ -223,7 +223,7 @@ def deflated(path, extra):
 
 def test_a_deflated_dataset_is_read_up_to_the_budget(tmp_path, monkeypatch):
     assert only(read_dataset(deflated(tmp_path / "a.dcm", b""))) == [[1, 2]]
-    monkeypatch.setattr("spine.integrity.check_bytes.__defaults__", (10**6,))
+    monkeypatch.setattr("spine.images.integrity.check_bytes.__defaults__", (10**6,))
     bomb = deflated(tmp_path / "b.dcm", b"\xfc\xff\xfc\xffOB\0\0" + (10**7).to_bytes(4, "little") + bytes(10**7))
     assert bomb.stat().st_size < 20_000
     for read in (read_dataset, headers.read_header):

@@ -8,9 +8,9 @@ from dicom_samples import sample
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from spine.dicom.headers import read_dataset
-from spine.dicom.pixels import iterate_frames
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.images.dicom.headers import read_dataset
+from spine.images.dicom.pixels import iterate_frames
 
 IMPLICIT, EXPLICIT, BIG, DEFLATED = (f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".2", ".1.99"))
 SYNTAXES = (IMPLICIT, EXPLICIT, BIG, DEFLATED)

@@ -8,11 +8,11 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from spine.dicom.image import spacing_of
-from spine.dicom.pixels import iterate_frames
-from spine.dicom.values import Header
-from spine.problems import SpineError
-from spine.reading import read_images
+from spine.core.problems import SpineError
+from spine.images.dicom.image import spacing_of
+from spine.images.dicom.pixels import iterate_frames
+from spine.images.dicom.values import Header
+from spine.intake.reading import read_images
 
 STORED = [[0, 1, 100], [2000, 4095, 7]]
 

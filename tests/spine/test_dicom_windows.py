@@ -6,12 +6,12 @@ import pytest
 from dicom_samples import sample, save
 from pydicom import Dataset
 
-from spine.dicom.pixels import Clipped, iterate_frames
-from spine.dicom.windows import Window, checked_choice
+from spine.core.problems import SpineError
+from spine.images.dicom.pixels import Clipped, iterate_frames
+from spine.images.dicom.windows import Window, checked_choice
 from spine.intake import DataConfig, build
 from spine.intake.config import Source
-from spine.problems import SpineError
-from spine.reading import read_images
+from spine.intake.reading import read_images
 
 STORED = [[0, 100, 1000], [2000, 3000, 4095]]
 

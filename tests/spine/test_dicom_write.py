@@ -4,7 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from spine.dicom.write import MRSeries, write_mr_series
+from spine.images.dicom.write import MRSeries, write_mr_series
 
 SERIES = MRSeries("p1", "s1", 3, "t2_tse_sag", position=(20.0, -100.0, 150.0), spacing=(1.5, 1.25), gap=4.0)
 PIXELS = np.arange(3 * 2 * 5, dtype=np.uint16).reshape(3, 2, 5) * 100

@@ -7,9 +7,9 @@ import keras
 import pytest
 import tensorflow as tf
 
-from spine.disk import at_work, is_of_the_disk, is_short, require_room
-from spine.problems import SpineError
-from spine.serving import publish_model
+from spine.core.disk import at_work, is_of_the_disk, is_short, require_room
+from spine.core.problems import SpineError
+from spine.member.serving import publish_model
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 

@@ -11,12 +11,12 @@ import pytest
 CHILD = "import os, time; os.write(1, b'child up\\n'); time.sleep(20)"
 PARENT = f"""
 import sys, threading, time
-from spine.ending import run_to_the_end
-from spine.files import atomic_directory
-from spine.processes import as_child, run_child
+from spine.core.ending import run_to_the_end
+from spine.core.files import atomic_directory
+from spine.core.processes import as_child, run_child
 from pathlib import Path
 from concurrent.futures import ThreadPoolExecutor
-from spine.processes import end_children
+from spine.core.processes import end_children
 def work():
     with atomic_directory(Path(sys.argv[1])) as half, ThreadPoolExecutor(2) as pool:
         (half / "x").write_text("half")
@@ -29,8 +29,8 @@ run_to_the_end(work, "the work")
 """
 RAISES = """
 import errno, sys
-from spine.ending import run_to_the_end
-from spine.problems import SpineError
+from spine.core.ending import run_to_the_end
+from spine.core.problems import SpineError
 def work():
     {0}
 run_to_the_end(work, "the work")
@@ -137,7 +137,7 @@ def test_a_reader_that_went_away_is_no_error(tmp_path, printed):
 
 def test_a_file_that_may_grow_no_further_is_named(tmp_path):
     code = RAISES.format(
-        "import resource, signal\n    from pathlib import Path\n    from spine.files import atomic_file\n"
+        "import resource, signal\n    from pathlib import Path\n    from spine.core.files import atomic_file\n"
         "    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "    with atomic_file(Path(sys.argv[1])) as file:\n        file.write_bytes(bytes(2000))"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from spine.files import (
+from spine.core.files import (
     DEAD_AFTER,
     atomic_directory,
     atomic_file,
@@ -17,7 +17,7 @@ from spine.files import (
     walk,
     write_json,
 )
-from spine.problems import lost_in
+from spine.core.problems import lost_in
 
 
 def test_a_file_appears_only_when_complete(tmp_path):
@@ -156,7 +156,7 @@ def test_leftovers_are_removed_at_once_where_nobody_else_writes(tmp_path):
 LEAVE = """
 import os, sys
 from pathlib import Path
-from spine.files import atomic_directory, atomic_file
+from spine.core.files import atomic_directory, atomic_file
 path = Path(sys.argv[1])
 with atomic_directory(path / "d") as directory, atomic_file(path / "x.json") as file:
     (directory / "half").write_text("half")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from pipeline.experiments import validate_experiment
-from spine.config import Experiment
-from spine.folds import fold_of_patients, part_hash, parts, refit, refit_epochs, view
-from spine.manifest import Manifest
-from spine.member import Card, Member
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.folds import fold_of_patients, part_hash, parts, refit, refit_epochs, view
+from spine.member.member import Card, Member
 from tests.experiment_on_disk import write_dataset, write_masks
 
 LABELS = ("healthy", "degenerated")

@@ -4,11 +4,11 @@ import pytest
 
 from pipeline import stages, training
 from pipeline.experiments import validate_experiment
-from spine.config import Experiment
-from spine.experiment_truth import read_truth
-from spine.foresight import absent, reason_undefined, require_classes, require_metric, require_trainable
-from spine.manifest import Manifest
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.foresight import absent, reason_undefined, require_classes, require_metric, require_trainable
+from spine.experiment.truth import read_truth
 from tests.detection_on_disk import experiment_of, write_boxes
 from tests.experiment_on_disk import write_experiment
 from tests.segmentation_on_disk import LABELS
@@ -120,7 +120,7 @@ def test_a_label_without_a_training_pixel(tmp_path):
 
 def drop_class(manifest: Manifest, sample: str, *classes: int) -> None:
     """Make pixels of these classes background, in the mask's file."""
-    from spine.pictures import read_mask, write_mask
+    from spine.images.pictures import read_mask, write_mask
 
     mask = read_mask(manifest.mask_path(sample))
     for index in classes:

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine.augment import PRESETS, Augmentation
-from spine.augment.spatial import SpatialParameters, affine, apply_spatial
-from spine.image_cache import ImageCache
-from spine.inputs import (
+from spine.core.problems import SpineError
+from spine.dataset.truth import ClassTruth
+from spine.training.augment import PRESETS, Augmentation
+from spine.training.augment.spatial import SpatialParameters, affine, apply_spatial
+from spine.training.image_cache import ImageCache
+from spine.training.inputs import (
     augment,
     bootstrap,
     classification_data,
@@ -16,9 +18,7 @@ from spine.inputs import (
     steps_per_epoch,
     training_batches,
 )
-from spine.preprocess import prepare_bytes
-from spine.problems import SpineError
-from spine.truth import ClassTruth
+from spine.training.preprocess import prepare_bytes
 
 LABELS = ("normal", "injured")
 SHAPE = {"height": 16, "width": 24, "normalisation": "minmax", "batch": 4}

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.audit import check
+from spine.core.problems import SpineError
+from spine.dataset.audit import check
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_mask, read_picture, write_mask
 from spine.intake import DataConfig, build, load_data_config
-from spine.manifest import Manifest
 from spine.phantom import PhantomSettings, generate
-from spine.pictures import read_mask, read_picture, write_mask
-from spine.problems import SpineError
 
 PATIENTS = ("p1", "p2", "p3", "p4")
 

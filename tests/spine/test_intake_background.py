@@ -8,10 +8,10 @@ import tifffile
 
 from spine.annotations import Annotation, Box, write_annotations
 from spine.annotations.table import COLUMNS
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import write_mask, write_png16
 from spine.intake import DataConfig, build
-from spine.manifest import Manifest
-from spine.pictures import write_mask, write_png16
-from spine.problems import SpineError
 
 FORMATS = ("coco", "labelme", "labelme-xml", "table", "tfrecord", "voc", "yolo")
 HEIGHT, WIDTH = 20, 30

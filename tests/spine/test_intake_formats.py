@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import write_png16
 from spine.intake import DataConfig, build
-from spine.manifest import Manifest
-from spine.pictures import write_png16
 
 HEIGHT, WIDTH = 100, 60
 BOX = ["disc", 10, 20, 30, 30]

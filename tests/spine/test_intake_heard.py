@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from spine.annotations import Annotation, Box, write_annotations
-from spine.manifest import Manifest
-from spine.problems import SpineError
-from spine.tfrecords import record_files
+from spine.annotations.tfrecords import record_files
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
 from tests.spine.source_on_disk import HEIGHT, WIDTH, built, errors, region, warnings, write_image, write_picture
 
 BOX = Box("disc", 1, 1, 5, 4)

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from spine.annotations import Annotation, Box, write_annotations
-from spine.crop import CropSettings, crop_samples
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_picture
 from spine.intake import build, sources
 from spine.intake.config import Target
+from spine.intake.crop import CropSettings, crop_samples
 from spine.intake.matching import Pictures, match
-from spine.manifest import Manifest
-from spine.pictures import read_picture
-from spine.problems import SpineError
 from tests.spine.dicom_samples import sample, save
 from tests.spine.source_on_disk import HEIGHT, WIDTH, built, config, errors, region, write_image, write_picture
 

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from spine.annotations import tfrecord
+from spine.core.problems import SpineError
+from spine.dataset.interchange import export_dataset
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_mask, read_picture
 from spine.intake import DataConfig, build
-from spine.interchange import export_dataset
-from spine.manifest import Manifest
-from spine.pictures import read_mask, read_picture
-from spine.problems import SpineError
 from tests.spine.decoder_files import nifti
 from tests.spine.source_on_disk import (
     HEIGHT,

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spine.manifest import Manifest
-from spine.pictures import read_mask
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_mask
 from tests.spine.source_on_disk import HEIGHT, WIDTH, built, errors, region, warnings, write_image, write_picture
 
 UPPER, LOWER = region((0, 2), (1, 5)), region((3, 5), (1, 5))

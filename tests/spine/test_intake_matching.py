@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from spine.annotations import Annotation, Box, write_annotations
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import write_png16
 from spine.intake import DataConfig, build
 from spine.intake.matching import Pictures, match
-from spine.manifest import Manifest
-from spine.pictures import write_png16
-from spine.problems import SpineError
 
 BOX = Box("disc", 4, 5, 12, 9)
 

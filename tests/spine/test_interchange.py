@@ -3,8 +3,8 @@
 import pytest
 
 from spine.annotations import FORMATS, read_annotations
-from spine.interchange import PLACES, export_dataset
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.interchange import PLACES, export_dataset
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.manifest import IMAGES, SPLITS, Manifest
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.manifest import IMAGES, SPLITS, Manifest
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 

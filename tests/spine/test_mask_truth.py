@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.manifest import IMAGES, SPLITS, Manifest
-from spine.pictures import write_mask
-from spine.problems import SpineError
-from spine.truth import MaskTruth
+from spine.core.problems import SpineError
+from spine.dataset.manifest import IMAGES, SPLITS, Manifest
+from spine.dataset.truth import MaskTruth
+from spine.images.pictures import write_mask
 
 LABELS = ("background", "vertebra", "disc")
 MASKS = {"a": np.array([[0, 1, 2], [0, 0, 1]]), "b": np.array([[2, 2], [0, 1], [0, 0]]), "d": np.array([[1]])}

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.member import Card, Member
-from spine.predictions import Predictions, require_same
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.member.member import Card, Member
+from spine.predictions.predictions import Predictions, require_same
 
 VALUES = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
 INDEX = pd.DataFrame({"sample": ["a", "b"], "patient": ["p", "q"], "height": [4, 4], "width": [5, 5], "offset": [0, 1]})

@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics as reference
 
 from spine import metrics
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 from spine.tasks import TASKS
 
 # truth 0 0 0 1 1, called 0 0 1 1 0: one false positive, one false negative

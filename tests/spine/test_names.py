@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 import pytest
 
-from spine.names import SUFFIXES, composed, encodable, file_name, slice_of, stem_of
+from spine.core.names import SUFFIXES, composed, encodable, file_name, slice_of, stem_of
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spine.numbers import finite, whole
+from spine.core.numbers import finite, whole
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from spine.annotations.sources import image_size
-from spine.decoders.orientation import upright
+from spine.images.decoders.orientation import upright
+from spine.images.pictures import read_greys, read_mask, read_picture
 from spine.intake import build
-from spine.pictures import read_greys, read_mask, read_picture
-from spine.reading import read_images
+from spine.intake.reading import read_images
 from tests.spine.decoder_files import exif, plain_tiff, png_chunk, tiff
 
 UPRIGHT = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)

@@ -19,10 +19,10 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spine.config import validate
-from spine.files import hash_directory
+from spine.core.files import hash_directory
+from spine.core.problems import SpineError
+from spine.experiment.config import validate
 from spine.phantom import PhantomSettings, generate
-from spine.problems import SpineError
 
 SMALL = PhantomSettings(patients=6, seed=11, size=(128, 160), slices=(5, 7), t2star=0.4, distractors=0.6)
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from spine.annotations.sources import image_size
-from spine.integrity import check_bytes
-from spine.pictures import Picture, count_pages, read_greys, read_mask, read_picture, write_mask, write_png16
-from spine.problems import SpineError
-from spine.scaling import Scaling
+from spine.core.problems import SpineError
+from spine.images.integrity import check_bytes
+from spine.images.pictures import Picture, count_pages, read_greys, read_mask, read_picture, write_mask, write_png16
+from spine.images.scaling import Scaling
 
 GREY16 = np.array([[0, 1, 255], [256, 4095, 65535]], np.uint16)
 GREY8 = np.array([[0, 1, 127], [128, 254, 255]], np.uint8)
@@ -170,7 +170,7 @@ def test_pages_count_together(tmp_path, monkeypatch):
     cv2.imwritemulti(str(tmp_path / "a.tif"), [GREY8] * 3)
     needed = 3 * (1 + 1 + 2) * GREY8.size  # unpacked, as samples, and at 16 bits
     for most in (needed, needed - 1):
-        monkeypatch.setattr("spine.decoders.tiff.check_bytes", partial(check_bytes, most=most))
+        monkeypatch.setattr("spine.images.decoders.tiff.check_bytes", partial(check_bytes, most=most))
         with contextlib.nullcontext() if most == needed else pytest.raises(SpineError, match=f"take {needed} bytes"):
             read_greys(tmp_path / "a.tif")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from spine.problems import SpineError
-from spine.volumes import read_volume, sagittal_count, sagittal_masks, sagittal_slices
+from spine.core.problems import SpineError
+from spine.images.volumes import read_volume, sagittal_count, sagittal_masks, sagittal_slices
 
 
 def save_axes(path, size, spacing, stored="RAS"):

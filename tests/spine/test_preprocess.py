@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine.preprocess import (
+from spine.core.problems import SpineError
+from spine.training.preprocess import (
     LUMA,
     NORMALISATIONS,
     PERCENTILES,
@@ -19,7 +20,6 @@ from spine.preprocess import (
     to_grey,
     unletterbox,
 )
-from spine.problems import SpineError
 
 LEVELS = np.array([[0, 1, 100, 1000], [2000, 3000, 4000, 4095]])  # of a 12-bit scanner
 

@@ -1,6 +1,6 @@
 import stat
 
-from spine.privacy import SALT_FILE, patient_hash, pseudonym, salt, salt_id, uid
+from spine.core.privacy import SALT_FILE, patient_hash, pseudonym, salt, salt_id, uid
 
 
 def test_the_same_patient_is_recognised_under_one_salt_only(monkeypatch):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spine.problems import Problem, SpineError, one_file, print_problems, verdict, write_problems, write_sheet
+from spine.core.problems import Problem, SpineError, one_file, print_problems, verdict, write_problems, write_sheet
 
 
 def test_a_path_is_printed_whole_however_narrow_the_terminal(monkeypatch, capsys):

@@ -8,23 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from spine.problems import SpineError
-from spine.processes import PARENT, as_child, die_with_parent, exclusive_lock
+from spine.core.problems import SpineError
+from spine.core.processes import PARENT, as_child, die_with_parent, exclusive_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from spine.processes import exclusive_lock
+from spine.core.processes import exclusive_lock
 with exclusive_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
-WATCHED = "import time; from spine.processes import die_with_parent; die_with_parent(); print('up', flush=True); " + (
-    "time.sleep(60)"
+WATCHED = (
+    "import time; from spine.core.processes import die_with_parent; die_with_parent(); print('up', flush=True); "
+    + ("time.sleep(60)")
 )
 STARTER = f"""
 import subprocess, sys
-from spine.processes import as_child
+from spine.core.processes import as_child
 child = subprocess.Popen([sys.executable, "-c", {WATCHED!r}], env=as_child(), stdout=subprocess.PIPE, text=True)
 child.stdout.readline()
 print(child.pid, flush=True)

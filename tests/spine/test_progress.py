@@ -1,6 +1,6 @@
 """Bars are for a person who watches: in a log they leave nothing, not even an empty line."""
 
-from spine.progress import bar, track
+from spine.core.progress import bar, track
 
 
 def test_no_bar_in_a_log(capfd):

@@ -13,9 +13,9 @@ from dicom_samples import sample, save
 from PIL import Image
 
 from spine.annotations import tf_example
-from spine.pictures import encode_png
-from spine.reading import read_images
-from spine.tfrecords import shards
+from spine.annotations.tfrecords import shards
+from spine.images.pictures import encode_png
+from spine.intake.reading import read_images
 from tests.spine.decoder_files import metaimage, nifti, nrrd, plain_tiff, png, png_chunk, tiff
 
 GREY = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (24, 34)).astype(np.uint8), (0, 0), 2)

@@ -6,9 +6,9 @@ import pytest
 import SimpleITK as sitk
 from dicom_samples import real, sample, save, save_stack
 
-from spine import reading
-from spine.problems import SpineError
-from spine.reading import kind_of, read_images
+from spine.core.problems import SpineError
+from spine.intake import reading
+from spine.intake.reading import kind_of, read_images
 
 GREY = np.arange(16, dtype=np.uint8).reshape(4, 4)
 
@@ -98,7 +98,7 @@ def test_pixels_are_decoded_one_file_at_a_time(tmp_path, monkeypatch):
         cv2.imwrite(str(tmp_path / f"{k}.png"), GREY)
     decoded = []
     real = reading.read_greys
-    monkeypatch.setattr("spine.reading.read_greys", lambda path: decoded.append(path.name) or real(path))
+    monkeypatch.setattr("spine.intake.reading.read_greys", lambda path: decoded.append(path.name) or real(path))
     iterator = iter(read_images(tmp_path))
     next(iterator)
     assert decoded == ["0.png"]
@@ -124,5 +124,8 @@ def test_kinds_are_told_by_magic(tree):
 def test_importing_the_reader_imports_no_pydicom():
     import subprocess
 
-    code = "import sys, spine.reading, spine.dicom; sys.exit('pydicom' in sys.modules or 'SimpleITK' in sys.modules)"
+    code = (
+        "import sys, spine.intake.reading, spine.images.dicom; "
+        "sys.exit('pydicom' in sys.modules or 'SimpleITK' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

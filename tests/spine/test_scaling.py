@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.files import write_json
+from spine.core.files import write_json
+from spine.core.problems import SpineError
+from spine.dataset.manifest import IMAGES, Manifest
+from spine.images.scaling import Scaling, Sixteen
+from spine.images.volumes import read_volume, sagittal_masks
 from spine.intake import build
-from spine.manifest import IMAGES, Manifest
-from spine.problems import SpineError
-from spine.reading import read_images
-from spine.scaling import Scaling, Sixteen
-from spine.volumes import read_volume, sagittal_masks
+from spine.intake.reading import read_images
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 from tests.spine.decoder_files import metaimage, nifti, nrrd, plain_tiff, tiff
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
+from spine.core.problems import SpineError
 from spine.metrics import segmentation
-from spine.problems import SpineError
 from tests.image_counts import count_images
 
 # Two images, classes 0, 1, 2. In the first, class 1 has 2 of its 3 pixels found and 1 false one; class 2 is absent

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from spine.member import Card, Member
-from spine.serving import drop_unnamed_versions
+from spine.member.member import Card, Member
+from spine.member.serving import drop_unnamed_versions
 
 PUBLISH = """
 import sys
 from pathlib import Path
 import tensorflow as tf
-from spine.serving import publish_model
+from spine.member.serving import publish_model
 class Doubling(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def image(self, image):

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_mask
 from spine.intake import build
 from spine.intake.config import DataConfig
-from spine.manifest import Manifest
-from spine.pictures import read_mask
-from spine.problems import SpineError
-from spine.spider import class_mask, read_release
+from spine.intake.spider import class_mask, read_release
 
 HEADER = (
     "Patient,IVD label,Modic,UP endplate,LOW endplate,Spondylolisthesis,Disc herniation,Disc narrowing,"

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.problems import SpineError
-from spine.splits import SplitSettings, folds, make_splits, split_by_fractions
+from spine.core.problems import SpineError
+from spine.dataset.splits import SplitSettings, folds, make_splits, split_by_fractions
 
 PAPER = {"train": 0.75, "validation": 0.15, "test": 0.10}
 

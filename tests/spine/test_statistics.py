@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import brunnermunzel, mannwhitneyu, norm
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
+from spine.core.problems import SpineError
 from spine.metrics import classification as metrics
-from spine.problems import SpineError
-from spine.statistics import (
+from spine.metrics.statistics import (
     bootstrap_interval,
     delong,
     delong_variance,

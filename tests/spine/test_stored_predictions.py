@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.detections import Detections
-from spine.predictions import BoxPredictions, Predictions, require_of
-from spine.problems import SpineError
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.dataset.truth import ClassTruth
+from spine.predictions.predictions import BoxPredictions, Predictions, require_of
 from spine.tasks import TASKS
-from spine.truth import ClassTruth
 
 LABELS = ("no", "yes")
 VALUES = np.array([[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]], np.float32)

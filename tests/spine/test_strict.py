@@ -5,12 +5,12 @@ from classification.config import Settings as Classifier
 from detection.config import Settings as Detector
 from pipeline.experiments import validate_experiment
 from segmentation.config import Settings as Segmenter
-from spine.augment import Augmentation
-from spine.config import SearchSettings
-from spine.problems import SpineError
-from spine.splits import SplitSettings
-from spine.strict import Strict, validate
-from spine.yaml_files import parse_yaml
+from spine.core.problems import SpineError
+from spine.core.strict import Strict, validate
+from spine.core.yaml_files import parse_yaml
+from spine.dataset.splits import SplitSettings
+from spine.experiment.config import SearchSettings
+from spine.training.augment import Augmentation
 
 
 class Small(Strict):

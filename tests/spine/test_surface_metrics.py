@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from spine.core.problems import SpineError
 from spine.metrics.surface import hausdorff_95, normalized_surface_distance, surface_scores
-from spine.problems import SpineError
 
 SQUARE = np.zeros((9, 9), dtype=bool)
 SQUARE[2:5, 2:5] = True

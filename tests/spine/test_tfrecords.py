@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine import tfrecords
-from spine.tfrecords import Damaged, masked_crc32c, read_records
+from spine.annotations import tfrecords
+from spine.annotations.tfrecords import Damaged, masked_crc32c, read_records
 
 PAYLOADS = [b"one", b"", np.random.default_rng(0).bytes(70_000), b"four" * 100]
 

@@ -5,10 +5,10 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.training import train_members
-from spine.member import Patients
-from spine.privacy import salt_id
-from spine.problems import SpineError
-from spine.trained import as_trained, trained_otherwise, under_another_salt, warn_if_settings_changed
+from spine.core.privacy import salt_id
+from spine.core.problems import SpineError
+from spine.experiment.trained import as_trained, trained_otherwise, under_another_salt, warn_if_settings_changed
+from spine.member.member import Patients
 from tests.experiment_on_disk import write_experiment
 
 LINE = "member vgg was trained with epochs 8 (the experiment says 45)"

@@ -7,13 +7,13 @@ from typer.testing import CliRunner
 
 from ensemble import evaluate, export, predict
 from pipeline.cli import app, main
-from spine.files import read_json
-from spine.member import Card, Member
-from spine.problems import SpineError
-from spine.run_model import load_model
-from spine.seals import SEALS
-from spine.serving import drop_unnamed_versions
-from spine.trust import trust, trust_members
+from spine.core.files import read_json
+from spine.core.problems import SpineError
+from spine.experiment.trust import trust, trust_members
+from spine.member.member import Card, Member
+from spine.member.run_model import load_model
+from spine.member.seals import SEALS
+from spine.member.serving import drop_unnamed_versions
 from tests.experiment_on_disk import write_experiment, write_model
 
 runner = CliRunner()

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from spine.manifest import Manifest
-from spine.problems import SpineError
-from spine.truth import ClassTruth
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import ClassTruth
 from tests.experiment_on_disk import write_dataset
 
 LABELS = ("healthy", "degenerated")

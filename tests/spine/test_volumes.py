@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from spine.problems import SpineError
-from spine.volumes import middle_first, read_volume, sagittal_count, sagittal_masks, sagittal_slices
+from spine.core.problems import SpineError
+from spine.images.volumes import middle_first, read_volume, sagittal_count, sagittal_masks, sagittal_slices
 from tests.spine.decoder_files import nifti
 
 SPACING = {"R": 4.0, "A": 0.5, "S": 0.8}  # mm between voxels from right to left, anterior to posterior, and so on

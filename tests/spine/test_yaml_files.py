@@ -3,8 +3,8 @@ import time
 import pytest
 import yaml
 
-from spine.problems import SpineError
-from spine.yaml_files import MOST_BYTES, MOST_DEEP, load_yaml, parse_yaml, read_yaml
+from spine.core.problems import SpineError
+from spine.core.yaml_files import MOST_BYTES, MOST_DEEP, load_yaml, parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(

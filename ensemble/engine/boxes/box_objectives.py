@@ -12,15 +12,15 @@ from ensemble.engine.boxes.box_rows import BoxRows
 from ensemble.engine.boxes.match_boxes import Matcher
 from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective, Scores
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
 from spine import metrics
-from spine.cores import usable_cores
-from spine.detections import Detections
-from spine.files import fingerprint
+from spine.core.cores import usable_cores
+from spine.core.files import fingerprint
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.dataset.truth import BoxTruth
 from spine.metrics.matches import AREAS, IOUS, Matches, match_images
-from spine.predictions import BoxPredictions, require_of
-from spine.problems import SpineError
-from spine.truth import BoxTruth
+from spine.predictions.predictions import BoxPredictions, require_of
 
 __all__ = ["Boxes", "box_objectives"]
 
@@ -45,7 +45,7 @@ def _listed(name: str, given: Iterable[Detections]) -> tuple[Detections, ...]:
     if strangers:
         raise SpineError(
             f"member {name!r} holds {strangers[0]}; for detection give stored predictions, or a "
-            "spine.detections.Detections per image"
+            "spine.dataset.detections.Detections per image"
         )
     return listed
 
@@ -65,7 +65,7 @@ class Boxes:
         """Read each member's detections once; SpineError names the member that does not belong to the truth."""
         metrics.detection.METRICS.named(metric)  # an unknown name is reported before anything is read
         if not isinstance(truth, BoxTruth):
-            raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.truth.BoxTruth")
+            raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.dataset.truth.BoxTruth")
         for name, given in members.items():
             if isinstance(given, BoxPredictions):
                 require_of(truth, name, given)

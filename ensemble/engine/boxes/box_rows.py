@@ -11,9 +11,9 @@ import numpy as np
 
 from ensemble.engine.boxes.cluster_boxes import cluster_boxes
 from ensemble.engine.scoring.compiled import compiled
-from ensemble.fuse_boxes import BoxFusion, by_score, comparable
-from spine.detections import Detections
-from spine.problems import SpineError
+from ensemble.fusion.fuse_boxes import BoxFusion, by_score, comparable
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
 
 __all__ = ["BoxRows", "FusedRows"]
 

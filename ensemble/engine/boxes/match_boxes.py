@@ -9,8 +9,8 @@ import numpy as np
 
 from ensemble.engine.boxes.box_rows import FusedRows
 from ensemble.engine.scoring.compiled import compiled
+from spine.dataset.truth import BoxTruth
 from spine.metrics.matches import AREAS, MOST, Matches
-from spine.truth import BoxTruth
 
 __all__ = ["Matcher", "match_boxes"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from ensemble.engine.grid.simplex_box import SimplexBoxes
 from ensemble.engine.scoring.compiled import compiled
 from ensemble.engine.scoring.presolve import MARGIN, FreeRows, Presolved
-from spine.cores import usable_cores
+from spine.core.cores import usable_cores
 
 __all__ = ["Bounded", "RowTable"]
 

@@ -28,9 +28,9 @@ from ensemble.engine.grid.incumbents import Incumbents
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.grid.simplex_box import SimplexBoxes
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
-from spine.cores import usable_cores
-from spine.files import read_if_whole, write_json
-from spine.progress import bar
+from spine.core.cores import usable_cores
+from spine.core.files import read_if_whole, write_json
+from spine.core.progress import bar
 
 __all__ = ["branch_and_bound"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ensemble.engine.scoring.objectives import Objective
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["Budget"]
 

@@ -16,11 +16,11 @@ from ensemble.engine.grid.choice import Choice
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.objectives import Objective
-from spine.cores import usable_cores
-from spine.disk import require_room
+from spine.core.cores import usable_cores
+from spine.core.disk import require_room
+from spine.core.problems import SpineError
+from spine.core.progress import track
 from spine.metrics import detection
-from spine.problems import SpineError
-from spine.progress import track
 
 __all__ = ["search_grid"]
 

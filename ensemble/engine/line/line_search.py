@@ -20,7 +20,7 @@ from ensemble.engine.line.sweep import sweep
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.roc_auc import RocAuc
-from spine.progress import track
+from spine.core.progress import track
 
 __all__ = ["Line", "climb", "ends_between", "search_line"]
 

@@ -16,9 +16,9 @@ from ensemble.engine.line.line_search import Line, climb, ends_between
 from ensemble.engine.scoring.class_members import SUM_LIMIT, one_class_each
 from ensemble.engine.scoring.objectives import OF_THE_CLASS, Objective, of_the_class
 from ensemble.engine.scoring.stack import Stack
-from ensemble.fuse import normalised, weighted_mean
+from ensemble.fusion.fuse import normalised, weighted_mean
 from spine import metrics
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["per_class_objective", "search_per_class"]
 

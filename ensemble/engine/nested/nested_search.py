@@ -15,7 +15,7 @@ from ensemble.engine.line.per_class import per_class_objective, search_per_class
 from ensemble.engine.nested.resampling import grid_weights
 from ensemble.engine.scoring.objectives import Objective, is_defined
 from ensemble.engine.scoring.stack import Stack
-from ensemble.fuse import Mean
+from ensemble.fusion.fuse import Mean
 from spine import metrics
 
 __all__ = ["Fit", "nested_search"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ensemble.engine.scoring.presolve import reduce_chunk
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["SUM_LIMIT", "TooManyPixels", "one_class_each", "reduce_by_class", "within_memory"]
 

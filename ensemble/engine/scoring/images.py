@@ -16,12 +16,12 @@ import numpy as np
 from ensemble.engine.scoring.class_members import reduce_by_class, within_memory
 from ensemble.engine.scoring.presolve import Presolved, reduce_chunk
 from ensemble.engine.scoring.stack import as_array
-from ensemble.fuse import tempered
-from spine.cores import usable_cores
-from spine.predictions import Predictions, require_of, require_same
-from spine.probabilities import require_floats, require_probabilities
-from spine.problems import SpineError
-from spine.truth import MaskTruth
+from ensemble.fusion.fuse import tempered
+from spine.core.cores import usable_cores
+from spine.core.problems import SpineError
+from spine.dataset.truth import MaskTruth
+from spine.predictions.predictions import Predictions, require_of, require_same
+from spine.predictions.probabilities import require_floats, require_probabilities
 
 __all__ = ["Images", "Masks", "reduce_images", "some_pixels"]
 

@@ -16,7 +16,7 @@ from ensemble.engine.scoring.presolve import Presolved
 from ensemble.engine.scoring.roc_auc import RocAuc
 from ensemble.engine.scoring.stack import Stack, fused_blocks
 from spine import metrics
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["OF_THE_CLASS", "Objective", "is_defined", "of_the_class"]
 

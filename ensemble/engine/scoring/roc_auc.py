@@ -10,7 +10,7 @@ from ensemble.engine.scoring.compiled import compiled
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.engine.scoring.stack import Stack, fused_blocks
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 __all__ = ["RocAuc"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.fuse import tempered, weighted_mean
-from spine.probabilities import require_probabilities
-from spine.problems import SpineError
+from ensemble.fusion.fuse import tempered, weighted_mean
+from spine.core.problems import SpineError
+from spine.predictions.probabilities import require_probabilities
 
 __all__ = ["Stack", "as_array", "fused_blocks"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from spine.annotations import Annotation, folders
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 
 def files(root, *names):

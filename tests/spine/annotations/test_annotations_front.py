@@ -10,7 +10,7 @@ from spine.annotations import FORMATS, Annotation, Box, read_annotations, write_
 from spine.annotations.collector import Collector
 from spine.annotations.sources import image_name, size_of, split_named, split_of
 from spine.annotations.types import Malformed, UnknownClass, known_text, value_text
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 
 @pytest.mark.parametrize("format", sorted(FORMATS))

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from spine.annotations import Annotation, Box, coco, mask
 from spine.annotations.mask import boxes_from_mask, load_mask
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 LABELS = ("vertebra", "disc")
 TINY = np.array(

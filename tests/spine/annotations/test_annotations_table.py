@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from spine.annotations import Annotation, Box, table
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 SETTINGS = {"patient": "who", "level": "at", "box": CORNERS, "label": "disc", "targets": ["pfirrmann", "bulging"]}

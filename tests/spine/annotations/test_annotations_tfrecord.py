@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from spine.annotations import Annotation, Box, tfrecord
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.images.pictures import read_picture, write_png16
 from spine.intake import DataConfig, build
-from spine.manifest import Manifest
-from spine.pictures import read_picture, write_png16
-from spine.problems import SpineError
 
 LABEL = "image/object/class/label"
 FRAME = 8 + 4 + 4  # bytes around a record's payload: length, its checksum, the payload's

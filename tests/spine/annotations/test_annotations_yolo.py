@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spine.annotations import Annotation, Box, yolo
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 HEIGHT, WIDTH = 20, 40
 

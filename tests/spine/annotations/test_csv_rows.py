@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from spine.annotations import Box, table
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 HEADER = "image,xmin,ymin,xmax,ymax,grade"

@@ -3,7 +3,7 @@
 import pytest
 
 from spine.annotations.label_map import read_label_map, write_label_map
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 
 def written(tmp_path, text):

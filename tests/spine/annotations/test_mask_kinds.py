@@ -7,7 +7,7 @@ from PIL import Image
 
 from spine.annotations import mask
 from spine.annotations.mask import load_mask
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 DRAWN = np.array([[0, 1, 1], [0, 0, 1]], np.uint8)  # of one class
 CLASSES = np.array([[0, 1, 2], [2, 0, 1]], np.uint8)  # of two

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from spine import integrity
 from spine.annotations.safe_json import need, parse_json, repeated_keys, shown
 from spine.annotations.safe_xml import parse_xml
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
+from spine.images import integrity
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from spine.annotations import Box, tfrecord
 from spine.annotations.tfrecord_pictures import picture_names, read_record_pictures
-from spine.pictures import encode_png
-from spine.problems import Problem
-from spine.tfrecords import masked_crc32c
+from spine.annotations.tfrecords import masked_crc32c
+from spine.core.problems import Problem
+from spine.images.pictures import encode_png
 
 CORNERS = {"xmin": [0.1], "ymin": [0.25], "xmax": [0.3], "ymax": [0.45]}  # of 20 x 40: 4, 5, 12, 9
 GOOD = Box("Lum", 4, 5, 12, 9)

@@ -9,7 +9,7 @@ import pytest
 from spine.annotations import yolo
 from spine.annotations.types import Malformed
 from spine.annotations.yolo_lines import Lines, may_have_key_points
-from spine.problems import SpineError
+from spine.core.problems import SpineError
 
 SIZE = 100  # pixels: fractions of it are read by eye
 
@@ -212,7 +212,7 @@ def test_names_stand_in_a_yaml_file(tmp_path, names, file):
 
 
 @pytest.mark.parametrize(
-    "file", ["classes.txt", "obj.names", "spine.names", "labels/classes.txt", "train/_darknet.labels"]
+    "file", ["classes.txt", "obj.names", "spine.core.names", "labels/classes.txt", "train/_darknet.labels"]
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_names_stand_in_a_list(tmp_path, file, encoding):

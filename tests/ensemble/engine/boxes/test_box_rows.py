@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ensemble.engine.boxes.box_rows import BoxRows, FusedRows
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
-from spine.detections import Detections
-from spine.problems import SpineError
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
 from tests.ensemble.test_fuse_boxes import NOTHING, random_detections
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from ensemble.engine.boxes.box_rows import BoxRows
 from ensemble.engine.boxes.match_boxes import Matcher
+from spine.dataset.truth import BoxTruth
 from spine.metrics.detection import METRICS
 from spine.metrics.matches import AREAS, IOUS, match_images
-from spine.truth import BoxTruth
 from tests.ensemble.engine.boxes.test_box_rows import detections_of
 from tests.ensemble.test_fuse_boxes import NOTHING, random_detections
 

@@ -9,8 +9,8 @@ from ensemble.engine.line.sweep import sweep
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.search import search_weights
+from spine.core.problems import SpineError
 from spine.metrics.classification import METRICS
-from spine.problems import SpineError
 
 
 def members_of(seed, count=3, samples=60, classes=3, dtype=np.float64):

@@ -10,7 +10,7 @@ from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.presolve import FreeRows, Presolved
 from ensemble.search import search_weights
 from spine import metrics
-from spine.statistics import patient_resamples
+from spine.metrics.statistics import patient_resamples
 from tests.found_weights import found_weights
 from tests.image_counts import count_images
 

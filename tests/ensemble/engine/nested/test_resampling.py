@@ -8,12 +8,12 @@ from ensemble.engine.grid.choice import first_choice
 from ensemble.engine.nested.resampling import nested_estimate, scores_of_boxes, scores_of_images, scores_of_samples
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.stack import Stack
-from ensemble.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.search import search_weights
 from spine.metrics.classification import METRICS
 from spine.metrics.detection import METRICS as METRICS_OF_BOXES
 from spine.metrics.matches import match_images
-from spine.statistics import patient_resamples
+from spine.metrics.statistics import patient_resamples
 from tests.boxes_at_random import random_detections, random_truth
 
 

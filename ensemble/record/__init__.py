@@ -1,0 +1,1 @@
+"""The record of a search: the Optuna study, and where it lies."""

@@ -1,0 +1,391 @@
+"""metrics.json: what `spine evaluate` writes, and what the leaderboard and the report ask of it.
+
+What has no value is null and says `why`. A key that was not set is not written, so that a file that is read and written
+again stays as it was, whatever version wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+from ensemble.results.found_weights import Contributions, FoundWeights, MemberContribution, NestedScore, describe_search
+from ensemble.results.overlap import Overlap
+from spine.core.files import read_json, with_nulls, write_json
+from spine.core.shapes import of_shape
+from spine.metrics.statistics import DeLong, Interval, McNemar, Wilcoxon
+from spine.tasks import TASKS
+
+__all__ = [
+    *("Bootstrap", "ClassificationCounts", "ClassificationEvaluation", "ClassificationRow", "Comparison", "Counts"),
+    *("DeLongTest", "DetectionCounts", "DetectionEvaluation", "DetectionRow", "ErrorPairs", "Estimate", "Evaluation"),
+    *("LeftOut", "McNemarTest", "Pair", "PairedTestResult", "Row", "RowCost", "RowKind", "Searched"),
+    *("SegmentationCounts", "SegmentationEvaluation", "SegmentationRow", "WilcoxonTest"),
+]
+
+SAME_AS_ONE = "with fewer than two patients there is nothing to draw"
+NO_RESAMPLE = "no resample of the patients has a value"
+NO_VARIANCE = "the difference has no variance"
+AGAIN = "run `spine evaluate EXPERIMENT` again"
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+RowKind = Literal["member", "equal", "ensemble", "reduced"]
+
+
+class _Written(BaseModel):
+    """What is not named here may stand in the file too: other versions tell more, or less."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Estimate(_Written):
+    """A number with its interval over patients; `undefined` counts the resamples that have no value.
+
+    `why` is there where the number is None, or its bounds are.
+    """
+
+    value: Number | None
+    low: Number | None
+    high: Number | None
+    undefined: StrictInt = 0
+    why: StrictStr | None = None
+
+    @classmethod
+    def of(cls, interval: Interval, metric: str, task: str, patients: int) -> Estimate:
+        """What was measured by a metric on so many patients, with the reason where it is undefined."""
+        known = with_nulls(asdict(interval))
+        if known["value"] is None:
+            return cls(**known, why=TASKS[task].metrics.why_undefined(metric))
+        if known["low"] is None:
+            return cls(**known, why=SAME_AS_ONE if patients < 2 else NO_RESAMPLE)
+        return cls(**known)
+
+
+class Row(_Written):
+    """One row of the leaderboard; `weight` is a member's in the ensemble, else None."""
+
+    name: StrictStr
+    kind: RowKind
+    weight: Number | None
+    metrics: dict[str, Estimate]
+
+    @property
+    def reasons(self) -> str:
+        """Each metric without a value and why, such as "precision: no box has the score ..."."""
+        lacking = {name: one.why or "" for name, one in self.metrics.items() if one.value is None}
+        return "; ".join(f"{name}: {why}" for name, why in lacking.items())
+
+
+class ClassificationRow(Row):
+    """`confusion` counts units: rows true, columns predicted classes."""
+
+    confusion: tuple[tuple[StrictInt, ...], ...]
+
+
+class SegmentationRow(Row):
+    """`missing_outlines`: class -> images on which exactly one of truth and prediction holds it."""
+
+    missing_outlines: dict[str, StrictInt]
+
+
+class DetectionRow(Row):
+    """The confidence from which its boxes count, and how many are right, wrong and missed with it."""
+
+    confidence: Number
+    right: StrictInt
+    wrong: StrictInt
+    missed: StrictInt
+
+
+class McNemarTest(_Written):
+    """`spine.metrics.statistics.McNemar`, as written."""
+
+    only_first: StrictInt
+    only_second: StrictInt
+    p: Number | None
+
+    @classmethod
+    def of(cls, result: McNemar) -> McNemarTest:
+        """As the test gave it."""
+        return cls(**with_nulls(asdict(result)))
+
+
+class DeLongTest(_Written):
+    """`spine.metrics.statistics.DeLong`, as written; `why` is there where p is None."""
+
+    first: Number | None
+    second: Number | None
+    difference: Number | None
+    z: Number | None
+    p: Number | None
+    why: StrictStr | None = None
+
+    @classmethod
+    def of(cls, result: DeLong) -> DeLongTest:
+        """As the test gave it, with the reason where it has no p."""
+        known = with_nulls(asdict(result))
+        return cls(**known, why=NO_VARIANCE) if known["p"] is None else cls(**known)
+
+
+class WilcoxonTest(_Written):
+    """`spine.metrics.statistics.Wilcoxon`, as written."""
+
+    differing: StrictInt
+    higher: StrictInt
+    p: Number | None
+
+    @classmethod
+    def of(cls, result: Wilcoxon) -> WilcoxonTest:
+        """As the test gave it."""
+        return cls(**with_nulls(asdict(result)))
+
+
+PairedTestResult = McNemarTest | DeLongTest | WilcoxonTest
+
+
+class Comparison(_Written):
+    """The ensemble against another row; `role` says who that is.
+
+    `differences` are those that the verdict tells of, `all_differences` those of every metric. The tests are the
+    task's; one that does not apply is None.
+    """
+
+    against: StrictStr
+    role: StrictStr
+    identical: StrictBool
+    differences: dict[str, Estimate]
+    all_differences: dict[str, Estimate]
+    mcnemar: McNemarTest | None = None
+    delong: DeLongTest | None = None
+    wilcoxon: WilcoxonTest | None = None
+    verdict: StrictStr
+
+
+class LeftOut(_Written):
+    """The ensemble without one member: its headline, and what the ensemble with the member is ahead of that."""
+
+    name: StrictStr
+    weight: Number
+    score: Estimate
+    difference: Estimate
+
+
+class Pair(_Written):
+    """How often two members differ, and how often both are wrong."""
+
+    members: tuple[StrictStr, StrictStr]
+    disagreement: Estimate
+    double_fault: Estimate
+
+
+class ErrorPairs(_Written):
+    """Every pair of members; `of` tells what is counted."""
+
+    of: StrictStr
+    pairs: tuple[Pair, ...]
+
+
+class RowCost(_Written):
+    """Seconds an image, None where they are not known, and megabytes; `summed` over the members that the row runs."""
+
+    seconds: Number | None
+    megabytes: Number
+    summed: StrictBool
+
+    @property
+    def ms(self) -> float | None:
+        """Milliseconds an image."""
+        return None if self.seconds is None else 1000 * self.seconds
+
+
+class Counts(_Written):
+    """Patients, units that are scored once, and rows (images) of the split."""
+
+    patients: StrictInt
+    units: StrictInt
+    rows: StrictInt
+
+
+class ClassificationCounts(Counts):
+    """And the units of each class."""
+
+    units_per_class: dict[str, StrictInt]
+
+
+class SegmentationCounts(Counts):
+    """And the images of a known pixel spacing."""
+
+    with_spacing: StrictInt
+
+
+class DetectionCounts(Counts):
+    """And the images without a box, and the true boxes of each class and size."""
+
+    without_boxes: StrictInt
+    boxes: StrictInt
+    boxes_per_class: dict[str, StrictInt]
+    boxes_per_size: dict[str, StrictInt]
+
+
+class Bootstrap(_Written):
+    """How patients were drawn."""
+
+    resamples: StrictInt
+    confidence: Number
+    seed: StrictInt
+
+
+class Searched(_Written):
+    """What weights.json tells of the search."""
+
+    task: StrictStr | None = None
+    metric: StrictStr
+    method: StrictStr | None = None
+    step: Number | None = None
+    score: Number | None = None
+    fusion: dict[str, Number] | None = None
+    split: StrictStr | None = None
+    nested: NestedScore | None = None
+    contributions: Contributions | None = None
+    temperatures: dict[str, Number] | None = None
+
+    @classmethod
+    def of(cls, weights: FoundWeights) -> Searched:
+        """The same of the weights; null where they tell none."""
+        content = weights.as_json()
+        return cls.model_validate({key: content.get(key) for key in cls.model_fields})
+
+    @property
+    def member_contributions(self) -> dict[str, MemberContribution]:
+        """What each member adds; nothing of a single one."""
+        return self.contributions.members if self.contributions else {}
+
+    @property
+    def scores_of_sets(self) -> dict[str, float | None]:
+        """The best score of every set of members, where there are few."""
+        return self.contributions.sets if self.contributions else {}
+
+    def describe(self, names: Mapping[str, str]) -> str:
+        """The search's score, and what it is on other patients; `names` are the metrics' readable names."""
+        nested = self.nested or NestedScore()
+        return describe_search(self.task or "", self.metric, self.score, nested, names.get(self.metric, ""))
+
+
+class Evaluation(_Written):
+    """All of metrics.json; each task has its own kind of rows and counts."""
+
+    experiment: StrictStr
+    task: StrictStr
+    target: StrictStr = ""
+    labels: tuple[StrictStr, ...]
+    split: StrictStr = "test"
+    dataset: StrictStr = ""
+    headline: StrictStr
+    verdict: StrictStr
+    units: StrictStr = "units"
+    names: dict[str, StrictStr]
+    counts: Counts
+    bootstrap: Bootstrap
+    overlap: Overlap
+    notes: tuple[StrictStr, ...]
+    search: Searched
+    stopped_on_searched: tuple[StrictStr, ...] = ()
+    validation: dict[str, Number | None]
+    best_on_validation: StrictStr = ""
+    best_on_test: StrictStr = ""
+    rows: tuple[Row, ...] = Field(min_length=1)
+    comparisons: tuple[Comparison, ...]
+    without: tuple[LeftOut, ...]
+    pairs: ErrorPairs
+    costs: dict[str, RowCost]
+    inputs_hash: StrictStr = ""
+    against_own_dataset: dict[str, Estimate] | None = None
+    undefined: dict[str, StrictStr] = {}
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read it; SpineError names the key that does not hold."""
+        return read_json(path, AGAIN, of_shape(cls))
+
+    def write(self, path: Path) -> None:
+        """Write it, as a whole or not at all."""
+        write_json(self.as_written(), path)
+
+    def as_written(self) -> dict[str, Any]:
+        """The file's content."""
+        return self.model_dump(exclude_unset=True)
+
+    def row(self, name: str) -> Row:
+        """The row of that name."""
+        return next(row for row in self.rows if row.name == name)
+
+    @property
+    def members(self) -> tuple[Row, ...]:
+        """The rows that are members, in the experiment's order."""
+        return tuple(row for row in self.rows if row.kind == "member")
+
+    @property
+    def ensemble(self) -> Row:
+        """The row of the searched ensemble."""
+        return next(row for row in self.rows if row.kind == "ensemble")
+
+    @property
+    def is_of_other_dataset(self) -> bool:
+        """Whether it tells of another dataset than the experiment's own."""
+        return self.against_own_dataset is not None
+
+    @property
+    def headline_name(self) -> str:
+        """How people call the headline."""
+        return self.names[self.headline]
+
+    @property
+    def left_out(self) -> Mapping[str, LeftOut]:
+        """Member -> the ensemble without it, of the members of weight above 0 where there are several."""
+        return {one.name: one for one in self.without}
+
+    def lacking(self, metric: str) -> list[Row]:
+        """The rows that have no value of the metric."""
+        return [row for row in self.rows if row.metrics[metric].value is None]
+
+    @property
+    def undefined_metrics(self) -> list[str]:
+        """The metrics that some row lacks."""
+        return [name for name in self.rows[0].metrics if self.lacking(name)]
+
+    def footnotes(self, metrics: Iterable[str]) -> list[str]:
+        """A sentence on each of these metrics that some row lacks, for readers of a table with dashes."""
+        return [self._footnote(metric, lacking) for metric in metrics if (lacking := self.lacking(metric))]
+
+    def _footnote(self, metric: str, lacking: list[Row]) -> str:
+        whom = "any row" if len(lacking) == len(self.rows) else " and ".join(row.name for row in lacking)
+        why = lacking[0].metrics[metric].why or TASKS[self.task].metrics.why_undefined(metric)
+        return f"–: {self.names[metric]} of {whom} is undefined, since {why}."
+
+
+class ClassificationEvaluation(Evaluation):
+    """metrics.json of classification."""
+
+    task: Literal["classification"]
+    counts: ClassificationCounts
+    rows: tuple[ClassificationRow, ...] = Field(min_length=1)
+
+
+class SegmentationEvaluation(Evaluation):
+    """metrics.json of segmentation."""
+
+    task: Literal["segmentation"]
+    counts: SegmentationCounts
+    rows: tuple[SegmentationRow, ...] = Field(min_length=1)
+
+
+class DetectionEvaluation(Evaluation):
+    """metrics.json of detection."""
+
+    task: Literal["detection"]
+    counts: DetectionCounts
+    rows: tuple[DetectionRow, ...] = Field(min_length=1)

@@ -1,0 +1,158 @@
+"""What a search finds out beside the weights: their score on patients they were not chosen on, and what each member
+adds to them.
+
+No member is trained again: stored predictions are resampled by patient, and sets of members scored by their best grid
+weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ensemble.engine.grid.budget import Budget
+from ensemble.engine.grid.simplex import Simplex
+from ensemble.engine.nested.contributions import Contribution, best_of_sets, contributions
+from ensemble.engine.nested.resampling import (
+    MOST_VECTORS,
+    NestedEstimate,
+    Scorer,
+    nested_estimate,
+    steps_within,
+)
+from ensemble.engine.scoring.class_members import TooManyPixels
+from ensemble.engine.scoring.objectives import Objective
+from ensemble.results.found_weights import NO_SCORE, Contributions, MemberContribution, NestedScore
+from spine.core.progress import track
+from spine.experiment.config import SearchSettings, steps_of
+from spine.metrics.statistics import patient_resamples
+
+__all__ = ["Repeat", "SearchContext", "find_contributions", "find_nested_estimate"]
+
+MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
+MOST_MEMBERS = 8  # of which all sets are told
+Repeat = Callable[[np.ndarray, int, Any], Iterator[float]]
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """What a search chose among: the `objective` under the chosen fusion, and what resampling needs.
+
+    `scorers` are of every setting of the fusion, the chosen one first; `patients` are those of the units they count.
+    `nothing` is the score of knowing nothing (0 where that has none), and `most` how many weights are worth the time
+    of scoring them again. Where more than weights was chosen, `repeat` does all of it again for draws, steps and what a
+    budget allows, and gives the scores on who was left out.
+    """
+
+    objective: Objective
+    scorers: tuple[Scorer, ...]
+    patients: np.ndarray
+    nothing: float
+    most: int
+    repeat: Repeat | None = None
+
+
+def find_nested_estimate(
+    context: SearchContext,
+    settings: SearchSettings,
+    chosen: np.ndarray,
+    score: float,
+    seed: int,
+    budget: Budget | None = None,
+) -> NestedScore:
+    """How well weights chosen this way do on patients they were not chosen on, and the `optimism` of the `score`.
+
+    Each resample repeats the search as one over a grid; of those `drawn`, `resamples` are those that have a score.
+    Empty where it is asked for none, or there is nothing to choose; no `resamples`, and `why`, where none has a score,
+    or memory does not allow any. Beside class weights, `plain` is of ordinary weights alone, members scaled by the
+    temperatures they have.
+    """
+    if not settings.resamples or settings.method == "equal" or len(chosen) == 1:
+        return NestedScore()
+    draws = patient_resamples(context.patients, settings.resamples, seed)
+    steps = 1 if settings.method == "best" else steps_of(settings.step)
+    higher = context.objective.higher_is_better
+    allowed = budget.allows if budget else None
+    most = min(MOST_VECTORS, context.most)
+    searched = None
+    if context.repeat:
+        draws = draws[:MOST_SEARCHES]
+        try:
+            repeated = context.repeat(draws, steps_within(len(chosen), steps, most), allowed)
+        except TooManyPixels as error:
+            return NestedScore(resamples=0, why=str(error))
+        searched = np.array(list(track(repeated, "nested estimate", len(draws))))
+    scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(context.scorers, 1)]
+    measured = nested_estimate(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
+    if searched is None:
+        return _estimate(measured, score, higher, len(draws))
+    estimate = _estimate(_of_searches(measured, searched), score, higher, len(draws))
+    if not (settings.per_class and estimate.resamples):
+        return estimate
+    return estimate.model_copy(update={"plain": measured.nested})
+
+
+def _of_searches(measured: NestedEstimate, scores: np.ndarray) -> NestedEstimate:
+    """The same with the scores of whole searches in place of those of grid weights alone."""
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return replace(measured, resamples=0)
+    low, high = np.quantile(scores, [0.025, 0.975])
+    return replace(measured, nested=float(scores.mean()), low=float(low), high=float(high), resamples=len(scores))
+
+
+def _watched(scorer: Scorer, description: str) -> Scorer:
+    return lambda weights, draws: iter(track(scorer(weights, draws), description, len(weights)))
+
+
+def _estimate(measured: NestedEstimate, score: float, higher_is_better: bool, drawn: int) -> NestedScore:
+    if not measured.resamples:
+        return NestedScore(resamples=0, why=f"none of {drawn} resamples has a score, since {NO_SCORE}")
+    if np.isnan(score):
+        return NestedScore(resamples=0, why="the search score itself is undefined")
+    numbers = asdict(measured)
+    nested = numbers.pop("nested")
+    optimism = score - nested if higher_is_better else nested - score
+    return NestedScore(score=nested, **numbers, drawn=drawn, optimism=optimism)
+
+
+def find_contributions(
+    context: SearchContext,
+    settings: SearchSettings,
+    names: tuple[str, ...],
+    singles: Mapping[str, float] = MappingProxyType({}),
+) -> Contributions:
+    """What each member adds: its score `alone`, the best score `without` it, and its `shapley` value; and the best
+    score of every set of members, by their names joined by " + ", where there are few.
+
+    From a grid at `step`, the search's own where that is not too large, under the chosen fusion and without a budget.
+    What has no score among the `singles` has none alone either; in sets it counts as the worst there is.
+    """
+    if len(names) == 1:
+        return Contributions()
+    steps = steps_within(len(names), steps_of(settings.step), min(MOST_VECTORS, context.most))
+    grid = Simplex(len(names), steps)
+    weights = grid.weights(np.arange(grid.size))
+    scores = context.objective.scores(weights)
+    higher = context.objective.higher_is_better
+    each = contributions(scores, weights, context.nothing, higher_is_better=higher)
+    undefined = {name for name in names if np.isnan(singles.get(name, 0.0))}
+    members = {name: _contribution(one, name in undefined) for name, one in zip(names, each, strict=True)}
+    if len(names) > MOST_MEMBERS:
+        return Contributions(step=1 / steps, members=members)
+    best = context.objective.score_of(best_of_sets(context.objective.score_of(scores), weights))
+    sets = {_joined(names, number): float(best[number]) for number in range(1, len(best))}
+    return Contributions(step=1 / steps, members=members, sets={**sets, **dict.fromkeys(undefined)})
+
+
+def _contribution(measured: Contribution, undefined: bool) -> MemberContribution:
+    numbers = asdict(measured)
+    return MemberContribution(**{**numbers, "alone": None} if undefined else numbers)
+
+
+def _joined(names: tuple[str, ...], number: int) -> str:
+    return " + ".join(name for place, name in enumerate(names) if number >> place & 1)

@@ -1,0 +1,1 @@
+"""The fused SavedModel: its module, its check, and what TF Serving needs beside it."""

@@ -1,0 +1,44 @@
+"""The exported ensemble: its SavedModel beside weights.json, or why there can be none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ensemble.experiment_run import ExperimentRun
+from ensemble.results.found_weights import FoundWeights
+from spine.core.problems import SpineError
+from spine.member.member import Member
+
+__all__ = ["describe_lacking_model", "exported", "not_exportable_reason"]
+
+
+def not_exportable_reason(members: Mapping[str, Member], weights: FoundWeights) -> str:
+    """Why the ensemble of these weights cannot be one SavedModel, such as for a foreign member; empty where it can."""
+    lacking = [name for name in weights.kept if not members[name].has_model]
+    if not lacking:
+        return ""
+    they, lack = (lacking[0], "has") if len(lacking) == 1 else (f"{', '.join(lacking[:-1])} and {lacking[-1]}", "have")
+    return f"{they}, of weight above 0, {lack} no SavedModel, only stored predictions"
+
+
+def exported(run: ExperimentRun) -> Member | None:
+    """The exported ensemble; None where there is none yet, or can be none.
+
+    What is judged is what is served: SpineError where it was exported with other weights than weights.json holds.
+    """
+    directory, weights = run.directory, run.weights
+    if not (directory / "member.json").exists() or not_exportable_reason(run.members, weights):
+        return None
+    member = Member.open(directory)
+    if not weights.fused_as(member.card.details):
+        raise SpineError(
+            f"the model in {directory} was exported with other weights than its weights.json now holds; "
+            "run `spine export EXPERIMENT` again"
+        )
+    return member
+
+
+def describe_lacking_model(members: Mapping[str, Member], weights: FoundWeights) -> list[str]:
+    """The note that there can be no model to serve, where that is so."""
+    reason = not_exportable_reason(members, weights)
+    return [f"This ensemble has no SavedModel and cannot be served: {reason}."] if reason else []

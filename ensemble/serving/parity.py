@@ -1,0 +1,77 @@
+"""How far the fused graph is from the ensemble that was searched, measured on what members say of pictures again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble.fusion.fuse import Mean
+from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
+from spine.member.run_model import detect_pictures, predict_pictures
+
+__all__ = ["BOX_PARITY", "PARITY", "distance", "measure_parity"]
+
+PARITY = 1e-5  # the largest difference allowed between the fused graph and the NumPy ensemble, both from float32
+BOX_PARITY = 1e-4  # the same of corners and scores of detections
+
+
+def measure_parity(
+    saved: Path,
+    models: Sequence[Any],
+    weights: Sequence[Any],
+    pictures: Sequence[Path],
+    fusion: BoxFusion | None = None,
+    temperatures: Sequence[float] = (),
+) -> float:
+    """Largest absolute difference between the saved fusion and the ensemble of float32 re-predictions.
+
+    With a `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`,
+    of detections `BOX_PARITY`.
+    """
+    import tensorflow as tf
+
+    loaded = [tf.saved_model.load(str(saved)), *models]
+    if fusion is None:
+        difference, allowed = _of_probabilities(loaded, Mean(tuple(weights), tuple(temperatures)), pictures), PARITY
+    else:
+        difference, allowed = _of_boxes(loaded, weights, pictures, fusion), BOX_PARITY
+    if difference > allowed:
+        raise SpineError(
+            f"the fused model differs from the members' weighted {'boxes' if fusion else 'mean'} by {difference:.2e}, "
+            f"more than {allowed:.0e}; it was not published. Report this with the members' configs"
+        )
+    return difference
+
+
+def _of_probabilities(loaded: Sequence[Any], fuse: Mean, pictures: Sequence[Path]) -> float:
+    answers = [predict_pictures(model, pictures) for model in loaded]
+    return float(
+        max(
+            np.abs(fused - fuse([output.astype(np.float64) for output in outputs])).max()
+            for fused, *outputs in zip(*answers, strict=True)
+        )
+    )
+
+
+def _of_boxes(loaded: Sequence[Any], weights: Sequence[float], pictures: Sequence[Path], fusion: BoxFusion) -> float:
+    answers = [detect_pictures(model, pictures) for model in loaded]
+    return max(distance(fused, fuse_boxes(found, weights, fusion)) for fused, *found in zip(*answers, strict=True))
+
+
+def distance(one: Detections, other: Detections) -> float:
+    """The farthest that a detection of one is from the nearest of the other, in any corner or the score: both ways.
+
+    Blind to the order, which the last digit of two scores may turn. Infinite where they are not as many, or one has a
+    class that the other lacks.
+    """
+    if len(one) != len(other):
+        return float("inf")
+    rows, columns = (np.column_stack([found.boxes, found.scores]) for found in (one, other))
+    apart = np.abs(rows[:, None] - columns[None]).max(axis=2)
+    apart[one.classes[:, None] != other.classes] = np.inf
+    return float(np.concatenate([apart.min(axis=0, initial=np.inf), apart.min(axis=1, initial=np.inf)]).max(initial=0))

@@ -1,0 +1,1 @@
+"""Files, problems, privacy, processes and settings: what every room stands on."""

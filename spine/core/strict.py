@@ -1,0 +1,87 @@
+"""Settings that are valid or an error: strict pydantic models, and what is told where they do not hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from spine.core.problems import SpineError
+
+__all__ = ["Seed", "Strict", "validate", "without_password"]
+
+Model = TypeVar("Model", bound=BaseModel)
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
+
+
+class Strict(BaseModel):
+    """Base of every settings model: frozen, numbers finite, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, raw: Any) -> Any:
+        """`epochs: yes` would be one epoch: to Python true is 1."""
+        for name, value in raw.items() if isinstance(raw, Mapping) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field and _is_number(field):
+                raise ValueError(f"{name} is {str(value).lower()}, where a number is expected")
+        return raw
+
+
+def _is_number(field: Any) -> bool:
+    kinds = set(_kinds(field.annotation))
+    own = any(isinstance(part, BeforeValidator) for part in field.metadata)  # a field that says what true means
+    return bool(kinds & {int, float}) and bool not in kinds and not own
+
+
+def without_password(text: str) -> str:
+    """A text with the passwords of the URLs in it starred out."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
+
+
+def validate(model: type[Model], raw: Any, where: str, context: Mapping[str, Any] | None = None) -> Model:
+    """Validate settings; SpineError tells each wrong key, what was received and what is known.
+
+    `context` is what the model's validators are handed besides.
+    """
+    try:
+        return model.model_validate(raw, context=context)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {_explain(model, e)}" for e in error.errors()]
+        raise SpineError("\n".join([f"{where} is not valid:", *lines])) from None
+
+
+def _explain(model: type[BaseModel], error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"unknown key; the known ones are {', '.join(_known_keys(model, error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return "is required"
+    if error["type"] == "string_type" and isinstance(error["input"], (bool, int, float)):
+        return f"is {_in_yaml(error['input'])} to YAML, where text is expected; write it in quotes"
+    message = error["msg"].removeprefix("Value error, ")
+    # Where keys do not fit together the input is all of them, and the message is ours and names them.
+    received = "" if isinstance(error["input"], Mapping) else f"; received {error['input']!r}"
+    return without_password(message + received)
+
+
+def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        inner = [kind for kind in _kinds(field.annotation if field else None) if issubclass(kind, BaseModel)]
+        if inner:
+            model = inner[0]
+    return list(model.model_fields)
+
+
+def _kinds(annotation: Any) -> list[type]:
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        return [annotation]
+    return [kind for part in getattr(annotation, "__args__", ()) for kind in _kinds(part)]
+
+
+def _in_yaml(value: bool | int | float) -> str:
+    return f"{str(value).lower()} (as yes, no, on and off are)" if isinstance(value, bool) else f"the number {value}"

@@ -1,0 +1,1 @@
+"""A dataset: its manifest, its splits, its truth and its audit."""

@@ -1,0 +1,251 @@
+"""Patient-disjoint splits and folds: patients are split, never images, so no patient is on two sides.
+
+Stratified random sampling with rerandomisation: in every stratum (patients who hold the same rarest label, and, with
+`within`, come from the same source) each split gets its share of patients; of many such draws the one whose counts lie
+nearest to the wanted fractions is taken (Morgan and Rubin, Annals of Statistics 2012, 40(2):1263).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from spine.core.problems import SpineError
+from spine.core.strict import Seed, Strict
+from spine.dataset.manifest import SPLIT_NAMES, SPLITS
+
+__all__ = ["SplitSettings", "folds", "make_splits", "split_by_fractions"]
+
+DRAWS = 500
+
+
+class SplitSettings(Strict):
+    """How patients are divided: by fractions, into folds, or as the source states it.
+
+    With `folds` the test fraction is set apart first; the others are "train" with the fold that leaves them out. With
+    `balance: labels` every label of the target counts as a sample does: whole images whose discs are labelled are then
+    split as the crops of those discs would be.
+    """
+
+    train: float = Field(default=0.75, ge=0, le=1)
+    validation: float = Field(default=0.15, ge=0, le=1)
+    test: float = Field(default=0.10, ge=0, le=1)
+    folds: int | None = Field(default=None, ge=2)
+    stratify: str = ""  # a target of labels.csv
+    balance: Literal["samples", "labels"] = "samples"  # what is divided by the fractions, beside patients
+    within: Literal["", "source"] = ""  # the same fractions in every source
+    stated: bool = False  # take the split that the source's annotations or folders state
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> SplitSettings:
+        total = self.train + self.validation + self.test
+        if not self.folds and not self.stated and abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test is {total:g}; the three fractions sum to 1")
+        if self.balance == "labels" and not self.stratify:
+            raise ValueError("balance is labels; name their target in `stratify`")
+        return self
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """The fractions that are not zero, by split."""
+        named = {name: getattr(self, name) for name in SPLIT_NAMES}
+        return {name: fraction for name, fraction in named.items() if fraction > 0}
+
+
+def make_splits(
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    settings: SplitSettings,
+    stated: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The splits.csv (sample, split, fold) of the samples in `images`, stratified by `settings.stratify` of `labels`.
+
+    `stated` is sample -> split as the source has it, used where the settings say so. Raises SpineError where the target
+    is unknown, a split would be empty, or a sample's split is to be taken from a source that states none.
+    """
+    if settings.stated:
+        return _as_stated(images, stated or {})
+    values = _values_of(images, labels, settings.stratify)
+    if settings.balance == "labels":
+        images, values = _one_a_label(images, values)
+    patients = images["patient"].tolist()
+    strata = images["source"].tolist() if settings.within else None
+    if settings.folds is None:
+        split = split_by_fractions(patients, settings.fractions, settings.seed, values, strata)
+        fold: Mapping[str, str] = {}
+    else:
+        split, fold = _test_and_folds(patients, values, strata, settings)
+    rows = [
+        (sample, split[patient], fold.get(patient, ""))
+        for sample, patient in dict(zip(images["sample"], patients, strict=True)).items()
+    ]
+    return pd.DataFrame(rows, columns=list(SPLITS))
+
+
+def split_by_fractions(
+    patients: Sequence[str],
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    labels: Sequence[Iterable[str]] | None = None,
+    strata: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Patient -> name of its part, the parts' sizes as near to `fractions` as whole patients allow.
+
+    `patients` names each sample's patient, `labels` each sample's labels (none or several), `strata` each sample's
+    stratum, which the fractions then hold within. The outcome depends on the seed and the sorted patient ids only, not
+    on the order of samples. Raises SpineError where a part would be empty.
+    """
+    names = sorted(set(patients))
+    parts = np.array(list(fractions.values()), dtype=float)
+    if len(names) < len(parts) or (parts <= 0).any():
+        raise SpineError(
+            f"{len(names)} patients cannot be split into {_describe(fractions)}: every part needs a patient; "
+            "add patients or leave a part out"
+        )
+    parts = parts / parts.sum()
+    profile = _profile(names, patients, labels or [()] * len(patients))
+    seen_in = _seen_in(names, patients, strata or [""] * len(patients))
+    groups = _groups(profile, seen_in)
+    rng = np.random.default_rng(seed)
+    draws = [_draw(groups, len(names), parts, rng) for _ in range(DRAWS)]
+    best = min(draws, key=lambda draw: _faults(draw, profile, seen_in, parts))
+    if len(np.unique(best)) < len(parts):
+        raise SpineError(f"{len(names)} patients leave a part of {_describe(fractions)} empty; raise its fraction")
+    return {name: list(fractions)[part] for name, part in zip(names, best, strict=True)}
+
+
+def folds(
+    patients: Sequence[str],
+    count: int,
+    seed: int = 0,
+    labels: Sequence[Iterable[str]] | None = None,
+    strata: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Patient -> fold "0" ... "count - 1", of equal sizes; stratified as `split_by_fractions` is."""
+    equal = {str(fold): 1 / count for fold in range(count)}
+    return split_by_fractions(patients, equal, seed, labels, strata)
+
+
+def _as_stated(images: pd.DataFrame, stated: Mapping[str, str]) -> pd.DataFrame:
+    silent = [sample for sample in images["sample"] if stated.get(sample) not in SPLIT_NAMES]
+    if silent:
+        raise SpineError(
+            f"splits.stated is true, and the source states the split of {silent[0]!r} and {len(silent) - 1} others "
+            f"as {stated.get(silent[0], '')!r}; it is one of {', '.join(SPLIT_NAMES)}, or give fractions instead"
+        )
+    rows = [(sample, stated[sample], "") for sample in images["sample"]]
+    return pd.DataFrame(rows, columns=list(SPLITS))
+
+
+def _test_and_folds(
+    patients: list[str], values: list[tuple[str, ...]], strata: list[str] | None, settings: SplitSettings
+) -> tuple[dict[str, str], dict[str, str]]:
+    split = dict.fromkeys(patients, "train")
+    if settings.test > 0:
+        apart = {"train": 1 - settings.test, "test": settings.test}
+        split = split_by_fractions(patients, apart, settings.seed, values, strata)
+    kept = [index for index, patient in enumerate(patients) if split[patient] == "train"]
+    fold = folds(
+        [patients[index] for index in kept],
+        settings.folds or 2,
+        settings.seed,
+        [values[index] for index in kept],
+        [strata[index] for index in kept] if strata else None,
+    )
+    return split, fold
+
+
+def _values_of(images: pd.DataFrame, labels: pd.DataFrame, target: str) -> list[tuple[str, ...]]:
+    chosen = labels[labels["target"] == target]
+    if target and chosen.empty:
+        known = ", ".join(sorted(labels["target"].unique())) or "none"
+        raise SpineError(f"splits.stratify is {target!r}, which no sample has; the targets are: {known}")
+    by_sample = chosen.groupby("sample")["value"].agg(tuple)
+    return [by_sample.get(sample, ()) for sample in images["sample"]]
+
+
+def _one_a_label(images: pd.DataFrame, values: list[tuple[str, ...]]) -> tuple[pd.DataFrame, list[tuple[str, ...]]]:
+    """The images and their values, each image as often as it has labels, and once without."""
+    times = [max(len(found), 1) for found in values]
+    singly: list[tuple[str, ...]] = [(value,) if value else () for found in values for value in found or ("",)]
+    return images.loc[images.index.repeat(times)], singly
+
+
+def _profile(names: list[str], patients: Sequence[str], labels: Sequence[Iterable[str]]) -> np.ndarray:
+    """Counts (P, 1 + 2 L) of each patient: samples, then the samples of each label and whether there is one."""
+    index = {name: row for row, name in enumerate(names)}
+    classes = sorted({label for row in labels for label in row})
+    counts = np.zeros((len(names), len(classes)))
+    samples = Counter(patients)
+    for patient, row in zip(patients, labels, strict=True):
+        for label in row:
+            counts[index[patient], classes.index(label)] += 1
+    return np.column_stack([[samples[name] for name in names], counts, counts > 0])
+
+
+def _seen_in(names: list[str], patients: Sequence[str], strata: Sequence[str]) -> np.ndarray:
+    """The number (P,) of the strata that each patient is seen in: of one, or of several together."""
+    given: dict[str, set[str]] = {name: set() for name in names}
+    for patient, stratum in zip(patients, strata, strict=True):
+        given[patient].add(stratum)
+    together = [tuple(sorted(given[name])) for name in names]
+    numbers = {strata: number for number, strata in enumerate(sorted(set(together)))}
+    return np.array([numbers[strata] for strata in together])
+
+
+def _groups(profile: np.ndarray, seen_in: np.ndarray) -> list[np.ndarray]:
+    """Patients' indices, those together who are seen in the same strata and hold the same rarest label."""
+    holds = profile[:, 1 + profile.shape[1] // 2 :] > 0
+    by_rarity = np.argsort(holds.sum(axis=0), kind="stable")
+    rarest = [next((int(label) for label in by_rarity if row[label]), -1) for row in holds]
+    _, group = np.unique(np.column_stack([seen_in, rarest]), axis=0, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == number) for number in range(group.max() + 1)]
+
+
+def _draw(groups: list[np.ndarray], total: int, fractions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One stratified draw: the part (P,) of each patient."""
+    parts = np.empty(total, dtype=int)
+    for group in groups:
+        parts[rng.permutation(group)] = np.repeat(np.arange(len(fractions)), _shares(len(group), fractions, rng))
+    return parts
+
+
+def _shares(total: int, fractions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Whole numbers near `total` times `fractions`, rounded by chance; in half of the draws at least 1."""
+    shares = np.full(len(fractions), int(total >= len(fractions) and rng.uniform() < 0.5))
+    chance = rng.uniform(0, 1, len(fractions))
+    while (missing := total - shares.sum()) > 0:
+        lacking = total * fractions - shares
+        whole = np.floor(lacking).clip(0).astype(int)
+        if 0 < whole.sum() <= missing:
+            shares += whole
+        else:
+            shares[np.argmax(lacking + chance)] += 1
+    return shares
+
+
+def _faults(
+    parts: np.ndarray, profile: np.ndarray, seen_in: np.ndarray, fractions: np.ndarray
+) -> tuple[int, int, float]:
+    """What is wrong with a draw, gravest first.
+
+    Whole patients too many or too few in a part, over all or in a stratum; labels that a part lacks; the chi-square
+    distance of the parts' counts to their fractions, summed over the columns of `profile`.
+    """
+    chosen = np.arange(len(fractions))[:, None] == parts  # (parts, P)
+    patients = np.stack([chosen[:, seen_in == number].sum(axis=1) for number in range(seen_in.max() + 1)])
+    patients = np.vstack([patients, patients.sum(axis=0)])
+    astray = np.abs(patients - patients.sum(axis=1, keepdims=True) * fractions).max()
+    counts = chosen @ profile
+    distance = np.square(counts / profile.sum(axis=0) - fractions[:, None]) / fractions[:, None]
+    return int(astray + 1e-9), int((counts == 0).sum()), float(distance.sum())
+
+
+def _describe(fractions: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {fraction:g}" for name, fraction in fractions.items())

@@ -1,0 +1,1 @@
+"""An experiment: its settings, its folds, and its members beside them."""

@@ -1,0 +1,397 @@
+"""One strict YAML experiment file -> frozen models; `key=value` overrides; a resolved copy is written with the run.
+
+Unknown keys are errors that list the known ones. `${NAME}` and `${NAME:-default}` in text are replaced from the
+environment. Paths are relative to the working directory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+import yaml
+from pydantic import BaseModel, Field, ValidationInfo, field_serializer, field_validator, model_validator
+
+from spine.core.files import atomic_file, fingerprint
+from spine.core.problems import SpineError, within
+from spine.core.strict import Seed, Strict, validate, without_password
+from spine.core.yaml_files import parse_yaml, read_yaml
+
+if TYPE_CHECKING:
+    from spine.tasks import Task
+
+__all__ = [
+    "REFIT",
+    "STORAGES",
+    "Experiment",
+    "ExportSettings",
+    "Foreign",
+    "SearchSettings",
+    "SettingsOf",
+    "Strict",
+    "Study",
+    "TaskSettings",
+    "load_experiment",
+    "load_experiments",
+    "load_other_datasets",
+    "steps_of",
+    "validate",
+    "validate_experiment",
+    "without_password",
+]
+
+REFIT = "refit"
+MOST = 10**6  # resamples or trials: more are days of work, and a slip of the pen
+FINEST = 10_000  # steps of weights from 0 to 1
+STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_WHAT_LABELS_ARE = {
+    1: "the one or more different classes that boxes have; the background is none of them",
+    2: "two or more different classes, background first where there is one",
+}
+
+
+class TaskSettings(Protocol):
+    """`<task>.config.Settings`: the pydantic model of one member of that task; importing it must be cheap."""
+
+    model_validate: Any
+
+    def check(self, train: Any) -> None:
+        """SpineError where the training rows lack what these settings need, or a file is missing; cheap."""
+        ...
+
+    @property
+    def initial_weights(self) -> tuple[str | int | float, ...]:
+        """What tells the weights that it starts from, published or a file's, and for what; empty where it has none."""
+        ...
+
+
+SettingsOf = Callable[[str], type[BaseModel]]  # a task's name -> its TaskSettings; SpineError where it is not known
+
+
+class SearchSettings(Strict):
+    """How the weights are chosen, on validation predictions only."""
+
+    name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
+    metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50
+    method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
+    step: float = 0.1
+    trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
+    # Of detection, the thresholds of weighted boxes fusion that are tried: the IoU above which boxes become one, and
+    # the score below which boxes are left out.
+    iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
+    score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
+    resamples: int = Field(
+        default=200, ge=0, le=MOST
+    )  # of patients, to tell what the search is worth on others; 0: not told
+    max_latency_ms: float | None = Field(default=None, gt=0)  # an image, the sum of the members of weight above 0
+    max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
+    temperature: bool = False  # each member is first made as sure as it is right, by one number
+    per_class: bool = False  # then a weight for each class of the chosen members: more to choose, more to overfit
+    allow_overlap: bool = False  # search on patients that members were trained on; the report then says so
+    storage: str = ""  # of sqlite, journal or postgresql, a URL; empty: study.db beside weights.json
+
+    @field_validator("step")
+    @classmethod
+    def _divides_one(cls, step: float) -> float:
+        steps_of(step)
+        return step
+
+    @model_validator(mode="after")
+    def _budget_has_a_method(self) -> SearchSettings:
+        if self.method == "line" and (self.max_latency_ms or self.max_megabytes):
+            raise ValueError("method 'line' does not support a budget; use grid, best, greedy, tpe or cmaes")
+        return self
+
+    @field_validator("storage")
+    @classmethod
+    def _is_kept_somewhere_known(cls, url: str) -> str:
+        if url and not re.match(r"journal:///|(sqlite|postgresql)(\+\w+)?://", url):
+            raise ValueError(f"give a URL that begins with {STORAGES}, or leave it out for study.db")
+        return url
+
+    @field_serializer("storage")
+    def _hide_password(self, url: str) -> str:
+        """What is written, into the resolved copy and the report, holds no password."""
+        return without_password(url)
+
+
+class EvaluateSettings(Strict):
+    """How the test split is judged."""
+
+    resamples: int = Field(default=2000, ge=100, le=MOST)  # of the bootstrap over patients
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    allow_overlap: bool = False  # evaluate on patients that were trained or searched on; the report then says so
+
+
+class ExportSettings(Strict):
+    """How the fused SavedModel is published."""
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")  # in TF Serving; empty: the experiment's name
+
+
+class Foreign(Strict):
+    """A member that nothing here trains: its predictions come from elsewhere."""
+
+    foreign: Literal[True]
+
+    def check(self, train: Any) -> None:
+        """SpineError: what is asked for before a training is its predictions."""
+        raise SpineError(
+            "is an external member (foreign: true) without predictions; write them with "
+            "spine.experiment.foreign.write_foreign (docs/foreign_members.md), or publish a two-stage detector there with `spine two-stage`"
+        )
+
+    @property
+    def initial_weights(self) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+
+class Experiment(Strict):
+    """One experiment: a task, a dataset, members and the stages' settings."""
+
+    name: str = Field(pattern=NAME)
+    task: str
+    data: Path  # the dataset's directory
+    build: Path | None = None  # the data config that builds it where it is missing or changed
+    target: str = ""
+    labels: tuple[str, ...]  # index is the class; of two, the last is the positive one; of boxes class 1 comes first
+    seed: Seed = 0
+    runs: Path = Path("runs")
+    jobs: int = Field(default=1, ge=1, le=1024)  # members trained at the same time, each on its share of the cores
+    folds: int = Field(
+        default=0, ge=0, le=1000
+    )  # a model of each member for every fold of the patients; 0: one on `train`
+    stop_on: Literal["fold", "inner"] = "fold"  # whom a fold's training is stopped on: its own patients, or others
+    served: Literal["mean", "refit"] = "mean"  # of folds: all their models, or one more of all their patients
+    fold: int | Literal["refit"] | None = None  # what one training process trains; `spine train` sets it
+    shared: Mapping[str, Any] = Field(default_factory=dict)  # what every member starts from
+    members: Mapping[str, Any]
+    search: SearchSettings = SearchSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    export: ExportSettings = ExportSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_members(cls, raw: Any, info: ValidationInfo) -> Any:
+        """Replace each member's mapping by the task's validated settings."""
+        if not isinstance(raw, Mapping) or not isinstance(raw.get("members"), Mapping):
+            return raw
+        assert info.context, "validate an experiment by validate_experiment, which is handed the tasks' settings"
+        settings = info.context["settings_of"](str(raw.get("task")))
+        shared = raw.get("shared") or {}
+        _require_settings(shared, "shared")
+        members = {}
+        _require_apart(raw["members"])
+        for name, own in raw["members"].items():
+            if isinstance(own, (settings, Foreign)):
+                members[name] = own
+                continue
+            if not isinstance(name, str):
+                raise SpineError(f'the member name {name} is a number to YAML; write "{name}", in quotes')
+            if not re.fullmatch(NAME, name):
+                raise SpineError(f"member name {name!r} holds more than letters, digits, '.', '_' and '-'")
+            own = {} if own is None else own
+            _require_settings(own, f"members.{name}")
+            if "foreign" in own:
+                members[name] = validate(Foreign, own, f"members.{name}")
+                continue
+            members[name] = validate(settings, {**shared, **own}, f"members.{name}")
+        return {**raw, "members": members}
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Experiment:
+        if not self.members:
+            raise ValueError("members is empty; name at least one")
+        least = self._of_task.fewest_labels
+        if len(self.labels) < least or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels is {self.labels}; name {_WHAT_LABELS_ARE[least]}")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_fit_together(self) -> Experiment:
+        if self.folds == 1:
+            raise ValueError("folds is 1; give 2 or more, or 0 for none")
+        if not self.folds and (self.stop_on, self.served, self.fold) != ("fold", "mean", None):
+            raise ValueError("stop_on, served and fold need folds; set `folds`, such as folds: 5")
+        if isinstance(self.fold, int) and not 0 <= self.fold < self.folds:
+            raise ValueError(f"fold is {self.fold}; with {self.folds} folds it is 0 to {self.folds - 1}, or refit")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_metric(self) -> Experiment:
+        """Before hours of training rather than after them."""
+        task = self._of_task
+        if not task.has_probabilities and self.search.method == "line":
+            raise ValueError(f"search.method is 'line'; for {task.name} it is grid, equal, best, greedy, tpe or cmaes")
+        if not task.has_probabilities and (self.search.temperature or self.search.per_class):
+            raise ValueError(
+                f"search.temperature and search.per_class need class probabilities, which {task.name} does not have; "
+                "leave them out"
+            )
+        if self.search.per_class and self.search.metric == "roc_auc":
+            raise ValueError("search.per_class does not support roc_auc; use another metric")
+        if self.search.metric and self.search.metric not in task.metrics:
+            raise ValueError(
+                f"search.metric is {self.search.metric!r}; for {task.name} it is one of {', '.join(task.metrics)}"
+            )
+        return self
+
+    @property
+    def _of_task(self) -> Task:
+        """The task's row of the table, which is slow to import."""
+        from spine.tasks import TASKS
+
+        return TASKS[self.task]
+
+    @property
+    def directory(self) -> Path:
+        """`runs/<experiment>/`."""
+        return self.runs / self.name
+
+    def member_directory(self, name: str) -> Path:
+        """`runs/<experiment>/members/<member>/`, and of a fold's training `fold-<k>/` or `refit/` below it."""
+        whole = self.directory / "members" / name
+        if self.fold is None:
+            return whole
+        return whole / (REFIT if self.fold == REFIT else f"fold-{self.fold}")
+
+    @property
+    def search_split(self) -> str:
+        """Whose predictions the weights are searched on: test belongs to evaluate."""
+        return "out-of-fold" if self.folds else "validation"
+
+    @property
+    def ensemble_directory(self) -> Path:
+        """`runs/<experiment>/ensembles/<ensemble>/`."""
+        return self.directory / "ensembles" / self.search.name
+
+    @property
+    def evaluation_directory(self) -> Path:
+        """`runs/<experiment>/evaluation/`: metrics.json, leaderboard.csv and report pictures."""
+        return self.directory / "evaluation"
+
+    def member_hash(self, name: str, data_hash: str, splits_hash: str) -> str:
+        """Fingerprint of all that training depends on: the member's settings, task, data, splits and seed."""
+        settings = self.members[name].model_dump(mode="json")
+        return fingerprint([settings, self.task, self.target, self.labels, self.seed, data_hash, splits_hash])
+
+    def write(self, path: Path) -> Path:
+        """Write the resolved experiment as YAML that loads to an equal one; the path is returned.
+
+        A file that has just this is left as it is.
+        """
+        content = self.model_dump(mode="json", exclude={"shared"})
+        content["members"] = {name: member.model_dump(mode="json") for name, member in self.members.items()}
+        text = yaml.safe_dump(content, sort_keys=False)
+        if path.exists() and path.read_text() == text:
+            return path
+        with atomic_file(path) as temporary:
+            temporary.write_text(text)
+        return path
+
+
+def _require_apart(names: Iterable[Any]) -> None:
+    """SpineError where two members' directories would be one on a disk that does not tell capitals from others."""
+    known: dict[str, str] = {}
+    for name in map(str, names):
+        if (other := known.setdefault(name.casefold(), name)) != name:
+            raise SpineError(f"members {other!r} and {name!r} differ only in case, which some disks ignore; rename one")
+
+
+def _require_settings(value: Any, where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise SpineError(f"{where} is {value!r}; give a mapping of settings, such as {{epochs: 30}}")
+
+
+class Elsewhere(Strict):
+    """An experiment whose members and weights are judged on the test split of another dataset too."""
+
+    experiment: Path
+    build: Path  # that dataset's data config
+
+
+class Study(Strict):
+    """Experiments that belong together and run one after another, such as those of the quickstart."""
+
+    experiments: tuple[Path, ...] = Field(min_length=1)
+    also: tuple[Elsewhere, ...] = ()  # judged when they have all run
+
+
+def steps_of(step: float) -> int:
+    """n = 1/step, of the steps that weights are whole multiples of; ValueError where the step does not divide 1, or is
+    finer than 1/FINEST.
+    """
+    steps = round(1 / step) if 0 < step <= 1 else 0
+    if not steps or abs(steps * step - 1) > 1e-9:
+        raise ValueError(f"step {step!r} does not divide 1; give 1/n such as 0.1, 0.05 or 0.02")
+    if steps > FINEST:
+        raise ValueError(
+            f"step {step!r} is finer than {1 / FINEST:g}; use that, or method 'line' for continuous weights "
+            "(not for detection)"
+        )
+    return steps
+
+
+def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
+    """The experiment of an experiment file, or all of a study's; overrides apply to each."""
+    raw = read_yaml(path)
+    if "experiments" not in raw:
+        return (load_experiment(path, overrides, settings_of),)
+    study = validate(Study, raw, str(path))
+    with within(path):
+        return tuple(load_experiment(experiment, overrides, settings_of) for experiment in study.experiments)
+
+
+def load_other_datasets(
+    path: Path | str, overrides: Sequence[str], settings_of: SettingsOf
+) -> tuple[tuple[Experiment, Path], ...]:
+    """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
+    raw = read_yaml(path)
+    also = validate(Study, raw, str(path)).also if "experiments" in raw else ()
+    with within(path):
+        return tuple((load_experiment(one.experiment, overrides, settings_of), one.build) for one in also)
+
+
+def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> Experiment:
+    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it.
+
+    `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks.
+    """
+    raw = read_yaml(path)
+    if "sources" in raw and "members" not in raw:
+        raise SpineError(
+            f"{path} is a data config (it has `sources`), not an experiment; build it with "
+            f"`spine data build {path}`, and give an experiment's file here"
+        )
+    with within(path):
+        for override in overrides:
+            _override(raw, override)
+        return validate_experiment(raw, str(path), settings_of)
+
+
+def validate_experiment(raw: Any, where: str, settings_of: SettingsOf) -> Experiment:
+    """Validate an experiment; `settings_of` gives the settings of a task's members, `where` names it in the error."""
+    return validate(Experiment, raw, where, {"settings_of": settings_of})
+
+
+def _override(raw: dict[str, Any], text: str) -> None:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise SpineError(f"override {text!r} is not of the form key=value, such as search.step=0.05")
+    *parents, last = key.split(".")
+    members = raw.get("members")
+    if parents[:1] == ["members"] and isinstance(members, dict) and [*parents, last][1] not in members:
+        raise SpineError(f"override {text!r}: no member has that name; the members are {', '.join(members)}")
+    place: Any = raw
+    for part in parents:
+        place = place.setdefault(part, {})
+        if place is None or not isinstance(place, dict):
+            raise SpineError(f"override {text!r}: {part!r} is no group of settings in this experiment")
+    try:
+        place[last] = parse_yaml(value)
+    except ValueError as error:
+        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({error}); correct it") from None

@@ -1,0 +1,81 @@
+"""What is known of a training or a search before it begins: classes without an example, a metric without a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.config import Experiment
+from spine.experiment.folds import refit, view
+from spine.experiment.truth import read_truth, read_truths
+from spine.tasks import TASKS
+
+__all__ = ["absent", "reason_undefined", "require_classes", "require_metric", "require_trainable", "warn_of_test"]
+
+Show = Callable[[str], None]
+
+
+def absent(truth: Any) -> list[str]:
+    """The labels that no sample, no box or no pixel of a truth has, the background left out.
+
+    Masks are read until all are met.
+    """
+    missing = dict(truth.numbers)
+    for classes in truth.classes_met():
+        for number in classes:
+            missing.pop(number, None)
+        if not missing:
+            break
+    return list(missing.values())
+
+
+def require_classes(train: Any) -> None:
+    """SpineError where a label has no example in the training rows."""
+    if missing := absent(train):
+        raise SpineError(
+            f"the training rows hold no {train.EXAMPLE} of {', '.join(map(repr, missing))}; a network cannot "
+            "learn a class it never sees. Check the splits (`spine data check`), or leave the label out"
+        )
+
+
+def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence[str], show: Show) -> None:
+    """Tell once, before any training starts, what would end each one: a wrong label or target, a file that lacks."""
+    if not names:
+        return
+    train, _ = read_truths(experiment, dataset)
+    for name in names:
+        try:
+            experiment.members[name].check(train)
+        except SpineError as error:
+            raise SpineError(f"members.{name}: {error}") from None
+        if (batch := experiment.members[name].batch) > len(train.samples):
+            show(f"warning: members.{name}: batch is {batch}; the {len(train.samples)} training samples are one batch")
+
+
+def warn_of_test(experiment: Experiment, manifest: Manifest, show: Show) -> None:
+    """Show that the verdict's metric has no value on test; SpineError where there is no test split at all."""
+    if reason := reason_undefined(experiment, manifest, "test"):
+        show(f"warning: the verdict's metric {TASKS[experiment.task].metrics.headline} {reason}")
+
+
+def require_metric(experiment: Experiment, manifest: Manifest) -> None:
+    """SpineError where the truth that weights are searched on leaves the search's metric without a value."""
+    metric = experiment.search.metric or TASKS[experiment.task].metrics.searched
+    seen, split = manifest, "validation"
+    if experiment.folds:
+        seen, split = view(refit(experiment), manifest), "train"  # all patients of the folds: each is left out once
+    if reason := reason_undefined(experiment, seen, split, metric):
+        raise SpineError(f"search.metric is {metric}, which {reason}; search by another metric, or split anew")
+
+
+def reason_undefined(experiment: Experiment, manifest: Manifest, split: str, metric: str = "") -> str:
+    """Why a metric, the task's headline unless given, has no value on a split; empty where it has one."""
+    metric = metric or TASKS[experiment.task].metrics.headline
+    truth = read_truth(experiment, manifest, split)
+    if TASKS[experiment.task].is_defined(metric, truth):
+        return ""
+    missing = absent(truth)
+    where = "what is predicted out of fold" if experiment.folds and split == "train" else f"the {split} split"
+    return f"has no value on {where}: it holds no {' or '.join(map(repr, missing)) or 'image that it counts'}"

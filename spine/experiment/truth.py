@@ -1,0 +1,21 @@
+"""The truth of a split as an experiment asks for it: of its task, its target and its labels."""
+
+from __future__ import annotations
+
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import AnyTruth
+from spine.experiment.config import REFIT, Experiment
+from spine.tasks import TASKS
+
+__all__ = ["read_truth", "read_truths"]
+
+
+def read_truth(experiment: Experiment, manifest: Manifest, split: str) -> AnyTruth:
+    """What is true of `split` for the experiment's task: class indices, masks or boxes."""
+    return TASKS[experiment.task].truth(manifest, split, experiment.target, experiment.labels)
+
+
+def read_truths(experiment: Experiment, manifest: Manifest) -> tuple[AnyTruth, AnyTruth | None]:
+    """The truths of the training rows and of the validation split; of a refit, which nothing stops, None for that."""
+    train = read_truth(experiment, manifest, "train")
+    return train, None if experiment.fold == REFIT else read_truth(experiment, manifest, "validation")

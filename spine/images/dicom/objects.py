@@ -1,0 +1,52 @@
+"""What a DICOM object is and whom it shows, as its header tells or, where an anonymiser was at work, its class."""
+
+from __future__ import annotations
+
+from spine.images.dicom.values import Header
+
+__all__ = ["class_of", "is_burned_in", "is_directory", "is_image", "modality_of", "patient_of"]
+
+_OF_CLASS = (
+    ("MR", "MR"),
+    ("Enhanced MR", "MR"),
+    ("CT", "CT"),
+    ("Enhanced CT", "CT"),
+    ("Positron", "PT"),
+    ("Segmentation", "SEG"),
+    ("Label Map Segmentation", "SEG"),
+    ("RT Dose", "RTDOSE"),
+)
+_NO_PICTURES = ("SEG", "RTDOSE")  # they have rows and columns all the same
+
+
+def class_of(header: Header) -> str:
+    """The name of its SOP class, or of one that is unknown its modality."""
+    name = getattr(header.dataset.get("SOPClassUID"), "name", "")
+    return name or header.text("Modality") or "unknown class"
+
+
+def modality_of(header: Header) -> str:
+    """Modality, or where that is empty what the object's class tells; "" where neither does."""
+    kind = class_of(header)
+    return header.text("Modality") or next((name for start, name in _OF_CLASS if kind.startswith(start)), "")
+
+
+def patient_of(header: Header) -> str:
+    """Who is shown: PatientID, or PatientName where that is empty; "" where neither tells."""
+    return header.label("PatientID") or header.label("PatientName").strip("^")
+
+
+def is_image(header: Header) -> bool:
+    """Whether the object is a picture: it has rows and columns, and is no segmentation or dose."""
+    return all(keyword in header.dataset for keyword in ("Rows", "Columns")) and modality_of(header) not in _NO_PICTURES
+
+
+def is_directory(header: Header) -> bool:
+    """Whether the file is a DICOMDIR, the index of a medium, and no picture with an element of one that is empty."""
+    keyword = "DirectoryRecordSequence"
+    return keyword in header.dataset and ("Rows" not in header.dataset or bool(header.items(keyword)))
+
+
+def is_burned_in(header: Header) -> bool | None:
+    """Whether text is burned into the pixels; None where the header does not say."""
+    return {"YES": True, "NO": False}.get(header.text("BurnedInAnnotation"))

@@ -1,0 +1,81 @@
+"""Running a member's SavedModel: load it, and see what it says of picture files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spine.core.problems import SpineError, one_file
+from spine.dataset.detections import Detections
+from spine.member.member import Member
+from spine.tasks import TASKS
+
+__all__ = ["BATCH_OF_MAPS", "detect_pictures", "load_model", "predict_pictures"]
+
+BATCH = 32  # pictures a call: memory stays bounded however many there are
+BATCH_OF_MAPS = 8  # where every pixel has an answer, or a detector has its many proposals
+Sizes = Sequence[tuple[int, int]]  # height, width
+
+
+def load_model(member: Member) -> Any:
+    """The member's SavedModel; SpineError where it may not run, cannot be read, or is against the contract."""
+    model = _loaded(member)
+    missing = {"serving_default", "image"} - set(model.signatures)
+    if missing:
+        raise SpineError(
+            f"the SavedModel {member.model} lacks the signatures {sorted(missing)}; it has {sorted(model.signatures)}. "
+            "Export it with `serving_default(image_bytes)` and `image(image)` (docs/design.md, The contract)"
+        )
+    outputs = set(model.signatures["serving_default"].structured_outputs)
+    if absent := set(TASKS[member.card.task].outputs) - outputs:
+        raise SpineError(
+            f"the SavedModel {member.model} of a {member.card.task} member lacks the outputs {sorted(absent)}; it has "
+            f"{sorted(outputs)} (docs/design.md, The contract)"
+        )
+    return model
+
+
+def _loaded(member: Member) -> Any:
+    import tensorflow as tf
+
+    path = member.trusted_model
+    with one_file(path, "export or train it again"):
+        return tf.saved_model.load(str(path))
+
+
+def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> Iterator[np.ndarray]:
+    """Probabilities, (n, C) or (n, H, W, C) float32, of successive batches of picture files, by `serving_default`.
+
+    Where every pixel has an answer a request takes pictures of one size: those of one of the `sizes` that follow each
+    other go together, and without `sizes` each goes alone.
+    """
+    import tensorflow as tf
+
+    serve = model.signatures["serving_default"]
+    is_map = serve.structured_outputs["probabilities"].shape.rank == 4
+    for batch in _alike(sizes or range(len(paths)), BATCH_OF_MAPS) if is_map else _alike([0] * len(paths), BATCH):
+        encoded = [path.read_bytes() for path in paths[batch]]
+        yield serve(image_bytes=tf.constant(encoded))["probabilities"].numpy()
+
+
+def detect_pictures(model: Any, paths: Sequence[Path]) -> Iterator[Detections]:
+    """What a detector's `serving_default` finds in each of the picture files, of any sizes, some at a time."""
+    import tensorflow as tf
+
+    serve = model.signatures["serving_default"]
+    for batch in _alike([0] * len(paths), BATCH_OF_MAPS):
+        encoded = [path.read_bytes() for path in paths[batch]]
+        outputs = {name: value.numpy() for name, value in serve(image_bytes=tf.constant(encoded)).items()}
+        yield from (Detections.from_outputs(outputs, number) for number in range(len(encoded)))
+
+
+def _alike(keys: Sequence[Any], most: int) -> Iterator[slice]:
+    """Successive stretches of equal keys, of at most that many."""
+    start = 0
+    for stop in range(1, len(keys) + 1):
+        if stop == len(keys) or keys[stop] != keys[start] or stop - start == most:
+            yield slice(start, stop)
+            start = stop

@@ -1,0 +1,95 @@
+"""Publishing a SavedModel: complete, checked and fingerprinted before its version number exists."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spine.core.disk import require_room
+from spine.core.files import atomic_directory, remove_directory
+from spine.member.member import Member
+from spine.member.seals import is_sealed
+
+__all__ = ["drop_unnamed_versions", "for_any_number", "next_version", "package_versions", "publish_model"]
+
+_PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
+
+
+def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = lambda saved: None) -> Path:
+    """Save a tf.Module under `directory/model/<next version>/` and return that path.
+
+    `module` has the tf.functions `serving_default` and `image`, each with one input signature and a dict of named
+    outputs. `check` is called with the saved model's temporary path and may raise: then nothing is published, and a
+    running TF Serving never sees it.
+    """
+    import tensorflow as tf
+
+    size = sum(math.prod(variable.shape) * variable.dtype.size for variable in module.variables)
+    require_room(directory, 2**23 + size, "a SavedModel")  # with its graph
+    signatures = {"serving_default": module.serving_default, "image": module.image}
+    version = next_version(directory)
+    with atomic_directory(version) as temporary:
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
+        check(temporary)
+    return version
+
+
+def drop_unnamed_versions(directory: Path) -> None:
+    """Remove the versions that a killed process published without naming them in `member.json`.
+
+    Those above the last that was named, or all where none ever was. Each goes in one step, so that a running TF
+    Serving never sees half of one.
+    """
+    versions = Member.versions_of(directory)
+    unnamed = list(itertools.takewhile(lambda version: not _was_named(directory, version), reversed(versions)))
+    if unnamed == versions[::-1] and (directory / "member.json").exists():
+        return  # the card, or the model that it names, is damaged: the next version takes its place
+    for version in unnamed:
+        remove_directory(version)
+
+
+def _was_named(directory: Path, version: Path) -> bool:
+    model_hash = Member.hash_model(version)
+    member = Member.open_if_whole(directory)
+    return is_sealed(directory, model_hash) or (member is not None and member.card.model_hash == model_hash)
+
+
+def for_any_number(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """`answer`, from a batch of images or files to named outputs, such that an empty batch has an empty answer.
+
+    Kernels fail on an empty batch, so it is answered for one black image, and that is cut off again; of files the
+    answer is then of 1 x 1 pixels. A client that found nothing to ask about, such as no disc to grade, needs no case
+    of its own.
+    """
+    import tensorflow as tf
+
+    def answer_any(batch: Any) -> dict[str, Any]:
+        count = tf.shape(batch)[0]
+        return {name: value[:count] for name, value in answer(_at_least_one(batch)).items()}
+
+    return answer_any
+
+
+def _at_least_one(batch: Any) -> Any:
+    import tensorflow as tf
+
+    lacking = tf.maximum(1 - tf.shape(batch)[0], 0)
+    if batch.dtype == tf.string:
+        black = tf.io.encode_png(tf.zeros([1, 1, 1], tf.uint8))
+        return tf.concat([batch, tf.repeat(black, lacking)], axis=0)
+    return tf.pad(batch, [[0, lacking], [0, 0], [0, 0], [0, 0]])
+
+
+def next_version(directory: Path) -> Path:
+    """`directory/model/<n>`, n one above the highest there is, from 1."""
+    versions = Member.versions_of(directory)
+    return directory / "model" / str(int(versions[-1].name) + 1 if versions else 1)
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that shape a model, for `member.json`."""
+    return {name: metadata.version(name) for name in _PACKAGES}

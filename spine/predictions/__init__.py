@@ -1,0 +1,1 @@
+"""What members predicted, stored: the contract's tables and arrays, read strictly."""

@@ -1,0 +1,59 @@
+"""Intensity augmentation: grey levels only; masks and boxes are left alone."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from spine.training.augment.settings import Augmentation
+
+__all__ = ["IntensityParameters", "apply_intensity", "draw_intensity"]
+
+Tensor = Any
+
+
+class IntensityParameters(NamedTuple):
+    """How the grey levels of each of N images change: float32 tensors (N, 1, 1, 1), None for what is left alone."""
+
+    gamma: Tensor | None  # exponent on grey levels
+    contrast: Tensor | None  # factor on their distance from the image's mean
+    brightness: Tensor | None  # factor on them
+    noise: Tensor | None  # standard deviation, where white is 1
+    noise_seed: Tensor
+
+
+def draw_intensity(settings: Augmentation, n: Tensor, seed: Tensor) -> IntensityParameters:
+    """Parameters of n images; the same seed, an integer tensor (2,), draws the same ones."""
+    seed, noise_seed = tf.unstack(tf.random.split(seed))
+    uniform = tf.random.stateless_uniform([5, n, 1, 1, 1], seed)
+    applied = tf.cast(uniform[0] < settings.probability, tf.float32)
+
+    def value(row: int, interval: tuple[float, float]) -> Tensor:
+        low, high = interval
+        return applied * (low + (high - low) * uniform[row])
+
+    def factor(row: int, interval: tuple[float, float]) -> Tensor | None:
+        return 1 + value(row, interval) if any(interval) else None
+
+    return IntensityParameters(
+        gamma=factor(1, settings.gamma),
+        contrast=factor(2, settings.contrast),
+        brightness=factor(3, settings.brightness),
+        noise=value(4, (0, settings.noise)) if settings.noise else None,
+        noise_seed=noise_seed,
+    )
+
+
+def apply_intensity(images: Tensor, parameters: IntensityParameters) -> Tensor:
+    """Images (N, H, W, C) float32 in [0, 1] after gamma, contrast, brightness and noise, clipped to [0, 1]."""
+    if parameters.gamma is not None:
+        images = images**parameters.gamma
+    if parameters.contrast is not None:
+        mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+        images = mean + parameters.contrast * (images - mean)
+    if parameters.brightness is not None:
+        images = parameters.brightness * images
+    if parameters.noise is not None:
+        images += parameters.noise * tf.random.stateless_normal(tf.shape(images), parameters.noise_seed)
+    return tf.clip_by_value(images, 0.0, 1.0)

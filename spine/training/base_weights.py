@@ -1,0 +1,85 @@
+"""Weights that a base starts from, for either Keras generation: the download, the file, and the scale of its pixels."""
+
+from __future__ import annotations
+
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from spine.core.problems import SpineError
+
+__all__ = ["DOWNLOAD_TIMEOUT", "SUFFIXES", "checked_file", "download", "fitting", "scale_and_offset"]
+
+DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
+SUFFIXES = (".h5", ".keras")
+
+
+@contextmanager
+def download(network: str, setting: str = "weights") -> Iterator[None]:
+    """Around what may download: a download that cannot be made becomes one SpineError that says how to give a file.
+
+    `setting` is where the user gives it.
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        yield
+    except Exception as error:
+        if not _is_download_failure(error):
+            raise
+        raise SpineError(
+            f"the ImageNet weights of {network} cannot be downloaded: {error}. Fetch the file elsewhere, "
+            f"then set `{setting}` to its path (the base without its top, .h5), or to none to train from scratch"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def checked_file(file: str, network: str, setting: str = "weights", suffixes: tuple[str, ...] = SUFFIXES) -> Path:
+    """The path of a base's weights; SpineError where it is missing or no weights file by its name."""
+    path = Path(file)
+    if not path.is_file():
+        raise SpineError(
+            f"{setting} {file!r} is not a file; give imagenet, none, or the path of the weights of {network}"
+        )
+    if path.suffix not in suffixes:
+        raise SpineError(
+            f"{setting} {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras"
+        )
+    return path
+
+
+@contextmanager
+def fitting(file: str, network: str, parameters: int, setting: str = "weights") -> Iterator[None]:
+    """Around Keras' loading of a file into a base: one that does not fit becomes a SpineError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns where layers would keep their random start
+            yield
+    except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SpineError(
+            f"{setting} {file!r} do not fit {network} without its top ({parameters:,} parameters): {reason}. "
+            "Take the file of the same network, width (alpha) and Keras layout, saved with include_top=False"
+        ) from None
+
+
+def scale_and_offset(preprocess_input: Callable[[Any], Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset (3,) that take grey in [0, 1] to what a published preprocessing gives, in its channel order.
+
+    Every one of them (Caffe's, TensorFlow's, Torch's, or none) takes [0, 255] and is affine in each channel, so black
+    and white determine it.
+    """
+    black, white = (np.ravel(preprocess_input(np.full((1, 1, 1, 3), level))) for level in (0.0, 255.0))
+    return white - black, black
+
+
+def _is_download_failure(error: Exception) -> bool:
+    # keras.utils.get_file raises a bare Exception on HTTP and URL errors, ValueError on a wrong hash; sockets, OSError.
+    return isinstance(error, OSError) or "URL fetch failure" in str(error) or "corrupted file" in str(error)
