@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ensemble.costs import Cost, costs_of
-from ensemble.evaluators.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.evaluators.resampled_scores import ResampledScores
 from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.evaluators.verdict import compare
 from ensemble.experiment_run import ExperimentRun
+from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.other_dataset import cost, describe, predict_other_dataset
 from ensemble.results.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
 from ensemble.results.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched

@@ -29,13 +29,13 @@ from ensemble.engine.scoring.objectives import Objective
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse_boxes import BoxFusion
 from ensemble.out_of_fold import describe_folds
+from ensemble.problem_of import problem_of, problem_of_split
 from ensemble.record.study import SAMPLERS, Record
 from ensemble.results.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
 from ensemble.results.overlap import Learned, find_learned
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.class_weights import find_class_weights
 from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
-from ensemble.search_problem.problem_of import problem_of, problem_of_split
 from ensemble.search_problem.search_result import Point, SearchResult, write_points
 from ensemble.split_predictions import SplitPredictions
 from spine.core.files import fingerprint, read_if_whole

@@ -141,7 +141,8 @@ class Foreign(Strict):
         """SpineError: what is asked for before a training is its predictions."""
         raise SpineError(
             "is an external member (foreign: true) without predictions; write them with "
-            "spine.experiment.foreign.write_foreign (docs/foreign_members.md), or publish a two-stage detector there with `spine two-stage`"
+            "spine.experiment.foreign.write_foreign (docs/foreign_members.md), or publish a two-stage detector there "
+            "with `spine two-stage`"
         )
 
     @property

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate
-from ensemble.evaluators.leaderboard import write_leaderboard
 from ensemble.experiment_run import ExperimentRun
+from ensemble.leaderboard import write_leaderboard
 from ensemble.results.evaluation import DeLongTest, Estimate
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError

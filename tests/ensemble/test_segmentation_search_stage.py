@@ -11,10 +11,10 @@ from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.evaluators.segmentation import SegmentationEvaluator
 from ensemble.experiment_run import ExperimentRun
+from ensemble.problem_of import problem_of_split
 from ensemble.results.found_weights import FoundWeights, NestedScore
 from ensemble.search import run, search_weights
 from ensemble.search_problem.nested_estimate import find_nested_estimate
-from ensemble.search_problem.problem_of import problem_of_split
 from spine.core.files import read_json
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError

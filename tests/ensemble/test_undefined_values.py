@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ensemble import evaluate, report, search
-from ensemble.evaluators.leaderboard import leaderboard_table
 from ensemble.experiment_run import ExperimentRun
+from ensemble.leaderboard import leaderboard_table
 from spine.core.files import read_json
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections

@@ -25,7 +25,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.spine.dicom_samples import SAGITTAL, sample, save
+from tests.spine.images.dicom.dicom_samples import SAGITTAL, sample, save
 
 __all__ = ["PATIENTS", "PICTURES", "grey", "write_png"]
 

@@ -2,9 +2,9 @@
 
 dicom-anonymizer applies the profile's table to the dataset; here it is carried into nested items too. UIDs and patient
 ids become salted hashes (`spine.core.privacy`), the same ones in every run, so that series, references and splits by
-patient survive. Private elements are removed. SeriesDescription, which the profile removes, comes back as the recognised
-contrast (T2W and the like), since the choice of slices needs it. Pixels stay as they are: text that is burned into them
-is flagged, not erased.
+patient survive. Private elements are removed. SeriesDescription, which the profile removes, comes back as the
+recognised contrast (T2W and the like), since the choice of slices needs it. Pixels stay as they are: text that is
+burned into them is flagged, not erased.
 """
 
 from __future__ import annotations

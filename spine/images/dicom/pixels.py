@@ -85,8 +85,8 @@ def iterate_frames(
     """Decode the frames of the 0-based `indices` (None: all) one by one, in that order.
 
     `window` is what becomes black and white, as `spine.images.dicom.windows` tells. Raises SpineError, without the
-    file's path, where the pixel data is missing, truncated, or of an unknown codec, the header does not hold, or the file
-    lacks the window.
+    file's path, where the pixel data is missing, truncated, or of an unknown codec, the header does not hold, or the
+    file lacks the window.
     """
     if is_floating(dataset):
         yield from _floating(dataset, indices)

@@ -17,7 +17,7 @@ from spine.intake import build, sources
 from spine.intake.config import Target
 from spine.intake.crop import CropSettings, crop_samples
 from spine.intake.matching import Pictures, match
-from tests.spine.dicom_samples import sample, save
+from tests.spine.images.dicom.dicom_samples import sample, save
 from tests.spine.source_on_disk import HEIGHT, WIDTH, built, config, errors, region, write_image, write_picture
 
 NAMES = {

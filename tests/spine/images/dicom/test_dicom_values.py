@@ -3,7 +3,6 @@
 import struct
 
 import pytest
-from dicom_samples import sample, save
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
@@ -13,6 +12,7 @@ from spine.images.dicom.image import spacing_of
 from spine.images.dicom.pixels import iterate_frames
 from spine.images.dicom.values import Header
 from spine.intake.reading import read_images
+from tests.spine.images.dicom.dicom_samples import sample, save
 
 STORED = [[0, 1, 100], [2000, 4095, 7]]
 

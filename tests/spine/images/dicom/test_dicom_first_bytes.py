@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from dicom_samples import real, sample, save_slices
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from spine.images.dicom.first_bytes import begins_as_dataset, is_text
 from spine.intake.reading import kind_of, read_images
+from tests.spine.images.dicom.dicom_samples import real, sample, save_slices
 
 DATASETS = {
     "group length, implicit": b"\x08\0\0\0\4\0\0\0\xa8\0\0\0",

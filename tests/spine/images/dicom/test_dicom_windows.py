@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from dicom_samples import sample, save
 from pydicom import Dataset
 
 from spine.core.problems import SpineError
@@ -12,6 +11,7 @@ from spine.images.dicom.windows import Window, checked_choice
 from spine.intake import DataConfig, build
 from spine.intake.config import Source
 from spine.intake.reading import read_images
+from tests.spine.images.dicom.dicom_samples import sample, save
 
 STORED = [[0, 100, 1000], [2000, 3000, 4095]]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_choice import MIDDLE, NOBODY, OWN, STUDY, choose, deleting, own, setting
-from dicom_samples import AXIAL, save_slices
 
 from spine.images.dicom.image import Image
 from spine.images.dicom.series import find_series
 from spine.images.dicom.stacks import stacks_of
+from tests.spine.images.dicom.dicom_choice import MIDDLE, NOBODY, OWN, STUDY, choose, deleting, own, setting
+from tests.spine.images.dicom.dicom_samples import AXIAL, save_slices
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 

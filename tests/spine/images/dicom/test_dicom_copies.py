@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from dicom_choice import MIDDLE, choose, setting
-from dicom_samples import SAGITTAL, sample, save, save_slices
 from pydicom import Dataset, dcmread
 from pydicom.uid import RLELossless
 
 import spine.images.dicom.series
+from tests.spine.images.dicom.dicom_choice import MIDDLE, choose, setting
+from tests.spine.images.dicom.dicom_samples import SAGITTAL, sample, save, save_slices
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pydicom
 import pytest
-from dicom_samples import real, sample, save, save_stack
 from pydicom import Dataset
 from typer.testing import CliRunner
 
@@ -11,6 +10,7 @@ from spine.core import privacy
 from spine.core.problems import SpineError, print_problems
 from spine.images.dicom.deidentify import deidentify
 from spine.images.dicom.series import find_series
+from tests.spine.images.dicom.dicom_samples import real, sample, save, save_stack
 
 SECRET = "Doe^Jane"
 

@@ -5,7 +5,6 @@ import zlib
 
 import numpy as np
 import pytest
-from dicom_samples import real, sample, save
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
@@ -16,6 +15,7 @@ from spine.images.dicom.codestream import frame_header
 from spine.images.dicom.headers import read_dataset
 from spine.images.dicom.levels import Levels, luma
 from spine.images.dicom.pixels import iterate_frames
+from tests.spine.images.dicom.dicom_samples import real, sample, save
 
 
 def only(dataset, window="file"):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from dicom_choice import MIDDLE, NOBODY, choose, own, setting, told
-from dicom_samples import AXIAL, SAGITTAL, sample, save, save_slices, save_stack
 
 from spine.dataset.manifest import Manifest
 from spine.images.dicom.series import find_series
 from spine.intake import DataConfig, build
 from spine.intake.reading import read_images
+from tests.spine.images.dicom.dicom_choice import MIDDLE, NOBODY, choose, own, setting, told
+from tests.spine.images.dicom.dicom_samples import AXIAL, SAGITTAL, sample, save, save_slices, save_stack
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from dicom_choice import MIDDLE, OWN, choose, deleting, setting, told
-from dicom_samples import AXIAL, SAGITTAL, put_raw, sample, save, save_slices, save_stack
 from pydicom import Dataset, dcmread
 from pydicom.uid import ImplicitVRLittleEndian
 
 from spine.intake.reading import read_images
+from tests.spine.images.dicom.dicom_choice import MIDDLE, OWN, choose, deleting, setting, told
+from tests.spine.images.dicom.dicom_samples import AXIAL, SAGITTAL, put_raw, sample, save, save_slices, save_stack
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what these tests write on purpose
 

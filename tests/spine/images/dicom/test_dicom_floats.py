@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from dicom_samples import sample, save
 
 from spine.intake.reading import read_images
+from tests.spine.images.dicom.dicom_samples import sample, save
 
 VALUES = np.random.default_rng(0).normal(size=(3, 4, 5))
 

@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from dicom_samples import sample
 from pydicom import Dataset
 from pydicom.uid import UID
 
 from spine.core.problems import SpineError
 from spine.images.dicom.headers import read_dataset
 from spine.images.dicom.pixels import iterate_frames
+from tests.spine.images.dicom.dicom_samples import sample
 
 IMPLICIT, EXPLICIT, BIG, DEFLATED = (f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".2", ".1.99"))
 SYNTAXES = (IMPLICIT, EXPLICIT, BIG, DEFLATED)

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_samples import sample, save
 from PIL import Image
 
 from spine.annotations import tf_example
@@ -17,6 +16,7 @@ from spine.annotations.tfrecords import shards
 from spine.images.pictures import encode_png
 from spine.intake.reading import read_images
 from tests.spine.decoder_files import metaimage, nifti, nrrd, plain_tiff, png, png_chunk, tiff
+from tests.spine.images.dicom.dicom_samples import sample, save
 
 GREY = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (24, 34)).astype(np.uint8), (0, 0), 2)
 GREY = cv2.normalize(GREY, None, 0, 255, cv2.NORM_MINMAX)

@@ -334,7 +334,7 @@ def test_a_crop_that_requires_an_unknown_target_is_refused(source):
         _config(source, crop={"label": "disc", "require": "narrowing"})
 
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "data").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from dicom_samples import AXIAL, SAGITTAL, real, sample, save, save_stack
 from pydicom import Dataset
 
 from spine.core.problems import SpineError
@@ -10,6 +9,7 @@ from spine.images.dicom.sequence import sequence_of
 from spine.images.dicom.series import find_series
 from spine.images.dicom.values import Header
 from spine.intake.reading import read_images
+from tests.spine.images.dicom.dicom_samples import AXIAL, SAGITTAL, real, sample, save, save_stack
 
 GRADIENT, SPIN = "GR", "SE"
 

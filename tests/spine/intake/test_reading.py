@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_samples import real, sample, save, save_stack
 
 from spine.core.problems import SpineError
 from spine.intake import reading
 from spine.intake.reading import kind_of, read_images
+from tests.spine.images.dicom.dicom_samples import real, sample, save, save_stack
 
 GREY = np.arange(16, dtype=np.uint8).reshape(4, 4)
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pydicom
 import pytest
-from dicom_samples import real, sample
 from pydicom import Dataset
 from pydicom.pixels import apply_windowing
 
@@ -11,6 +10,7 @@ from spine.images.dicom.image import spacing_of
 from spine.images.dicom.pixels import iterate_frames
 from spine.images.dicom.values import Header
 from spine.images.dicom.windows import apply_window
+from tests.spine.images.dicom.dicom_samples import real, sample
 
 
 def pixels(dataset):
