@@ -96,17 +96,17 @@ def _is_whole(line: bytes) -> bool:
 
 def _record_in(line: bytes) -> dict[str, Any] | None:
     """The record that a line is, or that stands whole at its end, behind what was cut off; None where there is none."""
-    found = _decoded(line)
+    record = _decoded(line)
     start = line.rfind(BEGINNING)
-    while found is None and start > 0:
-        found = _decoded(line[start:])
+    while record is None and start > 0:
+        record = _decoded(line[start:])
         start = line.rfind(BEGINNING, 0, start)
-    return found
+    return record
 
 
 def _decoded(line: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
+        record = json.loads(line)
     except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
         return None
-    return found if isinstance(found, dict) and {"op_code", "worker_id"} <= set(found) else None
+    return record if isinstance(record, dict) and {"op_code", "worker_id"} <= set(record) else None

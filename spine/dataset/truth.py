@@ -213,7 +213,7 @@ class BoxTruth:
                 f"no sample of split {split!r} in {manifest.root} has a box of {', '.join(labels)}, so nothing can be "
                 "found there; split again such that every split has boxes (`splits` of the data config)"
             )
-        found = [of_sample.get(sample, wanted[:0]) for sample in samples]
+        boxes_of_samples = [of_sample.get(sample, wanted[:0]) for sample in samples]
         rows = manifest.images.set_index("sample").loc[list(samples)]
         sizes = _sizes(rows)
         return cls(
@@ -222,8 +222,10 @@ class BoxTruth:
             patients=tuple(rows["patient"]),
             paths=tuple(map(manifest.image_path, samples)),
             sizes=sizes,
-            boxes=tuple(_visible(*of_one) for of_one in zip(samples, found, sizes, strict=True)),
-            classes=tuple(np.array([labels.index(x) + 1 for x in boxes["label"]], np.int64) for boxes in found),
+            boxes=tuple(_visible(*of_one) for of_one in zip(samples, boxes_of_samples, sizes, strict=True)),
+            classes=tuple(
+                np.array([labels.index(x) + 1 for x in boxes["label"]], np.int64) for boxes in boxes_of_samples
+            ),
         )
 
     @property

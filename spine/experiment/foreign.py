@@ -35,12 +35,12 @@ def read_samples(experiment: Experiment, split: str) -> AnyTruth:
 def write_foreign(
     experiment: Experiment,
     name: str,
-    said: Mapping[str, Any],
+    predicted: Mapping[str, Any],
     *,
     trained: Iterable[str] = (),
     stopped: Iterable[str] = (),
 ) -> Member:
-    """Store what a foreign member `said` of each split, by its name, and publish the member.
+    """Store what a foreign member `predicted` of each split, by its name, and publish the member.
 
     Of a split, in the order of `read_samples`: probabilities (N, C) of classification; of segmentation an array
     (H, W, C) a picture, at its own size, one after the other; of detection a `spine.dataset.detections.Detections` a
@@ -57,7 +57,7 @@ def write_foreign(
     directory = experiment.member_directory(name)
     patients = _patients(trained, stopped)
     with ExitStack() as stack:  # all splits, or none
-        for split, predictions in said.items():
+        for split, predictions in predicted.items():
             _store(stack, directory / "predictions" / split, predictions, experiment, split)
     card = Card(name=name, task=experiment.task, labels=experiment.labels, kind="foreign", patients=patients)
     return Member.publish(directory, card)
@@ -81,13 +81,13 @@ def require_predictions(experiment: Experiment, names: Iterable[str]) -> None:
             )
 
 
-def _store(stack: ExitStack, path: Path, said: Any, experiment: Experiment, split: str) -> None:
+def _store(stack: ExitStack, path: Path, predicted: Any, experiment: Experiment, split: str) -> None:
     """Write what was said of a split to where it is published when `stack` closes well."""
     truth, task = read_samples(experiment, split), experiment.task
     head = {"task": task, "labels": experiment.labels, "split": split, "model_hash": "", "truth_hash": truth.hash}
     row, index = TASKS[task], index_of(truth, task)
     with _named(split):
-        stack.enter_context(row.predictions.writing(path, row.checked(said, truth), index, head))
+        stack.enter_context(row.predictions.writing(path, row.checked(predicted, truth), index, head))
 
 
 @contextmanager

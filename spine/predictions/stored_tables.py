@@ -144,15 +144,15 @@ def places(path: Path, task: str, index: pd.DataFrame) -> np.ndarray:
     return order
 
 
-def _columns(found: Sequence[str]) -> list[str]:
-    lacking = [name for name in INDEX if name not in found]
-    strangers = [name for name in found if name not in INDEX]
-    told = [f"lacks {', '.join(lacking)}"] * bool(lacking) + [f"has {', '.join(map(repr, strangers))}"] * bool(
+def _columns(names: Sequence[str]) -> list[str]:
+    lacking = [name for name in INDEX if name not in names]
+    strangers = [name for name in names if name not in INDEX]
+    reasons = [f"lacks {', '.join(lacking)}"] * bool(lacking) + [f"has {', '.join(map(repr, strangers))}"] * bool(
         strangers
     )
-    if told or len(set(found)) < len(found):
-        raise ValueError(f"its header {' and '.join(told) or 'repeats a name'}: the columns are {', '.join(INDEX)}")
-    return list(found)
+    if reasons or len(set(names)) < len(names):
+        raise ValueError(f"its header {' and '.join(reasons) or 'repeats a name'}: the columns are {', '.join(INDEX)}")
+    return list(names)
 
 
 def _row(line: int, cells: Sequence[str], columns: Sequence[str]) -> dict[str, str]:

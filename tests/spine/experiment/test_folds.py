@@ -123,7 +123,7 @@ def test_a_training_that_names_no_fold_is_refused(manifest):
         ({"folds": 1}, "folds is 1; give 2 or more"),
         ({"folds": 0, "served": "refit"}, "set `folds`"),
         ({"folds": 0, "fold": 1}, "set `folds`"),
-        ({"fold": 3}, "one of 0 to 2, or refit"),
+        ({"fold": 3}, "it is 0 to 2, or refit"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(manifest, settings, told):
