@@ -88,7 +88,7 @@ def _write_sagittal(
 ) -> tuple[list[Path], list[np.ndarray]]:
     steps = np.arange(scanner.slices) - scanner.slices // 2
     planes = [paint_sagittal(patient, scanner.plane, scanner.offset + scanner.gap * step, sequence) for step in steps]
-    pixels = np.stack([acquire(signal, mask, patient, scanner, rng) for signal, mask in planes])
+    pixels = np.stack([acquire(signal, instances, patient, scanner, rng) for signal, instances in planes])
     orientation = _oblique(scanner.oblique)
     plane, normal = scanner.plane, np.cross(*orientation)
     # The foot of the spine lies near the scanner's origin.
@@ -98,7 +98,7 @@ def _write_sagittal(
     order = list(range(scanner.slices))
     if scanner.interleaved:
         order = order[0::2] + order[1::2]
-    return write_mr_series(pixels, series, folder / sequence.folder, order), [mask for _, mask in planes]
+    return write_mr_series(pixels, series, folder / sequence.folder, order), [instances for _, instances in planes]
 
 
 def _write_axial(patient: Patient, scanner: Scanner, folder: Path, rng: np.random.Generator) -> None:
