@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from spine.member.member import Member
 
 __all__ = [
-    *("STAGES", "TASKS", "Stage", "Train"),
+    *("STAGES", "Stage", "Train"),
     *("evaluate", "fetch_weights", "join_folds", "leaderboard", "report", "search_summary"),
     *("stage", "task_settings", "train", "two_stage"),
 ]
 
-TASKS = ("classification", "segmentation", "detection")
 STAGES = ("predict", "search", "export", "evaluate", "report")
 
 
@@ -44,17 +43,17 @@ class Stage(Protocol):
 
 def task_settings(task: str) -> type[BaseModel]:
     """The settings model of a task's members."""
-    return import_module(f"{_known(task, TASKS, 'task')}.config").Settings
+    return import_module(f"{_package(task)}.config").Settings
 
 
 def train(task: str) -> Train:
     """The training function of a task; importing it brings in its framework."""
-    return import_module(f"{_known(task, TASKS, 'task')}.train").train
+    return import_module(f"{_package(task)}.train").train
 
 
 def fetch_weights(task: str, settings: TaskSettings) -> None:
     """Download or read the weights that a member starts from; SpineError where they cannot be had."""
-    import_module(f"{_known(task, TASKS, 'task')}.model").fetch_weights(settings)
+    import_module(f"{_package(task)}.model").fetch_weights(settings)
 
 
 def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -90,6 +89,12 @@ def join_folds(experiment: Experiment, names: Sequence[str]) -> list[Path]:
 def two_stage(regions: Path, discs: Path, output: Path, **settings: Any) -> Member:
     """Publish a region detector and a disc detector as one; settings as of `ensemble.serving.two_stage.publish`."""
     return import_module("ensemble.serving.two_stage").publish(regions, discs, output, **settings)
+
+
+def _package(task: str) -> str:
+    from spine.tasks import TASKS  # slow to import
+
+    return TASKS[_known(task, tuple(TASKS), "task")].package or task
 
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:

@@ -36,6 +36,7 @@ class Task:
     - `metrics` has the metrics by name; `is_defined` tells whether one of them has a value for any prediction at all.
     - `outputs` are those that a SavedModel must have.
     - `fewest_labels` an experiment has; with `has_probabilities`, members give a probability for each class.
+    - `package` has the task's `config`, `train` and `model`; it is called as the task where it is not named.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Task:
     outputs: tuple[str, ...] = ("probabilities",)
     fewest_labels: int = 2
     has_probabilities: bool = True
+    package: str = ""
 
     def open_predictions(self, path: Any) -> AnyPredictions:
         """A stored directory as this task stores it; SpineError where it is of another task."""

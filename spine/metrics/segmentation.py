@@ -121,25 +121,26 @@ def _iou(counts: np.ndarray) -> np.ndarray:
 
 RATES = {"dice": _dice, "iou": _iou}
 
+_rising = partial(Metric, rises=True)
 METRICS = MetricTable(
     {
-        "dice_foreground": Metric(partial(mean_over_pixels, rate="dice", first=1), True, "foreground Dice"),
-        "iou_foreground": Metric(partial(mean_over_pixels, rate="iou", first=1), True, "foreground IoU"),
-        "dice_foreground_per_image": Metric(
+        "dice_foreground": _rising(partial(mean_over_pixels, rate="dice", first=1), True, "foreground Dice"),
+        "iou_foreground": _rising(partial(mean_over_pixels, rate="iou", first=1), True, "foreground IoU"),
+        "dice_foreground_per_image": _rising(
             partial(mean_over_images, rate="dice", first=1), True, "foreground Dice, mean over images"
         ),
-        "iou_foreground_per_image": Metric(
+        "iou_foreground_per_image": _rising(
             partial(mean_over_images, rate="iou", first=1), True, "foreground IoU, mean over images"
         ),
-        "dice_all": Metric(partial(mean_over_pixels, rate="dice", first=0), True, "Dice with background"),
-        "iou_all": Metric(partial(mean_over_pixels, rate="iou", first=0), True, "IoU with background"),
-        "dice_all_per_image": Metric(
+        "dice_all": _rising(partial(mean_over_pixels, rate="dice", first=0), True, "Dice with background"),
+        "iou_all": _rising(partial(mean_over_pixels, rate="iou", first=0), True, "IoU with background"),
+        "dice_all_per_image": _rising(
             partial(mean_over_images, rate="dice", first=0), True, "Dice with background, mean over images"
         ),
-        "iou_all_per_image": Metric(
+        "iou_all_per_image": _rising(
             partial(mean_over_images, rate="iou", first=0), True, "IoU with background, mean over images"
         ),
-        "pixel_accuracy": Metric(pixel_accuracy, True, "pixel accuracy"),
+        "pixel_accuracy": _rising(pixel_accuracy, True, "pixel accuracy"),
     },
     headline="dice_foreground",
     searched="dice_foreground",

@@ -15,12 +15,14 @@ class Metric(NamedTuple):
     """A metric's function, whether higher is better, and its `title` in leaderboard and report; "" leaves it out there.
 
     The function takes (truth, probabilities, weights=None) in classification, (counts, weights=None) in segmentation,
-    (matches, weights=None) in detection.
+    (matches, weights=None) in detection. One of segmentation that `rises` is never lower after an error is corrected,
+    so that a search can bound it over many weights at once.
     """
 
     function: Callable[..., Any]
     higher_is_better: bool
     title: str = ""
+    rises: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,13 +47,11 @@ class Layout:
 
 
 # By the name that stands in predictions.json: whoever opens a directory knows nothing else of its task.
-LAYOUTS: Mapping[str, Layout] = MappingProxyType(
-    {
-        "classification": Layout({"probabilities": "<f4"}),
-        "segmentation": Layout({"probabilities": "<f2"}, per_pixel=True),
-        "detection": Layout({"detection_boxes": "<f4", "detection_scores": "<f4", "detection_classes": "<i8"}),
-    }
-)
+LAYOUTS: dict[str, Layout] = {
+    "classification": Layout({"probabilities": "<f4"}),
+    "segmentation": Layout({"probabilities": "<f2"}, per_pixel=True),
+    "detection": Layout({"detection_boxes": "<f4", "detection_scores": "<f4", "detection_classes": "<i8"}),
+}
 
 
 class Head(BaseModel):

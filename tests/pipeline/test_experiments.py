@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from pipeline.experiments import load_experiment
-from pipeline.registry import TASKS, task_settings
+from pipeline.registry import task_settings
 from spine.core.problems import SpineError
+from spine.tasks import TASKS
 
 
 @pytest.fixture

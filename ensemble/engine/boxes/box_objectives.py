@@ -24,6 +24,8 @@ from spine.predictions.predictions import BoxPredictions, require_of
 
 __all__ = ["Boxes", "box_objectives"]
 
+AT_FEW_IOUS = ("map50", "map75", "precision", "recall", "f1", "sensitivity", "specificity")  # at 0.5 or 0.75 only
+
 
 def box_objectives(
     boxes: Boxes, iou_thresholds: Sequence[float], score_thresholds: Sequence[float]
@@ -133,6 +135,6 @@ class Boxes:
 
 def _asked(metric: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
     """The IoU thresholds and area ranges that a metric looks at: matching costs as much as there are."""
-    ious = IOUS if metric.startswith(("map50_95", "ar")) else (0.5, 0.75)
+    ious = (0.5, 0.75) if metric in AT_FEW_IOUS else IOUS
     area = metric.rsplit("_", 1)[-1]
     return ious, (area,) if area in AREAS else ("all",)

@@ -48,7 +48,8 @@ def search_grid(
         file = unfinished and unfinished.with_suffix(".json")
         return branch_and_bound(scores, grid, progress=progress, unfinished=file, keep=keep)
     if grid.size > LARGEST:
-        others = "greedy, tpe or cmaes" if objective.metric in detection.METRICS else "line, greedy, tpe or cmaes"
+        has_lines = objective.has_lines and objective.metric not in detection.METRICS
+        others = "line, greedy, tpe or cmaes" if has_lines else "greedy, tpe or cmaes"
         raise SpineError(
             f"{grid.members} members at step 1/{grid.steps} make {grid.size:,} weight vectors; method grid searches at "
             f"most {LARGEST:,} for {objective.metric}. Use a larger step, fewer members, or method {others}"

@@ -20,6 +20,7 @@ from ensemble.engine.line.sweep import sweep
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.roc_auc import RocAuc
+from spine.core.problems import SpineError
 from spine.core.progress import track
 
 __all__ = ["Line", "climb", "ends_between", "search_line"]
@@ -38,7 +39,12 @@ def search_line(objective: Objective, members: int, *, progress: bool = False) -
     """Climb from the best points of the grid at step 0.1, greedy selection, equal weights and each member alone.
 
     Never worse than any start. The chosen weights lie in the middle of the widest stretch that reaches the optimum.
+    SpineError where the metric has no line that can be followed.
     """
+    if not objective.has_lines:
+        raise SpineError(
+            f"method 'line' does not support {objective.metric}; use grid, equal, best, greedy, tpe or cmaes"
+        )
     lines = list(_lines(members))
     begun = _starts(objective, members, progress)
     seen = [begun.weights]

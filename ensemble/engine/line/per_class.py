@@ -14,7 +14,7 @@ import numpy as np
 
 from ensemble.engine.line.line_search import Line, climb, ends_between
 from ensemble.engine.scoring.class_members import SUM_LIMIT, one_class_each
-from ensemble.engine.scoring.objectives import OF_THE_CLASS, Objective, of_the_class
+from ensemble.engine.scoring.objectives import BUILDERS, OF_THE_CLASS, Objective, of_the_class
 from ensemble.engine.scoring.stack import Stack
 from ensemble.fusion.fuse import normalised, weighted_mean
 from spine import metrics
@@ -29,6 +29,12 @@ def per_class_objective(metric: str, stack: Stack) -> Objective:
         raise SpineError(
             "per_class does not support roc_auc: class weights are normalised, so no line search is exact for it; "
             "use log_loss or a metric of the predicted class, or leave per_class out"
+        )
+    metrics.classification.METRICS.named(metric)
+    if metric not in BUILDERS:
+        raise SpineError(
+            f"per_class does not support {metric}: no line of its scores can be followed; use log_loss or a metric of "
+            "the predicted class, or leave per_class out"
         )
     reference, classes = metrics.classification.METRICS.named(metric), stack.probabilities.shape[2]
 

@@ -1,7 +1,7 @@
 """Metrics of many weight vectors at once: the same numbers as `spine.metrics` on the weighted mean, found faster.
 
 Metrics of the predicted class are ratios of confusion counts; ROC AUC, log loss and Brier score need the fused
-probabilities.
+probabilities. Any other metric of the table is its own function of them, weight vector by weight vector.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ensemble.engine.scoring.stack import Stack, fused_blocks
 from spine import metrics
 from spine.core.problems import SpineError
 
-__all__ = ["OF_THE_CLASS", "Objective", "is_defined", "of_the_class"]
+__all__ = ["BUILDERS", "OF_THE_CLASS", "Objective", "is_defined", "of_the_class"]
 
 Scores = Callable[[np.ndarray], np.ndarray]  # weights (V, M) -> scores (V,)
 
@@ -28,7 +28,7 @@ class Objective:
     """One metric of some members. `scores` takes weights (V, M); `gains` are scores where higher is better.
 
     `reference` gives one vector (M,) the score that `spine.metrics` has for the weighted mean. `inputs_hash` names the
-    predictions and the truth.
+    predictions and the truth. `has_lines` tells whether the best point of a line through the weights can be found.
     """
 
     metric: str
@@ -36,6 +36,7 @@ class Objective:
     scores: Scores
     reference: Callable[[np.ndarray], float]
     inputs_hash: str
+    has_lines: bool = True
 
     @classmethod
     def of(cls, metric: str, stack: Stack, vectors: int = 1) -> Objective:
@@ -49,14 +50,14 @@ class Objective:
                 f"{metric} is undefined: the truth has only the classes {np.unique(stack.truth).tolist()}; use "
                 "accuracy or log_loss, or search on a split that has every class"
             )
-        scores = _BUILDERS[metric](metric, stack, vectors)
-        return cls(
-            metric,
-            reference.higher_is_better,
-            scores,
-            lambda weights: float(reference.function(stack.truth, stack.fused(weights))),
-            stack.hash,
-        )
+
+        def score(weights: np.ndarray) -> float:
+            return float(reference.function(stack.truth, stack.fused(weights)))
+
+        if metric in BUILDERS:
+            return cls(metric, reference.higher_is_better, BUILDERS[metric](metric, stack, vectors), score, stack.hash)
+        scores = _each(score, -np.inf if reference.higher_is_better else np.inf)
+        return cls(metric, reference.higher_is_better, scores, score, stack.hash, has_lines=False)
 
     @classmethod
     def of_images(cls, metric: str, presolved: Presolved, vectors: int = 1) -> Objective:
@@ -75,7 +76,7 @@ class Objective:
                 f"{metric} is undefined: the masks have background only; search on a split with a foreground class, "
                 "or use pixel_accuracy"
             )
-        scores = ConfusionMetric(presolved, function, vectors, upper_bound=function)
+        scores = ConfusionMetric(presolved, function, vectors, upper_bound=function if reference.rises else None)
         return cls(
             metric,
             reference.higher_is_better,
@@ -91,6 +92,16 @@ class Objective:
     def score_of(self, gain: np.ndarray) -> np.ndarray:
         """Turn gains into scores, or scores into gains."""
         return gain if self.higher_is_better else -gain
+
+
+def _each(score: Callable[[np.ndarray], float], worst: float) -> Scores:
+    """One vector after the other; weights without a value are never chosen."""
+
+    def scores(weights: np.ndarray) -> np.ndarray:
+        values = np.fromiter(map(score, weights), np.float64, len(weights))
+        return np.where(np.isnan(values), worst, values)
+
+    return scores
 
 
 def is_defined(metric: str, stack: Stack) -> bool:
@@ -148,7 +159,7 @@ OF_THE_CLASS = (
     *("accuracy", "balanced_accuracy", "macro_f1", "sensitivity", "recall"),
     *("specificity", "precision", "f1", "matthews"),
 )
-_BUILDERS: dict[str, Callable[[str, Stack, int], Scores]] = {
+BUILDERS: dict[str, Callable[[str, Stack, int], Scores]] = {
     **dict.fromkeys(OF_THE_CLASS, of_the_class),
     "roc_auc": lambda metric, stack, vectors: RocAuc.of(stack, vectors),
     "log_loss": _log_loss,
