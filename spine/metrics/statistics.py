@@ -20,9 +20,8 @@ __all__ = [
     "Interval",
     "McNemar",
     "Wilcoxon",
-    "bootstrap_interval",
     "delong",
-    "delong_variance",
+    "delong_covariance",
     "interval",
     "mcnemar",
     "patient_resamples",
@@ -76,17 +75,6 @@ def interval(statistic: Callable[[np.ndarray], Any], draws: np.ndarray, confiden
     return Interval(value, float(low), float(high), undefined)
 
 
-def bootstrap_interval(
-    statistic: Callable[[np.ndarray], Any],
-    patients: Sequence[str] | np.ndarray,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """`interval` over fresh `patient_resamples` (Field and Welsh 2007: the cluster bootstrap)."""
-    return interval(statistic, patient_resamples(patients, resamples, seed), confidence)
-
-
 @dataclass(frozen=True)
 class McNemar:
     """Units that only the first or only the second model has right, and the exact two-sided p."""
@@ -132,7 +120,7 @@ def delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLong:
     """
     from scipy.stats import norm
 
-    areas, covariance = _delong(truth, np.stack([first, second]))
+    areas, covariance = delong_covariance(truth, np.stack([first, second]))
     difference = float(areas[0] - areas[1])
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     if np.isclose(variance, 0, atol=1e-15):
@@ -142,14 +130,8 @@ def delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLong:
     return DeLong(float(areas[0]), float(areas[1]), difference, z, float(2 * norm.sf(abs(z))))
 
 
-def delong_variance(truth: np.ndarray, score: np.ndarray) -> tuple[float, float]:
-    """The AUC of one model and its variance by DeLong."""
-    areas, covariance = _delong(truth, np.asarray(score)[None])
-    return float(areas[0]), float(covariance[0, 0])
-
-
-def _delong(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Areas (M,) and their covariance (M, M), from mid-ranks (Sun and Xu 2014)."""
+def delong_covariance(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Areas (M,) of scores (M, N) and their covariance (M, M), from mid-ranks (Sun and Xu 2014)."""
     from scipy.stats import rankdata
 
     positive = np.asarray(truth) == 1

@@ -16,30 +16,20 @@ import numpy as np
 
 from spine.core.problems import SpineError
 
-__all__ = ["TOLERANCE", "hausdorff_95", "normalized_surface_distance", "surface_scores"]
+__all__ = ["TOLERANCE", "surface_scores"]
 
 TOLERANCE = 1.0  # mm; about the distance at which two readers draw the same outline
-
-
-def hausdorff_95(truth: np.ndarray, predicted: np.ndarray, spacing: tuple[float, float]) -> float:
-    """95 % Hausdorff distance in mm of two masks (H, W) of bool, `spacing` (y, x) in mm.
-
-    The larger of the two directions' distances within which 95 % of the outline's length lies.
-    """
-    return _scores(truth, predicted, spacing, TOLERANCE)[0]
-
-
-def normalized_surface_distance(
-    truth: np.ndarray, predicted: np.ndarray, spacing: tuple[float, float], tolerance: float = TOLERANCE
-) -> float:
-    """Share in [0, 1] of both outlines' length that lies within `tolerance` mm of the other outline (surface Dice)."""
-    return _scores(truth, predicted, spacing, tolerance)[1]
 
 
 def surface_scores(
     truth: np.ndarray, predicted: np.ndarray, spacing: tuple[float, float], classes: int, tolerance: float = TOLERANCE
 ) -> np.ndarray:
-    """(C - 1, 2) of class indices (H, W): 95 % Hausdorff in mm and surface distance score of each foreground class."""
+    """(C - 1, 2) of class indices (H, W), `spacing` (y, x) in mm, for each foreground class.
+
+    The 95 % Hausdorff distance in mm: the larger of the two directions' distances within which 95 % of the outline's
+    length lies. The surface distance score (surface Dice): the share in [0, 1] of both outlines' length that lies
+    within `tolerance` mm of the other outline.
+    """
     return np.array([_scores(truth == c, predicted == c, spacing, tolerance) for c in range(1, classes)])
 
 

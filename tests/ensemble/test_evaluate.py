@@ -16,7 +16,7 @@ from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.member.member import Member, Patients
 from spine.metrics import classification as metrics
-from spine.metrics.statistics import bootstrap_interval
+from tests.bootstrap import bootstrap_interval
 from tests.experiment_on_disk import hashes, write_experiment, write_member, write_predictions, write_weights
 
 FAST = {"evaluate": {"resamples": 200}}

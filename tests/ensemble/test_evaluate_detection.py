@@ -17,7 +17,7 @@ from spine.core.files import read_json
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.member.member import Member
-from spine.metrics.statistics import bootstrap_interval
+from tests.bootstrap import bootstrap_interval
 from tests.detection_on_disk import publish_detectors, store_detections, write_box_weights, write_detection_experiment
 
 FAST = {"evaluate": {"resamples": 200}}

@@ -12,8 +12,8 @@ from ensemble.evaluators import segmentation
 from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
 from spine.core.files import read_json
-from spine.metrics.statistics import bootstrap_interval
 from spine.metrics.surface import surface_scores
+from tests.bootstrap import bootstrap_interval
 from tests.experiment_on_disk import MASK_LABELS, write_segmentation_experiment
 from tests.found_weights import found_weights
 

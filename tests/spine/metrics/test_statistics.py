@@ -8,14 +8,20 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from spine.core.problems import SpineError
 from spine.metrics import classification as metrics
 from spine.metrics.statistics import (
-    bootstrap_interval,
     delong,
-    delong_variance,
+    delong_covariance,
     interval,
     mcnemar,
     patient_resamples,
     wilcoxon,
 )
+from tests.bootstrap import bootstrap_interval
+
+
+def delong_variance(truth, score):
+    """The area of one model and its variance."""
+    areas, covariance = delong_covariance(truth, np.asarray(score)[None])
+    return areas[0], covariance[0, 0]
 
 
 def mean_of(values):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spine.core.problems import SpineError
-from spine.metrics.surface import hausdorff_95, normalized_surface_distance, surface_scores
+from spine.metrics.surface import TOLERANCE, surface_scores
 
 SQUARE = np.zeros((9, 9), dtype=bool)
 SQUARE[2:5, 2:5] = True
@@ -13,6 +13,14 @@ DOWN, RIGHT = np.roll(SQUARE, 1, axis=0), np.roll(SQUARE, 1, axis=1)
 # The outline of a 3 x 3 square has 12 elements on the ring of a 4 x 4 lattice: 8 on the sides, as long as a pixel,
 # and 4 across the corners, half a pixel's diagonal. Shifted by a pixel, 6 of them lie on the other ring (4 on the
 # sides, 2 at corners), the other 6 are one pixel away from it.
+
+
+def hausdorff_95(truth, predicted, spacing):
+    return surface_scores(truth.astype(int), predicted.astype(int), spacing, classes=2)[0, 0]
+
+
+def normalized_surface_distance(truth, predicted, spacing, tolerance=TOLERANCE):
+    return surface_scores(truth.astype(int), predicted.astype(int), spacing, classes=2, tolerance=tolerance)[0, 1]
 
 
 def test_equal_masks():
