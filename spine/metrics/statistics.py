@@ -53,7 +53,7 @@ def patient_resamples(patients: Sequence[str] | np.ndarray, resamples: int, seed
     """How often each unit counts in each resample, (R, U): patients are drawn with replacement, with all their units.
 
     `patients` (U,) names each unit's patient. The same seed gives the same draws, so that rows are compared on the
-    same resamples.
+    same resamples. (The cluster bootstrap: Field and Welsh 2007.)
     """
     names, patient_of = np.unique(np.asarray(patients), return_inverse=True)
     draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)

@@ -218,7 +218,12 @@ MASK = np.array([[[0, 1]]])
         ({"a": HALF}, MASK.repeat(2, axis=0), {}, r"more masks than the members have images \(1\)"),
         ({"a": HALF}, [], {}, "0 masks, the members 1 images"),
         ({"a": HALF}, MASK * 0, {}, "background only"),
-        ({"a": HALF}, MASK, {"metric": "accuracy"}, "one of dice_foreground, dice_foreground_per_image"),
+        (
+            {"a": HALF},
+            MASK,
+            {"metric": "accuracy"},
+            "one of dice_foreground, iou_foreground, dice_foreground_per_image",
+        ),
     ],
 )
 def test_what_does_not_hold_is_refused(members, truth, settings, message):
