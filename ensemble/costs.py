@@ -73,7 +73,7 @@ def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Se
 def budget_of(experiment: Experiment, members: Mapping[str, Member], pictures: Sequence[Path]) -> Budget | None:
     """The budget that the search settings ask for, in what the members cost; None where they ask for none.
 
-    SpineError names members whose cost is not known, such as those from elsewhere, which have no SavedModel.
+    SpineError names members whose cost is not known, such as external ones without a SavedModel.
     """
     limits = _limits(experiment.search)
     if not limits:

@@ -24,7 +24,7 @@ __all__ = ["run"]
 
 
 def run(experiment: Experiment, names: Sequence[str] = ()) -> list[Path]:
-    """Publish each member from its trained folds, as `served` says; what is unchanged, or from elsewhere, is kept.
+    """Publish each member from its trained folds, as `served` says; what is unchanged, or external, is kept.
 
     SpineError where a fold, or the refit, is not trained.
     """

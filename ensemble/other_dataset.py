@@ -86,8 +86,8 @@ def describe(
     against: Mapping[str, Estimate],
     metric: str,
 ) -> list[str]:
-    """The notes of an evaluation elsewhere: on which data it is, which of the true boxes a detector missed there, and
-    what the ensemble loses or gains by them.
+    """The notes of an evaluation on another dataset: on which data it is, which of the true boxes a detector missed
+    there, and what the ensemble loses or gains by them.
     """
     note = f"Judged on the test split of {dataset.resolve().name}; the members learned from {experiment.data.name}."
     return [note, *_missed(dataset, here.UNITS), *_compared(experiment, here, own, against, metric)]

@@ -49,7 +49,7 @@ SERVED = {
 def describe_folds(experiment: Experiment, members: Mapping[str, Member]) -> SearchedFolds | None:
     """The experiment's folds, with sentences for readers of weights.json; None without folds.
 
-    Of members from elsewhere nothing is known but what they brought.
+    Of external members nothing is known but what they brought.
     """
     if not experiment.folds:
         return None
@@ -66,7 +66,7 @@ def predict_out_of_fold(experiment: Experiment, manifest: Manifest, members: Seq
     """Store every member's out-of-fold predictions; what is up to date is kept.
 
     SpineError where a fold's model has seen a patient that it is to predict, or is not one that the member was made of,
-    or where a member from elsewhere brings none.
+    or where an external member brings none.
     """
     truth: Any = read_truth(experiment, manifest, OUT_OF_FOLD)
     fold_of = fold_of_patients(experiment, manifest)

@@ -65,7 +65,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     """Train the members that are not up to date, each in a process of its own; gives their directories.
 
     With folds, a process for each fold of a member; then the members are made of their folds. A crash costs one
-    training: the others are run first, then SpineError names those that failed. Members from elsewhere are not trained,
+    training: the others are run first, then SpineError names those that failed. External members are not trained,
     but have to bring their predictions before others are.
     """
     from spine.dataset.manifest import Manifest
@@ -78,11 +78,11 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     _require_known(experiment, chosen)
     for line in under_another_salt(experiment):
         show(f"warning: {line}")
-    elsewhere = [name for name in chosen if _is_external(experiment, name)]
-    require_predictions(experiment, elsewhere)
-    for name in elsewhere:
+    external = [name for name in chosen if _is_external(experiment, name)]
+    require_predictions(experiment, external)
+    for name in external:
         show(f"train {name}: external, up to date")
-    own = [name for name in chosen if name not in elsewhere]
+    own = [name for name in chosen if name not in external]
     manifest = Manifest.read(experiment.data)
     if own:
         require_metric(experiment, manifest)

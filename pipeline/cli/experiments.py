@@ -42,9 +42,9 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
 
     experiments = _load(experiment, overrides)
     _trust(experiments, trust)
-    elsewhere = load_other_datasets(experiment, overrides or ())
+    other_datasets = load_other_datasets(experiment, overrides or ())
     written = [run_all(settings, show) for settings in experiments]
-    also = [(settings, *evaluate_other_dataset(settings, config, show)) for settings, config in elsewhere]
+    also = [(settings, *evaluate_other_dataset(settings, config, show)) for settings, config in other_datasets]
     for settings, paths in zip(experiments, written, strict=True):
         show_leaderboard(settings)
         show_paths(paths)

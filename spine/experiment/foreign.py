@@ -1,4 +1,4 @@
-"""Members from elsewhere: what a model of any framework says, stored so that search and evaluate take it.
+"""External members: what a model of any framework says, stored so that search and evaluate take it.
 
 `docs/foreign_members.md` shows how. The experiment names such a member with `foreign: true` in place of settings.
 """
@@ -64,7 +64,7 @@ def write_foreign(
 
 
 def require_predictions(experiment: Experiment, names: Iterable[str]) -> None:
-    """SpineError where one of these members from elsewhere lacks predictions, of the dataset as it is, that it has to
+    """SpineError where one of these external members lacks predictions, of the dataset as it is, that it has to
     bring: of the search's split and test, or, where it has a SavedModel, out-of-fold ones alone.
     """
     for name in names:
