@@ -110,6 +110,7 @@ def test_a_killed_run_resumes_as_if_it_had_not_been(experiment, trained):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
     assert not (directory / "member.json").exists()
     before = History.read(directory / "history.csv")
     resumed, whole = (History.read(train(killed, "tiny") / "history.csv"), History.read(trained / "history.csv"))

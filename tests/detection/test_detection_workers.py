@@ -84,11 +84,11 @@ def test_two_workers_learn_and_end_with_the_same_weights(tmp_path):
     loss, score = (np.array([float(row[name]) for row in history.rows]) for name in ("loss", "val_map50"))
     assert loss[-1] < loss[0] / 2
     assert score[-5:].mean() > score[0] + 0.25
-    first, second = (np.load(tmp_path / f"{index}.npz") for index in range(2))
-    assert len(first.files) > 100
-    assert first.files == second.files
-    for name in first.files:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    with np.load(tmp_path / "0.npz") as first, np.load(tmp_path / "1.npz") as second:
+        assert len(first.files) > 100
+        assert first.files == second.files
+        for name in first.files:
+            np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
 TWO_DEVICES = """

@@ -1,7 +1,5 @@
 """A member may be called anything: rows, columns, parameters and pictures stay apart."""
 
-import csv
-
 import numpy as np
 import optuna
 import pytest
@@ -12,6 +10,7 @@ from ensemble.names import free, weight_names
 from pipeline.experiments import validate_experiment
 from spine.core.files import read_json
 from spine.core.problems import SpineError
+from tests.csv_rows import csv_rows
 from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.test_box_search import random_problem
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment, write_weights
@@ -42,7 +41,7 @@ def test_a_member_called_ensemble_changes_no_figure(tmp_path):
 
 def test_rows_have_names_of_their_own_in_the_csv(tmp_path):
     experiment = write_experiment(tmp_path, members=("ensemble", "b"), **QUICK)
-    rows = list(csv.DictReader(evaluate.run(experiment)[1].open()))
+    rows = csv_rows(evaluate.run(experiment)[1])
     assert [(row["kind"], row["name"]) for row in rows] == [
         ("member", "ensemble"),
         ("member", "b"),
@@ -76,7 +75,7 @@ def test_detection_with_members_called_like_pictures_and_thresholds(tmp_path):
 def test_the_table_of_the_search_keeps_every_column(tmp_path, name):
     experiment = write_experiment(tmp_path, members=(name, "b"), search={"metric": "accuracy", "resamples": 0})
     weights = read_json(search.run(experiment)[0])
-    first = next(csv.DictReader((experiment.ensemble_directory / "search.csv").open()))
+    first = csv_rows(experiment.ensemble_directory / "search.csv")[0]
     column = f"{name} (weight)" if name == "accuracy" else name
     assert float(first[column]) == weights["weights"][name]
     assert float(first["b"]) == weights["weights"]["b"]

@@ -1,4 +1,3 @@
-import csv
 import io
 import json
 
@@ -17,6 +16,7 @@ from spine.dataset.manifest import Manifest
 from spine.member.member import Member, Patients
 from spine.metrics import classification as metrics
 from tests.bootstrap import bootstrap_interval
+from tests.csv_rows import csv_rows
 from tests.experiment_on_disk import hashes, write_experiment, write_member, write_predictions, write_weights
 
 FAST = {"evaluate": {"resamples": 200}}
@@ -216,7 +216,7 @@ def test_files_hold_no_nan_and_one_line_a_row(tmp_path):
     found = json.loads(json_path.read_text(), parse_constant=pytest.fail)
     assert row_of(found, "ensemble")["metrics"]["accuracy"]["low"] is None
     assert "cannot be told" in found["verdict"]
-    rows = list(csv.DictReader(csv_path.open()))
+    rows = csv_rows(csv_path)
     assert [row["name"] for row in rows] == ["vgg", "dense", "squeeze", EQUAL, "ensemble"]
     assert {row["patients"] for row in rows} == {"1"}
     assert "roc_auc_low" in rows[0]

@@ -1,4 +1,3 @@
-import csv
 import io
 
 import numpy as np
@@ -18,6 +17,7 @@ from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.member.member import Member
 from tests.bootstrap import bootstrap_interval
+from tests.csv_rows import csv_rows
 from tests.detection_on_disk import publish_detectors, store_detections, write_box_weights, write_detection_experiment
 
 FAST = {"evaluate": {"resamples": 200}}
@@ -219,7 +219,7 @@ def test_weights_without_a_fusion_are_refused(tmp_path):
 
 
 def test_files_and_the_leaderboard_are_those_of_every_task(experiment):
-    rows = list(csv.DictReader((experiment.evaluation_directory / "leaderboard.csv").open()))
+    rows = csv_rows(experiment.evaluation_directory / "leaderboard.csv")
     assert [row["name"] for row in rows] == [*WEIGHTS, EQUAL, "ensemble"]
     assert {"map50_low", "f1.dark_high", "sensitivity", "seconds_an_image"} <= set(rows[0])
     console = Console(width=80, record=True, file=io.StringIO())

@@ -1,4 +1,3 @@
-import csv
 import io
 
 import numpy as np
@@ -14,6 +13,7 @@ from ensemble.experiment_run import ExperimentRun
 from spine.core.files import read_json
 from spine.metrics.surface import surface_scores
 from tests.bootstrap import bootstrap_interval
+from tests.csv_rows import csv_rows
 from tests.experiment_on_disk import MASK_LABELS, write_segmentation_experiment
 from tests.found_weights import found_weights
 
@@ -178,7 +178,7 @@ def test_disagreement_by_hand():
 
 
 def test_files_have_the_shape_of_classification(experiment):
-    rows = list(csv.DictReader((experiment.evaluation_directory / "leaderboard.csv").open()))
+    rows = csv_rows(experiment.evaluation_directory / "leaderboard.csv")
     assert [row["name"] for row in rows] == ["unet", "fpn", "linknet", EQUAL, "ensemble"]
     assert {"dice_foreground_low", "dice.disc", "hausdorff_95_mm.canal_high", "iou_all"} <= set(rows[0])
     assert not any(name in ("miou", "iou", "dice") for name in rows[0])  # none without its definition

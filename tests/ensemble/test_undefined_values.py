@@ -1,6 +1,5 @@
 """What has no value: null with its reason in every file, told in the report, and never a traceback."""
 
-import csv
 import json
 import re
 
@@ -17,6 +16,7 @@ from spine.dataset.manifest import Manifest
 from spine.dataset.truth import BoxTruth, ClassTruth
 from spine.member.member import Member
 from spine.tasks import TASKS
+from tests.csv_rows import csv_rows
 from tests.detection_on_disk import store_detections, write_box_weights, write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_predictions, write_segmentation_experiment, write_weights
 
@@ -70,7 +70,7 @@ def test_a_fusion_in_which_nothing_counts_is_null_with_its_reason(tmp_path):
     weights = strict(search.run(experiment)[0])
     assert (weights["score"], weights["equal"]) == (None, None)
     assert weights["undefined"] == {"score": NO_BOX, "equal": NO_BOX, "singles.quiet": NO_BOX}
-    first = next(csv.DictReader((experiment.ensemble_directory / "search.csv").open()))
+    first = csv_rows(experiment.ensemble_directory / "search.csv")[0]
     assert (first["precision"], first["undefined"]) == ("", NO_BOX)
     assert "Search score (precision): undefined" in search.summary(experiment)
     strict(evaluate.run(experiment)[0])
@@ -110,7 +110,7 @@ def test_a_test_split_of_one_class_is_told_everywhere(tmp_path, value):
         assert lacking["roc_auc"]["why"] == "the truth holds one class only"
     assert "AUC undefined" in found["verdict"]
     assert found["comparisons"][0]["differences"]["roc_auc"]["why"] == "the truth holds one class only"
-    for row in csv.DictReader(paths[1].open()):
+    for row in csv_rows(paths[1]):
         assert row["roc_auc"] == ""
         assert "roc_auc: the truth holds one class only" in row["undefined"]
     told = "–: AUC of any row is undefined, since the truth holds one class only."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 import shutil
@@ -23,6 +22,7 @@ from spine.dataset.manifest import Manifest, rows
 from spine.experiment.config import validate
 from spine.intake import DataConfig, build
 from spine.intake.reading import read_images
+from tests.csv_rows import csv_rows
 from tests.hostile.readers import Found, Reader
 from tests.hostile.samples import HEIGHT, PATIENTS, PICTURES, WIDTH, write_png
 
@@ -50,7 +50,7 @@ def built(config: DataConfig) -> Found:
     try:
         result = build(config, force=True)
     except SpineError as error:
-        told = [f"{row['path']}: {row['reason']}" for row in csv.DictReader(listed.open())] if listed.exists() else []
+        told = [f"{row['path']}: {row['reason']}" for row in csv_rows(listed)] if listed.exists() else []
         return Found((str(error), *told))
     manifest = Manifest.read(config.output)
     pictures = {sample: hash_file(manifest.image_path(sample)) for sample in manifest.images["sample"]}

@@ -88,7 +88,10 @@ def _supervise(
                 number, task = queue.get_nowait()
             except Empty:
                 return
-            worker = worker if worker and worker.is_alive else _Worker(folder)
+            if worker and not worker.is_alive:
+                worker.stop()
+                worker = None
+            worker = worker or _Worker(folder)
             found[number] = worker.run(task)
             show(found[number])
     finally:
