@@ -86,7 +86,7 @@ def test_the_decoder_s_softmax_is_float32_under_mixed_precision():
 def test_padding_is_black_around_the_picture_and_cut_off_again():
     settings = small()  # 50 x 71 in 64 x 96: 7 and 7 rows, 12 and 13 columns
     model = build(settings, 2)
-    padded = keras.Model(model.inputs, model.get_layer("pad").output)(pictures(settings)).numpy()
+    padded = keras.Model(model.input, model.get_layer("pad").output)(pictures(settings)).numpy()
     assert padded.shape == (1, 64, 96, 1)
     np.testing.assert_array_equal(padded[:, 7:57, 12:83], pictures(settings))
     assert padded.sum() == pytest.approx(pictures(settings).sum(), rel=1e-5)
