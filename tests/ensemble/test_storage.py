@@ -23,7 +23,7 @@ TRIALS = 24
 WORKER = """
 import sys, time
 from pathlib import Path
-from ensemble import study
+from ensemble.record import study
 from tests.ensemble.test_storage import problem, search
 
 url, method, stop_after, ready, others = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5:]
