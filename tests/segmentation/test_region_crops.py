@@ -93,7 +93,7 @@ def test_members_of_crops_are_trained_searched_exported_judged_and_reported(data
     truth = read_truth(experiment, dataset, "test")
     stored = Member.open(experiment.member_directory("unet")).predictions("test")
     assert stored.values.shape == (len(truth) * 44 * 66, len(LABELS))
-    assert (stored.index[["height", "width"]] == (44, 66)).all().all()
+    assert (stored.index[["height", "width"]].to_numpy() == (44, 66)).all()
     metrics = json.loads((experiment.evaluation_directory / "metrics.json").read_text())
     assert "dice_foreground" in json.dumps(metrics)
     assert (experiment.directory / "report.html").is_file()
