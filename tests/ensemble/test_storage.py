@@ -67,8 +67,21 @@ def start(url, method, ready, *others, stop_after=0):
     )
 
 
+def trials_of(url):
+    """The trials of the shared study; a connection to a database is closed after."""
+    storage = open_storage(url)
+    if not isinstance(storage, str):
+        return optuna.load_study(study_name="shared", storage=storage).trials
+    database = optuna.storages.RDBStorage(storage)
+    try:
+        return optuna.load_study(study_name="shared", storage=database).trials
+    finally:
+        database.remove_session()
+        database.engine.dispose()
+
+
 def states(url):
-    return [trial.state.name for trial in optuna.load_study(study_name="shared", storage=open_storage(url)).trials]
+    return [trial.state.name for trial in trials_of(url)]
 
 
 def two_processes_share_one_study(url, method, tmp_path):
@@ -80,8 +93,7 @@ def two_processes_share_one_study(url, method, tmp_path):
     assert min(own) > 2  # both took part
     assert states(url).count("COMPLETE") == sum(own)
     assert TRIALS <= sum(own) <= TRIALS + 1
-    trials = optuna.load_study(study_name="shared", storage=open_storage(url)).trials
-    drawn = [tuple(trial.params.values()) for trial in trials if "fixed_params" not in trial.system_attrs]
+    drawn = [tuple(trial.params.values()) for trial in trials_of(url) if "fixed_params" not in trial.system_attrs]
     assert len(set(drawn)) == len(drawn)  # each process draws points of its own
 
 
