@@ -79,19 +79,17 @@ class SearchSettings(Strict):
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
     step: float = 0.1
     trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
-    # Of detection, the thresholds of weighted boxes fusion that are tried: the IoU above which boxes become one, and
-    # the score below which boxes are left out.
+    # Of detection, thresholds of weighted boxes fusion to try: boxes above the IoU become one, boxes below the score
+    # are left out.
     iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
     score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
-    resamples: int = Field(
-        default=200, ge=0, le=MOST
-    )  # of patients, to tell what the search is worth on others; 0: not told
-    max_latency_ms: float | None = Field(default=None, gt=0)  # an image, the sum of the members of weight above 0
-    max_megabytes: float | None = Field(default=None, gt=0)  # of those members' SavedModels
-    temperature: bool = False  # each member is first made as sure as it is right, by one number
-    per_class: bool = False  # then a weight for each class of the chosen members: more to choose, more to overfit
-    allow_overlap: bool = False  # search on patients that members were trained on; the report then says so
-    storage: str = ""  # of sqlite, journal or postgresql, a URL; empty: study.db beside weights.json
+    resamples: int = Field(default=200, ge=0, le=MOST)  # bootstrap resamples for the nested estimate; 0 disables it
+    max_latency_ms: float | None = Field(default=None, gt=0)  # an image: the sum over the members of weight above 0
+    max_megabytes: float | None = Field(default=None, gt=0)  # the sum of those members' SavedModels
+    temperature: bool = False  # first scale each member by a temperature of its own
+    per_class: bool = False  # give the chosen members a weight for each class: more to choose, more to overfit
+    allow_overlap: bool = False  # allow a search on patients that members were trained on; the report says so
+    storage: str = ""  # URL of sqlite, journal or postgresql; empty: study.db beside weights.json
 
     @field_validator("step")
     @classmethod
@@ -121,9 +119,9 @@ class SearchSettings(Strict):
 class EvaluateSettings(Strict):
     """How the test split is judged."""
 
-    resamples: int = Field(default=2000, ge=100, le=MOST)  # of the bootstrap over patients
+    resamples: int = Field(default=2000, ge=100, le=MOST)  # bootstrap resamples of patients
     confidence: float = Field(default=0.95, gt=0, lt=1)
-    allow_overlap: bool = False  # evaluate on patients that were trained or searched on; the report then says so
+    allow_overlap: bool = False  # allow test patients that were trained or searched on; the report says so
 
 
 class ExportSettings(Strict):
@@ -163,10 +161,8 @@ class Experiment(Strict):
     seed: Seed = 0
     runs: Path = Path("runs")
     jobs: int = Field(default=1, ge=1, le=1024)  # members trained at the same time, each on its share of the cores
-    folds: int = Field(
-        default=0, ge=0, le=1000
-    )  # a model of each member for every fold of the patients; 0: one on `train`
-    stop_on: Literal["fold", "inner"] = "fold"  # whom a fold's training is stopped on: its own patients, or others
+    folds: int = Field(default=0, ge=0, le=1000)  # one model of each member for every fold; 0: one model, on `train`
+    stop_on: Literal["fold", "inner"] = "fold"  # who stops a fold's training: the fold's patients, or others
     served: Literal["mean", "refit"] = "mean"  # of folds: all their models, or one more of all their patients
     fold: int | Literal["refit"] | None = None  # what one training process trains; `spine train` sets it
     shared: Mapping[str, Any] = Field(default_factory=dict)  # what every member starts from
