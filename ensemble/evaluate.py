@@ -58,7 +58,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         return paths
     overlap = find_overlap(split.truth.patients, _sources(run))
     if not experiment.evaluate.allow_overlap:
-        overlap.refuse()
+        overlap.raise_if_any()
     validation = run.evaluator(run.weights.split)
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}

@@ -32,7 +32,7 @@ from ensemble.out_of_fold import describe_folds
 from ensemble.problem_of import problem_of, problem_of_split
 from ensemble.record.study import SAMPLERS, Record
 from ensemble.results.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
-from ensemble.results.overlap import Learned, find_learned
+from ensemble.results.overlap import TrainingOverlap, find_learned
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.class_weights import find_class_weights
 from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
@@ -254,7 +254,7 @@ def run(experiment: Experiment) -> list[Path]:
     predictions = run.predictions(experiment.search_split)
     learned = _learned(run, predictions)
     if not settings.allow_overlap:
-        learned.refuse()
+        learned.raise_if_any()
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
     asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
@@ -284,7 +284,7 @@ def summary(experiment: Experiment) -> str:
     return " ".join([weights.describe(), *weights.flattered])
 
 
-def _learned(run: ExperimentRun, predictions: SplitPredictions) -> Learned:
+def _learned(run: ExperimentRun, predictions: SplitPredictions) -> TrainingOverlap:
     """With folds nothing to look for: every patient's predictions come from a model that has not learned from him."""
     members = {} if run.experiment.folds else run.members
     seen = {name: member.card.patients for name, member in members.items()}
@@ -295,7 +295,7 @@ def _found_weights(
     run: ExperimentRun,
     problem: SearchProblem,
     result: SearchResult,
-    learned: Learned,
+    learned: TrainingOverlap,
     inputs_hash: str,
 ) -> FoundWeights:
     """The result with what it was found on, what it is worth on other patients, and what each member adds."""

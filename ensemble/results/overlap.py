@@ -9,7 +9,7 @@ from spine.core.privacy import patient_hash, salt_id
 from spine.core.problems import SpineError
 from spine.member.member import Patients
 
-__all__ = ["SEARCH", "Learned", "Overlap", "find_learned", "find_overlap", "stopped_on_searched"]
+__all__ = ["SEARCH", "Overlap", "TrainingOverlap", "find_learned", "find_overlap", "stopped_on_searched"]
 
 SEARCH = "the search"  # with a space, so that no member can have the name
 
@@ -22,7 +22,7 @@ class Overlap:
     seen: Mapping[str, Mapping[str, int]]
     unchecked: Mapping[str, str]
 
-    def refuse(self) -> None:
+    def raise_if_any(self) -> None:
         """SpineError where any test patient was seen."""
         if self.seen:
             raise SpineError(
@@ -61,13 +61,13 @@ def find_overlap(patients: Iterable[str], sources: Mapping[str, Patients]) -> Ov
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainingOverlap:
     """Of the `patients` that weights are searched on, how many each member of `trained` learned from."""
 
     patients: int
     trained: Mapping[str, int]
 
-    def refuse(self) -> None:
+    def raise_if_any(self) -> None:
         """SpineError where any member learned from any of them: its score there says little of other patients."""
         if self.trained:
             raise SpineError(
@@ -88,11 +88,11 @@ class Learned:
         return f"{told} of the {self.patients} patients that the weights are searched on"
 
 
-def find_learned(patients: Iterable[str], members: Mapping[str, Patients]) -> Learned:
+def find_learned(patients: Iterable[str], members: Mapping[str, Patients]) -> TrainingOverlap:
     """Look for the `patients` that weights are searched on among those that members were trained on."""
     searched = {patient_hash(patient) for patient in set(patients)}
     counts = {name: len(searched & set(member.trained)) for name, member in members.items()}
-    return Learned(len(searched), {name: count for name, count in counts.items() if count})
+    return TrainingOverlap(len(searched), {name: count for name, count in counts.items() if count})
 
 
 def stopped_on_searched(sources: Mapping[str, Patients]) -> list[str]:

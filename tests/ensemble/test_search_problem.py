@@ -6,7 +6,7 @@ from ensemble.engine.boxes.box_objectives import Boxes
 from ensemble.engine.scoring.stack import Stack
 from ensemble.search import run
 from ensemble.search_problem import segmentation
-from spine.files import read_json
+from spine.core.files import read_json
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 
