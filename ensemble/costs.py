@@ -110,13 +110,13 @@ def describe_budget(weights: FoundWeights) -> str:
 def _sum(budget: Budget, weights: Sequence[float]) -> str:
     """What members of weight above 0 cost together, by each limit."""
     runs = np.asarray(weights) > 0
-    return " and ".join(f"{runs @ np.asarray(budget.costs[one]):.4g} {one}" for one in budget.limits)
+    return " and ".join(f"{runs @ np.asarray(budget.costs[unit]):.4g} {unit}" for unit in budget.limits)
 
 
 def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
     """The numbers of the points that no other beats in both, cheapest first: a low cost and a high score are good."""
     best, front = -np.inf, []
-    for number in sorted(range(len(costs)), key=lambda one: (costs[one], -scores[one])):
+    for number in sorted(range(len(costs)), key=lambda point: (costs[point], -scores[point])):
         if scores[number] > best:
             best = scores[number]
             front.append(number)

@@ -22,7 +22,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.other_dataset import cost, describe, predict_other_dataset
 from ensemble.results.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
-from ensemble.results.overlap import SEARCH, Overlap, find_overlap, stopped_on_searched
+from ensemble.results.overlap import SEARCH, Overlap, early_stopped_on_searched, find_overlap
 from ensemble.serving.exported import describe_lacking_model, exported, not_exportable_reason
 from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
@@ -160,7 +160,7 @@ def _evaluate(run: ExperimentRun, test: Evaluator, validation: Evaluator, overla
 
 def _stopped_on_searched(run: ExperimentRun) -> tuple[str, ...]:
     """The members whose training stopped on patients that weights were chosen on; of folds the notes tell it."""
-    return () if run.weights.folds else tuple(stopped_on_searched(_sources(run)))
+    return () if run.weights.folds else tuple(early_stopped_on_searched(_sources(run)))
 
 
 def _notes(run: ExperimentRun, test: Evaluator, overlap: Overlap) -> list[str]:

@@ -42,14 +42,16 @@ def _join(run: ExperimentRun, directory: Path) -> None:
     sources = folds
     if experiment.served == REFIT:
         sources = [*folds, Member.open(refit(experiment).member_directory(directory.name))]
-    config_hash = fingerprint([experiment.served, [(one.card.config_hash, one.card.model_hash) for one in sources]])
+    config_hash = fingerprint(
+        [experiment.served, [(source.card.config_hash, source.card.model_hash) for source in sources]]
+    )
     if Member.is_complete(directory, config_hash):
         return
     with exclusive_lock(directory):
         _prepare_directory(directory)
         publish = _refit if experiment.served == REFIT else _mean
         card = publish(run, directory, sources)
-        patients = Patients.union([one.card.patients for one in sources])
+        patients = Patients.union([source.card.patients for source in sources])
         hashes = tuple(fold.card.model_hash for fold in folds)
         Member.publish(
             directory, card.model_copy(update={"config_hash": config_hash, "folds": hashes, "patients": patients})
@@ -104,7 +106,7 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
 
 def _sums(folds: Sequence[Member]) -> dict[str, Any]:
     """What all the folds' models together have and took, where each tells it."""
-    told = [fold.card.details for fold in folds]
+    details = [fold.card.details for fold in folds]
     summed = ("parameters", "epochs", "training_seconds")
-    sums = {key: sum(one[key] for one in told) for key in summed if all(key in one for one in told)}
-    return {**({"network": told[0]["network"]} if "network" in told[0] else {}), **sums}
+    sums = {key: sum(fold[key] for fold in details) for key in summed if all(key in fold for fold in details)}
+    return {**({"network": details[0]["network"]} if "network" in details[0] else {}), **sums}

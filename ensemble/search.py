@@ -32,7 +32,7 @@ from ensemble.out_of_fold import describe_folds
 from ensemble.problem_of import problem_of, problem_of_split
 from ensemble.record.study import SAMPLERS, Record
 from ensemble.results.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
-from ensemble.results.overlap import TrainingOverlap, find_learned
+from ensemble.results.overlap import TrainingOverlap, find_training_overlap
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.class_weights import find_class_weights
 from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
@@ -252,13 +252,13 @@ def run(experiment: Experiment) -> list[Path]:
     directory, settings = experiment.ensemble_directory, experiment.search
     run = ExperimentRun(experiment)
     predictions = run.predictions(experiment.search_split)
-    learned = _learned(run, predictions)
+    overlap = _training_overlap(run, predictions)
     if not settings.allow_overlap:
-        learned.raise_if_any()
+        overlap.raise_if_any()
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
     asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
-    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *learned.notes])
+    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes])
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
     if all(path.exists() for path in paths) and read_if_whole(weights_file).get("inputs_hash") == inputs_hash:
@@ -274,7 +274,7 @@ def run(experiment: Experiment) -> list[Path]:
     )
     result = find_weights(problem, settings, experiment.seed, bookkeeping)
     write_points(result, experiment.task, table)
-    _found_weights(run, problem, result, learned, inputs_hash).write(weights_file)
+    _found_weights(run, problem, result, overlap, inputs_hash).write(weights_file)
     return paths
 
 
@@ -284,18 +284,18 @@ def summary(experiment: Experiment) -> str:
     return " ".join([weights.describe(), *weights.flattered])
 
 
-def _learned(run: ExperimentRun, predictions: SplitPredictions) -> TrainingOverlap:
+def _training_overlap(run: ExperimentRun, predictions: SplitPredictions) -> TrainingOverlap:
     """With folds nothing to look for: every patient's predictions come from a model that has not learned from him."""
     members = {} if run.experiment.folds else run.members
     seen = {name: member.card.patients for name, member in members.items()}
-    return find_learned(predictions.truth.patients, seen)
+    return find_training_overlap(predictions.truth.patients, seen)
 
 
 def _found_weights(
     run: ExperimentRun,
     problem: SearchProblem,
     result: SearchResult,
-    learned: TrainingOverlap,
+    overlap: TrainingOverlap,
     inputs_hash: str,
 ) -> FoundWeights:
     """The result with what it was found on, what it is worth on other patients, and what each member adds."""
@@ -327,8 +327,8 @@ def _found_weights(
         why=result.why,
         split=experiment.search_split,
         folds=describe_folds(experiment, run.members),
-        trained_on_searched=dict(learned.trained),
-        flattered=learned.notes,
+        trained_on_searched=dict(overlap.trained),
+        flattered=overlap.notes,
         counts=Counts(samples=len(truth.samples), units=len(set(truth.units)), patients=len(patients)),
         predictions={name: stored.hash for name, stored in predictions.stored.items()},
         patients=SearchedPatients(salt=salt_id(), searched=sorted(map(patient_hash, patients))),

@@ -83,12 +83,14 @@ def _apart(scores: list[np.ndarray], weights: list[float]) -> list[np.ndarray]:
     """The scores of each member in float64; where weighted ones are equal, moved apart by the least that tells them
     apart, earlier members and boxes first: the library's own sort leaves their order open.
     """
-    weighted = np.concatenate([one.astype(np.float64) * weight for one, weight in zip(scores, weights, strict=True)])
+    weighted = np.concatenate(
+        [member.astype(np.float64) * weight for member, weight in zip(scores, weights, strict=True)]
+    )
     moved = np.ones(len(weighted))
     if len(np.unique(weighted)) < len(weighted):
         moved[np.argsort(-weighted, kind="stable")] -= APART * np.arange(len(weighted))
-    parts = np.split(moved, np.cumsum([len(one) for one in scores])[:-1])
-    return [one * part for one, part in zip(scores, parts, strict=True)]
+    parts = np.split(moved, np.cumsum([len(member) for member in scores])[:-1])
+    return [member * part for member, part in zip(scores, parts, strict=True)]
 
 
 def _require_weights(members: Sequence[Detections], weights: Sequence[float]) -> None:

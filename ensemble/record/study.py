@@ -180,7 +180,7 @@ class Record:
         except Exception as error:  # each database, and each driver that lacks, has errors of its own
             if isinstance(error, SpineError) or not isinstance(self.storage, str):
                 raise
-            if attempts > 1 and any(isinstance(one, DBAPIError) for one in (error, error.__cause__)):
+            if attempts > 1 and any(isinstance(raised, DBAPIError) for raised in (error, error.__cause__)):
                 time.sleep(0.2)
                 return self._create(attempts - 1)
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

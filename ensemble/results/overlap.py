@@ -9,7 +9,7 @@ from spine.core.privacy import patient_hash, salt_id
 from spine.core.problems import SpineError
 from spine.member.member import Patients
 
-__all__ = ["SEARCH", "Overlap", "TrainingOverlap", "find_learned", "find_overlap", "stopped_on_searched"]
+__all__ = ["SEARCH", "Overlap", "TrainingOverlap", "early_stopped_on_searched", "find_overlap", "find_training_overlap"]
 
 SEARCH = "the search"  # with a space, so that no member can have the name
 
@@ -55,7 +55,7 @@ def find_overlap(patients: Iterable[str], sources: Mapping[str, Patients]) -> Ov
         if reason := _why_unchecked(source):
             unchecked[name] = reason
         elif any(uses.values()):
-            seen[name] = {use: len(found) for use, found in uses.items() if found}
+            seen[name] = {use: len(patients) for use, patients in uses.items() if patients}
             everyone = everyone.union(*uses.values())
     return Overlap(len(everyone), seen, unchecked)
 
@@ -84,18 +84,18 @@ class TrainingOverlap:
 
     def describe(self) -> str:
         """Such as `vgg was trained on 2 of the 12 patients that the weights are searched on`."""
-        told = " and ".join(f"{name} was trained on {count}" for name, count in self.trained.items())
-        return f"{told} of the {self.patients} patients that the weights are searched on"
+        trained = " and ".join(f"{name} was trained on {count}" for name, count in self.trained.items())
+        return f"{trained} of the {self.patients} patients that the weights are searched on"
 
 
-def find_learned(patients: Iterable[str], members: Mapping[str, Patients]) -> TrainingOverlap:
+def find_training_overlap(patients: Iterable[str], members: Mapping[str, Patients]) -> TrainingOverlap:
     """Look for the `patients` that weights are searched on among those that members were trained on."""
     searched = {patient_hash(patient) for patient in set(patients)}
     counts = {name: len(searched & set(member.trained)) for name, member in members.items()}
     return TrainingOverlap(len(searched), {name: count for name, count in counts.items() if count})
 
 
-def stopped_on_searched(sources: Mapping[str, Patients]) -> list[str]:
+def early_stopped_on_searched(sources: Mapping[str, Patients]) -> list[str]:
     """The members whose training also stopped on patients that weights were chosen on."""
     searched = set(sources[SEARCH].searched)
     return [name for name, source in sources.items() if searched & set(source.stopped)]

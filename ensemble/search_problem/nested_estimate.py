@@ -34,7 +34,7 @@ from spine.metrics.statistics import patient_resamples
 __all__ = ["Repeat", "SearchContext", "find_contributions", "find_nested_estimate"]
 
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
-MOST_MEMBERS = 8  # of which all sets are told
+MOST_MEMBERS = 8  # up to which the scores of all sets are given
 Repeat = Callable[[np.ndarray, int, Any], Iterator[float]]
 
 
@@ -141,7 +141,7 @@ def find_contributions(
     higher = context.objective.higher_is_better
     each = contributions(scores, weights, context.nothing, higher_is_better=higher)
     undefined = {name for name in names if np.isnan(singles.get(name, 0.0))}
-    members = {name: _contribution(one, name in undefined) for name, one in zip(names, each, strict=True)}
+    members = {name: _contribution(own, name in undefined) for name, own in zip(names, each, strict=True)}
     if len(names) > MOST_MEMBERS:
         return Contributions(step=1 / steps, members=members)
     best = context.objective.score_of(best_of_sets(context.objective.score_of(scores), weights))

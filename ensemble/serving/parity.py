@@ -60,18 +60,18 @@ def _of_probabilities(loaded: Sequence[Any], fuse: Mean, pictures: Sequence[Path
 
 def _of_boxes(loaded: Sequence[Any], weights: Sequence[float], pictures: Sequence[Path], fusion: BoxFusion) -> float:
     answers = [detect_pictures(model, pictures) for model in loaded]
-    return max(distance(fused, fuse_boxes(found, weights, fusion)) for fused, *found in zip(*answers, strict=True))
+    return max(distance(fused, fuse_boxes(members, weights, fusion)) for fused, *members in zip(*answers, strict=True))
 
 
-def distance(one: Detections, other: Detections) -> float:
-    """The farthest that a detection of one is from the nearest of the other, in any corner or the score: both ways.
+def distance(first: Detections, other: Detections) -> float:
+    """The farthest that a detection of either is from the nearest of the other, in any corner or the score.
 
     Blind to the order, which the last digit of two scores may turn. Infinite where they are not as many, or one has a
     class that the other lacks.
     """
-    if len(one) != len(other):
+    if len(first) != len(other):
         return float("inf")
-    rows, columns = (np.column_stack([found.boxes, found.scores]) for found in (one, other))
+    rows, columns = (np.column_stack([side.boxes, side.scores]) for side in (first, other))
     apart = np.abs(rows[:, None] - columns[None]).max(axis=2)
-    apart[one.classes[:, None] != other.classes] = np.inf
+    apart[first.classes[:, None] != other.classes] = np.inf
     return float(np.concatenate([apart.min(axis=0, initial=np.inf), apart.min(axis=1, initial=np.inf)]).max(initial=0))
