@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("STAGES", "Stage", "Train"),
-    *("evaluate", "fetch_weights", "join_folds", "leaderboard", "report", "search_summary"),
+    *("evaluate", "fetch_weights", "join_folds", "leaderboard", "package_of", "report", "search_summary"),
     *("stage", "task_settings", "train", "two_stage"),
 ]
 
@@ -43,17 +43,17 @@ class Stage(Protocol):
 
 def task_settings(task: str) -> type[BaseModel]:
     """The settings model of a task's members."""
-    return import_module(f"{_package(task)}.config").Settings
+    return import_module(f"{package_of(task)}.config").Settings
 
 
 def train(task: str) -> Train:
     """The training function of a task; importing it brings in its framework."""
-    return import_module(f"{_package(task)}.train").train
+    return import_module(f"{package_of(task)}.train").train
 
 
 def fetch_weights(task: str, settings: TaskSettings) -> None:
     """Download or read the weights that a member starts from; SpineError where they cannot be had."""
-    import_module(f"{_package(task)}.model").fetch_weights(settings)
+    import_module(f"{package_of(task)}.model").fetch_weights(settings)
 
 
 def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -91,7 +91,8 @@ def two_stage(regions: Path, discs: Path, output: Path, **settings: Any) -> Memb
     return import_module("ensemble.serving.two_stage").publish(regions, discs, output, **settings)
 
 
-def _package(task: str) -> str:
+def package_of(task: str) -> str:
+    """The package that trains a task's members."""
     from spine.tasks import TASKS  # slow to import
 
     return TASKS[_known(task, tuple(TASKS), "task")].package or task

@@ -123,10 +123,12 @@ def _train(
     file = experiment.write(experiment.directory / "experiment.yaml")
     _fetch(experiment, file, list(dict.fromkeys(training.member for training in outdated)), show)
 
+    package = registry.package_of(experiment.task)
+
     def train(training: Training) -> int:
         show(f"train {training}")
         name, overrides = training.member, training.overrides
-        return _train_in_own_process(experiment.task, file, name, experiment.jobs, *overrides)
+        return _train_in_own_process(package, file, name, experiment.jobs, *overrides)
 
     with ThreadPoolExecutor(experiment.jobs) as pool:
         try:
@@ -171,9 +173,9 @@ def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show)
         fetch_in_own_process(file, pretrained)
 
 
-def _train_in_own_process(task: str, file: Path, name: str, jobs: int, *overrides: str) -> int:
+def _train_in_own_process(package: str, file: Path, name: str, jobs: int, *overrides: str) -> int:
     # -m puts the working directory first on the path; an installed package must win over a stray folder there.
-    command = [sys.executable, "-P", "-m", f"{task}.train", str(file), "--member", name, *overrides]
+    command = [sys.executable, "-P", "-m", f"{package}.train", str(file), "--member", name, *overrides]
     # Its output is news of the work (stderr, 2), not the result of this command.
     environment = {**as_child(), "PYTHONUNBUFFERED": "1"}
     if jobs == 1:
