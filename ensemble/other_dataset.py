@@ -22,7 +22,6 @@ from spine.experiment.truth import read_truth
 from spine.intake import detection_counts
 from spine.member.predict import predict_missing
 from spine.metrics.statistics import interval, patient_resamples
-from spine.predictions.predictions import require_of, require_same
 from spine.tasks import TASKS
 
 __all__ = ["cost", "describe", "predict_other_dataset"]
@@ -40,10 +39,7 @@ def predict_other_dataset(run: ExperimentRun, dataset: Path) -> SplitPredictions
     # Crops may change while samples and labels stay: a truth does not tell that, the data's hash does.
     split = f"test-of-{dataset.resolve().name}-{manifest.data_hash[:8]}"
     predict_missing(run.members.values(), {split: truth})
-    stored = {name: member.predictions(split) for name, member in run.members.items()}
-    require_same(stored)
-    require_of(truth, *next(iter(stored.items())))
-    return SplitPredictions(truth, stored)
+    return SplitPredictions.of(truth, run.members, split, run.experiment.labels)
 
 
 def cost(
