@@ -17,7 +17,15 @@ import numpy as np
 import pandas as pd
 
 from ensemble.evaluators.pairs import Pairs, count_pairs
-from ensemble.evaluators.rows import Column, EvaluatedRow, Evaluator, PairedTest, named_rows, reduced_rows
+from ensemble.evaluators.rows import (
+    Column,
+    EvaluatedRow,
+    Evaluator,
+    PairedTest,
+    named_rows,
+    names_of_classes,
+    reduced_rows,
+)
 from ensemble.evaluators.seconds import seconds_of
 from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.results.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
@@ -139,11 +147,7 @@ class DetectionEvaluator(Evaluator[DetectedRow]):
     def names(self) -> Mapping[str, str]:
         """Metric -> how people call it, those of sizes and of single classes included."""
         sizes = {f"{rate}_{size}": name.format(size) for rate, name in NAMES_OF_A_SIZE.items() for size in SIZES}
-        classes = {
-            f"{rate}.{label}": f"{name} of {label}"
-            for rate, name in NAMES_OF_A_CLASS.items()
-            for label in self.truth.labels
-        }
+        classes = names_of_classes(NAMES_OF_A_CLASS, self.truth.labels)
         return {**metrics.METRICS.titles, **NAMES_HERE, **sizes, **classes}
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -21,7 +21,7 @@ from ensemble.split_predictions import SplitPredictions
 
 __all__ = [
     *("ENSEMBLE", "EQUAL", "Column", "EvaluatedRow", "Evaluator", "PairedTest"),
-    *("fused", "fusions", "named_rows", "reduced_rows"),
+    *("fused", "fusions", "named_rows", "names_of_classes", "reduced_rows"),
 ]
 
 EQUAL = "equal weights"
@@ -173,6 +173,11 @@ def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float
     """Name, kind and weight of the rows of `FoundWeights.without_each`."""
     kept = without_zeros(weights)
     return [(name, "reduced", weight) for name, weight in kept.items()] if len(kept) > 1 else []
+
+
+def names_of_classes(names: Mapping[str, str], labels: Iterable[str]) -> dict[str, str]:
+    """How people call each rate of each class, from what they call the rate: `dice.disc` -> "Dice of disc"."""
+    return {f"{rate}.{label}": f"{name} of {label}" for rate, name in names.items() for label in labels}
 
 
 def fused(members: Mapping[str, np.ndarray], weights: FoundWeights) -> np.ndarray:

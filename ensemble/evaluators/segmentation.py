@@ -25,6 +25,7 @@ from ensemble.evaluators.rows import (
     fused,
     fusions,
     named_rows,
+    names_of_classes,
     reduced_rows,
 )
 from ensemble.results.evaluation import (
@@ -131,11 +132,7 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
     @property
     def names(self) -> Mapping[str, str]:
         """Metric -> how people call it, those of single classes included."""
-        of_classes = {
-            f"{rate}.{label}": f"{name} of {label}"
-            for rate, name in NAMES_OF_A_CLASS.items()
-            for label in self.truth.labels
-        }
+        of_classes = names_of_classes(NAMES_OF_A_CLASS, self.truth.labels)
         return {**metrics.METRICS.titles, **NAMES_HERE, **of_classes}
 
     @property
