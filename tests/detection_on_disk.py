@@ -143,6 +143,7 @@ def store_detections(
         directory / "predictions" / split,
         found,
         index,
+        task="detection",
         labels=truth.labels,
         split=split,
         model_hash=model_hash,

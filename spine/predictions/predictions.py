@@ -8,11 +8,12 @@ probabilities.npy   (rows, C); of detection instead detection_boxes.npy (rows, 4
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,17 @@ from spine.core.read_once import ReadOnce
 from spine.dataset.detections import Detections, require_boxes
 from spine.predictions.belonging import index_of, require_of, require_same
 from spine.predictions.probabilities import require_floats, require_probabilities
-from spine.predictions.stored_tables import LAYOUTS, PREDICT, Head, places, read_head, read_index, rows_of, write_tables
+from spine.predictions.stored_tables import (
+    LAYOUTS,
+    PREDICT,
+    Head,
+    lengths_of,
+    places,
+    read_head,
+    read_index,
+    rows_of,
+    write_tables,
+)
 
 __all__ = [
     "AnyPredictions",
@@ -39,7 +50,7 @@ _CHECKED = ReadOnce()  # arrays whose values were looked at by this process
 
 
 @dataclass(frozen=True)
-class _Stored:
+class _Stored(ABC):
     """What the stored output of every task has.
 
     `index` has a row a sample: sample, patient, height, width, offset. `truth_hash` names the truth it belongs to,
@@ -61,6 +72,37 @@ class _Stored:
         A foreign member has no model whose hash would tell that its values changed.
         """
         return hash_directory(self.path)
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: Path | str) -> Self:
+        """Map a stored directory."""
+
+    @classmethod
+    @abstractmethod
+    def writing(
+        cls, path: Path, predicted: Any, index: pd.DataFrame, head: Mapping[str, Any]
+    ) -> AbstractContextManager[None]:
+        """Store what was `predicted` of the samples of `index`, published when the block ends well."""
+
+    @classmethod
+    def write(
+        cls,
+        path: Path,
+        predicted: Any,
+        index: pd.DataFrame,
+        *,
+        task: str,
+        labels: tuple[str, ...],
+        split: str,
+        model_hash: str,
+        truth_hash: str,
+    ) -> Self:
+        """As `writing` does, published at once; gives it opened."""
+        head = {"task": task, "labels": labels, "split": split, "model_hash": model_hash, "truth_hash": truth_hash}
+        with cls.writing(path, predicted, index, head):
+            pass
+        return cls.open(path)
 
 
 @dataclass(frozen=True)
@@ -97,48 +139,28 @@ class Predictions(_Stored):
         return cls(path, index=index, values=values, **dict(head))
 
     @classmethod
-    def write(
-        cls,
-        path: Path,
-        values: np.ndarray | Iterable[np.ndarray],
-        index: pd.DataFrame,
-        *,
-        task: str,
-        labels: tuple[str, ...],
-        split: str,
-        model_hash: str,
-        truth_hash: str,
-    ) -> Predictions:
-        """Store predictions atomically in the contract's layout and return them opened.
-
-        `values` are all rows in order, (rows, C) or any shape (..., C), or successive blocks of them: those are written
-        one by one, so memory holds one at a time. SpineError where they are not as many as `index` asks for, or no
-        probabilities; then nothing is published.
-        """
-        head = {"task": task, "labels": labels, "split": split, "model_hash": model_hash, "truth_hash": truth_hash}
-        with cls.writing(path, values, index, head):
-            pass
-        return cls.open(path)
-
-    @classmethod
     @contextmanager
     def writing(
-        cls, path: Path, values: np.ndarray | Iterable[np.ndarray], index: pd.DataFrame, head: Mapping[str, Any]
+        cls, path: Path, predicted: np.ndarray | Iterable[np.ndarray], index: pd.DataFrame, head: Mapping[str, Any]
     ) -> Iterator[None]:
-        """The same with the `head` as a mapping, published when the block ends well."""
+        """Store probabilities atomically in the contract's layout, published when the block ends well.
+
+        They are all rows in order, (rows, C) or any shape (..., C), or successive blocks of them: those are written one
+        by one, so memory holds one at a time. SpineError where they are not as many as `index` asks for, or no
+        probabilities; then nothing is published.
+        """
         task, shape = head["task"], (rows_of(head["task"], index), len(head["labels"]))
         with atomic_directory(path) as temporary:
             with _told_as(temporary, path):
-                _write_rows(temporary / "probabilities.npy", values, task, shape)
+                _write_rows(temporary / "probabilities.npy", predicted, task, shape)
                 write_tables(temporary, index, head)
                 cls.open(temporary)  # what does not hold is never published
             yield
 
     def of_sample(self, number: int) -> np.ndarray:
         """What is stored of one sample, by its row in the index, as `write` takes it: rows (n, C)."""
-        start, height, width = (self.index[column].to_numpy()[number] for column in ("offset", "height", "width"))
-        rows = LAYOUTS[self.task].rows(np.array([height]), np.array([width]))
-        return np.asarray(self.values[int(start) : int(start + rows[0])])
+        start, length = self.index["offset"][number], lengths_of(self.task, self.index[number : number + 1])[0]
+        return np.asarray(self.values[start : start + length])
 
 
 @dataclass(frozen=True)
@@ -165,40 +187,21 @@ class BoxPredictions(_Stored):
         return cls(path, index=index, boxes=boxes, scores=scores, classes=classes, **dict(head))
 
     @classmethod
-    def write(
-        cls,
-        path: Path,
-        detections: Iterable[Detections],
-        index: pd.DataFrame,
-        *,
-        task: str = "detection",
-        labels: tuple[str, ...],
-        split: str,
-        model_hash: str,
-        truth_hash: str,
-    ) -> BoxPredictions:
-        """Store the detections of the samples of `index`, in order, atomically; return them opened.
+    @contextmanager
+    def writing(
+        cls, path: Path, predicted: Iterable[Detections], index: pd.DataFrame, head: Mapping[str, Any]
+    ) -> Iterator[None]:
+        """Store the detections of the samples of `index`, in order, atomically, published when the block ends well.
 
         The column offset of `index` is made here. SpineError where there are not as many as samples.
         """
-        head = {"task": task, "labels": labels, "split": split, "model_hash": model_hash, "truth_hash": truth_hash}
-        with cls.writing(path, detections, index, head):
-            pass
-        return cls.open(path)
-
-    @classmethod
-    @contextmanager
-    def writing(
-        cls, path: Path, detections: Iterable[Detections], index: pd.DataFrame, head: Mapping[str, Any]
-    ) -> Iterator[None]:
-        """The same with the `head` as a mapping, published when the block ends well."""
-        found = list(detections)  # some hundred numbers an image, so memory is no matter
-        _require_detections(found, list(index["sample"]), head["labels"])
-        lengths = np.array([len(of_one) for of_one in found])
+        detections = list(predicted)  # some hundred numbers an image, so memory is no matter
+        _require_detections(detections, list(index["sample"]), head["labels"])
+        lengths = np.array([len(of_one) for of_one in detections])
         with atomic_directory(path) as temporary:
             with _told_as(temporary, path):
                 for (name, kind), field in zip(BOX_ARRAYS.items(), ("boxes", "scores", "classes"), strict=True):
-                    values = np.concatenate([getattr(of_one, field) for of_one in found])
+                    values = np.concatenate([getattr(of_one, field) for of_one in detections])
                     np.save(temporary / f"{name}.npy", values.astype(kind), allow_pickle=False)
                 write_tables(temporary, index.assign(offset=np.cumsum(lengths) - lengths), head)
                 cls.open(temporary)  # what does not hold is never published

@@ -24,7 +24,7 @@ from spine.core.shapes import of_shape
 
 __all__ = [
     *("INDEX", "LAYOUTS", "PREDICT", "Head", "Layout"),
-    *("places", "read_head", "read_index", "rows_of", "write_tables"),
+    *("lengths_of", "places", "read_head", "read_index", "rows_of", "write_tables"),
 ]
 
 INDEX = ("sample", "patient", "height", "width", "offset")
@@ -119,7 +119,12 @@ def write_tables(path: Path, index: pd.DataFrame, head: Mapping[str, Any]) -> No
 
 def rows_of(task: str, index: pd.DataFrame) -> int:
     """How many rows of probabilities an index asks for: one a sample, of segmentation one a pixel."""
-    return sum(LAYOUTS[task].rows(index["height"].to_numpy(np.int64), index["width"].to_numpy(np.int64)).tolist())
+    return sum(lengths_of(task, index).tolist())
+
+
+def lengths_of(task: str, index: pd.DataFrame) -> np.ndarray:
+    """How many of them each sample has."""
+    return LAYOUTS[task].rows(index["height"].to_numpy(np.int64), index["width"].to_numpy(np.int64))
 
 
 def places(path: Path, task: str, index: pd.DataFrame) -> np.ndarray:
@@ -127,7 +132,7 @@ def places(path: Path, task: str, index: pd.DataFrame) -> np.ndarray:
 
     SpineError unless the offsets divide all rows among the samples, none twice and none left out.
     """
-    rows = LAYOUTS[task].rows(index["height"].to_numpy(np.int64), index["width"].to_numpy(np.int64))
+    rows = lengths_of(task, index)
     offsets = index["offset"].to_numpy(np.int64)
     order = np.argsort(offsets, kind="stable")
     expected = np.cumsum(rows[order]) - rows[order]

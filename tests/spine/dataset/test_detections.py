@@ -134,7 +134,7 @@ FOUND = (NONE, detections(0.9, 0.5, classes=[2, 1]), NONE, detections(0.25))
 
 
 def store(path, found=FOUND, **changes):
-    head = {"labels": ("disc", "vertebra"), "split": "test", "model_hash": "", "truth_hash": "t"}
+    head = {"task": "detection", "labels": ("disc", "vertebra"), "split": "test", "model_hash": "", "truth_hash": "t"}
     return BoxPredictions.write(path, iter(found), INDEX, **{**head, **changes})
 
 
