@@ -22,7 +22,11 @@ ALLOWED = {
 ROOMS = (
     (("core", ("spine", "spine.core")),),
     (("images", ("spine.images",)),),
-    (("annotations", ("spine.annotations",)), ("phantom", ("spine.phantom",))),
+    (
+        ("annotations", ("spine.annotations",)),
+        ("phantom", ("spine.phantom",)),
+        ("measurements", ("spine.measurements",)),
+    ),
     (("dataset", ("spine.dataset",)),),
     (("metrics", ("spine.metrics",)), ("predictions", ("spine.predictions",))),
     (("tasks", ("spine.tasks",)),),
