@@ -17,7 +17,7 @@ from spine.core.problems import SpineError
 from spine.measurements.canal import canal_widths
 from spine.measurements.frame import Frame, columns_of, own_frame
 from spine.measurements.results import Canal, Disc, Heights, Measurements, Side, Vertebra
-from spine.measurements.structures import Structure, structures, toward, without_specks
+from spine.measurements.structures import Structure, structures, toward, with_merged, without_specks
 
 __all__ = ["measure"]
 
@@ -65,7 +65,8 @@ def measure(
     discs, disc_specks = structures(of_disc, steps, of_canal)
     bones, bone_specks = structures(of_vertebra, steps, of_canal)
     behind = posterior or _side_of_canal(discs or bones, of_canal, steps)
-    bodies = [bone for bone in bones if not _is_behind(bone, of_canal, behind, steps)]
+    bodies = with_merged([bone for bone in bones if not _is_behind(bone, of_canal, behind, steps)])
+    discs = with_merged(discs)
     ignored = specks + disc_specks + bone_specks + len(bones) - len(bodies)
     spine = sorted([*discs, *bodies], key=lambda structure: -structure.centre[0])
     shapes = _shapes(spine, bodies, of_canal, behind or "right", steps)

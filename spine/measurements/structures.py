@@ -6,7 +6,7 @@ pieces of vertebrae behind the canal, which are spinous processes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from spine.measurements.results import Status
 
-__all__ = ["Structure", "structures", "toward", "without_specks"]
+__all__ = ["Structure", "structures", "toward", "with_merged", "without_specks"]
 
 _SPECK, _FEWEST = 0.1, 4
 _NECK = 0.6  # of the thickest place: what is thinner may be where two structures touch
@@ -53,21 +53,28 @@ def without_specks(selected: np.ndarray) -> tuple[list[np.ndarray], int]:
 def structures(selected: np.ndarray, spacing: tuple[float, float], canal: np.ndarray) -> tuple[list[Structure], int]:
     """Structures of one class (H, W) bool, lowest in the picture first, and how many specks were ignored.
 
-    Of vertebrae, pieces behind `canal` (H, W) bool are still among them.
+    Of vertebrae, pieces behind `canal` (H, W) bool are still among them; none is told as merged yet.
     """
     pieces, specks = without_specks(selected)
     parts = [part for piece in pieces for part in _parted(piece, spacing, canal)]
-    areas = [part.sum() for part in parts]
-    several = len(parts) > 2
-    found = [
-        Structure(part, _status(part, several and area > _MERGED * np.median(areas)))
-        for part, area in zip(parts, areas, strict=True)
-    ]
+    found = [Structure(part, "cut" if _at_edge(part) else "measured") for part in parts]
     return sorted(found, key=lambda structure: -structure.centre[0]), specks
 
 
+def with_merged(found: list[Structure]) -> list[Structure]:
+    """The structures of one class, those that are too large for one of three or more told as merged."""
+    areas = [structure.region.sum() for structure in found]
+    if len(found) < 3:
+        return found
+    largest = _MERGED * np.median(areas)
+    return [
+        replace(structure, status="merged") if structure.status == "measured" and area > largest else structure
+        for structure, area in zip(found, areas, strict=True)
+    ]
+
+
 def toward(canal: np.ndarray, centre: tuple[float, float], spacing: tuple[float, float]) -> np.ndarray | None:
-    """Direction (x, y), length 1, from a centre (y, x) in pixels to the nearest point of the canal; None without one."""
+    """Direction (x, y), length 1, from a centre (y, x) to the nearest point of the canal; None without one."""
     pixels = np.argwhere(canal) - np.asarray(centre)
     if not len(pixels):
         return None
@@ -77,11 +84,8 @@ def toward(canal: np.ndarray, centre: tuple[float, float], spacing: tuple[float,
     return nearest / length if length > 0 else None
 
 
-def _status(region: np.ndarray, merged: bool) -> Status:
-    edges = (region[0], region[-1], region[:, 0], region[:, -1])
-    if any(edge.any() for edge in edges):
-        return "cut"
-    return "merged" if merged else "measured"
+def _at_edge(region: np.ndarray) -> bool:
+    return any(edge.any() for edge in (region[0], region[-1], region[:, 0], region[:, -1]))
 
 
 def _parted(piece: np.ndarray, spacing: tuple[float, float], canal: np.ndarray) -> list[np.ndarray]:
