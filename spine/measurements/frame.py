@@ -9,11 +9,12 @@ from scipy import ndimage
 
 from spine.measurements.structures import Structure
 
-__all__ = ["Frame", "columns_of", "own_frame", "resampled"]
+__all__ = ["Frame", "columns_of", "own_frame", "resampled", "walls_of"]
 
 _FINE = 4  # samples a pixel and axis
 _ENDPLATE = (0.15, 0.85)  # share of the width in which a border is an endplate, not a corner or an osteophyte
 _ROUNDS = 5
+_WALL = 1 / 3  # of the middle height: what is lower in front or behind is an osteophyte or a pedicle
 _ELONGATED = 2.25  # variance along the long axis / across it: 1.5 times as long as wide
 
 
@@ -75,6 +76,14 @@ def columns_of(
     return across, lower - step / 2, upper + step / 2
 
 
+def walls_of(across: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> tuple[float, float]:
+    """Front and back of what `columns_of` gives, without what is lower than a third of the middle at either end."""
+    heights = upper - lower
+    tall = heights >= _WALL * heights[len(heights) // 2]
+    half = (across[-1] - across[0]) / max(1, len(across) - 1) / 2
+    return float(across[tall][0] - half), float(across[tall][-1] + half)
+
+
 def own_frame(structure: Structure, spacing: tuple[float, float], posterior: np.ndarray, near: np.ndarray) -> Frame:
     """The frame whose axis halves the angle of the two endplates, by straight lines through them.
 
@@ -87,7 +96,8 @@ def own_frame(structure: Structure, spacing: tuple[float, float], posterior: np.
     frame = Frame(points.mean(axis=0), start * (1 if start @ posterior >= 0 else -1))
     for _ in range(_ROUNDS):
         across, lower, upper = columns_of(structure, frame, spacing)
-        first, last = np.quantile(across, _ENDPLATE)
+        front, back = walls_of(across, lower, upper)
+        first, last = front + np.array(_ENDPLATE) * (back - front)
         middle = (across >= first) & (across <= last)
         slopes = [np.polyfit(across[middle], border[middle], 1)[0] for border in (lower, upper)]
         frame = frame.turned(float(np.tan(np.mean(np.arctan(slopes)))))

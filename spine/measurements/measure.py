@@ -15,7 +15,7 @@ import numpy as np
 
 from spine.core.problems import SpineError
 from spine.measurements.canal import canal_widths
-from spine.measurements.frame import Frame, columns_of, own_frame
+from spine.measurements.frame import Frame, columns_of, own_frame, walls_of
 from spine.measurements.results import Canal, Disc, Heights, Measurements, Side, Vertebra
 from spine.measurements.structures import Structure, structures, toward, with_merged, without_specks
 
@@ -142,7 +142,7 @@ def _shapes(
             for other, upper in ((below, True), (above, False))
             if id(own) not in is_body and id(other) in is_body and id(other) in shapes
         ]
-        shapes[id(own)] = _shape(own, frame, np.mean(walls, axis=0) if walls else None, spacing)
+        shapes[id(own)] = _shape(own, frame, id(own) not in is_body, np.mean(walls, axis=0) if walls else None, spacing)
     return shapes
 
 
@@ -165,10 +165,12 @@ def _directions(
     return (across if across @ side >= 0 else -across), across
 
 
-def _shape(own: Structure, frame: Frame, walls: np.ndarray | None, spacing: tuple[float, float]) -> _Shape:
+def _shape(
+    own: Structure, frame: Frame, is_disc: bool, walls: np.ndarray | None, spacing: tuple[float, float]
+) -> _Shape:
     across, lower, upper = columns_of(own, frame, spacing)
     half = (across[1] - across[0]) / 2
-    front, back = across[0] - half, across[-1] + half
+    front, back = (across[0] - half, across[-1] + half) if is_disc else walls_of(across, lower, upper)
     first, last = (front, back) if walls is None else (max(front, walls[0]), min(back, walls[1]))
     if first >= last:
         first, last = front, back

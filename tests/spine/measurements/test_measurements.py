@@ -167,6 +167,13 @@ def test_a_protrusion_widens_a_disc_and_leaves_its_heights():
     assert dataclasses.astuple(disc.heights) == pytest.approx((8, 8, 8))
 
 
+def test_osteophytes_and_pedicles_are_no_part_of_a_vertebra():
+    mask = upright()
+    mask[34:37, 14:20], mask[40:46, 50:58] = 1, 1
+    bone = measure(mask, LABELS).vertebrae[1]
+    assert dataclasses.astuple(bone.heights) == pytest.approx((20, 20, 20))
+
+
 def test_signals_are_ratios_of_means():
     mask = upright()
     signal = np.choose(mask, [0.0, 50.0, 30.0, 120.0])
