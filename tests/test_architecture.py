@@ -29,7 +29,7 @@ ROOMS = (
     ),
     (("dataset", ("spine.dataset",)),),
     (("metrics", ("spine.metrics",)), ("predictions", ("spine.predictions",))),
-    (("tasks", ("spine.tasks",)),),
+    (("tasks", ("spine.tasks",)), ("answers", ("spine.answers",))),
     (("member", ("spine.member",)),),
     (("experiment", ("spine.experiment",)),),
     (("training", ("spine.training",)),),

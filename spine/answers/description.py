@@ -1,0 +1,48 @@
+"""What a served model says of itself: the names that its numbers stand for, so that a client needs no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from spine.core.problems import SpineError
+
+__all__ = ["NOT_FOR_DIAGNOSIS", "Description"]
+
+NOT_FOR_DIAGNOSIS = "Research software: not for diagnosis."
+
+
+class Description(BaseModel):
+    """The names behind the outputs of a SavedModel, which its signature `describe` gives as JSON.
+
+    - `labels` are the classes of its boxes, of a segmentation those of its pixels, of a classification those of its
+      target; `mask_labels` are the classes of pixels, background first, where it gives a mask.
+    - `targets` has the labels of each target that is graded; `disc` is the label of the boxes that are, "" where the
+      whole picture is.
+    - `members` names those of weight above 0 of each part: "detection", "mask" or a target.
+    - `roles` names what measurements look for in the mask: vertebra, disc and canal, each a label of `mask_labels`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a newer model may say more
+
+    name: str
+    task: str  # classification, segmentation, detection or case
+    labels: tuple[str, ...] = ()
+    targets: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    disc: str = ""
+    mask_labels: tuple[str, ...] = ()
+    members: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    roles: Mapping[str, str] = Field(default_factory=dict)
+    note: str = NOT_FOR_DIAGNOSIS
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Description:
+        """What a model's `describe` gave; SpineError where it is no description."""
+        try:
+            return cls.model_validate_json(text)
+        except ValueError as error:
+            raise SpineError(
+                f"the model's description is not one of this project ({str(error).splitlines()[0]}); export it again "
+                "with `spine export`"
+            ) from None
