@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from segmentation.config import Settings
 from spine.member.serving import publish_model
-from spine.training.preprocess import decode, prepare, unletterbox
+from spine.training.preprocess import decode_alike, prepare, unletterbox
 from spine.training.served import Served, signature
 
 __all__ = ["ServedSegmenter", "export", "signature_of"]
@@ -50,21 +50,6 @@ def with_flips(network: Any, images: Tensor, flips: tuple[str, ...]) -> Tensor:
         axis = [_AXIS[flip]]
         maps += tf.reverse(network(tf.reverse(images, axis)), axis)
     return maps / (1 + len(flips))
-
-
-def decode_alike(image_bytes: Tensor) -> Tensor:
-    """Grey pictures (N, H, W, 1) float32 in [0, 1] of PNG or JPEG files; an error in the graph where sizes differ."""
-    height, width, _ = tf.unstack(tf.shape(decode(image_bytes[0])))
-
-    def decode_one(file: Tensor) -> Tensor:
-        picture = decode(file)
-        here = tf.shape(picture)
-        message = "the images of one request differ in size; segmentation takes one size a request: send them apart"
-        alike = tf.debugging.Assert((here[0] == height) & (here[1] == width), [message, here[:2], [height, width]])
-        with tf.control_dependencies([alike]):
-            return tf.identity(picture)
-
-    return tf.map_fn(decode_one, image_bytes, fn_output_signature=tf.TensorSpec([None, None, 1], tf.float32))
 
 
 def export(network: keras.Model, settings: Settings, directory: Path) -> Path:

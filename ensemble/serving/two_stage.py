@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ensemble.serving.expand_box import expand_boxes
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
 from spine.dataset.detections import OUTPUTS
@@ -19,7 +20,7 @@ from spine.member.run_model import load_model
 from spine.member.serving import drop_unnamed_versions, for_any_number, package_versions, publish_model
 from spine.training.preprocess import decode
 
-__all__ = ["KIND", "TwoStage", "expand_box", "publish"]
+__all__ = ["KIND", "TwoStage", "publish"]
 
 KIND = "two-stage"  # of the member's card
 Tensor = Any
@@ -75,26 +76,7 @@ class TwoStage(tf.Module):
         scores = tf.where(wanted & (scores >= self.confidence), scores, -1.0)
         best = tf.argmax(tf.pad(scores, [[0, 1]], constant_values=-0.5))  # the last is the whole image
         box = tf.concat([boxes, [[0.0, 0.0, 1.0, 1.0]]], axis=0)[best]
-        return expand_box(box, self.grow, tf.shape(image)[:2])
-
-
-def expand_box(box: Tensor, fraction: float, size: Tensor) -> Tensor:
-    """`spine.intake.crop.grow` in the graph: whole pixels y0 x0 y1 x1 (4,) int32, at least one each way.
-
-    `box` (4,) is y1 x1 y2 x2 in [0, 1] of an image of `size` (height, width). Corners are first rounded to a thousandth
-    of a pixel, beyond which float32 does not reach.
-    """
-    extent = tf.cast(size, tf.float64)
-    pixels = tf.round(tf.cast(tf.reshape(box, [2, 2]), tf.float64) * extent * 1e3) / 1e3
-    spread = (pixels[1] - pixels[0]) * fraction / 2
-    start = tf.maximum(tf.floor(_settled(pixels[0] - spread)), 0.0)
-    stop = tf.minimum(tf.math.ceil(_settled(pixels[1] + spread)), extent)
-    start = tf.minimum(start, extent - 1)
-    return tf.cast(tf.concat([start, tf.maximum(stop, start + 1)], axis=0), tf.int32)
-
-
-def _settled(values: Tensor) -> Tensor:
-    return tf.round(values * 1e6) / 1e6  # 5 % of a whole number must not spill over by a rounding error
+        return expand_boxes(box[tf.newaxis], self.grow, tf.shape(image)[:2])[0]
 
 
 def _to_image(boxes: Tensor, region: Tensor, size: Tensor) -> Tensor:

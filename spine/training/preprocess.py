@@ -22,6 +22,7 @@ __all__ = [
     "boxes_to_letterbox",
     "boxes_to_original",
     "decode",
+    "decode_alike",
     "letterbox",
     "letterbox_mask",
     "normalise",
@@ -51,6 +52,21 @@ def decode(image_bytes: Tensor) -> Tensor:
     grey = tf.cond(tf.shape(pixels)[-1] < 3, lambda: pixels[..., :1], lambda: _whole_luma(pixels))
     grey.set_shape([None, None, 1])
     return tf.cast(grey, tf.float32) / white
+
+
+def decode_alike(image_bytes: Tensor) -> Tensor:
+    """Grey pictures (N, H, W, 1) float32 in [0, 1] of PNG or JPEG files; an error in the graph where sizes differ."""
+    height, width, _ = tf.unstack(tf.shape(decode(image_bytes[0])))
+
+    def decode_one(file: Tensor) -> Tensor:
+        picture = decode(file)
+        here = tf.shape(picture)
+        message = "the images of one request differ in size; segmentation takes one size a request: send them apart"
+        alike = tf.debugging.Assert((here[0] == height) & (here[1] == width), [message, here[:2], [height, width]])
+        with tf.control_dependencies([alike]):
+            return tf.identity(picture)
+
+    return tf.map_fn(decode_one, image_bytes, fn_output_signature=tf.TensorSpec([None, None, 1], tf.float32))
 
 
 def _jpeg(image_bytes: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import spine.intake.crop
-from ensemble.serving.two_stage import TwoStage, expand_box, publish
+from ensemble.serving.expand_box import expand_boxes
+from ensemble.serving.two_stage import TwoStage, publish
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.member.member import Member, Patients
@@ -117,7 +118,12 @@ def test_a_region_grows_in_the_graph_as_in_the_crops():
         x1, y1 = random.integers(x0 + 1, width + 1), random.integers(y0 + 1, height + 1)
         box = np.array([y0 / height, x0 / width, y1 / height, x1 / width], np.float32)
         left, top, right, bottom = spine.intake.crop.expand_box((x0, y0, x1, y1), 0.1, height, width)
-        assert expand_box(box, 0.1, np.array([height, width])).numpy().tolist() == [top, left, bottom, right]
+        assert expand_boxes(box[np.newaxis], 0.1, np.array([height, width])).numpy()[0].tolist() == [
+            top,
+            left,
+            bottom,
+            right,
+        ]
 
 
 def test_its_card_tells_what_it_is_made_of(directory):

@@ -64,7 +64,9 @@ def test_members_and_their_disagreement_are_named():
 
 
 def test_a_classification_grades_the_whole_picture():
-    about = Description(name="ct", task="classification", targets={"fracture": ("no", "yes")}, members={"fracture": ("a",)})
+    about = Description(
+        name="ct", task="classification", targets={"fracture": ("no", "yes")}, members={"fracture": ("a",)}
+    )
     outputs = {"probabilities": np.array([[0.2, 0.8], [1, 0]], np.float32)}
     first, second = answers_of(outputs, about, "1", [SIZE, (5, 5)], [None, None])
     assert first.findings[0].box is None
