@@ -34,6 +34,7 @@ ROOMS = (
     (("experiment", ("spine.experiment",)),),
     (("training", ("spine.training",)),),
     (("intake", ("spine.intake",)),),
+    (("dicom_results", ("spine.dicom_results",)),),
     (*((package, (package,)) for package in TASKS), ("fusion", ("ensemble.fusion", "ensemble.names"))),
     (("engine", ("ensemble.engine",)),),
     (("engine/scoring", ("ensemble.engine.scoring",)),),
@@ -49,7 +50,8 @@ ROOMS = (
 
 # Each heavy dependency has one home.
 HOMES = {
-    "pydicom": ("spine/images/dicom/",),
+    "pydicom": ("spine/images/dicom/", "spine/dicom_results/"),
+    "highdicom": ("spine/dicom_results/",),
     "dicomanonymizer": ("spine/images/dicom/deidentify.py",),
     "optuna": ("ensemble/record/study.py", "ensemble/record/storage.py"),
     "jinja2": ("ensemble/report/",),

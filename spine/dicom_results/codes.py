@@ -1,0 +1,56 @@
+"""Codes of what results speak of: SNOMED CT and DICOM's own where there are some, the private scheme 99SPINE elsewhere.
+
+Targets, their labels and classes are the dataset's own words: what they mean, the model's makers know. So they are
+codes of 99SPINE, whose meaning is the word itself; only the three structures that every spine has are SNOMED CT's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+
+__all__ = ["SCHEME", "anatomical_structure", "declared_scheme", "own", "structure"]
+
+SCHEME = "99SPINE"
+_STRUCTURES = {
+    "vertebra": ("51282000", "Vertebra"),  # PS3.16 CID 7151
+    "disc": ("360499006", "Intervertebral disc"),
+    "canal": ("61853006", "Vertebral canal"),  # PS3.16 CID 6115
+}
+_ALIKE = {
+    **{"vertebrae": "vertebra", "vertebral body": "vertebra", "vertebral bodies": "vertebra", "vb": "vertebra"},
+    **{"discs": "disc", "disk": "disc", "disks": "disc", "intervertebral disc": "disc", "ivd": "disc"},
+    **{"spinal canal": "canal", "vertebral canal": "canal"},
+}
+_MOST_LETTERS = 64  # of a CodeMeaning, an LO (PS3.5 table 6.2-1)
+
+
+def anatomical_structure() -> CodedConcept:
+    """The category of a segment that is a structure of the body."""
+    return CodedConcept("123037004", "SCT", "Anatomical Structure")
+
+
+def structure(label: str) -> CodedConcept:
+    """What a class of pixels or boxes is."""
+    name = re.sub(r"[\s_-]+", " ", label).strip().lower()
+    known = _STRUCTURES.get(_ALIKE.get(name, name))
+    return CodedConcept(known[0], "SCT", known[1]) if known else own(label)
+
+
+def own(word: str, meaning: str = "") -> CodedConcept:
+    """A code of this project's scheme; the meaning is the word itself where none is given."""
+    shown = " ".join(word.replace("\\", "/").split()) or "unnamed"
+    return CodedConcept(shown, SCHEME, (meaning or shown)[:_MOST_LETTERS])
+
+
+def declared_scheme() -> list[CodingSchemeIdentificationItem]:
+    """What a result says of the private scheme (PS3.3 C.12.1.1.4)."""
+    return [
+        CodingSchemeIdentificationItem(
+            designator=SCHEME,
+            name="Targets, labels and measurements of spine-ensemble, each code the word itself",
+            responsible_organization="spine-ensemble",
+        )
+    ]

@@ -1,0 +1,43 @@
+"""An answer and the frame that it is about -> DICOM files for the archive that the frame came from.
+
+They keep the patient and the study of the source, since they go back to it: keep them where the source may be kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spine.answers.answer import Answer
+from spine.core.files import atomic_file
+from spine.core.problems import SpineError
+from spine.dicom_results.source import Source
+from spine.images.dicom.headers import quiet
+
+__all__ = ["write_results"]
+
+
+def write_results(answer: Answer, source: Source, directory: Path) -> list[Path]:
+    """Write what the answer has as DICOM files in `directory`, one directory an answer; gives their paths.
+
+    - `segmentation.dcm`, the mask on the frame's pixels, where there is a mask
+    - `report.dcm`, boxes, grades, probabilities and measurements as a structured report
+    - `overlay.dcm`, the picture with all of them drawn on it, for viewers that show neither
+
+    SpineError where the answer is of another size than the frame, or the file lacks what results are filed by.
+    """
+    frame = source.read()
+    if (answer.height, answer.width) != frame.shape:
+        raise SpineError(
+            f"the answer is about a picture of {(answer.height, answer.width)}, frame {source.frame} of {source.path} "
+            f"has {frame.shape} (height, width); give the frame that was sent"
+        )
+    from spine.dicom_results.segmentation import segmentation_of
+
+    paths = []
+    with quiet():
+        results = {"segmentation": segmentation_of(answer, frame)} if answer.mask is not None else {}
+        for name, result in results.items():
+            paths.append(directory / f"{name}.dcm")
+            with atomic_file(paths[-1]) as temporary:
+                result.save_as(temporary, enforce_file_format=True)
+    return paths
