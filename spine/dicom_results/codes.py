@@ -1,7 +1,7 @@
 """Codes of what results speak of: SNOMED CT and DICOM's own where there are some, the private scheme 99SPINE elsewhere.
 
-Targets, their labels and classes are the dataset's own words: what they mean, the model's makers know. So they are
-codes of 99SPINE, whose meaning is the word itself; only the three structures that every spine has are SNOMED CT's.
+A target, a grade and a class are the dataset's own words. Those that name what SNOMED CT or RadLex name are coded so;
+of the others the code of 99SPINE is the word itself, since what it means the model's makers know.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
-__all__ = ["SCHEME", "anatomical_structure", "declared_scheme", "own", "structure"]
+__all__ = ["SCHEME", "anatomical_structure", "declared_scheme", "grade", "own", "structure", "target"]
 
 SCHEME = "99SPINE"
 _STRUCTURES = {
@@ -20,9 +20,19 @@ _STRUCTURES = {
     "canal": ("61853006", "Vertebral canal"),  # PS3.16 CID 6115
 }
 _ALIKE = {
-    **{"vertebrae": "vertebra", "vertebral body": "vertebra", "vertebral bodies": "vertebra", "vb": "vertebra"},
+    **{"vertebrae": "vertebra", "vertebral body": "vertebra", "vertebral bodies": "vertebra"},
     **{"discs": "disc", "disk": "disc", "disks": "disc", "intervertebral disc": "disc", "ivd": "disc"},
     **{"spinal canal": "canal", "vertebral canal": "canal"},
+}
+_TARGETS = {
+    "degeneration": ("77547008", "Degeneration of intervertebral disc"),
+    "herniation": ("73589001", "Herniation of intervertebral disc"),
+    "spondylolisthesis": ("274152003", "Spondylolisthesis"),
+    "stenosis": ("76107001", "Spinal stenosis"),
+}
+_GRADES = {
+    **dict.fromkeys(("positive", "present"), ("RID28472", "present")),
+    **dict.fromkeys(("negative", "absent"), ("RID28473", "absent")),
 }
 _MOST_LETTERS = 64  # of a CodeMeaning, an LO (PS3.5 table 6.2-1)
 
@@ -34,9 +44,21 @@ def anatomical_structure() -> CodedConcept:
 
 def structure(label: str) -> CodedConcept:
     """What a class of pixels or boxes is."""
-    name = re.sub(r"[\s_-]+", " ", label).strip().lower()
+    name = _plain(label)
     known = _STRUCTURES.get(_ALIKE.get(name, name))
     return CodedConcept(known[0], "SCT", known[1]) if known else own(label)
+
+
+def target(name: str) -> CodedConcept:
+    """What is graded."""
+    known = _TARGETS.get(_plain(name))
+    return CodedConcept(known[0], "SCT", known[1]) if known else own(name)
+
+
+def grade(label: str) -> CodedConcept:
+    """One of the grades that a target may have."""
+    known = _GRADES.get(_plain(label))
+    return CodedConcept(known[0], "RADLEX", known[1]) if known else own(label)
 
 
 def own(word: str, meaning: str = "") -> CodedConcept:
@@ -54,3 +76,7 @@ def declared_scheme() -> list[CodingSchemeIdentificationItem]:
             responsible_organization="spine-ensemble",
         )
     ]
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\s_-]+", " ", word).strip().lower()

@@ -31,11 +31,13 @@ def write_results(answer: Answer, source: Source, directory: Path) -> list[Path]
             f"the answer is about a picture of {(answer.height, answer.width)}, frame {source.frame} of {source.path} "
             f"has {frame.shape} (height, width); give the frame that was sent"
         )
+    from spine.dicom_results.report import report_of
     from spine.dicom_results.segmentation import segmentation_of
 
     paths = []
     with quiet():
         results = {"segmentation": segmentation_of(answer, frame)} if answer.mask is not None else {}
+        results["report"] = report_of(answer, frame)
         for name, result in results.items():
             paths.append(directory / f"{name}.dcm")
             with atomic_file(paths[-1]) as temporary:

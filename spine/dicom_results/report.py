@@ -1,0 +1,159 @@
+"""An answer as a structured report: TID 1500 of PS3.16, a measurement group a finding and a measured structure.
+
+    image            how many findings there are, and grades of the whole picture        TID 1501
+    box              bounded by a polyline of its corners: level, score, grades          TID 1410
+    disc, vertebra,  level, heights, widths and ratios in UCUM units; or why there are   TID 1501
+    canal            none
+
+Coordinates are those of PS3.3 C.18.6.1.2, as boxes have them: (0, 0) is the outer corner of the first pixel.
+A level is a number, counted from below: whether 1 is L5/S1, no picture of part of a spine can tell, so no code of a
+vertebra or disc is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from highdicom import sr
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+
+from spine.answers.answer import Answer, Finding, Grade
+from spine.dicom_results.codes import grade, own, structure, target
+from spine.dicom_results.identity import MANUFACTURER, Identity, uid_of
+from spine.dicom_results.measured import measured_structures
+from spine.dicom_results.source import StoredFrame
+
+__all__ = ["report_of"]
+
+_PROCEDURES = {
+    "MR": codes.cid100.MRIUnspecifiedBodyRegion,
+    "CT": codes.cid100.CTUnspecifiedBodyRegion,
+    **dict.fromkeys(("CR", "DX", "RG", "RF"), codes.cid100.XRUnspecifiedBodyRegion),
+}
+
+
+def report_of(answer: Answer, frame: StoredFrame) -> Dataset:
+    """The report of an answer, of one without findings too, which says that there are none."""
+    identity = Identity("report", answer, frame)
+    content = sr.MeasurementReport(
+        observation_context=_observed_by(identity),
+        procedure_reported=_PROCEDURES.get(frame.image.modality, codes.cid100.ImagingProcedure),
+        imaging_measurements=list(_groups(answer, frame, identity)),
+    )
+    content[0].ContentSequence.append(
+        sr.TextContentItem(codes.DCM.Comment, identity.note, sr.RelationshipTypeValues.CONTAINS)
+    )
+    return sr.ComprehensiveSR(
+        evidence=[frame.dataset], content=content, is_complete=True, is_final=False, **identity.keywords()
+    )
+
+
+def _observed_by(identity: Identity) -> sr.ObservationContext:
+    device = sr.DeviceObserverIdentifyingAttributes(
+        uid=uid_of("model", identity.model, identity.version),
+        name=identity.model,
+        manufacturer_name=MANUFACTURER,
+        model_name=identity.model,
+        serial_number=f"version {identity.version}",
+    )
+    return sr.ObservationContext(observer_device_context=sr.ObserverContext(codes.DCM.Device, device))
+
+
+def _groups(
+    answer: Answer, frame: StoredFrame, identity: Identity
+) -> Iterator[sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations]:
+    boxes = [finding for finding in answer.findings if finding.box is not None]
+    whole = [finding for finding in answer.findings if finding.box is None]
+    yield _of_image(whole, len(boxes), frame, identity)
+    for number, finding in enumerate(boxes, start=1):
+        yield _of_box(number, finding, frame, identity)
+    for one in measured_structures(answer.measurements):
+        yield sr.MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=_tracked(identity, one.name),
+            finding_type=one.code,
+            algorithm_id=_algorithm(identity),
+            measurements=[_level(one.level), *one.measurements],
+            qualitative_evaluations=one.remarks,
+            source_images=[_group_source(frame)],
+        )
+
+
+def _of_image(
+    whole: list[Finding], boxes: int, frame: StoredFrame, identity: Identity
+) -> sr.MeasurementsAndQualitativeEvaluations:
+    grades = [one for finding in whole for one in finding.grades]
+    counted = sr.Measurement(own("boxes", "Number of boxes that were found"), boxes, codes.UCUM.NoUnits)
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracked(identity, "picture"),
+        algorithm_id=_algorithm(identity),
+        measurements=[counted, *_probabilities(grades)],
+        qualitative_evaluations=_evaluations(grades),
+        source_images=[_group_source(frame)],
+    )
+
+
+def _of_box(
+    number: int, finding: Finding, frame: StoredFrame, identity: Identity
+) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
+    measurements = [_level(finding.level)] if finding.level else []
+    if finding.score is not None:
+        percent = round(100 * float(finding.score), 4)
+        measurements.append(sr.Measurement(codes.DCM.CertaintyOfFinding, percent, codes.UCUM.Percent))
+    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracked(identity, f"box {number} {finding.label}", f"level {finding.level}"),
+        referenced_region=_region(finding, frame),
+        geometric_purpose=codes.SCT.BoundedBy,
+        finding_type=structure(finding.label),
+        algorithm_id=_algorithm(identity),
+        measurements=[*measurements, *_probabilities(finding.grades)],
+        qualitative_evaluations=_evaluations(finding.grades),
+    )
+
+
+def _region(finding: Finding, frame: StoredFrame) -> sr.ImageRegion:
+    x0, y0, x1, y1 = map(float, finding.box or ())
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
+    image = sr.SourceImageForRegion(*_reference(frame))
+    return sr.ImageRegion(sr.GraphicTypeValues.POLYLINE, corners, image)
+
+
+def _group_source(frame: StoredFrame) -> sr.SourceImageForMeasurementGroup:
+    return sr.SourceImageForMeasurementGroup(*_reference(frame))
+
+
+def _reference(frame: StoredFrame) -> tuple[str, str, list[int] | None]:
+    return frame.dataset.SOPClassUID, frame.dataset.SOPInstanceUID, frame.number and [frame.number]
+
+
+def _tracked(identity: Identity, *names: str) -> sr.TrackingIdentifier:
+    return sr.TrackingIdentifier(uid_of(identity.sop_instance, *names), names[0])
+
+
+def _algorithm(identity: Identity) -> sr.AlgorithmIdentification:
+    return sr.AlgorithmIdentification(
+        name=identity.answer.model,
+        version=str(identity.answer.version),
+        parameters=["not for diagnosis"],
+        family=codes.cid7162.ArtificialIntelligence,
+        manufacturer=MANUFACTURER,
+    )
+
+
+def _level(level: int) -> sr.Measurement:
+    return sr.Measurement(own("level", "Level, counted from below, 1 the lowest"), level, codes.UCUM.NoUnits)
+
+
+def _evaluations(grades: tuple[Grade, ...] | list[Grade]) -> list[sr.QualitativeEvaluation]:
+    return [sr.QualitativeEvaluation(target(one.target), grade(one.best)) for one in grades]
+
+
+def _probabilities(grades: tuple[Grade, ...] | list[Grade]) -> Iterator[sr.Measurement]:
+    for one in grades:
+        for label, probability in zip(one.labels, one.probabilities, strict=True):
+            name = own(f"{one.target} {label}", f"Probability of {one.target} {label}")
+            yield sr.Measurement(name, round(float(probability), 6), codes.UCUM.NoUnits)
+        if one.disagreement is not None:
+            name = own(f"{one.target} bits", f"Disagreement of the members on {one.target}, in bits")
+            yield sr.Measurement(name, round(float(one.disagreement), 6), codes.UCUM.NoUnits)
