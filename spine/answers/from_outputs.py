@@ -65,8 +65,10 @@ def _answer(
         raise SpineError(f"the mask is {mask.shape} of a picture of {size}; export the model again")
     measured = None
     if mask is not None and description.roles:
-        roles = {role: description.roles.get(role) for role in ("vertebra", "disc", "canal")}
-        measured = measure(mask, description.mask_labels, spacing, signal=picture, **roles)
+        vertebra, disc, canal = map(description.roles.get, ("vertebra", "disc", "canal"))
+        measured = measure(
+            mask, description.mask_labels, spacing, signal=picture, vertebra=vertebra, disc=disc, canal=canal
+        )
     return Answer(
         description.name,
         version,

@@ -124,7 +124,7 @@ def _group_source(frame: StoredFrame) -> sr.SourceImageForMeasurementGroup:
 
 
 def _reference(frame: StoredFrame) -> tuple[str, str, list[int] | None]:
-    return frame.dataset.SOPClassUID, frame.dataset.SOPInstanceUID, frame.number and [frame.number]
+    return frame.dataset.SOPClassUID, frame.dataset.SOPInstanceUID, None if frame.number is None else [frame.number]
 
 
 def _tracked(identity: Identity, *names: str) -> sr.TrackingIdentifier:
