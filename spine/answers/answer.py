@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ class Answer:
             counts = np.bincount(self.mask.ravel(), minlength=len(self.mask_labels))
             told["mask_pixels"] = dict(zip(self.mask_labels, counts.tolist(), strict=True))
         if self.measurements is not None:
-            told["measurements"] = asdict(self.measurements)
+            told["measurements"] = self.measurements.to_json()
         return told
 
 

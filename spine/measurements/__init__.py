@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spine.measurements.measure import measure
-from spine.measurements.results import Canal, Disc, Heights, Measurements, Vertebra
+from spine.measurements.results import LENGTHS, RATIOS, Canal, Disc, Heights, Measurements, Row, Vertebra
+from spine.measurements.roles import roles_of
 
-__all__ = ["Canal", "Disc", "Heights", "Measurements", "Vertebra", "measure"]
+__all__ = ["LENGTHS", "RATIOS", "Canal", "Disc", "Heights", "Measurements", "Row", "Vertebra", "measure", "roles_of"]

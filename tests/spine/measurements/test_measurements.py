@@ -1,12 +1,13 @@
 """Measurements: hand-drawn spines whose values are arithmetic, and phantoms whose outlines are known in mm."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from spine.core.problems import SpineError
-from spine.measurements import measure
+from spine.measurements import LENGTHS, RATIOS, measure
 from spine.phantom.anatomy import Pose, Spine, body_outline
 from spine.phantom.annotate import MASK_LABELS
 from spine.phantom.paint import BODY, CANAL, DISC, Plane, paint_sagittal
@@ -106,6 +107,21 @@ def test_without_a_canal_front_and_back_are_not_told_unless_the_side_is():
     assert [canal.status for canal in unknown.canal] == ["absent", "absent"]
     known = measure(mask, LABELS, posterior="right")
     assert known.discs[0].heights.anterior == pytest.approx(8)
+
+
+def test_rows_list_every_value_with_unit_and_status():
+    found = measure(upright()[:80], LABELS, (0.5, 0.5))
+    rows = {(row.structure, row.level, row.name): row for row in found.rows()}
+    assert len(rows) == len(found.rows()) == 2 * 7 + 3 * 5 + 2
+    width, index = rows["disc", 1, "width"], rows["disc", 2, "height_index"]
+    assert (width.value, width.unit, width.status) == (pytest.approx(15), "mm", "measured")
+    assert (index.value, index.unit) == (pytest.approx(6 / 20), "ratio")
+    assert (rows["vertebra", 1, "middle_height"].value, rows["vertebra", 1, "middle_height"].status) == (None, "cut")
+    assert rows["disc", 1, "signal_to_canal"].status == "unknown"
+    assert {row.name for row in found.rows()} == {*LENGTHS, *RATIOS}
+    told = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert (told["unit"], told["posterior"], len(told["values"])) == ("mm", "right", len(rows))
+    assert told["values"][0].keys() == {"structure", "level", "name", "value", "unit", "status"}
 
 
 def test_an_empty_mask_has_nothing():
