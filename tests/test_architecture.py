@@ -45,6 +45,7 @@ ROOMS = (
     (("results", ("ensemble.results", "ensemble.split_predictions")), ("record", ("ensemble.record",))),
     (("evaluators", ("ensemble.evaluators",)), ("search_problem", ("ensemble.search_problem",))),
     (("ensemble", ("ensemble",)),),
+    (("case", ("ensemble.case",)),),
     (("pipeline", ("pipeline",)),),
 )
 

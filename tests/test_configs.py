@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.cases import load_case
 from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "data")
+RUN = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name not in ("data", "cases"))
 STUDIES = [path for path in RUN if "experiments" in yaml.safe_load(path.read_text())]
 EXPERIMENTS = [path for path in RUN if path not in STUDIES]
+CASES = sorted((ROOT / "configs" / "cases").glob("*.yaml"))
 DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
 
 
@@ -65,3 +67,30 @@ def test_what_a_study_judges_elsewhere_comes_from_its_own_experiments(path, monk
         crops = load_data_config(config)
         assert crops.dataset in [experiment.data for experiment in experiments]
         assert crops.crop.detector.parents[1] in [experiment.directory for experiment in experiments]
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_case_chains_experiments_that_load(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    case = load_case(path)
+    tasks = {name: load_experiment(part).task for name, part in case.parts.items()}
+    assert tasks.pop("detector") == "detection"
+    assert {"grades": "classification", "segmentation": "segmentation"}.items() >= {
+        (name.partition(".")[0], task) for name, task in tasks.items()
+    }
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_header_of_a_case_says_how_it_is_exported(path):
+    assert f"spine export configs/cases/{path.name}" in path.read_text()
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_case_grades_crops_that_grow_as_those_that_its_classifiers_learned_from(path, monkeypatch):
+    from spine.intake import load_data_config
+
+    monkeypatch.chdir(ROOT)
+    case = load_case(path)
+    for experiment in map(load_experiment, case.grades.values()):
+        crop = load_data_config(experiment.build).crop
+        assert (crop.label, crop.grow) == (case.discs.label, case.discs.grow)

@@ -25,6 +25,9 @@ app = typer.Typer(
 ExperimentFile = Annotated[
     Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a study.")
 ]
+ExperimentOrCase = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT|CASE", help="The YAML file of an experiment, a study or a case.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to override, such as search.step=0.05.")
 ]
@@ -37,6 +40,7 @@ Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only 
 @app.command()
 def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
     """Run all stages in order; skip what is done and unchanged."""
+    from pipeline.cases import export_cases_of
     from pipeline.experiments import load_other_datasets
     from pipeline.stages import evaluate_other_dataset, run_all
 
@@ -45,12 +49,14 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
     other_datasets = load_other_datasets(experiment, overrides or ())
     written = [run_all(settings, show) for settings in experiments]
     also = [(settings, *evaluate_other_dataset(settings, config, show)) for settings, config in other_datasets]
+    cases = export_cases_of(experiment, overrides or (), show)
     for settings, paths in zip(experiments, written, strict=True):
         show_leaderboard(settings)
         show_paths(paths)
     for settings, dataset, paths in also:
         show_leaderboard(settings, dataset)
         show_paths(paths)
+    show_paths(cases)
 
 
 @app.command()
@@ -82,9 +88,16 @@ def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
-def export(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Fuse the members of weight above 0 into one SavedModel for TF Serving."""
-    _stage("export", experiment, overrides)
+def export(experiment: ExperimentOrCase, overrides: Overrides = None) -> None:
+    """Fuse the members of weight above 0 into one SavedModel for TF Serving; chain the runs of a case into one."""
+    from pipeline.cases import export_case, is_case
+    from spine.core.quiet import silence_tensorflow
+
+    if is_case(experiment):
+        silence_tensorflow()
+        show_paths(export_case(experiment, overrides or (), show))
+    else:
+        _stage("export", experiment, overrides)
 
 
 @app.command()

@@ -33,6 +33,7 @@ __all__ = [
     "Strict",
     "Study",
     "TaskSettings",
+    "apply_override",
     "load_experiment",
     "load_experiments",
     "load_other_datasets",
@@ -316,6 +317,7 @@ class Study(Strict):
 
     experiments: tuple[Path, ...] = Field(min_length=1)
     also: tuple[Elsewhere, ...] = ()  # judged when they have all run
+    cases: tuple[Path, ...] = ()  # exported then: what chains their ensembles into one model
 
 
 def steps_of(step: float) -> int:
@@ -366,7 +368,7 @@ def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: Set
         )
     with within(path):
         for override in overrides:
-            _override(raw, override)
+            apply_override(raw, override)
         return validate_experiment(raw, str(path), settings_of)
 
 
@@ -375,7 +377,8 @@ def validate_experiment(raw: Any, where: str, settings_of: SettingsOf) -> Experi
     return validate(Experiment, raw, where, {"settings_of": settings_of})
 
 
-def _override(raw: dict[str, Any], text: str) -> None:
+def apply_override(raw: dict[str, Any], text: str) -> None:
+    """Set one value of a configuration by `key=value`, dotted key and YAML value; SpineError where it is none."""
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise SpineError(f"override {text!r} is not of the form key=value, such as search.step=0.05")
@@ -387,7 +390,7 @@ def _override(raw: dict[str, Any], text: str) -> None:
     for part in parents:
         place = place.setdefault(part, {})
         if place is None or not isinstance(place, dict):
-            raise SpineError(f"override {text!r}: {part!r} is no group of settings in this experiment")
+            raise SpineError(f"override {text!r}: {part!r} is no group of settings in this file")
     try:
         place[last] = parse_yaml(value)
     except ValueError as error:

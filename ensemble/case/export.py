@@ -1,0 +1,145 @@
+"""Exporting a case: its parts become one SavedModel, a member like any other, with what TF Serving needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ensemble.case.chain import Chain, Cut
+from ensemble.case.config import CaseSettings, Discs, Region
+from ensemble.case.parity import require_case_parity
+from ensemble.case.parts import CaseParts, LoadExperiment, Part, open_parts
+from ensemble.serving.serving_kit import write_serving_kit
+from spine.answers.description import Description
+from spine.core.files import fingerprint
+from spine.core.problems import SpineError
+from spine.member.member import Card, Member, Patients
+from spine.member.serving import drop_unnamed_versions, package_versions, publish_model
+
+__all__ = ["KIND", "describe", "export_case"]
+
+KIND = "case"
+PARITY_PICTURES = 4
+
+
+def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list[Path]:
+    """Publish a case as `runs/<name>/model/<n>/`; skipped where nothing has changed. The paths to open.
+
+    SpineError where the parts do not fit together, or the directory holds another kind of member.
+    """
+    parts = open_parts(settings, load_experiment)
+    directory = settings.directory
+    _require_free(directory)
+    config_hash = fingerprint([_shape(settings), *(part.fingerprint for part in parts.all)])
+    if not Member.is_complete(directory, config_hash):
+        drop_unnamed_versions(directory)
+        version, parity = _publish(settings, parts)
+        Member.publish(directory, _card(settings, parts, config_hash, version, parity))
+    write_serving_kit(directory, settings.name)
+    return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
+
+
+def _publish(settings: CaseSettings, parts: CaseParts) -> tuple[Path, float]:
+    """The new version, and how far it is from its stages run one by one."""
+    pictures = _pictures(parts)
+    parity: list[float] = []
+    version = publish_model(
+        load_chain(settings, parts),
+        settings.directory,
+        check=lambda saved: parity.append(require_case_parity(saved, settings, parts, pictures)),
+    )
+    return version, parity[0]
+
+
+def _pictures(parts: CaseParts) -> Sequence[Path]:
+    """Whole pictures of the parts' datasets, where one has some."""
+    pictures = next((part.pictures for part in (parts.detector, parts.segmentation) if part and part.pictures), ())
+    return pictures[:PARITY_PICTURES]
+
+
+def load_chain(settings: CaseSettings, parts: CaseParts) -> Chain:
+    """The parts' SavedModels as one module."""
+    return Chain(
+        parts.detector.load(),
+        _cut(settings.discs, parts.detector),
+        {target: part.load() for target, part in parts.grades.items()},
+        parts.segmentation.load() if parts.segmentation else None,
+        _cut(settings.region, parts.detector) if settings.region else None,
+    )
+
+
+def describe(settings: CaseSettings, parts: CaseParts) -> Description:
+    """The names behind the outputs of the chained model."""
+    segmentation = parts.segmentation
+    named = {"detection": parts.detector, **parts.grades} | ({"mask": segmentation} if segmentation else {})
+    return Description(
+        name=settings.name,
+        task=KIND,
+        labels=parts.detector.labels,
+        targets={target: part.labels for target, part in parts.grades.items()},
+        disc=settings.discs.label,
+        mask_labels=segmentation.labels if segmentation else (),
+        members={name: tuple(member.name for member in part.members) for name, part in named.items()},
+        roles=roles_of(segmentation.labels) if segmentation else {},
+    )
+
+
+def roles_of(labels: tuple[str, ...]) -> dict[str, str]:
+    return {role: role for role in ("vertebra", "disc", "canal") if role in labels}
+
+
+def _cut(settings: Discs | Region, detector: Part) -> Cut:
+    which = 1 + detector.labels.index(settings.label)
+    return Cut(which, settings.grow, settings.confidence, getattr(settings, "count", None))
+
+
+def _shape(settings: CaseSettings) -> str:
+    """The settings that the model depends on."""
+    return settings.model_dump_json(include={"discs", "region"})
+
+
+def _require_free(directory: Path) -> None:
+    if (directory / "member.json").exists() and (there := Member.open(directory)).card.kind != KIND:
+        raise SpineError(f"{directory} holds the {there.card.kind} {there.name!r}; choose another name or runs")
+
+
+def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: Path, parity: float) -> Card:
+    description = describe(settings, parts)
+    return Card(
+        name=settings.name,
+        task="case",
+        labels=parts.detector.labels,
+        kind=KIND,
+        input=parts.detector.members[0].card.input,
+        outputs=_outputs(description),
+        versions=package_versions(),
+        config_hash=config_hash,
+        model_hash=Member.hash_model(version),
+        patients=Patients.union([part.patients for part in parts.all]),
+        details={
+            "parts": {part.name: [member.name for member in part.members] for part in parts.all},
+            "description": description.model_dump(mode="json"),
+            **settings.model_dump(mode="json", include={"discs", "region"}),
+            "parity": parity,
+        },
+    )
+
+
+def _outputs(description: Description) -> dict[str, Any]:
+    rows: dict[str, list[int | None]] = {
+        "detection_boxes": [None, None, 4],
+        "detection_scores": [None, None],
+        "detection_classes": [None, None],
+        "num_detections": [None],
+    }
+    graded = {
+        f"disc_probabilities_{target}": [None, None, len(labels)] for target, labels in description.targets.items()
+    }
+    outputs: dict[str, Any] = {name: {"dtype": "float32", "shape": shape} for name, shape in {**rows, **graded}.items()}
+    outputs["disc_level"] = {"dtype": "int32", "shape": [None, None]}
+    if description.mask_labels:
+        classes = len(description.mask_labels)
+        outputs["probabilities"] = {"dtype": "float32", "shape": [None, None, None, classes]}
+        outputs["mask"] = {"dtype": "int32", "shape": [None, None, None]}
+    return outputs

@@ -1,0 +1,132 @@
+"""The parts of a case, opened: the members of each, how they are fused, and whether they fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensemble.case.chain import LoadedPart
+from ensemble.case.config import CaseSettings
+from ensemble.experiment_run import ExperimentRun
+from ensemble.fusion.fuse import Mean
+from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.serving.exported import not_exportable_reason
+from ensemble.serving.fused_model import Outputs, fuse_for
+from ensemble.tasks import ENSEMBLE_TASKS
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment
+from spine.member.member import Member, NoModel, Patients
+from spine.member.run_model import load_model
+
+__all__ = ["CaseParts", "Part", "open_parts"]
+
+LoadExperiment = Callable[[Path], Experiment]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Members with weight and their fusion: of an experiment's ensemble, or one member that answers by itself."""
+
+    name: str
+    task: str
+    labels: tuple[str, ...]
+    members: tuple[Member, ...]
+    mean: Mean
+    boxes: BoxFusion | None
+    patients: Patients
+    pictures: tuple[Path, ...] = ()  # of its dataset, where it has one
+
+    @classmethod
+    def of_experiment(cls, name: str, experiment: Experiment) -> Part:
+        """The ensemble of a run that was searched; NoModel where a member with weight has no SavedModel."""
+        run = ExperimentRun(experiment)
+        weights = run.weights
+        if reason := not_exportable_reason(run.members, weights):
+            raise NoModel(f"{name}: {reason}; choose a run whose members can be exported")
+        members = tuple(run.members[member] for member in weights.kept)
+        fuses_boxes = ENSEMBLE_TASKS[experiment.task].fuses_boxes
+        return cls(
+            name,
+            experiment.task,
+            experiment.labels,
+            members,
+            weights.mean(),
+            weights.box_fusion if fuses_boxes else None,
+            Patients.union([*(member.card.patients for member in members), weights.searched_patients]),
+            tuple(run.truth(experiment.search_split).paths),
+        )
+
+    @classmethod
+    def of_directory(cls, name: str, path: Path) -> Part:
+        """One member's or ensemble's directory, as it answers by itself."""
+        member = Member.open(path)
+        card = member.card
+        return cls(name, card.task, card.labels, (member,), Mean((1.0,)), None, card.patients)
+
+    @property
+    def weights(self) -> list[float]:
+        """One a member, as boxes are fused with."""
+        return [float(weight) for weight in self.mean.weights if not isinstance(weight, tuple)]
+
+    @property
+    def fingerprint(self) -> list[Any]:
+        """What its answers depend on."""
+        models = [[member.name, member.card.model_hash] for member in self.members]
+        return [models, self.mean.weights, self.mean.temperatures, repr(self.boxes)]
+
+    def load(self) -> LoadedPart:
+        """Its SavedModels in memory."""
+        alone = self.task == "detection" and self.boxes is None
+        fuse = _as_it_is if alone else fuse_for(self.task, self.mean.temperatures, self.boxes)
+        return LoadedPart([load_model(member) for member in self.members], self.mean.weights, fuse)
+
+
+def _as_it_is(outputs: Sequence[Outputs], weights: Sequence[Any]) -> dict[str, Any]:
+    return dict(outputs[0])
+
+
+@dataclass(frozen=True)
+class CaseParts:
+    """All parts of a case, which fit together."""
+
+    detector: Part
+    grades: Mapping[str, Part]
+    segmentation: Part | None
+
+    @property
+    def all(self) -> list[Part]:
+        """In the order of the chain."""
+        return [self.detector, *self.grades.values(), *([self.segmentation] if self.segmentation else [])]
+
+
+def open_parts(settings: CaseSettings, load_experiment: LoadExperiment) -> CaseParts:
+    """Open what a case chains; SpineError where a part is of another task, or a label is not the detector's."""
+    parts = {name: _open(name, path, load_experiment) for name, path in settings.parts.items()}
+    detector = _require_task(parts["detector"], "detection")
+    for cut in (settings.discs, settings.region):
+        if cut and cut.label not in detector.labels:
+            raise SpineError(
+                f"the detector {settings.detector} has no label {cut.label!r}; its labels are "
+                f"{', '.join(detector.labels)}"
+            )
+    grades = {target: _require_task(parts[f"grades.{target}"], "classification") for target in settings.grades}
+    segmentation = _require_task(parts["segmentation"], "segmentation") if settings.segmentation else None
+    return CaseParts(detector, grades, segmentation)
+
+
+def _open(name: str, path: Path, load_experiment: LoadExperiment) -> Part:
+    if path.is_dir():
+        return Part.of_directory(name, path)
+    if path.suffix in (".yaml", ".yml"):
+        return Part.of_experiment(name, load_experiment(path))
+    raise SpineError(
+        f"{name}: {path} does not exist; give an experiment's file, or the directory of a member or an ensemble"
+    )
+
+
+def _require_task(part: Part, task: str) -> Part:
+    if part.task != task:
+        raise SpineError(f"{part.name} is of {part.task}; a case needs {task} there")
+    return part

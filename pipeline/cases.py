@@ -1,0 +1,55 @@
+"""Case files and what they chain: the experiments of every task are known here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.experiments import load_experiment
+from spine.core.disk import at_work
+from spine.core.yaml_files import read_yaml
+from spine.experiment.config import Study, validate
+
+if TYPE_CHECKING:
+    from ensemble.case.config import CaseSettings
+
+__all__ = ["export_case", "export_cases_of", "is_case", "load_case"]
+
+Show = Callable[[str], None]
+
+
+def is_case(path: Path | str) -> bool:
+    """Whether a YAML file is a case's."""
+    from ensemble.case import config
+
+    return config.is_case(path)
+
+
+def load_case(path: Path | str, overrides: Sequence[str] = ()) -> CaseSettings:
+    """Read a case file, apply `key=value` overrides and validate it."""
+    from ensemble.case import config
+
+    return config.load_case(path, overrides)
+
+
+def export_case(path: Path | str, overrides: Sequence[str], show: Show) -> list[Path]:
+    """Chain the runs of a case file into one SavedModel; the paths to open."""
+    return _export(load_case(path, overrides), (), show)
+
+
+def export_cases_of(study: Path | str, overrides: Sequence[str], show: Show) -> list[Path]:
+    """Export the cases of a study, nothing of an experiment; the overrides are those that its experiments ran with."""
+    raw = read_yaml(study)
+    paths = validate(Study, raw, str(study)).cases if "experiments" in raw else ()
+    of_cases = [override for override in overrides if override.startswith("runs=")]
+    return [written for path in paths for written in _export(load_case(path, of_cases), overrides, show)]
+
+
+def _export(settings: CaseSettings, of_experiments: Sequence[str], show: Show) -> list[Path]:
+    from ensemble.case.export import export_case
+
+    show(f"export the case {settings.name}")
+    with at_work(f"export in {settings.directory}"):
+        return export_case(settings, partial(load_experiment, overrides=of_experiments))
