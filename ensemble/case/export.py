@@ -14,6 +14,7 @@ from ensemble.serving.serving_kit import write_serving_kit
 from spine.answers.description import Description
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
+from spine.measurements import roles_of
 from spine.member.member import Card, Member, Patients
 from spine.member.serving import drop_unnamed_versions, package_versions, publish_model
 
@@ -83,10 +84,6 @@ def describe(settings: CaseSettings, parts: CaseParts) -> Description:
         members={name: tuple(member.name for member in part.members) for name, part in named.items()},
         roles=roles_of(segmentation.labels) if segmentation else {},
     )
-
-
-def roles_of(labels: tuple[str, ...]) -> dict[str, str]:
-    return {role: role for role in ("vertebra", "disc", "canal") if role in labels}
 
 
 def _cut(settings: Discs | Region, detector: Part) -> Cut:
