@@ -10,7 +10,8 @@ import numpy as np
 from ensemble.evaluators.detection import DetectedRow, DetectionEvaluator
 from ensemble.names import free
 from ensemble.report.picture_grid import Line
-from ensemble.report.pixels import class_colour, grey_picture, rgb
+from ensemble.report.pixels import grey_picture
+from spine.images.tint import class_colour, rgb
 
 __all__ = ["choose", "draw_boxes", "see_boxes", "see_errors", "worst"]
 

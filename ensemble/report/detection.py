@@ -12,11 +12,12 @@ from ensemble.evaluators.detection import CONFIDENCES, NAMES_OF_A_CLASS, Detecti
 from ensemble.report.boxes import choose, see_boxes, see_errors, worst
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
-from ensemble.report.pixels import class_colour, data_url
+from ensemble.report.pixels import data_url
 from ensemble.report.plots import SQUARE, WIDE, Drawing, bars_of_classes, intervals
 from ensemble.report.style import GREY, Style, new_figure
 from ensemble.results.evaluation import DetectionEvaluation
 from spine.core.files import with_nulls
+from spine.images.tint import class_colour
 from spine.metrics import detection as metrics
 from spine.metrics.rates import mean_of_defined
 

@@ -12,12 +12,13 @@ from ensemble.evaluators.segmentation import NAMES_OF_A_CLASS, SURFACES
 from ensemble.report.overlays import SeenImage, choose, see_image, worst
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
-from ensemble.report.pixels import class_colour, data_url
+from ensemble.report.pixels import data_url
 from ensemble.report.plots import Drawing, bars_of_classes, intervals
 from ensemble.report.style import Style
 from ensemble.results.evaluation import SegmentationEvaluation
 from ensemble.split_predictions import SplitPredictions
 from spine.core.problems import one_file
+from spine.images.tint import class_colour
 
 __all__ = ["SegmentationEvidence"]
 

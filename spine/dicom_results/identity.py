@@ -62,7 +62,7 @@ class Identity:
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": self.model,
             "device_serial_number": f"version {self.version}",
-            "software_versions": (f"model {self.version}", f"spine-ensemble {__version__}"),
+            "software_versions": [f"model {self.version}", f"spine-ensemble {__version__}"],
             "coding_schemes": declared_scheme(),
             "specific_character_set": "ISO_IR 192",
         }

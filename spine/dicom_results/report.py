@@ -136,7 +136,6 @@ def _algorithm(identity: Identity) -> sr.AlgorithmIdentification:
         name=identity.answer.model,
         version=str(identity.answer.version),
         parameters=["not for diagnosis"],
-        family=codes.cid7162.ArtificialIntelligence,
         manufacturer=MANUFACTURER,
     )
 

@@ -6,6 +6,7 @@ They keep the patient and the study of the source, since they go back to it: kee
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spine.answers.answer import Answer
 from spine.core.files import atomic_file
@@ -13,7 +14,10 @@ from spine.core.problems import SpineError
 from spine.dicom_results.source import Source
 from spine.images.dicom.headers import quiet
 
-__all__ = ["write_results"]
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["results_of", "write_results"]
 
 
 def write_results(answer: Answer, source: Source, directory: Path) -> list[Path]:
@@ -25,21 +29,26 @@ def write_results(answer: Answer, source: Source, directory: Path) -> list[Path]
 
     SpineError where the answer is of another size than the frame, or the file lacks what results are filed by.
     """
+    paths = []
+    for kind, result in results_of(answer, source).items():
+        paths.append(Path(directory) / f"{kind}.dcm")
+        with atomic_file(paths[-1]) as temporary, quiet():
+            result.save_as(temporary, enforce_file_format=True)
+    return paths
+
+
+def results_of(answer: Answer, source: Source) -> dict[str, Dataset]:
+    """The same by kind, to be sent; errors as `write_results`."""
+    from spine.dicom_results.capture import capture_of
+    from spine.dicom_results.report import report_of
+    from spine.dicom_results.segmentation import segmentation_of
+
     frame = source.read()
     if (answer.height, answer.width) != frame.shape:
         raise SpineError(
             f"the answer is about a picture of {(answer.height, answer.width)}, frame {source.frame} of {source.path} "
             f"has {frame.shape} (height, width); give the frame that was sent"
         )
-    from spine.dicom_results.report import report_of
-    from spine.dicom_results.segmentation import segmentation_of
-
-    paths = []
     with quiet():
-        results = {"segmentation": segmentation_of(answer, frame)} if answer.mask is not None else {}
-        results["report"] = report_of(answer, frame)
-        for name, result in results.items():
-            paths.append(directory / f"{name}.dcm")
-            with atomic_file(paths[-1]) as temporary:
-                result.save_as(temporary, enforce_file_format=True)
-    return paths
+        segmentation = {"segmentation": segmentation_of(answer, frame)} if answer.mask is not None else {}
+        return {**segmentation, "report": report_of(answer, frame), "overlay": capture_of(answer, frame)}

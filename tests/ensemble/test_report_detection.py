@@ -6,8 +6,8 @@ import pytest
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.boxes import choose, draw_boxes, see_boxes, worst
-from ensemble.report.pixels import class_colour, rgb
 from spine.core.files import read_json
+from spine.images.tint import class_colour, rgb
 from tests import detection_on_disk
 from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.test_report import Page

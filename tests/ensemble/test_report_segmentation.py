@@ -10,6 +10,7 @@ from ensemble.report import pixels
 from ensemble.report.overlays import choose, worst
 from spine.core.files import read_json
 from spine.dataset.manifest import Manifest
+from spine.images import tint
 from spine.member.member import Member
 from spine.predictions.predictions import Predictions
 from tests.ensemble.test_report import Page
@@ -127,10 +128,10 @@ def test_a_class_keeps_its_colour_and_the_anatomy_shines_through():
     mask[5:15, 2:18] = 2
     drawn = pixels.overlay(grey, mask, 4)
     assert (drawn[0, 0] == 200).all()
-    inside, colour = drawn[20, 10].astype(float), pixels.rgb(pixels.class_colour(2))
+    inside, colour = drawn[20, 10].astype(float), tint.rgb(tint.class_colour(2))
     assert inside == pytest.approx((1 - pixels.FILL) * 200 + pixels.FILL * colour, abs=1)
     assert (drawn[20, 10] > drawn[20, 30]).all()
-    assert len(set(pixels.CLASS_COLOURS)) == len(pixels.CLASS_COLOURS)
+    assert len(set(tint.CLASS_COLOURS)) == len(tint.CLASS_COLOURS)
 
 
 def test_disagreement_glows_where_members_differ():

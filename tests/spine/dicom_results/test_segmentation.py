@@ -31,7 +31,7 @@ def a_mask(shape=(24, 20)):
 
 def test_a_segmentation_is_the_mask_on_the_frame_s_own_place(mr, tmp_path):
     mask = a_mask()
-    path, _ = write_results(answer_with(mask), Source(mr), tmp_path)
+    path, *_ = write_results(answer_with(mask), Source(mr), tmp_path)
     written, source = segread(path), dcmread(mr)
     pixels = written.get_pixels_by_source_instance([source.SOPInstanceUID], combine_segments=True)
     np.testing.assert_array_equal(pixels[0], mask)

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from highdicom.sr import MeasurementReport, srread
+from pydicom.sr.codedict import codes
+
+from spine.answers.answer import Answer, Finding, Grade
+from spine.dicom_results.codes import own, structure
+from spine.dicom_results.source import Source
+from spine.dicom_results.write import results_of
+from spine.images.dicom.write import MRSeries, write_mr_series
+from spine.measurements import Canal, Disc, Heights, Measurements, Vertebra
+
+PFIRRMANN = Grade("pfirrmann", ("1", "2"), np.array([0.25, 0.75]), disagreement=0.125)
+HERNIATION = Grade("herniation", ("negative", "positive"), np.array([0.9, 0.1]))
+DISC = Finding("disc", (3.0, 5.5, 9.0, 10.0), 0.875, 2, (PFIRRMANN, HERNIATION))
+MEASURED = Measurements(
+    "mm",
+    "right",
+    discs=(Disc(1, (8.0, 6.0), "measured", Heights(7.5, 9.0, 6.25), width=30.0, height_index=0.3),),
+    vertebrae=(Vertebra(1, (3.0, 6.0), "cut"),),
+    canal=(Canal(1, "measured", 11.5),),
+    ignored=0,
+)
+
+
+@pytest.fixture
+def frame(tmp_path):
+    pixels = np.zeros((1, 24, 20), np.uint16)
+    return Source(write_mr_series(pixels, MRSeries("p1", "1", 3, "T2", (0.0, 0.0, 0.0)), tmp_path)[0]).read()
+
+
+def written(frame, tmp_path, *findings, measurements=None):
+    answer = Answer("case", "3", 24, 20, None, findings, measurements=measurements)
+    results_of(answer, frame.source)["report"].save_as(tmp_path / "r.dcm")
+    return srread(tmp_path / "r.dcm")
+
+
+def values(group):
+    return {one.name.meaning: (one.value, one.unit.value) for one in group.get_measurements()}
+
+
+def test_a_box_is_bounded_by_its_corners_and_has_level_score_and_grades(frame, tmp_path):
+    report = written(frame, tmp_path, DISC)
+    (group,) = report.content.get_planar_roi_measurement_groups()
+    assert group.roi.value.tolist() == [[3, 5.5], [9, 5.5], [9, 10], [3, 10], [3, 5.5]]
+    assert group.finding_type == structure("disc")
+    purpose = [item.value for item in group[0].ContentSequence if item.name == codes.DCM.GeometricPurposeOfRegion]
+    assert purpose == [codes.SCT.BoundedBy]
+    assert values(group) == {
+        "Level, counted from below, 1 the lowest": (2, "1"),
+        "Certainty of Finding": (87.5, "%"),
+        "Probability of pfirrmann 1": (0.25, "1"),
+        "Probability of pfirrmann 2": (0.75, "1"),
+        "Disagreement of the members on pfirrmann, in bits": (0.125, "1"),
+        "Probability of herniation negative": (0.9, "1"),
+        "Probability of herniation positive": (0.1, "1"),
+    }
+    graded = {one.name: one.value for one in group.get_qualitative_evaluations()}
+    assert graded[own("pfirrmann")] == own("2")
+    herniation = next(name for name in graded if name.scheme_designator == "SCT")
+    assert (herniation.value, graded[herniation].value) == ("73589001", "RID28473")  # RadLex: absent
+
+
+def test_measurements_have_units_and_structures_that_were_not_measured_say_why(frame, tmp_path):
+    report = written(frame, tmp_path, measurements=MEASURED)
+    _, disc, vertebra, canal = report.content.get_image_measurement_groups()
+    level = "Level, counted from below, 1 the lowest"
+    assert [one.value for one in disc.get_measurements(name=codes.DCM.Height)] == [7.5, 9, 6.25]
+    places = [one.finding_sites[0].topographical_modifier for one in disc.get_measurements(name=codes.DCM.Height)]
+    assert places == [codes.SCT.Anterior, codes.SCT.Central, codes.SCT.Posterior]
+    assert values(disc)["Width"] == (30, "mm")
+    assert values(disc)["Disc height by that of the vertebra above"] == (0.3, "{ratio}")
+    assert values(vertebra) == {level: (1, "1")}
+    assert [one.value for one in vertebra.get_qualitative_evaluations()] == [own("cut")]
+    assert values(canal) == {level: (1, "1"), "Least antero-posterior width": (11.5, "mm")}
+
+
+def test_a_report_without_findings_says_so_and_all_say_what_they_are(frame, tmp_path):
+    report = written(frame, tmp_path)
+    (group,) = report.content.get_image_measurement_groups()
+    assert values(group) == {"Number of boxes that were found": (0, "1")}
+    assert group.source_images[0].referenced_sop_instance_uid == frame.dataset.SOPInstanceUID
+    content = report.content[0].ContentSequence
+    (comment,) = [item.value for item in content if item.name == codes.DCM.Comment]
+    assert comment == "Research software: not for diagnosis. Answered by case, version 3."
+    assert "not for diagnosis" in report.SeriesDescription
+    assert isinstance(report.content, MeasurementReport)
+    assert report.CodingSchemeIdentificationSequence[0].CodingSchemeDesignator == "99SPINE"
+    assert report.StudyInstanceUID == frame.dataset.StudyInstanceUID
+
+
+def test_grades_of_a_whole_picture_are_the_picture_s(frame, tmp_path):
+    report = written(frame, tmp_path, Finding("", grades=(PFIRRMANN,)))
+    (group,) = report.content.get_image_measurement_groups()
+    assert [one.value for one in group.get_qualitative_evaluations()] == [own("2")]
+    assert values(group)["Probability of pfirrmann 2"] == (0.75, "1")
