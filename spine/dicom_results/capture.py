@@ -18,12 +18,12 @@ __all__ = ["capture_of"]
 _PURPOSE = codes.DCM.SourceImageForImageProcessingOperation
 
 
-def capture_of(answer: Answer, frame: StoredFrame) -> Dataset:
+def capture_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> Dataset:
     """The picture as the intake shows it, with mask, boxes, levels and grades, in colour.
 
     It has no place in the patient, so that nobody measures in it, and refers to the image that it shows.
     """
-    identity = Identity("overlay", answer, frame)
+    identity = Identity("overlay", answer, frame, occasion)
     capture = SCImage.from_ref_dataset(
         frame.dataset,
         pixel_array=draw_answer(frame.pixels, answer),

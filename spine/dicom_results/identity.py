@@ -1,13 +1,13 @@
 """What every result says of itself: its UIDs, its series, the equipment that made it, whom it shows.
 
-UIDs are made of what they name: one answer of one model version to one frame always gives the same UIDs, so that an
-archive that receives it again has it once.
+UIDs are made of what they name: the answer of one model version to one frame always has the same UIDs. So an archive
+that receives it again has it once, and whether it is there can be asked before the model is.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydicom.uid import generate_uid
@@ -15,12 +15,13 @@ from pydicom.uid import generate_uid
 from spine import __version__
 from spine.answers.answer import Answer
 from spine.answers.description import NOT_FOR_DIAGNOSIS
-from spine.core.files import fingerprint
 from spine.core.problems import brief
 from spine.dicom_results.codes import declared_scheme
-from spine.dicom_results.source import StoredFrame
+from spine.dicom_results.source import Source, StoredFrame
+from spine.images.dicom.headers import read_header
+from spine.images.dicom.values import Header
 
-__all__ = ["MANUFACTURER", "Identity", "uid_of"]
+__all__ = ["MANUFACTURER", "Identity", "is_result", "uid_of", "uids_of_results"]
 
 MANUFACTURER = "spine-ensemble"
 _SERIES = {"segmentation": 1, "report": 2, "overlay": 3}  # added to a hundred times the source's SeriesNumber
@@ -30,11 +31,15 @@ _MOST_NUMBER = 2**31 // 100 - 1  # of an IS, once it is a hundredfold
 
 @dataclass(frozen=True)
 class Identity:
-    """The keywords that highdicom's classes share, for one kind of result of an answer about a frame."""
+    """The keywords that highdicom's classes share, for one kind of result of an answer about a frame.
+
+    `occasion` tells results apart that are wanted beside earlier ones of the same model version; "" of the first.
+    """
 
     kind: str
     answer: Answer
     frame: StoredFrame
+    occasion: str = ""
 
     @property
     def model(self) -> str:
@@ -49,12 +54,15 @@ class Identity:
     @property
     def sop_instance(self) -> str:
         """The UID of the result."""
-        return uid_of(self.kind, *self._place, self.frame.source.frame, *self._model, _content(self.answer))
+        model, version = self.answer.model, str(self.answer.version)
+        return _uid_of_result(self.kind, self.frame, model, version, self.occasion)
 
     def keywords(self) -> dict[str, Any]:
         """Series, instance and equipment, as keyword arguments."""
         return {
-            "series_instance_uid": uid_of(self.kind, "series", self.frame.image.uid, *self._model),
+            "series_instance_uid": uid_of(
+                self.kind, "series", self.frame.image.uid, self.answer.model, self.answer.version, self.occasion
+            ),
             "series_number": self._series_number,
             "sop_instance_uid": self.sop_instance,
             "instance_number": self._instance_number,
@@ -73,14 +81,6 @@ class Identity:
         return f"{NOT_FOR_DIAGNOSIS} Answered by {self.model}, version {self.version}."
 
     @property
-    def _place(self) -> tuple[str, str]:
-        return self.frame.image.uid, self.frame.image.instance
-
-    @property
-    def _model(self) -> tuple[str, str]:
-        return self.answer.model, str(self.answer.version)
-
-    @property
     def _series_number(self) -> int:
         stated = self.frame.image.series_number
         number = int(stated) if stated.isdecimal() and int(stated) <= _MOST_NUMBER else 0
@@ -97,6 +97,20 @@ def uid_of(*parts: object) -> str:
     return str(generate_uid(entropy_srcs=["spine-ensemble results", *(f"{len(str(part))}:{part}" for part in parts)]))
 
 
-def _content(answer: Answer) -> str:
-    mask = b"" if answer.mask is None else answer.mask.astype("<i8").tobytes()
-    return fingerprint([answer.to_json(), hashlib.sha256(mask).hexdigest()])
+def uids_of_results(source: Source, model: str, version: str, *, mask: bool) -> dict[str, str]:
+    """The UIDs that results of a model version about a frame have, by kind; `mask` tells whether it gives one.
+
+    SpineError where the frame cannot be referred to.
+    """
+    frame = source.read()
+    kinds = [kind for kind in _SERIES if mask or kind != "segmentation"]
+    return {kind: _uid_of_result(kind, frame, model, str(version), "") for kind in kinds}
+
+
+def is_result(path: Path) -> bool:
+    """Whether a DICOM file is a result of ours, of whatever model; SpineError where it cannot be read."""
+    return Header.of(read_header(path)[0]).label("Manufacturer") == MANUFACTURER
+
+
+def _uid_of_result(kind: str, frame: StoredFrame, model: str, version: str, occasion: str) -> str:
+    return uid_of(kind, frame.image.uid, frame.image.instance, frame.source.frame, model, version, occasion)

@@ -34,9 +34,9 @@ _PROCEDURES = {
 }
 
 
-def report_of(answer: Answer, frame: StoredFrame) -> Dataset:
+def report_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> Dataset:
     """The report of an answer, of one without findings too, which says that there are none."""
-    identity = Identity("report", answer, frame)
+    identity = Identity("report", answer, frame, occasion)
     content = sr.MeasurementReport(
         observation_context=_observed_by(identity),
         procedure_reported=_PROCEDURES.get(frame.image.modality, codes.cid100.ImagingProcedure),

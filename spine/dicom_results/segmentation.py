@@ -25,13 +25,13 @@ from spine.dicom_results.source import StoredFrame
 __all__ = ["segmentation_of"]
 
 
-def segmentation_of(answer: Answer, frame: StoredFrame) -> Dataset:
+def segmentation_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> Dataset:
     """The segmentation of an answer that has a mask, segment i of it the class i of `mask_labels`.
 
     Each class has its frame, an empty one too: viewers take a missing frame for a damaged object. SpineError where the
     mask is not of the frame's size, or has no classes.
     """
-    mask, identity = _checked(answer, frame), Identity("segmentation", answer, frame)
+    mask, identity = _checked(answer, frame), Identity("segmentation", answer, frame, occasion)
     labels = answer.mask_labels[1:]
     planes = np.stack([mask == index for index in range(1, len(labels) + 1)], axis=-1)[np.newaxis]
     result = SegmentationObject(

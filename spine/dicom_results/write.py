@@ -20,24 +20,25 @@ if TYPE_CHECKING:
 __all__ = ["results_of", "write_results"]
 
 
-def write_results(answer: Answer, source: Source, directory: Path) -> list[Path]:
+def write_results(answer: Answer, source: Source, directory: Path, occasion: str = "") -> list[Path]:
     """Write what the answer has as DICOM files in `directory`, one directory an answer; gives their paths.
 
     - `segmentation.dcm`, the mask on the frame's pixels, where there is a mask
     - `report.dcm`, boxes, grades, probabilities and measurements as a structured report
     - `overlay.dcm`, the picture with all of them drawn on it, for viewers that show neither
 
+    Results of the same model version about the same frame have the same UIDs, unless `occasion` tells them apart.
     SpineError where the answer is of another size than the frame, or the file lacks what results are filed by.
     """
     paths = []
-    for kind, result in results_of(answer, source).items():
+    for kind, result in results_of(answer, source, occasion).items():
         paths.append(Path(directory) / f"{kind}.dcm")
         with atomic_file(paths[-1]) as temporary, quiet():
             result.save_as(temporary, enforce_file_format=True)
     return paths
 
 
-def results_of(answer: Answer, source: Source) -> dict[str, Dataset]:
+def results_of(answer: Answer, source: Source, occasion: str = "") -> dict[str, Dataset]:
     """The same by kind, to be sent; errors as `write_results`."""
     from spine.dicom_results.capture import capture_of
     from spine.dicom_results.report import report_of
@@ -50,5 +51,7 @@ def results_of(answer: Answer, source: Source) -> dict[str, Dataset]:
             f"has {frame.shape} (height, width); give the frame that was sent"
         )
     with quiet():
-        segmentation = {"segmentation": segmentation_of(answer, frame)} if answer.mask is not None else {}
-        return {**segmentation, "report": report_of(answer, frame), "overlay": capture_of(answer, frame)}
+        makers = {"segmentation": segmentation_of, "report": report_of, "overlay": capture_of}
+        if answer.mask is None:
+            del makers["segmentation"]
+        return {kind: make(answer, frame, occasion) for kind, make in makers.items()}
