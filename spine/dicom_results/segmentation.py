@@ -45,6 +45,8 @@ def segmentation_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> D
         **identity.keywords(),
     )
     _refer_to(result, frame)
+    if not frame.has_place:
+        result.PatientOrientation = frame.dataset.get("PatientOrientation") or []
     return result
 
 
@@ -88,10 +90,10 @@ def _of_one_frame(frame: StoredFrame) -> Dataset:
 
 def _refer_to(result: Dataset, frame: StoredFrame) -> None:
     """Give each reference to the source its class and, of a file of several frames, the frame's number."""
-    references = [*result.SourceImageSequence, *result.ReferencedSeriesSequence[0].ReferencedInstanceSequence]
+    for reference in (*result.SourceImageSequence, *result.ReferencedSeriesSequence[0].ReferencedInstanceSequence):
+        reference.ReferencedSOPClassUID = frame.dataset.SOPClassUID
     for group in result.PerFrameFunctionalGroupsSequence:
-        references += group.DerivationImageSequence[0].SourceImageSequence
-    for reference in references:
+        reference = group.DerivationImageSequence[0].SourceImageSequence[0]
         reference.ReferencedSOPClassUID = frame.dataset.SOPClassUID
         if frame.number is not None:
             reference.ReferencedFrameNumber = frame.number
