@@ -15,13 +15,14 @@ import numpy as np
 
 from spine.answers.answer import Answer, Finding
 from spine.answers.description import NOT_FOR_DIAGNOSIS
-from spine.core.problems import SpineError
+from spine.core.problems import SpineError, brief
 from spine.images.tint import class_colour, shown, tinted
 
 __all__ = ["draw_answer"]
 
 _LONGEST = 900  # pixels of the longer side, from which on words fit beside discs
 _LETTER = 1 / 60  # of the longer side: how high they are
+_MOST_LETTERS = 60  # of a word
 _DARK = (0, 0, 0)
 
 
@@ -66,7 +67,7 @@ class _Words:
             if finding.box is not None:
                 self._box(finding)
         self._lines(whole, (self._height // 2, self._height // 2), "#ffffff")
-        legend = [f"{self._answer.model}, version {self._answer.version}", NOT_FOR_DIAGNOSIS]
+        legend = [_one_line(f"{self._answer.model}, version {self._answer.version}"), NOT_FOR_DIAGNOSIS]
         bottom = self._image.size[1] - round(self._height * (1.3 * len(legend) + 0.4))
         self._lines(legend, (self._height // 2, bottom), "#ffffff")
         return np.asarray(self._image).copy()
@@ -108,13 +109,18 @@ class _Words:
 
 
 def _title(finding: Finding) -> str:
-    name = f"{finding.label} {finding.level}" if finding.level else finding.label
+    label = _one_line(finding.label)
+    name = f"{label} {finding.level}" if finding.level else label
     return name if finding.score is None else f"{name} ({float(finding.score):.0%})"
 
 
 def _grades(finding: Finding) -> Iterator[str]:
     for one in finding.grades:
-        yield f"{one.target}: {one.best} ({one.probability:.0%})"
+        yield _one_line(f"{one.target}: {one.best} ({one.probability:.0%})")
+
+
+def _one_line(text: str) -> str:
+    return brief(text, _MOST_LETTERS)
 
 
 @cache

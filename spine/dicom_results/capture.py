@@ -35,7 +35,7 @@ def capture_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> Datase
         **identity.keywords(),
     )
     capture.copy_patient_and_study_information(frame.dataset)
-    capture.BodyPartExamined = frame.dataset.get("BodyPartExamined", "") or "SPINE"  # which has no left and right one
+    capture.BodyPartExamined = "SPINE"  # of which there is no left and right one
     capture.PatientOrientation = frame.dataset.get("PatientOrientation") or []
     capture.BurnedInAnnotation = frame.dataset.get("BurnedInAnnotation", "NO") or "NO"
     capture.DerivationDescription = identity.note

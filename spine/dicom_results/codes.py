@@ -11,7 +11,7 @@ import re
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
-__all__ = ["SCHEME", "anatomical_structure", "declared_scheme", "grade", "own", "structure", "target"]
+__all__ = ["SCHEME", "anatomical_structure", "declared_scheme", "grade", "one_value", "own", "structure", "target"]
 
 SCHEME = "99SPINE"
 _STRUCTURES = {
@@ -34,7 +34,7 @@ _GRADES = {
     **dict.fromkeys(("positive", "present"), ("RID28472", "present")),
     **dict.fromkeys(("negative", "absent"), ("RID28473", "absent")),
 }
-_MOST_LETTERS = 64  # of a CodeMeaning, an LO (PS3.5 table 6.2-1)
+_MOST_BYTES = 64  # of a CodeMeaning, an LO (PS3.5 table 6.2-1), which older readers count in bytes
 
 
 def anatomical_structure() -> CodedConcept:
@@ -63,8 +63,13 @@ def grade(label: str) -> CodedConcept:
 
 def own(word: str, meaning: str = "") -> CodedConcept:
     """A code of this project's scheme; the meaning is the word itself where none is given."""
-    shown = " ".join(word.replace("\\", "/").split()) or "unnamed"
-    return CodedConcept(shown, SCHEME, (meaning or shown)[:_MOST_LETTERS])
+    return CodedConcept(one_value(word), SCHEME, one_value(meaning or word))
+
+
+def one_value(text: str, most: int = _MOST_BYTES) -> str:
+    """A text as the one value of an LO: no backslash, which parts values, no line ends, and no more than it holds."""
+    line = " ".join(text.replace("\\", "/").split()) or "unnamed"
+    return line.encode()[:most].decode(errors="ignore")
 
 
 def declared_scheme() -> list[CodingSchemeIdentificationItem]:

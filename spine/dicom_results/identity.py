@@ -15,8 +15,7 @@ from pydicom.uid import generate_uid
 from spine import __version__
 from spine.answers.answer import Answer
 from spine.answers.description import NOT_FOR_DIAGNOSIS
-from spine.core.problems import brief
-from spine.dicom_results.codes import declared_scheme
+from spine.dicom_results.codes import declared_scheme, one_value
 from spine.dicom_results.source import Source, StoredFrame
 from spine.images.dicom.headers import read_header
 from spine.images.dicom.values import Header
@@ -25,7 +24,6 @@ __all__ = ["MANUFACTURER", "Identity", "is_result", "uid_of", "uids_of_results"]
 
 MANUFACTURER = "spine-ensemble"
 _SERIES = {"segmentation": 1, "report": 2, "overlay": 3}  # added to a hundred times the source's SeriesNumber
-_MOST_LETTERS = 64  # of an LO
 _MOST_NUMBER = 2**31 // 100 - 1  # of an IS, once it is a hundredfold
 
 
@@ -43,13 +41,13 @@ class Identity:
 
     @property
     def model(self) -> str:
-        """The model's name, as long as an LO may be."""
-        return brief(self.answer.model.replace("\\", "/"), _MOST_LETTERS)
+        """The model's name, as one value."""
+        return one_value(self.answer.model)
 
     @property
     def version(self) -> str:
         """The version of the model that answered."""
-        return brief(str(self.answer.version).replace("\\", "/"), 48)
+        return one_value(str(self.answer.version), 48)
 
     @property
     def sop_instance(self) -> str:
@@ -66,7 +64,7 @@ class Identity:
             "series_number": self._series_number,
             "sop_instance_uid": self.sop_instance,
             "instance_number": self._instance_number,
-            "series_description": brief(f"{self.model} {self.kind} - not for diagnosis", _MOST_LETTERS),
+            "series_description": f"{one_value(self.model, 30)} {self.kind} - not for diagnosis",
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": self.model,
             "device_serial_number": f"version {self.version}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,9 +11,9 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from spine.dicom_results.codes import own, structure
-from spine.measurements import Canal, Disc, Heights, Measurements, Vertebra
+from spine.measurements import Canal, Disc, Measurements, Vertebra
 
-__all__ = ["Structure", "measured_structures"]
+__all__ = ["Structure", "measured_structures", "measurement"]
 
 _UNITS = {"mm": codes.UCUM.Millimeter, "px": Code("{pixels}", "UCUM", "pixels")}
 _PLACES = {"anterior": codes.SCT.Anterior, "middle": codes.SCT.Central, "posterior": codes.SCT.Posterior}
@@ -48,28 +49,25 @@ def measured_structures(measured: Measurements | None) -> Iterator[Structure]:
             yield Structure(f"{kind} {one.level}", code, one.level, list(_all_of(one, code, unit)), remarks)
 
 
+def measurement(
+    name: Code | sr.CodedConcept, value: float | None, unit: Code, sites: list[sr.FindingSite] | None = None
+) -> Iterator[sr.Measurement]:
+    """A measurement of six digits behind the point; none where the value is None or no finite number."""
+    if value is not None and math.isfinite(value):
+        yield sr.Measurement(name, round(float(value), 6), unit, finding_sites=sites)
+
+
 def _all_of(one: Disc | Vertebra | Canal, code: sr.CodedConcept, unit: Code) -> Iterator[sr.Measurement]:
     if isinstance(one, Canal):
-        yield from _length(own("least AP width", "Least antero-posterior width"), one.least_width, unit)
+        yield from measurement(own("least AP width", "Least antero-posterior width"), one.least_width, unit)
         return
-    yield from _heights(one.heights, code, unit)
-    if isinstance(one, Disc):
-        yield from _length(codes.SCT.Width, one.width, unit)
-    for name, meaning in _RATIOS.items():
-        if (value := getattr(one, name, None)) is not None:
-            yield sr.Measurement(own(name, meaning), round(float(value), 4), codes.UCUM.Ratio)
-
-
-def _heights(heights: Heights | None, code: sr.CodedConcept, unit: Code) -> Iterator[sr.Measurement]:
     for place, modifier in _PLACES.items():
-        if (value := getattr(heights, place, None)) is not None:
-            site = sr.FindingSite(code, topographical_modifier=modifier)
-            yield sr.Measurement(codes.DCM.Height, round(float(value), 3), unit, finding_sites=[site])
-
-
-def _length(name: Code | sr.CodedConcept, value: float | None, unit: Code) -> Iterator[sr.Measurement]:
-    if value is not None:
-        yield sr.Measurement(name, round(float(value), 3), unit)
+        site = sr.FindingSite(code, topographical_modifier=modifier)
+        yield from measurement(codes.DCM.Height, getattr(one.heights, place, None), unit, [site])
+    if isinstance(one, Disc):
+        yield from measurement(codes.SCT.Width, one.width, unit)
+    for name, meaning in _RATIOS.items():
+        yield from measurement(own(name, meaning), getattr(one, name, None), codes.UCUM.Ratio)
 
 
 def _remark(status: str) -> sr.QualitativeEvaluation:

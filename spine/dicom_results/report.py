@@ -22,7 +22,7 @@ from pydicom.sr.codedict import codes
 from spine.answers.answer import Answer, Finding, Grade
 from spine.dicom_results.codes import grade, own, structure, target
 from spine.dicom_results.identity import MANUFACTURER, Identity, uid_of
-from spine.dicom_results.measured import measured_structures
+from spine.dicom_results.measured import measured_structures, measurement
 from spine.dicom_results.source import StoredFrame
 
 __all__ = ["report_of"]
@@ -99,8 +99,7 @@ def _of_box(
 ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     measurements = [_level(finding.level)] if finding.level else []
     if finding.score is not None:
-        percent = round(100 * float(finding.score), 4)
-        measurements.append(sr.Measurement(codes.DCM.CertaintyOfFinding, percent, codes.UCUM.Percent))
+        measurements += measurement(codes.DCM.CertaintyOfFinding, 100 * finding.score, codes.UCUM.Percent)
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracked(identity, f"box {number} {finding.label}", f"level {finding.level}"),
         referenced_region=_region(finding, frame),
@@ -133,8 +132,8 @@ def _tracked(identity: Identity, *names: str) -> sr.TrackingIdentifier:
 
 def _algorithm(identity: Identity) -> sr.AlgorithmIdentification:
     return sr.AlgorithmIdentification(
-        name=identity.answer.model,
-        version=str(identity.answer.version),
+        name=identity.model,
+        version=identity.version,
         parameters=["not for diagnosis"],
         manufacturer=MANUFACTURER,
     )
@@ -152,7 +151,6 @@ def _probabilities(grades: tuple[Grade, ...] | list[Grade]) -> Iterator[sr.Measu
     for one in grades:
         for label, probability in zip(one.labels, one.probabilities, strict=True):
             name = own(f"{one.target} {label}", f"Probability of {one.target} {label}")
-            yield sr.Measurement(name, round(float(probability), 6), codes.UCUM.NoUnits)
-        if one.disagreement is not None:
-            name = own(f"{one.target} bits", f"Disagreement of the members on {one.target}, in bits")
-            yield sr.Measurement(name, round(float(one.disagreement), 6), codes.UCUM.NoUnits)
+            yield from measurement(name, probability, codes.UCUM.NoUnits)
+        name = own(f"{one.target} bits", f"Disagreement of the members on {one.target}, in bits")
+        yield from measurement(name, one.disagreement, codes.UCUM.NoUnits)

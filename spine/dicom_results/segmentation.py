@@ -18,7 +18,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from spine.answers.answer import Answer
 from spine.core.problems import SpineError
-from spine.dicom_results.codes import anatomical_structure, structure
+from spine.dicom_results.codes import anatomical_structure, one_value, structure
 from spine.dicom_results.identity import Identity, uid_of
 from spine.dicom_results.source import StoredFrame
 
@@ -51,20 +51,25 @@ def segmentation_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> D
 
 
 def _checked(answer: Answer, frame: StoredFrame) -> np.ndarray:
-    if answer.mask is None or len(answer.mask_labels) < 2:
+    mask = answer.mask
+    if mask is None or len(answer.mask_labels) < 2:
         raise SpineError("the answer has no mask with a class beside the background; ask a model that segments")
-    if answer.mask.shape != frame.shape:
+    if mask.shape != frame.shape or mask.dtype.kind not in "iub":
         raise SpineError(
-            f"the mask is {answer.mask.shape}, frame {frame.source.frame} of {frame.source.path} {frame.shape} "
-            "(height, width); give the frame that the answer is about"
+            f"the mask is {mask.shape} of {mask.dtype}, frame {frame.source.frame} of {frame.source.path} "
+            f"{frame.shape} (height, width); give class indices of the frame that the answer is about"
         )
-    return answer.mask
+    if mask.size and not 0 <= mask.min() <= mask.max() < len(answer.mask_labels):
+        raise SpineError(
+            f"the mask holds classes {mask.min()} to {mask.max()}; its labels are {', '.join(answer.mask_labels)}"
+        )
+    return mask
 
 
 def _segment(number: int, label: str, identity: Identity) -> SegmentDescription:
     return SegmentDescription(
         segment_number=number,
-        segment_label=label[:64],
+        segment_label=one_value(label),
         segmented_property_category=anatomical_structure(),
         segmented_property_type=structure(label),
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
@@ -72,7 +77,7 @@ def _segment(number: int, label: str, identity: Identity) -> SegmentDescription:
             name=identity.model, family=codes.cid7162.ArtificialIntelligence, version=identity.version
         ),
         tracking_uid=uid_of("segment", identity.sop_instance, number),
-        tracking_id=f"{number} {label}"[:64],
+        tracking_id=one_value(f"{number} {label}"),
     )
 
 
@@ -84,7 +89,7 @@ def _of_one_frame(frame: StoredFrame) -> Dataset:
     if not frame.has_place:
         single.pop("FrameOfReferenceUID", None)
     elif "SliceThickness" not in single:
-        single.SliceThickness = None
+        single.SliceThickness = single.get("SpacingBetweenSlices") or single.PixelSpacing[0]  # viewers need one
     return single
 
 

@@ -6,21 +6,22 @@ flips or resamples pixels. So pixel (y, x) of an answer is pixel (y, x) of the s
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pydicom import Dataset
-from pydicom.valuerep import DS
+from pydicom.valuerep import DA, DS, TM
 
 from spine.core.names import slice_of
-from spine.core.problems import SpineError
+from spine.core.problems import SpineError, within
 from spine.images.dicom.headers import quiet, read_dataset, read_header
 from spine.images.dicom.image import Image, images_of
+from spine.images.dicom.objects import class_of
 from spine.images.dicom.values import Header
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ _MAY_BE_EMPTY = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
 )
-_FORMS = {
-    "PatientSex": r"[MFO]",
-    "PatientBirthDate": r"\d{8}",
-    "StudyDate": r"\d{8}",
-    "StudyTime": r"\d{2}([0-5]\d([0-5]\d(\.\d{1,6})?)?)?",
-}
+_FORMS: dict[str, Callable[[str], object]] = {
+    "PatientSex": ("", "M", "F", "O").index,
+    "PatientBirthDate": DA,
+    "StudyDate": DA,
+    "StudyTime": TM,
+}  # which raise ValueError of what is none
 _GEOMETRY = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "SliceThickness")
 _FRAMES = ("NumberOfFrames", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -57,20 +58,17 @@ class Source:
     @classmethod
     def of(cls, picture: Picture) -> Source:
         """Where a picture of the intake was read: `x.dcm`, or frame 7 of it where its name is `x.dcm#7`."""
-        return cls(picture.path, int(slice_of(picture.name)[1] or 0))
+        name = PurePosixPath(picture.name).name
+        return cls(picture.path, 0 if name == picture.path.name else int(slice_of(name)[1] or 0))
 
     def read(self) -> StoredFrame:
         """The frame's header; SpineError where the file is no image, lacks the frame, or cannot be referred to."""
-        images = images_of(self.path)
-        if not 0 <= self.frame < len(images):
-            raise SpineError(f"{self.path} has {len(images)} frames, and frame {self.frame} was asked for (from 0 on)")
-        with quiet():
+        with quiet(), within(self.path):
+            images = images_of(self.path)
+            if not 0 <= self.frame < len(images):
+                raise SpineError(f"it has {len(images)} frames, and frame {self.frame} was asked for (from 0 on)")
             dataset = read_header(self.path)[0]
-            header = Header.of(dataset)
-            if lacking := [keyword for keyword in _NEEDED if not header.label(keyword)]:
-                raise SpineError(
-                    f"{self.path} has no {', '.join(lacking)}: results cannot be filed with it; export it again"
-                )
+            _check_names(Header.of(dataset))
             return StoredFrame(self, images[self.frame], _single(dataset, images[self.frame]))
 
 
@@ -109,6 +107,14 @@ class StoredFrame:
             return next(iterate_frames(read_dataset(self.source.path), [self.source.frame])).pixels
 
 
+def _check_names(header: Header) -> None:
+    """SpineError where the file lacks what results refer to it by, or is of a class that is none of the standard's."""
+    if lacking := [keyword for keyword in _NEEDED if not header.label(keyword)]:
+        raise SpineError(f"it has no {', '.join(lacking)}: results cannot be filed with it; export it again")
+    if not class_of(header).endswith(("Image Storage", "Image Storage - For Presentation", "- For Processing")):
+        raise SpineError(f"it is a {class_of(header)} object, no image of the standard's; export it as one of them")
+
+
 def _single(dataset: Dataset, image: Image) -> Dataset:
     """The root of a dataset as that of a file of one frame, and what results need in a form that they can have."""
     single = Dataset()
@@ -119,11 +125,18 @@ def _single(dataset: Dataset, image: Image) -> Dataset:
                 single[element.tag] = deepcopy(element)
     header = Header.of(dataset)
     for keyword in _MAY_BE_EMPTY:
-        form = _FORMS.get(keyword)
-        if keyword not in single or (form and not re.fullmatch(form, header.label(keyword))):
+        if keyword not in single or not _holds(keyword, header):
             setattr(single, keyword, "")
     _set_geometry(single, header, image)
     return single
+
+
+def _holds(keyword: str, header: Header) -> bool:
+    try:
+        _FORMS.get(keyword, str)(header.label(keyword))
+    except ValueError:
+        return False
+    return True
 
 
 def _set_geometry(single: Dataset, header: Header, image: Image) -> None:
