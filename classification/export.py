@@ -10,27 +10,23 @@ import tensorflow as tf
 
 from classification.config import Settings
 from spine.member.serving import publish_model
-from spine.training.preprocess import prepare, prepare_bytes
+from spine.training.network_input import NetworkInput
 from spine.training.served import Served, signature
 
 __all__ = ["ServedClassifier", "export", "signature_of"]
 
+Tensor = Any
+
 
 class ServedClassifier(Served):
-    """A classifier: both signatures give `probabilities` (N, C) float32; files may each have a size of their own."""
+    """A classifier: each signature gives `probabilities` (N, C) float32; files may each have a size of their own."""
 
     def __init__(self, network: keras.Model, settings: Settings) -> None:
-        size = (settings.height, settings.width, settings.normalisation)
+        def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+            return {"probabilities": tf.cast(network(inputs, training=False), tf.float32)}
 
-        def answer(pixels: Any) -> dict[str, Any]:
-            return {"probabilities": tf.cast(network(pixels, training=False), tf.float32)}
-
-        super().__init__(
-            "classifier",
-            (variable.value for variable in network.variables),
-            of_files=lambda image_bytes: answer(prepare_bytes(image_bytes, *size)),
-            of_images=lambda image: answer(prepare(image, *size)),
-        )
+        variables = (variable.value for variable in network.variables)
+        super().__init__("classifier", variables, NetworkInput.of(settings), answer)
 
 
 def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
@@ -40,4 +36,4 @@ def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
 
 def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs."""
-    return signature(settings, {"probabilities": [None, classes]})
+    return signature(NetworkInput.of(settings), {"probabilities": [None, classes]})

@@ -10,7 +10,8 @@ import tf_keras
 
 from detection.config import Settings
 from spine.member.serving import publish_model
-from spine.training.preprocess import boxes_to_original, decode, placement, prepare
+from spine.training.network_input import NetworkInput
+from spine.training.preprocess import boxes_to_original, placement
 from spine.training.served import Served, signature
 
 __all__ = ["ServedDetector", "export", "in_images", "signature_of"]
@@ -21,31 +22,15 @@ Tensor = Any
 class ServedDetector(Served):
     """A detector: files may each have a size of their own.
 
-    Both signatures give `detection_boxes` (N, M, 4) y1 x1 y2 x2 in [0, 1] of each image, `detection_scores` (N, M)
+    Each signature gives `detection_boxes` (N, M, 4) y1 x1 y2 x2 in [0, 1] of each image, `detection_scores` (N, M)
     descending, `detection_classes` (N, M) from 1 on, and `num_detections` (N), all float32; rows past it are zero.
     """
 
     def __init__(self, network: tf_keras.Model, settings: Settings) -> None:
-        size = (settings.height, settings.width)
-
-        def prepared(images: Tensor) -> tuple[Tensor, Tensor]:
-            sizes = tf.repeat(tf.shape(images)[tf.newaxis, 1:3], tf.shape(images)[0], axis=0)
-            return prepare(images, *size, settings.normalisation), sizes
-
-        def prepared_file(file: Tensor) -> tuple[Tensor, Tensor]:
-            inputs, sizes = prepared(decode(file)[tf.newaxis])
-            return inputs[0], sizes[0]
-
         def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
-            return in_images(network(inputs, training=False), sizes, *size)
+            return in_images(network(inputs, training=False), sizes, settings.height, settings.width)
 
-        specs = (tf.TensorSpec([*size, 1], tf.float32), tf.TensorSpec([2], tf.int32))
-        super().__init__(
-            "detector",
-            network.variables,
-            of_files=lambda image_bytes: answer(*tf.map_fn(prepared_file, image_bytes, fn_output_signature=specs)),
-            of_images=lambda image: answer(*prepared(image)),
-        )
+        super().__init__("detector", network.variables, NetworkInput.of(settings), answer)
 
 
 def in_images(outputs: dict[str, Tensor], sizes: Tensor, height: int, width: int) -> dict[str, Tensor]:
@@ -96,4 +81,4 @@ def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict
         "detection_classes": [None, rows],
         "num_detections": [None],
     }
-    return signature(settings, outputs)
+    return signature(NetworkInput.of(settings), outputs)

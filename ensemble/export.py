@@ -9,15 +9,18 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
 from ensemble.results.found_weights import FoundWeights
+from ensemble.serving.describe import description_of
+from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
-from ensemble.serving.fused_model import FusedModel, fuse_for
+from ensemble.serving.fuse_outputs import fuse_for
+from ensemble.serving.fused_model import FusedModel
 from ensemble.serving.parity import measure_parity
 from ensemble.serving.serving_kit import write_serving_kit
 from ensemble.tasks import ENSEMBLE_TASKS
+from spine.answers.description import Description
 from spine.core.files import fingerprint
 from spine.experiment.config import Experiment
 from spine.member.member import Card, Member, NoModel, Patients
-from spine.member.run_model import load_model
 from spine.member.serving import drop_unnamed_versions, package_versions, publish_model
 
 __all__ = ["publish_fused", "run"]
@@ -41,32 +44,39 @@ def run(experiment: Experiment) -> list[Path]:
     members = [run.members[name] for name in weights.kept]
     models = [member.card.model_hash for member in members]
     searched = weights.patients.model_dump()
-    config_hash = fingerprint([weights.kept, models, searched, *weights.fusion_settings.values()])
+    description = description_of(experiment, list(weights.kept))
+    config_hash = fingerprint(
+        [weights.kept, models, searched, *weights.fusion_settings.values(), description.model_dump(mode="json")]
+    )
     if not Member.is_complete(directory, config_hash):
         drop_unnamed_versions(directory)
         boxes = weights.box_fusion if ENSEMBLE_TASKS[experiment.task].fuses_boxes else None
-        version, parity = publish_fused(run, members, weights.mean(), boxes, directory)
+        version, parity = publish_fused(run, members, weights.mean(), boxes, directory, description)
         Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
     write_serving_kit(directory, experiment.export.name or experiment.name)
     return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
 
 
 def publish_fused(
-    run: ExperimentRun, members: Sequence[Member], mean: Mean, boxes: BoxFusion | None, directory: Path
+    run: ExperimentRun,
+    members: Sequence[Member],
+    mean: Mean,
+    boxes: BoxFusion | None,
+    directory: Path,
+    description: Description | None = None,
 ) -> tuple[Path, float]:
     """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
 
     Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`.
     """
-    models = [load_model(member) for member in members]
-    fused = FusedModel(models, mean.weights, fuse_for(run.experiment.task, mean.temperatures, boxes))
+    ensemble = Ensemble.load(members, fuse_for(run.experiment.task, mean, boxes))
     pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
     parity: list[float] = []
     version = publish_model(
-        fused,
+        FusedModel(ensemble, description),
         directory,
         check=lambda saved: parity.append(
-            measure_parity(saved, models, mean.weights, pictures, boxes, mean.temperatures)
+            measure_parity(saved, ensemble.models, mean.weights, pictures, boxes, mean.temperatures)
         ),
     )
     return version, parity[0]

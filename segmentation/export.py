@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from segmentation.config import Settings
 from spine.member.serving import publish_model
-from spine.training.preprocess import decode_alike, prepare, unletterbox
+from spine.training.network_input import NetworkInput
+from spine.training.preprocess import unletterbox
 from spine.training.served import Served, signature
 
 __all__ = ["ServedSegmenter", "export", "signature_of"]
@@ -21,26 +22,27 @@ _AXIS = {"vertical": 1, "horizontal": 2}  # of (N, H, W, C)
 
 
 class ServedSegmenter(Served):
-    """A segmentation network: both signatures give `probabilities` (N, H, W, C) float32, files of one size a request.
+    """A segmentation network: each signature gives `probabilities` (N, H, W, C) float32, files of one size a request.
 
     H and W are the input's own: the image is letterboxed to the network's size, its answer cut out and resized back,
     and divided by its sum, so that each pixel's probabilities add up to 1.
     """
 
     def __init__(self, network: keras.Model, settings: Settings) -> None:
-        size = (settings.height, settings.width, settings.normalisation)
-
-        def answer(images: Tensor) -> dict[str, Tensor]:
-            inner = with_flips(lambda x: network(x, training=False), prepare(images, *size), settings.test_time_flips)
-            outer = unletterbox(tf.cast(inner, tf.float32), tf.shape(images)[1], tf.shape(images)[2])
+        def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+            inner = with_flips(lambda x: network(x, training=False), inputs, settings.test_time_flips)
+            height, width = tf.unstack(_one_size(sizes))
+            outer = unletterbox(tf.cast(inner, tf.float32), height, width)
             return {"probabilities": outer / tf.reduce_sum(outer, axis=-1, keepdims=True)}
 
-        super().__init__(
-            "segmenter",
-            (variable.value for variable in network.variables),
-            of_files=lambda image_bytes: answer(decode_alike(image_bytes)),
-            of_images=answer,
-        )
+        variables = (variable.value for variable in network.variables)
+        super().__init__("segmenter", variables, NetworkInput.of(settings), answer, alike=True)
+
+
+def _one_size(sizes: Tensor) -> Tensor:
+    alike = tf.debugging.Assert(tf.reduce_all(sizes == sizes[:1]), ["segmentation takes one size a request", sizes])
+    with tf.control_dependencies([alike]):
+        return tf.identity(sizes[0])
 
 
 def with_flips(network: Any, images: Tensor, flips: tuple[str, ...]) -> Tensor:
@@ -60,4 +62,4 @@ def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
 def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs."""
     outputs: dict[str, list[int | None]] = {"probabilities": [None, None, None, classes]}
-    return signature(settings, outputs, content="PNG or JPEG, of one size in a request")
+    return signature(NetworkInput.of(settings), outputs, content="PNG or JPEG, of one size in a request")

@@ -18,6 +18,7 @@ import tensorflow as tf
 from spine.dataset.detections import OUTPUTS, Detections
 from spine.member.member import Member
 from spine.predictions.predictions import BoxPredictions, Predictions
+from spine.training.network_input import NetworkInput, prepare_all
 from tests.clean_process import run_clean
 
 SIZES = ((40, 60), (61, 33))  # height, width of pictures that no network was made for
@@ -136,11 +137,35 @@ class MemberContract:
         assert (image.name, image.dtype) == ("image", tf.float32)
         assert image.shape.as_list() == [None, None, None, None]
 
-    def test_both_signatures_give_the_outputs_on_the_card(self, member, model):
-        for signature in model.signatures.values():
-            assert {name: spec.dtype.name for name, spec in signature.structured_outputs.items()} == {
-                name: told["dtype"] for name, told in member.card.outputs.items()
-            }
+    def test_each_signature_gives_the_outputs_on_the_card(self, member, model):
+        told = {name: output["dtype"] for name, output in member.card.outputs.items()}
+        for name, signature in model.signatures.items():
+            if name == "describe":
+                continue
+            given = {output: spec.dtype.name for output, spec in signature.structured_outputs.items()}
+            assert given == told if name != "members" else given.items() > told.items()
+
+    def test_its_network_input_is_answered_as_the_picture(self, member, model):
+        reads = NetworkInput.of_model(model, member.card.input)
+        if reads is None:
+            pytest.skip("it has no network input of its own")
+        pictures = tf.concat([as_image(grey(61, 33, seed)) for seed in range(2)], axis=0)
+        (inputs,), sizes = prepare_all(pictures, [reads])
+        prepared = {
+            name: value.numpy() for name, value in model.signatures["prepared"](inputs=inputs, sizes=sizes).items()
+        }
+        assert_same_answers(prepared, self.see(model, pictures), atol=1e-6)
+        none = model.signatures["prepared"](inputs=inputs[:0], sizes=sizes[:0])
+        assert all(len(value) == 0 for value in none.values())
+
+    def test_what_its_members_say_comes_with_its_own_answer(self, model):
+        if "members" not in model.signatures:
+            pytest.skip("it is no ensemble")
+        picture = png(grey(40, 60))
+        answer = model.signatures["members"](image_bytes=tf.constant([picture]))
+        own = self.serve(model, picture)
+        assert_same_answers({name: answer[name].numpy() for name in own}, own, atol=1e-6)
+        assert all(len(value) == 1 for value in answer.values())
 
     @pytest.mark.parametrize(("height", "width"), SIZES)
     def test_outputs_have_the_task_s_shape_and_range(self, member, model, height, width):

@@ -1,67 +1,45 @@
-"""The members' SavedModels and their fusion as one module, with a member's own signatures."""
+"""An ensemble as one SavedModel, with a member's own signatures and two of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
-
 import tensorflow as tf
 
-from ensemble.fusion.fuse import Mean, Share
-from ensemble.fusion.fuse_boxes import BoxFusion
-from ensemble.fusion.fuse_boxes_graph import fuse_boxes_in_graph
-from ensemble.tasks import ENSEMBLE_TASKS
+from ensemble.serving.describe import describing
+from ensemble.serving.ensemble import Ensemble
+from spine.answers.description import Description
 from spine.member.serving import for_any_number
 
-__all__ = ["Fuse", "FusedModel", "fuse_for"]
+__all__ = ["FusedModel"]
 
-Outputs = Mapping[str, Any]  # of a signature, tensors by name
-Fuse = Callable[[Sequence[Outputs], Sequence[Any]], dict[str, Any]]  # members' outputs and their weights
-
-
-def fuse_for(task: str, temperatures: tuple[float, ...] = (), boxes: BoxFusion | None = None) -> Fuse:
-    """The task's fusion in the graph: of `boxes` with their thresholds, else of probabilities with `temperatures`."""
-    if boxes:
-        return partial(fuse_boxes_in_graph, fusion=boxes)
-    return partial(_mean_and_mask if "mask" in ENSEMBLE_TASKS[task].outputs else _mean, temperatures=temperatures)
-
-
-def _mean(outputs: Sequence[Outputs], weights: Sequence[Share], temperatures: tuple[float, ...] = ()) -> dict[str, Any]:
-    fuse = Mean(tuple(weights), temperatures)
-    return {"probabilities": fuse([output["probabilities"] for output in outputs])}
-
-
-def _mean_and_mask(
-    outputs: Sequence[Outputs], weights: Sequence[Share], temperatures: tuple[float, ...] = ()
-) -> dict[str, Any]:
-    answer = _mean(outputs, weights, temperatures)
-    return {**answer, "mask": tf.argmax(answer["probabilities"], axis=-1, output_type=tf.int32)}
+FILES = [tf.TensorSpec([None], tf.string, name="image_bytes")]
+IMAGES = [tf.TensorSpec([None, None, None, None], tf.float32, name="image")]
 
 
 class FusedModel(tf.Module):
-    """Members' SavedModels, each with its own preprocessing inside, and what they say, fused.
+    """What an ensemble's members say, fused.
 
-    `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` give
-    `probabilities` (N, C), of segmentation (N, H, W, C) and their argmax `mask` (N, H, W) int32; of detection the
-    outputs of `fuse_boxes_in_graph`.
+    `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` give the outputs
+    of the ensemble's `fuse`; `members(image_bytes)` those and each member's own. `prepared(inputs, sizes)` is there
+    where all members' networks read the same, `describe(question: string [N])` where there is a description.
     """
 
-    def __init__(self, models: Sequence[Any], weights: Sequence[Share], fuse: Fuse = _mean) -> None:
+    def __init__(self, ensemble: Ensemble, description: Description | None = None) -> None:
         super().__init__()
-        self.models = list(models)
-        self.weights = tuple(weights)
-        self.fuse = fuse
+        self.ensemble = ensemble
+        self.serving_default = tf.function(for_any_number(self._of_files), input_signature=FILES)
+        self.image = tf.function(for_any_number(ensemble.of_images), input_signature=IMAGES)
+        self.members = tf.function(for_any_number(self._with_members), input_signature=FILES)
+        if reads := ensemble.shared_input:
+            self.prepared = tf.function(for_any_number(self._of_prepared), input_signature=reads.signature)
+        if description:
+            self.describe = describing(description)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What is fused of PNG or JPEG files."""
-        return for_any_number(lambda files: self._answer("serving_default", image_bytes=files))(image_bytes)
+    def _of_files(self, files: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.ensemble.fuse(self.ensemble.members_of_files(files))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
-    def image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What is fused of decoded images."""
-        return for_any_number(lambda images: self._answer("image", image=images))(image)
+    def _with_members(self, files: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = self.ensemble.members_of_files(files)
+        return {**self.ensemble.fuse(outputs), **self.ensemble.fuse.members(outputs)}
 
-    def _answer(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.fuse([model.signatures[signature](**inputs) for model in self.models], self.weights)
+    def _of_prepared(self, inputs: tf.Tensor, sizes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.ensemble.fuse(self.ensemble.members_of_prepared(inputs, sizes))

@@ -13,7 +13,7 @@ from spine.dataset.detections import Detections
 from spine.member.member import Member
 from spine.tasks import TASKS
 
-__all__ = ["BATCH_OF_MAPS", "detect_pictures", "load_model", "predict_pictures"]
+__all__ = ["BATCH_OF_MAPS", "detect_pictures", "gives_maps", "load_model", "predict_pictures"]
 
 BATCH = 32  # pictures a call: memory stays bounded however many there are
 BATCH_OF_MAPS = 8  # where every pixel has an answer, or a detector has its many proposals
@@ -46,6 +46,12 @@ def _loaded(member: Member) -> Any:
         return tf.saved_model.load(str(path))
 
 
+def gives_maps(model: Any) -> bool:
+    """Whether it gives probabilities of every pixel, and so takes pictures of one size in a request."""
+    outputs = model.signatures["serving_default"].structured_outputs
+    return "probabilities" in outputs and outputs["probabilities"].shape.rank == 4
+
+
 def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> Iterator[np.ndarray]:
     """Probabilities, (n, C) or (n, H, W, C) float32, of successive batches of picture files, by `serving_default`.
 
@@ -55,8 +61,9 @@ def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> It
     import tensorflow as tf
 
     serve = model.signatures["serving_default"]
-    is_map = serve.structured_outputs["probabilities"].shape.rank == 4
-    for batch in _alike(sizes or range(len(paths)), BATCH_OF_MAPS) if is_map else _alike([0] * len(paths), BATCH):
+    for batch in (
+        _alike(sizes or range(len(paths)), BATCH_OF_MAPS) if gives_maps(model) else _alike([0] * len(paths), BATCH)
+    ):
         encoded = [path.read_bytes() for path in paths[batch]]
         yield serve(image_bytes=tf.constant(encoded))["probabilities"].numpy()
 

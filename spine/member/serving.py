@@ -16,6 +16,7 @@ from spine.member.seals import is_sealed
 
 __all__ = ["drop_unnamed_versions", "for_any_number", "next_version", "package_versions", "publish_model"]
 
+OPTIONAL = ("prepared", "members", "describe")  # signatures that some SavedModels have
 _PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
 
 
@@ -23,14 +24,15 @@ def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = 
     """Save a tf.Module under `directory/model/<next version>/` and return that path.
 
     `module` has the tf.functions `serving_default` and `image`, each with one input signature and a dict of named
-    outputs. `check` is called with the saved model's temporary path and may raise: then nothing is published, and a
-    running TF Serving never sees it.
+    outputs, and may have those of `OPTIONAL` (docs/serving.md). `check` is called with the saved model's temporary path
+    and may raise: then nothing is published, and a running TF Serving never sees it.
     """
     import tensorflow as tf
 
     size = sum(math.prod(variable.shape) * variable.dtype.size for variable in module.variables)
     require_room(directory, 2**23 + size, "a SavedModel")  # with its graph
-    signatures = {"serving_default": module.serving_default, "image": module.image}
+    optional = {name: getattr(module, name) for name in OPTIONAL if getattr(module, name, None) is not None}
+    signatures = {"serving_default": module.serving_default, "image": module.image, **optional}
     version = next_version(directory)
     with atomic_directory(version) as temporary:
         tf.saved_model.save(module, str(temporary), signatures=signatures)
@@ -58,30 +60,33 @@ def _was_named(directory: Path, version: Path) -> bool:
     return is_sealed(directory, model_hash) or (member is not None and member.card.model_hash == model_hash)
 
 
-def for_any_number(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+def for_any_number(answer: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """`answer`, from a batch of images or files to named outputs, such that an empty batch has an empty answer.
 
     Kernels fail on an empty batch, so it is answered for one black image, and that is cut off again; of files the
     answer is then of 1 x 1 pixels. A client that found nothing to ask about, such as no disc to grade, needs no case
-    of its own.
+    of its own. What goes with the batch, such as the sizes of its images, are further arguments.
     """
     import tensorflow as tf
 
-    def answer_any(batch: Any) -> dict[str, Any]:
+    def answer_any(batch: Any, *others: Any) -> dict[str, Any]:
         count = tf.shape(batch)[0]
-        return {name: value[:count] for name, value in answer(_at_least_one(batch)).items()}
+        lacking = tf.maximum(1 - count, 0)
+        outputs = answer(*(_longer(one, lacking) for one in (batch, *others)))
+        return {name: value[:count] for name, value in outputs.items()}
 
     return answer_any
 
 
-def _at_least_one(batch: Any) -> Any:
+def _longer(batch: Any, lacking: Any) -> Any:
+    """With so many rows more: black files, black images, sizes of 1."""
     import tensorflow as tf
 
-    lacking = tf.maximum(1 - tf.shape(batch)[0], 0)
     if batch.dtype == tf.string:
         black = tf.io.encode_png(tf.zeros([1, 1, 1], tf.uint8))
         return tf.concat([batch, tf.repeat(black, lacking)], axis=0)
-    return tf.pad(batch, [[0, lacking], [0, 0], [0, 0], [0, 0]])
+    padding = [[0, lacking], *([0, 0] for _ in batch.shape[1:])]
+    return tf.pad(batch, padding, constant_values=1 if batch.dtype.is_integer else 0)
 
 
 def next_version(directory: Path) -> Path:

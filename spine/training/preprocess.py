@@ -28,7 +28,6 @@ __all__ = [
     "normalise",
     "placement",
     "prepare",
-    "prepare_bytes",
     "to_grey",
     "unletterbox",
 ]
@@ -56,17 +55,21 @@ def decode(image_bytes: Tensor) -> Tensor:
 
 def decode_alike(image_bytes: Tensor) -> Tensor:
     """Grey pictures (N, H, W, 1) float32 in [0, 1] of PNG or JPEG files; an error in the graph where sizes differ."""
-    height, width, _ = tf.unstack(tf.shape(decode(image_bytes[0])))
+    first = decode(image_bytes[0])
 
     def decode_one(file: Tensor) -> Tensor:
         picture = decode(file)
-        here = tf.shape(picture)
+        size, expected = tf.shape(picture)[:2], tf.shape(first)[:2]
         message = "the images of one request differ in size; segmentation takes one size a request: send them apart"
-        alike = tf.debugging.Assert((here[0] == height) & (here[1] == width), [message, here[:2], [height, width]])
+        alike = tf.debugging.Assert(tf.reduce_all(size == expected), [message, size, expected])
         with tf.control_dependencies([alike]):
             return tf.identity(picture)
 
-    return tf.map_fn(decode_one, image_bytes, fn_output_signature=tf.TensorSpec([None, None, 1], tf.float32))
+    def decode_others() -> Tensor:
+        spec = tf.TensorSpec([None, None, 1], tf.float32)
+        return tf.concat([first[tf.newaxis], tf.map_fn(decode_one, image_bytes[1:], fn_output_signature=spec)], axis=0)
+
+    return tf.cond(tf.shape(image_bytes)[0] > 1, decode_others, lambda: first[tf.newaxis])
 
 
 def _jpeg(image_bytes: Tensor) -> tuple[Tensor, Tensor]:
@@ -226,12 +229,3 @@ def _scale_and_offset(place: Placement) -> tuple[Tensor, Tensor]:
 def prepare(images: Tensor, height: int, width: int, how: str) -> Tensor:
     """Network input (N, height, width, 1) of images (N, H, W, C): grey, normalised, letterboxed."""
     return letterbox(normalise(to_grey(images), how), height, width)
-
-
-def prepare_bytes(image_bytes: Tensor, height: int, width: int, how: str) -> Tensor:
-    """Network input (N, height, width, 1) of PNG or JPEG files' bytes (N,), each of its own size."""
-    return tf.map_fn(
-        lambda one: prepare(decode(one)[tf.newaxis], height, width, how)[0],
-        image_bytes,
-        fn_output_signature=tf.TensorSpec([height, width, 1], tf.float32),
-    )

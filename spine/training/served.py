@@ -1,29 +1,46 @@
-"""A trained network of any task as its SavedModel serves it: the contract's two signatures, and what the card says."""
+"""A trained network of any task as its SavedModel serves it: the contract's signatures, and what the card says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
 from spine.member.serving import for_any_number
+from spine.training.network_input import NetworkInput, prepare_all, prepare_each
+from spine.training.preprocess import decode, decode_alike
 
 __all__ = ["Served", "signature"]
 
 Tensor = Any
-Answer = Callable[[Tensor], dict[str, Tensor]]
+Answer = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 
 class Served(tf.Module):
     """A network with its preprocessing inside; a request without any image has an answer of no rows.
 
-    `serving_default(image_bytes: string [N])` takes PNG or JPEG files, as `of_files` answers them;
-    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images, as `of_images` answers them.
+    `serving_default(image_bytes: string [N])` takes PNG or JPEG files, each of its own size, or with `alike` of one;
+    `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images; `prepared(inputs: float32 [N, height,
+    width, 1], sizes: int32 [N, 2])` takes what both make of them, and the images' own heights and widths. All three
+    answer by `answer(inputs, sizes)`.
     """
 
-    def __init__(self, name: str, variables: Iterable[Any], of_files: Answer, of_images: Answer) -> None:
+    def __init__(
+        self, name: str, variables: Iterable[Any], reads: NetworkInput, answer: Answer, *, alike: bool = False
+    ) -> None:
         super().__init__(name=name)
+
+        def of_images(images: Tensor) -> dict[str, Tensor]:
+            (inputs,), sizes = prepare_all(images, [reads])
+            return answer(inputs, sizes)
+
+        def of_files(files: Tensor) -> dict[str, Tensor]:
+            if alike:
+                return of_images(decode_alike(files))
+            (inputs,), sizes = prepare_each(decode, files, [reads])
+            return answer(inputs, sizes)
+
         # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
         self.variables_of_network = list(variables)
         self.serving_default = tf.function(
@@ -33,23 +50,16 @@ class Served(tf.Module):
             for_any_number(of_images),
             input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
         )
-
-
-class NetworkInput(Protocol):
-    """What a network reads, of a member's settings: pixels, and how grey levels are normalised."""
-
-    height: int
-    width: int
-    normalisation: Any  # minmax, percentile or none
+        self.prepared = tf.function(for_any_number(answer), input_signature=reads.signature)
 
 
 def signature(
-    settings: NetworkInput, outputs: Mapping[str, list[int | None]], content: str = "PNG or JPEG"
+    reads: NetworkInput, outputs: Mapping[str, list[int | None]], content: str = "PNG or JPEG"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs; `outputs` are shapes by name, None where any size goes."""
     inputs = {
         "serving_default": {"image_bytes": {"dtype": "string", "shape": [None], "content": content}},
         "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
-        "network": {"height": settings.height, "width": settings.width, "normalisation": settings.normalisation},
+        "network": reads._asdict(),
     }
     return inputs, {name: {"dtype": "float32", "shape": shape} for name, shape in outputs.items()}

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from ensemble import evaluate, export, predict, search
 from ensemble.experiment_run import ExperimentRun
-from ensemble.serving import fused_model
+from ensemble.fusion.fuse import Mean
+from ensemble.serving.ensemble import Ensemble
+from ensemble.serving.fuse_outputs import FuseProbabilities
 from ensemble.serving.fused_model import FusedModel
 from ensemble.serving.parity import PARITY, measure_parity
 from spine.core.files import read_json, write_json
@@ -142,15 +144,13 @@ def test_export_is_skipped_when_unchanged_and_takes_the_next_version_when_not(se
     assert first.exists()
 
 
-def test_a_fusion_that_differs_is_not_published(experiment, monkeypatch):
-    monkeypatch.setattr(fused_model, "Mean", lambda *weights: lambda outputs: outputs[0] * 0.5)
-    model = FusedModel([load_model(Member.open(experiment.member_directory("vgg")))], [1.0])
-    saved = publish_model(model, experiment.directory / "wrong")
-    monkeypatch.undo()
-    monkeypatch.setenv("SPINE_SALT", "salt of the tests")
+def test_a_fusion_that_differs_is_not_published(experiment):
+    half = FuseProbabilities(Mean((0.5,)))
+    ensemble = Ensemble.load([Member.open(experiment.member_directory("vgg"))], half)
+    saved = publish_model(FusedModel(ensemble), experiment.directory / "wrong")
     pictures = list(ExperimentRun(experiment).truth("validation").paths[:8])
     with pytest.raises(SpineError, match="not published"):
-        measure_parity(saved, model.models, [1.0], pictures)
+        measure_parity(saved, ensemble.models, [1.0], pictures)
 
 
 def test_hashes_of_different_salts_are_not_united(searched):

@@ -18,7 +18,8 @@ from spine.training.inputs import (
     steps_per_epoch,
     training_batches,
 )
-from spine.training.preprocess import prepare_bytes
+from spine.training.network_input import NetworkInput, prepare_each
+from spine.training.preprocess import decode
 
 LABELS = ("normal", "injured")
 SHAPE = {"height": 16, "width": 24, "normalisation": "minmax", "batch": 4}
@@ -44,7 +45,8 @@ def test_evaluation_gives_every_picture_once_in_order_as_the_saved_model_reads_i
     data = classification_data(truth, **SHAPE, training=False)
     images, labels = (np.concatenate(parts) for parts in zip(*data.as_numpy_iterator(), strict=True))
     files = tf.constant([path.read_bytes() for path in truth.paths])
-    np.testing.assert_allclose(images, prepare_bytes(files, 16, 24, "minmax"), atol=0.5 / 65535 + 1e-7)
+    (expected,), _ = prepare_each(decode, files, [NetworkInput(16, 24, "minmax")])
+    np.testing.assert_allclose(images, expected, atol=0.5 / 65535 + 1e-7)
     np.testing.assert_array_equal(labels, np.eye(2)[truth.values])
 
 

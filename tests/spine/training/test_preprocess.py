@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from spine.core.problems import SpineError
+from spine.training.network_input import NetworkInput, prepare_each
 from spine.training.preprocess import (
     LUMA,
     NORMALISATIONS,
@@ -16,7 +17,6 @@ from spine.training.preprocess import (
     normalise,
     placement,
     prepare,
-    prepare_bytes,
     to_grey,
     unletterbox,
 )
@@ -78,7 +78,9 @@ def test_depths_of_one_scan_answer_alike(how):
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 200, (40, 30))  # fits in 8 bits, so that every depth can hold it exactly
     files = [coarse.astype(np.uint8), (coarse * 16).astype(np.uint16), (coarse * 257).astype(np.uint16)]
-    answers = prepare_bytes(tf.constant([encoded(file) for file in files]), 32, 32, how)
+    encodings = tf.constant([encoded(file) for file in files])
+    (answers,), sizes = prepare_each(decode, encodings, [NetworkInput(32, 32, how)])
+    np.testing.assert_array_equal(sizes, [[40, 30]] * 3)
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-6)
     np.testing.assert_allclose(answers[2], answers[0], atol=1e-6)
 
@@ -184,7 +186,7 @@ def test_saved_graph_takes_any_size_and_channels(how, tmp_path):
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def image_bytes(self, files):
-            return prepare_bytes(files, 24, 32, how)
+            return prepare_each(decode, files, [NetworkInput(24, 32, how)])[0][0]
 
     tf.saved_model.save(Module(), str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))

@@ -1,0 +1,97 @@
+"""Members' SavedModels that answer together inside a graph: what they share is decoded and prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from ensemble.serving.fuse_outputs import Fuse, Outputs
+from spine.member.member import Member
+from spine.member.run_model import gives_maps, load_model
+from spine.training.network_input import NetworkInput, prepare_all, prepare_each
+from spine.training.preprocess import decode, decode_alike
+
+__all__ = ["Ensemble"]
+
+Tensor = Any
+Prepare = Callable[[Sequence[NetworkInput]], tuple[list[Tensor], Tensor]]
+
+
+class Ensemble(tf.Module):
+    """Loaded members of weight above 0, and the rule that makes one answer of theirs.
+
+    Pictures are made into network input once for each distinct size and normalisation, and members that have the
+    signature `prepared` answer that. `told` is what their cards say of their inputs. Others, from elsewhere or made of
+    other models, answer the picture or the file by `image` or `serving_default`.
+    """
+
+    def __init__(self, models: Sequence[Any], fuse: Fuse, told: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__()
+        self.models = list(models)
+        self.fuse = fuse
+        self._reads = tuple(map(NetworkInput.of_model, models, told or [{}] * len(models)))
+
+    @classmethod
+    def load(cls, members: Sequence[Member], fuse: Fuse) -> Ensemble:
+        """Of members' directories; SpineError where a SavedModel may not run or is against the contract."""
+        return cls([load_model(member) for member in members], fuse, [member.card.input for member in members])
+
+    @property
+    def shared_input(self) -> NetworkInput | None:
+        """What the networks of all members read, where that is the same."""
+        return self._reads[0] if len(set(self._reads)) == 1 else None
+
+    def of_images(self, images: Tensor) -> dict[str, Tensor]:
+        """What is fused of images (N, H, W, 1 or 3) float32 in [0, 1]."""
+        return self.fuse(self.members_of_images(images))
+
+    def members_of_images(self, images: Tensor) -> list[Outputs]:
+        """What each member says of images (N, H, W, 1 or 3) float32 in [0, 1]."""
+        return self._say(
+            lambda reads: prepare_all(images, reads), lambda model: model.signatures["image"](image=images)
+        )
+
+    def members_of_files(self, files: Tensor) -> list[Outputs]:
+        """What each member says of PNG or JPEG files (N) string; where every pixel has an answer, of one size."""
+
+        def prepare(reads: Sequence[NetworkInput]) -> tuple[list[Tensor], Tensor]:
+            alike = gives_maps(self.models[0])
+            return prepare_all(decode_alike(files), reads) if alike else prepare_each(decode, files, reads)
+
+        return self._say(prepare, lambda model: model.signatures["serving_default"](image_bytes=files))
+
+    def members_of_each(self, picture_of: Callable[[Any], Tensor], elements: Any) -> list[Outputs]:
+        """What each member says of pictures of any sizes, such as cut-outs: of all networks' inputs in one batch.
+
+        `picture_of` makes (H, W, 1) float32 in [0, 1] of one of the `elements`, a tensor (N, ...) or a tuple of them.
+        """
+        return self._say(
+            lambda reads: prepare_each(picture_of, elements, reads),
+            lambda model: _one_by_one(model, picture_of, elements),
+        )
+
+    def members_of_prepared(self, inputs: Tensor, sizes: Tensor) -> list[Outputs]:
+        """What each member says of the `shared_input`, made of images of those `sizes` (N, 2) int32."""
+        return [model.signatures["prepared"](inputs=inputs, sizes=sizes) for model in self.models]
+
+    def _say(self, prepare: Prepare, otherwise: Callable[[Any], Outputs]) -> list[Outputs]:
+        distinct = list(dict.fromkeys(read for read in self._reads if read))
+        prepared, sizes = prepare(distinct) if distinct else ([], None)
+        inputs = dict(zip(distinct, prepared, strict=True))
+        return [
+            model.signatures["prepared"](inputs=inputs[read], sizes=sizes) if read else otherwise(model)
+            for model, read in zip(self.models, self._reads, strict=True)
+        ]
+
+
+def _one_by_one(model: Any, picture_of: Callable[[Any], Tensor], elements: Any) -> Outputs:
+    image = model.signatures["image"]
+    specs = {name: tf.TensorSpec(out.shape[1:], out.dtype) for name, out in image.structured_outputs.items()}
+
+    def answer(element: Any) -> dict[str, Tensor]:
+        return {name: value[0] for name, value in image(image=picture_of(element)[tf.newaxis]).items()}
+
+    outputs: Outputs = tf.map_fn(answer, elements, fn_output_signature=specs)
+    return outputs

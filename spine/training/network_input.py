@@ -1,0 +1,73 @@
+"""What networks read: pictures made into it once for each size and normalisation, however many networks share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from spine.training.preprocess import NORMALISATIONS, prepare
+
+__all__ = ["NetworkInput", "prepare_all", "prepare_each"]
+
+Tensor = Any
+
+
+class NetworkInput(NamedTuple):
+    """A network's input (N, height, width, 1): grey levels stretched by `normalisation`, letterboxed."""
+
+    height: int
+    width: int
+    normalisation: str  # a name in `NORMALISATIONS`
+
+    @classmethod
+    def of(cls, settings: Any) -> NetworkInput:
+        """By a member's settings, which name all three."""
+        return cls(settings.height, settings.width, settings.normalisation)
+
+    @classmethod
+    def of_model(cls, model: Any, told: Mapping[str, Any]) -> NetworkInput | None:
+        """What the signature `prepared` of a SavedModel reads, by the `told` input of its card.
+
+        None where it has no such signature, or the card does not say how to prepare for it: by older versions, or
+        from elsewhere.
+        """
+        network = told.get("network")
+        if "prepared" not in model.signatures or not isinstance(network, Mapping) or set(network) != set(cls._fields):
+            return None
+        inputs = model.signatures["prepared"].structured_input_signature[1].get("inputs")
+        reads = cls(**network)
+        fits = inputs is not None and inputs.shape.as_list() == [None, reads.height, reads.width, 1]
+        return reads if fits and str(reads.normalisation) in NORMALISATIONS else None
+
+    @property
+    def signature(self) -> list[tf.TensorSpec]:
+        """Of the contract's `prepared(inputs, sizes)`."""
+        return [
+            tf.TensorSpec([None, self.height, self.width, 1], tf.float32, name="inputs"),
+            tf.TensorSpec([None, 2], tf.int32, name="sizes"),
+        ]
+
+
+def prepare_all(images: Tensor, reads: Sequence[NetworkInput]) -> tuple[list[Tensor], Tensor]:
+    """Each of the network inputs (N, height, width, 1) of images (N, H, W, C), and the sizes (N, 2) int32, H and W."""
+    sizes = tf.repeat(tf.shape(images)[tf.newaxis, 1:3], tf.shape(images)[0], axis=0)
+    return [prepare(images, *read) for read in reads], sizes
+
+
+def prepare_each(
+    picture_of: Callable[[Any], Tensor], elements: Any, reads: Sequence[NetworkInput]
+) -> tuple[list[Tensor], Tensor]:
+    """As `prepare_all`, of pictures of any sizes: `picture_of` makes (H, W, 1) of one of the `elements`.
+
+    `elements` are a tensor (N, ...), such as files, or a tuple of them.
+    """
+
+    def prepare_one(element: Any) -> tuple[Tensor, ...]:
+        inputs, sizes = prepare_all(picture_of(element)[tf.newaxis], reads)
+        return *(one[0] for one in inputs), sizes[0]
+
+    specs = (*(tf.TensorSpec([read.height, read.width, 1], tf.float32) for read in reads), tf.TensorSpec([2], tf.int32))
+    *inputs, sizes = tf.map_fn(prepare_one, elements, fn_output_signature=specs)
+    return inputs, sizes

@@ -1,0 +1,183 @@
+"""Members that answer together: decoded once, prepared once a network input, and equal to one by one."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ensemble.fusion.fuse import Mean
+from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.serving.ensemble import Ensemble
+from ensemble.serving.fuse_outputs import FuseBoxes, FuseProbabilities, TakeTheOne
+from ensemble.serving.fused_model import FusedModel
+from spine.answers.description import Description
+from spine.member.serving import publish_model
+from spine.training.network_input import NetworkInput
+from spine.training.preprocess import unletterbox
+from spine.training.served import Served
+from tests.member_contract import as_image, grey, png
+
+READS = (NetworkInput(8, 12, "minmax"), NetworkInput(8, 12, "minmax"), NetworkInput(10, 6, "percentile"))
+FILES = [png(grey(20, 30)), png(grey(33, 17, 1))]
+WEIGHTS = (0.5, 0.3, 0.2)
+
+
+def grader(number: int) -> Served:
+    """Three classes by a matrix of its own times the pixels of its input."""
+    reads = READS[number]
+    kernel = tf.Variable(
+        np.random.default_rng(number).normal(0, 0.5, (reads.height * reads.width, 3)), dtype=tf.float32
+    )
+
+    def answer(inputs, sizes):
+        return {"probabilities": tf.nn.softmax(tf.reshape(inputs, [-1, reads.height * reads.width]) @ kernel)}
+
+    return Served("grader", [kernel], reads, answer)
+
+
+def outliner(number: int) -> Served:
+    """Two classes by the grey of each pixel, as sharp as its number."""
+    sharpness = tf.Variable(2.0 + number)
+
+    def answer(inputs, sizes):
+        maps = tf.nn.softmax(sharpness * tf.concat([inputs, 1 - inputs], axis=-1))
+        return {"probabilities": unletterbox(maps, sizes[0, 0], sizes[0, 1])}
+
+    return Served("outliner", [sharpness], READS[number], answer, alike=True)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The loaded SavedModels of three networks of each task, and what their cards tell."""
+
+    def load(module, name):
+        return tf.saved_model.load(str(publish_model(module, tmp_path_factory.mktemp(name))))
+
+    models = {kind.__name__: [load(kind(number), kind.__name__) for number in range(3)] for kind in (grader, outliner)}
+    return models, [{"network": read._asdict()} for read in READS]
+
+
+def of_files(model, files) -> np.ndarray:
+    return model.signatures["serving_default"](image_bytes=tf.constant(files))["probabilities"].numpy()
+
+
+def ops_of(function, name: str) -> int:
+    """How many nodes of that kind a concrete function has, with the functions that it calls."""
+    graph = function.graph.as_graph_def()
+    library = {one.signature.name: one.node_def for one in graph.library.function}
+    found, seen, waiting = 0, set(), [graph.node]
+    while waiting:
+        for node in waiting.pop():
+            found += node.op == name
+            called = itertools.chain.from_iterable(
+                [value.func.name, *(one.name for one in value.list.func)] for value in node.attr.values()
+            )
+            for one in set(called) & library.keys() - seen:
+                seen.add(one)
+                waiting.append(library[one])
+    return found
+
+
+def test_files_of_different_sizes_are_graded_as_one_by_one(saved):
+    models, told = saved[0]["grader"], saved[1]
+    fused = FusedModel(Ensemble(models, FuseProbabilities(Mean(WEIGHTS)), told))
+    expected = sum(weight * of_files(model, FILES) for weight, model in zip(WEIGHTS, models, strict=True))
+    np.testing.assert_allclose(fused.serving_default(tf.constant(FILES))["probabilities"], expected, atol=1e-6)
+    image = as_image(grey(20, 30))
+    expected = sum(
+        weight * model.signatures["image"](image=image)["probabilities"]
+        for weight, model in zip(WEIGHTS, models, strict=True)
+    )
+    np.testing.assert_allclose(fused.image(image)["probabilities"], expected, atol=1e-6)
+
+
+def test_a_file_is_decoded_once_and_resized_once_for_each_network_input(saved):
+    fuse = FuseProbabilities(Mean(WEIGHTS))
+    for kind in ("grader", "outliner"):
+        served = FusedModel(Ensemble(saved[0][kind], fuse, saved[1])).serving_default.get_concrete_function()
+        decoded = 1 if kind == "grader" else 2  # the first of a request, and the others
+        assert ops_of(served, "DecodePng") == decoded
+    assert ops_of(FusedModel(Ensemble(saved[0]["grader"], fuse, saved[1])).image.get_concrete_function(), "TopKV2") == 2
+    members = FusedModel(Ensemble(saved[0]["grader"], fuse, saved[1])).members.get_concrete_function()
+    assert ops_of(members, "MatMul") == 3  # each member answers once
+
+
+def test_members_that_tell_nothing_of_their_input_answer_the_file(saved):
+    models, told = saved[0]["grader"], [saved[1][0], {}, {"network": {**saved[1][2]["network"], "height": 9}}]
+    ensemble = Ensemble(models, FuseProbabilities(Mean(WEIGHTS)), told)
+    assert ensemble.shared_input is None
+    expected = sum(weight * of_files(model, FILES) for weight, model in zip(WEIGHTS, models, strict=True))
+    np.testing.assert_allclose(
+        FusedModel(ensemble).serving_default(tf.constant(FILES))["probabilities"], expected, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_cut_outs_of_any_sizes_are_graded_in_one_batch(saved, told):
+    models, cards = saved[0]["grader"], saved[1] if told else ()
+    ensemble = Ensemble(models, FuseProbabilities(Mean(WEIGHTS)), cards)
+    image = tf.constant(as_image(grey(40, 60)))
+    boxes = tf.constant([[0, 0, 20, 30], [5, 7, 31, 20], [39, 59, 40, 60]])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.int32)])
+    def grade(boxes):
+        return ensemble.members_of_each(lambda box: image[0, box[0] : box[2], box[1] : box[3]], boxes)
+
+    for model, said in zip(models, grade(boxes), strict=True):
+        for (y0, x0, y1, x1), row in zip(boxes.numpy(), said["probabilities"], strict=True):
+            alone = model.signatures["image"](image=image[:, y0:y1, x0:x1])["probabilities"][0]
+            np.testing.assert_allclose(row, alone, atol=1e-6)
+    assert [said["probabilities"].shape for said in grade(boxes[:0])] == [(0, 3)] * 3
+
+
+def test_maps_and_their_disagreement_are_those_of_the_members(saved):
+    models = saved[0]["outliner"]
+    fused = FusedModel(Ensemble(models, FuseProbabilities(Mean(WEIGHTS), gives_mask=True), saved[1]))
+    files = [png(grey(20, 30, seed)) for seed in range(3)]
+    answer = {name: value.numpy() for name, value in fused.members(tf.constant(files)).items()}
+    said = np.stack([of_files(model, files) for model in models], axis=1)
+    np.testing.assert_allclose(answer["probabilities_members"], said, atol=1e-6)
+    mean = np.tensordot(said.astype(np.float64), WEIGHTS, (1, 0))
+    np.testing.assert_allclose(answer["probabilities"], mean, atol=1e-6)
+    np.testing.assert_array_equal(answer["mask"], mean.argmax(axis=-1))
+    entropies = -(said * np.log2(said)).sum(axis=-1)
+    expected = -(mean * np.log2(mean)).sum(axis=-1) - np.tensordot(entropies, WEIGHTS, (1, 0))
+    np.testing.assert_allclose(answer["disagreement"], expected, atol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="differ in size"):
+        fused.serving_default(tf.constant(FILES))
+
+
+def test_an_ensemble_of_one_network_input_is_asked_as_a_network(saved, tmp_path):
+    fused = FusedModel(Ensemble(saved[0]["grader"][:2], FuseProbabilities(Mean((0.5, 0.5))), saved[1][:2]))
+    nested = Ensemble(
+        [tf.saved_model.load(str(publish_model(fused, tmp_path)))], FuseProbabilities(Mean((1.0,))), saved[1][:1]
+    )
+    assert nested.shared_input == READS[0]
+    np.testing.assert_allclose(
+        nested.members_of_files(tf.constant(FILES))[0]["probabilities"],
+        fused.serving_default(tf.constant(FILES))["probabilities"],
+        atol=1e-6,
+    )
+
+
+def test_boxes_of_members_are_stacked_with_padding():
+    rows = {
+        "detection_boxes": tf.ones([1, 2, 4]),
+        "detection_scores": tf.ones([1, 2]),
+        "detection_classes": tf.ones([1, 2]),
+        "num_detections": tf.constant([2.0]),
+    }
+    fewer = {name: value[:, :1] if value.shape.rank > 1 else value - 1 for name, value in rows.items()}
+    stacked = FuseBoxes((0.5, 0.5), BoxFusion()).members([rows, fewer])
+    assert stacked["detection_boxes_members"].shape == (1, 2, 2, 4)
+    np.testing.assert_array_equal(stacked["detection_scores_members"], [[[1, 1], [1, 0]]])
+    np.testing.assert_array_equal(stacked["num_detections_members"], [[2, 1]])
+    assert TakeTheOne()([rows]) == rows
+
+
+def test_the_description_is_told_to_any_question(saved):
+    description = Description(name="grades", task="classification", targets={"degeneration": ("a", "b", "c")})
+    fused = FusedModel(Ensemble(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1]), description)
+    told = fused.describe(tf.constant(["", "who?"]))["json"].numpy()
+    assert [Description.from_json(text) for text in told] == [description] * 2
