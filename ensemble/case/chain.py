@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.expand_box import expand_boxes
-from ensemble.serving.fused_model import Fuse
 from spine.dataset.detections import OUTPUTS
 from spine.member.serving import for_any_number
 from spine.training.preprocess import decode_alike, to_grey
 
-__all__ = ["Chain", "Cut", "LoadedPart"]
+__all__ = ["Chain", "Cut"]
 
 Tensor = Any
 Outputs = dict[str, Tensor]
@@ -32,32 +32,6 @@ class Cut:
     count: int | None = None
 
 
-class LoadedPart(tf.Module):
-    """The SavedModels of one ensemble or member, and the rule that makes one answer of theirs."""
-
-    def __init__(self, models: Sequence[Any], weights: Sequence[Any], fuse: Fuse) -> None:
-        super().__init__()
-        self.models, self.weights, self.fuse = list(models), tuple(weights), fuse
-
-    def of_images(self, images: Tensor) -> Outputs:
-        """What is fused of images (N, H, W, 1)."""
-        return self.fuse([model.signatures["image"](image=images) for model in self.models], self.weights)
-
-    def of_crops(self, images: Tensor, pictures: Tensor, boxes: Tensor) -> Tensor:
-        """Fused probabilities (K, C) of regions y0 x0 y1 x1 (K, 4) int32 of images, `pictures` (K,) naming which."""
-        outputs = [{"probabilities": self._crops_by(model, images, pictures, boxes)} for model in self.models]
-        return self.fuse(outputs, self.weights)["probabilities"]
-
-    @staticmethod
-    def _crops_by(model: Any, images: Tensor, pictures: Tensor, boxes: Tensor) -> Tensor:
-        def one(row: tuple[Tensor, Tensor]) -> Tensor:
-            y0, x0, y1, x1 = tf.unstack(row[1])
-            return model.signatures["image"](image=images[row[0], y0:y1, x0:x1][tf.newaxis])["probabilities"][0]
-
-        classes = model.signatures["image"].structured_outputs["probabilities"].shape[1:]
-        return tf.map_fn(one, (pictures, boxes), fn_output_signature=tf.TensorSpec(classes, tf.float32))
-
-
 class Chain(tf.Module):
     """The chained model of a case.
 
@@ -70,10 +44,10 @@ class Chain(tf.Module):
 
     def __init__(
         self,
-        detector: LoadedPart,
+        detector: Ensemble,
         discs: Cut,
-        grades: Mapping[str, LoadedPart],
-        segmentation: LoadedPart | None = None,
+        grades: Mapping[str, Ensemble],
+        segmentation: Ensemble | None = None,
         region: Cut | None = None,
     ) -> None:
         super().__init__(name="case")
@@ -124,12 +98,12 @@ class Chain(tf.Module):
         shape = tf.shape(is_disc, out_type=tf.int64)
         answers = {}
         for target, part in self.grades.items():
-            probabilities = part.of_crops(images, pictures, boxes)
+            probabilities = part.of_each(_crop_of(images), (pictures, boxes))["probabilities"]
             whole = tf.scatter_nd(rows, probabilities, tf.concat([shape, [probabilities.shape[-1]]], axis=0))
             answers[f"disc_probabilities_{target}"] = whole
         return answers
 
-    def _segment(self, part: LoadedPart, images: Tensor, found: Outputs) -> Outputs:
+    def _segment(self, part: Ensemble, images: Tensor, found: Outputs) -> Outputs:
         classes = part.models[0].signatures["image"].structured_outputs["probabilities"].shape[-1]
         background = tf.one_hot(0, classes)
 
@@ -156,7 +130,17 @@ class Chain(tf.Module):
         return expand_boxes(boxes, self.region.grow, size), tf.reduce_any(chosen, axis=1)
 
 
-def _inside(segmentation: LoadedPart, image: Tensor, box: Tensor, background: Tensor) -> Tensor:
+def _crop_of(images: Tensor) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
+    """Cuts the region y0 x0 y1 x1 (4,) int32 out of the picture of that number."""
+
+    def crop(row: tuple[Tensor, Tensor]) -> Tensor:
+        y0, x0, y1, x1 = tf.unstack(row[1])
+        return images[row[0], y0:y1, x0:x1]
+
+    return crop
+
+
+def _inside(segmentation: Ensemble, image: Tensor, box: Tensor, background: Tensor) -> Tensor:
     """Probabilities (H, W, C) of one image: those of the region y0 x0 y1 x1, and background around it."""
     y0, x0, y1, x1 = tf.unstack(box)
     inner = segmentation.of_images(image[tf.newaxis, y0:y1, x0:x1])["probabilities"][0] - background

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensemble.case.chain import LoadedPart
 from ensemble.case.config import CaseSettings
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
-from ensemble.serving.fused_model import Outputs, fuse_for
+from ensemble.serving.fuse_outputs import TakeTheOne, fuse_for
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.problems import SpineError
 from spine.experiment.config import Experiment
 from spine.member.member import Member, NoModel, Patients
-from spine.member.run_model import load_model
 
 __all__ = ["CaseParts", "Part", "open_parts"]
 
@@ -76,15 +75,10 @@ class Part:
         models = [[member.name, member.card.model_hash] for member in self.members]
         return [models, self.mean.weights, self.mean.temperatures, repr(self.boxes)]
 
-    def load(self) -> LoadedPart:
+    def load(self) -> Ensemble:
         """Its SavedModels in memory."""
         alone = self.task == "detection" and self.boxes is None
-        fuse = _as_it_is if alone else fuse_for(self.task, self.mean.temperatures, self.boxes)
-        return LoadedPart([load_model(member) for member in self.members], self.mean.weights, fuse)
-
-
-def _as_it_is(outputs: Sequence[Outputs], weights: Sequence[Any]) -> dict[str, Any]:
-    return dict(outputs[0])
+        return Ensemble.load(self.members, TakeTheOne() if alone else fuse_for(self.task, self.mean, self.boxes))
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ import tensorflow as tf
 
 from spine.answers.description import Description
 from spine.experiment.config import Experiment
+from spine.measurements import roles_of
 
-__all__ = ["describing", "description_of", "roles_of"]
-
-ROLES = ("vertebra", "disc", "canal")  # what measurements look for in a mask
+__all__ = ["describing", "description_of"]
 
 
 def describing(description: Description) -> Any:
@@ -39,8 +38,3 @@ def description_of(experiment: Experiment, members: Sequence[str]) -> Descriptio
         members={part: tuple(members)},
         roles=roles_of(labels) if task == "segmentation" else {},
     )
-
-
-def roles_of(labels: Sequence[str]) -> dict[str, str]:
-    """The label of each role in a mask, where it has one of that name."""
-    return {role: role for role in ROLES if role in labels}

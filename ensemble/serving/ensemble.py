@@ -47,6 +47,10 @@ class Ensemble(tf.Module):
         """What is fused of images (N, H, W, 1 or 3) float32 in [0, 1]."""
         return self.fuse(self.members_of_images(images))
 
+    def of_each(self, picture_of: Callable[[Any], Tensor], elements: Any) -> dict[str, Tensor]:
+        """What is fused of `members_of_each`."""
+        return self.fuse(self.members_of_each(picture_of, elements))
+
     def members_of_images(self, images: Tensor) -> list[Outputs]:
         """What each member says of images (N, H, W, 1 or 3) float32 in [0, 1]."""
         return self._say(
