@@ -1,0 +1,82 @@
+"""A member's SavedModel, asked in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.client.model import DESCRIBE, MEMBERS, SERVING, Spacing, answer_of
+from spine.answers.answer import Answer
+from spine.answers.description import Description
+from spine.core.problems import SpineError, brief, one_file
+from spine.measurements import roles_of
+from spine.member.member import Card, Member
+
+__all__ = ["LocalModel", "described_by"]
+
+
+class LocalModel:
+    """The newest SavedModel of a member, an ensemble or a case; open it with `LocalModel.open`."""
+
+    def __init__(self, model: Any, description: Description, version: str) -> None:
+        self._model = model
+        self.description = description
+        self.version = version
+
+    @classmethod
+    def open(cls, directory: Path | str) -> LocalModel:
+        """Load the model of a directory that has a `member.json`.
+
+        SpineError where there is none, it was not made or trusted in this project, or it cannot be asked.
+        """
+        import tensorflow as tf
+
+        member = Member.open(directory)
+        path = member.trusted_model
+        with one_file(path, "export or train it again"):
+            model = tf.saved_model.load(str(path))
+        if SERVING not in model.signatures:
+            raise SpineError(f"the SavedModel {path} has no signature {SERVING}; export it with `spine export`")
+        return cls(model, _description(model, member.card), path.name)
+
+    def answer(self, png: bytes, spacing: Spacing | None = None, *, members: bool = False) -> Answer:
+        """What it says of one picture; see `Model`."""
+        asked = MEMBERS if members and MEMBERS in self._model.signatures else SERVING
+        return answer_of(self.outputs(png, asked), self.description, self.version, png, spacing)
+
+    def outputs(self, png: bytes, signature: str = SERVING) -> dict[str, np.ndarray]:
+        """The outputs of a signature for one picture, with an axis of one picture first."""
+        import tensorflow as tf
+
+        try:
+            answer = self._model.signatures[signature](image_bytes=tf.constant([png]))
+        except tf.errors.OpError as error:
+            raise SpineError(
+                f"the model cannot answer the picture ({brief(error.message)}); send a PNG or JPEG of a usual size"
+            ) from None
+        return {name: value.numpy() for name, value in answer.items()}
+
+
+def described_by(card: Card) -> Description:
+    """The description of a model whose SavedModel has none: of a trained member, or of one that was exported before."""
+    if told := card.details.get("description"):
+        return Description.model_validate(told)
+    is_mask, is_class = card.task == "segmentation", card.task == "classification"
+    return Description(
+        name=card.name,
+        task=card.task,
+        labels=card.labels,
+        targets={card.name: card.labels} if is_class else {},
+        mask_labels=card.labels if is_mask else (),
+        roles=roles_of(card.labels) if is_mask else {},
+    )
+
+
+def _description(model: Any, card: Card) -> Description:
+    import tensorflow as tf
+
+    if DESCRIBE not in model.signatures:
+        return described_by(card)
+    return Description.from_json(model.signatures[DESCRIBE](question=tf.constant([""]))["json"].numpy()[0])

@@ -1,0 +1,67 @@
+"""A member, an ensemble or a case asked in this process."""
+
+import numpy as np
+import pytest
+
+from pipeline.client import LocalModel
+from spine.answers.description import NOT_FOR_DIAGNOSIS
+from spine.core.problems import SpineError
+from spine.member.member import Member
+from tests.case_on_disk import GRADES, PIXELS, MeanGrey, NearestLevel, scan, write_case, write_member
+from tests.member_contract import png
+
+UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
+PICTURE = scan(100, 80, (10, 10, 60, 90), UPPER, LOWER)
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    from ensemble.case.export import export_case
+
+    settings = write_case(tmp_path_factory.mktemp("case"))
+    export_case(settings, lambda path: None)
+    return settings.directory
+
+
+def test_a_case_answers_with_findings_mask_and_measurements(case):
+    model = LocalModel.open(case)
+    answer = model.answer(png(PICTURE), (0.5, 0.5))
+    assert (answer.model, answer.version, model.version) == ("lumbar", "1", "1")
+    assert [(finding.label, finding.level) for finding in answer.findings] == [("region", 0), ("disc", 2), ("disc", 1)]
+    assert [grade.target for grade in answer.findings[1].grades] == ["degeneration", "narrowing"]
+    assert answer.mask[24, 30] == 2
+    assert answer.measurements.unit == "mm"
+    assert answer.to_json()["note"] == NOT_FOR_DIAGNOSIS
+
+
+def test_trained_members_are_asked_too(tmp_path):
+    graded = LocalModel.open(write_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0)))
+    (finding,) = graded.answer(png(PICTURE)).findings
+    assert finding.grades[0].probabilities[1] == pytest.approx(PICTURE.mean() / 65535, abs=1e-4)
+    outlined = LocalModel.open(write_member(tmp_path / "levels", "segmentation", PIXELS, NearestLevel(60.0)))
+    answer = outlined.answer(png(PICTURE), members=True)
+    assert answer.mask_labels == PIXELS
+    assert (answer.mask[24, 30], answer.mask[0, 0]) == (2, 0)
+
+
+def test_a_model_of_others_is_not_run(tmp_path):
+    path = write_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0))
+    (path / ".trusted").unlink()
+    with pytest.raises(SpineError, match="was not made in this project"):
+        LocalModel.open(path)
+    with pytest.raises(SpineError, match="is not a member"):
+        LocalModel.open(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", png(np.zeros((5, 5), np.uint16))[:40]])
+def test_what_is_no_picture_gets_a_sentence(content, case):
+    with pytest.raises(SpineError, match="picture"):
+        LocalModel.open(case).answer(content)
+
+
+def test_damaged_models_get_a_sentence(tmp_path):
+    path = write_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0))
+    (Member.open(path).model / "saved_model.pb").write_bytes(b"damaged")
+    Member.open(path).seal()
+    with pytest.raises(SpineError, match="export or train it again"):
+        LocalModel.open(path)
