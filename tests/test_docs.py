@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from classification.config import FineTuning, Head
 from classification.config import Settings as Classification
 from detection import config as detection
+from ensemble.case.config import CaseSettings, Discs, Region
 from pipeline.experiments import validate_experiment
 from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
@@ -68,6 +69,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "crop": CropSettings,
     "splits": SplitSettings,
     "phantom": PhantomSettings,
+    "Case": CaseSettings,
+    "discs": Discs,
+    "region": Region,
 }
 
 
