@@ -15,7 +15,7 @@ from spine.experiment.config import Study, validate
 if TYPE_CHECKING:
     from ensemble.case.config import CaseSettings
 
-__all__ = ["export_case", "export_cases_of", "is_case", "load_case"]
+__all__ = ["evaluate_case", "export_case", "export_cases_of", "is_case", "load_case"]
 
 Show = Callable[[str], None]
 
@@ -37,6 +37,22 @@ def load_case(path: Path | str, overrides: Sequence[str] = ()) -> CaseSettings:
 def export_case(path: Path | str, overrides: Sequence[str], show: Show) -> list[Path]:
     """Chain the runs of a case file into one SavedModel; the paths to open."""
     return _export(load_case(path, overrides), (), show)
+
+
+def evaluate_case(path: Path | str, overrides: Sequence[str], data: Path | None, show: Show) -> list[Path]:
+    """Judge an exported case on patients that no part has seen, of `data` or of its detector's dataset."""
+    from rich.console import Console
+
+    from ensemble.case.evaluate import evaluate_case
+
+    settings = load_case(path, overrides)
+    show(f"evaluate the case {settings.name}")
+    with at_work(f"evaluate in {settings.directory}"):
+        evaluation = evaluate_case(settings, load_experiment, data)
+        written = evaluation.write(settings.directory / "evaluation.json")
+    show(evaluation.summary)
+    Console().print(evaluation.table())
+    return [written]
 
 
 def export_cases_of(study: Path | str, overrides: Sequence[str], show: Show) -> list[Path]:

@@ -23,7 +23,9 @@ from spine.predictions.external_arrays import checked_boxes, checked_maps, check
 from spine.predictions.predictions import AnyPredictions, BoxPredictions, Predictions
 from spine.predictions.stored_tables import PREDICT
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["CASE", "TASKS", "Task", "outputs_of"]
+
+CASE = "case"  # tasks that are chained into one model: what it gives is its detector's, and more
 
 
 @dataclass(frozen=True)
@@ -142,3 +144,12 @@ TASKS: dict[str, Task] = {
         ),
     )
 }
+
+
+def outputs_of(task: str) -> tuple[str, ...]:
+    """The outputs that a SavedModel of a task, or of a case, must have; SpineError where it is neither."""
+    if task == CASE:
+        return OUTPUTS
+    if task not in TASKS:
+        raise SpineError(f"task {task!r} is not known; it is one of {', '.join((*TASKS, CASE))}")
+    return TASKS[task].outputs

@@ -10,6 +10,7 @@ from ensemble.case.chain import Chain, Cut
 from ensemble.case.config import CaseSettings, Discs, Region
 from ensemble.case.parity import require_case_parity
 from ensemble.case.parts import CaseParts, LoadExperiment, Part, open_parts
+from ensemble.case.stages import Stages
 from ensemble.serving.serving_kit import write_serving_kit
 from spine.answers.description import Description
 from spine.core.files import fingerprint
@@ -17,10 +18,10 @@ from spine.core.problems import SpineError
 from spine.measurements import roles_of
 from spine.member.member import Card, Member, Patients
 from spine.member.serving import drop_unnamed_versions, package_versions, publish_model
+from spine.tasks import CASE
 
-__all__ = ["KIND", "describe", "export_case"]
+__all__ = ["describe", "export_case"]
 
-KIND = "case"
 PARITY_PICTURES = 4
 
 
@@ -48,7 +49,7 @@ def _publish(settings: CaseSettings, parts: CaseParts) -> tuple[Path, float]:
     version = publish_model(
         load_chain(settings, parts),
         settings.directory,
-        check=lambda saved: parity.append(require_case_parity(saved, settings, parts, pictures)),
+        check=lambda saved: parity.append(require_case_parity(saved, Stages(settings, parts), pictures)),
     )
     return version, parity[0]
 
@@ -76,7 +77,7 @@ def describe(settings: CaseSettings, parts: CaseParts) -> Description:
     named = {"detection": parts.detector, **parts.grades} | ({"mask": segmentation} if segmentation else {})
     return Description(
         name=settings.name,
-        task=KIND,
+        task=CASE,
         labels=parts.detector.labels,
         targets={target: part.labels for target, part in parts.grades.items()},
         disc=settings.discs.label,
@@ -97,7 +98,7 @@ def _shape(settings: CaseSettings) -> str:
 
 
 def _require_free(directory: Path) -> None:
-    if (directory / "member.json").exists() and (there := Member.open(directory)).card.kind != KIND:
+    if (directory / "member.json").exists() and (there := Member.open(directory)).card.kind != CASE:
         raise SpineError(f"{directory} holds the {there.card.kind} {there.name!r}; choose another name or runs")
 
 
@@ -105,9 +106,9 @@ def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: P
     description = describe(settings, parts)
     return Card(
         name=settings.name,
-        task="case",
+        task=CASE,
         labels=parts.detector.labels,
-        kind=KIND,
+        kind=CASE,
         input=parts.detector.members[0].card.input,
         outputs=_outputs(description),
         versions=package_versions(),

@@ -102,16 +102,22 @@ def export(experiment: ExperimentOrCase, overrides: Overrides = None) -> None:
 
 @app.command()
 def evaluate(
-    experiment: ExperimentFile,
+    experiment: ExperimentOrCase,
     overrides: Overrides = None,
     data: Annotated[
         Path | None, typer.Option("--data", "-d", help="Evaluate on the test split of this dataset instead.")
     ] = None,
 ) -> None:
-    """Evaluate members, equal weights and the ensemble on the test split."""
+    """Evaluate members, equal weights and the ensemble on the test split; a case by detected and by true regions."""
     from pipeline import registry
+    from pipeline.cases import evaluate_case, is_case
+    from spine.core.quiet import silence_tensorflow
     from spine.experiment.trained import warn_if_settings_changed
 
+    if is_case(experiment):
+        silence_tensorflow()
+        show_paths(evaluate_case(experiment, overrides or (), data, show))
+        return
     for settings in _load(experiment, overrides):
         show(f"evaluate on {data}" if data else "evaluate")
         warn_if_settings_changed(settings, show)

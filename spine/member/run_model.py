@@ -11,7 +11,7 @@ import numpy as np
 from spine.core.problems import SpineError, one_file
 from spine.dataset.detections import Detections
 from spine.member.member import Member
-from spine.tasks import TASKS
+from spine.tasks import outputs_of
 
 __all__ = ["BATCH_OF_MAPS", "detect_pictures", "gives_maps", "load_model", "predict_pictures"]
 
@@ -30,7 +30,7 @@ def load_model(member: Member) -> Any:
             "Export it with `serving_default(image_bytes)` and `image(image)` (docs/design.md, The contract)"
         )
     outputs = set(model.signatures["serving_default"].structured_outputs)
-    if absent := set(TASKS[member.card.task].outputs) - outputs:
+    if absent := set(outputs_of(member.card.task)) - outputs:
         raise SpineError(
             f"the SavedModel {member.model} of a {member.card.task} member lacks the outputs {sorted(absent)}; it has "
             f"{sorted(outputs)} (docs/design.md, The contract)"

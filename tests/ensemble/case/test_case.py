@@ -9,8 +9,9 @@ import tensorflow as tf
 from ensemble.case import export
 from ensemble.case.config import CaseSettings, Discs, Region, load_case
 from ensemble.case.export import export_case
-from ensemble.case.parity import Stages, measure_case_parity
+from ensemble.case.parity import measure_case_parity
 from ensemble.case.parts import open_parts
+from ensemble.case.stages import Stages
 from spine.answers.description import Description
 from spine.answers.from_outputs import answers_of
 from spine.core.files import read_json
@@ -173,8 +174,8 @@ def test_a_model_that_differs_from_its_stages_is_not_published(tmp_path, monkeyp
     case = write_case(tmp_path)
     write_png16(PICTURE, tmp_path / "picture.png")
     monkeypatch.setattr(export, "_pictures", lambda parts: [tmp_path / "picture.png"])
-    shifted = Stages.probabilities
-    monkeypatch.setattr(Stages, "probabilities", lambda self, part, pixels: shifted(self, part, pixels) + 0.001)
+    right = Stages.of_box
+    monkeypatch.setattr(Stages, "of_box", lambda self, *where: right(self, *where) + 0.001)
     with pytest.raises(SpineError, match="differs from its stages run one by one by 1"):
         export_case(case, no_experiment)
     assert not (case.directory / "member.json").exists()
