@@ -6,13 +6,14 @@ import re
 import sys
 from itertools import takewhile
 
-from pipeline.cli import data, experiments
+from pipeline.cli import data, experiments, serve
 from spine.core.ending import run_to_the_end
 
 __all__ = ["app", "main"]
 
 app = experiments.app
 app.add_typer(data.app, name="data")
+app.add_typer(serve.app, name="serve")
 
 
 def main() -> None:
