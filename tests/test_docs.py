@@ -29,6 +29,7 @@ from spine.dataset.splits import SplitSettings
 from spine.experiment.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
 from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
+from spine.intake.dicom_seg import read_segmentations
 from spine.intake.spider import read_release
 from spine.phantom import PhantomSettings
 from spine.training.augment import Augmentation
@@ -125,7 +126,8 @@ def test_every_preset_is_named():
 def test_every_option_of_an_annotation_format_is_named():
     page = (ROOT / "docs" / "annotations.md").read_text()
     readers = {name: importlib.import_module(module).read for name, module in FORMATS.items()} | {
-        "spider": read_release
+        "spider": read_release,
+        "dicom-seg": read_segmentations,
     }
     options = {
         name: {key for key, value in inspect.signature(read).parameters.items() if value.kind is value.KEYWORD_ONLY}

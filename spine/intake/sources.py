@@ -91,12 +91,20 @@ def _counts_unnamed(source: Source, told: ByPicture, name: str) -> bool:
 
 
 def _read(annotations: AnnotationSource, source: Source, scratch: Path) -> Reading:
+    """Two formats have masks within their files: these are written to `scratch`."""
+    options = annotations.options
     if annotations.format == "spider":
         from spine.intake.spider import read_release
 
-        check_options("spider", read_release, annotations.options)
-        return read_release(annotations.path, source.slices, scratch / source.name, **annotations.options)
-    return read_annotations(annotations.format, annotations.path, **{"images": source.folder, **annotations.options})
+        check_options("spider", read_release, options)
+        return read_release(annotations.path, source.slices, scratch / source.name, **options)
+    if annotations.format == "dicom-seg":
+        from spine.intake.dicom_seg import read_segmentations
+
+        check_options("dicom-seg", read_segmentations, options)
+        place = scratch / f"{source.name}-{source.annotations.index(annotations)}"
+        return read_segmentations(annotations.path, source.images, place, **options)
+    return read_annotations(annotations.format, annotations.path, **{"images": source.folder, **options})
 
 
 def _differing(source: Source, found: Mapping[str, Sequence[str]]) -> Iterator[Problem]:

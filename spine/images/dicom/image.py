@@ -20,7 +20,7 @@ from spine.images.dicom.objects import class_of, is_burned_in, is_directory, is_
 from spine.images.dicom.sequence import echo_time, sequence_of
 from spine.images.dicom.values import Header
 
-__all__ = ["Image", "NoImageError", "images_of", "spacing_of"]
+__all__ = ["Image", "NoImageError", "images_of", "orientation_of", "origin_of", "spacing_of"]
 
 _MOST_FRAMES = 2**16  # a header of ten bytes must not fill the memory
 _FARTHEST = 10_000.0  # mm from the scanner's origin: no table moves a patient farther
@@ -154,8 +154,8 @@ def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
         size=(header.label("Rows"), header.label("Columns")),
         number=number,
         place=(frame + 1 if place is None else place) if frames > 1 else number,
-        orientation=_orientation(header.macro("PlaneOrientationSequence", frame)),
-        origin=_origin(header.macro("PlanePositionSequence", frame)),
+        orientation=orientation_of(header.macro("PlaneOrientationSequence", frame)),
+        origin=origin_of(header.macro("PlanePositionSequence", frame)),
         location=_location(header),
         spacing=spacing_of(header, frame),
         echo=echo_time(header, frame) or None,
@@ -164,7 +164,8 @@ def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
     )
 
 
-def _orientation(header: Header) -> tuple[float, ...] | None:
+def orientation_of(header: Header) -> tuple[float, ...] | None:
+    """The directions of rows and of columns, six numbers; None, with a remark where it is damaged."""
     return header.known("ImageOrientationPatient", _are_directions, "is no two directions at a right angle")
 
 
@@ -176,7 +177,8 @@ def _are_directions(cosines: Sequence[float]) -> bool:
     return max(map(abs, faults)) <= _UNIT
 
 
-def _origin(header: Header) -> tuple[float, ...] | None:
+def origin_of(header: Header) -> tuple[float, ...] | None:
+    """The centre of the first pixel in mm; None, with a remark where it is damaged."""
     return header.known("ImagePositionPatient", partial(_are_within, 3, _FARTHEST), "is no place within 10 m")
 
 

@@ -1,0 +1,283 @@
+"""DICOM segmentations as masks of the images that they were drawn on, as viewers write them and as we do.
+
+A segmentation names the images of its frames by their SOPInstanceUID; where it does not, the image of the same frame of
+reference that lies at the frame's place is meant. A frame that lies otherwise on its image, as some viewers turn it, is
+turned back, pixel for pixel.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from spine.annotations.collector import Collector
+from spine.annotations.mask import boxes_from_mask, load_mask
+from spine.annotations.types import EXPORT_AGAIN, Annotation, Malformed, Reading, as_malformed
+from spine.core.files import walk
+from spine.core.names import composed
+from spine.core.problems import SpineError, brief, examples
+from spine.images.dicom.copies import without_copies
+from spine.images.dicom.grids import Grid
+from spine.images.dicom.headers import quiet
+from spine.images.dicom.image import Image, images_of
+from spine.images.dicom.segments import Plane, Segmentation, read_segmentation
+from spine.images.kinds import kind_of
+from spine.images.pictures import write_mask
+
+__all__ = ["read_segmentations"]
+
+_MOST_LABELS = 255  # that a mask of 8 bits holds
+_SAVE = "save the segmentation again on the images' own grid"
+
+
+def read_segmentations(
+    path: Path,
+    images: Path,
+    scratch: Path,
+    *,
+    labels: Collection[str] | None = None,
+    rename: Mapping[str, str | None] | None = None,
+    boxes: bool = False,
+    min_area: int = 1,
+) -> Reading:
+    """Masks (files in `scratch`) of the DICOM images below `images`, from a segmentation or all that lie below `path`.
+
+    A segment's SegmentLabel is its class; `rename` has other names for them, and null for those that are background.
+    `labels` are the known classes. `boxes` and `min_area` are those of `spine.annotations.mask`. Several segmentations
+    of one image add to its mask, each classes of its own. SpineError where `path` holds no segmentation at all.
+    """
+    renamed = _renamed(rename)
+    files = [file for file in walk(path).files if kind_of(file) == "dicom"]
+    reader = _Reader(Collector(labels, images), _Places(images), scratch, labels, renamed)
+    if sum(map(reader.read, files)) == 0:
+        raise SpineError(f"{path} holds no DICOM segmentation; give the file or the folder that does")
+    return reader.reading(boxes, min_area)
+
+
+def _renamed(rename: object) -> dict[str, str | None]:
+    if not isinstance(rename, Mapping | None):
+        raise SpineError(f"rename is {rename!r}; it maps SegmentLabels to classes, such as {{Segment_1: disc}}")
+    return {composed(str(name)): None if new is None else composed(str(new)) for name, new in (rename or {}).items()}
+
+
+@dataclass
+class _Places:
+    """The DICOM images below a folder: by what segmentations name them by, and by where they lie."""
+
+    root: Path
+    images: list[Image] = field(init=False)
+    by_name: dict[str, list[Image]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = []
+        for file in walk(self.root).files:
+            if kind_of(file) == "dicom":
+                with quiet():
+                    found += _good_images(file)
+        self.images = without_copies(found)[0]
+        self.by_name = defaultdict(list)
+        for image in self.images:
+            self.by_name[image.instance].append(image)
+
+    def name_of(self, image: Image) -> str:
+        """As the intake calls the picture of it."""
+        base = self.root if self.root.is_dir() else self.root.parent
+        name = image.path.relative_to(base).as_posix()
+        return name if image.frames == 1 else f"{name}#{image.frame}"
+
+    def of(self, plane: Plane, segmentation: Segmentation) -> Image:
+        """The image that a frame was drawn on; Malformed where none is, or where it is not plain which."""
+        named = [image for reference in plane.references for image in self._named(*reference)]
+        if len(named) == 1:
+            return named[0]
+        if there := [image for image in named or self._near(segmentation) if _lies_on(plane, image)]:
+            if len(there) == 1:
+                return there[0]
+            raise Malformed(f"fits {len(there)} images, such as {examples([self.name_of(one) for one in there])}")
+        if named:
+            told = examples([self.name_of(image) for image in named])
+            raise Malformed(f"names {len(named)} images ({told}), and not which of them it was drawn on", _SAVE)
+        instance = plane.references[0][0] if len(plane.references) == 1 else f"{len(plane.references)} images"
+        raise Malformed(
+            f"was drawn on {instance}, which is not among the images, and lies where none of them does",
+            "add the images that it was drawn on, or remove the segmentation",
+        )
+
+    def _named(self, instance: str, frame: int | None) -> list[Image]:
+        return [image for image in self.by_name.get(instance, []) if frame in (None, image.frame)]
+
+    def _near(self, segmentation: Segmentation) -> list[Image]:
+        reference = segmentation.reference
+        return [image for image in self.images if reference and image.reference == reference]
+
+
+def _good_images(file: Path) -> list[Image]:
+    """None of a file that cannot be read, or is no image: who reads the pictures tells of it."""
+    try:
+        return images_of(file)
+    except Exception:
+        return []
+
+
+def _lies_on(plane: Plane, image: Image) -> bool:
+    own, other = plane.grid, Grid.of_image(image)
+    if own is None or other is None:
+        return False
+    shape = _shape(image)
+    return any(own.placed(np.zeros(one), other, shape) is not None for one in (shape, shape[::-1]))
+
+
+def _shape(image: Image) -> tuple[int, int]:
+    return int(image.size[0]), int(image.size[1])
+
+
+@dataclass
+class _Drawn:
+    """The mask of one image so far: its file, the classes of its indices from 1 on, and what it was read from."""
+
+    mask: Path
+    labels: list[str]
+    sources: list[Path]
+    size: tuple[int, int]
+
+
+@dataclass
+class _Reader:
+    """Reads segmentations one after another, and writes the mask of each image."""
+
+    collector: Collector
+    places: _Places
+    scratch: Path
+    known: Collection[str] | None
+    renamed: Mapping[str, str | None]
+    drawn: dict[str, _Drawn] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+
+    def read(self, file: Path) -> int:
+        """Read a file; how many segmentations that were: one that is damaged counts, another object does not."""
+        found = 1
+        with self.collector.guard(file):
+            with as_malformed(file):
+                segmentation = read_segmentation(file)
+            if segmentation is None:
+                found = 0
+            else:
+                self._take(segmentation)
+        return found
+
+    def reading(self, boxes: bool, min_area: int) -> Reading:
+        """What all of them say."""
+        for name, one in self.drawn.items():
+            if name in self.lost:
+                continue
+            mask = load_mask(one.mask, one.labels)
+            if not mask.any():
+                reason = f"{one.sources[0]} draws nothing on it: all of it is background"
+                self.collector.warn(self.places.root / name, reason, "see whether the structures are truly absent")
+            found = boxes_from_mask(mask, one.labels, min_area) if boxes else ()
+            told = Annotation(name, found, mask=one.mask, mask_labels=tuple(one.labels), size=one.size)
+            self.collector.add(one.sources[0], told)
+        read = frozenset(str(source) for one in self.drawn.values() for source in one.sources)
+        return replace(self.collector.reading(), lost_masks=frozenset(self.lost), read=read)
+
+    def _take(self, segmentation: Segmentation) -> None:
+        targets = self._targets(segmentation)
+        self.lost |= targets.keys() - self.drawn.keys()  # unless what follows holds
+        classes = self._classes(segmentation)
+        if segmentation.kind == "FRACTIONAL":
+            reason = "is FRACTIONAL: a pixel counts from half of MaximumFractionalValue on"
+            self.collector.warn(segmentation.path, reason, "see whether the masks are right, or save it as BINARY")
+        for name, (image, planes) in targets.items():
+            with self.collector.guard(segmentation.path), as_malformed(segmentation.path):
+                fresh = name not in self.drawn
+                self._draw(segmentation, name, image, planes, classes)
+                self.lost -= {name} if fresh else set()
+
+    def _targets(self, segmentation: Segmentation) -> dict[str, tuple[Image, list[Plane]]]:
+        """The planes of each image, by its name; those that are of none are problems, told once for all."""
+        targets: dict[str, tuple[Image, list[Plane]]] = {}
+        faults: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for plane in segmentation.planes:
+            try:
+                image = self.places.of(plane, segmentation)
+                targets.setdefault(self.places.name_of(image), (image, []))[1].append(plane)
+            except Malformed as fault:
+                faults[str(fault), fault.advice].append(plane.index)
+        for (reason, advice), indices in faults.items():
+            more = f" (and {len(indices) - 1} more frames)" if len(indices) > 1 else ""
+            self.collector.error(f"{segmentation.path}: frame {indices[0]}", f"{reason}{more}", advice)
+        return targets
+
+    def _classes(self, segmentation: Segmentation) -> dict[int, str]:
+        """The class of each segment that counts, by its number."""
+        classes, known = {}, None if self.known is None else {composed(label): label for label in self.known}
+        for number, label in segmentation.labels.items():
+            name = self.renamed.get(composed(label), composed(label))
+            if name is None:
+                continue
+            if known is not None and name not in known:
+                raise Malformed(
+                    f"has the segment {brief(label, 80)!r}; the labels are {', '.join(known)}",
+                    "add it to the labels, or say in `rename` which of them it is, null for background",
+                )
+            classes[number] = name if known is None else known[name]
+        return classes
+
+    def _draw(
+        self,
+        segmentation: Segmentation,
+        name: str,
+        image: Image,
+        planes: Sequence[Plane],
+        classes: Mapping[int, str],
+    ) -> None:
+        own = list(dict.fromkeys(classes.values()))
+        before = self.drawn.get(name)
+        if before and (shared := [label for label in own if label in before.labels]):
+            self.lost.add(name)
+            told = f"draws {', '.join(shared)} on {name}, as {before.sources[0]} does"
+            raise Malformed(told, "leave the one of the two that is right, or name what differs in `rename`")
+        labels = [*(before.labels if before else []), *own]
+        if len(labels) > _MOST_LABELS:
+            raise Malformed(f"{name} would have {len(labels)} classes; a mask holds {_MOST_LABELS}", EXPORT_AGAIN)
+        mask = load_mask(before.mask, before.labels) if before else None
+        index_of = {number: labels.index(label) + 1 for number, label in classes.items()}
+        for plane, numbers in segmentation.drawn(planes):
+            placed = _on(plane, numbers, image)
+            mask = np.zeros(placed.shape, np.uint8) if mask is None else mask
+            self._lay(mask, placed, index_of, name)
+        if mask is None:
+            raise ValueError(f"{name} has no plane")
+        target = before.mask if before else self.scratch / f"{len(self.drawn)}.png"
+        write_mask(mask, target)
+        sources = [*(before.sources if before else []), segmentation.path]
+        self.drawn[name] = _Drawn(target, labels, sources, (mask.shape[0], mask.shape[1]))
+
+    def _lay(self, mask: np.ndarray, numbers: np.ndarray, index_of: Mapping[int, int], name: str) -> None:
+        if numbers.shape != mask.shape:
+            self.lost.add(name)
+            raise Malformed(f"is {numbers.shape} on {name}, on which another is {mask.shape} (height, width)", _SAVE)
+        for number in map(int, np.unique(numbers)):
+            if (index := index_of.get(number, 0)) == 0:
+                continue
+            inside = numbers == number
+            if (shared := int((inside & (mask > 0) & (mask != index)).sum())) > 0:
+                self.lost.add(name)
+                raise Malformed(f"gives {shared} pixels of {name} two classes", "draw each pixel in one segment")
+            mask[inside] = index
+
+
+def _on(plane: Plane, numbers: np.ndarray, image: Image) -> np.ndarray:
+    """What is drawn in a plane, on the pixels of its image."""
+    other = Grid.of_image(image)
+    if plane.grid is None or other is None:
+        return numbers
+    if (placed := plane.grid.placed(numbers, other, _shape(image))) is None:
+        raise Malformed(
+            f"its frame {plane.index} lies otherwise than {image.path.name}, the image that it names", _SAVE
+        )
+    return placed
