@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pydicom.uid import UID
+
 from spine.images.dicom.values import Header
 
-__all__ = ["class_of", "is_burned_in", "is_directory", "is_image", "modality_of", "patient_of"]
+__all__ = [
+    *("class_of", "is_burned_in", "is_capture_class", "is_directory", "is_image", "may_be_image_class", "modality_of"),
+    "patient_of",
+]
 
 _OF_CLASS = (
     ("MR", "MR"),
@@ -39,6 +44,17 @@ def patient_of(header: Header) -> str:
 def is_image(header: Header) -> bool:
     """Whether the object is a picture: it has rows and columns, and is no segmentation or dose."""
     return all(keyword in header.dataset for keyword in ("Rows", "Columns")) and modality_of(header) not in _NO_PICTURES
+
+
+def may_be_image_class(sop_class: str) -> bool:
+    """Whether objects of a class, given by its UID, may be pictures: those of images, and those that nobody knows."""
+    name = UID(sop_class).name
+    return name == sop_class or "Image Storage" in name
+
+
+def is_capture_class(sop_class: str) -> bool:
+    """Whether objects of a class, given by its UID, are captures of a screen or film, such as of a dose report."""
+    return "Secondary Capture" in UID(sop_class).name
 
 
 def is_directory(header: Header) -> bool:

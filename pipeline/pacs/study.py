@@ -1,0 +1,201 @@
+"""One study: its images are pulled, those that the intake would take are answered, results are stored beside them.
+
+What is there already is not done again: results have UIDs that follow from the image and the model version, and the
+archive's list of the study tells whether it has them. So a run that was broken off is continued by the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
+
+from pipeline.pacs.archive import Archive, Instance, checked_uid
+from pipeline.pacs.bounded import Broken
+from spine.answers.answer import Answer
+from spine.answers.description import Description
+from spine.core.privacy import pseudonym
+from spine.core.problems import Problem, SpineError, one_file
+from spine.core.progress import track
+
+if TYPE_CHECKING:
+    from spine.dicom_results.source import Source
+    from spine.images.pictures import Picture
+
+__all__ = ["Model", "Outcome", "Request", "answer_study", "shown_study"]
+
+_UID = re.compile(r"\b[0-2](?:\.\d+){4,}\b")
+
+
+class Model(Protocol):
+    """What answers: a model in this process, or a served one."""
+
+    description: Description
+    version: str
+
+    def answer(self, png: bytes, spacing: tuple[float, float] | None) -> Answer:
+        """The answer to one picture, with its spacing (row, column) in mm."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of a study: one `series` of it or all, of its stacks the `slices` nearest the mid-sagittal one.
+
+    With `again` results are made that are there already, with `dry_run` it is only told what would be done. A study of
+    more than `most_instances` objects is refused.
+    """
+
+    series: str = ""
+    slices: int = 1
+    again: bool = False
+    dry_run: bool = False
+    most_instances: int = 5000
+
+
+@dataclass
+class Outcome:
+    """How many pictures were answered, or had their results already; how many results were stored; what went wrong."""
+
+    answered: int = 0
+    skipped: int = 0
+    stored: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def shown_study(study: str) -> str:
+    """A study's name in what is printed: a salted hash, since UIDs of scanners have dates in them."""
+    return pseudonym(study, "study ")
+
+
+def answer_study(archive: Archive, study: str, model: Model, request: Request, tell: Callable[[str], None]) -> Outcome:
+    """Answer the study with this UID and store the results; `tell` is given a sentence on each picture.
+
+    SpineError where the archive cannot be asked, or has no image of the study. A bad image, a picture that cannot be
+    answered and a result that is refused are problems of the outcome.
+    """
+    listed = archive.instances(checked_uid(study), request.most_instances)
+    work = _Work(archive, study, model, request, tell, {one.uid for one in listed})
+    with TemporaryDirectory(prefix="spine-pacs-") as name:
+        work.run(_images_of(listed, request.series), Path(name))
+    return work.outcome
+
+
+def _images_of(listed: Sequence[Instance], series: str) -> list[Instance]:
+    """What may be a picture; SpineError where nothing is. Captures of a screen count where there is nothing else."""
+    from spine.images.dicom.objects import is_capture_class, may_be_image_class
+
+    images = [one for one in listed if may_be_image_class(one.sop_class) and series in ("", one.series)]
+    if not images:
+        where = "the series" if series else "the study"
+        raise SpineError(f"{where} has no images among {len(listed)} objects of the study; check the UID")
+    return [one for one in images if series or not is_capture_class(one.sop_class)] or images
+
+
+@dataclass
+class _Work:
+    """The work on one study; `known` are the UIDs of all that the archive has of it."""
+
+    archive: Archive
+    study: str
+    model: Model
+    request: Request
+    tell: Callable[[str], None]
+    known: Collection[str]
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def run(self, images: Sequence[Instance], folder: Path) -> None:
+        """Pull the images into `folder`, and answer those of them that the intake takes."""
+        from spine.intake.reading import read_images
+
+        problems = list(self._pull(images, folder))
+        found = read_images(folder, "dicom", self.request.slices)
+        for picture in found:
+            try:
+                with one_file(picture.path):
+                    self._answer(picture)
+            except Broken:
+                raise
+            except SpineError as error:
+                problems.append(Problem.from_error(error, picture.path))
+        problems += found.problems
+        if not len(found) and not any(problem.severity == "error" for problem in problems):
+            problems.append(Problem("", "no image of it can be answered", "see whether there is a sagittal series"))
+        self.outcome.problems += [_discreet(problem, folder) for problem in problems]
+
+    def _pull(self, images: Sequence[Instance], folder: Path) -> Iterator[Problem]:
+        """Write them as files, without results of ours; those that cannot be had are problems."""
+        from spine.dicom_results.identity import is_result
+
+        for number, image in enumerate(track(images, "pulling images", len(images)), start=1):
+            path = folder / pseudonym(image.series, "series-") / f"{number:05d}.dcm"
+            path.parent.mkdir(exist_ok=True)
+            try:
+                self.archive.fetch(image, path)
+                if is_result(path):
+                    path.unlink()
+            except Broken:
+                raise
+            except SpineError as error:
+                path.unlink(missing_ok=True)
+                yield Problem.from_error(error, path)
+
+    def _answer(self, picture: Picture) -> None:
+        from spine.dicom_results.source import Source
+
+        source, shown = Source.of(picture), _shown(picture)
+        if not self.request.again and self._wanted(source) <= set(self.known):
+            self.outcome.skipped += 1
+            self.tell(f"{shown}: has its results by {self._model} already (--again makes new ones)")
+        elif self.request.dry_run:
+            self.outcome.answered += 1
+            self.tell(f"{shown}: would be answered by {self._model}")
+        else:
+            self._store(picture, source, shown)
+
+    def _store(self, picture: Picture, source: Source, shown: str) -> None:
+        from spine.dicom_results.write import results_of
+        from spine.images.pictures import encode_png
+
+        answer = self.model.answer(encode_png(picture.pixels), picture.spacing)
+        results = results_of(answer, source, str(uuid4()) if self.request.again else "").values()
+        new = [result for result in results if str(result.SOPInstanceUID) not in self.known]
+        refused = self.archive.store(self.study, new)
+        self.outcome.answered += 1
+        self.outcome.stored += len(new) - len(refused)
+        self.tell(f"{shown}: answered by {self._model}, {len(new) - len(refused)} results stored")
+        if refused:
+            kinds = {str(result.SOPInstanceUID): str(result.Modality) for result in new}
+            told = ", ".join(f"{kinds.get(one.uid, 'one')} for reason {one.reason or 'unknown'}" for one in refused)
+            raise SpineError(
+                f"{picture.path}: the archive refused {told}; see PS3.3 C.14.1.1, and the archive's own log"
+            )
+
+    def _wanted(self, source: Source) -> set[str]:
+        from spine.dicom_results.identity import uids_of_results
+
+        description = self.model.description
+        mask = bool(description.mask_labels)
+        return set(uids_of_results(source, description.name, self.model.version, mask=mask).values())
+
+    @property
+    def _model(self) -> str:
+        return f"{self.model.description.name}, version {self.model.version}"
+
+
+def _shown(picture: Picture) -> str:
+    """A picture's name: the series' pseudonym, the number of the file, and of the frame."""
+    return picture.name.removesuffix(".dcm").replace(".dcm#", ", frame ").replace("/", ", image ")
+
+
+def _discreet(problem: Problem, folder: Path) -> Problem:
+    """A problem without the place where the files lay, and with pseudonyms for UIDs."""
+
+    def without(text: str) -> str:
+        return _UID.sub(lambda uid: pseudonym(uid[0], "UID "), text.replace(f"{folder}/", "").replace(str(folder), ""))
+
+    path = without(problem.path) or "the study"
+    return replace(problem, path=path, reason=without(problem.reason), advice=without(problem.advice))
