@@ -53,6 +53,7 @@ ROOMS = (
 HOMES = {
     "pydicom": ("spine/images/dicom/", "spine/dicom_results/"),
     "highdicom": ("spine/dicom_results/",),
+    "dicomweb_client": ("pipeline/pacs/archive.py",),
     "dicomanonymizer": ("spine/images/dicom/deidentify.py",),
     "optuna": ("ensemble/record/study.py", "ensemble/record/storage.py"),
     "jinja2": ("ensemble/report/",),

@@ -7,6 +7,7 @@ import sys
 from itertools import takewhile
 
 from pipeline.cli import data, experiments, serve
+from pipeline.cli.pacs import pacs
 from spine.core.ending import run_to_the_end
 
 __all__ = ["app", "main"]
@@ -14,6 +15,7 @@ __all__ = ["app", "main"]
 app = experiments.app
 app.add_typer(data.app, name="data")
 app.add_typer(serve.app, name="serve")
+app.command()(pacs)
 
 
 def main() -> None:

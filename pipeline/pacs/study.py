@@ -11,34 +11,22 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pipeline.pacs.archive import Archive, Instance, checked_uid
 from pipeline.pacs.bounded import Broken
-from spine.answers.answer import Answer
-from spine.answers.description import Description
 from spine.core.privacy import pseudonym
 from spine.core.problems import Problem, SpineError, one_file
 from spine.core.progress import track
 
 if TYPE_CHECKING:
+    from pipeline.client import Model, SentPicture
     from spine.dicom_results.source import Source
-    from spine.images.pictures import Picture
 
-__all__ = ["Model", "Outcome", "Request", "answer_study", "shown_study"]
+__all__ = ["Outcome", "Request", "answer_study", "shown_study"]
 
 _UID = re.compile(r"\b[0-2](?:\.\d+){4,}\b")
-
-
-class Model(Protocol):
-    """What answers: a model in this process, or a served one."""
-
-    description: Description
-    version: str
-
-    def answer(self, png: bytes, spacing: tuple[float, float] | None) -> Answer:
-        """The answer to one picture, with its spacing (row, column) in mm."""
 
 
 @dataclass(frozen=True)
@@ -109,21 +97,14 @@ class _Work:
 
     def run(self, images: Sequence[Instance], folder: Path) -> None:
         """Pull the images into `folder`, and answer those of them that the intake takes."""
-        from spine.intake.reading import read_images
+        from pipeline.client import pictures_of
 
         problems = list(self._pull(images, folder))
-        found = read_images(folder, "dicom", self.request.slices)
-        for picture in found:
-            try:
-                with one_file(picture.path):
-                    self._answer(picture)
-            except Broken:
-                raise
-            except SpineError as error:
-                problems.append(Problem.from_error(error, picture.path))
-        problems += found.problems
-        if not len(found) and not any(problem.severity == "error" for problem in problems):
-            problems.append(Problem("", "no image of it can be answered", "see whether there is a sagittal series"))
+        for found in pictures_of(folder, slices=self.request.slices):
+            if isinstance(found, Problem):
+                problems.append(found)
+            elif found.source is not None:
+                problems += self._tried(found, found.source)
         self.outcome.problems += [_discreet(problem, folder) for problem in problems]
 
     def _pull(self, images: Sequence[Instance], folder: Path) -> Iterator[Problem]:
@@ -143,10 +124,17 @@ class _Work:
                 path.unlink(missing_ok=True)
                 yield Problem.from_error(error, path)
 
-    def _answer(self, picture: Picture) -> None:
-        from spine.dicom_results.source import Source
+    def _tried(self, picture: SentPicture, source: Source) -> Iterator[Problem]:
+        try:
+            with one_file(source.path):
+                self._answer(picture, source)
+        except Broken:
+            raise
+        except SpineError as error:
+            yield Problem.from_error(error, source.path)
 
-        source, shown = Source.of(picture), _shown(picture)
+    def _answer(self, picture: SentPicture, source: Source) -> None:
+        shown = _shown(picture)
         if not self.request.again and self._wanted(source) <= set(self.known):
             self.outcome.skipped += 1
             self.tell(f"{shown}: has its results by {self._model} already (--again makes new ones)")
@@ -156,11 +144,10 @@ class _Work:
         else:
             self._store(picture, source, shown)
 
-    def _store(self, picture: Picture, source: Source, shown: str) -> None:
+    def _store(self, picture: SentPicture, source: Source, shown: str) -> None:
         from spine.dicom_results.write import results_of
-        from spine.images.pictures import encode_png
 
-        answer = self.model.answer(encode_png(picture.pixels), picture.spacing)
+        answer = self.model.answer(picture.png, picture.spacing)
         results = results_of(answer, source, str(uuid4()) if self.request.again else "").values()
         new = [result for result in results if str(result.SOPInstanceUID) not in self.known]
         refused = self.archive.store(self.study, new)
@@ -171,7 +158,7 @@ class _Work:
             kinds = {str(result.SOPInstanceUID): str(result.Modality) for result in new}
             told = ", ".join(f"{kinds.get(one.uid, 'one')} for reason {one.reason or 'unknown'}" for one in refused)
             raise SpineError(
-                f"{picture.path}: the archive refused {told}; see PS3.3 C.14.1.1, and the archive's own log"
+                f"{source.path}: the archive refused {told}; see PS3.3 C.14.1.1, and the archive's own log"
             )
 
     def _wanted(self, source: Source) -> set[str]:
@@ -186,7 +173,7 @@ class _Work:
         return f"{self.model.description.name}, version {self.model.version}"
 
 
-def _shown(picture: Picture) -> str:
+def _shown(picture: SentPicture) -> str:
     """A picture's name: the series' pseudonym, the number of the file, and of the frame."""
     return picture.name.removesuffix(".dcm").replace(".dcm#", ", frame ").replace("/", ", image ")
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
 
 from pipeline.pacs.archive import Archive
 from spine.core.problems import SpineError
 
-__all__ = ["watch"]
+__all__ = ["days", "watch"]
+
+
+def days(since: str, seconds: float) -> Iterator[str]:
+    """The day since when studies count (YYYYMMDD), again every so many seconds: `since` (YYYY-MM-DD), or yesterday.
+
+    SpineError where `since` is no day.
+    """
+    try:
+        fixed = date.fromisoformat(since) if since else None
+    except ValueError:
+        raise SpineError(f"since is {since!r}; give a day as YYYY-MM-DD") from None
+    while True:
+        yield f"{fixed or date.today() - timedelta(days=1):%Y%m%d}"
+        time.sleep(seconds)
 
 
 def watch(

@@ -1,0 +1,104 @@
+"""`spine pacs`: studies of an archive are pulled, answered, and their results stored beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.console import exit_on_errors, show, trust_models
+
+if TYPE_CHECKING:
+    from pipeline.client import Model
+    from pipeline.pacs.archive import Archive
+    from pipeline.pacs.study import Outcome, Request
+
+__all__ = ["pacs"]
+
+
+def pacs(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The root of the archive's DICOMweb.")],
+    study: Annotated[str, typer.Option(help="The StudyInstanceUID.")] = "",
+    series: Annotated[str, typer.Option(help="Only this series: its SeriesInstanceUID.")] = "",
+    model: Annotated[Path | None, typer.Option("--model", "-m", help="Directory of the model that answers.")] = None,
+    server: Annotated[str, typer.Option("--server", "-s", help="Or the URL of one that is served.")] = "",
+    slices: Annotated[int, typer.Option(min=1, help="So many slices, nearest the mid-sagittal one.")] = 1,
+    again: Annotated[bool, typer.Option("--again", help="Make results that are there already once more.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be answered.")] = False,
+    watch: Annotated[
+        float | None, typer.Option(min=1, help="Look for new studies every so many seconds, until stopped.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="With --watch: studies since this day, YYYY-MM-DD; else since yesterday.")
+    ] = "",
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file with `user` and `password`, or `token`. Else the variables SPINE_PACS_USER and "
+            "SPINE_PACS_PASSWORD, or SPINE_PACS_TOKEN, hold them."
+        ),
+    ] = None,
+    most_instances: Annotated[int, typer.Option(min=1, help="Refuse a study of more objects.")] = 5000,
+    most_mib: Annotated[int, typer.Option(min=1, help="Break off where a study has more MiB.")] = 2048,
+    trust: Annotated[bool, typer.Option("--trust", help="Run the model even if this project did not make it.")] = False,
+) -> None:
+    """Answer a study of a PACS by DICOMweb and store the results in it; nothing is done twice. Not for diagnosis."""
+    from pipeline.pacs.address import Address, Credentials
+    from pipeline.pacs.archive import Archive, checked_uid
+    from pipeline.pacs.study import Request, answer_study, shown_study
+    from spine.core.problems import SpineError
+    from spine.core.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    if bool(study) == (watch is not None):
+        raise SpineError("say what to answer: --study UID, or --watch SECONDS for all studies that arrive")
+    archive = Archive(Address(url, Credentials.of(credentials)), most_mib * 2**20)
+    if archive.address.is_open:
+        show(f"{url} is no https: whoever can listen on the way reads the credentials")
+    request = Request(checked_uid(series) if series else "", slices, again, dry_run, most_instances)
+    answering = _model(model, server, trust)
+    if watch is None:
+        show(shown_study(study))
+        exit_on_errors(_told(answer_study(archive, study, answering, request, typer.echo)).problems)
+    else:
+        _watch(archive, answering, request, watch, since)
+
+
+def _model(directory: Path | None, server: str, trust: bool) -> Model:
+    from pipeline.client import LocalModel
+    from spine.core.problems import SpineError
+
+    if (directory is None) == (not server):
+        raise SpineError("say what answers: --model DIRECTORY of a member, an ensemble or a case, or --server URL")
+    if directory is None:
+        raise SpineError("not yet")
+    if trust:
+        trust_models([directory])
+    return LocalModel.open(directory)
+
+
+def _told(outcome: Outcome) -> Outcome:
+    """Print what came of a study."""
+    from spine.core.problems import print_problems, verdict
+
+    print_problems(outcome.problems)
+    show(
+        f"{outcome.answered} answered, {outcome.skipped} with results already, {outcome.stored} results stored, "
+        f"{verdict(outcome.problems)}"
+    )
+    return outcome
+
+
+def _watch(archive: Archive, model: Model, request: Request, seconds: float, since: str) -> None:
+    from pipeline.pacs.study import answer_study, shown_study
+    from pipeline.pacs.watch import days, watch
+
+    def answer(study: str) -> None:
+        show(shown_study(study))
+        _told(answer_study(archive, study, model, request, typer.echo))
+
+    def tell(study: str, sentence: str) -> None:
+        show(f"{shown_study(study)}: {sentence}" if study else sentence)
+
+    watch(archive, days(since, seconds), request.most_instances, answer, tell)
