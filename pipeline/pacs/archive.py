@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 from dicomweb_client.web import DICOMwebClient
@@ -20,9 +20,6 @@ from pipeline.pacs.bounded import Broken, Budget, session_of
 from spine.core.files import atomic_file
 from spine.core.problems import SpineError, brief, printable
 from spine.images.dicom.headers import quiet
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 __all__ = ["Archive", "Instance", "Refusal"]
 
@@ -102,8 +99,8 @@ class Archive:
             with atomic_file(path) as temporary:
                 dataset.save_as(temporary)
 
-    def store(self, study: str, results: Sequence[Dataset]) -> list[Refusal]:
-        """Store objects with a study; gives those that were refused. What is there already counts as stored."""
+    def store(self, study: str, results: Sequence[Any]) -> list[Refusal]:
+        """Store datasets of pydicom with a study; gives the refused. What is there already counts as stored."""
         with self._asking("to store results"), quiet():
             try:
                 answer = self._client.store_instances(results, study)
