@@ -8,8 +8,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from ensemble.case.maps import in_regions, only_where, with_mask
+from ensemble.serving.describe import describing
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.expand_box import expand_boxes
+from ensemble.serving.fused_model import FILES, IMAGES
+from ensemble.serving.side_by_side import SideBySide
+from spine.answers.description import Description, disc_output
 from spine.dataset.detections import OUTPUTS
 from spine.member.serving import for_any_number
 from spine.training.preprocess import decode_alike, to_grey
@@ -40,6 +45,10 @@ class Chain(tf.Module):
     counted from below, `disc_probabilities_<target>` (N, M, C), and with a segmentation `probabilities` (N, H, W, C)
     and `mask` (N, H, W) int32. Rows that are no disc have level 0 and probabilities 0. Where nothing is found there are
     no rows, and all is background.
+
+    `members(image_bytes)` adds what each of K members says, `disc_probabilities_<target>_members` (N, M, K, C) and
+    `probabilities_members` (N, K, H, W, C), and how much they disagree, in bits: `disc_disagreement_<target>` (N, M)
+    and `disagreement` (N, H, W).
     """
 
     def __init__(
@@ -49,85 +58,84 @@ class Chain(tf.Module):
         grades: Mapping[str, Ensemble],
         segmentation: Ensemble | None = None,
         region: Cut | None = None,
+        description: Description | None = None,
     ) -> None:
         super().__init__(name="case")
-        self.detector, self.discs, self.grades = detector, discs, dict(grades)
-        self.segmentation, self.region = segmentation, region
+        self.discs, self.region = discs, region
+        of_pictures = {"detection": detector} | ({"mask": segmentation} if segmentation and not region else {})
+        self.of_pictures = SideBySide(of_pictures)
+        self.of_discs = SideBySide(grades) if grades else None
+        self.of_regions = segmentation if region else None
+        if description:
+            self.describe = describing(description)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=FILES)
     def serving_default(self, image_bytes: Tensor) -> Outputs:
         """The answer to PNG or JPEG files of one size."""
         return for_any_number(lambda files: self._answer(decode_alike(files)))(image_bytes)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
+    @tf.function(input_signature=IMAGES)
     def image(self, image: Tensor) -> Outputs:
         """The answer to decoded images."""
         return for_any_number(lambda images: self._answer(to_grey(images)))(image)
 
-    def _answer(self, images: Tensor) -> Outputs:
-        found = self._detect(images)
-        answer = dict(found)
-        is_disc = self._chosen(found, self.discs)
-        answer["disc_level"] = _levels(found["detection_boxes"], is_disc)
-        if self.grades:
-            answer |= self._grade(images, found, is_disc)
-        if self.segmentation is not None:
-            answer |= self._segment(self.segmentation, images, found)
+    @tf.function(input_signature=FILES)
+    def members(self, image_bytes: Tensor) -> Outputs:
+        """The same with what each member says, and how much they disagree."""
+        return for_any_number(lambda files: self._answer(decode_alike(files), members=True))(image_bytes)
+
+    def _answer(self, images: Tensor, members: bool = False) -> Outputs:
+        of_pictures = self.of_pictures.of_images(images, members)
+        found = self._sure_enough(of_pictures["detection"])
+        is_disc = _chosen(found, self.discs)
+        answer = {**found, "disc_level": _levels(found["detection_boxes"], is_disc)}
+        if self.of_discs:
+            answer |= self._grade(self.of_discs, images, found, is_disc, members)
+        if self.of_regions and self.region:
+            answer |= with_mask(self._in_best(self.of_regions, self.region, images, found, members))
+        elif "mask" in of_pictures:
+            answer |= with_mask(only_where(found["num_detections"] > 0, of_pictures["mask"]))
         return answer
 
-    def _detect(self, images: Tensor) -> Outputs:
-        """The detector's rows that are sure enough, as many as the picture with the most of them has."""
-        outputs = self.detector.of_images(images)
+    def _sure_enough(self, outputs: Outputs) -> Outputs:
+        """The detector's rows that count for any part, as many as the picture with the most of them has."""
         least = min(cut.confidence for cut in (self.discs, self.region) if cut)
         there = tf.sequence_mask(tf.cast(outputs["num_detections"], tf.int32), tf.shape(outputs["detection_scores"])[1])
         return _kept(outputs, there & (outputs["detection_scores"] >= least))
 
-    def _chosen(self, found: Outputs, cut: Cut) -> Tensor:
-        """Which rows (N, M) are cut out."""
-        scores = found["detection_scores"]
-        chosen = (tf.cast(found["detection_classes"], tf.int32) == cut.which) & (scores >= cut.confidence)
-        chosen &= scores > 0  # padding has none
-        if cut.count is not None:  # rows are best first
-            chosen &= tf.cumsum(tf.cast(chosen, tf.int32), axis=1) <= cut.count
-        return chosen
-
-    def _grade(self, images: Tensor, found: Outputs, is_disc: Tensor) -> Outputs:
+    def _grade(self, graders: SideBySide, images: Tensor, found: Outputs, is_disc: Tensor, members: bool) -> Outputs:
+        """The outputs of each target's classifiers for the discs; zeros in other rows."""
         rows = tf.where(is_disc)  # (K, 2): picture, row
-        pictures = tf.cast(rows[:, 0], tf.int32)
         boxes = expand_boxes(tf.gather_nd(found["detection_boxes"], rows), self.discs.grow, tf.shape(images)[1:3])
+        graded = graders.of_each(_crop_of(images), (tf.cast(rows[:, 0], tf.int32), boxes), members)
         shape = tf.shape(is_disc, out_type=tf.int64)
-        answers = {}
-        for target, part in self.grades.items():
-            probabilities = part.of_each(_crop_of(images), (pictures, boxes))["probabilities"]
-            whole = tf.scatter_nd(rows, probabilities, tf.concat([shape, [probabilities.shape[-1]]], axis=0))
-            answers[f"disc_probabilities_{target}"] = whole
-        return answers
 
-    def _segment(self, part: Ensemble, images: Tensor, found: Outputs) -> Outputs:
-        classes = part.models[0].signatures["image"].structured_outputs["probabilities"].shape[-1]
-        background = tf.one_hot(0, classes)
+        def placed(values: Tensor) -> Tensor:
+            return tf.scatter_nd(rows, values, tf.concat([shape, tf.shape(values, out_type=tf.int64)[1:]], axis=0))
 
-        def one(row: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-            image, box, is_there = row
-            return tf.cond(
-                is_there, lambda: _inside(part, image, box, background), lambda: tf.ones_like(image) * background
-            )
+        return {
+            disc_output(name, target): tf.ensure_shape(placed(values), [None, None, *values.shape[1:]])
+            for target, outputs in graded.items()
+            for name, values in outputs.items()
+        }
 
-        boxes, there = self._regions(found, tf.shape(images)[1:3])
-        spec = tf.TensorSpec([None, None, classes], tf.float32)
-        probabilities = tf.map_fn(one, (images, boxes, there), fn_output_signature=spec)
-        return {"probabilities": probabilities, "mask": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
-
-    def _regions(self, found: Outputs, size: Tensor) -> tuple[Tensor, Tensor]:
-        """What is segmented of each picture, y0 x0 y1 x1 (N, 4) int32, and whether anything is (N,)."""
-        count = tf.shape(found["num_detections"])[0]
-        if self.region is None:
-            whole = tf.concat([[0, 0], size], axis=0)
-            return tf.tile(whole[tf.newaxis], [count, 1]), found["num_detections"] > 0
-        chosen = self._chosen(found, self.region)
+    def _in_best(self, part: Ensemble, region: Cut, images: Tensor, found: Outputs, members: bool) -> Outputs:
+        """The maps of each picture's best region; background around it, and where there is none."""
+        chosen = _chosen(found, region)
         best = tf.argmax(tf.pad(tf.cast(chosen, tf.int32), [[0, 0], [0, 1]]), axis=1)  # the first of the best
         boxes = tf.gather(tf.pad(found["detection_boxes"], [[0, 0], [0, 1], [0, 0]]), best, batch_dims=1)
-        return expand_boxes(boxes, self.region.grow, size), tf.reduce_any(chosen, axis=1)
+        regions = expand_boxes(boxes, region.grow, tf.shape(images)[1:3])
+        return only_where(tf.reduce_any(chosen, axis=1), in_regions(part, images, regions, members))
+
+
+def _chosen(found: Outputs, cut: Cut) -> Tensor:
+    """Which rows (N, M) are cut out."""
+    scores = found["detection_scores"]
+    chosen = (tf.cast(found["detection_classes"], tf.int32) == cut.which) & (scores >= cut.confidence)
+    chosen &= scores > 0  # padding has none
+    if cut.count is not None:  # rows are best first
+        chosen &= tf.cumsum(tf.cast(chosen, tf.int32), axis=1) <= cut.count
+    return chosen
 
 
 def _crop_of(images: Tensor) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
@@ -138,14 +146,6 @@ def _crop_of(images: Tensor) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
         return images[row[0], y0:y1, x0:x1]
 
     return crop
-
-
-def _inside(segmentation: Ensemble, image: Tensor, box: Tensor, background: Tensor) -> Tensor:
-    """Probabilities (H, W, C) of one image: those of the region y0 x0 y1 x1, and background around it."""
-    y0, x0, y1, x1 = tf.unstack(box)
-    inner = segmentation.of_images(image[tf.newaxis, y0:y1, x0:x1])["probabilities"][0] - background
-    height, width = tf.unstack(tf.shape(image)[:2])
-    return tf.pad(inner, [[y0, height - y1], [x0, width - x1], [0, 0]]) + background
 
 
 def _kept(outputs: Outputs, rows: Tensor) -> Outputs:

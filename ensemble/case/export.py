@@ -68,6 +68,7 @@ def load_chain(settings: CaseSettings, parts: CaseParts) -> Chain:
         {target: part.load() for target, part in parts.grades.items()},
         parts.segmentation.load() if parts.segmentation else None,
         _cut(settings.region, parts.detector) if settings.region else None,
+        describe(settings, parts),
     )
 
 

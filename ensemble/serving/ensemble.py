@@ -38,6 +38,13 @@ class Ensemble(tf.Module):
         """Of members' directories; SpineError where a SavedModel may not run or is against the contract."""
         return cls([load_model(member) for member in members], fuse, [member.card.input for member in members])
 
+    @classmethod
+    def joined(cls, several: Sequence[Ensemble]) -> Ensemble:
+        """The members of all, in order, so that what they share is prepared once; fused as the first's."""
+        together = cls([model for ensemble in several for model in ensemble.models], several[0].fuse)
+        together._reads = tuple(read for ensemble in several for read in ensemble._reads)
+        return together
+
     @property
     def shared_input(self) -> NetworkInput | None:
         """What the networks of all members read, where that is the same."""

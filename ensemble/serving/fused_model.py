@@ -6,10 +6,11 @@ import tensorflow as tf
 
 from ensemble.serving.describe import describing
 from ensemble.serving.ensemble import Ensemble
+from ensemble.serving.side_by_side import answer_of
 from spine.answers.description import Description
 from spine.member.serving import for_any_number
 
-__all__ = ["FusedModel"]
+__all__ = ["FILES", "IMAGES", "FusedModel"]
 
 FILES = [tf.TensorSpec([None], tf.string, name="image_bytes")]
 IMAGES = [tf.TensorSpec([None, None, None, None], tf.float32, name="image")]
@@ -38,8 +39,7 @@ class FusedModel(tf.Module):
         return self.ensemble.fuse(self.ensemble.members_of_files(files))
 
     def _with_members(self, files: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = self.ensemble.members_of_files(files)
-        return {**self.ensemble.fuse(outputs), **self.ensemble.fuse.members(outputs)}
+        return answer_of(self.ensemble.fuse, self.ensemble.members_of_files(files), members=True)
 
     def _of_prepared(self, inputs: tf.Tensor, sizes: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.ensemble.fuse(self.ensemble.members_of_prepared(inputs, sizes))

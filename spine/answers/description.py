@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spine.core.problems import SpineError
 
-__all__ = ["NOT_FOR_DIAGNOSIS", "Description"]
+__all__ = ["NOT_FOR_DIAGNOSIS", "Description", "disc_output"]
 
 NOT_FOR_DIAGNOSIS = "Research software: not for diagnosis."
 
@@ -46,3 +46,9 @@ class Description(BaseModel):
                 f"the model's description is not one of this project ({str(error).splitlines()[0]}); export it again "
                 "with `spine export`"
             ) from None
+
+
+def disc_output(output: str, target: str) -> str:
+    """What a case calls a classifier's output of its discs, such as `disc_probabilities_<target>_members`."""
+    suffix = "_members" if output.endswith("_members") else ""
+    return f"disc_{output.removesuffix(suffix)}_{target}{suffix}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from spine.answers.answer import Answer, Finding, Grade
-from spine.answers.description import Description
+from spine.answers.description import Description, disc_output
 from spine.core.problems import SpineError
 from spine.dataset.detections import OUTPUTS, Detections
 from spine.measurements import measure
@@ -103,11 +103,7 @@ def _boxes(row: Outputs, description: Description, size: Size) -> Iterator[Findi
 
 
 def _grade_of_disc(target: str, row: Outputs, number: int, description: Description) -> Grade:
-    named = {
-        "probabilities": f"disc_probabilities_{target}",
-        "probabilities_members": f"disc_probabilities_{target}_members",
-        "disagreement": f"disc_disagreement_{target}",
-    }
+    named = {name: disc_output(name, target) for name in ("probabilities", "probabilities_members", "disagreement")}
     return _grade(target, {name: row[of_all][number] for name, of_all in named.items() if of_all in row}, description)
 
 

@@ -1,6 +1,7 @@
 """A case as one SavedModel: what it answers, that it equals its stages, and how it is published."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,17 +9,18 @@ import tensorflow as tf
 
 from ensemble.case import export
 from ensemble.case.config import CaseSettings, Discs, Region, load_case
-from ensemble.case.export import export_case
+from ensemble.case.export import export_case, load_chain
 from ensemble.case.parity import measure_case_parity
 from ensemble.case.parts import open_parts
 from ensemble.case.stages import Stages
+from ensemble.fusion.fuse import Mean
 from spine.answers.description import Description
 from spine.answers.from_outputs import answers_of
 from spine.core.files import read_json
 from spine.core.problems import SpineError
 from spine.images.pictures import write_png16
 from spine.member.member import Member
-from tests.case_on_disk import scan, write_case
+from tests.case_on_disk import GRADES, PIXELS, scan, write_case
 from tests.clean_process import run_clean
 from tests.member_contract import as_image, png
 
@@ -104,45 +106,102 @@ def test_a_request_of_nothing_has_an_answer_of_nothing(model):
     assert {len(value) for value in outputs.values()} == {0}
 
 
-@pytest.mark.parametrize("settings", [{}, {"region": Region(label="region", grow=0.25)}, {"discs": Discs(count=1)}])
-def test_it_equals_its_stages_on_pictures_of_any_size(settings, tmp_path):
-    case = write_case(tmp_path, **settings)
-    parts = open_parts(case, no_experiment)
-    export_case(case, no_experiment)
-    served = tf.saved_model.load(str(Member.open(case.directory).model))
-    random = np.random.default_rng(0)
-    pictures = []
-    for number in range(6):
+class InMemory:
+    """A case that is called as its SavedModel is, without being saved."""
+
+    def __init__(self, case):
+        self.parts = open_parts(case, no_experiment)
+        self.chain = load_chain(case, self.parts)
+        self.signatures = {name: getattr(self.chain, name) for name in ("serving_default", "members")}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Files of pictures of any sizes, with a region and one disc anywhere."""
+    root, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for number in range(5):
         height, width = random.integers(12, 90, 2)
         x0, y0 = random.integers(0, width - 6), random.integers(0, height - 6)
         x1, y1 = random.integers(x0 + 4, width + 1), random.integers(y0 + 4, height + 1)
         disc = (x0 + 1, y0 + 1, random.integers(x0 + 2, x1), random.integers(y0 + 2, y1))
-        pictures.append(tmp_path / f"{number}.png")
-        write_png16(scan(height, width, (x0, y0, x1, y1), disc), pictures[-1])
-    assert measure_case_parity(served, Stages(case, parts), pictures) < 1e-5
+        write_png16(scan(height, width, (x0, y0, x1, y1), disc), root / f"{number}.png")
+    return sorted(root.iterdir())
 
 
-def test_outside_its_region_all_is_background(tmp_path):
-    case = write_case(tmp_path, region=Region(label="region", grow=0))
-    export_case(case, no_experiment)
-    served = tf.saved_model.load(str(Member.open(case.directory).model))
-    picture = PICTURE.copy()
-    picture[0:5, 70:80] = round(0.35 * 65535)  # would be vertebra, and widens the region that is found
-    mask = ask(served, picture)["mask"][0]
-    assert mask[2, 75] == 1
-    assert not ask(served, NOTHING)["mask"].any()
+def test_it_equals_its_stages_on_pictures_of_any_size(model, case, pictures):
+    assert measure_case_parity(model, Stages(case, open_parts(case, no_experiment)), pictures) < 1e-5
+
+
+def test_with_a_region_it_equals_its_stages_and_leaves_the_rest_background(case, pictures):
+    in_region = case.model_copy(update={"region": Region(label="region", grow=0.25), "discs": Discs(count=1)})
+    served = InMemory(in_region)
+    assert measure_case_parity(served, Stages(in_region, served.parts), pictures) < 1e-5
     found = ask(served, PICTURE)
-    assert not found["mask"][0][:10].any()
+    assert found["disc_level"].tolist() == [[0, 1, 0]]  # the other disc is found, and not graded
+    # The region of 50 x 80 pixels grows by 25 % in all, to 4 to 66 and 0 to 100.
+    assert not found["mask"][0][:, :3].any()
+    assert not found["mask"][0][:, 67:].any()
     assert found["mask"][0][10:90, 10:60].all()
-    assert (found["probabilities"][0][:10] == [1, 0, 0, 0]).all()
+    assert (found["probabilities"][0][:, 67:] == [1, 0, 0, 0]).all()
+    nothing = ask(served, NOTHING)
+    assert (nothing["probabilities"] == [1, 0, 0, 0]).all()
+    assert not nothing["mask"].any()
 
 
-def test_discs_below_the_confidence_are_no_rows(tmp_path):
-    case = write_case(tmp_path, discs=Discs(confidence=0.75))
-    export_case(case, no_experiment)
-    outputs = ask(tf.saved_model.load(str(Member.open(case.directory).model)), PICTURE)
+def test_discs_below_the_confidence_are_no_rows(case):
+    outputs = ask(InMemory(case.model_copy(update={"discs": Discs(confidence=0.75)})), PICTURE)
     assert outputs["detection_scores"] == pytest.approx(np.array([[0.9, 0.8]]))
     assert outputs["disc_level"].tolist() == [[0, 1]]
+
+
+def test_members_are_told_apart_with_their_disagreement(model):
+    served = model.signatures["members"](image_bytes=tf.constant([png(PICTURE)]))
+    outputs = {name: value.numpy() for name, value in served.items()}
+    for name, values in ask(model, PICTURE).items():
+        np.testing.assert_allclose(outputs[name], values, atol=1e-6)
+    # Each part has one member here, which agrees with itself.
+    np.testing.assert_allclose(
+        outputs["disc_probabilities_narrowing_members"][:, :, 0], outputs["disc_probabilities_narrowing"]
+    )
+    np.testing.assert_allclose(outputs["probabilities_members"][:, 0], outputs["probabilities"])
+    assert outputs["disagreement"].shape == (1, 100, 80)
+    assert outputs["disc_disagreement_degeneration"].shape == (1, 3)
+    assert np.abs(outputs["disagreement"]).max() < 1e-6
+
+
+def test_two_members_of_a_part_disagree_by_so_many_bits(case):
+    in_region = case.model_copy(update={"region": Region(label="region", grow=0)})
+    parts = open_parts(in_region, no_experiment)
+    degeneration, narrowing = parts.grades["degeneration"], parts.grades["narrowing"]
+    both = replace(degeneration, members=(*degeneration.members, *narrowing.members), mean=Mean((0.25, 0.75)))
+    twice = replace(parts.segmentation, members=parts.segmentation.members * 2, mean=Mean((0.5, 0.5)))
+    chain = load_chain(in_region, replace(parts, grades={"degeneration": both}, segmentation=twice))
+    outputs = {name: value.numpy() for name, value in chain.members(tf.constant([png(PICTURE)])).items()}
+    members = outputs["disc_probabilities_degeneration_members"]
+    assert members.shape == (1, 3, 2, 2)
+    fused = outputs["disc_probabilities_degeneration"]
+    np.testing.assert_allclose(fused, 0.25 * members[:, :, 0] + 0.75 * members[:, :, 1], atol=1e-6)
+    first, second, both_together = (entropy(p) for p in (members[0, 1, 0], members[0, 1, 1], fused[0, 1]))
+    expected = both_together - 0.25 * first - 0.75 * second
+    assert expected > 0.01
+    assert outputs["disc_disagreement_degeneration"][0, 1] == pytest.approx(expected, abs=1e-5)
+    assert outputs["disc_disagreement_degeneration"][0, 0] == 0  # the region is no disc
+    assert outputs["probabilities_members"].shape == (1, 2, 100, 80, 4)
+    assert (outputs["probabilities_members"][0, :, :10] == [1, 0, 0, 0]).all()
+    assert np.abs(outputs["disagreement"]).max() < 1e-6  # it is one member twice
+
+
+def entropy(probabilities):
+    return -(probabilities * np.log2(probabilities)).sum()
+
+
+def test_it_says_which_names_its_numbers_have(model, case):
+    told = model.signatures["describe"](question=tf.constant(["?"]))["json"].numpy()[0]
+    description = Description.from_json(told)
+    assert description.targets == {"degeneration": GRADES, "narrowing": GRADES}
+    assert (description.disc, description.mask_labels) == ("disc", PIXELS)
+    assert description.members["narrowing"] == ("squared",)
+    assert description.model_dump(mode="json") == Member.open(case.directory).card.details["description"]
 
 
 LOAD = """
@@ -170,8 +229,8 @@ def test_what_is_unchanged_is_not_exported_again(model, case):
     assert export_case(wider, no_experiment)[0].name == "2"
 
 
-def test_a_model_that_differs_from_its_stages_is_not_published(tmp_path, monkeypatch):
-    case = write_case(tmp_path)
+def test_a_model_that_differs_from_its_stages_is_not_published(case, tmp_path, monkeypatch):
+    case = case.model_copy(update={"runs": tmp_path / "runs"})
     write_png16(PICTURE, tmp_path / "picture.png")
     monkeypatch.setattr(export, "_pictures", lambda parts: [tmp_path / "picture.png"])
     right = Stages.of_box

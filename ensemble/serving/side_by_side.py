@@ -1,0 +1,46 @@
+"""Ensembles that answer the same pictures inside a graph: what members of any of them share is prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from ensemble.serving.ensemble import Ensemble
+from ensemble.serving.fuse_outputs import Fuse, Outputs
+
+__all__ = ["SideBySide", "answer_of"]
+
+Tensor = Any
+Answers = dict[str, dict[str, Tensor]]  # of each ensemble, its outputs by name
+
+
+class SideBySide(tf.Module):
+    """Ensembles by name; each gives its fused outputs, with `members` what each of its members says too."""
+
+    def __init__(self, ensembles: Mapping[str, Ensemble]) -> None:
+        super().__init__()
+        self.ensembles = dict(ensembles)
+        self._together = Ensemble.joined(list(ensembles.values()))
+
+    def of_images(self, images: Tensor, members: bool = False) -> Answers:
+        """Of images (N, H, W, 1 or 3) float32 in [0, 1]."""
+        return self._apart(self._together.members_of_images(images), members)
+
+    def of_each(self, picture_of: Callable[[Any], Tensor], elements: Any, members: bool = False) -> Answers:
+        """Of pictures of any sizes, as `Ensemble.members_of_each` has them."""
+        return self._apart(self._together.members_of_each(picture_of, elements), members)
+
+    def _apart(self, outputs: Sequence[Outputs], members: bool) -> Answers:
+        answers, start = {}, 0
+        for name, ensemble in self.ensembles.items():
+            stop = start + len(ensemble.models)
+            answers[name] = answer_of(ensemble.fuse, outputs[start:stop], members)
+            start = stop
+        return answers
+
+
+def answer_of(fuse: Fuse, outputs: Sequence[Outputs], members: bool) -> dict[str, Tensor]:
+    """What is fused of members' outputs; with `members` what each of them says too."""
+    return {**fuse(outputs), **(fuse.members(outputs) if members else {})}
