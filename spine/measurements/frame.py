@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
 from spine.measurements.structures import Structure
 
 __all__ = ["Frame", "columns_of", "own_frame", "resampled", "walls_of"]
 
 _FINE = 4  # samples a pixel and axis
+_MOST = 1024  # samples along an axis, where a structure is large or pixels are long and thin
 _ENDPLATE = (0.15, 0.85)  # share of the width in which a border is an endplate, not a corner or an osteophyte
 _ROUNDS = 5
-_WALL = 1 / 3  # of the middle height: what is lower in front or behind is an osteophyte or a pedicle
+_WALL = (1 / 3, 2 / 3)  # of the height: what is lower in front is an osteophyte, what is lower behind a pedicle
+_MIDDLE = 0.4  # of the length from the front: in the body, though an arch may be behind it
 _ELONGATED = 2.25  # variance along the long axis / across it: 1.5 times as long as wide
 
 
@@ -54,11 +56,19 @@ def resampled(
     `low` and `high` are the grid's corners in own coordinates. Between the pixels' centres the region is interpolated:
     its border lies half-way, so that n pixels are n pixels long.
     """
-    step = min(spacing) / _FINE
+    step = max(min(spacing) / _FINE, float((high - low).max()) / _MOST)
     across, up = (np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True))
-    places = frame.place(np.stack(np.meshgrid(across, up), axis=-1))
-    rows_columns = [places[..., 1] / spacing[0], places[..., 0] / spacing[1]]
-    inside = ndimage.map_coordinates(region.astype(np.float32), rows_columns, order=1, mode="grid-constant")
+    # The grid's first place and its two steps, from own coordinates to columns and rows.
+    axes = np.stack([step * frame.posterior, step * frame.up, frame.place(np.array([across[0], up[0]]))], axis=1)
+    axes = axes / np.array(spacing)[::-1, None]
+    corners = axes[:, 2:] + axes[:, :2] @ [[0, len(across), 0, len(across)], [0, 0, len(up), len(up)]]
+    box = [
+        slice(min(max(0, int(least)), size - 1), max(1, int(most) + 2))
+        for least, most, size in zip(corners.min(axis=1)[::-1] - 1, corners.max(axis=1)[::-1], region.shape, strict=True)
+    ]
+    axes[:, 2] -= box[1].start, box[0].start
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    inside = cv2.warpAffine(region[*box].astype(np.float32), axes, (len(across), len(up)), flags=how)
     return inside >= 0.5, up, across
 
 
@@ -77,11 +87,19 @@ def columns_of(
 
 
 def walls_of(across: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> tuple[float, float]:
-    """Front and back of what `columns_of` gives, without what is lower than a third of the middle at either end."""
+    """Front and back of a vertebral body, from what `columns_of` gives: without osteophytes, pedicles and what is behind.
+
+    From its middle on, the body ends where it is lower than a share of its height.
+    """
     heights = upper - lower
-    tall = heights >= _WALL * heights[len(heights) // 2]
+    middle = int(_MIDDLE * len(heights))
+    least = np.median(heights[: max(1, 2 * middle)])
+    low_in_front = np.flatnonzero(heights[:middle] < _WALL[0] * least)
+    low_behind = np.flatnonzero(heights[middle:] < _WALL[1] * least)
+    first = low_in_front[-1] + 1 if len(low_in_front) else 0
+    last = max(middle + low_behind[0] - 1, first) if len(low_behind) else len(heights) - 1
     half = (across[-1] - across[0]) / max(1, len(across) - 1) / 2
-    return float(across[tall][0] - half), float(across[tall][-1] + half)
+    return float(across[first] - half), float(across[last] + half)
 
 
 def own_frame(structure: Structure, spacing: tuple[float, float], posterior: np.ndarray, near: np.ndarray) -> Frame:

@@ -7,6 +7,7 @@ pieces of vertebrae behind the canal, which are spinous processes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -30,15 +31,20 @@ class Structure:
     region: np.ndarray
     status: Status = "measured"
 
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """Its pixels' y, x, (n, 2)."""
+        return np.argwhere(self.region)
+
     @property
     def centre(self) -> tuple[float, float]:
         """Mean y, x in pixels."""
-        rows, columns = np.nonzero(self.region)
-        return float(rows.mean()), float(columns.mean())
+        y, x = self.pixels.mean(axis=0)
+        return float(y), float(x)
 
     def points(self, spacing: tuple[float, float]) -> np.ndarray:
         """The pixels' centres, (n, 2) as x, y in the unit of `spacing` (y, x)."""
-        return (np.argwhere(self.region) * spacing)[:, ::-1]
+        return (self.pixels * spacing)[:, ::-1]
 
 
 def without_specks(selected: np.ndarray) -> tuple[list[np.ndarray], int]:
