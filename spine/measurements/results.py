@@ -13,9 +13,9 @@ __all__ = ["LENGTHS", "RATIOS", "Canal", "Disc", "Heights", "Measurements", "Row
 
 Side = Literal["left", "right"]
 Unit = Literal["mm", "px"]
-# cut: it reaches the picture's edge; merged: several structures that could not be told apart, so that the levels above
-# it are too low; absent: there is none, or it ends within the level.
-Status = Literal["measured", "cut", "merged", "absent"]
+# cut: it reaches the picture's edge, or the volume ends within it; merged: several structures that could not be told
+# apart; irregular: no shape of a whole disc or vertebra; absent: there is none, or it ends within the level.
+Status = Literal["measured", "cut", "merged", "irregular", "absent"]
 
 # Name of a row -> what people read.
 LENGTHS = {

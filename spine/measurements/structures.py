@@ -6,21 +6,36 @@ pieces of vertebrae behind the canal, which are spinous processes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
 from spine.measurements.results import Status
 
-__all__ = ["Structure", "structures", "toward", "with_merged", "without_specks"]
+__all__ = [
+    "Structure",
+    "distance",
+    "joined_discs",
+    "merged_bodies",
+    "merged_discs",
+    "structures",
+    "toward",
+    "without_specks",
+]
 
 _SPECK, _FEWEST = 0.1, 4
+_MOST = 64  # pieces: 24 vertebrae, and as many spinous processes
 _NECK = 0.6  # of the thickest place: what is thinner may be where two structures touch
 _PART = 0.35  # least area of a part, as a share of the largest one
 _MERGED = 1.7  # area, as a multiple of the class's median, from which a piece is several structures
+_THICK = 0.6  # thickness / length of a disc from which it is no single one
+_NEAR = 0.6  # most distance of two pieces of a disc, as a share of the usual one from disc to disc
+_LONG = 1.5  # most length of a disc, as a multiple of the median of all its class's pieces
 _NEIGHBOURS = np.ones((3, 3), bool)
 
 
@@ -48,11 +63,15 @@ class Structure:
 
 
 def without_specks(selected: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """Connected pieces (H, W) bool of a class, 8-connected, without their specks, and how many specks there were."""
+    """Connected pieces (H, W) bool of a class, 8-connected, without their specks, and how many specks there were.
+
+    Of a mask that is noise the largest pieces are kept, which are more than a spine has.
+    """
     pieces, count = ndimage.label(selected, _NEIGHBOURS)
-    areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    areas = _areas(pieces, count)
+    largest = np.argsort(-areas, kind="stable")[:_MOST]
     least = max(_FEWEST, _SPECK * areas.max(initial=0))
-    kept = 1 + np.flatnonzero(areas >= least)
+    kept = 1 + np.sort(largest[areas[largest] >= least])
     return [pieces == number for number in kept], count - len(kept)
 
 
@@ -67,15 +86,57 @@ def structures(selected: np.ndarray, spacing: tuple[float, float], canal: np.nda
     return sorted(found, key=lambda structure: -structure.centre[0]), specks
 
 
-def with_merged(found: list[Structure]) -> list[Structure]:
-    """The structures of one class, those that are too large for one of three or more told as merged."""
-    areas = [structure.region.sum() for structure in found]
+def joined_discs(discs: Sequence[Structure], spacing: tuple[float, float], canal: np.ndarray) -> list[Structure]:
+    """Discs, lowest first, those in two pieces joined: one piece lies behind the other, and both make no large disc."""
+    if len(discs) < 3:
+        return list(discs)
+    usual = np.median([_length(own, spacing) for own in discs])
+    pitch = np.median([distance(*pair, spacing) for pair in pairwise(discs)])
+    joined: list[Structure] = []
+    for own in discs:
+        near = bool(joined) and distance(own, joined[-1], spacing) < _NEAR * pitch
+        if near and not _is_above(own, joined[-1], spacing, canal):
+            both = Structure(
+                own.region | joined[-1].region, "cut" if "cut" in (own.status, joined[-1].status) else "measured"
+            )
+            if _length(both, spacing) < _LONG * usual:
+                joined[-1] = both
+                continue
+        joined.append(own)
+    return joined
+
+
+def distance(one: Structure, other: Structure, spacing: tuple[float, float]) -> float:
+    """Between two centres, in the unit of `spacing` (y, x)."""
+    return float(np.hypot(*((np.array(one.centre) - other.centre) * spacing)))
+
+
+def _length(own: Structure, spacing: tuple[float, float]) -> float:
+    return float(max(cv2.minAreaRect(own.points(spacing).astype(np.float32))[1]))
+
+
+def merged_bodies(found: Sequence[Structure]) -> list[Structure]:
+    """Vertebral bodies, those that are too large for one of three or more told as merged."""
+    return _merged(found, [True] * len(found))
+
+
+def merged_discs(found: Sequence[Structure], spacing: tuple[float, float]) -> list[Structure]:
+    """Discs, those that are too large, and too thick or long, for one of three or more told as merged.
+
+    Discs of one spine differ more than its bodies do: a large one alone is a healthy disc among narrowed ones.
+    """
+    sides = [sorted(cv2.minAreaRect(own.points(spacing).astype(np.float32))[1]) for own in found]
+    usual = np.median([long for _, long in sides]) if found else 0.0
+    return _merged(found, [short > _THICK * long or long > _LONG * usual for short, long in sides])
+
+
+def _merged(found: Sequence[Structure], suspected: Sequence[bool]) -> list[Structure]:
     if len(found) < 3:
-        return found
-    largest = _MERGED * np.median(areas)
+        return list(found)
+    largest = _MERGED * np.median([len(own.pixels) for own in found])
     return [
-        replace(structure, status="merged") if structure.status == "measured" and area > largest else structure
-        for structure, area in zip(found, areas, strict=True)
+        replace(own, status="merged") if own.status == "measured" and suspect and len(own.pixels) > largest else own
+        for own, suspect in zip(found, suspected, strict=True)
     ]
 
 
@@ -123,12 +184,13 @@ def _stacked(parts: list[np.ndarray], spacing: tuple[float, float], canal: np.nd
     areas = np.array([part.sum() for part in parts])
     if areas.min() < _PART * areas.max():
         return False
-    centres = [Structure(part).centre for part in parts]
-    for lower, upper in pairwise(centres):
-        middle = ((lower[0] + upper[0]) / 2, (lower[1] + upper[1]) / 2)
-        way = toward(canal, middle, spacing)
-        way = np.array([1.0, 0.0]) if way is None else way
-        x, y = (upper[1] - lower[1]) * spacing[1], (upper[0] - lower[0]) * spacing[0]
-        if abs(x * way[0] + y * way[1]) > abs(x * way[1] - y * way[0]):
-            return False
-    return True
+    return all(_is_above(upper, lower, spacing, canal) for lower, upper in pairwise(Structure(part) for part in parts))
+
+
+def _is_above(upper: Structure, lower: Structure, spacing: tuple[float, float], canal: np.ndarray) -> bool:
+    """Whether one lies above the other or below, rather than in front or behind: across the way to the canal."""
+    (y0, x0), (y1, x1) = lower.centre, upper.centre
+    way = toward(canal, ((y0 + y1) / 2, (x0 + x1) / 2), spacing)
+    way = np.array([1.0, 0.0]) if way is None else way
+    x, y = (x1 - x0) * spacing[1], (y1 - y0) * spacing[0]
+    return bool(abs(x * way[0] + y * way[1]) <= abs(x * way[1] - y * way[0]))

@@ -147,13 +147,109 @@ def test_touching_vertebrae_are_parted():
     assert [bone.heights.middle for bone in found.vertebrae] == pytest.approx([20, 20, 20], abs=0.1)
 
 
-def test_what_cannot_be_parted_is_told():
-    mask = np.zeros((160, 80), np.uint8)
-    for row, height in ((4, 20), (30, 20), (56, 46), (108, 20), (134, 20)):
-        mask[row : row + height, 20:50] = 1
+def lumbar(bodies: int = 5) -> np.ndarray:
+    """Bodies 20 high and 30 wide with discs 10 high between them, the highest first, and a canal."""
+    mask = np.zeros((30 * bodies + 4, 80), np.uint8)
+    for top in range(4, 30 * bodies, 30):
+        mask[top : top + 20, 20:50] = 1
+        mask[top - 10 : top, 20:50] = 2 if top > 4 else 0
     mask[:, 55:65] = 3
+    return mask
+
+
+def levels(found: tuple) -> list[tuple[int, str]]:
+    return [(own.level, own.status) for own in found]
+
+
+def test_a_missing_disc_still_counts():
+    mask = lumbar()
+    mask[54:64, 20:50] = 0
     found = measure(mask, LABELS)
-    assert [bone.status for bone in found.vertebrae] == ["measured", "measured", "merged", "measured", "measured"]
+    assert levels(found.discs) == [(1, "measured"), (2, "measured"), (4, "measured")]
+    assert [canal.level for canal in found.canal] == [1, 2, 4]
+
+
+def test_merged_vertebrae_are_told_and_count_as_two():
+    mask = lumbar()
+    mask[54:64, 20:50] = 1
+    found = measure(mask, LABELS)
+    assert levels(found.vertebrae) == [(1, "measured"), (2, "measured"), (3, "merged"), (5, "measured")]
+    assert levels(found.discs) == [(1, "measured"), (2, "measured"), (4, "measured")]
+
+
+def test_merged_discs_are_told_and_count_as_two():
+    mask = lumbar(6)
+    mask[64:84, 20:50] = 2
+    found = measure(mask, LABELS)
+    assert levels(found.discs) == [(1, "measured"), (2, "measured"), (3, "merged"), (5, "measured")]
+    assert [bone.level for bone in found.vertebrae] == [1, 2, 3, 5, 6]
+
+
+def test_a_large_disc_among_narrowed_ones_is_measured():
+    mask = lumbar()
+    for top in (24, 54, 84):
+        mask[top + 4 : top + 10, 20:50] = 0
+    found = measure(mask, LABELS)
+    assert [disc.heights.middle for disc in found.discs] == pytest.approx([10, 4, 4, 4])
+
+
+def test_a_disc_in_two_pieces_is_one():
+    mask = lumbar()
+    mask[54:64, 33:36] = 0
+    disc = measure(mask, LABELS).discs[2]
+    assert (disc.level, disc.status, disc.width) == (3, "measured", pytest.approx(30, abs=0.1))
+
+
+def test_a_fractured_vertebra_is_measured_and_a_piece_is_not():
+    mask = lumbar()
+    for column in range(20, 50):  # 8 high in front, 20 behind
+        mask[64 : 76 - round(12 * (column - 20) / 29), column] = 0
+    bone = measure(mask, LABELS).vertebrae[2]
+    assert bone.status == "measured"
+    assert bone.wedge_ratio == pytest.approx((20 - 0.85 * 12) / (20 - 0.15 * 12), abs=0.03)
+    mask = lumbar()
+    mask[64:84, 20:36] = 0
+    assert measure(mask, LABELS).vertebrae[2].status == "irregular"
+
+
+def test_where_the_volume_ends_the_last_vertebra_is_cut():
+    mask = lumbar()
+    mask[4:15] = 0
+    assert [bone.status for bone in measure(mask, LABELS).vertebrae] == ["measured"] * 4 + ["cut"]
+
+
+def test_an_arch_behind_a_body_is_no_part_of_it():
+    mask = lumbar()
+    mask[66:76, 50:56], mask[60:90, 56:62] = 1, 1  # a pedicle, and what it carries
+    bone = measure(mask, LABELS).vertebrae[2]
+    assert dataclasses.astuple(bone.heights) == pytest.approx((20, 20, 20))
+
+
+def test_a_notch_in_an_endplate_is_no_end_of_a_body():
+    mask = lumbar()
+    mask[64:73, 42:44] = 0
+    bone = measure(mask, LABELS).vertebrae[2]
+    assert (bone.status, bone.heights.posterior) == ("measured", pytest.approx(20, abs=3))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_value_of_any_mask_is_finite_or_told(seed):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 70, 2)
+    mask = np.zeros((height, width), np.uint8)
+    for value in rng.integers(0, 4, rng.integers(1, 30)):
+        y, x, down, right = *rng.integers(0, (height, width)), *rng.integers(1, 25, 2)
+        mask[y : y + down, x : x + right] = value
+    spacing = None if seed % 3 == 0 else tuple(10 ** rng.uniform(-1, 1, 2))
+    for row in measure(mask, LABELS, spacing, signal=rng.integers(0, 255, mask.shape)).rows():
+        assert (row.value is None) == (row.status != "measured")
+        assert row.value is None or (np.isfinite(row.value) and row.value >= 0)
+
+
+def test_noise_is_measured_in_bounded_time():
+    found = measure(np.random.default_rng(1).integers(0, 4, (320, 256)), LABELS)
+    assert len(found.discs) <= 130
+    assert found.ignored > 10000
 
 
 def test_specks_and_spinous_processes_are_ignored():
