@@ -5,6 +5,7 @@ import pytest
 from pydicom import dcmread
 
 from spine.answers.answer import Answer
+from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.dicom_results.source import Source
 from spine.dicom_results.write import write_results
@@ -78,3 +79,194 @@ def test_a_study_becomes_a_dataset_its_mask_a_segmentation_and_that_the_same_mas
     np.testing.assert_array_equal(read_mask(manifest.root / "masks" / f"{sample}.png"), MASK)
     assert manifest.mask_labels == LABELS[1:]
     assert manifest.boxes["label"].tolist() == ["vertebra", "disc"]
+
+
+def errors(reading):
+    return [f"{problem.path}: {problem.reason}" for problem in reading.problems if problem.severity == "error"]
+
+
+def test_segments_are_renamed_joined_and_left_out(trial):
+    told, mask = only(trial.read(rename={"vertebra": "bone", "canal": "bone", "disc": None}, labels=["bone"]))
+    assert told.mask_labels == ("bone",)
+    np.testing.assert_array_equal(mask == "bone", MASK == 1)
+
+
+def test_a_segment_of_no_label_is_told_and_the_picture_has_no_mask(trial):
+    reading = trial.read(labels=["vertebra", "disc"])
+    assert "has the segment 'canal'; the labels are vertebra, disc" in errors(reading)[0]
+    assert reading.annotations == ()
+    assert reading.lost_masks == {"IM0003.dcm"}
+
+
+def test_a_rename_that_is_no_mapping_is_refused(trial):
+    with pytest.raises(SpineError, match="maps SegmentLabels to classes"):
+        trial.read(rename="disc")
+
+
+def test_boxes_are_drawn_around_what_is_segmented(trial):
+    told, _ = only(trial.read(boxes=True))
+    assert [(box.label, box.x0, box.y0, box.x1, box.y1) for box in told.boxes] == [
+        ("vertebra", 3, 2, 8, 9),
+        ("disc", 10, 12, 17, 20),
+    ]
+
+
+@pytest.mark.parametrize("turn", [(0, 1), (1, 0), (1, 1), "transposed"])
+def test_a_frame_that_is_stored_turned_is_turned_back(trial, turn):
+    def edit(dataset):
+        bits = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), bitorder="little")
+        frames = bits[: 3 * MASK.size].reshape(3, *SHAPE)
+        orientation = dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+        measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+        row, column = np.reshape(orientation.ImageOrientationPatient, (2, 3))
+        far = np.zeros(3)
+        if turn == "transposed":
+            frames = frames.transpose(0, 2, 1)
+            dataset.Rows, dataset.Columns = SHAPE[::-1]
+            orientation.ImageOrientationPatient = [*column, *row]
+            measures.PixelSpacing = measures.PixelSpacing[::-1]
+        else:
+            down, across = turn
+            frames = frames[:, :: -1 if down else 1, :: -1 if across else 1]
+            far = down * column * 0.75 * (SHAPE[0] - 1) + across * row * 0.5 * (SHAPE[1] - 1)
+            orientation.ImageOrientationPatient = [*(-row if across else row), *(-column if down else column)]
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            place = group.PlanePositionSequence[0]
+            place.ImagePositionPatient = [round(float(value), 6) for value in place.ImagePositionPatient + far]
+        dataset.PixelData = np.packbits(frames.ravel(), bitorder="little").tobytes()
+
+    trial.change(edit)
+    _, mask = only(trial.read())
+    np.testing.assert_array_equal(mask, np.array(LABELS)[MASK])
+
+
+def test_a_frame_on_another_grid_is_told(trial):
+    def edit(dataset):
+        dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [0.8, 0.5]
+
+    trial.change(edit)
+    reading = trial.read()
+    assert "its frame 0 lies otherwise than IM0003.dcm" in errors(reading)[0]
+    assert reading.lost_masks == {"IM0003.dcm"}
+
+
+def test_a_frame_that_names_no_image_is_of_the_one_at_its_place(trial):
+    def edit(dataset):
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            del group.DerivationImageSequence
+        del dataset.SourceImageSequence
+
+    trial.change(edit)
+    told, mask = only(trial.read())
+    assert told.image == "IM0003.dcm"
+    np.testing.assert_array_equal(mask, np.array(LABELS)[MASK])
+
+
+def test_a_segmentation_of_other_images_is_told_once(trial):
+    for file in trial.source.path.parent.iterdir():
+        file.unlink()
+    write_source("axial", trial.root / "images")
+    for file in trial.source.path.parent.iterdir():
+        dataset = dcmread(file)
+        dataset.SOPInstanceUID += ".1"
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.save_as(file)
+    (told,) = errors(trial.read())
+    assert "frame 0: was drawn on 1.2.826" in told
+    assert "not among the images, and lies where none of them does (and 2 more frames)" in told
+
+
+def test_two_segmentations_of_a_picture_add_up_or_are_told(trial):
+    answer = Answer("bones", "1", *SHAPE, mask=MASK * (MASK == 1), mask_labels=("background", "bone"))
+    second = write_results(answer, trial.source, trial.root / "seg" / "more")[0]
+    both = trial.read(rename={"vertebra": None})
+    _, mask = only(both)
+    np.testing.assert_array_equal(mask, np.array(["background", "bone", "disc"])[MASK])
+    clash = trial.read(rename={"bone": "vertebra"})
+    assert (
+        f"draws vertebra on IM0003.dcm, as {second.parent.parent / 'more' / 'segmentation.dcm'} does"
+        in errors(clash)[0]
+    )
+    assert clash.lost_masks == {"IM0003.dcm"}
+    assert clash.annotations == ()
+
+
+def with_pixels(kind, frames, **values):
+    """An edit: another SegmentationType, and frames of bytes."""
+
+    def edit(dataset):
+        dataset.SegmentationType = kind
+        dataset.BitsAllocated = dataset.BitsStored = 8
+        dataset.HighBit = 7
+        dataset.NumberOfFrames = len(frames)
+        dataset.PerFrameFunctionalGroupsSequence = dataset.PerFrameFunctionalGroupsSequence[: len(frames)]
+        dataset.PixelData = np.asarray(frames, np.uint8).tobytes()
+        dataset["PixelData"].VR = "OB"
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+
+    return edit
+
+
+def test_a_label_map_is_read_as_it_is(trial):
+    trial.change(with_pixels("LABELMAP", [MASK]))
+    _, mask = only(trial.read())
+    np.testing.assert_array_equal(mask, np.array(LABELS)[MASK])
+    trial.change(with_pixels("LABELMAP", [MASK * 4]))
+    assert "frame 0 holds [4, 8], which are numbers of no segment" in errors(trial.read())[0]
+
+
+def test_a_fractional_one_counts_from_half_on_with_a_warning(trial):
+    frames = [100 * (MASK == 1), 50 * (MASK == 2), 49 * (MASK == 0)]
+    trial.change(with_pixels("FRACTIONAL", frames, MaximumFractionalValue=100))
+    reading = trial.read()
+    _, mask = only(reading)
+    np.testing.assert_array_equal(mask, np.array(LABELS)[MASK])
+    assert [problem.reason for problem in reading.problems] == [
+        "is FRACTIONAL: a pixel counts from half of MaximumFractionalValue on"
+    ]
+
+
+def test_pixels_of_two_classes_are_told(trial):
+    trial.change(with_pixels("FRACTIONAL", [255 * (MASK == 1), 255 * (MASK > 0), 0 * MASK]))
+    assert "gives 35 pixels of IM0003.dcm two classes" in errors(trial.read())[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"SegmentationType": "OTHER"}, "SegmentationType is 'OTHER'"),
+        ({"NumberOfFrames": 2}, "states 2 frames, and tells of 3"),
+        ({"NumberOfFrames": 10**9}, "lacks the last"),
+        ({"SegmentSequence": []}, "has no segment"),
+        ({"PixelData": b"\0" * 16}, "lacks the last"),
+        ({"Rows": 60_000, "Columns": 60_000}, "would take 14,400,000,000 bytes"),
+        ({"Rows": 0}, "Rows is"),
+    ],
+)
+def test_a_damaged_one_is_told(trial, change, told):
+    trial.change(lambda dataset: [setattr(dataset, keyword, value) for keyword, value in change.items()])
+    reading = trial.read()
+    assert told in errors(reading)[0]
+    assert reading.annotations == ()
+
+
+def test_a_folder_without_a_segmentation_is_refused(trial):
+    trial.file.unlink()
+    for file in (trial.root / "seg").iterdir():
+        assert file.suffix == ".dcm"  # the report and the overlay are passed over
+    with pytest.raises(SpineError, match="holds no DICOM segmentation"):
+        trial.read()
+
+
+def test_a_copy_of_an_image_is_the_image(trial):
+    (trial.root / "images" / "zz.dcm").write_bytes(trial.source.path.read_bytes())
+    assert only(trial.read())[0].image == "IM0003.dcm"
+
+
+def test_an_empty_mask_is_kept_with_a_warning(trial):
+    answer = Answer("case", "4", *SHAPE, mask=0 * MASK, mask_labels=LABELS)
+    write_results(answer, trial.source, trial.root / "seg")
+    reading = trial.read()
+    assert only(reading)[1].tolist() == [["background"] * SHAPE[1]] * SHAPE[0]
+    assert "draws nothing on it" in reading.problems[0].reason
