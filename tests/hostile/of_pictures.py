@@ -216,6 +216,29 @@ def _spider(name: str, victim: str, kind: str, seeds: int) -> Reader:
     )
 
 
+def _segmentations(folder: Path) -> None:
+    """Each patient's DICOM slice, and its mask as a segmentation of the same name."""
+    from spine.answers.answer import Answer
+    from spine.dicom_results.source import Source
+    from spine.dicom_results.write import results_of
+
+    PICTURES["dicom native"][2](folder / "images")
+    (folder / "seg").mkdir()
+    for number, patient in enumerate(PATIENTS, start=1):
+        mask = np.zeros((HEIGHT, WIDTH), int)
+        mask[2:8, 3:9], mask[10:15, 5 + number : 15] = 1, 2
+        answer = Answer("m", "1", HEIGHT, WIDTH, mask=mask, mask_labels=("background", *_LABELS))
+        result = results_of(answer, Source(folder / "images" / f"{patient}.dcm"))["segmentation"]
+        result.save_as(folder / "seg" / f"{patient}.dcm")
+
+
+def _segmentation(name: str) -> Reader:
+    one = {"format": "dicom-seg", "path": "seg", "labels": list(_LABELS), "boxes": True}
+    ways = (partial(_built, annotations=(one,)),)
+    names = ("images/", "p1", "p2.dcm", "p3.dcm")
+    return Reader(name, "seg/p1.dcm", "dicom", _segmentations, ways, names=names, seeds=60)
+
+
 _TABLE = {
     **{"format": "table", "path": "boxes.csv", "patient": "patient_id", "level": "level", "label": "label"},
     **{"box": ["xmin", "ymin", "xmax", "ymax"], "targets": ["grade"]},
@@ -242,6 +265,7 @@ ANNOTATIONS = [
     _reader("folders", "images/ill/p1.png", "png", _folders, {"format": "folders", "path": "images"}, seeds=16),
     _reader("tfrecord", "images/p1.tfrecord", "tfrecord", _records, _RECORDS, seeds=45),
     _reader("tfrecord.gz", "images/p1.tfrecord", "tfrecord.gz", partial(_records, zipped=True), _RECORDS, seeds=36),
+    _segmentation("dicom-seg"),
     _spider("spider grades", "grades.csv", "table", 34),
     _spider("spider mask", "masks/p1.mha", "header", 17),
     _reader("label map", "images/label_map.pbtxt", "words", _records, _RECORDS, seeds=32),
