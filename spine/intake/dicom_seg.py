@@ -19,19 +19,17 @@ from spine.annotations.mask import boxes_from_mask, load_mask
 from spine.annotations.types import EXPORT_AGAIN, Annotation, Malformed, Reading, as_malformed
 from spine.core.files import walk
 from spine.core.names import composed
-from spine.core.problems import SpineError, brief, examples
-from spine.images.dicom.copies import without_copies
+from spine.core.problems import SpineError, brief
 from spine.images.dicom.grids import Grid
-from spine.images.dicom.headers import quiet
-from spine.images.dicom.image import Image, images_of
+from spine.images.dicom.image import Image
 from spine.images.dicom.segments import Plane, Segmentation, read_segmentation
 from spine.images.kinds import kind_of
 from spine.images.pictures import write_mask
+from spine.intake.dicom_places import SAVE, Places
 
 __all__ = ["read_segmentations"]
 
 _MOST_LABELS = 255  # that a mask of 8 bits holds
-_SAVE = "save the segmentation again on the images' own grid"
 
 
 def read_segmentations(
@@ -52,7 +50,7 @@ def read_segmentations(
     """
     renamed = _renamed(rename)
     files = [file for file in walk(path).files if kind_of(file) == "dicom"]
-    reader = _Reader(Collector(labels, images), _Places(images), scratch, labels, renamed)
+    reader = _Reader(Collector(labels, images), Places(images), scratch, labels, renamed)
     if sum(map(reader.read, files)) == 0:
         raise SpineError(f"{path} holds no DICOM segmentation; give the file or the folder that does")
     return reader.reading(boxes, min_area)
@@ -62,77 +60,6 @@ def _renamed(rename: object) -> dict[str, str | None]:
     if not isinstance(rename, Mapping | None):
         raise SpineError(f"rename is {rename!r}; it maps SegmentLabels to classes, such as {{Segment_1: disc}}")
     return {composed(str(name)): None if new is None else composed(str(new)) for name, new in (rename or {}).items()}
-
-
-@dataclass
-class _Places:
-    """The DICOM images below a folder: by what segmentations name them by, and by where they lie."""
-
-    root: Path
-    images: list[Image] = field(init=False)
-    by_name: dict[str, list[Image]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        found = []
-        for file in walk(self.root).files:
-            if kind_of(file) == "dicom":
-                with quiet():
-                    found += _good_images(file)
-        self.images = without_copies(found)[0]
-        self.by_name = defaultdict(list)
-        for image in self.images:
-            self.by_name[image.instance].append(image)
-
-    def name_of(self, image: Image) -> str:
-        """As the intake calls the picture of it."""
-        base = self.root if self.root.is_dir() else self.root.parent
-        name = image.path.relative_to(base).as_posix()
-        return name if image.frames == 1 else f"{name}#{image.frame}"
-
-    def of(self, plane: Plane, segmentation: Segmentation) -> Image:
-        """The image that a frame was drawn on; Malformed where none is, or where it is not plain which."""
-        named = [image for reference in plane.references for image in self._named(*reference)]
-        if len(named) == 1:
-            return named[0]
-        if there := [image for image in named or self._near(segmentation) if _lies_on(plane, image)]:
-            if len(there) == 1:
-                return there[0]
-            raise Malformed(f"fits {len(there)} images, such as {examples([self.name_of(one) for one in there])}")
-        if named:
-            told = examples([self.name_of(image) for image in named])
-            raise Malformed(f"names {len(named)} images ({told}), and not which of them it was drawn on", _SAVE)
-        instance = plane.references[0][0] if len(plane.references) == 1 else f"{len(plane.references)} images"
-        raise Malformed(
-            f"was drawn on {instance}, which is not among the images, and lies where none of them does",
-            "add the images that it was drawn on, or remove the segmentation",
-        )
-
-    def _named(self, instance: str, frame: int | None) -> list[Image]:
-        return [image for image in self.by_name.get(instance, []) if frame in (None, image.frame)]
-
-    def _near(self, segmentation: Segmentation) -> list[Image]:
-        reference = segmentation.reference
-        return [image for image in self.images if reference and image.reference == reference]
-
-
-def _good_images(file: Path) -> list[Image]:
-    """None of a file that cannot be read, or is no image: who reads the pictures tells of it."""
-    try:
-        return images_of(file)
-    except Exception:
-        return []
-
-
-def _lies_on(plane: Plane, image: Image) -> bool:
-    own, other = plane.grid, Grid.of_image(image)
-    if own is None or other is None:
-        return False
-    shape = _shape(image)
-    return any(own.placed(np.zeros(one), other, shape) is not None for one in (shape, shape[::-1]))
-
-
-def _shape(image: Image) -> tuple[int, int]:
-    return int(image.size[0]), int(image.size[1])
 
 
 @dataclass
@@ -150,7 +77,7 @@ class _Reader:
     """Reads segmentations one after another, and writes the mask of each image."""
 
     collector: Collector
-    places: _Places
+    places: Places
     scratch: Path
     known: Collection[str] | None
     renamed: Mapping[str, str | None]
@@ -260,7 +187,7 @@ class _Reader:
     def _lay(self, mask: np.ndarray, numbers: np.ndarray, index_of: Mapping[int, int], name: str) -> None:
         if numbers.shape != mask.shape:
             self.lost.add(name)
-            raise Malformed(f"is {numbers.shape} on {name}, on which another is {mask.shape} (height, width)", _SAVE)
+            raise Malformed(f"is {numbers.shape} on {name}, on which another is {mask.shape} (height, width)", SAVE)
         for number in map(int, np.unique(numbers)):
             if (index := index_of.get(number, 0)) == 0:
                 continue
@@ -276,8 +203,6 @@ def _on(plane: Plane, numbers: np.ndarray, image: Image) -> np.ndarray:
     other = Grid.of_image(image)
     if plane.grid is None or other is None:
         return numbers
-    if (placed := plane.grid.placed(numbers, other, _shape(image))) is None:
-        raise Malformed(
-            f"its frame {plane.index} lies otherwise than {image.path.name}, the image that it names", _SAVE
-        )
+    if (placed := plane.grid.placed(numbers, other, image.shape)) is None:
+        raise Malformed(f"its frame {plane.index} lies otherwise than {image.path.name}, the image that it names", SAVE)
     return placed

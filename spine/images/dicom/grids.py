@@ -47,15 +47,18 @@ class Grid:
 
         None where they do not lie on all of its pixels, each on one.
         """
+        between = np.subtract(self.origin, other.origin)
+        if abs(np.cross(*np.reshape(other.orientation, (2, 3))) @ between) > _SAME:
+            return None  # another slice, as most are
         inverse = np.linalg.pinv(other.steps)
-        turn, start = inverse @ self.steps, inverse @ np.subtract(self.origin, other.origin)
+        turn, start = inverse @ self.steps, inverse @ between
         whole, first = np.rint(turn).astype(int), np.rint(start).astype(int)
         size = max(pixels.shape)
         faults = (
             np.abs(turn - whole).max() * size,
             np.abs(other.steps @ turn - self.steps).max() * size,
             np.abs(start - first).max(),
-            np.abs(other.steps @ start - np.subtract(self.origin, other.origin)).max(),
+            np.abs(other.steps @ start - between).max(),
         )
         if max(faults) > _SAME or sorted(np.abs(whole).ravel().tolist()) != [0, 0, 1, 1] or not np.linalg.det(whole):
             return None

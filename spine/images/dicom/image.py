@@ -82,6 +82,11 @@ class Image:
         return normal / np.linalg.norm(normal)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels; ValueError where the header states no numbers."""
+        return int(self.size[0]), int(self.size[1])
+
+    @property
     def is_slice(self) -> bool:
         """Whether it may be a slice of a volume, as an MR image is and a radiograph is not."""
         return self.modality in _VOLUMETRIC or (not self.modality and self.orientation is not None)

@@ -160,6 +160,11 @@ def test_a_frame_that_names_no_image_is_of_the_one_at_its_place(trial):
     told, mask = only(trial.read())
     assert told.image == "IM0003.dcm"
     np.testing.assert_array_equal(mask, np.array(LABELS)[MASK])
+    again = dcmread(trial.source.path)  # another contrast of the same slice
+    again.SOPInstanceUID, again.SeriesInstanceUID = "1.2.3", "1.2"
+    again.save_as(trial.source.path.with_name("T1.dcm"))
+    (told,) = errors(trial.read())
+    assert "names none of the images, and lies at the place of 2: IM0003.dcm, T1.dcm (and 2 more frames)" in told
 
 
 def test_a_segmentation_of_other_images_is_told_once(trial):
@@ -173,7 +178,7 @@ def test_a_segmentation_of_other_images_is_told_once(trial):
         dataset.save_as(file)
     (told,) = errors(trial.read())
     assert "frame 0: was drawn on 1.2.826" in told
-    assert "not among the images, and lies where none of them does (and 2 more frames)" in told
+    assert "which is not among the images (and 2 more frames)" in told
 
 
 def test_two_segmentations_of_a_picture_add_up_or_are_told(trial):
