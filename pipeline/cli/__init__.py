@@ -6,7 +6,7 @@ import re
 import sys
 from itertools import takewhile
 
-from pipeline.cli import data, experiments, serve
+from pipeline.cli import client, data, experiments, serve
 from pipeline.cli.pacs import pacs
 from spine.core.ending import run_to_the_end
 
@@ -15,6 +15,7 @@ __all__ = ["app", "main"]
 app = experiments.app
 app.add_typer(data.app, name="data")
 app.add_typer(serve.app, name="serve")
+client.add_client(app, serve.app)
 app.command()(pacs)
 
 

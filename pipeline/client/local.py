@@ -10,11 +10,13 @@ import numpy as np
 from pipeline.client.model import DESCRIBE, MEMBERS, SERVING, Spacing, answer_of
 from spine.answers.answer import Answer
 from spine.answers.description import Description
+from spine.core.files import read_json
 from spine.core.problems import SpineError, brief, one_file
+from spine.core.shapes import of_shape
 from spine.measurements import roles_of
 from spine.member.member import Card, Member
 
-__all__ = ["LocalModel", "described_by"]
+__all__ = ["LocalModel", "described_by", "read_description"]
 
 
 class LocalModel:
@@ -72,6 +74,11 @@ def described_by(card: Card) -> Description:
         mask_labels=card.labels if is_mask else (),
         roles=roles_of(card.labels) if is_mask else {},
     )
+
+
+def read_description(path: Path) -> Description:
+    """The same of a `member.json`; SpineError where it is none."""
+    return described_by(read_json(path, "give the member.json of the model that is served", of_shape(Card)))
 
 
 def _description(model: Any, card: Card) -> Description:

@@ -15,6 +15,8 @@ HEAVY = ("tensorflow", "keras", "pandas", "numpy", "pydicom", "cv2", "optuna", "
 COMMANDS = (
     [],
     *([name] for name in ("run", "train", "predict", "search", "export", "evaluate", "report", "two-stage", "data")),
+    ["client"],
+    ["serve", "check"],
     *(["data", name] for name in ("build", "crop", "export", "check", "deidentify")),
 )
 

@@ -7,25 +7,13 @@ from pipeline.client import LocalModel
 from spine.answers.description import NOT_FOR_DIAGNOSIS
 from spine.core.problems import SpineError
 from spine.member.member import Member
-from tests.case_on_disk import GRADES, PIXELS, MeanGrey, NearestLevel, scan, write_case, write_member
+from tests.case_on_disk import GRADES, PIXELS, MeanGrey, NearestLevel, write_member
 from tests.member_contract import png
 
-UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
-PICTURE = scan(100, 80, (10, 10, 60, 90), UPPER, LOWER)
 
-
-@pytest.fixture(scope="module")
-def case(tmp_path_factory):
-    from ensemble.case.export import export_case
-
-    settings = write_case(tmp_path_factory.mktemp("case"))
-    export_case(settings, lambda path: None)
-    return settings.directory
-
-
-def test_a_case_answers_with_findings_mask_and_measurements(case):
+def test_a_case_answers_with_findings_mask_and_measurements(case, picture_png):
     model = LocalModel.open(case)
-    answer = model.answer(png(PICTURE), (0.5, 0.5))
+    answer = model.answer(picture_png, (0.5, 0.5))
     assert (answer.model, answer.version, model.version) == ("lumbar", "1", "1")
     assert [(finding.label, finding.level) for finding in answer.findings] == [("region", 0), ("disc", 2), ("disc", 1)]
     assert [grade.target for grade in answer.findings[1].grades] == ["degeneration", "narrowing"]
@@ -34,12 +22,12 @@ def test_a_case_answers_with_findings_mask_and_measurements(case):
     assert answer.to_json()["note"] == NOT_FOR_DIAGNOSIS
 
 
-def test_trained_members_are_asked_too(tmp_path):
+def test_trained_members_are_asked_too(tmp_path, picture, picture_png):
     graded = LocalModel.open(write_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0)))
-    (finding,) = graded.answer(png(PICTURE)).findings
-    assert finding.grades[0].probabilities[1] == pytest.approx(PICTURE.mean() / 65535, abs=1e-4)
+    (finding,) = graded.answer(picture_png).findings
+    assert finding.grades[0].probabilities[1] == pytest.approx(picture.mean() / 65535, abs=1e-4)
     outlined = LocalModel.open(write_member(tmp_path / "levels", "segmentation", PIXELS, NearestLevel(60.0)))
-    answer = outlined.answer(png(PICTURE), members=True)
+    answer = outlined.answer(picture_png, members=True)
     assert answer.mask_labels == PIXELS
     assert (answer.mask[24, 30], answer.mask[0, 0]) == (2, 0)
 

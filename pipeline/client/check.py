@@ -1,0 +1,115 @@
+"""Whether a server answers as was predicted and stored: the same pictures, the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.client.remote import RemoteModel
+from spine.core.problems import SpineError
+from spine.core.progress import track
+from spine.dataset.detections import OUTPUTS, Detections
+
+if TYPE_CHECKING:
+    from ensemble.experiment_run import ExperimentRun
+    from spine.experiment.config import Experiment
+
+__all__ = ["TOLERANCES", "Checked", "check_served"]
+
+TOLERANCES = {"classification": 1e-4, "detection": 1e-4, "segmentation": 1e-3}
+"""The largest difference allowed of probabilities, scores and corners (in parts of the picture).
+
+Probabilities of segmentation are stored in float16, which is off by up to 2.5e-4.
+"""
+Served = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How far answers were from what was stored: the farthest, and each sample beyond the tolerance."""
+
+    samples: int
+    farthest: float
+    tolerance: float
+    differing: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What was predicted of a split: its `samples` with their pictures, the `outputs` that are compared, and how far
+    those of one sample are from what is stored of it.
+    """
+
+    samples: list[str]
+    pictures: list[Path]
+    outputs: tuple[str, ...]
+    distance: Callable[[int, Served], float]
+
+
+def check_served(model: RemoteModel, experiment: Experiment, split: str = "test", most: int | None = None) -> Checked:
+    """Ask a server about the pictures of a split, `most` of them evenly chosen, and compare with the ensemble of the
+    members' stored predictions.
+
+    SpineError where the experiment has none that are whole and current, or the server cannot be asked.
+    """
+    from ensemble.experiment_run import ExperimentRun
+
+    if split == "validation" and experiment.folds:
+        raise SpineError(
+            "with folds, what is stored beside test was predicted by the folds' models, which are not those that are "
+            "served; check the split test"
+        )
+    stored = _stored(ExperimentRun(experiment), split)
+    numbers = _chosen(len(stored.samples), most)
+    distances = {stored.samples[number]: distance for number, distance in _distances(model, stored, numbers)}
+    tolerance = TOLERANCES[experiment.task]
+    differing = {sample: distance for sample, distance in distances.items() if not distance <= tolerance}  # nor NaN
+    return Checked(len(distances), max(distances.values(), default=0.0), tolerance, differing)
+
+
+def _chosen(count: int, most: int | None) -> list[int]:
+    return sorted({round(number) for number in np.linspace(0, count - 1, min(count, most or count))})
+
+
+def _distances(model: RemoteModel, stored: _Stored, numbers: list[int]) -> Iterator[tuple[int, float]]:
+    for number in track(numbers, "asking", len(numbers)):
+        served = model.outputs([stored.pictures[number].read_bytes()], only=stored.outputs)
+        yield number, stored.distance(number, served)
+
+
+def _stored(run: ExperimentRun, split: str) -> _Stored:
+    from ensemble.tasks import ENSEMBLE_TASKS
+
+    found, weights = run.predictions(split), run.weights
+    truth = found.truth
+    members = [found.stored[name] for name in weights.kept]
+    samples, pictures = list(truth.samples), list(truth.paths)
+    if ENSEMBLE_TASKS[run.experiment.task].fuses_boxes:
+        from ensemble.fusion.fuse_boxes import fuse_boxes
+        from ensemble.serving.parity import distance
+
+        shares, fusion = list(weights.kept.values()), weights.box_fusion
+
+        def apart(number: int, served: Served) -> float:
+            fused = fuse_boxes([member.of_sample(number) for member in members], shares, fusion)
+            return distance(Detections.from_outputs(served, 0), fused)
+
+        return _Stored(samples, pictures, OUTPUTS, apart)
+
+    mean = weights.mean()
+
+    def far(number: int, served: Served) -> float:
+        fused = mean([member.of_sample(number).astype(np.float64) for member in members])
+        answer = served["probabilities"][0]
+        if answer.size != fused.size:
+            raise SpineError(
+                f"the server answers {samples[number]} with {answer.shape} probabilities, and {fused.shape} are "
+                "stored; see that it serves the ensemble of this experiment"
+            )
+        return float(np.abs(answer.reshape(fused.shape) - fused).max())
+
+    return _Stored(samples, pictures, ("probabilities",), far)
