@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ensemble.evaluators.segmentation import NAMES_OF_A_CLASS, SURFACES
+from ensemble.report.measured import Measured, draw_differences
 from ensemble.report.overlays import SeenImage, choose, see_image, worst
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
@@ -63,6 +64,7 @@ class SegmentationEvidence:
             "interval_iou": partial(intervals, evaluation, styles, "iou_foreground"),
             "dice_of_classes": partial(bars_of_classes, evaluation, styles, labels, "dice", NAMES_OF_A_CLASS["dice"]),
             "iou_of_classes": partial(bars_of_classes, evaluation, styles, labels, "iou", NAMES_OF_A_CLASS["iou"]),
+            **({"measured": partial(draw_differences, drawn)} if (drawn := self.measured.drawn()) else {}),
         }
 
     def context(self) -> dict[str, Any]:
@@ -77,6 +79,7 @@ class SegmentationEvidence:
             "shown": self.shown,
             "cases": [{**vars(case), "errors": data_url(case.errors)} for case in self.cases],
             "splits": self._splits(),
+            "measured": self.measured,
         }
 
     def pictures(self) -> dict[str, Drawing]:
@@ -85,6 +88,11 @@ class SegmentationEvidence:
         if not self.shown:  # nothing but background anywhere
             return {}
         return {"overlays": partial(draw_grid, self.shown), "worst_cases": partial(draw_cases, worst_cases)}
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What is measured on the ensemble's masks beside the true ones."""
+        return Measured.of(self.split, self.page.weights)
 
     @cached_property
     def shown(self) -> list[Line]:

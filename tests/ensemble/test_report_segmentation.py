@@ -61,6 +61,12 @@ def test_the_grid_shows_every_row_of_every_chosen_image(written):
     assert described[len(shown) * 8 :] == worst(images, 6)
 
 
+def test_measurements_of_predicted_masks_stand_beside_those_of_true_ones(written):
+    _, _, page = written
+    assert "beside the same on the true masks of 12 images" in page.text
+    assert "disc: middle height mm " in page.text
+
+
 def test_figures_are_written(written):
     experiment, paths, page = written
     names = {path.stem for path in paths[1:]}
