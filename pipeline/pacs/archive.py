@@ -101,7 +101,7 @@ class Archive:
 
     def store(self, study: str, results: Sequence[Any]) -> list[Refusal]:
         """Store datasets of pydicom with a study; gives the refused. What is there already counts as stored."""
-        with self._asking("to store results"), quiet():
+        with self._asking("the storing of results"), quiet():
             try:
                 answer = self._client.store_instances(results, study)
             except requests.HTTPError as error:
@@ -141,16 +141,21 @@ class Archive:
                 f"{self._url} shows no certificate that is trusted here ({_reason(error)}); REQUESTS_CA_BUNDLE names "
                 "the file of those that are"
             ) from None
+        except (requests.exceptions.InvalidJSONError, requests.exceptions.InvalidURL) as error:
+            raise self._no_dicomweb(error, what) from None
         except requests.RequestException as error:
             raise Broken(
                 f"{self._url} cannot be reached ({type(error).__name__}, for {what}); check the address, and that the "
                 "archive runs"
             ) from None
         except Exception as error:  # what is no DICOM, no JSON, no multipart breaks its parser in a dozen ways
-            raise SpineError(
-                f"{self._url} answers with something that is no DICOMweb ({type(error).__name__}, for {what}); check "
-                "that the address is the root of its DICOMweb, such as http://127.0.0.1:8042/dicom-web"
-            ) from None
+            raise self._no_dicomweb(error, what) from None
+
+    def _no_dicomweb(self, error: Exception, what: str) -> SpineError:
+        return SpineError(
+            f"{self._url} answers with something that is no DICOMweb ({type(error).__name__}, for {what}); check that "
+            "the address is the root of its DICOMweb, such as http://127.0.0.1:8042/dicom-web"
+        )
 
     def _of_status(self, status: int, what: str) -> str:
         if status in (401, 403):
