@@ -36,7 +36,7 @@ def build_server(
     """
     server = grpc.server(
         ThreadPoolExecutor(limits.queue + _SPARE, "grpc"),
-        interceptors=[_Guard(admission, token)],
+        interceptors=[_Guard(token)],
         options=[
             ("grpc.max_receive_message_length", limits.body),
             ("grpc.max_send_message_length", -1),
@@ -45,28 +45,32 @@ def build_server(
         maximum_concurrent_rpcs=limits.queue + _SPARE,
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(servables, prediction), server
+        _PredictionService(servables, prediction, admission), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(servables), server)
     return server
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, servables: Servables, prediction: Prediction) -> None:
-        self._servables, self._prediction = servables, prediction
+    def __init__(self, servables: Servables, prediction: Prediction, admission: Admission) -> None:
+        self._servables, self._prediction, self._admission = servables, prediction, admission
 
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         """PredictResponse of a PredictRequest."""
+        with self._admission.visit() as visit:
+            visit.hold(request.ByteSize())
+            return self._answer(request, context.time_remaining())
+
+    def _answer(self, request: Any, seconds: float | None) -> Any:
+        limit = self._prediction.limits.timeout
+        timeout = limit if seconds is None else min(seconds, limit)
         spec = request.model_spec
         with self._servables.lease(*_spec(spec)) as servable:
             signature = servable.signature(spec.signature_name, StatusCode.FAILED_PRECONDITION)
             chosen = _chosen(request.output_filter, signature)
-            timeout = context.time_remaining()
             future = self._prediction.submit(signature, from_protos(request.inputs), timeout)
             try:
-                outputs = future.result(
-                    min(timeout or self._prediction.limits.timeout, self._prediction.limits.timeout)
-                )
+                outputs = future.result(timeout)
             except TimeoutError:
                 future.cancel()
                 raise Refusal(StatusCode.DEADLINE_EXCEEDED, "the answer took longer than was asked for") from None
@@ -97,13 +101,13 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
 
 class _Guard(grpc.ServerInterceptor):
-    """Around every method: the token, room in the house, and Refusals as statuses.
+    """Around every method: the token, and Refusals as statuses.
 
     Messages are parsed here: what is none is InvalidArgument, where gRPC itself would speak of an internal error.
     """
 
-    def __init__(self, admission: Admission, token: Token) -> None:
-        self._admission, self._token = admission, token
+    def __init__(self, token: Token) -> None:
+        self._token = token
 
     def intercept_service(self, continuation: Callable[..., Any], handler_call_details: Any) -> Any:
         """The handler of a call, guarded."""
@@ -121,9 +125,7 @@ class _Guard(grpc.ServerInterceptor):
     def _try(self, handler: Any, headers: dict[str, Any], message: bytes, context: grpc.ServicerContext) -> Any:
         try:
             self._token.require(headers.get("authorization"))
-            with self._admission.visit() as visit:
-                visit.hold(len(message))
-                return handler.unary_unary(_parsed(handler, message), context)
+            return handler.unary_unary(_parsed(handler, message), context)
         except Refusal as refusal:
             return refusal
         except NotImplementedError:

@@ -7,11 +7,14 @@ import json
 from typing import Any
 
 import numpy as np
+from grpc import StatusCode
 
 from pipeline.server.refusals import Refusal, invalid
 from pipeline.server.servable import Outputs
 
 __all__ = ["encode", "shortest"]
+
+_AT_ONCE = 2**16  # numbers
 
 
 def encode(outputs: Outputs, by_row: bool, most: int) -> bytes:
@@ -20,56 +23,60 @@ def encode(outputs: Outputs, by_row: bool, most: int) -> bytes:
     Bytes are base64 objects where the output's name ends in `_bytes`, else text. A real number has as few digits as
     lead back to it. Of one output its name is left out.
     """
-    from grpc import StatusCode
-
     if (count := sum(value.size for value in outputs.values())) > most:
         raise Refusal(
             StatusCode.OUT_OF_RANGE,
             f"the answer holds {count:,} numbers, and {most:,} are written as JSON; ask by gRPC, or for fewer or "
             "smaller pictures",
         )
-    columns = {name: _plain(name, outputs[name]) for name in sorted(outputs)}
-    if by_row:
-        return _dumped({"predictions": _rows(columns, outputs)})
-    return _dumped({"outputs": columns if len(columns) > 1 else next(iter(columns.values()))})
+    columns = {name: outputs[name] for name in sorted(outputs)}
+    if not by_row:
+        return f'{{"outputs": {_together(columns)}}}'.encode("ascii")
+    rows = (_together({name: value[row, ...] for name, value in columns.items()}) for row in range(_rows(columns)))
+    return f'{{"predictions": [{", ".join(rows)}]}}'.encode("ascii")
 
 
 def shortest(values: np.ndarray) -> np.ndarray:
     """float64 of float32 values such that each, written in full, has 6 significant digits where these lead back to
     it, else 9: 0.2 and not 0.20000000298023224.
     """
-    exact = values.astype(np.float64)
+    exact = wide = values.astype(np.float64)
     with np.errstate(all="ignore"):
-        magnitude = np.floor(np.log10(np.abs(exact)))
+        magnitude = np.floor(np.log10(np.abs(wide)))
         for digits in (9, 6):
             scale = 10.0 ** (digits - 1 - magnitude)
-            rounded = np.rint(values.astype(np.float64) * scale) / scale
+            rounded = np.rint(wide * scale) / scale
             exact = np.where(rounded.astype(np.float32) == values, rounded, exact)
     return exact
 
 
-def _rows(columns: dict[str, Any], outputs: Outputs) -> list[Any]:
+def _rows(columns: Outputs) -> int:
     count = None
-    for name in columns:
-        if outputs[name].ndim == 0:
+    for name, value in columns.items():
+        if value.ndim == 0:
             raise invalid(f"Tensor name: {name} has no shape information ")
-        if count not in (None, len(outputs[name])):
-            raise invalid(f"Tensor name: {name} has inconsistent batch size: {len(outputs[name])} expecting: {count}")
-        count = len(outputs[name])
-    if len(columns) == 1:
-        return list(next(iter(columns.values())))
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        if count not in (None, len(value)):
+            raise invalid(f"Tensor name: {name} has inconsistent batch size: {len(value)} expecting: {count}")
+        count = len(value)
+    return count or 0
 
 
-def _plain(name: str, value: np.ndarray) -> Any:
+def _together(values: Outputs) -> str:
+    texts = {name: _text(value, name.endswith("_bytes")) for name, value in values.items()}
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in texts.items())}}}"
+
+
+def _text(value: np.ndarray, as_bytes: bool) -> str:
+    """The JSON of an array; of a large one part by part, as lists of numbers are ten times larger than arrays."""
+    if value.ndim > 1 and value.size > _AT_ONCE:
+        return f"[{', '.join(_text(part, as_bytes) for part in value)}]"
     if value.dtype == object:
-        as_bytes = name.endswith("_bytes")
-        return _each(value.tolist(), as_bytes)
-    if value.dtype == np.float32:
-        return shortest(value).tolist()
-    if value.dtype.kind in "fV":  # bfloat16 is of kind V
-        return value.astype(np.float32).astype(np.float64).tolist() if value.itemsize < 4 else value.tolist()
-    return value.tolist()
+        return json.dumps(_each(value.tolist(), as_bytes))
+    if value.dtype.kind not in "biu" and value.dtype != np.float64:  # bfloat16 is of kind V
+        value = shortest(value.astype(np.float32))
+    return json.dumps(value.tolist())
 
 
 def _each(value: Any, as_bytes: bool) -> Any:
@@ -78,7 +85,3 @@ def _each(value: Any, as_bytes: bool) -> Any:
     if as_bytes:
         return {"b64": base64.b64encode(value).decode("ascii")}
     return value.decode("utf-8", "replace")
-
-
-def _dumped(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer).encode("ascii")

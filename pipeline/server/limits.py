@@ -19,7 +19,7 @@ class Limits:
 
     body: int = 64 * 2**20
     pixels: int = 2**25
-    values: int = 2**25
+    values: int = 2**24
     queue: int = 128
     batch: int = 8
     delay: float = 0.002

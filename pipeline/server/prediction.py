@@ -35,7 +35,7 @@ class Prediction:
         shaped = {name: _shaped(signature, name, value) for name, value in inputs.items()}
         sizes = _picture_sizes(shaped)
         pixels = check_pixels(sizes, self.limits.pixels)
-        deadline = time.monotonic() + min(timeout or self.limits.timeout, self.limits.timeout)
+        deadline = time.monotonic() + (self.limits.timeout if timeout is None else timeout)
         rows = {len(value) if value.ndim else 0 for value in shaped.values()}
         key = _key(signature, shaped, sizes) if len(rows) == 1 else None
         return self.batcher.submit(Task(signature, shaped, max(rows, default=0), pixels, key, deadline))

@@ -52,6 +52,10 @@ class RestApi:
         self._threads = ThreadPoolExecutor(2 + (os.cpu_count() or 1), "json")
         self.is_stopping = False
 
+    def close(self) -> None:
+        """Let its threads go, once no request is open."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["type"] != "http":

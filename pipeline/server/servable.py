@@ -40,7 +40,7 @@ class Signature:
 
         with as_refusals():
             tensors = {name: tf.constant(_plain(value), self.dtype_of(name)) for name, value in inputs.items()}
-            return {name: value.numpy() for name, value in self.function(**tensors).items()}
+            return {name: _array(value.numpy()) for name, value in self.function(**tensors).items()}
 
     def dtype_of(self, name: str) -> Any:
         """The tf.DType of an input."""
@@ -98,6 +98,15 @@ def _definitions(path: Path) -> dict[str, Any]:
 
 def _first_is_free(shape: Any) -> bool:
     return bool(shape.unknown_rank or (shape.dim and shape.dim[0].size < 0))
+
+
+def _array(value: Any) -> np.ndarray:
+    """An array of what a tensor gives; NumPy would cut zeros off the end of a single string."""
+    if not isinstance(value, bytes):
+        return np.asarray(value)
+    array = np.empty((), object)
+    array[()] = value
+    return array
 
 
 def _plain(value: np.ndarray) -> Any:

@@ -48,8 +48,8 @@ class Server:
         limits, token = limits or Limits(), token or Token()
         require_token_beyond_loopback(host, token)
         self._host, self._grpc_port, self._limits = host, grpc_port, limits
+        _bound(host, grpc_port, "gRPC", "--grpc-port").close()  # gRPC takes it by itself, and tells no reason
         self._socket = _bound(host, rest_port, "REST", "--rest-port")
-        _bound(host, grpc_port, "gRPC", "--grpc-port").close()
         self.rest_port: int = self._socket.getsockname()[1]
         self.servables = Servables(sources, show, keep, interval)
         self._batcher = Batcher(limits)
@@ -89,12 +89,14 @@ class Server:
     def stop(self) -> None:
         """Accept no more, answer what is open (for `limits.drain` seconds at most), and end."""
         self._rest.is_stopping = True
+        self._batcher.hurry()
         self.servables.stop()
         grpc_ended = self._grpc.stop(self._limits.drain)
         self._uvicorn.should_exit = True
         self._thread.join()
         grpc_ended.wait()
         self._batcher.close()
+        self._rest.close()
 
     def __enter__(self) -> Server:
         return self.start()
