@@ -42,15 +42,35 @@ JSON_VALUES = (
 KEYS = ("instances", "inputs", "signature_name", "b64", "image_bytes", "image", "")
 METHODS = ("GET", "PUT", "HEAD", "OPTIONS", "PATCH", "DELETE", "TRACE", "FOO")
 HEADERS = (
-    ("content-length", "-1"), ("content-length", "99999999999999999999"), ("content-encoding", "gzip"),
-    ("content-encoding", "zstd"), ("transfer-encoding", "chunked"), ("authorization", "Bearer"),
-    ("expect", "100-continue"),    ("content-type", "text/html"), ("host", ""), ("x" * 3000, "y"), ("upgrade", "websocket"), ("connection", "upgrade"),
-)  # fmt: skip
+    ("content-length", "-1"),
+    ("content-length", "99999999999999999999"),
+    ("content-encoding", "gzip"),
+    ("content-encoding", "zstd"),
+    ("transfer-encoding", "chunked"),
+    ("authorization", "Bearer"),
+    ("expect", "100-continue"),
+    ("content-type", "text/html"),
+    ("host", ""),
+    ("x" * 3000, "y"),
+    ("upgrade", "websocket"),
+    ("connection", "upgrade"),
+)
 PATHS = (
-    "/v1/models/mean/versions/{n}:predict", "/v1/models/mean/labels/{s}:predict", "/v1/models/{s}:predict", "/{s}",
-    "//",    "/v1/models/mean/../../{s}", "/v1/models/mean:{s}", "/v1/models/mean/metadata", "/v1/models/%00%ff:predict", "*",
-    "/v1/models/mean:predict?{s}", "/V1/MODELS/mean:PREDICT", "/v1/models/mean/versions/{n}", "http://[::1/v1/models/mean",
-)  # fmt: skip
+    "/v1/models/mean/versions/{n}:predict",
+    "/v1/models/mean/versions/{n}",
+    "/v1/models/mean/labels/{s}:predict",
+    "/v1/models/{s}:predict",
+    "/v1/models/mean/../../{s}",
+    "/v1/models/mean:{s}",
+    "/v1/models/mean/metadata",
+    "/v1/models/%00%ff:predict",
+    "/v1/models/mean:predict?{s}",
+    "/V1/MODELS/mean:PREDICT",
+    "http://[::1/v1/models/mean",
+    "/{s}",
+    "//",
+    "*",
+)
 
 
 def damaged(random_: random.Random, data: bytes) -> bytes:
@@ -164,7 +184,7 @@ def ask(seed, url, channel):
     return kind(random_, channel if kind is ask_by_grpc else url)
 
 
-ALLOWED = {0, 200, 400, 401, 404, 405, 408, 411, 413, 415, 422, 426, 429, 431, 501}
+ALLOWED = {0, 100, 200, 400, 401, 404, 405, 408, 411, 413, 415, 422, 426, 429, 431, 501}
 ALLOWED_CODES = {"OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "UNIMPLEMENTED", "OUT_OF_RANGE"}
 
 
