@@ -19,7 +19,7 @@ from spine.annotations.mask import boxes_from_mask, load_mask
 from spine.annotations.types import EXPORT_AGAIN, Annotation, Malformed, Reading, as_malformed
 from spine.core.files import walk
 from spine.core.names import composed
-from spine.core.problems import SpineError, brief
+from spine.core.problems import SpineError, brief, examples
 from spine.images.dicom.grids import Grid
 from spine.images.dicom.image import Image
 from spine.images.dicom.segments import Plane, Segmentation, read_segmentation
@@ -98,16 +98,19 @@ class _Reader:
 
     def reading(self, boxes: bool, min_area: int) -> Reading:
         """What all of them say."""
+        empty: list[str] = []
         for name, one in self.drawn.items():
             if name in self.lost:
                 continue
             mask = load_mask(one.mask, one.labels)
-            if not mask.any():
-                reason = f"{one.sources[0]} draws nothing on it: all of it is background"
-                self.collector.warn(self.places.root / name, reason, "see whether the structures are truly absent")
+            empty += [] if mask.any() else [name]
             found = boxes_from_mask(mask, one.labels, min_area) if boxes else ()
             told = Annotation(name, found, mask=one.mask, mask_labels=tuple(one.labels), size=one.size)
             self.collector.add(one.sources[0], told)
+        if empty:
+            reason = f"nothing is drawn on {len(empty)} images that segmentations name: {examples(empty)}"
+            advice = "all of them is background: see whether the structures are truly absent"
+            self.collector.warn(self.places.root, reason, advice)
         read = frozenset(str(source) for one in self.drawn.values() for source in one.sources)
         return replace(self.collector.reading(), lost_masks=frozenset(self.lost), read=read)
 

@@ -25,7 +25,7 @@ from spine.images.decoders.jpeg import decode_stream
 from spine.images.dicom.codestream import check_codestream
 from spine.images.dicom.headers import frame_count, transfer_syntax
 from spine.images.dicom.values import REPAIR, Header
-from spine.images.integrity import check_bytes
+from spine.images.integrity import COPY_AGAIN, check_bytes
 
 __all__ = ["Layout", "decode_frames", "is_padding", "read_layout"]
 
@@ -90,6 +90,9 @@ def decode_frames(header: Header, layout: Layout, indices: Sequence[int]) -> Ite
         )
     syntax = transfer_syntax(header.dataset)
     _check_budget(layout, len(indices))
+    if layout.allocated == 1 and not syntax.is_encapsulated:
+        yield from _frames_of_bits(header, layout, indices)
+        return
     dataset = _cleaned(header, layout)
     apart = _is_apart(syntax, layout)
     plugin = "pillow" if syntax in _PILLOW else ""
@@ -99,6 +102,21 @@ def decode_frames(header: Header, layout: Layout, indices: Sequence[int]) -> Ite
             _check_stream(dataset, layout, index)
         values = _next(frames, syntax, header)
         yield _value_bits(values, layout) if apart else values
+
+
+def _frames_of_bits(header: Header, layout: Layout, indices: Sequence[int]) -> Iterator[np.ndarray]:
+    """Frames of one bit a pixel, which begin in the middle of a byte where another has no whole bytes (PS3.5 8.1.1)."""
+    element, size = header.dataset["PixelData"], layout.rows * layout.columns * layout.samples
+    data = element.value
+    if header.order == ">" and element.VR == "OW":
+        data = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
+    for index in indices:
+        first, rest = divmod(index * size, 8)
+        packed = np.frombuffer(data[first : first + (rest + size + 7) // 8], np.uint8)
+        bits = np.unpackbits(packed, bitorder="little")[rest : rest + size]
+        if not 0 <= index < layout.frames or bits.size < size:
+            raise SpineError(f"its frame {index} is not whole: it has {bits.size} of {size} bits; {COPY_AGAIN}")
+        yield bits.reshape((layout.rows, layout.columns, layout.samples)[: 2 if layout.samples == 1 else 3])
 
 
 def is_padding(stored: np.ndarray, header: Header, layout: Layout) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentDescription
 from pydicom import dcmread
 
 from spine.answers.answer import Answer
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
+from spine.dicom_results.codes import anatomical_structure
 from spine.dicom_results.source import Source
 from spine.dicom_results.write import write_results
 from spine.images.dicom.headers import quiet
+from spine.images.dicom.write import MRSeries, write_mr_series
 from spine.images.pictures import read_mask
 from spine.intake import DataConfig, build
 from spine.intake.dicom_seg import read_segmentations
@@ -196,6 +199,30 @@ def test_two_segmentations_of_a_picture_add_up_or_are_told(trial):
     assert clash.annotations == ()
 
 
+@pytest.mark.parametrize("omit", [True, False])
+def test_a_segmentation_of_a_series_gives_each_image_its_mask(tmp_path, omit):
+    shape = (4, 5, 7)  # 35 bits a frame: the second begins within a byte
+    files = write_mr_series(np.zeros(shape, np.uint16), MRSeries("p^", "1", 2, "T2", (1, 2, 3)), tmp_path / "images")
+    sources = [dcmread(file) for file in files]
+    for source in sources:
+        for keyword in ("PatientBirthDate", "PatientSex", "AccessionNumber", "ReferringPhysicianName"):
+            setattr(source, keyword, "")
+    drawn = np.random.default_rng(1).integers(0, 3, shape).astype(np.uint8)
+    drawn[2] = 0
+    code, kind = anatomical_structure(), SegmentAlgorithmTypeValues.MANUAL
+    segments = [SegmentDescription(number, label, code, code, kind) for number, label in ((1, "disc"), (2, "canal"))]
+    series = {"series_instance_uid": "1.2.3", "series_number": 9, "sop_instance_uid": "1.2.3.4", "instance_number": 1}
+    made = {"manufacturer": "m", "manufacturer_model_name": "m", "software_versions": "1", "device_serial_number": "1"}
+    whole = Segmentation(sources, drawn, "BINARY", segments, omit_empty_frames=omit, **series, **made)
+    whole.save_as(tmp_path / "whole.dcm")
+    reading = read_segmentations(tmp_path / "whole.dcm", tmp_path / "images", tmp_path / "scratch")
+    masks = {told.image: read_mask(told.mask) for told in reading.annotations}
+    expected = {file.name: mask for file, mask in zip(files, drawn, strict=True) if mask.any() or not omit}
+    assert masks.keys() == expected.keys()
+    for name, mask in expected.items():
+        np.testing.assert_array_equal(masks[name], mask)
+
+
 def with_pixels(kind, frames, **values):
     """An edit: another SegmentationType, and frames of bytes."""
 
@@ -274,4 +301,5 @@ def test_an_empty_mask_is_kept_with_a_warning(trial):
     write_results(answer, trial.source, trial.root / "seg")
     reading = trial.read()
     assert only(reading)[1].tolist() == [["background"] * SHAPE[1]] * SHAPE[0]
-    assert "draws nothing on it" in reading.problems[0].reason
+    (warning,) = reading.problems
+    assert warning.reason == "nothing is drawn on 1 images that segmentations name: IM0003.dcm"
