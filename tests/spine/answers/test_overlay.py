@@ -3,6 +3,7 @@ import pytest
 
 from spine.answers.answer import Answer, Finding, Grade
 from spine.answers.overlay import draw_answer
+from spine.answers.words import Beside, writer_for
 from spine.core.problems import SpineError
 from spine.images.tint import class_colour, rgb
 
@@ -40,6 +41,18 @@ def test_words_stay_in_the_picture_at_its_edges():
     ]
     drawn = draw_answer(PICTURE, Answer("case", "3", 450, 300, findings=tuple(boxes)))
     assert drawn.shape == (900, 600, 3)
+
+
+def test_letters_are_as_small_as_many_grades_need():
+    from PIL import Image, ImageDraw
+
+    draw, words = ImageDraw.Draw(Image.new("RGB", (600, 900))), ("disc 1", *("pfirrmann: 1 (75%)",) * 5)
+    few = [Beside((300.0, y, 400.0, y + 40.0), words[:2], "white") for y in (100.0, 200.0, 300.0)]
+    many = [Beside((300.0, y, 400.0, y + 40.0), words, "white") for y in (100.0, 200.0, 300.0)]
+    assert writer_for(draw, (600, 900), few).height == 15
+    writer = writer_for(draw, (600, 900), many)
+    assert 9 <= writer.height < 15
+    assert not writer.overlaps(many)
 
 
 def test_the_warning_is_in_every_picture():
