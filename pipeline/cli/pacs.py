@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,10 +23,18 @@ def pacs(
     study: Annotated[str, typer.Option(help="The StudyInstanceUID.")] = "",
     series: Annotated[str, typer.Option(help="Only this series: its SeriesInstanceUID.")] = "",
     model: Annotated[Path | None, typer.Option("--model", "-m", help="Directory of the model that answers.")] = None,
-    server: Annotated[str, typer.Option("--server", "-s", help="Or the URL of one that is served.")] = "",
+    server: Annotated[
+        str, typer.Option("--server", "-s", help="Or the URL of one that is served, http://HOST:8501/v1/models/NAME.")
+    ] = "",
+    token_file: Annotated[
+        Path | None, typer.Option(help="A file with that server's token; else SPINE_SERVE_TOKEN, else none.")
+    ] = None,
     slices: Annotated[int, typer.Option(min=1, help="So many slices, nearest the mid-sagittal one.")] = 1,
     again: Annotated[bool, typer.Option("--again", help="Make results that are there already once more.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be answered.")] = False,
+    burned_in: Annotated[
+        bool, typer.Option("--burned-in", help="Send pictures with burned-in annotation to the server too.")
+    ] = False,
     watch: Annotated[
         float | None, typer.Option(min=1, help="Look for new studies every so many seconds, until stopped.")
     ] = None,
@@ -53,29 +62,34 @@ def pacs(
     silence_tensorflow()
     if bool(study) == (watch is not None):
         raise SpineError("say what to answer: --study UID, or --watch SECONDS for all studies that arrive")
-    archive = Archive(Address(url, Credentials.of(credentials)), most_mib * 2**20)
-    if archive.address.is_open:
-        show(f"{url} is no https: whoever can listen on the way reads the credentials")
-    request = Request(checked_uid(series) if series else "", slices, again, dry_run, most_instances)
-    answering = _model(model, server, trust)
-    if watch is None:
-        show(shown_study(study))
-        exit_on_errors(_told(answer_study(archive, study, answering, request, typer.echo)).problems)
-    else:
-        _watch(archive, answering, request, watch, since)
+    request = Request(
+        checked_uid(series) if series else "", slices, again, dry_run, burned_in or not server, most_instances
+    )
+    address = Address(url, Credentials.of(credentials))
+    if address.is_open:
+        show(f"{address.url} is no https: whoever can listen on the way reads the credentials")
+    with Archive(address, most_mib * 2**20) as archive, _opened(model, server, token_file, trust) as answering:
+        show(f"{answering.description.name}, version {answering.version}: {answering.description.note}")
+        if watch is not None:
+            _watch(archive, answering, request, watch, since)
+        else:
+            show(shown_study(study))
+            exit_on_errors(_told(answer_study(archive, study, answering, request, typer.echo)).problems)
 
 
-def _model(directory: Path | None, server: str, trust: bool) -> Model:
-    from pipeline.client import LocalModel
+def _opened(directory: Path | None, server: str, token_file: Path | None, trust: bool) -> AbstractContextManager[Model]:
+    """The model that answers, in this process or served."""
+    from pipeline.client import LocalModel, RemoteModel
+    from pipeline.server.token import read_token
     from spine.core.problems import SpineError
 
     if (directory is None) == (not server):
         raise SpineError("say what answers: --model DIRECTORY of a member, an ensemble or a case, or --server URL")
     if directory is None:
-        raise SpineError("not yet")
+        return RemoteModel.open(server, token=read_token(token_file).secret)
     if trust:
         trust_models([directory])
-    return LocalModel.open(directory)
+    return nullcontext(LocalModel.open(directory))
 
 
 def _told(outcome: Outcome) -> Outcome:

@@ -59,11 +59,16 @@ class Archive:
         self.address = address
         self._url = address.url
         self.budget = Budget(most_bytes)
-        self._client = DICOMwebClient(
-            address.url, session_of(address, self.budget), permissive_uid=True, timeout=_TIMEOUT
-        )
+        self._session = session_of(address, self.budget)
+        self._client = DICOMwebClient(address.url, self._session, permissive_uid=True, timeout=_TIMEOUT)
         self._client.set_http_retry_params(retry=False)  # it would wait for what is no matter of time, too
         self._client.set_chunk_size(2**31)  # a body in one piece, which can be sent again
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._session.close()
 
     def studies(self, since: str) -> list[str]:
         """The UIDs of studies since a day (YYYYMMDD)."""

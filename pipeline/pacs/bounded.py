@@ -83,11 +83,18 @@ class _Adapter(HTTPAdapter):
             )
         options["stream"] = True
         response = super().send(request, *arguments, **options)
-        if response.is_redirect and request.method == "POST":  # it would be followed as GET, and nothing be stored
-            raise Broken(f"{self._address.url} stores elsewhere ({response.status_code}); give the address it has now")
-        response._content = self._read(response)
+        try:
+            self._check_stored(request, response)
+            response._content = self._read(response)
+        except BaseException:
+            response.close()
+            raise
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
+
+    def _check_stored(self, request: PreparedRequest, response: Response) -> None:
+        if response.is_redirect and request.method == "POST":  # it would be followed as GET, and nothing be stored
+            raise Broken(f"{self._address.url} stores elsewhere ({response.status_code}); give the address it has now")
 
     def _read(self, response: Response) -> bytes:
         content, end = bytearray(), time.monotonic() + _LONGEST

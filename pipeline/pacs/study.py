@@ -33,14 +33,16 @@ _UID = re.compile(r"\b[0-2](?:\.\d+){4,}\b")
 class Request:
     """What is wanted of a study: one `series` of it or all, of its stacks the `slices` nearest the mid-sagittal one.
 
-    With `again` results are made that are there already, with `dry_run` it is only told what would be done. A study of
-    more than `most_instances` objects is refused.
+    With `again` results are made that are there already, with `dry_run` it is only told what would be done. Pictures
+    with burned-in annotation, which may show the patient's name, are shown to the model with `burned_in` only. A study
+    of more than `most_instances` objects is refused.
     """
 
     series: str = ""
     slices: int = 1
     again: bool = False
     dry_run: bool = False
+    burned_in: bool = False
     most_instances: int = 5000
 
 
@@ -125,12 +127,15 @@ class _Work:
                 yield Problem.from_error(error, path)
 
     def _tried(self, picture: SentPicture, source: Source) -> Iterator[Problem]:
+        """The problem with a picture, if any; SpineError where another picture would have it too."""
+        from pipeline.client import ServerError
+
         try:
             with one_file(source.path):
                 self._answer(picture, source)
-        except Broken:
-            raise
         except SpineError as error:
+            if isinstance(error, Broken) or (isinstance(error, ServerError) and not error.is_of_the_picture):
+                raise
             yield Problem.from_error(error, source.path)
 
     def _answer(self, picture: SentPicture, source: Source) -> None:
@@ -141,6 +146,11 @@ class _Work:
         elif self.request.dry_run:
             self.outcome.answered += 1
             self.tell(f"{shown}: would be answered by {self._model}")
+        elif picture.burned_in and not self.request.burned_in:
+            raise SpineError(
+                f"{source.path}: has burned-in annotation, which may show the patient's name, and was not sent; say "
+                "--burned-in where it may leave this machine"
+            )
         else:
             self._store(picture, source, shown)
 

@@ -16,6 +16,7 @@ COMMANDS = (
     [],
     *([name] for name in ("run", "train", "predict", "search", "export", "evaluate", "report", "two-stage", "data")),
     ["client"],
+    ["pacs"],
     ["serve", "check"],
     *(["data", name] for name in ("build", "crop", "export", "check", "deidentify")),
 )

@@ -32,7 +32,8 @@ def phantom(tmp_path_factory):
 
 @pytest.fixture
 def archive(orthanc):
-    return Archive(Address(orthanc.web, SIGNED_IN), 2**26)
+    with Archive(Address(orthanc.web, SIGNED_IN), 2**26) as archive:
+        yield archive
 
 
 @pytest.fixture

@@ -39,7 +39,8 @@ def asking(fake, most=2**24, **credentials):
 
 
 def run(fake, model, told, **options):
-    return answer_study(asking(fake, **options), STUDY, model, Request(), told.append)
+    with asking(fake, **options) as archive:
+        return answer_study(archive, STUDY, model, Request(), told.append)
 
 
 def on(command, ending, answer):
@@ -62,7 +63,7 @@ def test_all_is_well_with_a_whole_archive(filled, model, told):
 
 def test_a_server_that_is_down(fake, model, told):
     with pytest.raises(SpineError, match=r"cannot be reached .*check the address"):
-        answer_study(Archive(Address("http://127.0.0.1:9/dicom-web"), 2**20), STUDY, model, Request(), told.append)
+        Archive(Address("http://127.0.0.1:9/dicom-web"), 2**20).instances(STUDY, 10)
 
 
 @pytest.mark.parametrize("status", [401, 403])

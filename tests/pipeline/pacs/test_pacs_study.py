@@ -142,8 +142,7 @@ def test_bounds_hold(orthanc, archive, phantom, model, told):
     orthanc.upload(phantom / "ph001")
     with pytest.raises(SpineError, match="more than 3 images; give --most-instances"):
         answered(archive, phantom, model, told, most_instances=3)
-    small = Archive(archive.address, 40_000)
-    with pytest.raises(SpineError, match="give --most-mib"):
+    with Archive(archive.address, 40_000) as small, pytest.raises(SpineError, match="give --most-mib"):
         answered(small, phantom, model, told)
     assert model.asked == 0
 
