@@ -14,8 +14,9 @@ from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
 from ensemble.serving.fuse_outputs import fuse_for
 from ensemble.serving.fused_model import FusedModel
+from ensemble.serving.kit.warm_up import write_warm_up
+from ensemble.serving.kit.write import write_serving_kit
 from ensemble.serving.parity import measure_parity
-from ensemble.serving.serving_kit import write_serving_kit
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.answers.description import Description
 from spine.core.files import fingerprint
@@ -53,8 +54,8 @@ def run(experiment: Experiment) -> list[Path]:
         boxes = weights.box_fusion if ENSEMBLE_TASKS[experiment.task].fuses_boxes else None
         version, parity = publish_fused(run, members, weights.mean(), boxes, directory, description)
         Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
-    write_serving_kit(directory, experiment.export.name or experiment.name)
-    return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
+    kit = write_serving_kit(directory, experiment.export.name or experiment.name, experiment.export)
+    return [Member.open(directory).model, *kit]
 
 
 def publish_fused(
@@ -72,13 +73,12 @@ def publish_fused(
     ensemble = Ensemble.load(members, fuse_for(run.experiment.task, mean, boxes))
     pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
     parity: list[float] = []
-    version = publish_model(
-        FusedModel(ensemble, description),
-        directory,
-        check=lambda saved: parity.append(
-            measure_parity(saved, ensemble.models, mean.weights, pictures, boxes, mean.temperatures)
-        ),
-    )
+
+    def check(saved: Path) -> None:
+        parity.append(measure_parity(saved, ensemble.models, mean.weights, pictures, boxes, mean.temperatures))
+        write_warm_up(saved, pictures)
+
+    version = publish_model(FusedModel(ensemble, description), directory, check)
     return version, parity[0]
 
 

@@ -26,7 +26,7 @@ from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
 from spine.core.strict import validate
 from spine.dataset.splits import SplitSettings
-from spine.experiment.config import EvaluateSettings, Experiment, ExportSettings, SearchSettings
+from spine.experiment.config import BatchingSettings, EvaluateSettings, Experiment, ExportSettings, SearchSettings
 from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
 from spine.intake.dicom_seg import read_segmentations
@@ -46,6 +46,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "search": SearchSettings,
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
+    "batching": BatchingSettings,
     "A classification member": Classification,
     "head": Head,
     "fine_tuning": FineTuning,

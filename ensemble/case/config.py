@@ -11,7 +11,7 @@ from pydantic import Field, FiniteFloat, field_validator, model_validator
 from spine.core.problems import within
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import read_yaml
-from spine.experiment.config import NAME, apply_override
+from spine.experiment.config import NAME, ExportSettings, apply_override
 
 __all__ = ["CaseSettings", "Discs", "Region", "is_case", "load_case"]
 
@@ -49,6 +49,7 @@ class CaseSettings(Strict):
     grades: Mapping[str, Path] = Field(default_factory=dict)
     segmentation: Path | None = None
     region: Region | None = None
+    export: ExportSettings = ExportSettings()
 
     @field_validator("grades")
     @classmethod

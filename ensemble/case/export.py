@@ -11,7 +11,8 @@ from ensemble.case.config import CaseSettings, Discs, Region
 from ensemble.case.parity import require_case_parity
 from ensemble.case.parts import CaseParts, LoadExperiment, Part, open_parts
 from ensemble.case.stages import Stages
-from ensemble.serving.serving_kit import write_serving_kit
+from ensemble.serving.kit.warm_up import write_warm_up
+from ensemble.serving.kit.write import write_serving_kit
 from spine.answers.description import Description
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
@@ -38,19 +39,20 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
         drop_unnamed_versions(directory)
         version, parity = _publish(settings, parts)
         Member.publish(directory, _card(settings, parts, config_hash, version, parity))
-    write_serving_kit(directory, settings.name)
-    return [Member.open(directory).model, directory / "models.config", directory / "serve.sh"]
+    kit = write_serving_kit(directory, settings.export.name or settings.name, settings.export)
+    return [Member.open(directory).model, *kit]
 
 
 def _publish(settings: CaseSettings, parts: CaseParts) -> tuple[Path, float]:
     """The new version, and how far it is from its stages run one by one."""
     pictures = _pictures(parts)
     parity: list[float] = []
-    version = publish_model(
-        load_chain(settings, parts),
-        settings.directory,
-        check=lambda saved: parity.append(require_case_parity(saved, Stages(settings, parts), pictures)),
-    )
+
+    def check(saved: Path) -> None:
+        parity.append(require_case_parity(saved, Stages(settings, parts), pictures))
+        write_warm_up(saved, pictures)
+
+    version = publish_model(load_chain(settings, parts), settings.directory, check)
     return version, parity[0]
 
 

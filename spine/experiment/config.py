@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REFIT",
     "STORAGES",
+    "BatchingSettings",
     "Experiment",
     "ExportSettings",
     "Foreign",
@@ -125,10 +126,23 @@ class EvaluateSettings(Strict):
     allow_overlap: bool = False  # allow test patients that were trained or searched on; the report says so
 
 
-class ExportSettings(Strict):
-    """How the fused SavedModel is published."""
+class BatchingSettings(Strict):
+    """How TF Serving answers requests together that wait at the same time; its guide's values for CPUs."""
 
-    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")  # in TF Serving; empty: the experiment's name
+    enabled: bool | None = None  # null: of classification and detection, whose pictures may have any size
+    max_batch_size: int = Field(default=16, ge=1, le=4096)  # pictures, and the most that one request may have
+    batch_timeout_micros: int = Field(default=0, ge=0, le=10**7)  # how long a thread that is free waits for more
+    max_enqueued_batches: int = Field(default=64, ge=1, le=MOST)  # more requests are refused as unavailable
+    num_batch_threads: int = Field(default=4, ge=1, le=1024)  # the serving machine's cores
+
+
+class ExportSettings(Strict):
+    """How the fused SavedModel is published, and how TF Serving is told to serve it."""
+
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")  # empty: the experiment's name
+    stable: Literal["newest", "previous"] | Annotated[int, Field(ge=1)] = "newest"  # the version labelled so
+    versions: int = Field(default=2, ge=1, le=100)  # how many of the newest stay loaded
+    batching: BatchingSettings = BatchingSettings()
 
 
 class Foreign(Strict):

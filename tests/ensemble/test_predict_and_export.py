@@ -13,6 +13,7 @@ from ensemble.fusion.fuse import Mean
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.fuse_outputs import FuseProbabilities
 from ensemble.serving.fused_model import FusedModel
+from ensemble.serving.kit.warm_up import WARM_UP
 from ensemble.serving.parity import PARITY, measure_parity
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
@@ -162,10 +163,9 @@ def test_hashes_of_different_salts_are_not_united(searched):
 
 
 def test_the_serving_kit_names_the_model(searched):
-    _, config, serve = export.run(searched)
-    assert 'base_path: "/models/small"' in config.read_text()
-    assert "127.0.0.1:8501" in serve.read_text()
-    assert serve.stat().st_mode & 0o111
+    model, config, *_ = export.run(searched)
+    assert 'base_path: "/models/small/model"' in config.read_text()
+    assert (model / WARM_UP).exists()
 
 
 def test_unreadable_predictions_are_told_and_made_anew(experiment):
@@ -180,14 +180,14 @@ def test_unreadable_predictions_are_told_and_made_anew(experiment):
 
 
 def test_a_lost_model_or_serving_kit_is_exported_again(searched):
-    model, config, serve = export.run(searched)
-    serve.unlink()
-    assert export.run(searched) == [model, config, serve]
-    assert serve.exists()
+    model, *kit = export.run(searched)
+    kit[1].unlink()
+    assert export.run(searched) == [model, *kit]
+    assert kit[1].exists()
     (model / "saved_model.pb").unlink()
     assert export.run(searched)[0].name == "2"
     named = searched.model_copy(update={"export": ExportSettings(name="other")})
-    assert '"/models/other"' in export.run(named)[1].read_text()
+    assert '"/models/other/model"' in export.run(named)[1].read_text()
 
 
 def test_weights_of_predictions_that_have_changed_are_not_exported(searched):

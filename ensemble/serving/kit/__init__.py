@@ -1,0 +1,1 @@
+"""The TF Serving kit: what stands beside an exported model so that one command serves it."""
