@@ -44,7 +44,8 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
                 _take(source, picture, by_picture, records, heard)
         except SpineError as error:
             records.problems.append(Problem.from_error(error, picture.path))
-    records.problems += [*_lost(heard), *images.problems]
+    pictures = [problem for problem in images.problems if problem.severity == "error" or problem.path not in taken]
+    records.problems += [*_lost(heard), *pictures]  # an object that is no picture may be an annotation
     records.problems += _without_patient(source, records.orphans[known:])
     records.problems += [*_unnamed(source, by_picture, heard.unnamed, len(images)), *_boxless(source, heard.boxless)]
     records.problems += [*_differing(source, heard.differing), *_partly_masked(source, heard.masked)]
