@@ -19,7 +19,7 @@ DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
 def test_there_are_configs():
     assert EXPERIMENTS
     assert DATA
-    assert {path.stem for path in STUDIES} == {"quickstart", "spider_regions", "sayed2025_regions"}
+    assert {path.stem for path in STUDIES} == {"quickstart", "spider_case", "spider_regions", "sayed2025_regions"}
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
