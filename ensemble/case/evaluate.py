@@ -84,13 +84,15 @@ class CaseEvaluation:
 
     def table(self) -> Table:
         """For the terminal."""
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        heading = ("part", "measure", "patients", "units", "detected regions", "true regions", "difference")
-        table = Table(*heading, title="95 % intervals over patients")
+        table = Table(title="95 % intervals over patients", box=SIMPLE_HEAD, padding=0)
+        for heading in ("", "measure", "patients", "detected regions", "true regions", "difference"):
+            table.add_column(heading, justify="right" if heading == "patients" else "left", overflow="fold")
         for one in self.measures:
             values = [_told(value) for value in (one.detected, one.true, one.difference)]
-            table.add_row(one.part, one.measure, str(one.patients), str(one.units), *values)
+            table.add_row(one.part, one.measure, str(one.patients), *values)
         return table
 
     def write(self, path: Path) -> Path:
@@ -313,7 +315,7 @@ def _told(value: Interval | None) -> str:
         return ""
     if not np.isfinite(value.value):
         return "undefined"
-    return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
+    return f"{value.value:.3f} ({value.low:.2f} to {value.high:.2f})"
 
 
 def _finite(value: float) -> float | None:
