@@ -19,6 +19,7 @@ from pipeline.server.servable import Inputs, Outputs, Signature
 __all__ = ["Prediction"]
 
 _FILES = "image_bytes"  # the contract's input of PNG and JPEG files
+_SIZES = "sizes"  # the contract's input, with prepared images, of what sizes the answer takes
 _IMAGES = 4  # axes of decoded images: N, H, W, C
 
 
@@ -84,13 +85,17 @@ def _told(wanted: list[int]) -> str:
 
 
 def _picture_sizes(inputs: Inputs) -> list[tuple[int, int]]:
-    """Height and width of every picture of a request: files by their headers, decoded images by their shape."""
+    """Height and width of every picture of a request: of files by their headers, of decoded images by their shape, and
+    of prepared ones also what they are to become again.
+    """
     sizes: list[tuple[int, int]] = []
     for name, value in inputs.items():
         if name == _FILES and value.dtype == object:
             sizes += sizes_of(value.ravel().tolist(), name)
         elif value.ndim == _IMAGES:
             sizes += [value.shape[1:3]] * len(value)
+        elif name == _SIZES and value.shape[1:] == (2,):
+            sizes += map(tuple, value.tolist())
     return sizes
 
 
