@@ -214,8 +214,8 @@ class Servables:
             for model in self.models.values():
                 try:
                     model.poll()
-                except (OSError, SpineError) as error:  # a disk that is away for a moment is no end of the server
-                    self._show(f"{model.name}: looking for new versions failed ({brief(str(error))})")
+                except Exception as error:  # such as of a disk that is away: the next look may find it again
+                    self._show(f"{model.name}: looking for new versions failed ({brief(fault_of(error))})")
 
 
 def not_found(name: str, version: int | None) -> Refusal:
