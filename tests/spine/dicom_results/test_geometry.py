@@ -74,3 +74,11 @@ def test_results_are_valid(results):
         told = subprocess.run(["dciodvfy", path], capture_output=True, text=True).stderr.splitlines()
         assert told, "dciodvfy said nothing, not even the name of the IOD"
         assert [line for line in told if "99SPINE" not in line and line.startswith(("Error", "Warning"))] == []
+
+
+@pytest.mark.skipif(not shutil.which("dcentvfy"), reason="dcentvfy (Debian's dicom3tools) is not installed")
+def test_results_are_of_the_patient_and_study_of_the_source(results):
+    _, source, paths = results
+    files = [*source.path.parent.iterdir(), *paths.values()]
+    told = subprocess.run(["dcentvfy", *files], capture_output=True, text=True).stderr.splitlines()
+    assert [line for line in told if line.startswith("Error")] == []
