@@ -47,12 +47,17 @@ def run(experiment: Experiment) -> list[Path]:
     searched = weights.patients.model_dump()
     description = description_of(experiment, list(weights.kept))
     config_hash = fingerprint(
-        [weights.kept, models, searched, *weights.fusion_settings.values(), description.model_dump(mode="json")]
+        [
+            *(weights.kept, models, searched, *weights.fusion_settings.values()),
+            *(description.model_dump(mode="json"), experiment.export.frozen),
+        ]
     )
     if not Member.is_complete(directory, config_hash):
         drop_unnamed_versions(directory)
         boxes = weights.box_fusion if ENSEMBLE_TASKS[experiment.task].fuses_boxes else None
-        version, parity = publish_fused(run, members, weights.mean(), boxes, directory, description)
+        version, parity = publish_fused(
+            run, members, weights.mean(), boxes, directory, description, frozen=experiment.export.frozen
+        )
         Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
     kit = write_serving_kit(directory, experiment.export.name or experiment.name, experiment.export)
     return [Member.open(directory).model, *kit]
@@ -65,17 +70,21 @@ def publish_fused(
     boxes: BoxFusion | None,
     directory: Path,
     description: Description | None = None,
+    *,
+    frozen: bool = False,
 ) -> tuple[Path, float]:
     """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
 
     Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`.
     """
-    ensemble = Ensemble.load(members, fuse_for(run.experiment.task, mean, boxes))
+    ensemble = Ensemble.load(members, fuse_for(run.experiment.task, mean, boxes), frozen=frozen)
     pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
     parity: list[float] = []
 
     def check(saved: Path) -> None:
-        parity.append(measure_parity(saved, ensemble.models, mean.weights, pictures, boxes, mean.temperatures))
+        parity.append(
+            measure_parity(saved, ensemble.models, mean.weights, pictures, boxes, mean.temperatures, frozen=frozen)
+        )
         write_warm_up(saved, pictures)
 
     version = publish_model(FusedModel(ensemble, description), directory, check)
@@ -101,5 +110,10 @@ def _card(
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
         patients=Patients.union([*(member.card.patients for member in members), weights.searched_patients]),
-        details={"weights": weights.kept, **weights.fusion_settings, "parity": parity},
+        details={
+            "weights": weights.kept,
+            **weights.fusion_settings,
+            "frozen": experiment.export.frozen,
+            "parity": parity,
+        },
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from ensemble.serving.freeze import freeze
 from ensemble.serving.fuse_outputs import Fuse, Outputs
 from spine.member.member import Member
 from spine.member.run_model import gives_maps, load_model
@@ -19,24 +21,48 @@ Tensor = Any
 Prepare = Callable[[Sequence[NetworkInput]], tuple[list[Tensor], Tensor]]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A member's SavedModel, and what answers its network input where it has one."""
+
+    model: Any
+    prepared: Callable[..., Outputs] | None
+
+
 class Ensemble(tf.Module):
     """Loaded members of weight above 0, and the rule that makes one answer of theirs.
 
     Pictures are made into network input once for each distinct size and normalisation, and members that have the
     signature `prepared` answer that. `told` is what their cards say of their inputs. Others, from elsewhere or made of
-    other models, answer the picture or the file by `image` or `serving_default`.
+    other models, answer the picture or the file by `image` or `serving_default`. With `frozen`, weights of those that
+    have `prepared` are constants of the graph.
     """
 
-    def __init__(self, models: Sequence[Any], fuse: Fuse, told: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self, models: Sequence[Any], fuse: Fuse, told: Sequence[Mapping[str, Any]] = (), *, frozen: bool = False
+    ) -> None:
         super().__init__()
-        self.models = list(models)
         self.fuse = fuse
+        self._gives_maps = gives_maps(models[0])
         self._reads = tuple(map(NetworkInput.of_model, models, told or [{}] * len(models)))
+        networks = [model.signatures["prepared"] for model, read in zip(models, self._reads, strict=True) if read]
+        answers = iter(freeze(networks) if frozen else networks)
+        self._asked = tuple(
+            _Asked(model, next(answers) if read else None) for model, read in zip(models, self._reads, strict=True)
+        )
+        # Variables are saved of what is tracked here: not of members whose weights are constants.
+        self.models = [one.model for one in self._asked if not (frozen and one.prepared)]
 
     @classmethod
-    def load(cls, members: Sequence[Member], fuse: Fuse) -> Ensemble:
+    def load(cls, members: Sequence[Member], fuse: Fuse, *, frozen: bool = False) -> Ensemble:
         """Of members' directories; SpineError where a SavedModel may not run or is against the contract."""
-        return cls([load_model(member) for member in members], fuse, [member.card.input for member in members])
+        told = [member.card.input for member in members]
+        return cls([load_model(member) for member in members], fuse, told, frozen=frozen)
+
+    @property
+    def members(self) -> list[Any]:
+        """The members' SavedModels, loaded."""
+        return [one.model for one in self._asked]
 
     @classmethod
     def joined(cls, several: Sequence[Ensemble]) -> Ensemble:
@@ -68,8 +94,9 @@ class Ensemble(tf.Module):
         """What each member says of PNG or JPEG files (N) string; where every pixel has an answer, of one size."""
 
         def prepare(reads: Sequence[NetworkInput]) -> tuple[list[Tensor], Tensor]:
-            alike = gives_maps(self.models[0])
-            return prepare_all(decode_alike(files), reads) if alike else prepare_each(decode, files, reads)
+            if self._gives_maps:
+                return prepare_all(decode_alike(files), reads)
+            return prepare_each(decode, files, reads)
 
         return self._say(prepare, lambda model: model.signatures["serving_default"](image_bytes=files))
 
@@ -85,15 +112,15 @@ class Ensemble(tf.Module):
 
     def members_of_prepared(self, inputs: Tensor, sizes: Tensor) -> list[Outputs]:
         """What each member says of the `shared_input`, made of images of those `sizes` (N, 2) int32."""
-        return [model.signatures["prepared"](inputs=inputs, sizes=sizes) for model in self.models]
+        return [one.prepared(inputs=inputs, sizes=sizes) for one in self._asked if one.prepared]
 
     def _say(self, prepare: Prepare, otherwise: Callable[[Any], Outputs]) -> list[Outputs]:
         distinct = list(dict.fromkeys(read for read in self._reads if read))
         prepared, sizes = prepare(distinct) if distinct else ([], None)
         inputs = dict(zip(distinct, prepared, strict=True))
         return [
-            model.signatures["prepared"](inputs=inputs[read], sizes=sizes) if read else otherwise(model)
-            for model, read in zip(self.models, self._reads, strict=True)
+            one.prepared(inputs=inputs[read], sizes=sizes) if one.prepared and read else otherwise(one.model)
+            for one, read in zip(self._asked, self._reads, strict=True)
         ]
 
 

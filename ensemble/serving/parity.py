@@ -14,10 +14,11 @@ from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.member.run_model import detect_pictures, predict_pictures
 
-__all__ = ["BOX_PARITY", "PARITY", "distance", "measure_parity"]
+__all__ = ["BOX_PARITY", "FROZEN_PARITY", "PARITY", "distance", "measure_parity"]
 
 PARITY = 1e-5  # the largest difference allowed between the fused graph and the NumPy ensemble, both from float32
 BOX_PARITY = 1e-4  # the same of corners and scores of detections
+FROZEN_PARITY = 1e-3  # the same of either where weights are constants: sums of a network then round in another order
 
 
 def measure_parity(
@@ -27,11 +28,13 @@ def measure_parity(
     pictures: Sequence[Path],
     fusion: BoxFusion | None = None,
     temperatures: Sequence[float] = (),
+    *,
+    frozen: bool = False,
 ) -> float:
     """Largest absolute difference between the saved fusion and the ensemble of float32 re-predictions.
 
     With a `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`,
-    of detections `BOX_PARITY`.
+    of detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`.
     """
     import tensorflow as tf
 
@@ -40,10 +43,12 @@ def measure_parity(
         difference, allowed = _of_probabilities(loaded, Mean(tuple(weights), tuple(temperatures)), pictures), PARITY
     else:
         difference, allowed = _of_boxes(loaded, weights, pictures, fusion), BOX_PARITY
+    allowed = FROZEN_PARITY if frozen else allowed
     if difference > allowed:
         raise SpineError(
             f"the fused model differs from the members' weighted {'boxes' if fusion else 'mean'} by {difference:.2e}, "
-            f"more than {allowed:.0e}; it was not published. Report this with the members' configs"
+            f"more than {allowed:.0e}; it was not published. "
+            + ("Set export.frozen: false" if frozen else "Report this with the members' configs")
         )
     return difference
 

@@ -143,6 +143,7 @@ class ExportSettings(Strict):
     stable: Literal["newest", "previous"] | Annotated[int, Field(ge=1)] = "newest"  # the version labelled so
     versions: int = Field(default=2, ge=1, le=100)  # how many of the newest stay loaded
     batching: BatchingSettings = BatchingSettings()
+    frozen: bool = False  # weights as constants: faster on CPUs, by rounding of its own apart from the members
 
 
 class Foreign(Strict):

@@ -12,6 +12,7 @@ from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.fuse_outputs import FuseBoxes, FuseProbabilities, TakeTheOne
 from ensemble.serving.fused_model import FusedModel
 from spine.answers.description import Description
+from spine.core.problems import SpineError
 from spine.member.serving import publish_model
 from spine.training.network_input import NetworkInput
 from spine.training.preprocess import unletterbox
@@ -181,3 +182,20 @@ def test_the_description_is_told_to_any_question(saved):
     fused = FusedModel(Ensemble(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1]), description)
     told = fused.describe(tf.constant(["", "who?"]))["json"].numpy()
     assert [Description.from_json(text) for text in told] == [description] * 2
+
+
+def test_a_frozen_ensemble_answers_alike_without_variables(saved, tmp_path):
+    for kind in ("grader", "outliner"):
+        models, fuse = saved[0][kind], FuseProbabilities(Mean(WEIGHTS))
+        fused = FusedModel(Ensemble(models, fuse, saved[1], frozen=True))
+        assert not fused.variables
+        model = tf.saved_model.load(str(publish_model(fused, tmp_path / kind)))
+        assert ops_of(model.signatures["serving_default"], "ReadVariableOp") == 0
+        plain = FusedModel(Ensemble(models, fuse, saved[1])).serving_default(tf.constant(FILES[:1]))["probabilities"]
+        np.testing.assert_allclose(of_files(model, FILES[:1]), plain, atol=1e-6)
+
+
+def test_weights_beyond_what_a_graph_holds_are_not_frozen(saved, monkeypatch):
+    monkeypatch.setattr("ensemble.serving.freeze.MOST_BYTES", 1000)
+    with pytest.raises(SpineError, match=r"export\.frozen"):
+        Ensemble(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1], frozen=True)
