@@ -3,10 +3,10 @@
     python benchmarks/serving.py [--task classification] [--batches 1 4 16] [--rounds 15] [--no-options]
 
 The bare networks get prepared inputs, one network after another. One by one, each member's SavedModel gets the files
-and the client averages. Networks have random weights, and batch norm the statistics of the pictures. Rounds alternate in
-one process; ratios are medians over rounds of the times on the wall, in brackets those of processor time, which other
-processes disturb less. Options of the graph are measured against the same without them, those of oneDNN in processes of
-their own, by turns; each with the largest difference of a probability.
+and the client averages. Networks have random weights, and batch norm has the statistics of the pictures. Rounds
+alternate in one process. Ratios are medians over rounds of the times on the wall, in brackets those of processor time,
+which other processes disturb less. Options of the graph are measured against the same without them, those of oneDNN in
+processes of their own, by turns; each with the largest difference of a probability.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _fused(task: str, members: list[Member], directory: Path, *, frozen: bool = 
     mean = Mean((1 / len(members),) * len(members))
     told = [{"network": member.reads._asdict()} for member in members]
     fuse = FuseProbabilities(mean, gives_mask=task == "segmentation")
-    ensemble = Ensemble([member.model for member in members], fuse, told, frozen=frozen)
+    ensemble = Ensemble.of_models([member.model for member in members], fuse, told, frozen=frozen)
     return tf.saved_model.load(str(publish_model(FusedModel(ensemble), directory)))
 
 

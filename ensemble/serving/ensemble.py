@@ -15,66 +15,75 @@ from spine.member.run_model import gives_maps, load_model
 from spine.training.network_input import NetworkInput, prepare_all, prepare_each
 from spine.training.preprocess import decode, decode_alike
 
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "Loaded"]
 
 Tensor = Any
 Prepare = Callable[[Sequence[NetworkInput]], tuple[list[Tensor], Tensor]]
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A member's SavedModel, and what answers its network input where it has one."""
+class Loaded:
+    """A member's SavedModel; where it has network input of its own, what that is, and what answers it."""
 
     model: Any
-    prepared: Callable[..., Outputs] | None
+    reads: NetworkInput | None = None
+    prepared: Callable[..., Outputs] | None = None
+    frozen: bool = False
 
 
 class Ensemble(tf.Module):
     """Loaded members of weight above 0, and the rule that makes one answer of theirs.
 
     Pictures are made into network input once for each distinct size and normalisation, and members that have the
-    signature `prepared` answer that. `told` is what their cards say of their inputs. Others, from elsewhere or made of
-    other models, answer the picture or the file by `image` or `serving_default`. With `frozen`, weights of those that
-    have `prepared` are constants of the graph.
+    signature `prepared` answer that. Others, from elsewhere or made of other models, answer the picture or the file by
+    `image` or `serving_default`.
     """
 
-    def __init__(
-        self, models: Sequence[Any], fuse: Fuse, told: Sequence[Mapping[str, Any]] = (), *, frozen: bool = False
-    ) -> None:
+    def __init__(self, loaded: Sequence[Loaded], fuse: Fuse) -> None:
         super().__init__()
         self.fuse = fuse
-        self._gives_maps = gives_maps(models[0])
-        self._reads = tuple(map(NetworkInput.of_model, models, told or [{}] * len(models)))
-        networks = [model.signatures["prepared"] for model, read in zip(models, self._reads, strict=True) if read]
+        self._loaded = tuple(loaded)
+        self._gives_maps = gives_maps(loaded[0].model)
+        # What is tracked here is saved with its variables.
+        self._with_variables = [one.model for one in loaded if not one.frozen]
+
+    @classmethod
+    def of_models(
+        cls, models: Sequence[Any], fuse: Fuse, told: Sequence[Mapping[str, Any]] = (), *, frozen: bool = False
+    ) -> Ensemble:
+        """Of loaded SavedModels; `told` is what their cards say of their inputs.
+
+        With `frozen`, weights of those that have `prepared` are constants of the graph.
+        """
+        reads = list(map(NetworkInput.of_model, models, told or [{}] * len(models)))
+        networks = [model.signatures["prepared"] for model, read in zip(models, reads, strict=True) if read]
         answers = iter(freeze(networks) if frozen else networks)
-        self._asked = tuple(
-            _Asked(model, next(answers) if read else None) for model, read in zip(models, self._reads, strict=True)
-        )
-        # Variables are saved of what is tracked here: not of members whose weights are constants.
-        self.models = [one.model for one in self._asked if not (frozen and one.prepared)]
+        loaded = [
+            Loaded(model, read, next(answers), frozen) if read else Loaded(model)
+            for model, read in zip(models, reads, strict=True)
+        ]
+        return cls(loaded, fuse)
 
     @classmethod
     def load(cls, members: Sequence[Member], fuse: Fuse, *, frozen: bool = False) -> Ensemble:
         """Of members' directories; SpineError where a SavedModel may not run or is against the contract."""
         told = [member.card.input for member in members]
-        return cls([load_model(member) for member in members], fuse, told, frozen=frozen)
-
-    @property
-    def members(self) -> list[Any]:
-        """The members' SavedModels, loaded."""
-        return [one.model for one in self._asked]
+        return cls.of_models([load_model(member) for member in members], fuse, told, frozen=frozen)
 
     @classmethod
     def joined(cls, several: Sequence[Ensemble]) -> Ensemble:
         """The members of all, in order, so that what they share is prepared once; fused as the first's."""
-        together = cls([model for ensemble in several for model in ensemble.models], several[0].fuse)
-        together._reads = tuple(read for ensemble in several for read in ensemble._reads)
-        return together
+        return cls([one for ensemble in several for one in ensemble._loaded], several[0].fuse)
+
+    @property
+    def models(self) -> list[Any]:
+        """The members' SavedModels."""
+        return [one.model for one in self._loaded]
 
     @property
     def shared_input(self) -> NetworkInput | None:
         """What the networks of all members read, where that is the same."""
-        return self._reads[0] if len(set(self._reads)) == 1 else None
+        return self._loaded[0].reads if len({one.reads for one in self._loaded}) == 1 else None
 
     def of_images(self, images: Tensor) -> dict[str, Tensor]:
         """What is fused of images (N, H, W, 1 or 3) float32 in [0, 1]."""
@@ -112,15 +121,15 @@ class Ensemble(tf.Module):
 
     def members_of_prepared(self, inputs: Tensor, sizes: Tensor) -> list[Outputs]:
         """What each member says of the `shared_input`, made of images of those `sizes` (N, 2) int32."""
-        return [one.prepared(inputs=inputs, sizes=sizes) for one in self._asked if one.prepared]
+        return [one.prepared(inputs=inputs, sizes=sizes) for one in self._loaded if one.prepared]
 
     def _say(self, prepare: Prepare, otherwise: Callable[[Any], Outputs]) -> list[Outputs]:
-        distinct = list(dict.fromkeys(read for read in self._reads if read))
+        distinct = list(dict.fromkeys(one.reads for one in self._loaded if one.reads))
         prepared, sizes = prepare(distinct) if distinct else ([], None)
         inputs = dict(zip(distinct, prepared, strict=True))
         return [
-            one.prepared(inputs=inputs[read], sizes=sizes) if one.prepared and read else otherwise(one.model)
-            for one, read in zip(self._asked, self._reads, strict=True)
+            one.prepared(inputs=inputs[one.reads], sizes=sizes) if one.reads and one.prepared else otherwise(one.model)
+            for one in self._loaded
         ]
 
 

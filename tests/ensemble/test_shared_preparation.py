@@ -82,7 +82,7 @@ def ops_of(function, name: str) -> int:
 
 def test_files_of_different_sizes_are_graded_as_one_by_one(saved):
     models, told = saved[0]["grader"], saved[1]
-    fused = FusedModel(Ensemble(models, FuseProbabilities(Mean(WEIGHTS)), told))
+    fused = FusedModel(Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS)), told))
     expected = sum(weight * of_files(model, FILES) for weight, model in zip(WEIGHTS, models, strict=True))
     np.testing.assert_allclose(fused.serving_default(tf.constant(FILES))["probabilities"], expected, atol=1e-6)
     image = as_image(grey(20, 30))
@@ -96,17 +96,22 @@ def test_files_of_different_sizes_are_graded_as_one_by_one(saved):
 def test_a_file_is_decoded_once_and_resized_once_for_each_network_input(saved):
     fuse = FuseProbabilities(Mean(WEIGHTS))
     for kind in ("grader", "outliner"):
-        served = FusedModel(Ensemble(saved[0][kind], fuse, saved[1])).serving_default.get_concrete_function()
+        served = FusedModel(Ensemble.of_models(saved[0][kind], fuse, saved[1])).serving_default.get_concrete_function()
         decoded = 1 if kind == "grader" else 2  # the first of a request, and the others
         assert ops_of(served, "DecodePng") == decoded
-    assert ops_of(FusedModel(Ensemble(saved[0]["grader"], fuse, saved[1])).image.get_concrete_function(), "TopKV2") == 2
-    members = FusedModel(Ensemble(saved[0]["grader"], fuse, saved[1])).members.get_concrete_function()
+    assert (
+        ops_of(
+            FusedModel(Ensemble.of_models(saved[0]["grader"], fuse, saved[1])).image.get_concrete_function(), "TopKV2"
+        )
+        == 2
+    )
+    members = FusedModel(Ensemble.of_models(saved[0]["grader"], fuse, saved[1])).members.get_concrete_function()
     assert ops_of(members, "MatMul") == 3  # each member answers once
 
 
 def test_members_that_tell_nothing_of_their_input_answer_the_file(saved):
     models, told = saved[0]["grader"], [saved[1][0], {}, {"network": {**saved[1][2]["network"], "height": 9}}]
-    ensemble = Ensemble(models, FuseProbabilities(Mean(WEIGHTS)), told)
+    ensemble = Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS)), told)
     assert ensemble.shared_input is None
     expected = sum(weight * of_files(model, FILES) for weight, model in zip(WEIGHTS, models, strict=True))
     np.testing.assert_allclose(
@@ -117,7 +122,7 @@ def test_members_that_tell_nothing_of_their_input_answer_the_file(saved):
 @pytest.mark.parametrize("told", [True, False])
 def test_cut_outs_of_any_sizes_are_graded_in_one_batch(saved, told):
     models, cards = saved[0]["grader"], saved[1] if told else ()
-    ensemble = Ensemble(models, FuseProbabilities(Mean(WEIGHTS)), cards)
+    ensemble = Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS)), cards)
     image = tf.constant(as_image(grey(40, 60)))
     boxes = tf.constant([[0, 0, 20, 30], [5, 7, 31, 20], [39, 59, 40, 60]])
 
@@ -134,7 +139,7 @@ def test_cut_outs_of_any_sizes_are_graded_in_one_batch(saved, told):
 
 def test_maps_and_their_disagreement_are_those_of_the_members(saved):
     models = saved[0]["outliner"]
-    fused = FusedModel(Ensemble(models, FuseProbabilities(Mean(WEIGHTS), gives_mask=True), saved[1]))
+    fused = FusedModel(Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS), gives_mask=True), saved[1]))
     files = [png(grey(20, 30, seed)) for seed in range(3)]
     answer = {name: value.numpy() for name, value in fused.members(tf.constant(files)).items()}
     said = np.stack([of_files(model, files) for model in models], axis=1)
@@ -150,8 +155,8 @@ def test_maps_and_their_disagreement_are_those_of_the_members(saved):
 
 
 def test_an_ensemble_of_one_network_input_is_asked_as_a_network(saved, tmp_path):
-    fused = FusedModel(Ensemble(saved[0]["grader"][:2], FuseProbabilities(Mean((0.5, 0.5))), saved[1][:2]))
-    nested = Ensemble(
+    fused = FusedModel(Ensemble.of_models(saved[0]["grader"][:2], FuseProbabilities(Mean((0.5, 0.5))), saved[1][:2]))
+    nested = Ensemble.of_models(
         [tf.saved_model.load(str(publish_model(fused, tmp_path)))], FuseProbabilities(Mean((1.0,))), saved[1][:1]
     )
     assert nested.shared_input == READS[0]
@@ -179,7 +184,7 @@ def test_boxes_of_members_are_stacked_with_padding():
 
 def test_the_description_is_told_to_any_question(saved):
     description = Description(name="grades", task="classification", targets={"degeneration": ("a", "b", "c")})
-    fused = FusedModel(Ensemble(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1]), description)
+    fused = FusedModel(Ensemble.of_models(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1]), description)
     told = fused.describe(tf.constant(["", "who?"]))["json"].numpy()
     assert [Description.from_json(text) for text in told] == [description] * 2
 
@@ -187,15 +192,17 @@ def test_the_description_is_told_to_any_question(saved):
 def test_a_frozen_ensemble_answers_alike_without_variables(saved, tmp_path):
     for kind in ("grader", "outliner"):
         models, fuse = saved[0][kind], FuseProbabilities(Mean(WEIGHTS))
-        fused = FusedModel(Ensemble(models, fuse, saved[1], frozen=True))
+        fused = FusedModel(Ensemble.of_models(models, fuse, saved[1], frozen=True))
         assert not fused.variables
         model = tf.saved_model.load(str(publish_model(fused, tmp_path / kind)))
         assert ops_of(model.signatures["serving_default"], "ReadVariableOp") == 0
-        plain = FusedModel(Ensemble(models, fuse, saved[1])).serving_default(tf.constant(FILES[:1]))["probabilities"]
+        plain = FusedModel(Ensemble.of_models(models, fuse, saved[1])).serving_default(tf.constant(FILES[:1]))[
+            "probabilities"
+        ]
         np.testing.assert_allclose(of_files(model, FILES[:1]), plain, atol=1e-6)
 
 
 def test_weights_beyond_what_a_graph_holds_are_not_frozen(saved, monkeypatch):
     monkeypatch.setattr("ensemble.serving.freeze.MOST_BYTES", 1000)
     with pytest.raises(SpineError, match=r"export\.frozen"):
-        Ensemble(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1], frozen=True)
+        Ensemble.of_models(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1], frozen=True)
