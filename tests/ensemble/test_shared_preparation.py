@@ -55,7 +55,10 @@ def saved(tmp_path_factory):
     def load(module, name):
         return tf.saved_model.load(str(publish_model(module, tmp_path_factory.mktemp(name))))
 
-    models = {kind.__name__: [load(kind(number), kind.__name__) for number in range(3)] for kind in (grader, outliner)}
+    models = {
+        "grader": [load(grader(number), "grader") for number in range(3)],
+        "outliner": [load(outliner(number), "outliner") for number in (0, 2)],
+    }
     return models, [{"network": read._asdict()} for read in READS]
 
 
@@ -93,19 +96,11 @@ def test_files_of_different_sizes_are_graded_as_one_by_one(saved):
     np.testing.assert_allclose(fused.image(image)["probabilities"], expected, atol=1e-6)
 
 
-def test_a_file_is_decoded_once_and_resized_once_for_each_network_input(saved):
-    fuse = FuseProbabilities(Mean(WEIGHTS))
-    for kind in ("grader", "outliner"):
-        served = FusedModel(Ensemble.of_models(saved[0][kind], fuse, saved[1])).serving_default.get_concrete_function()
-        decoded = 1 if kind == "grader" else 2  # the first of a request, and the others
-        assert ops_of(served, "DecodePng") == decoded
-    assert (
-        ops_of(
-            FusedModel(Ensemble.of_models(saved[0]["grader"], fuse, saved[1])).image.get_concrete_function(), "TopKV2"
-        )
-        == 2
-    )
-    members = FusedModel(Ensemble.of_models(saved[0]["grader"], fuse, saved[1])).members.get_concrete_function()
+def test_a_file_is_decoded_once_and_prepared_once_for_each_network_input(saved):
+    fused = FusedModel(Ensemble.of_models(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1]))
+    members = fused.members.get_concrete_function()
+    assert ops_of(members, "DecodePng") == 1
+    assert ops_of(members, "ScaleAndTranslate") == 2  # letterboxes
     assert ops_of(members, "MatMul") == 3  # each member answers once
 
 
@@ -138,17 +133,18 @@ def test_cut_outs_of_any_sizes_are_graded_in_one_batch(saved, told):
 
 
 def test_maps_and_their_disagreement_are_those_of_the_members(saved):
-    models = saved[0]["outliner"]
-    fused = FusedModel(Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS), gives_mask=True), saved[1]))
+    models, weights = saved[0]["outliner"], (0.6, 0.4)
+    fuse = FuseProbabilities(Mean(weights), gives_mask=True)
+    fused = FusedModel(Ensemble.of_models(models, fuse, [saved[1][0], saved[1][2]]))
     files = [png(grey(20, 30, seed)) for seed in range(3)]
     answer = {name: value.numpy() for name, value in fused.members(tf.constant(files)).items()}
     said = np.stack([of_files(model, files) for model in models], axis=1)
     np.testing.assert_allclose(answer["probabilities_members"], said, atol=1e-6)
-    mean = np.tensordot(said.astype(np.float64), WEIGHTS, (1, 0))
+    mean = np.tensordot(said.astype(np.float64), weights, (1, 0))
     np.testing.assert_allclose(answer["probabilities"], mean, atol=1e-6)
     np.testing.assert_array_equal(answer["mask"], mean.argmax(axis=-1))
     entropies = -(said * np.log2(said)).sum(axis=-1)
-    expected = -(mean * np.log2(mean)).sum(axis=-1) - np.tensordot(entropies, WEIGHTS, (1, 0))
+    expected = -(mean * np.log2(mean)).sum(axis=-1) - np.tensordot(entropies, weights, (1, 0))
     np.testing.assert_allclose(answer["disagreement"], expected, atol=1e-5)
     with pytest.raises(tf.errors.InvalidArgumentError, match="differ in size"):
         fused.serving_default(tf.constant(FILES))
@@ -190,16 +186,13 @@ def test_the_description_is_told_to_any_question(saved):
 
 
 def test_a_frozen_ensemble_answers_alike_without_variables(saved, tmp_path):
-    for kind in ("grader", "outliner"):
-        models, fuse = saved[0][kind], FuseProbabilities(Mean(WEIGHTS))
-        fused = FusedModel(Ensemble.of_models(models, fuse, saved[1], frozen=True))
-        assert not fused.variables
-        model = tf.saved_model.load(str(publish_model(fused, tmp_path / kind)))
-        assert ops_of(model.signatures["serving_default"], "ReadVariableOp") == 0
-        plain = FusedModel(Ensemble.of_models(models, fuse, saved[1])).serving_default(tf.constant(FILES[:1]))[
-            "probabilities"
-        ]
-        np.testing.assert_allclose(of_files(model, FILES[:1]), plain, atol=1e-6)
+    models, fuse = saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS))
+    fused = FusedModel(Ensemble.of_models(models, fuse, saved[1], frozen=True))
+    assert not fused.variables
+    model = tf.saved_model.load(str(publish_model(fused, tmp_path)))
+    assert ops_of(model.signatures["serving_default"], "ReadVariableOp") == 0
+    expected = sum(weight * of_files(model, FILES) for weight, model in zip(WEIGHTS, models, strict=True))
+    np.testing.assert_allclose(of_files(model, FILES), expected, atol=1e-6)
 
 
 def test_weights_beyond_what_a_graph_holds_are_not_frozen(saved, monkeypatch):
