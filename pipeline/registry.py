@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     *("STAGES", "Stage", "Train"),
     *("evaluate", "fetch_weights", "join_folds", "leaderboard", "package_of", "report", "search_summary"),
-    *("stage", "task_settings", "train", "two_stage"),
+    *("stage", "task_settings", "train", "two_stage", "watched"),
 ]
 
 STAGES = ("predict", "search", "export", "evaluate", "report")
@@ -54,6 +54,11 @@ def train(task: str) -> Train:
 def fetch_weights(task: str, settings: TaskSettings) -> None:
     """Download or read the weights that a member starts from; SpineError where they cannot be had."""
     import_module(f"{package_of(task)}.model").fetch_weights(settings)
+
+
+def watched(task: str, settings: TaskSettings, classes: int, saved: Any) -> Any:
+    """The network of a member whose layers can be watched, of its loaded SavedModel; SpineError where there is none."""
+    return import_module(f"{package_of(task)}.explain").WatchedClassifier.of(settings, classes, saved)
 
 
 def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:

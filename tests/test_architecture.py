@@ -64,6 +64,7 @@ HOMES = {
     "pycocotools": ("spine/metrics/matches.py",),
     "ensemble_boxes": ("ensemble/fusion/fuse_boxes.py",),
     "nibabel": ("spine/images/decoders/nifti.py",),
+    "gradio": ("pipeline/demo/",),
     "google_crc32c": ("spine/annotations/tfrecords.py",),
     "official": ("detection/",),
     "tf_keras": ("detection/",),

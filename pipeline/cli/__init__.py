@@ -7,6 +7,7 @@ import sys
 from itertools import takewhile
 
 from pipeline.cli import client, data, experiments, serve
+from pipeline.cli.demo import demo
 from pipeline.cli.pacs import pacs
 from spine.core.ending import run_to_the_end
 
@@ -16,6 +17,7 @@ app = experiments.app
 app.add_typer(data.app, name="data")
 app.add_typer(serve.app, name="serve")
 client.add_client(app, serve.app)
+app.command()(demo)
 app.command()(pacs)
 
 

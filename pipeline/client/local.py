@@ -60,6 +60,13 @@ class LocalModel:
             ) from None
         return {name: value.numpy() for name, value in answer.items()}
 
+    def outputs_of_images(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs of the signature `image` for grey pictures (N, H, W) in [0, 1], an axis of N first."""
+        import tensorflow as tf
+
+        batch = tf.constant(images[..., np.newaxis], tf.float32)
+        return {name: value.numpy() for name, value in self._model.signatures["image"](image=batch).items()}
+
 
 def described_by(card: Card) -> Description:
     """The description of a model whose SavedModel has none: of a trained member, or of one that was exported before."""

@@ -17,7 +17,7 @@ from spine.answers.words import Beside, writer_for
 from spine.core.problems import SpineError, brief
 from spine.images.tint import class_colour, shown, tinted
 
-__all__ = ["draw_answer"]
+__all__ = ["draw_answer", "enlargement"]
 
 _LONGEST = 900  # pixels of the longer side, from which on words fit beside discs
 _MOST_LETTERS = 60  # of a word
@@ -34,11 +34,16 @@ def draw_answer(picture: np.ndarray, answer: Answer, *, opacity: float = 0.3, bo
             f"the picture is {picture.shape}, the answer is about one of {(answer.height, answer.width)} (height, "
             "width); draw it on the picture that was sent"
         )
-    scale = max(1, round(_LONGEST / max(picture.shape)))
+    scale = enlargement(picture.shape)
     grey = shown(picture, scale)
     mask = np.zeros((1, 1), int) if answer.mask is None else answer.mask
     canvas = tinted(grey, mask, len(answer.mask_labels) if answer.mask is not None else 1, opacity)
     return _with_words(canvas, scale, answer) if boxes else canvas
+
+
+def enlargement(shape: tuple[int, ...]) -> int:
+    """How many times as high and wide a picture (H, W) is drawn."""
+    return max(1, round(_LONGEST / max(shape)))
 
 
 def _with_words(canvas: np.ndarray, scale: int, answer: Answer) -> np.ndarray:

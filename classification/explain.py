@@ -1,0 +1,115 @@
+"""Grad-CAM of a trained classifier: its network, rebuilt with the weights that its SavedModel holds, and watched.
+
+The SavedModel itself holds no layers any more. A layer's output is watched while the network runs forward once, so no
+second model is built around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from classification.config import Settings
+from classification.model import base_of, build
+from spine.answers.gradcam import gradcam
+from spine.core.problems import SpineError
+from spine.training.preprocess import prepare, unletterbox
+
+__all__ = ["WatchedClassifier"]
+
+LEAST_CELLS = 7  # along the shorter side of the maps that are looked at: as many as the last ones have at 224 pixels
+
+
+class WatchedClassifier:
+    """A member's network whose layer is watched; open it with `WatchedClassifier.of`."""
+
+    def __init__(self, network: keras.Model, settings: Settings) -> None:
+        self._network, self._settings = network, settings
+        self._layer = watched_layer(base_of(network))
+        # The last layer gives logits: a probability near 1 hardly has a gradient.
+        network.get_layer("probabilities").activation = keras.activations.linear
+
+    @classmethod
+    def of(cls, settings: Settings, classes: int, saved: Any) -> WatchedClassifier:
+        """The network of a member's settings, with the weights of its loaded SavedModel.
+
+        SpineError where the SavedModel holds no network of these settings, as that of several folds.
+        """
+        network = build(settings.model_copy(update={"weights": "none"}), classes)
+        values = list(getattr(saved, "variables_of_network", ()))
+        shapes = [tuple(variable.shape) for variable in network.variables]
+        if [tuple(value.shape) for value in values] != shapes:
+            raise SpineError(
+                f"the SavedModel has {len(values)} variables, a {settings.network} of these settings {len(shapes)} of "
+                "other shapes; it is the mean of several networks, or of other settings"
+            )
+        for variable, value in zip(network.variables, values, strict=True):
+            variable.assign(value)
+        return cls(network, settings)
+
+    def look(self, pictures: Sequence[np.ndarray], classes: Sequence[int]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Probabilities (N, C) of pictures (H, W) in [0, 1], and of each its Grad-CAM (H, W), from 0, of one class.
+
+        The score that is differentiated is the log-odds of the class, ln(p / (1 - p)).
+        """
+        size = self._settings.height, self._settings.width
+        inputs = [
+            prepare(picture[np.newaxis, ..., np.newaxis], *size, self._settings.normalisation) for picture in pictures
+        ]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            with _watched(self._layer, tape) as seen:
+                logits = self._network(tf.concat(inputs, axis=0), training=False)
+            score = tf.reduce_sum(_log_odds(logits, tf.constant(classes)))
+        activations = seen[-1]
+        maps = gradcam(activations.numpy(), tape.gradient(score, activations).numpy())
+        return tf.nn.softmax(logits).numpy(), [
+            _on_picture(one, size, picture.shape) for one, picture in zip(maps, pictures, strict=True)
+        ]
+
+
+def watched_layer(base: keras.Model) -> Any:
+    """The last layer of a base whose maps have at least 7 cells a side; of smaller pictures that with the most."""
+    passed_over = (keras.layers.InputLayer, keras.layers.ZeroPadding2D)  # padded maps are no longer in place
+    layers = [layer for layer in base.layers if not isinstance(layer, passed_over)]
+    maps = [(layer, min(layer.output.shape[1:3])) for layer in layers if len(layer.output.shape) == 4]
+    fine = [layer for layer, cells in maps if cells >= LEAST_CELLS]
+    if fine:
+        return fine[-1]
+    return max(reversed(maps), key=lambda one: one[1])[0]
+
+
+@contextmanager
+def _watched(layer: Any, tape: tf.GradientTape) -> Iterator[list[Any]]:
+    """What a layer gives while the body runs, watched by a tape."""
+    seen: list[Any] = []
+    call = layer.call
+
+    def watched_call(*args: Any, **kwargs: Any) -> Any:
+        output = call(*args, **kwargs)
+        tape.watch(output)
+        seen.append(output)
+        return output
+
+    layer.call = watched_call
+    try:
+        yield seen
+    finally:
+        layer.call = call
+
+
+def _log_odds(logits: Any, classes: Any) -> Any:
+    """ln(p / (1 - p)) (N,) of one class of each row of logits (N, C)."""
+    own = tf.one_hot(classes, logits.shape[-1], on_value=True, off_value=False, dtype=tf.bool)
+    others = tf.where(own, tf.constant(-np.inf, logits.dtype), logits)
+    return tf.gather(logits, classes, batch_dims=1) - tf.reduce_logsumexp(others, axis=-1)
+
+
+def _on_picture(cells: np.ndarray, size: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
+    """A map (h, w) of a network's input as one of the picture (H, W) that was letterboxed into it."""
+    whole = tf.image.resize(cells[np.newaxis, ..., np.newaxis], size)
+    return unletterbox(whole, *shape)[0, ..., 0].numpy()

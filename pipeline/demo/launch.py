@@ -1,0 +1,75 @@
+"""Serving the page on this machine: no telemetry, no link to elsewhere, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.demo.shown_run import ShownRun
+from spine.core.problems import SpineError
+
+__all__ = ["served"]
+
+_UPLOAD = "512mb"  # a zipped series of a whole spine
+_VISITORS = 32  # whose pictures are kept at a time
+_MISSING = "the page needs Gradio; install it with `pip install 'spine-ensemble[demo]'`"
+
+
+@contextmanager
+def served(run: ShownRun, host: str = "127.0.0.1", port: int | None = None) -> Iterator[str]:
+    """Serve the page of a run while the body runs; gives its URL. Without a `port` the first free one from 7860 on.
+
+    SpineError where Gradio is not installed, or the port is taken. Uploads and what was made of them lie in one folder
+    of this machine's temporary ones, which is removed at the end.
+    """
+    with tempfile.TemporaryDirectory(prefix="spine-demo-") as scratch:
+        page = _page(run, Path(scratch))
+        try:
+            _, url, _ = page.launch(**_options(), server_name=host, server_port=port)
+        except OSError as error:
+            raise SpineError(f"the page cannot be served on {host}, port {port}: {error}; choose another") from None
+        try:
+            yield url
+        finally:
+            page.close(verbose=False)
+
+
+def _page(run: ShownRun, scratch: Path) -> Any:
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
+    os.environ["GRADIO_TEMP_DIR"] = str(scratch / "gradio")  # as these are when an upload arrives
+    try:
+        import gradio  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        raise SpineError(_MISSING) from None
+    from pipeline.demo.page import page_of
+
+    return page_of(run, scratch)
+
+
+def _options() -> dict[str, Any]:
+    from pipeline.demo.look import CSS, theme
+
+    return {
+        "theme": theme(),
+        "css": CSS,
+        "share": False,
+        "inbrowser": False,
+        "quiet": True,
+        "prevent_thread_lock": True,
+        "show_error": False,
+        "allowed_paths": [],
+        "max_file_size": _UPLOAD,
+        "state_session_capacity": _VISITORS,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "enable_monitoring": False,
+        "run_history": False,
+        "footer_links": [],
+    }

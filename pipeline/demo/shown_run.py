@@ -1,0 +1,106 @@
+"""A run or a case -> the model that the page asks, and the networks that it can look into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cases import is_case, load_case
+from pipeline.client import LocalModel
+from pipeline.experiments import load_experiment, load_experiments
+from pipeline.registry import watched
+from spine.core.problems import SpineError
+from spine.core.yaml_files import read_yaml
+from spine.experiment.config import Experiment
+
+if TYPE_CHECKING:
+    from ensemble.case.config import CaseSettings
+    from ensemble.case.parts import Part
+
+__all__ = ["Grader", "ShownRun"]
+
+
+@dataclass(frozen=True)
+class Grader:
+    """What grades one target: members' networks that can be watched, how they are fused, and how far boxes grow."""
+
+    part: Part
+    networks: tuple[Any, ...]
+    grow: float = 0.0
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """A model, the graders of its targets, and of the other targets why there is none."""
+
+    model: LocalModel
+    graders: Mapping[str, Grader] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path | str, overrides: Sequence[str] = ()) -> ShownRun:
+        """Open the YAML file of a run or a case, or the directory of a member, an ensemble or a case.
+
+        SpineError where it is none of these, or has not been exported.
+        """
+        path = Path(path)
+        if path.is_dir():
+            return cls(LocalModel.open(path))
+        if is_case(path):
+            return _of_case(path, load_case(path, overrides))
+        return _of_experiment(path, overrides)
+
+
+def _of_case(path: Path, settings: CaseSettings) -> ShownRun:
+    model = _exported(settings.directory, path)
+    experiments = {
+        target: None if part.is_dir() else load_experiment(part, [f"runs={settings.runs}"])
+        for target, part in settings.grades.items()
+    }
+    return _with_graders(model, experiments, settings.discs.grow)
+
+
+def _of_experiment(path: Path, overrides: Sequence[str]) -> ShownRun:
+    if cases := read_yaml(path).get("cases"):
+        raise SpineError(f"{path} is a study; show one of its cases, such as {cases[0]}, or one of its experiments")
+    experiments = load_experiments(path, overrides)
+    if len(experiments) > 1:
+        names = ", ".join(experiment.name for experiment in experiments)
+        raise SpineError(f"{path} is a study of {names}; show one of them by its own file")
+    model = _exported(experiments[0].ensemble_directory, path)
+    targets = model.description.targets
+    return _with_graders(model, dict.fromkeys(targets, experiments[0]), 0.0) if targets else ShownRun(model)
+
+
+def _exported(directory: Path, given: Path) -> LocalModel:
+    if not (directory / "member.json").exists():
+        raise SpineError(f"{given} has no model in {directory} yet; run `spine export {given}`")
+    return LocalModel.open(directory)
+
+
+def _with_graders(model: LocalModel, experiments: Mapping[str, Experiment | None], grow: float) -> ShownRun:
+    """Grad-CAM needs the members' networks; without them the model is shown all the same, and the reason is kept."""
+    graders, reasons = {}, {}
+    for target, experiment in experiments.items():
+        if experiment is None:
+            reasons[target] = "its classifier is given as a directory, which does not tell the networks in it"
+            continue
+        try:
+            graders[target] = _grader(target, experiment, grow)
+        except SpineError as error:
+            reasons[target] = str(error)
+    return ShownRun(model, graders, reasons)
+
+
+def _grader(target: str, experiment: Experiment, grow: float) -> Grader:
+    from ensemble.case.parts import Part
+    from spine.member.run_model import load_model
+
+    part = Part.of_experiment(target, experiment)
+    networks = [
+        watched(experiment.task, experiment.members[member.name], len(experiment.labels), load_model(member))
+        for member in part.members
+    ]
+    return Grader(part, tuple(networks), grow)

@@ -1,0 +1,149 @@
+"""What is found and measured, as HTML tables: discs from the top of the picture to its bottom, as they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from spine.answers.answer import Answer, Finding, Grade
+from spine.images.tint import class_colour
+from spine.measurements import LENGTHS, RATIOS, Measurements, Row
+
+__all__ = ["findings_table", "legend", "measurements_table"]
+
+_PLURAL = {"disc": "Discs", "vertebra": "Vertebrae", "canal": "Canal"}
+_LACKING = {
+    "cut": "reaches the picture's edge",
+    "merged": "several that could not be told apart",
+    "absent": "there is none",
+    "unknown": "what it is told by is not there",
+}
+_BITS = "H(mean) − mean H of the members, in bits: 0 where they agree"
+
+
+def findings_table(answer: Answer) -> str:
+    """A table of the grades of each target, and one of the boxes that have none."""
+    graded: dict[str, list[tuple[Finding, Grade]]] = {}
+    for finding in sorted(answer.findings, key=lambda one: -one.level):
+        for grade in finding.grades:
+            graded.setdefault(grade.target, []).append((finding, grade))
+    parts = [_grades(target, rows) for target, rows in graded.items()]
+    if others := [finding for finding in answer.findings if finding.box and not finding.grades]:
+        parts.append(_boxes(others))
+    if not parts:
+        parts.append("<p>Nothing was found.</p>" if answer.mask is None else "<p>No boxes and no grades.</p>")
+    return "".join(parts)
+
+
+def _grades(target: str, rows: Sequence[tuple[Finding, Grade]]) -> str:
+    members = list(rows[0][1].members)
+    whole = rows[0][0].box is None
+    head = ["" if whole else escape(rows[0][0].label), "Ensemble" if members else "Grade", *map(escape, members)]
+    if has_bits := rows[0][1].disagreement is not None:
+        head.append(f'<abbr title="{escape(_BITS)}">Disagreement</abbr>')
+    body = []
+    for finding, grade in rows:
+        place = "whole picture" if whole else _place(finding)
+        cells = [_ensemble(grade), *(_member(grade, name) for name in members)]
+        if has_bits:
+            cells.append(f'<td class="number">{grade.disagreement:.2f} bit</td>')
+        body.append(f'<tr><th scope="row">{place}</th>{"".join(cells)}</tr>')
+    labels = " / ".join(rows[0][1].labels)
+    return _table(f"{target}: {labels}", head, body, "grades")
+
+
+def _place(finding: Finding) -> str:
+    name = escape(f"{finding.label} {finding.level}" if finding.level else finding.label)
+    lowest = " (lowest)" if finding.level == 1 else ""
+    score = "" if finding.score is None else f'<br><span class="score">box {finding.score:.0%}</span>'
+    return f"{name}{lowest}{score}"
+
+
+def _ensemble(grade: Grade) -> str:
+    """The likeliest label; all probabilities where there are more than two."""
+    all_of_them = ", ".join(
+        f"{label} {probability:.0%}" for label, probability in zip(grade.labels, grade.probabilities, strict=True)
+    )
+    return (
+        f'<td class="ensemble" title="{escape(all_of_them)}"><b>{escape(grade.best)}</b> {grade.probability:.0%}'
+        f'<span class="bar"><i style="width:{100 * grade.probability:.0f}%"></i></span></td>'
+    )
+
+
+def _member(grade: Grade, name: str) -> str:
+    """What a member gives the ensemble's label, and its own where that is another."""
+    values = grade.members[name]
+    own = grade.labels[int(values.argmax())]
+    if own == grade.best:
+        return f"<td>{escape(own)} {values.max():.0%}</td>"
+    return f'<td class="other" title="another label than the ensemble">{escape(own)} {values.max():.0%}</td>'
+
+
+def _boxes(findings: Sequence[Finding]) -> str:
+    body = []
+    for finding in findings:
+        x0, y0, x1, y1 = finding.box or (0, 0, 0, 0)
+        score = "" if finding.score is None else f"{finding.score:.0%}"
+        place = f"{finding.label} {finding.level}" if finding.level else finding.label
+        cells = f'<td class="number">{score}</td><td class="number">{x0:.0f}, {y0:.0f} – {x1:.0f}, {y1:.0f}</td>'
+        body.append(f'<tr><th scope="row">{escape(place)}</th>{cells}</tr>')
+    return _table("Boxes", ["", "Score", "x, y from – to (px)"], body)
+
+
+def measurements_table(measured: Measurements | None) -> str:
+    """A table of the discs, the vertebrae and the canal: a row a level, a column a value with its unit."""
+    if measured is None:
+        return "<p>Nothing is measured: the model gives no mask of vertebrae, discs or canal.</p>"
+    rows = measured.rows()
+    parts = [_measured(kind, [row for row in rows if row.structure == kind]) for kind in _PLURAL]
+    if not any(parts):
+        return "<p>Nothing was measured: the mask has no disc, vertebra or canal.</p>"
+    unit = "" if measured.unit == "mm" else " The picture's spacing is not known, so lengths are in pixels."
+    return "".join(parts) + f"<p>Levels count from the lowest, 1.{unit}</p>"
+
+
+def _measured(kind: str, rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    names = list(dict.fromkeys(row.name for row in rows))
+    units = {row.name: row.unit for row in rows}
+    head = ["Level", *(_heading(name, units[name]) for name in names)]
+    body = []
+    for level in sorted({row.level for row in rows}, reverse=True):
+        of_level = {row.name: row for row in rows if row.level == level}
+        cells = "".join(_value(of_level.get(name)) for name in names)
+        body.append(f'<tr><th scope="row">{level}</th>{cells}</tr>')
+    return _table(_PLURAL[kind], head, body)
+
+
+def _heading(name: str, unit: str) -> str:
+    said = escape({**LENGTHS, **RATIOS}[name])
+    return said if unit == "ratio" else f"{said} ({unit})"
+
+
+def _value(row: Row | None) -> str:
+    if row is None or row.value is None:
+        why = _LACKING.get(row.status, row.status) if row else "not measured"
+        return f'<td class="number none" title="{escape(why)}">–</td>'
+    digits = 2 if row.unit == "ratio" else 1
+    return f'<td class="number">{row.value:.{digits}f}</td>'
+
+
+def _table(title: str, head: Iterable[str], body: Iterable[str], kind: str = "") -> str:
+    columns = "".join(f'<th scope="col">{name}</th>' for name in head)
+    return (
+        f'<h3>{escape(title)}</h3><div class="wide"><table class="{kind}"><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def legend(answer: Answer) -> str:
+    """The colours of the mask's classes."""
+    if answer.mask is None:
+        return ""
+    items = [
+        f'<span><i style="background:{class_colour(number)}"></i>{escape(label)}</span>'
+        for number, label in enumerate(answer.mask_labels)
+        if number
+    ]
+    return f'<div class="legend">{"".join(items)}</div>'
