@@ -117,8 +117,8 @@ def _occluded(
 ) -> Explanation:
     """How far the scores of findings fall where a part of the area around them is covered: the most of any."""
     regions = np.array([_region(finding, AROUND, picture) for finding in findings])
-    x0, y0, x1, y1 = (*regions[:, :2].min(axis=0).tolist(), *regions[:, 2:].max(axis=0).tolist())
-    patches = Patches.over((x0, y0, x1, y1), ALONG)
+    (x0, y0), (x1, y1) = regions[:, :2].min(axis=0), regions[:, 2:].max(axis=0)
+    patches = Patches.over((int(x0), int(y0), int(x1), int(y1)), ALONG)
     falls = occlusion(picture, score, patches, batch=BATCH, advance=advance)
     values = np.maximum(falls.max(axis=0), 0)
     how = (

@@ -31,7 +31,7 @@ _KEPT = 3600  # seconds that a visitor's pictures are kept
 _GRADIENT = "linear-gradient(90deg, #57106d, #bb3754, #f98d0a, #fcffa4)"  # inferno from a quarter on
 _INVITATION = "Drop a PNG, JPEG or DICOM file, or a zipped series. It stays on the machine that runs this page."
 _PROGRESS = gr.Progress()  # as a default Gradio finds it, and hands a fresh one to each event
-Values = dict[Any, Any]
+Values = dict[Any, Any]  # by component
 
 
 def page_of(run: ShownRun, scratch: Path) -> gr.Blocks:
@@ -105,9 +105,9 @@ class _Page:
             *(self.told_disagreement, self.heat, self.told_heat, self.subject, self.label, self.explain),
             *(self.findings, self.measurements, *self.downloads),
         ]
-        quiet = {"api_visibility": "private", "show_progress": "minimal"}
-        asks = {"concurrency_id": "model", "concurrency_limit": 1, "api_visibility": "private"}
-        progress = {"show_progress_on": [self.picture, self.status]}
+        quiet: Values = {"api_visibility": "private", "show_progress": "minimal"}
+        asks: Values = {"concurrency_id": "model", "concurrency_limit": 1, "api_visibility": "private"}
+        progress: Values = {"show_progress_on": [self.picture, self.status]}
         self.file.upload(self._opened, [self.file, self.visit], shown, **asks, **progress)
         self.file.clear(self._cleared, [self.visit], shown, **quiet)
         self.use_example.click(self._example, [self.visit], [self.file, *shown], **asks, **progress)
@@ -123,7 +123,6 @@ class _Page:
             **asks,
             show_progress_on=[self.heat],
         )
-        self.blocks.load(_reset_file, None, self.file, **quiet)
 
     def _opened(self, path: str | None, visit: Visit | None) -> Values:
         return self._answered(visit, lambda own: own.open(Path(path or "")))
@@ -288,7 +287,3 @@ def _scale(top: str) -> str:
 def _forget(visit: Visit | None) -> None:
     if visit:
         visit.forget()
-
-
-def _reset_file() -> None:
-    """A page that is loaded anew has no file, whatever the browser remembers."""

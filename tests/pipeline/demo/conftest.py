@@ -11,6 +11,13 @@ UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
 PICTURE = scan(100, 80, (10, 10, 60, 90), UPPER, LOWER)
 
 
+# What Gradio 6 does in threads of its own, under pandas 3 and after its server is closed.
+GRADIO = [
+    pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
 def no_experiment(path):
     raise AssertionError(f"{path} is no experiment")
 
