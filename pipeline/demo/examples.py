@@ -14,7 +14,7 @@ from spine.phantom import PhantomSettings, generate
 __all__ = ["example_of"]
 
 _SETTINGS = PhantomSettings(
-    patients=1, seed=12, size=(256, 256), slices=(5,), difficulty=0.4, noise=1, t2star=0, distractors=0
+    patients=1, seed=16, size=(256, 256), slices=(5,), difficulty=0.4, noise=1, t2star=0, distractors=0
 )
 
 

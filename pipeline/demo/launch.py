@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.demo.examples import example_of
 from pipeline.demo.shown_run import ShownRun
+from pipeline.demo.uploads import read_upload
 from spine.core.problems import SpineError
 
 __all__ = ["served"]
@@ -49,7 +51,10 @@ def _page(run: ShownRun, scratch: Path) -> Any:
         raise SpineError(_MISSING) from None
     from pipeline.demo.page import page_of
 
-    return page_of(run, scratch)
+    example = example_of(scratch, disc=run.model.description.task == "classification")
+    (picture,) = read_upload(example, scratch).pictures
+    run.model.answer(picture.png, members=True)  # the first answer of a model takes the longest
+    return page_of(run, scratch, example)
 
 
 def _options() -> dict[str, Any]:

@@ -24,13 +24,16 @@ CSS = """
 .wide { overflow-x: auto; margin-bottom: .6rem; }
 .answer h3 { font-size: .95rem; margin: .7rem 0 .3rem; }
 .answer table { border-collapse: collapse; width: 100%; font-size: .86rem; line-height: 1.3; margin: 0; }
-.answer th, .answer td { padding: .3rem .55rem; border: 0 solid var(--border-color-primary) !important;
-  border-bottom-width: 1px !important; text-align: left; vertical-align: top; font-weight: 400; }
+.answer table, .answer tr { border-width: 0 !important; }
+.answer th, .answer td { padding: .3rem .5rem; text-align: left; vertical-align: top; font-weight: 400;
+  border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 .answer thead th { color: var(--body-text-color-subdued); font-size: .78rem; vertical-align: bottom; }
+.answer thead th:not(:first-child):not(:nth-child(2)) { text-align: right; }
 .answer tbody th { white-space: nowrap; }
 .answer .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .answer .none { color: var(--body-text-color-subdued); }
 .answer .grades td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.answer p { font-size: .8rem; color: var(--body-text-color-subdued); margin: .2rem 0 .6rem; }
 .answer .score { color: var(--body-text-color-subdued); font-size: .8em; }
 .answer .other { background: rgba(245, 165, 36, .22); }
 .answer .bar { display: block; height: 4px; margin-top: 3px; border-radius: 2px;
@@ -38,6 +41,8 @@ CSS = """
 .answer .bar i { display: block; height: 4px; border-radius: 2px; background: #1e8fb8; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1rem; font-size: .86rem; }
 .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }
+.shown img { max-height: 640px; width: 100%; object-fit: contain; }
+.shown button { height: auto; }
 .scale { display: flex; align-items: center; gap: .5rem; font-size: .86rem; margin-bottom: .3rem; }
 .scale i { width: 9rem; height: .7rem; border-radius: 3px; }
 """

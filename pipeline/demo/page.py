@@ -13,7 +13,6 @@ from typing import Any
 
 import gradio as gr
 
-from pipeline.demo.examples import example_of
 from pipeline.demo.explain import BOXES, LIKELIEST
 from pipeline.demo.look import banner
 from pipeline.demo.pictures import heat_over
@@ -25,8 +24,6 @@ from spine.core.problems import SpineError, printable
 __all__ = ["page_of"]
 
 _WAITING = 16  # events
-_HEIGHT = 640  # of the pictures, in pixels of the page
-_LETTERS = 1 / 42  # of a picture's longer side: words are read at that height
 _KEPT = 3600  # seconds that a visitor's pictures are kept
 _GRADIENT = "linear-gradient(90deg, #57106d, #bb3754, #f98d0a, #fcffa4)"  # inferno from a quarter on
 _INVITATION = "Drop a PNG, JPEG or DICOM file, or a zipped series. It stays on the machine that runs this page."
@@ -34,9 +31,9 @@ _PROGRESS = gr.Progress()  # as a default Gradio finds it, and hands a fresh one
 Values = dict[Any, Any]  # by component
 
 
-def page_of(run: ShownRun, scratch: Path) -> gr.Blocks:
-    """The page of a run; visitors' files are kept below `scratch`."""
-    page = _Page(run, scratch)
+def page_of(run: ShownRun, scratch: Path, example: Path) -> gr.Blocks:
+    """The page of a run; visitors' files are kept below `scratch`, `example` is the file of who has none."""
+    page = _Page(run, scratch, example)
     page.blocks.queue(max_size=_WAITING, default_concurrency_limit=1)
     return page.blocks
 
@@ -44,10 +41,9 @@ def page_of(run: ShownRun, scratch: Path) -> gr.Blocks:
 class _Page:
     """The components by what they show, and the events between them."""
 
-    def __init__(self, run: ShownRun, scratch: Path) -> None:
-        self.run, self.scratch = run, scratch
+    def __init__(self, run: ShownRun, scratch: Path, example: Path) -> None:
+        self.run, self.scratch, self.example = run, scratch, example
         description = run.model.description
-        self.example = example_of(scratch, disc=description.task == "classification")
         with gr.Blocks(
             title=f"{description.name} · spine demo",
             analytics_enabled=False,
@@ -61,7 +57,7 @@ class _Page:
                     self._inputs()
                 with gr.Column(scale=5, min_width=340), gr.Tabs():
                     self._views()
-                with gr.Column(scale=5, min_width=340), gr.Tabs():
+                with gr.Column(scale=6, min_width=340), gr.Tabs():
                     self._tables()
             self._wire()
 
@@ -80,8 +76,8 @@ class _Page:
             self.picture = _image("The picture with boxes, levels, grades and mask")
             self.legend = gr.HTML("", padding=False)
             with gr.Row():
-                self.opacity = gr.Slider(0, 100, 30, step=5, label="Opacity of the mask (%)", min_width=160)
-                self.boxes = gr.Checkbox(True, label="Boxes and words", min_width=120)
+                self.opacity = gr.Slider(0, 100, 30, step=5, label="Mask opacity (%)", scale=3, min_width=180)
+                self.boxes = gr.Checkbox(True, label="Boxes and words", scale=2, min_width=190)
         with gr.Tab("Disagreement"):
             self.disagreement = _image("Where the members disagree on the mask")
             self.told_disagreement = gr.HTML("", padding=False)
@@ -168,7 +164,7 @@ class _Page:
         map_of_bits, told = _disagreement(visit)
         return {
             self.status: _remarks(visit),
-            self.picture: visit.drawn(letters=_LETTERS),
+            self.picture: visit.drawn(),
             self.legend: legend(visit.answer),
             self.disagreement: gr.update(value=map_of_bits, visible=map_of_bits is not None),
             self.told_disagreement: told,
@@ -223,7 +219,7 @@ def _image(label: str) -> gr.Image:
         type="numpy",
         format="png",
         interactive=False,
-        height=_HEIGHT,
+        elem_classes="shown",
         buttons=["fullscreen", "download"],
     )
 
@@ -250,7 +246,7 @@ def _remarks(visit: Visit) -> str:
     picture = visit.picture
     spacing = f", {picture.spacing[0]:.2f} x {picture.spacing[1]:.2f} mm" if picture.spacing else ", spacing not known"
     lines = [f"{Path(picture.name).name}: {picture.width} x {picture.height} pixels{spacing}."]
-    lines += [f"{picture.note[0].upper()}{picture.note[1:]}."] if picture.note else []
+    lines += [f"Note: {picture.note}."] if picture.note else []
     return "".join(_sentence(line) for line in (*lines, *visit.remarks))
 
 
@@ -267,7 +263,7 @@ def _labels(subject: str | None, visit: Visit | None) -> Any:
 
 
 def _drawn(opacity: float, boxes: bool, visit: Visit | None) -> Any:
-    return visit.drawn(opacity / 100, boxes, _LETTERS) if visit and visit.answer else None
+    return visit.drawn(opacity / 100, boxes) if visit and visit.answer else None
 
 
 def _disagreement(visit: Visit) -> tuple[Any, str]:

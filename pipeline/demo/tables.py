@@ -15,6 +15,7 @@ _PLURAL = {"disc": "Discs", "vertebra": "Vertebrae", "canal": "Canal"}
 _LACKING = {
     "cut": "reaches the picture's edge",
     "merged": "several that could not be told apart",
+    "irregular": "it has no whole disc's or vertebra's shape",
     "absent": "there is none",
     "unknown": "what it is told by is not there",
 }
@@ -40,16 +41,17 @@ def _grades(target: str, rows: Sequence[tuple[Finding, Grade]]) -> str:
     whole = rows[0][0].box is None
     head = ["" if whole else escape(rows[0][0].label), "Ensemble" if members else "Grade", *map(escape, members)]
     if has_bits := rows[0][1].disagreement is not None:
-        head.append(f'<abbr title="{escape(_BITS)}">Disagreement</abbr>')
+        head.append(f'<abbr title="{escape(_BITS)}">Disagree-<br>ment (bit)</abbr>')
     body = []
     for finding, grade in rows:
         place = "whole picture" if whole else _place(finding)
         cells = [_ensemble(grade), *(_member(grade, name) for name in members)]
         if has_bits:
-            cells.append(f'<td class="number">{grade.disagreement:.2f} bit</td>')
+            cells.append(f'<td class="number">{grade.disagreement:.2f}</td>')
         body.append(f'<tr><th scope="row">{place}</th>{"".join(cells)}</tr>')
     labels = " / ".join(rows[0][1].labels)
-    return _table(f"{target}: {labels}", head, body, "grades")
+    told = "<p>Members: what each gives the ensemble's label; its own label is marked where it is another.</p>"
+    return _table(f"{target}: {labels}", head, body, "grades") + (told if members else "")
 
 
 def _place(finding: Finding) -> str:
@@ -71,12 +73,12 @@ def _ensemble(grade: Grade) -> str:
 
 
 def _member(grade: Grade, name: str) -> str:
-    """What a member gives the ensemble's label, and its own where that is another."""
+    """What a member gives the ensemble's label, or its own label where that is another."""
     values = grade.members[name]
     own = grade.labels[int(values.argmax())]
     if own == grade.best:
-        return f"<td>{escape(own)} {values.max():.0%}</td>"
-    return f'<td class="other" title="another label than the ensemble">{escape(own)} {values.max():.0%}</td>'
+        return f'<td class="number">{values.max():.0%}</td>'
+    return f'<td class="number other" title="another label">{escape(own)} {values.max():.0%}</td>'
 
 
 def _boxes(findings: Sequence[Finding]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pipeline.demo.explain import LIKELIEST, Advance, Explanation, explain, subj
 from pipeline.demo.shown_run import ShownRun
 from pipeline.demo.uploads import read_upload
 from spine.answers.answer import Answer
-from spine.answers.overlay import LETTERS, draw_answer
+from spine.answers.overlay import draw_answer
 from spine.core.files import write_json
 from spine.core.problems import SpineError
 
@@ -104,9 +105,12 @@ class Visit:
             self.written += write_results(self.answer, self.picture.source, folder)
         except SpineError as error:
             self.remarks = (*self.remarks, f"There are no DICOM results: {error}.")
+        except Exception:  # a defect of ours: the answer is shown all the same
+            logging.getLogger(__name__).exception("the DICOM results could not be written")
+            self.remarks = (*self.remarks, "There are no DICOM results, which is a defect; the log has its details.")
 
-    def drawn(self, opacity: float = 0.3, boxes: bool = True, letters: float = LETTERS) -> np.ndarray:
-        """The picture in view with its answer, RGB (H, W, 3) uint8, as `draw_answer` has it."""
+    def drawn(self, opacity: float = 0.3, boxes: bool = True) -> np.ndarray:
+        """The picture in view with its answer, RGB (H, W, 3) uint8."""
         assert self.picture is not None
         assert self.answer is not None
-        return draw_answer(self.picture.pixels, self.answer, opacity=opacity, boxes=boxes, letters=letters)
+        return draw_answer(self.picture.pixels, self.answer, opacity=opacity, boxes=boxes)

@@ -74,6 +74,7 @@ def _remark(status: str) -> sr.QualitativeEvaluation:
     meanings = {
         "cut": "It reaches the picture's edge",
         "merged": "Several structures that were not told apart",
+        "irregular": "It has no shape of a whole disc or vertebra",
         "absent": "There is none in the mask",
     }
     return sr.QualitativeEvaluation(own("not measured", "Why it was not measured"), own(status, meanings[status]))
