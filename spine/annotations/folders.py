@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from spine.annotations.collector import Collector
@@ -11,6 +11,7 @@ from spine.annotations.sources import is_image, may_be_picture, split_folder, sp
 from spine.annotations.types import Annotation, Malformed, Reading
 from spine.core.files import atomic_file, walk
 from spine.core.names import composed, file_name
+from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, examples
 from spine.images.kinds import kind_of
 
@@ -84,6 +85,8 @@ def write(annotations: Iterable[Annotation], path: Path, *, images: Path, target
 
     It can hold nothing but that target and the split. SpineError where an image lacks the target, or two share a name.
     """
+    annotations = tuple(annotations)
+    _require_target(annotations, target)
     taken: dict[Path, str] = {}
     for annotation in annotations:
         place = path / split_folder(annotation) / _class_of(annotation, target) / PurePosixPath(annotation.image).name
@@ -92,6 +95,17 @@ def write(annotations: Iterable[Annotation], path: Path, *, images: Path, target
         taken[place] = annotation.image
         with atomic_file(place) as temporary:
             shutil.copyfile(images / annotation.image, temporary)
+
+
+def _require_target(annotations: Sequence[Annotation], target: str) -> None:
+    targets = sorted({name for annotation in annotations for name in annotation.labels})
+    if annotations and target not in targets:
+        if not targets:
+            raise SpineError("the pictures have no targets, whose values name the folders; choose another format")
+        raise SpineError(
+            f"the pictures have no target {target!r}; give --target; the targets are: {', '.join(targets)}"
+            f"{did_you_mean(target, targets)}"
+        )
 
 
 def _class_of(annotation: Annotation, target: str) -> str:

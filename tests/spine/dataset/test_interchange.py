@@ -49,6 +49,15 @@ def test_every_format_is_written_with_its_pictures(format, dataset, tmp_path):
     assert len(list(output.rglob("*.png"))) >= 2 or format == "tfrecord"
 
 
+def test_a_folder_a_class_needs_a_target_that_there_is(dataset, tmp_path):
+    with pytest.raises(SpineError, match=r"no target 'class'; give --target; the targets are: sex$"):
+        export_dataset(dataset, "folders", tmp_path / "out")
+    with pytest.raises(SpineError, match=r"no target 'sexe'; .*are: sex\. Did you mean 'sex'\?"):
+        export_dataset(dataset, "folders", tmp_path / "out", target="sexe")
+    output = export_dataset(dataset, "folders", tmp_path / "out", target="sex")
+    assert {file.relative_to(output).as_posix() for file in output.rglob("*.png")} == {"train/f/a.png", "test/m/b.png"}
+
+
 def test_only_the_labels_asked_for_are_written_in_their_order(dataset, tmp_path):
     output = export_dataset(dataset, "tfrecord", tmp_path / "out", ["vertebra"], shards=1)
     assert (output / "label_map.pbtxt").read_text().split() == ["item", "{", "name:", '"vertebra"', "id:", "1", "}"]
