@@ -15,6 +15,7 @@ from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import AnyTruth
 from spine.experiment.config import Experiment
+from spine.experiment.dataset import read_dataset
 from spine.experiment.truth import read_truth
 from spine.member.member import Member
 
@@ -36,7 +37,7 @@ class ExperimentRun:
     @cached_property
     def manifest(self) -> Manifest:
         """The experiment's dataset."""
-        return Manifest.read(self.experiment.data)
+        return read_dataset(self.experiment)
 
     @cached_property
     def members(self) -> dict[str, Member]:

@@ -23,12 +23,12 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
     cannot be exported, for a foreign member's sake, is told and judged all the same.
     """
-    from spine.dataset.manifest import Manifest
+    from spine.experiment.dataset import read_dataset
     from spine.experiment.foresight import warn_of_test
 
     if experiment.build:
         build_data(experiment, show)
-    warn_of_test(experiment, Manifest.read(experiment.data), show)
+    warn_of_test(experiment, read_dataset(experiment), show)
     train_members(experiment, show)
     written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]

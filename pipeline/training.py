@@ -68,7 +68,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     training: the others are run first, then SpineError names those that failed. External members are not trained,
     but have to bring their predictions before others are.
     """
-    from spine.dataset.manifest import Manifest
+    from spine.experiment.dataset import read_dataset
     from spine.experiment.folds import parts, refit
     from spine.experiment.foreign import require_predictions
     from spine.experiment.foresight import require_metric
@@ -83,7 +83,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     for name in external:
         show(f"train {name}: external, up to date")
     own = [name for name in chosen if name not in external]
-    manifest = Manifest.read(experiment.data)
+    manifest = read_dataset(experiment)
     if own:
         require_metric(experiment, manifest)
     _train(experiment, manifest, parts(experiment), own, show)

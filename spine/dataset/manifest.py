@@ -94,7 +94,9 @@ class Manifest:
         """Read a dataset's directory; SpineError where it is not one, or a file of it is damaged."""
         root = Path(root)
         if not (root / "dataset.json").exists():
-            raise SpineError(f"{root} is not a dataset (no dataset.json); build one with `spine data build CONFIG`")
+            raise SpineError(
+                f"{root.resolve()} is not a dataset (no dataset.json); build one with `spine data build CONFIG`"
+            )
         mask_labels = _read_mask_labels(root / "dataset.json")
         tables = {name: _read_table(root / f"{name}.csv", columns) for name, columns in _TABLES.items()}
         return cls(root, mask_labels=mask_labels, **tables)

@@ -381,6 +381,12 @@ def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: Set
             f"{path} is a data config (it has `sources`), not an experiment; build it with "
             f"`spine data build {path}`, and give an experiment's file here"
         )
+    if "experiments" in raw and "members" not in raw:
+        study = validate(Study, raw, str(path))
+        raise SpineError(
+            f"{path} is a study of several experiments; give the file of one of them here: "
+            f"{', '.join(map(str, study.experiments))}"
+        )
     with within(path):
         for override in overrides:
             apply_override(raw, override)

@@ -12,9 +12,10 @@ from typing import Any
 
 from spine.core.privacy import patient_hash, salt_id
 from spine.core.problems import SpineError
-from spine.dataset.manifest import OUT_OF_FOLD, Manifest
+from spine.dataset.manifest import OUT_OF_FOLD
 from spine.dataset.truth import AnyTruth
 from spine.experiment.config import Experiment, Foreign
+from spine.experiment.dataset import read_dataset
 from spine.experiment.truth import read_truth
 from spine.member.member import Card, Member, Patients
 from spine.predictions.predictions import index_of
@@ -29,7 +30,7 @@ def read_samples(experiment: Experiment, split: str) -> AnyTruth:
     And what is true of them: `values` (N,), class indices, of classification; of segmentation masks (H, W), by
     iterating; of detection `boxes` and `classes`. `split` is train, validation, test or, with folds, out-of-fold.
     """
-    return read_truth(experiment, Manifest.read(experiment.data), split)
+    return read_truth(experiment, read_dataset(experiment), split)
 
 
 def write_foreign(

@@ -95,7 +95,11 @@ def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
         ({"labels": ("healthy", "ill")}, r"target 'degeneration' holds \['degenerated'\]"),
         ({"labels": ("healthy", "degenerated", "ill")}, r"members.first: the training rows hold no 'ill'"),
         ({"target": "narrowing"}, "has no target 'narrowing'; its targets: degeneration"),
-        ({"data": Path("nowhere")}, "nowhere is not a dataset"),
+        ({"data": Path("nowhere")}, f"{Path('nowhere').resolve()} is not a dataset"),
+        (
+            {"data": Path("nowhere"), "build": Path("d.yaml")},
+            r"not a dataset .*; build it with `spine data build d.yaml`",
+        ),
         ({"weights": "missing.h5"}, r"members.second: weights 'missing.h5' is not a file"),
         ({"class_weights": {"healthy": 1.0}}, r"members.second: class_weights names \['healthy'\]"),
     ],
