@@ -8,9 +8,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 
-__all__ = ["Seed", "Strict", "validate", "without_password"]
+__all__ = ["Seed", "Strict", "validate", "validate_alone", "without_password"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
@@ -51,20 +52,45 @@ def validate(model: type[Model], raw: Any, where: str, context: Mapping[str, Any
     try:
         return model.model_validate(raw, context=context)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {_explain(model, e)}" for e in error.errors()]
-        raise SpineError("\n".join([f"{where} is not valid:", *lines])) from None
+        raise _told(model, error.errors(), where) from None
+
+
+def validate_alone(model: type[BaseModel], raw: Mapping[str, Any], where: str) -> None:
+    """Check values each by itself: others may lack, and whether they fit together is not asked.
+
+    SpineError as of `validate`.
+    """
+    try:
+        model.model_validate(raw)
+    except ValidationError as error:
+        if wrong := [e for e in error.errors() if e["loc"] and e["loc"][0] in raw]:
+            raise _told(model, wrong, where) from None
+
+
+def _told(model: type[BaseModel], errors: Sequence[Any], where: str) -> SpineError:
+    lines = ["  " + ": ".join(filter(None, [_place(error), _explain(model, error)])) for error in errors]
+    return SpineError("\n".join([f"{where} is not valid:", *lines]))
+
+
+def _place(error: Any) -> str:
+    """The key that is wrong, dotted; empty where several do not fit together."""
+    return ".".join(map(str, error["loc"]))
 
 
 def _explain(model: type[BaseModel], error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return f"unknown key; the known ones are {', '.join(_known_keys(model, error['loc'][:-1]))}"
+        *place, key = error["loc"]
+        known = _known_keys(model, place)
+        return f"unknown key; the known ones are {', '.join(known)}{did_you_mean(str(key), known)}"
     if error["type"] == "missing":
         return "is required"
     if error["type"] == "string_type" and isinstance(error["input"], (bool, int, float)):
         return f"is {_in_yaml(error['input'])} to YAML, where text is expected; write it in quotes"
     message = error["msg"].removeprefix("Value error, ")
     # Where keys do not fit together the input is all of them, and the message is ours and names them.
-    received = "" if isinstance(error["input"], Mapping) else f"; received {error['input']!r}"
+    given = error["input"]
+    told = isinstance(given, Mapping) or (isinstance(given, str) and repr(given) in message)
+    received = "" if told else f"; received {given!r}"
     return without_password(message + received)
 
 

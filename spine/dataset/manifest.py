@@ -25,6 +25,7 @@ from typing import Any
 import pandas as pd
 
 from spine.core.files import fingerprint, read_json, write_json
+from spine.core.near_names import did_you_mean
 from spine.core.numbers import finite
 from spine.core.problems import SpineError, one_file
 
@@ -152,7 +153,8 @@ class Manifest:
         rows = whole[whole["target"] == target]
         if rows.empty:
             known = ", ".join(sorted(whole["target"].unique())) or "none"
-            raise SpineError(f"{self.root} has no target {target!r}; its targets: {known}")
+            near = did_you_mean(target, whole["target"].unique())
+            raise SpineError(f"{self.root} has no target {target!r}; its targets: {known}{near}")
         return dict(zip(rows["sample"], rows["value"], strict=True))
 
 

@@ -15,8 +15,9 @@ import yaml
 from pydantic import BaseModel, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from spine.core.files import atomic_file, fingerprint
+from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, within
-from spine.core.strict import Seed, Strict, validate, without_password
+from spine.core.strict import Seed, Strict, validate, validate_alone, without_password
 from spine.core.yaml_files import parse_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ class Experiment(Strict):
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
             members[name] = validate(settings, {**shared, **own}, f"members.{name}")
+        validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
         return {**raw, "members": members}
 
     @model_validator(mode="after")
@@ -250,6 +252,7 @@ class Experiment(Strict):
         if self.search.metric and self.search.metric not in task.metrics:
             raise ValueError(
                 f"search.metric is {self.search.metric!r}; for {task.name} it is one of {', '.join(task.metrics)}"
+                f"{did_you_mean(self.search.metric, task.metrics)}"
             )
         return self
 
@@ -406,7 +409,10 @@ def apply_override(raw: dict[str, Any], text: str) -> None:
     *parents, last = key.split(".")
     members = raw.get("members")
     if parents[:1] == ["members"] and isinstance(members, dict) and [*parents, last][1] not in members:
-        raise SpineError(f"override {text!r}: no member has that name; the members are {', '.join(members)}")
+        raise SpineError(
+            f"override {text!r}: no member has that name; the members are {', '.join(members)}"
+            f"{did_you_mean([*parents, last][1], members)}"
+        )
     place: Any = raw
     for part in parents:
         place = place.setdefault(part, {})

@@ -18,11 +18,13 @@ from pydantic import BaseModel
 from spine.core.disk import at_work
 from spine.core.ending import run_to_the_end
 from spine.core.files import fingerprint, read_if_whole, write_json
+from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 from spine.core.processes import die_with_parent, exclusive_lock
 from spine.core.quiet import silence_tensorflow
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import REFIT, Experiment, load_experiment
+from spine.experiment.dataset import read_dataset
 from spine.experiment.folds import part_hash, refit_epochs, view
 from spine.member.member import Card, Member, Patients
 from spine.training.fitting import Fitting
@@ -42,8 +44,11 @@ def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> 
     it at the moment.
     """
     if member not in experiment.members:
-        raise SpineError(f"member {member!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}")
-    manifest = view(experiment, Manifest.read(experiment.data))
+        raise SpineError(
+            f"member {member!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}"
+            f"{did_you_mean(member, experiment.members)}"
+        )
+    manifest = view(experiment, read_dataset(experiment))
     config_hash = part_hash(experiment, member, manifest)
     directory = experiment.member_directory(member)
     if Member.is_complete(directory, config_hash):

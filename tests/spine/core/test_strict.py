@@ -30,13 +30,16 @@ class Small(Strict):
         ("texts: [yes, a]", "texts.0: is true (as yes, no, on and off are) to YAML"),
         ("texts: [a, 1.5]", "texts.1: is the number 1.5 to YAML"),
         ("by_name: {1: 2}", "by_name.1.[key]: is the number 1 to YAML, where text is expected; write it in quotes"),
-        ("whole: yes", "(file): whole is true, where a number is expected"),
-        ("real: off", "(file): real is false, where a number is expected"),
+        ("whole: yes", "whole is true, where a number is expected"),
+        ("real: off", "real is false, where a number is expected"),
         ("real: nan", "real: Input should be a finite number; received 'nan'"),
         ("real: 1e999", "real: Input should be a finite number"),
         ("real: -infinity", "real: Input should be"),
         ("whole: 1.5", "whole: Input should be a valid integer"),
-        ("txt: a", "txt: unknown key; the known ones are text, whole, real, truth, texts, by_name"),
+        (
+            "txt: a",
+            "txt: unknown key; the known ones are text, whole, real, truth, texts, by_name. Did you",
+        ),
     ],
 )
 def test_what_yaml_takes_for_something_else_is_told(yaml, told):

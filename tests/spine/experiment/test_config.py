@@ -41,6 +41,14 @@ def test_overrides_reach_nested_settings(file):
     assert experiment.seed == 4
 
 
+def test_shared_values_that_every_member_replaces_have_to_hold_too(file):
+    own = ["members.one.network=vgg16", "members.two.network=squeezenet"]
+    with pytest.raises(SpineError, match=r"shared is not valid:\n  network: .*'vgg61' is not known"):
+        load_experiment(file, [*own, "shared.network=vgg61"])
+    # Whether they would fit together is not asked: no member has them.
+    load_experiment(file, ["members.one.alpha=1", "members.two.alpha=1", "shared.alpha=0.5"])
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -51,9 +59,9 @@ def test_overrides_reach_nested_settings(file):
         ("labels=[a]", ["labels", "two or more"]),
         ("search.step", ["key=value"]),
         ("name.first=3", ["name", "no group of settings"]),
-        ("members={}", ["(file): members is empty; name at least one"]),
-        ("members.three.epochs=1", ["no member", "one, two"]),
-        ("search.metric=auc", ["auc", "roc_auc"]),
+        ("members={}", ["not valid:\n  members is empty; name at least one"]),
+        ("members.towo.epochs=1", ["no member", "one, two. Did you mean 'two'?"]),
+        ("search.metric=roc_acu", ["roc_acu", "Did you mean 'roc_auc'?"]),
         ("search.step=0.3", ["search.step", "does not divide 1"]),
         (
             "search.storage=mysql://me:secret@host/base",
@@ -140,6 +148,13 @@ def test_a_study_is_its_experiments_each_with_the_overrides(file, tmp_path):
     experiments = load_experiments(study, ["seed=5"])
     assert [(experiment.name, experiment.seed) for experiment in experiments] == [("small", 5), ("small", 5)]
     assert load_experiments(file) == (load_experiment(file),)
+
+
+def test_where_one_experiment_is_asked_for_a_study_names_its_own(file, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(f"experiments: [{file}, b.yaml]\n")
+    with pytest.raises(SpineError, match=rf"is a study .* give the file of one of them here: {file}, b.yaml"):
+        load_experiment(study)
 
 
 def test_a_study_has_no_other_keys(tmp_path):
