@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from spine.answers.answer import Answer
 from spine.core.files import atomic_file
-from spine.core.problems import SpineError
-from spine.dicom_results.source import Source
+from spine.core.problems import SpineError, one_file
+from spine.dicom_results.source import Source, StoredFrame
 from spine.images.dicom.headers import quiet
 
 if TYPE_CHECKING:
@@ -44,14 +44,18 @@ def results_of(answer: Answer, source: Source, occasion: str = "") -> dict[str, 
     from spine.dicom_results.report import report_of
     from spine.dicom_results.segmentation import segmentation_of
 
-    frame = source.read()
-    if (answer.height, answer.width) != frame.shape:
-        raise SpineError(
-            f"the answer is about a picture of {(answer.height, answer.width)}, frame {source.frame} of {source.path} "
-            f"has {frame.shape} (height, width); give the frame that was sent"
-        )
-    with quiet():
+    with quiet(), one_file(source.path, "repair its header, or export it again"):
+        frame = source.read()
+        _check_size(answer, frame)
         makers = {"segmentation": segmentation_of, "report": report_of, "overlay": capture_of}
         if answer.mask is None:
             del makers["segmentation"]
         return {kind: make(answer, frame, occasion) for kind, make in makers.items()}
+
+
+def _check_size(answer: Answer, frame: StoredFrame) -> None:
+    if (answer.height, answer.width) != frame.shape:
+        raise SpineError(
+            f"the answer is about a picture of {(answer.height, answer.width)}, frame {frame.source.frame} of "
+            f"{frame.source.path} has {frame.shape} (height, width); give the frame that was sent"
+        )

@@ -114,3 +114,12 @@ def test_a_picture_of_the_intake_leads_to_its_frame(tmp_path):
     lone.rename(lone.with_name("IM#7"))
     found = next(picture for picture in read_images(tmp_path / "lone") if picture.name == "IM#7")
     assert Source.of(found) == Source(lone.with_name("IM#7"))
+
+
+def test_a_header_that_no_result_can_be_made_with_is_told_with_its_file(tmp_path):
+    source = write_source("sagittal", tmp_path)
+    dataset = dcmread(source.path)
+    dataset.add_new("PatientName", "US", 5)
+    dataset.save_as(source.path)
+    with pytest.raises(SpineError, match=r"IM0003.dcm cannot be read .*; repair its header"):
+        write_results(ANSWER, source, tmp_path / "out")
