@@ -55,36 +55,37 @@ def pacs(
     """Answer a study of a PACS by DICOMweb and store the results in it; nothing is done twice. Not for diagnosis."""
     from pipeline.pacs.address import Address, Credentials
     from pipeline.pacs.archive import Archive, checked_uid
-    from pipeline.pacs.study import Request, answer_study, shown_study
+    from pipeline.pacs.study import Request
     from spine.core.problems import SpineError
     from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()
     if bool(study) == (watch is not None):
         raise SpineError("say what to answer: --study UID, or --watch SECONDS for all studies that arrive")
+    if (model is None) == (not server):
+        raise SpineError("say what answers: --model DIRECTORY of a member, an ensemble or a case, or --server URL")
     request = Request(
         checked_uid(series) if series else "", slices, again, dry_run, burned_in or not server, most_instances
     )
     address = Address(url, Credentials.of(credentials))
     if address.is_open:
         show(f"{address.url} is no https: whoever can listen on the way reads the credentials")
-    with Archive(address, most_mib * 2**20) as archive, _opened(model, server, token_file, trust) as answering:
-        show(f"{answering.description.name}, version {answering.version}: {answering.description.note}")
-        if watch is not None:
-            _watch(archive, answering, request, watch, since)
-        else:
-            show(shown_study(study))
-            exit_on_errors(_told(answer_study(archive, study, answering, request, typer.echo)).problems)
+    with Archive(address, most_mib * 2**20) as archive:
+        if study:
+            archive.instances(study, most_instances)  # what is wrong there is told before a model is loaded
+        with _opened(model, server, token_file, trust) as answering:
+            show(f"{answering.description.name}, version {answering.version}: {answering.description.note}")
+            if watch is not None:
+                _watch(archive, answering, request, watch, since)
+            else:
+                exit_on_errors(_answer(archive, answering, request, study).problems)
 
 
 def _opened(directory: Path | None, server: str, token_file: Path | None, trust: bool) -> AbstractContextManager[Model]:
     """The model that answers, in this process or served."""
     from pipeline.client import LocalModel, RemoteModel
     from pipeline.server.token import read_token
-    from spine.core.problems import SpineError
 
-    if (directory is None) == (not server):
-        raise SpineError("say what answers: --model DIRECTORY of a member, an ensemble or a case, or --server URL")
     if directory is None:
         return RemoteModel.open(server, token=read_token(token_file).secret)
     if trust:
@@ -92,27 +93,33 @@ def _opened(directory: Path | None, server: str, token_file: Path | None, trust:
     return nullcontext(LocalModel.open(directory))
 
 
-def _told(outcome: Outcome) -> Outcome:
-    """Print what came of a study."""
+def _answer(archive: Archive, model: Model, request: Request, study: str) -> Outcome:
+    """Answer a study, and print what came of it."""
+    from pipeline.pacs.study import answer_study, shown_study
     from spine.core.problems import print_problems, verdict
 
-    print_problems(outcome.problems)
+    show(shown_study(study))
+    done = answer_study(archive, study, model, request, typer.echo)
+    print_problems(done.problems)
+    answered = "to be answered" if request.dry_run else "answered"
     show(
-        f"{outcome.answered} answered, {outcome.skipped} with results already, {outcome.stored} results stored, "
-        f"{verdict(outcome.problems)}"
+        f"{done.answered} {answered}, {done.skipped} with results already, {done.stored} results stored, "
+        f"{verdict(done.problems)}"
     )
-    return outcome
+    return done
 
 
 def _watch(archive: Archive, model: Model, request: Request, seconds: float, since: str) -> None:
-    from pipeline.pacs.study import answer_study, shown_study
+    from pipeline.pacs.study import shown_study
     from pipeline.pacs.watch import days, watch
-
-    def answer(study: str) -> None:
-        show(shown_study(study))
-        _told(answer_study(archive, study, model, request, typer.echo))
 
     def tell(study: str, sentence: str) -> None:
         show(f"{shown_study(study)}: {sentence}" if study else sentence)
 
-    watch(archive, days(since, seconds), request.most_instances, answer, tell)
+    watch(
+        archive,
+        days(since, seconds),
+        request.most_instances,
+        lambda study: _answer(archive, model, request, study),
+        tell,
+    )

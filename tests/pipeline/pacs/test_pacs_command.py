@@ -107,8 +107,9 @@ def test_a_bad_image_is_in_the_exit_status(orthanc, spine, study, member, tmp_pa
         (["--study", "1.2", "--watch", "5"], "--study UID, or --watch SECONDS"),
         (["--study", "1.2"], "--model DIRECTORY .* or --server URL"),
         (["--study", "1.2", "--model", "x", "--server", "http://127.0.0.1"], "--model DIRECTORY .* or --server URL"),
-        (["--study", "1.2", "--series", "../x"], r"'\.\./x' is no DICOM UID"),
-        (["--study", "1.2", "--credentials", "nowhere.yaml"], "nowhere.yaml"),
+        (["--study", "1.2", "--model", "x", "--series", "../x"], r"'\.\./x' is no DICOM UID"),
+        (["--study", "1.2", "--model", "x"], "cannot be reached"),
+        (["--study", "1.2", "--model", "x", "--credentials", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
 def test_what_cannot_be_meant(words, message):
