@@ -127,8 +127,8 @@ def test_a_picture_that_is_refused_is_passed_over_and_a_server_that_is_gone_ends
     assert (tmp_path / "other" / "a.png.json").exists()
 
 
-def test_the_command_asks_writes_and_exits_by_what_failed(case, url, folder, tmp_path):
-    options = ["--card", str(case / "member.json"), "--output", str(tmp_path / "out")]
+def test_the_command_asks_writes_and_exits_by_what_failed(url, folder, tmp_path):
+    options = ["--members", "--output", str(tmp_path / "out")]
     done = CliRunner().invoke(cli.app, ["client", url, str(folder / "plain.png"), *options])
     assert done.exit_code == 0, done.output
     assert "1 answered, no problems" in done.stderr

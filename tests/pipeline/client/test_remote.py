@@ -13,10 +13,6 @@ from tests.case_on_disk import GRADES, MeanGrey, write_member
 from tests.member_contract import png
 
 
-def described(directory):
-    return read_description(directory / "member.json")
-
-
 def assert_equal(one, other):
     told, expected = (np.array(_numbers(answer.to_json())) for answer in (one, other))
     np.testing.assert_allclose(told, expected, atol=1e-5)
@@ -34,15 +30,17 @@ def _numbers(value):
 
 @pytest.mark.parametrize("members", [False, True])
 def test_a_server_answers_as_the_model_in_this_process(url, case, picture_png, members):
-    with RemoteModel.open(url, description=described(case)) as model:
+    with RemoteModel.open(url) as model:
         answer = model.answer(picture_png, (0.5, 0.5), members=members)
     assert_equal(answer, LocalModel.open(case).answer(picture_png, (0.5, 0.5), members=members))
     assert answer.measurements.unit == "mm"
-    assert answer.probabilities is None or members
+    assert answer.probabilities is None  # a mask tells enough, and is a sixteenth of it
+    assert (answer.disagreement is not None) == members
+    assert {bool(grade.members) for finding in answer.findings[1:] for grade in finding.grades} == {members}
 
 
-def test_where_nothing_is_found_nothing_is_told(url, case):
-    with RemoteModel.open(url, description=described(case)) as model:
+def test_where_nothing_is_found_nothing_is_told(url):
+    with RemoteModel.open(url) as model:
         answer = model.answer(png(np.zeros((30, 40), np.uint16)))
     assert not answer.findings
     assert not answer.mask.any()
@@ -55,9 +53,9 @@ def test_what_is_no_picture_is_refused_in_the_server_s_words(url):
     assert refused.value.code == "INVALID_ARGUMENT"
 
 
-def test_a_version_or_a_label_may_be_asked(url, case, picture_png):
+def test_a_version_or_a_label_may_be_asked(url, picture_png):
     for choice in ({"version": 1}, {"label": "stable"}):
-        with RemoteModel.open(url, description=described(case), **choice) as model:
+        with RemoteModel.open(url, **choice) as model:
             assert model.answer(picture_png).version == "1"
     with pytest.raises(ServerError, match=r"Specific\(lumbar, 7\)"):
         RemoteModel.open(url, version=7)
