@@ -54,6 +54,9 @@ def client(
     ] = None,
 ) -> None:
     """Ask a served model about pictures, without patient data, and write its answers (not for diagnosis)."""
+    from spine.core.quiet import silence_tensorflow
+
+    silence_tensorflow()
     from pipeline.client.ask import ask
     from spine.core.disk import at_work
     from spine.core.problems import print_problems, verdict
@@ -83,6 +86,9 @@ def check(
     timeout: Timeout = 120.0,
 ) -> None:
     """Compare what a server answers with what was predicted and stored; exit status 1 on a difference."""
+    from spine.core.quiet import silence_tensorflow
+
+    silence_tensorflow()
     from pipeline.client.check import check_served
     from spine.core.problems import printable
 
@@ -127,9 +133,7 @@ def _open(
     from pipeline.client.address import Address
     from pipeline.client.local import read_description
     from pipeline.server.token import read_token
-    from spine.core.quiet import silence_tensorflow
 
-    silence_tensorflow()
     if Address.of(url, name, version, label).is_exposed:
         show("pictures, answers and token travel unencrypted; use https:// or grpcs:// beyond a network that you trust")
     return RemoteModel.open(

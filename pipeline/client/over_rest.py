@@ -58,11 +58,11 @@ class OverRest:
         }
         answer = self._json("POST", f"{spec.path}:predict", {"signature_name": signature, "inputs": encoded})
         values = answer.get("outputs") if isinstance(answer, dict) else None
-        if len(outputs) == 1:
+        if len(outputs) == 1 and not isinstance(values, dict):  # the only output of a signature has no name
             values = {next(iter(outputs)): values}
         if not isinstance(values, dict) or (lacking := sorted(outputs.keys() - values.keys())):
             raise self._no_answer(
-                f"outputs are missing: {lacking}" if isinstance(values, dict) else "it has no outputs"
+                f"it lacks the outputs {lacking}" if isinstance(values, dict) else "it has no outputs"
             )
         return {name: output.array(values[name], name) for name, output in outputs.items()}
 

@@ -61,7 +61,8 @@ class Results:
         ):
             if rows:
                 path = self.directory / name
-                write_sheet(pd.DataFrame(rows, columns=list(columns)), path)
+                table = pd.DataFrame(rows, columns=list(columns))
+                write_sheet(table.round(6).astype({"level": "Int64"}), path)  # float32 reaches no further
                 self.paths.append(path)
 
     def _add_json(self, base: str, picture: SentPicture, answer: Answer) -> None:

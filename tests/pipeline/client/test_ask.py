@@ -65,6 +65,7 @@ def test_tables_have_a_row_a_value_of_all_pictures(model, folder, tmp_path):
     of_disc = found[(found["picture"] == "plain.png") & (found["level"] == 2) & (found["target"] == "degeneration")]
     assert of_disc["grade"].tolist() == ["normal", "degenerated"]
     assert of_disc["probability"].sum() == pytest.approx(1)
+    assert ",disc,2," in (tmp_path / "out" / "findings.csv").read_text()
     assert of_disc["x0"].tolist() == pytest.approx([20, 20], abs=1e-3)
 
 

@@ -53,6 +53,14 @@ def test_what_is_no_picture_is_refused_in_the_server_s_words(url):
     assert refused.value.code == "INVALID_ARGUMENT"
 
 
+def test_one_of_several_outputs_may_be_asked(url, picture_png):
+    with RemoteModel.open(url) as model:
+        outputs = model.outputs([picture_png], only=["probabilities"])
+        assert {name: value.shape for name, value in outputs.items()} == {"probabilities": (1, 100, 80, 4)}
+        with pytest.raises(SpineError, match=r"has no outputs \['boxes'\]"):
+            model.outputs([picture_png], only=["boxes"])
+
+
 def test_a_version_or_a_label_may_be_asked(url, picture_png):
     for choice in ({"version": 1}, {"label": "stable"}):
         with RemoteModel.open(url, **choice) as model:
