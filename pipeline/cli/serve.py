@@ -82,6 +82,7 @@ def start(
 def _serve(server: Server) -> None:
     from spine.core.ending import Stopped
 
+    show(f"loading {', '.join(server.servables.models)}")
     server.start()
     for name in server.servables.models:
         show(f"POST {server.rest_url}/v1/models/{name}:predict")

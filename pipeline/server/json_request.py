@@ -15,6 +15,8 @@ from pipeline.server.servable import Inputs
 
 __all__ = ["JsonRequest", "parse"]
 
+_MOST_LISTS = 2**21  # with objects: each takes a hundred bytes, and two of the body
+
 
 @dataclass(frozen=True)
 class JsonRequest:
@@ -105,6 +107,10 @@ def parse(body: bytes) -> JsonRequest:
     """The document of a body; Refusal where it is no JSON object."""
     if not body.strip():
         raise invalid("JSON Parse error: The document is empty")
+    if (count := body.count(b"[") + body.count(b"{")) > _MOST_LISTS:
+        raise invalid(
+            f"the body has {count:,} lists and objects, and {_MOST_LISTS:,} are read; ask by gRPC, or send files"
+        )
     try:
         document = json.loads(body)
     except json.JSONDecodeError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,14 @@ def decode_base64(value: Any) -> bytes:
 
 
 def as_json(value: Any) -> str:
-    """A value as an error tells it, cut short."""
-    try:
-        return brief(json.dumps(value), _SHOWN)
-    except RecursionError:
-        return "..."
+    """A value as an error tells it: the beginning of it, which is all that is written of a large one."""
+    text = ""
+    with suppress(RecursionError):
+        for piece in json.JSONEncoder().iterencode(value):
+            text += piece
+            if len(text) > _SHOWN:
+                break
+    return brief(text, _SHOWN)
 
 
 def _numbers(value: Any, dtype: Any) -> np.ndarray:

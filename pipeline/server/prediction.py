@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from pipeline.server.batching import Batcher, Task
 from pipeline.server.limits import Limits
-from pipeline.server.pictures import check_pixels, sizes_of
+from pipeline.server.pictures import Size, bounded, sizes_of
 from pipeline.server.refusals import invalid
 from pipeline.server.servable import Inputs, Outputs, Signature
 
@@ -34,8 +35,7 @@ class Prediction:
         """The future answer; Refusal where the inputs are not the signature's, too large, or the queue is full."""
         _check_names(signature, inputs)
         shaped = {name: _shaped(signature, name, value) for name, value in inputs.items()}
-        sizes = _picture_sizes(shaped)
-        pixels = check_pixels(sizes, self.limits.pixels)
+        sizes, pixels = bounded(_picture_sizes(shaped), self.limits.pixels)
         deadline = time.monotonic() + (self.limits.timeout if timeout is None else timeout)
         rows = {len(value) if value.ndim else 0 for value in shaped.values()}
         key = _key(signature, shaped, sizes) if len(rows) == 1 else None
@@ -84,22 +84,20 @@ def _told(wanted: list[int]) -> str:
     return f"[{', '.join('?' if size < 0 else str(size) for size in wanted)}]"
 
 
-def _picture_sizes(inputs: Inputs) -> list[tuple[int, int]]:
+def _picture_sizes(inputs: Inputs) -> Iterator[Size]:
     """Height and width of every picture of a request: of files by their headers, of decoded images by their shape, and
     of prepared ones also what they are to become again.
     """
-    sizes: list[tuple[int, int]] = []
     for name, value in inputs.items():
         if name == _FILES and value.dtype == object:
-            sizes += sizes_of(value.ravel().tolist(), name)
+            yield from sizes_of(value.flat, name)
         elif value.ndim == _IMAGES:
-            sizes += [value.shape[1:3]] * len(value)
+            yield from repeat(value.shape[1:3], len(value))
         elif name == _SIZES and value.shape[1:] == (2,):
-            sizes += map(tuple, value.tolist())
-    return sizes
+            yield from map(tuple, value.tolist())
 
 
-def _key(signature: Signature, inputs: Inputs, sizes: list[tuple[int, int]]) -> Hashable:
+def _key(signature: Signature, inputs: Inputs, sizes: list[Size]) -> Hashable:
     """What tasks that go together share; None where a task goes alone."""
     if not signature.is_batched or len(set(sizes)) > 1 or not any(len(value) for value in inputs.values()):
         return None

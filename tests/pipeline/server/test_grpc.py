@@ -106,6 +106,14 @@ def test_a_tensor_that_states_more_than_it_holds(stub):
         assert (code, why in details) == ("INVALID_ARGUMENT", True)
 
 
+def test_one_picture_that_is_said_to_be_there_a_million_times(stub):
+    request = request_of(image_bytes=[picture()])
+    request.inputs["image_bytes"].tensor_shape.dim[0].size = 10**6
+    code, details = refusal_of(stub.Predict, request)
+    assert code == "INVALID_ARGUMENT"
+    assert "pixels or more" in details or "no tensor that can be read" in details
+
+
 def test_metadata(stub):
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     assert refusal_of(stub.GetModelMetadata, request) == ("INVALID_ARGUMENT", "Missing ModelSpec")

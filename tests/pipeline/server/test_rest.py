@@ -187,6 +187,18 @@ def test_bodies_that_ask_for_nothing(client, body, error):
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 
+def test_a_bomb_of_lists(client):
+    answer = client.post(PREDICT, content=b'{"instances": [' + b"[]," * 2**21 + b"[]]}")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("the body has 2,097,155 lists and objects")
+
+
+def test_a_bomb_of_zeros(client):
+    body = gzip.compress(b" " * (64 * 2**20 + 1), 1)
+    answer = client.post(PREDICT, content=body, headers={"content-encoding": "gzip"})
+    assert (answer.status_code, "67,108,864" in answer.json()["error"]) == (413, True)
+
+
 def test_rows_that_are_not_even(client):
     row = {"text": "a", "real": [1, 2], "count": 3, "flag": True}
     url = "/v1/models/echo:predict"
@@ -231,7 +243,7 @@ def test_pixels_count_for_all_pictures_as_networks_pad_them(client):
     row = b64(encode_png(np.zeros((1, 600_000), np.uint8)))
     answer = client.post(PREDICT, json={"instances": [row, row]})
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("the request holds 38,400,000 pixels, its largest picture 1 x 600,000")
+    assert answer.json()["error"].startswith("the request holds 38,400,000 pixels or more, its largest")
 
 
 def test_pictures_of_two_sizes_in_one_segmentation(client):

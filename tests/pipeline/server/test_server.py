@@ -146,7 +146,7 @@ def started(tmp_path_factory):
     command = [sys.executable, "-m", "pipeline.cli", "serve", str(directory), "--rest-port", "0", "--grpc-port", "0"]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     process = subprocess.Popen([*command, "--batch-delay", "500"], stderr=subprocess.PIPE, text=True, env=environment)
-    lines = [process.stderr.readline() for _ in range(3)]
+    lines = [process.stderr.readline() for _ in range(4)]
     yield process, lines
     process.kill()
     process.communicate()
@@ -154,8 +154,8 @@ def started(tmp_path_factory):
 
 def test_sigterm_answers_what_is_open(started):
     process, lines = started
-    assert [line.split(" ")[:2] for line in lines] == [["==", "m:"], ["==", "POST"], ["==", "gRPC"]]
-    url = lines[1].split()[-1]
+    assert [line.split(" ")[:2] for line in lines] == [["==", "loading"], ["==", "m:"], ["==", "POST"], ["==", "gRPC"]]
+    url = lines[2].split()[-1]
     answers = []
     asking = threading.Thread(target=lambda: answers.append(httpx.post(url, json=BODY, timeout=30)))
     asking.start()
