@@ -159,9 +159,7 @@ def _agreements(pairs: Sequence[Pair]) -> Iterator[Agreement]:
             if value is not None and other is not None:
                 values[pair.kind, name, "ratio" if name in RATIOS else pair.unit].append((value, other))
     for kind in ("disc", "vertebra", "canal"):
-        for (own, name, unit), both in sorted(
-            values.items(), key=lambda item: (item[0][2] == "px", item[0][2] == "ratio")
-        ):
+        for (own, name, unit), both in sorted(values.items(), key=lambda item: item[0][2] == "ratio"):
             if own == kind:
                 yield Agreement(kind, name, unit, *np.array(both).T)
 

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-
-import numpy as np
 
 from spine.measurements.structures import Structure, distance
 
-__all__ = ["levels_of", "pitch_of"]
-
-
-def pitch_of(*classes: Sequence[Structure], spacing: tuple[float, float]) -> float | None:
-    """Usual distance of one level from the next, in the unit of `spacing` (y, x); None where no class has two."""
-    distances = [
-        distance(lower, upper, spacing)
-        for found in classes
-        for lower, upper in pairwise(found)
-        if "merged" not in (lower.status, upper.status)
-    ]
-    return float(np.median(distances)) if distances else None
+__all__ = ["levels_of"]
 
 
 def levels_of(found: Sequence[Structure], pitch: float | None, spacing: tuple[float, float]) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 from spine.core.problems import SpineError
 from spine.measurements.canal import canal_widths
 from spine.measurements.column import Column, Part
-from spine.measurements.levels import levels_of, pitch_of
+from spine.measurements.levels import levels_of
 from spine.measurements.results import Canal, Disc, Heights, Measurements, Side, Vertebra
 from spine.measurements.shapes import Shape
 from spine.measurements.structures import (
@@ -17,6 +17,7 @@ from spine.measurements.structures import (
     joined_discs,
     merged_bodies,
     merged_discs,
+    pitch_of,
     structures,
     toward,
     without_specks,
@@ -51,13 +52,13 @@ def measure(
     pieces, specks = without_specks(of_canal)
     of_canal = np.any(pieces, axis=0) if pieces else np.zeros_like(of_canal)
     discs, disc_specks = structures(of_disc, steps, of_canal)
-    discs = joined_discs(discs, steps, of_canal)
     bones, bone_specks = structures(of_vertebra, steps, of_canal)
     behind = posterior or _side_of_canal(discs or bones, of_canal, steps)
     bodies = [bone for bone in bones if not _is_behind(bone, of_canal, behind, steps)]
+    discs = joined_discs(discs, bodies, steps, of_canal)
     ignored = specks + disc_specks + bone_specks + len(bones) - len(bodies)
     column = Column.of(merged_discs(discs, steps), merged_bodies(bodies), of_canal, behind, steps)
-    pitch = pitch_of([part.own for part in column.discs], [part.own for part in column.bodies], spacing=steps)
+    pitch = pitch_of([part.own for part in column.bodies], [part.own for part in column.discs], steps)
     of_discs, of_bodies = (_by_level(parts, pitch, steps) for parts in (column.discs, column.bodies))
     means = _mean_signals(signal, of_canal, bodies)
     return Measurements(

@@ -23,6 +23,7 @@ __all__ = [
     "joined_discs",
     "merged_bodies",
     "merged_discs",
+    "pitch_of",
     "structures",
     "toward",
     "without_specks",
@@ -34,8 +35,9 @@ _NECK = 0.6  # of the thickest place: what is thinner may be where two structure
 _PART = 0.35  # least area of a part, as a share of the largest one
 _MERGED = 1.7  # area, as a multiple of the class's median, from which a piece is several structures
 _THICK = 0.6  # thickness / length of a disc from which it is no single one
-_NEAR = 0.6  # most distance of two pieces of a disc, as a share of the usual one from disc to disc
-_LONG = 1.5  # most length of a disc, as a multiple of the median of all its class's pieces
+_WHOLE = 0.9  # quantile of the lengths of a class's pieces that is a whole one's, though most be in pieces
+_NEAR = 0.9  # most distance of two pieces of a disc, as a share of the usual one from disc to disc
+_LONG = 1.5  # most length of a disc, as a multiple of a whole one's
 _NEIGHBOURS = np.ones((3, 3), bool)
 
 
@@ -86,24 +88,42 @@ def structures(selected: np.ndarray, spacing: tuple[float, float], canal: np.nda
     return sorted(found, key=lambda structure: -structure.centre[0]), specks
 
 
-def joined_discs(discs: Sequence[Structure], spacing: tuple[float, float], canal: np.ndarray) -> list[Structure]:
-    """Discs, lowest first, those in two pieces joined: one piece lies behind the other, and both make no large disc."""
-    if len(discs) < 3:
+def joined_discs(
+    discs: Sequence[Structure], bodies: Sequence[Structure], spacing: tuple[float, float], canal: np.ndarray
+) -> list[Structure]:
+    """Discs, lowest first, those in pieces joined: one piece lies behind the other, and both make one thin disc."""
+    if (pitch := pitch_of(bodies, discs, spacing)) is None:
         return list(discs)
-    usual = np.median([_length(own, spacing) for own in discs])
-    pitch = np.median([distance(*pair, spacing) for pair in pairwise(discs)])
+    longest = _LONG * np.quantile([_sides(own, spacing)[1] for own in discs], _WHOLE) if discs else 0.0
     joined: list[Structure] = []
     for own in discs:
         near = bool(joined) and distance(own, joined[-1], spacing) < _NEAR * pitch
         if near and not _is_above(own, joined[-1], spacing, canal):
-            both = Structure(
-                own.region | joined[-1].region, "cut" if "cut" in (own.status, joined[-1].status) else "measured"
-            )
-            if _length(both, spacing) < _LONG * usual:
+            status: Status = "cut" if "cut" in (own.status, joined[-1].status) else "measured"
+            both = Structure(own.region | joined[-1].region, status)
+            short, long = _sides(both, spacing)
+            if long < longest and short < _THICK * long:
                 joined[-1] = both
                 continue
         joined.append(own)
     return joined
+
+
+def pitch_of(bodies: Sequence[Structure], discs: Sequence[Structure], spacing: tuple[float, float]) -> float | None:
+    """Usual distance of one level from the next, in the unit of `spacing` (y, x); None where nothing tells it.
+
+    Bodies tell it if there are three, all together otherwise: a disc is found in pieces more often.
+    """
+    of_bodies, of_discs = (
+        [
+            distance(lower, upper, spacing)
+            for lower, upper in pairwise(found)
+            if "merged" not in (lower.status, upper.status)
+        ]
+        for found in (bodies, discs)
+    )
+    told = of_bodies if len(of_bodies) > 1 else [*of_bodies, *of_discs]
+    return float(np.median(told)) if told else None
 
 
 def distance(one: Structure, other: Structure, spacing: tuple[float, float]) -> float:
@@ -111,8 +131,10 @@ def distance(one: Structure, other: Structure, spacing: tuple[float, float]) -> 
     return float(np.hypot(*((np.array(one.centre) - other.centre) * spacing)))
 
 
-def _length(own: Structure, spacing: tuple[float, float]) -> float:
-    return float(max(cv2.minAreaRect(own.points(spacing).astype(np.float32))[1]))
+def _sides(own: Structure, spacing: tuple[float, float]) -> tuple[float, float]:
+    """Thickness and length of the smallest rectangle about it."""
+    sides = cv2.minAreaRect(own.points(spacing).astype(np.float32))[1]
+    return min(sides), max(sides)
 
 
 def merged_bodies(found: Sequence[Structure]) -> list[Structure]:
@@ -125,7 +147,7 @@ def merged_discs(found: Sequence[Structure], spacing: tuple[float, float]) -> li
 
     Discs of one spine differ more than its bodies do: a large one alone is a healthy disc among narrowed ones.
     """
-    sides = [sorted(cv2.minAreaRect(own.points(spacing).astype(np.float32))[1]) for own in found]
+    sides = [_sides(own, spacing) for own in found]
     usual = np.median([long for _, long in sides]) if found else 0.0
     return _merged(found, [short > _THICK * long or long > _LONG * usual for short, long in sides])
 
