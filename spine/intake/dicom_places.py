@@ -18,9 +18,13 @@ from spine.images.dicom.image import Image, images_of
 from spine.images.dicom.segments import Plane, Segmentation
 from spine.images.kinds import kind_of
 
-__all__ = ["SAVE", "Places"]
+__all__ = ["SAVE", "ElsewhereError", "Places"]
 
 SAVE = "save the segmentation again on the images' own grid"
+
+
+class ElsewhereError(Malformed):
+    """A frame was drawn on an image that is not there, so on none of those that are."""
 
 
 @dataclass
@@ -56,7 +60,7 @@ class Places:
         if plane.references and not named:
             instances = examples([instance for instance, _ in plane.references])
             advice = "add the images that it was drawn on, or remove the segmentation"
-            raise Malformed(f"was drawn on {instances}, which is not among the images", advice)
+            raise ElsewhereError(f"was drawn on {instances}, which is not among the images", advice)
         there = [image for image in named or self._near(segmentation) if _lies_on(plane, image)]
         if len(there) != 1:
             told = f": {examples([self.name_of(image) for image in there])}" if there else ""

@@ -25,7 +25,7 @@ from spine.images.dicom.image import Image
 from spine.images.dicom.segments import Plane, Segmentation, read_segmentation
 from spine.images.kinds import kind_of
 from spine.images.pictures import write_mask
-from spine.intake.dicom_places import SAVE, Places
+from spine.intake.dicom_places import SAVE, ElsewhereError, Places
 
 __all__ = ["read_segmentations"]
 
@@ -115,32 +115,37 @@ class _Reader:
         return replace(self.collector.reading(), lost_masks=frozenset(self.lost), read=read)
 
     def _take(self, segmentation: Segmentation) -> None:
-        targets = self._targets(segmentation)
-        self.lost |= targets.keys() - self.drawn.keys()  # unless what follows holds
+        targets, is_whole = self._targets(segmentation)
+        holding = targets.keys() - self.lost if is_whole else set()  # a frame may be of any of them
+        self.lost |= targets.keys()  # unless what follows holds
         classes = self._classes(segmentation)
         if segmentation.kind == "FRACTIONAL":
             reason = "is FRACTIONAL: a pixel counts from half of MaximumFractionalValue on"
             self.collector.warn(segmentation.path, reason, "see whether the masks are right, or save it as BINARY")
         for name, (image, planes) in targets.items():
             with self.collector.guard(segmentation.path), as_malformed(segmentation.path):
-                fresh = name not in self.drawn
                 self._draw(segmentation, name, image, planes, classes)
-                self.lost -= {name} if fresh else set()
+                self.lost -= {name} & holding
 
-    def _targets(self, segmentation: Segmentation) -> dict[str, tuple[Image, list[Plane]]]:
-        """The planes of each image, by its name; those that are of none are problems, told once for all."""
+    def _targets(self, segmentation: Segmentation) -> tuple[dict[str, tuple[Image, list[Plane]]], bool]:
+        """The planes of each image, by its name, and whether these are all that may be of them.
+
+        Planes that are of no image are problems, told once for all.
+        """
         targets: dict[str, tuple[Image, list[Plane]]] = {}
+        is_whole = True
         faults: dict[tuple[str, str], list[int]] = defaultdict(list)
         for plane in segmentation.planes:
             try:
                 image = self.places.of(plane, segmentation)
                 targets.setdefault(self.places.name_of(image), (image, []))[1].append(plane)
             except Malformed as fault:
+                is_whole &= isinstance(fault, ElsewhereError)
                 faults[str(fault), fault.advice].append(plane.index)
         for (reason, advice), indices in faults.items():
             more = f" (and {len(indices) - 1} more frames)" if len(indices) > 1 else ""
             self.collector.error(f"{segmentation.path}: frame {indices[0]}", f"{reason}{more}", advice)
-        return targets
+        return targets, is_whole
 
     def _classes(self, segmentation: Segmentation) -> dict[int, str]:
         """The class of each segment that counts, by its number."""
@@ -168,7 +173,6 @@ class _Reader:
         own = list(dict.fromkeys(classes.values()))
         before = self.drawn.get(name)
         if before and (shared := [label for label in own if label in before.labels]):
-            self.lost.add(name)
             told = f"draws {', '.join(shared)} on {name}, as {before.sources[0]} does"
             raise Malformed(told, "leave the one of the two that is right, or name what differs in `rename`")
         labels = [*(before.labels if before else []), *own]
@@ -189,14 +193,12 @@ class _Reader:
 
     def _lay(self, mask: np.ndarray, numbers: np.ndarray, index_of: Mapping[int, int], name: str) -> None:
         if numbers.shape != mask.shape:
-            self.lost.add(name)
             raise Malformed(f"is {numbers.shape} on {name}, on which another is {mask.shape} (height, width)", SAVE)
         for number in map(int, np.unique(numbers)):
             if (index := index_of.get(number, 0)) == 0:
                 continue
             inside = numbers == number
             if (shared := int((inside & (mask > 0) & (mask != index)).sum())) > 0:
-                self.lost.add(name)
                 raise Malformed(f"gives {shared} pixels of {name} two classes", "draw each pixel in one segment")
             mask[inside] = index
 

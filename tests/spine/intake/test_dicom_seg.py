@@ -1,5 +1,7 @@
 """DICOM segmentations come back as masks: ours, and those that viewers save otherwise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentDescription
@@ -170,6 +172,41 @@ def test_a_frame_that_names_no_image_is_of_the_one_at_its_place(trial):
     again.save_as(trial.source.path.with_name("T1.dcm"))
     (told,) = errors(trial.read())
     assert "names none of the images, and lies at the place of 2: IM0003.dcm, T1.dcm (and 2 more frames)" in told
+
+
+def test_a_frame_that_may_be_of_an_image_leaves_it_without_a_mask_and_one_of_another_image_does_not(trial):
+    def edit(dataset):
+        source = dataset.PerFrameFunctionalGroupsSequence[2].DerivationImageSequence[0].SourceImageSequence[0]
+        source.ReferencedSOPInstanceUID = "1.2.3"
+
+    trial.change(edit)
+    reading = trial.read()
+    assert [told.image for told in reading.annotations] == ["IM0003.dcm"]
+    assert "frame 2: was drawn on 1.2.3, which is not among" in errors(reading)[0]
+
+    def unname(dataset):
+        del dataset.PerFrameFunctionalGroupsSequence[2].DerivationImageSequence
+        del dataset.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence
+        del dataset.SourceImageSequence
+
+    trial.change(unname)
+    reading = trial.read()
+    assert "frame 2: names none of the images, and lies at the place of none" in errors(reading)[0]
+    assert reading.lost_masks == {"IM0003.dcm"}
+    assert reading.annotations == ()
+
+
+def test_a_second_segmentation_that_cannot_be_drawn_takes_the_mask_along(trial):
+    answer = Answer("bones", "1", *SHAPE, mask=MASK * (MASK == 1), mask_labels=("background", "bone"))
+    write_results(answer, trial.source, trial.root / "seg")
+    trial.file.rename(trial.file.with_name("zz.dcm"))
+    trial.file = trial.file.with_name("zz.dcm")
+    write_results(replace(answer, mask_labels=("background", "spine")), trial.source, trial.root / "seg")
+    trial.change(with_pixels("LABELMAP", [MASK * 9]))
+    reading = trial.read()
+    assert "which are numbers of no segment" in errors(reading)[0]
+    assert reading.lost_masks == {"IM0003.dcm"}
+    assert reading.annotations == ()
 
 
 def test_a_segmentation_of_other_images_is_told_once(trial):
