@@ -96,10 +96,10 @@ def _opened(directory: Path | None, server: str, token_file: Path | None, trust:
 def _answer(archive: Archive, model: Model, request: Request, study: str) -> Outcome:
     """Answer a study, and print what came of it."""
     from pipeline.pacs.study import answer_study, shown_study
-    from spine.core.problems import print_problems, verdict
+    from spine.core.problems import print_problems, printable, verdict
 
     show(shown_study(study))
-    done = answer_study(archive, study, model, request, typer.echo)
+    done = answer_study(archive, study, model, request, lambda line: typer.echo(printable(line)))
     print_problems(done.problems)
     answered = "to be answered" if request.dry_run else "answered"
     show(

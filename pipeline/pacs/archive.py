@@ -18,7 +18,7 @@ from dicomweb_client.web import DICOMwebClient
 from pipeline.pacs.address import Address
 from pipeline.pacs.bounded import Broken, Budget, session_of
 from spine.core.files import atomic_file
-from spine.core.problems import SpineError, brief, printable
+from spine.core.problems import SpineError, brief, one_file, printable
 from spine.images.dicom.headers import quiet
 
 __all__ = ["Archive", "Instance", "Refusal"]
@@ -101,8 +101,8 @@ class Archive:
         """Write one object as a DICOM file."""
         with self._asking("an image"), quiet():
             dataset = self._client.retrieve_instance(instance.study, instance.series, instance.uid)
-            with atomic_file(path) as temporary:
-                dataset.save_as(temporary)
+        with one_file(path), quiet(), atomic_file(path) as temporary:
+            dataset.save_as(temporary)
 
     def store(self, study: str, results: Sequence[Any]) -> list[Refusal]:
         """Store datasets of pydicom with a study; gives the refused. What is there already counts as stored."""

@@ -1,11 +1,13 @@
 """What goes wrong between us and an archive ends in a sentence, and leaves nothing half done."""
 
+import errno
 import gzip
 from io import BytesIO
 
 import pytest
 from pydicom import dcmread
 
+from pipeline.pacs import archive as archive_module
 from pipeline.pacs import bounded
 from pipeline.pacs.address import Address, Credentials
 from pipeline.pacs.archive import Archive
@@ -205,6 +207,21 @@ def test_a_small_answer_that_unpacks_to_a_large_one(fake, model, told):
     fake.faults.append(lambda request: send(request, 200, bomb, Content_Encoding="gzip"))
     with pytest.raises(SpineError, match="sends more than the 16 MiB"):
         run(fake, model, told)
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_archive(filled, model, told, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archive_module, "atomic_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(filled, model, told)
+
+
+def test_objects_of_a_class_that_is_not_told_are_looked_at(filled, model, told):
+    for one in filled.listed:
+        del one["00080016"]
+    assert run(filled, model, told).stored == 3
 
 
 def test_uids_that_climb_out_of_the_folder_are_left_out(filled, model, told):

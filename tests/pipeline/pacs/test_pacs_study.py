@@ -90,6 +90,21 @@ def test_what_an_interruption_left_out_is_stored_by_the_next_run(orthanc, archiv
     assert orthanc.uids() == whole
 
 
+def test_captures_of_a_screen_are_answered_where_there_is_nothing_else(
+    orthanc, archive, phantom, model, told, tmp_path
+):
+    one = dcmread(next((phantom / "ph001" / "t2").glob("*.dcm")))
+    one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4.5.6.7"
+    one.SeriesInstanceUID, one.Modality = "1.2.3.4.5.6", "OT"
+    one.save_as(tmp_path / "capture.dcm")
+    orthanc.upload(tmp_path)
+    assert answered(archive, phantom, model, told, dry_run=True).answered == 1
+    orthanc.upload(phantom / "ph001" / "t2")
+    told.clear()
+    assert answered(archive, phantom, model, told, dry_run=True).answered == 1
+
+
 def test_a_dry_run_tells_and_stores_nothing(orthanc, archive, phantom, model, told):
     orthanc.upload(phantom)
     before = orthanc.uids()
