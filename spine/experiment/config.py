@@ -141,9 +141,17 @@ class ExportSettings(Strict):
     """How the fused SavedModel is published, and how TF Serving is told to serve it."""
 
     name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")  # empty: the experiment's name
-    stable: Literal["newest", "previous"] | Annotated[int, Field(ge=1)] = "newest"  # the version labelled so
+    stable: Literal["newest", "previous"] | int = "newest"  # the version labelled so
     versions: int = Field(default=2, ge=1, le=100)  # how many of the newest stay loaded
     batching: BatchingSettings = BatchingSettings()
+
+    @field_validator("stable", mode="before")
+    @classmethod
+    def _names_a_version(cls, stable: Any) -> Any:
+        if stable in ("newest", "previous") or (type(stable) is int and stable > 0):
+            return stable
+        raise ValueError("it is newest, previous, or the number of a version")
+
     frozen: bool = False  # weights as constants: faster on CPUs, by rounding of its own apart from the members
 
 

@@ -13,7 +13,8 @@ POLL = 30  # seconds until a changed models.config is read
 
 # The directory is mounted, not its files: a file that is replaced would stay the old one in the container.
 # Docker publishes ports to the whole network unless an address is named.
-# The image's entry point is a shell, which ignores signals as the first process: --init makes it the second.
+# The image's own entry point is a shell that keeps Ctrl-C from the server: the server is started without it.
+# --mount reads CSV: the quotes keep a comma in the path together.
 START = """\
 #!/usr/bin/env bash
 # Starts TF Serving in Docker on the versions in model/, on 127.0.0.1 only:
@@ -29,8 +30,8 @@ if ! command -v docker >/dev/null; then
 fi
 exec docker run --rm --init --security-opt no-new-privileges:true \\
     -p "127.0.0.1:${{GRPC_PORT:-8500}}:8500" -p "127.0.0.1:${{REST_PORT:-8501}}:8501" \\
-    --mount "type=bind,source=$here,target={models}/{name},readonly" \\
-    "${{TF_SERVING_IMAGE:-tensorflow/serving}}" \\
+    --mount "type=bind,\\"source=$here\\",target={models}/{name},readonly" \\
+    --entrypoint tensorflow_model_server "${{TF_SERVING_IMAGE:-tensorflow/serving}}" \\
     {arguments}
 """
 
@@ -41,6 +42,7 @@ services:
   tensorflow-serving:
     image: "${{TF_SERVING_IMAGE:-tensorflow/serving}}"
     init: true
+    entrypoint: ["tensorflow_model_server"]
     restart: unless-stopped
     security_opt: ["no-new-privileges:true"]
     ports:
@@ -61,6 +63,8 @@ def server_arguments(name: str, batches: bool) -> list[str]:
     beside = f"{MODELS}/{name}"
     batching = ["--enable_batching=true", f"--batching_parameters_file={beside}/batching.config"]
     return [
+        "--port=8500",
+        "--rest_api_port=8501",
         f"--model_config_file={beside}/models.config",
         f"--model_config_file_poll_wait_seconds={POLL}",
         "--allow_version_labels_for_unavailable_models=true",

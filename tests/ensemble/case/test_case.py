@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from ensemble.case import export
 from ensemble.case.config import CaseSettings, Discs, Region, load_case
@@ -14,6 +15,7 @@ from ensemble.case.parity import measure_case_parity
 from ensemble.case.parts import open_parts
 from ensemble.case.stages import Stages
 from ensemble.fusion.fuse import Mean
+from ensemble.serving.kit.warm_up import WARM_UP
 from spine.answers.description import Description
 from spine.answers.from_outputs import answers_of
 from spine.core.files import read_json
@@ -47,6 +49,12 @@ def model(case):
 def ask(model, *pictures):
     served = model.signatures["serving_default"](image_bytes=tf.constant([png(picture) for picture in pictures]))
     return {name: value.numpy() for name, value in served.items()}
+
+
+def test_tf_serving_warms_up_each_of_its_signatures(model, case):
+    records = tf.data.TFRecordDataset(str(Member.open(case.directory).model / WARM_UP)).as_numpy_iterator()
+    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
+    assert {log.predict_log.request.model_spec.signature_name for log in logs} == set(model.signatures)
 
 
 def test_a_picture_is_answered_whole(model, case):

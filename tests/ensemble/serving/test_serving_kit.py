@@ -1,5 +1,6 @@
 """The TF Serving kit: each file parsed back by the schema of what reads it, and the versions that the labels name."""
 
+import csv
 import os
 import re
 import shutil
@@ -36,6 +37,7 @@ MONITORING = {"prometheus_config": (1, {"enable": (1, "bool"), "path": (2, "stri
 
 # tensorflow_serving/model_servers/main.cc
 FLAGS = {
+    *("port", "rest_api_port"),
     *("model_config_file", "model_config_file_poll_wait_seconds", "allow_version_labels_for_unavailable_models"),
     *("monitoring_config_file", "enable_batching", "batching_parameters_file"),
 }
@@ -130,6 +132,11 @@ def test_settings_that_cannot_be_are_refused(wrong):
         validate(ExportSettings, wrong, "export")
 
 
+def test_what_stable_may_be_is_told():
+    with pytest.raises(SpineError, match="stable: it is newest, previous, or the number of a version; received 'old'"):
+        validate(ExportSettings, {"stable": "old"}, "export")
+
+
 def test_batching_has_only_fields_that_tf_serving_knows(directory):
     batching = {"max_batch_size": 3, "batch_timeout_micros": 40, "max_enqueued_batches": 5, "num_batch_threads": 6}
     text = (written(directory, batching=batching) / "batching.config").read_text()
@@ -175,6 +182,7 @@ def test_the_compose_file_starts_what_the_script_starts(directory):
     (service,) = compose["services"].values()
     assert set(compose) == {"name", "services"}
     assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", compose["name"])
+    assert service["entrypoint"] == ["tensorflow_model_server"]
     assert service["command"] == server_arguments("Discs.v2", batches=True)
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
     (mounted,) = service["volumes"]
@@ -186,7 +194,7 @@ def test_the_compose_file_starts_what_the_script_starts(directory):
 
 
 def test_the_script_starts_docker_on_its_own_directory_and_on_this_machine_only(directory, tmp_path):
-    beside = tmp_path / "a b's $HOME"  # where it is moved to
+    beside = tmp_path / "a b's, $HOME"  # where it is moved to
     shutil.copytree(written(directory), beside, ignore=shutil.ignore_patterns("a b*"))
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
@@ -197,8 +205,10 @@ def test_the_script_starts_docker_on_its_own_directory_and_on_this_machine_only(
     arguments = told.stdout.splitlines()
     published = [value for flag, value in pairwise(arguments) if flag == "-p"]
     assert published == ["127.0.0.1:8500:8500", "127.0.0.1:9501:8501"]
-    assert f"type=bind,source={beside},target=/models/discs,readonly" in arguments
+    mount = next(csv.reader([arguments[arguments.index("--mount") + 1]]))
+    assert mount == ["type=bind", f"source={beside}", "target=/models/discs", "readonly"]
     image = arguments.index("tensorflow/serving")
+    assert arguments[image - 2 : image] == ["--entrypoint", "tensorflow_model_server"]
     assert arguments[image + 1 :] == server_arguments("discs", batches=True)
 
 
