@@ -65,6 +65,8 @@ HOMES = {
     "ensemble_boxes": ("ensemble/fusion/fuse_boxes.py",),
     "nibabel": ("spine/images/decoders/nifti.py",),
     "gradio": ("pipeline/demo/",),
+    "starlette": ("pipeline/server/rest.py",),
+    "uvicorn": ("pipeline/server/server.py",),
     "google_crc32c": ("spine/annotations/tfrecords.py",),
     "official": ("detection/",),
     "tf_keras": ("detection/",),

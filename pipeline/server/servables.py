@@ -77,8 +77,8 @@ class Model:
     @contextmanager
     def lease(self, version: int | None = None, label: str = "") -> Iterator[Servable]:
         """A version, by default the newest that answers; it stays loaded until it is given back."""
-        number = self._number(version, label)
-        with self._changed:
+        with self._changed:  # the choice too, or the version that is chosen may go before it is leased
+            number = self._number(version, label)
             if number is None or number not in self._loaded or self._states[number].state != AVAILABLE:
                 raise not_found(self.name, number)
             servable = self._loaded[number]
