@@ -63,6 +63,8 @@ def client(
 
     with _open(url, model, version, label, token_file, timeout, card) as asked, at_work(f"writing {output}"):
         show(f"{asked.description.name}, version {asked.version}: {asked.description.note}")
+        if members and not asked.tells_members:
+            show("it does not tell what its members say; ensembles and cases do, once they are exported again")
         done = ask(asked, files, output, members=members, dicom=dicom, slices=slices or None, burned_in=burned_in)
     print_problems(done.problems)
     show(f"{len(done.answered)} answered, {verdict(done.problems)}")
@@ -108,9 +110,15 @@ def check(
 
 def _served(model: RemoteModel, run: Path) -> Experiment:
     """The experiment of a file that a model is served from; SpineError where it is none of a study's."""
+    from pipeline.cases import is_case
     from pipeline.experiments import load_experiments
     from spine.core.problems import SpineError
 
+    if is_case(run):
+        raise SpineError(
+            f"{run} is a case, of which nothing is predicted and stored; check the runs that it chains, each served by "
+            "its own name. That the case equals them was measured when it was exported"
+        )
     experiments = load_experiments(run)
     names = {experiment.export.name or experiment.name: experiment for experiment in experiments}
     if len(experiments) == 1:

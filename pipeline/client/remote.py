@@ -95,6 +95,11 @@ class RemoteModel:
         return self._spec.name
 
     @property
+    def tells_members(self) -> bool:
+        """Whether it tells what its members say."""
+        return MEMBERS in self._served.signatures
+
+    @property
     def version(self) -> str:
         """The version that is asked."""
         return str(self._served.version)
@@ -120,7 +125,7 @@ class RemoteModel:
         return self._ask(images, members, only)
 
     def _ask(self, images: Sequence[bytes], members: bool, only: Collection[str]) -> dict[str, np.ndarray]:
-        signature = MEMBERS if members and MEMBERS in self._served.signatures else SERVING
+        signature = MEMBERS if members and self.tells_members else SERVING
         known = self._served.signatures[signature]
         if lacking := sorted(set(only) - known.keys()):
             raise SpineError(

@@ -1,15 +1,24 @@
 """Served and stored predictions compared: equal within a tolerance, else the samples are named."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse_boxes import fuse_boxes
+from pipeline import cli
+from pipeline.cli.client import _served
 from pipeline.client.check import TOLERANCES, check_served
+from pipeline.server import Server, Source
 from spine.core.problems import SpineError
+from spine.member.member import Member
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 
+ROOT = Path(__file__).resolve().parents[3]
 MAKE = {
     "classification": write_experiment,
     "segmentation": write_segmentation_experiment,
@@ -88,3 +97,51 @@ def test_an_answer_that_is_no_number_differs(tmp_path):
     experiment = write_experiment(tmp_path)
     sample = ExperimentRun(experiment).truth("test").samples[0]
     assert list(check_served(Served(experiment, off=sample, shift=np.nan), experiment).differing) == [sample]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """An experiment of two one-line models, predicted, searched for and exported, with its YAML file."""
+    import yaml
+
+    from ensemble import export, predict
+    from tests.case_on_disk import MeanGrey, write_member
+    from tests.experiment_on_disk import write_weights
+
+    root = tmp_path_factory.mktemp("exported")
+    experiment = write_experiment(root, members=("plain", "squared"), patients={"train": 1, "validation": 2, "test": 3})
+    for name, exponent in (("plain", 1.0), ("squared", 2.0)):
+        directory = experiment.member_directory(name)
+        card = Member.open(directory).card
+        shutil.rmtree(directory)
+        made = Member.open(write_member(directory, "classification", experiment.labels, MeanGrey(exponent))).card
+        Member.publish(directory, card.model_copy(update={"model_hash": made.model_hash, "outputs": made.outputs}))
+    predict.run(experiment)
+    write_weights(experiment, {"plain": 0.25, "squared": 0.75})
+    export.run(experiment)
+    file = root / "experiment.yaml"
+    file.write_text(yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True)))
+    return experiment, file
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_the_command_compares_a_server_with_what_was_stored(exported, protocol):
+    experiment, file = exported
+    with Server([Source("small", experiment.ensemble_directory)], rest_port=0, grpc_port=0) as server:
+        address = server.rest_url if protocol == "http" else f"grpc://{server.grpc_address}"
+        command = ["serve", "check", f"{address}/v1/models/small", str(file)]
+        done = CliRunner().invoke(cli.app, command)
+        assert done.exit_code == 0, done.output
+        assert "12 of 12 samples within 1e-04" in done.stderr
+    other = experiment.member_directory("plain")  # the wrong one is served
+    with Server([Source("small", other)], rest_port=0, grpc_port=0) as server:
+        address = server.rest_url if protocol == "http" else f"grpc://{server.grpc_address}"
+        done = CliRunner().invoke(cli.app, ["serve", "check", f"{address}/v1/models/small", str(file), "--most", "3"])
+        assert done.exit_code == 1
+        assert len(done.stdout.splitlines()) == 3
+        assert "apart" in done.stdout
+
+
+def test_of_a_case_nothing_is_stored():
+    with pytest.raises(SpineError, match="is a case, of which nothing is predicted and stored"):
+        _served(None, ROOT / "configs" / "cases" / "quickstart.yaml")
