@@ -34,7 +34,7 @@ class OverRest:
             base_url=address.server,
             headers=headers,
             timeout=timeout,
-            verify=ssl.create_default_context() if address.scheme == "https" else False,
+            verify=ssl.create_default_context(),  # the system's certificates, or those of SSL_CERT_FILE
             trust_env=False,  # no proxy gets to see a picture, and no ~/.netrc speaks for us
         )
 

@@ -32,8 +32,10 @@ LIMITS = ZipLimits()
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a file begins as a .zip does."""
+    """Whether a file begins as a .zip does; a pipe is none, and would keep whoever reads it waiting."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as stream:
             return stream.read(4) in _SIGNATURES
     except OSError:

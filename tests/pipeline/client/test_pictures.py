@@ -1,6 +1,7 @@
 """What is sent of files, folders and archives: the intake's choice, upright, and no word of the patient."""
 
 import io
+import os
 import zipfile
 
 import cv2
@@ -120,6 +121,8 @@ def test_what_is_no_picture_is_a_problem(tmp_path):
     assert only_problem(tmp_path / "notes.txt").reason == "is no picture"
     (tmp_path / "empty").mkdir()
     assert only_problem(tmp_path / "empty").reason == "holds no picture"
+    os.mkfifo(tmp_path / "pipe")
+    assert only_problem(tmp_path / "pipe").reason == "is no picture"
     assert only_problem(write_zip(tmp_path / "empty.zip")).path == str(tmp_path / "empty.zip")
 
 
