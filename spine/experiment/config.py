@@ -206,6 +206,7 @@ class Experiment(Strict):
         settings = info.context["settings_of"](str(raw.get("task")))
         shared = raw.get("shared") or {}
         _require_settings(shared, "shared")
+        validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
         members = {}
         _require_apart(raw["members"])
         for name, own in raw["members"].items():
@@ -222,7 +223,6 @@ class Experiment(Strict):
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
             members[name] = validate(settings, {**shared, **own}, f"members.{name}")
-        validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
         return {**raw, "members": members}
 
     @model_validator(mode="after")
@@ -391,6 +391,11 @@ def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: Set
         raise SpineError(
             f"{path} is a data config (it has `sources`), not an experiment; build it with "
             f"`spine data build {path}`, and give an experiment's file here"
+        )
+    if "detector" in raw and "members" not in raw:
+        raise SpineError(
+            f"{path} is a case (it has a `detector`), not an experiment; export it with `spine export {path}`, "
+            "and give an experiment's file here"
         )
     if "experiments" in raw and "members" not in raw:
         study = validate(Study, raw, str(path))

@@ -45,6 +45,8 @@ def test_shared_values_that_every_member_replaces_have_to_hold_too(file):
     own = ["members.one.network=vgg16", "members.two.network=squeezenet"]
     with pytest.raises(SpineError, match=r"shared is not valid:\n  network: .*'vgg61' is not known"):
         load_experiment(file, [*own, "shared.network=vgg61"])
+    with pytest.raises(SpineError, match=r"shared is not valid:\n  epoch: unknown key; .* Did you mean 'epochs'"):
+        load_experiment(file, ["shared.epoch=3"])
     # Whether they would fit together is not asked: no member has them.
     load_experiment(file, ["members.one.alpha=1", "members.two.alpha=1", "shared.alpha=0.5"])
 
@@ -155,6 +157,12 @@ def test_where_one_experiment_is_asked_for_a_study_names_its_own(file, tmp_path)
     study.write_text(f"experiments: [{file}, b.yaml]\n")
     with pytest.raises(SpineError, match=rf"is a study .* give the file of one of them here: {file}, b.yaml"):
         load_experiment(study)
+
+
+def test_where_an_experiment_is_asked_for_a_case_is_told(tmp_path):
+    (tmp_path / "case.yaml").write_text("name: lumbar\ndetector: discs.yaml\n")
+    with pytest.raises(SpineError, match=r"case\.yaml is a case .* export it with `spine export"):
+        load_experiment(tmp_path / "case.yaml")
 
 
 def test_a_study_has_no_other_keys(tmp_path):
