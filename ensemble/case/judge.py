@@ -1,0 +1,126 @@
+"""Pictures whose truth is known, answered twice: by the case as it is served, and by its stages on true regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.case.config import CaseSettings
+from ensemble.case.parts import CaseParts
+from ensemble.case.stages import Stages
+from spine import metrics
+from spine.dataset.detections import Detections
+from spine.dataset.manifest import Manifest, rows
+from spine.dataset.truth import BoxTruth
+from spine.images.pictures import read_mask, read_picture
+from spine.intake.crop import match_boxes
+
+__all__ = ["Judge", "JudgedPicture"]
+
+DISCS = ("sample", "box", "level", "target", "value", "found", "detected", "true")
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class JudgedPicture:
+    """What was found in one picture: detections, a row for each graded disc and target, counts of pixels (C, 3)."""
+
+    patient: str
+    detections: Detections
+    discs: pd.DataFrame
+    pixels: Mapping[str, np.ndarray]  # "detected" and "true" -> counts
+
+
+class Judge:
+    """The exported case, and its stages run on true regions."""
+
+    def __init__(
+        self, settings: CaseSettings, parts: CaseParts, manifest: Manifest, model: Any, stages: Stages
+    ) -> None:
+        self.settings, self.parts, self.manifest = settings, parts, manifest
+        self.model, self.stages = model, stages
+
+    def picture(self, truth: BoxTruth, number: int) -> JudgedPicture:
+        """Both answers to one picture."""
+        sample, path = truth.samples[number], truth.paths[number]
+        answer = self._served(path)
+        pixels = read_picture(path, sample).pixels
+        found = Detections.from_outputs(answer, 0)
+        discs = self._discs(sample, truth.patients[number], found, answer, pixels)
+        return JudgedPicture(truth.patients[number], found, discs, self._counts(sample, answer, pixels))
+
+    def _served(self, path: Path) -> Arrays:
+        import tensorflow as tf
+
+        served = self.model.signatures["serving_default"](image_bytes=tf.constant([path.read_bytes()]))
+        return {name: value.numpy() for name, value in served.items()}
+
+    def _discs(self, sample: str, patient: str, found: Detections, answer: Arrays, pixels: np.ndarray) -> pd.DataFrame:
+        true = self._true_boxes(sample, self.settings.discs.label)
+        matched = self._matched(sample, found, answer, true, pixels.shape)
+        values = self.manifest.labels[(self.manifest.labels["sample"] == sample) & (self.manifest.labels["box"] != "")]
+        graded = [
+            self._disc(target, box, of_target[box["box"]], matched, answer, pixels)
+            for target, part in self.parts.grades.items()
+            for of_target in [dict(zip(*_columns(values, target), strict=True))]
+            for box in rows(true)
+            if of_target.get(box["box"]) in part.labels
+        ]
+        return pd.DataFrame(graded, columns=DISCS).assign(patient=patient)
+
+    def _disc(
+        self,
+        target: str,
+        box: Mapping[str, Any],
+        value: str,
+        matched: Mapping[str, int],
+        answer: Arrays,
+        pixels: np.ndarray,
+    ) -> dict[str, Any]:
+        """A row of `DISCS`: one graded disc, answered with its detected and with its true box."""
+        part, row = self.parts.grades[target], matched.get(box["box"])
+        corners = (box["x0"], box["y0"], box["x1"], box["y1"])
+        return {
+            **{"sample": box["sample"], "box": box["box"], "level": box["level"] or box["box"], "target": target},
+            **{"value": part.labels.index(value), "found": row is not None},
+            "detected": None if row is None else answer[f"disc_probabilities_{target}"][0, row],
+            "true": self.stages.of_box(part, pixels, corners),
+        }
+
+    def _matched(
+        self, sample: str, found: Detections, answer: Arrays, true: pd.DataFrame, size: tuple[int, ...]
+    ) -> dict[str, int]:
+        """True box -> the row of the answer that is that disc."""
+        of_discs = np.flatnonzero(answer["disc_level"][0])
+        corners = dict(zip(("x0", "y0", "x1", "y1"), found.in_pixels(*size)[of_discs].T, strict=True))
+        detected = pd.DataFrame({"sample": sample, "label": self.settings.discs.label, "level": "", **corners})
+        boxes = match_boxes(detected, true)["box"].astype(str)
+        return {box: int(row) for box, row in zip(boxes, of_discs, strict=True) if box}
+
+    def _counts(self, sample: str, answer: Arrays, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        images = self.manifest.images.set_index("sample")
+        if not (part := self.parts.segmentation) or not images.loc[sample, "mask_sha256"]:
+            return {}
+        mask, classes = read_mask(self.manifest.mask_path(sample)), len(part.labels)
+        counted = {"detected": metrics.segmentation.count(mask, answer["mask"][0], classes)}
+        if region := self.settings.region:
+            true = self._true_boxes(sample, region.label)
+            box = None if true.empty else tuple(true.iloc[0][["x0", "y0", "x1", "y1"]])
+            whole = self.stages.map_of(part, pixels, self.stages.grown(box, region.grow, pixels) if box else None)
+            counted["true"] = metrics.segmentation.count(mask, whole.argmax(axis=-1), classes)
+        return counted
+
+    def _true_boxes(self, sample: str, label: str) -> pd.DataFrame:
+        boxes = self.manifest.boxes
+        return boxes[(boxes["sample"] == sample) & (boxes["label"] == label)].reset_index(drop=True)
+
+
+def _columns(values: pd.DataFrame, target: str) -> tuple[list[str], list[str]]:
+    """Boxes and their values of one target."""
+    of_target = values[values["target"] == target]
+    return of_target["box"].tolist(), of_target["value"].tolist()
