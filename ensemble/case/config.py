@@ -65,6 +65,10 @@ class CaseSettings(Strict):
             raise ValueError("has neither grades nor a segmentation; a detector alone is served by its own run")
         if self.region and self.segmentation is None:
             raise ValueError("has a region, which is cut out for a segmentation; give that, or remove region")
+        if self.export.frozen:
+            raise ValueError(
+                "export.frozen is of ensembles, whose weights can be constants; a case's cannot: remove it"
+            )
         return self
 
     @property

@@ -144,6 +144,7 @@ class ExportSettings(Strict):
     stable: Literal["newest", "previous"] | int = "newest"  # the version labelled so
     versions: int = Field(default=2, ge=1, le=100)  # how many of the newest stay loaded
     batching: BatchingSettings = BatchingSettings()
+    frozen: bool = False  # weights as constants: faster on CPUs, by rounding of its own apart from the members
 
     @field_validator("stable", mode="before")
     @classmethod
@@ -151,8 +152,6 @@ class ExportSettings(Strict):
         if stable in ("newest", "previous") or (type(stable) is int and stable > 0):
             return stable
         raise ValueError("it is newest, previous, or the number of a version")
-
-    frozen: bool = False  # weights as constants: faster on CPUs, by rounding of its own apart from the members
 
 
 class Foreign(Strict):

@@ -259,6 +259,7 @@ def test_a_model_that_differs_from_its_stages_is_not_published(case, tmp_path, m
         ({"segmentation": None, "grades": None}, "neither grades nor a segmentation"),
         ({"segmentation": None, "region": {"label": "region"}}, "a region, which is cut out for a segmentation"),
         ({"grades": {"a b": "grey"}}, "'a b' cannot be part of an output's name"),
+        ({"export": {"frozen": True}}, "export.frozen is of ensembles"),
         ({"grow": 0.2}, "unknown key; the known ones are name, runs, detector"),
     ],
 )
