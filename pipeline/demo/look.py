@@ -28,7 +28,10 @@ CSS = """
 .answer th, .answer td { padding: .3rem .5rem; text-align: left; vertical-align: top; font-weight: 400;
   border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 .answer thead th { color: var(--body-text-color-subdued); font-size: .78rem; vertical-align: bottom; }
-.answer thead th:not(:first-child):not(:nth-child(2)) { text-align: right; }
+.answer thead th:not(:first-child) { text-align: right; }
+.answer .grades thead th:nth-child(2) { text-align: left; }
+.answer p.wrong { font-size: .86rem; color: var(--body-text-color); padding: .4rem .6rem;
+  border-left: 4px solid #d99a1c; background: rgba(245, 165, 36, .15); }
 .answer tbody th { white-space: nowrap; }
 .answer .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .answer .none { color: var(--body-text-color-subdued); }

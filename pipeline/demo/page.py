@@ -77,7 +77,7 @@ class _Page:
             self.legend = gr.HTML("", padding=False)
             with gr.Row():
                 self.opacity = gr.Slider(0, 100, 30, step=5, label="Mask opacity (%)", scale=3, min_width=180)
-                self.boxes = gr.Checkbox(True, label="Boxes and words", scale=2, min_width=190)
+                self.boxes = gr.Checkbox(True, label="Annotations", scale=2, min_width=130)
         with gr.Tab("Disagreement"):
             self.disagreement = _image("Where the members disagree on the mask")
             self.told_disagreement = gr.HTML("", padding=False)
@@ -174,7 +174,7 @@ class _Page:
             self.label: _labels(first, visit),
             self.explain: gr.update(interactive=bool(subjects)),
             self.findings: findings_table(visit.answer),
-            self.measurements: measurements_table(visit.answer.measurements),
+            self.measurements: measurements_table(visit.answer),
             **self._links(visit),
         }
 

@@ -7,7 +7,7 @@ from html import escape
 
 from spine.answers.answer import Answer, Finding, Grade
 from spine.images.tint import class_colour
-from spine.measurements import LENGTHS, RATIOS, Measurements, Row
+from spine.measurements import LENGTHS, RATIOS, Row
 
 __all__ = ["findings_table", "legend", "measurements_table"]
 
@@ -92,8 +92,9 @@ def _boxes(findings: Sequence[Finding]) -> str:
     return _table("Boxes", ["", "Score", "x, y from – to (px)"], body)
 
 
-def measurements_table(measured: Measurements | None) -> str:
+def measurements_table(answer: Answer) -> str:
     """A table of the discs, the vertebrae and the canal: a row a level, a column a value with its unit."""
+    measured = answer.measurements
     if measured is None:
         return "<p>Nothing is measured: the model gives no mask of vertebrae, discs or canal.</p>"
     rows = measured.rows()
@@ -101,7 +102,27 @@ def measurements_table(measured: Measurements | None) -> str:
     if not any(parts):
         return "<p>Nothing was measured: the mask has no disc, vertebra or canal.</p>"
     unit = "" if measured.unit == "mm" else " The picture's spacing is not known, so lengths are in pixels."
-    return "".join(parts) + f"<p>Levels count from the lowest, 1.{unit}</p>"
+    return _levels_that_differ(answer) + "".join(parts) + f"<p>Levels count from the lowest, 1.{unit}</p>"
+
+
+def _levels_that_differ(answer: Answer) -> str:
+    """A warning where a box lies on a disc of the mask that has another level: one of the two missed a disc."""
+    assert answer.measurements is not None
+    pairs = [
+        f"{finding.label} {finding.level} of the findings is level {disc.level} here"
+        for finding in sorted(answer.findings, key=lambda one: one.level)
+        for disc in answer.measurements.discs
+        if finding.grades and finding.level != disc.level and _holds(finding, disc.centre)
+    ]
+    if not pairs:
+        return ""
+    return f'<p class="wrong">Boxes and mask do not have the same discs: {escape("; ".join(pairs))}.</p>'
+
+
+def _holds(finding: Finding, centre: tuple[float, float]) -> bool:
+    """Whether a point (y, x) lies in a finding's box."""
+    x0, y0, x1, y1 = finding.box or (0, 0, 0, 0)
+    return x0 <= centre[1] < x1 and y0 <= centre[0] < y1
 
 
 def _measured(kind: str, rows: Sequence[Row]) -> str:

@@ -110,7 +110,7 @@ def test_where_nothing_is_found_the_page_says_so(visit, tmp_path):
     visit.open(tmp_path / "black.png")
     assert visit.subjects == []
     assert "No boxes" in findings_table(visit.answer)
-    assert "Nothing was measured" in measurements_table(visit.answer.measurements)
+    assert "Nothing was measured" in measurements_table(visit.answer)
 
 
 def test_tables_name_discs_from_the_top_with_their_units(visit, picture):
@@ -119,10 +119,17 @@ def test_tables_name_discs_from_the_top_with_their_units(visit, picture):
     assert grades.index("disc 2") < grades.index("disc 1 (lowest)") < grades.index("narrowing")
     assert "degeneration: normal / degenerated" in grades
     assert "region" in grades
-    measured = measurements_table(visit.answer.measurements)
+    measured = measurements_table(visit.answer)
     assert "width (px)" in measured
     assert "spacing is not known" in measured
     assert all(label in legend(visit.answer) for label in ("vertebra", "disc", "canal"))
+
+
+def test_where_boxes_and_mask_count_discs_differently_the_page_warns(visit, picture):
+    visit.open(picture)  # the mask has the upper disc only: the lower one is as bright as a canal
+    assert "disc 2 of the findings is level 1 here" in measurements_table(visit.answer)
+    upper = replace(visit.answer.findings[1], level=1)
+    assert "same discs" not in measurements_table(replace(visit.answer, findings=(upper,)))
 
 
 def test_names_of_a_model_are_shown_not_run(visit, picture):
