@@ -56,7 +56,6 @@ TASKS: dict[str, tuple[Any, Any, list[Any], tuple[int, int]]] = {  # with the si
 }
 ENVIRONMENTS = {
     "oneDNN off": {"TF_ENABLE_ONEDNN_OPTS": "0"},
-    "oneDNN in bfloat16": {"TF_SET_ONEDNN_FPMATH_MODE": "BF16"},
 }
 Answer = Callable[[], np.ndarray]
 

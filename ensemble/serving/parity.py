@@ -18,7 +18,7 @@ __all__ = ["BOX_PARITY", "FROZEN_PARITY", "PARITY", "distance", "measure_parity"
 
 PARITY = 1e-5  # the largest difference allowed between the fused graph and the NumPy ensemble, both from float32
 BOX_PARITY = 1e-4  # the same of corners and scores of detections
-FROZEN_PARITY = 1e-3  # the same of either where weights are constants: sums of a network then round in another order
+FROZEN_PARITY = 1e-4  # the same of either where weights are constants: sums of a network then round in another order
 
 
 def measure_parity(
