@@ -49,17 +49,23 @@ class ShownRun:
         if path.is_dir():
             return cls(LocalModel.open(path))
         if is_case(path):
-            return _of_case(path, load_case(path, overrides))
+            return _of_case(path, load_case(path, overrides), overrides)
         return _of_experiment(path, overrides)
 
 
-def _of_case(path: Path, settings: CaseSettings) -> ShownRun:
+def _of_case(path: Path, settings: CaseSettings, overrides: Sequence[str]) -> ShownRun:
     model = _exported(settings.directory, path)
     experiments = {
-        target: None if part.is_dir() else load_experiment(part, [f"runs={settings.runs}"])
-        for target, part in settings.grades.items()
+        target: None if part.is_dir() else _chained(part, overrides) for target, part in settings.grades.items()
     }
     return _with_graders(model, experiments, settings.discs.grow)
+
+
+def _chained(path: Path, overrides: Sequence[str]) -> Experiment:
+    """A case's experiment where it was searched: below the `runs` of the case as a study has it, or below its own."""
+    elsewhere = load_experiment(path, [override for override in overrides if override.startswith("runs=")])
+    was_searched = (elsewhere.ensemble_directory / "weights.json").exists()
+    return elsewhere if was_searched else load_experiment(path)
 
 
 def _of_experiment(path: Path, overrides: Sequence[str]) -> ShownRun:
