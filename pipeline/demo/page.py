@@ -247,6 +247,7 @@ def _remarks(visit: Visit) -> str:
     spacing = f", {picture.spacing[0]:.2f} x {picture.spacing[1]:.2f} mm" if picture.spacing else ", spacing not known"
     lines = [f"{Path(picture.name).name}: {picture.width} x {picture.height} pixels{spacing}."]
     lines += [f"Note: {picture.note}."] if picture.note else []
+    lines += [f"{remark}." for remark in visit.answer.remarks] if visit.answer else []
     return "".join(_sentence(line) for line in (*lines, *visit.remarks))
 
 

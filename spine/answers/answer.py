@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spine.answers.description import NOT_FOR_DIAGNOSIS
+from spine.answers.gaps import doubts_of_levels
 from spine.measurements import Measurements
 
 __all__ = ["Answer", "Finding", "Grade"]
@@ -99,6 +100,11 @@ class Answer:
     disagreement: np.ndarray | None = None
     measurements: Measurements | None = None
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know of it: levels that may be too low, since a box may be missed."""
+        return doubts_of_levels(self.findings, self.spacing)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values without maps of pixels; how many pixels each class of the mask has."""
         told: dict[str, Any] = {
@@ -109,6 +115,7 @@ class Answer:
             "width": self.width,
             "spacing_mm": list(self.spacing) if self.spacing else None,
             "findings": [finding.to_json() for finding in self.findings],
+            "remarks": list(self.remarks),
         }
         if self.mask is not None:
             counts = np.bincount(self.mask.ravel(), minlength=len(self.mask_labels))

@@ -66,7 +66,8 @@ def _with_words(canvas: np.ndarray, scale: int, answer: Answer) -> np.ndarray:
     margin = writer.height // 2
     whole = [line for finding in answer.findings if finding.box is None for line in _grades(finding)]
     writer.lines(whole, margin, margin, "white")
-    legend = [_one_line(f"{answer.model}, version {answer.version}"), NOT_FOR_DIAGNOSIS]
+    doubts = ["Levels in doubt: a box may be missed."] if answer.remarks else []
+    legend = [*doubts, _one_line(f"{answer.model}, version {answer.version}"), NOT_FOR_DIAGNOSIS]
     writer.lines(legend, margin, image.size[1] - writer.high(legend) - margin, "white")
     return np.asarray(image).copy()
 

@@ -42,9 +42,10 @@ def report_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> Dataset
         procedure_reported=_PROCEDURES.get(frame.image.modality, codes.cid100.ImagingProcedure),
         imaging_measurements=list(_groups(answer, frame, identity)),
     )
-    content[0].ContentSequence.append(
-        sr.TextContentItem(codes.DCM.Comment, identity.note, sr.RelationshipTypeValues.CONTAINS)
-    )
+    for text in (identity.note, *answer.remarks):
+        content[0].ContentSequence.append(
+            sr.TextContentItem(codes.DCM.Comment, text, sr.RelationshipTypeValues.CONTAINS)
+        )
     return sr.ComprehensiveSR(
         evidence=[frame.dataset], content=content, is_complete=True, is_final=False, **identity.keywords()
     )
