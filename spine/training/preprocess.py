@@ -206,7 +206,10 @@ def unletterbox(outputs: Tensor, original_height: Tensor, original_width: Tensor
     """The inverse of `letterbox` for maps (N, height, width, C): padding cut off, original size restored."""
     place = placement(original_height, original_width, tf.shape(outputs)[1], tf.shape(outputs)[2])
     inner = outputs[:, place.top : place.top + place.height, place.left : place.left + place.width]
-    return tf.image.resize(inner, (original_height, original_width), antialias=True)
+    size = (original_height, original_width)
+    shrinks = (original_height < place.height) | (original_width < place.width)
+    # Where nothing shrinks nothing is smoothed, and the kernel that could takes twice the time.
+    return tf.cond(shrinks, lambda: tf.image.resize(inner, size, antialias=True), lambda: tf.image.resize(inner, size))
 
 
 def boxes_to_letterbox(boxes: Tensor, place: Placement) -> Tensor:

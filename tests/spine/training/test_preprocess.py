@@ -157,6 +157,15 @@ def test_unletterbox_is_the_inverse_to_a_twentieth_of_a_pixel(height, width):
     np.testing.assert_allclose(back[inside], image[inside], atol=0.05)
 
 
+@pytest.mark.parametrize(("height", "width"), [(64, 48), (65, 50), (200, 131), (31, 40), (63, 200), (1, 500)])
+def test_maps_are_smoothed_where_they_shrink_and_only_there(height, width):
+    maps = np.random.default_rng(0).random((2, 64, 48, 3)).astype(np.float32)
+    place = placement(height, width, 64, 48)
+    inner = maps[:, place.top : place.top + place.height, place.left : place.left + place.width]
+    expected = tf.image.resize(inner, (height, width), antialias=True)  # which smooths nothing where it enlarges
+    np.testing.assert_allclose(unletterbox(maps, height, width), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(("height", "width"), [(40, 64), (90, 31), (333, 217), (1, 500)])
 def test_boxes_go_there_and_back(height, width):
     place = placement(height, width, 64, 80)
