@@ -237,7 +237,7 @@ def test_the_command_ends_an_error_in_one_message(folder):
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == "error: member 'plane' is not in whole; its members: plain\n"
+    assert done.stderr == "error: member 'plane' is not in whole; its members: plain. Did you mean 'plain'?\n"
     assert done.stdout == ""
 
 
