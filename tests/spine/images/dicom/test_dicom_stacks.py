@@ -98,7 +98,9 @@ def test_two_planes_in_one_series_without_uids_come_apart(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "uid", [lambda k: "1.2.3", lambda k: f"1.2.{k}", lambda k: "", lambda k: f"1.2.{k // 15}"], ids=str
+    "uid",
+    [lambda k: "1.2.3", lambda k: f"1.2.{k}", lambda k: "", lambda k: f"1.2.{k // 15}"],
+    ids=["one", "each", "none", "every 15"],
 )
 def test_a_tree_of_20000_slices_is_no_work_of_minutes(uid):
     rng = np.random.default_rng(1)
