@@ -15,7 +15,7 @@ from spine.experiment.config import Study, validate
 if TYPE_CHECKING:
     from ensemble.case.config import CaseSettings
 
-__all__ = ["evaluate_case", "export_case", "export_cases_of", "is_case", "load_case"]
+__all__ = ["cases_of", "evaluate_case", "export_case", "export_cases_of", "is_case", "load_case"]
 
 Show = Callable[[str], None]
 
@@ -49,18 +49,25 @@ def evaluate_case(path: Path | str, overrides: Sequence[str], data: Path | None,
     show(f"evaluate the case {settings.name}")
     with at_work(f"evaluate in {settings.directory}"):
         evaluation = evaluate_case(settings, load_experiment, data)
-        written = evaluation.write(settings.directory / "evaluation.json")
+        name = f"evaluation-{data.resolve().name}.json" if data else "evaluation.json"
+        written = evaluation.write(settings.directory / name)
     show(evaluation.summary)
+    for part in evaluation.not_judged:
+        show(f"{part} was not judged: the test pictures have no truth of it; give a dataset that has, with --data")
     Console().print(evaluation.table())
     return [written]
 
 
+def cases_of(study: Path | str) -> tuple[Path, ...]:
+    """The case files of a study; none of an experiment."""
+    raw = read_yaml(study)
+    return validate(Study, raw, str(study)).cases if "experiments" in raw else ()
+
+
 def export_cases_of(study: Path | str, overrides: Sequence[str], show: Show) -> list[Path]:
     """Export the cases of a study, nothing of an experiment; the overrides are those that its experiments ran with."""
-    raw = read_yaml(study)
-    paths = validate(Study, raw, str(study)).cases if "experiments" in raw else ()
     of_cases = [override for override in overrides if override.startswith("runs=")]
-    return [written for path in paths for written in _export(load_case(path, of_cases), overrides, show)]
+    return [written for path in cases_of(study) for written in _export(load_case(path, of_cases), overrides, show)]
 
 
 def _export(settings: CaseSettings, of_experiments: Sequence[str], show: Show) -> list[Path]:

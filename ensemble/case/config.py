@@ -90,7 +90,8 @@ class CaseSettings(Strict):
 def is_case(path: Path | str) -> bool:
     """Whether a YAML file is a case's, not that of an experiment, a study or a dataset."""
     raw = read_yaml(path)
-    return "detector" in raw and not {"members", "sources", "experiments"} & raw.keys()
+    others = {"members", "sources", "experiments", "dataset", "task"}
+    return bool({"detector", "discs", "grades"} & raw.keys()) and not others & raw.keys()
 
 
 def load_case(path: Path | str, overrides: Sequence[str] = ()) -> CaseSettings:

@@ -50,7 +50,8 @@ def evaluate_case(settings: CaseSettings, load_experiment: LoadExperiment, data:
     measures = [*_boxes(truth, numbers, pictures), *_grades(parts, pictures), *_maps(parts, pictures)]
     discs = pd.concat([picture.discs for picture in pictures])
     graded = discs.drop_duplicates(["sample", "box"])
-    return CaseEvaluation(len(kept), left_out, len(graded), int(graded["found"].sum()), tuple(measures))
+    named = ("detection", *parts.grades, *(["segmentation"] if parts.segmentation else []))
+    return CaseEvaluation(len(kept), left_out, len(graded), int(graded["found"].sum()), tuple(measures), named)
 
 
 def _data_of(settings: CaseSettings, load_experiment: LoadExperiment) -> Path:

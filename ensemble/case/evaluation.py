@@ -54,6 +54,12 @@ class CaseEvaluation:
     discs: int
     found: int
     measures: tuple[Measured, ...]
+    parts: tuple[str, ...] = ()  # that the case has, as measures name them
+
+    @property
+    def not_judged(self) -> list[str]:
+        """The parts without a measure."""
+        return [part for part in self.parts if part not in {measured.part for measured in self.measures}]
 
     @property
     def summary(self) -> str:

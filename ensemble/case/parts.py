@@ -19,7 +19,7 @@ from spine.core.problems import SpineError
 from spine.experiment.config import Experiment
 from spine.member.member import Member, NoModel, Patients
 
-__all__ = ["CaseParts", "Part", "open_parts"]
+__all__ = ["CaseParts", "Part", "open_parts", "require_target"]
 
 LoadExperiment = Callable[[Path], Experiment]
 
@@ -36,6 +36,7 @@ class Part:
     boxes: BoxFusion | None
     patients: Patients
     pictures: tuple[Path, ...] = ()  # of its dataset, where it has one
+    target: str = ""  # of a classification, where it is known
 
     @classmethod
     def of_experiment(cls, name: str, experiment: Experiment) -> Part:
@@ -55,6 +56,7 @@ class Part:
             weights.box_fusion if fuses_boxes else None,
             Patients.union([*(member.card.patients for member in members), weights.searched_patients]),
             tuple(run.truth(experiment.search_split).paths),
+            experiment.target,
         )
 
     @classmethod
@@ -105,7 +107,7 @@ def open_parts(settings: CaseSettings, load_experiment: LoadExperiment) -> CaseP
                 f"the detector {settings.detector} has no label {cut.label!r}; its labels are "
                 f"{', '.join(detector.labels)}"
             )
-    grades = {target: _require_task(parts[f"grades.{target}"], "classification") for target in settings.grades}
+    grades = {target: require_target(parts[f"grades.{target}"], target) for target in settings.grades}
     segmentation = _require_task(parts["segmentation"], "segmentation") if settings.segmentation else None
     return CaseParts(detector, grades, segmentation)
 
@@ -122,5 +124,12 @@ def _open(name: str, path: Path, load_experiment: LoadExperiment) -> Part:
 
 def _require_task(part: Part, task: str) -> Part:
     if part.task != task:
-        raise SpineError(f"{part.name} is of {part.task}; a case needs {task} there")
+        raise SpineError(f"{part.name} names a model for {part.task}; a case needs one for {task} there")
     return part
+
+
+def require_target(part: Part, target: str) -> Part:
+    """Grades are told by the name of their target, also in DICOM reports: it must be what the classifier learned."""
+    if part.target and part.target != target:
+        raise SpineError(f"{part.name} is a classifier of {part.target!r}; write grades: {{{part.target}: ...}}")
+    return _require_task(part, "classification")

@@ -10,6 +10,7 @@ from pipeline.client.model import Model
 from pipeline.client.pictures import SentPicture, pictures_of
 from pipeline.client.refusals import ServerError
 from pipeline.client.write import Results
+from spine.answers.answer import Answer
 from spine.core.names import slice_of
 from spine.core.problems import Problem, SpineError
 from spine.core.progress import track
@@ -55,10 +56,11 @@ def ask(
                 asked.problems.append(one)
             elif one.burned_in and not burned_in:
                 asked.problems.append(Problem(_place(path, one), *_BURNED_IN))
-            elif problem := _problem_with(path, one, model, results, members):
-                asked.problems.append(problem)
+            elif isinstance(answer := _answer(path, one, model, results, members), Problem):
+                asked.problems.append(answer)
             else:
                 asked.answered.append(one.name)
+                asked.problems.extend(_doubts(_place(path, one), answer))
     finally:
         results.finish()
         asked.paths.extend(results.paths)
@@ -75,11 +77,17 @@ def _place(path: Path, picture: SentPicture) -> str:
     return f"{path.parent if path.name == slice_of(picture.name)[0] else path}/{picture.name}"
 
 
-def _problem_with(path: Path, picture: SentPicture, model: Model, results: Results, members: bool) -> Problem | None:
+def _answer(path: Path, picture: SentPicture, model: Model, results: Results, members: bool) -> Answer | Problem:
+    """The answer, which is written; or why there is none."""
     try:
-        results.add(picture, model.answer(picture.png, picture.spacing, members=members))
+        answer = model.answer(picture.png, picture.spacing, members=members)
+        results.add(picture, answer)
     except SpineError as error:
         if isinstance(error, ServerError) and not error.is_of_the_picture:
             raise
         return Problem.from_error(error, Path(_place(path, picture)))
-    return None
+    return answer
+
+
+def _doubts(place: str, answer: Answer) -> list[Problem]:
+    return [Problem(place, remark, "compare the levels with the picture", "warning") for remark in answer.remarks]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from spine.answers.answer import Answer, Finding, Grade
+from spine.answers.doubts import levels_that_differ
 from spine.images.tint import class_colour
 from spine.measurements import LENGTHS, RATIOS, Row
 
@@ -108,21 +109,14 @@ def measurements_table(answer: Answer) -> str:
 def _levels_that_differ(answer: Answer) -> str:
     """A warning where a box lies on a disc of the mask that has another level: one of the two missed a disc."""
     assert answer.measurements is not None
+    graded = [finding for finding in answer.findings if finding.grades]
     pairs = [
-        f"{finding.label} {finding.level} of the findings is level {disc.level} here"
-        for finding in sorted(answer.findings, key=lambda one: one.level)
-        for disc in answer.measurements.discs
-        if finding.grades and finding.level != disc.level and _holds(finding, disc.centre)
+        f"{finding.label} {finding.level} of the findings is level {level} here"
+        for finding, level in levels_that_differ(graded, answer.measurements)
     ]
     if not pairs:
         return ""
     return f'<p class="wrong">Boxes and mask do not have the same discs: {escape("; ".join(pairs))}.</p>'
-
-
-def _holds(finding: Finding, centre: tuple[float, float]) -> bool:
-    """Whether a point (y, x) lies in a finding's box."""
-    x0, y0, x1, y1 = finding.box or (0, 0, 0, 0)
-    return x0 <= centre[1] < x1 and y0 <= centre[0] < y1
 
 
 def _measured(kind: str, rows: Sequence[Row]) -> str:

@@ -53,6 +53,7 @@ def _sources(path: Path) -> Iterator[Source]:
 
 def _of_file(path: Path) -> Iterator[tuple[str, Path]]:
     from ensemble.case.config import is_case, load_case
+    from pipeline.cases import cases_of
     from pipeline.experiments import load_experiments
 
     if is_case(path):
@@ -61,3 +62,6 @@ def _of_file(path: Path) -> Iterator[tuple[str, Path]]:
         return
     for experiment in load_experiments(path):
         yield experiment.export.name or experiment.name, experiment.ensemble_directory
+    for case in map(load_case, cases_of(path)):
+        if Member.versions_of(case.directory):  # `spine run` exports it last of all
+            yield case.name, case.directory

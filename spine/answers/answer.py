@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spine.answers.description import NOT_FOR_DIAGNOSIS
-from spine.answers.gaps import doubts_of_levels
+from spine.answers.doubts import doubts_of_levels
 from spine.measurements import Measurements
 
 __all__ = ["Answer", "Finding", "Grade"]
@@ -102,8 +102,8 @@ class Answer:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader must know of it: levels that may be too low, since a box may be missed."""
-        return doubts_of_levels(self.findings, self.spacing)
+        """What a reader must know of it: which levels are in doubt, and why."""
+        return doubts_of_levels(self.findings, self.spacing, self.measurements)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values without maps of pixels; how many pixels each class of the mask has."""

@@ -9,10 +9,10 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from ensemble.case import export
-from ensemble.case.config import CaseSettings, Discs, Region, load_case
+from ensemble.case.config import CaseSettings, Discs, Region, is_case, load_case
 from ensemble.case.export import export_case, load_chain
 from ensemble.case.parity import measure_case_parity
-from ensemble.case.parts import open_parts
+from ensemble.case.parts import open_parts, require_target
 from ensemble.case.stages import Stages
 from ensemble.fusion.fuse import Mean
 from ensemble.serving.kit.warm_up import WARM_UP
@@ -254,7 +254,7 @@ def test_a_model_that_differs_from_its_stages_is_not_published(case, tmp_path, m
     [
         ({"discs": {"label": "dsc"}}, "has no label 'dsc'; its labels are region, disc"),
         ({"region": {"label": "lumbar"}}, "has no label 'lumbar'"),
-        ({"detector": "grey"}, "detector is of classification; a case needs detection there"),
+        ({"detector": "grey"}, "detector names a model for classification; a case needs one for detection there"),
         ({"segmentation": "nowhere"}, "segmentation: .*nowhere does not exist"),
         ({"segmentation": None, "grades": None}, "neither grades nor a segmentation"),
         ({"segmentation": None, "region": {"label": "region"}}, "a region, which is cut out for a segmentation"),
@@ -286,3 +286,24 @@ def test_its_card_says_what_it_is(model, case):
     assert (card["task"], card["kind"], card["labels"]) == ("case", "case", ["region", "disc"])
     assert card["details"]["parts"]["grades.narrowing"] == ["squared"]
     assert set(card["outputs"]) == set(ask(model, PICTURE))
+
+
+def test_a_classifier_of_another_target_is_no_grade(case):
+    part = replace(open_parts(case, no_experiment).grades["narrowing"], target="narrowing")
+    assert require_target(part, "narrowing") is part
+    with pytest.raises(SpineError, match=r"classifier of 'narrowing'; write grades: \{narrowing: \.\.\.\}"):
+        require_target(part, "herniation")
+
+
+@pytest.mark.parametrize("text", ["detectors: x\ndiscs: {}", "grades: {}", "detector: x"])
+def test_a_case_is_known_by_any_of_its_keys(text, tmp_path):
+    (tmp_path / "case.yaml").write_text(text)
+    assert is_case(tmp_path / "case.yaml")
+    with pytest.raises(SpineError, match="name: is required"):
+        load_case(tmp_path / "case.yaml")
+
+
+def test_other_files_are_no_case(tmp_path):
+    for text in ("experiments: []\ncases: []", "task: detection\ndetector: x", "sources: []\ncrop: {}"):
+        (tmp_path / "other.yaml").write_text(text)
+        assert not is_case(tmp_path / "other.yaml")

@@ -136,3 +136,8 @@ def test_discs_that_are_missed_are_counted(case, dataset, tmp_path):
     evaluation = evaluate_case(case, None, tmp_path / "data")
     assert (evaluation.discs, evaluation.found) == (6, 5)
     assert by_part(evaluation)["degeneration", "AUC"].units == 5
+
+
+def test_parts_that_the_pictures_have_no_truth_of_are_named(case, dataset, tmp_path):
+    evaluation = evaluate_case(case, None, dataset)
+    assert evaluation.not_judged == ["narrowing"]  # the dataset grades degeneration alone

@@ -1,6 +1,7 @@
 """Files in, results out: what is written of each picture, and what is said of those that could not be answered."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -37,8 +38,12 @@ def folder(tmp_path, picture, picture_png):
 def test_of_each_picture_json_overlay_and_mask_are_written(model, folder, tmp_path, picture):
     done = ask(model, [folder], tmp_path / "out")
     assert sorted(done.answered) == ["mr/IM0002.dcm", "plain.png"]
-    (problem,) = done.problems
+    (problem,) = [one for one in done.problems if one.severity == "error"]
     assert problem.path == str(folder / "broken.png")
+    # The drawn mask has one disc where there are two boxes, so each answer's levels are in doubt.
+    doubts = [one for one in done.problems if one.severity == "warning"]
+    assert [Path(one.path).name for one in doubts] == ["IM0002.dcm", "plain.png"]
+    assert all("boxes and mask do not have the same discs" in one.reason for one in doubts)
     told = json.loads((tmp_path / "out" / "plain.png.json").read_text())
     assert told["note"] == NOT_FOR_DIAGNOSIS
     assert told["picture"] == "plain.png"
@@ -132,10 +137,10 @@ def test_the_command_asks_writes_and_exits_by_what_failed(url, folder, tmp_path)
     options = ["--members", "--output", str(tmp_path / "out")]
     done = CliRunner().invoke(cli.app, ["client", url, str(folder / "plain.png"), *options])
     assert done.exit_code == 0, done.output
-    assert "1 answered, no problems" in done.stderr
+    assert "1 answered, 1 warning" in done.stderr
     assert NOT_FOR_DIAGNOSIS in done.stderr
-    written = done.stdout.split()
-    assert written[0] == str(tmp_path / "out" / "plain.png.json")
+    assert str(tmp_path / "out" / "plain.png.json") in done.stdout.split()
+    assert "warning" in done.stdout  # its levels are in doubt, as the table tells
     done = CliRunner().invoke(cli.app, ["client", url, str(folder), str(tmp_path / "nowhere"), *options])
     assert done.exit_code == 1
     assert "2 answered, 2 errors" in done.stderr

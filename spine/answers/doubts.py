@@ -1,4 +1,4 @@
-"""Levels that may be too low: a disc that was missed leaves a gap twice as wide as the others."""
+"""Levels in doubt: a disc that was missed leaves a gap, or is there in the mask and not among the boxes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["doubts_of_levels"]
+from spine.measurements import Measurements
+
+__all__ = ["doubts_of_levels", "levels_that_differ"]
 
 WIDE = 1.5  # times the median distance of neighbours; of one missed disc it is near 2
 FEWEST = 4  # boxes, below which a median of distances says little
@@ -33,17 +35,44 @@ class Levelled(Protocol):
         ...
 
 
-def doubts_of_levels(findings: Sequence[Levelled], spacing: tuple[float, float] | None = None) -> tuple[str, ...]:
+def doubts_of_levels(
+    findings: Sequence[Levelled], spacing: tuple[float, float] | None = None, measurements: Measurements | None = None
+) -> tuple[str, ...]:
     """A sentence for each gap between successive levels of one label that is wide enough for another box.
 
-    `spacing` (row, column) in mm, where pixels are not square.
+    `spacing` (row, column) in mm, where pixels are not square. With `measurements` of the mask one sentence more, where
+    it has other discs than there are boxes.
     """
-    return tuple(
+    gaps = [
         f"{lower.label} {lower.level} and {upper.label} {upper.level} lie far apart: one between them may be missed, "
         f"and the levels from {upper.level} on too low"
         for label in dict.fromkeys(finding.label for finding in findings if finding.level)
         for lower, upper in _gaps([one for one in findings if one.label == label and one.level], spacing or (1.0, 1.0))
-    )
+    ]
+    differing = [
+        f"{finding.label} {finding.level} of the findings is level {level} of the measurements"
+        for finding, level in (levels_that_differ(findings, measurements) if measurements else ())
+    ]
+    return *gaps, *([f"boxes and mask do not have the same discs: {', '.join(differing)}"] if differing else [])
+
+
+def levels_that_differ(findings: Sequence[Levelled], measurements: Measurements) -> list[tuple[Levelled, int]]:
+    """Findings, lowest first, each with the level of the disc of the mask that it lies on, where that is another.
+
+    One of the two missed a disc, so what is said of a level by boxes and by measurements is not of one disc.
+    """
+    return [
+        (finding, disc.level)
+        for finding in sorted(findings, key=lambda one: one.level)
+        for disc in measurements.discs
+        if finding.level not in (0, disc.level) and _holds(finding, disc.centre)
+    ]
+
+
+def _holds(finding: Levelled, centre: tuple[float, float]) -> bool:
+    """Whether a point (y, x) lies in a finding's box."""
+    x0, y0, x1, y1 = finding.box or (0, 0, 0, 0)
+    return x0 <= centre[1] < x1 and y0 <= centre[0] < y1
 
 
 def _gaps(findings: list[Levelled], spacing: tuple[float, float]) -> list[tuple[Levelled, Levelled]]:

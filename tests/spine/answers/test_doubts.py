@@ -1,9 +1,11 @@
-"""A missed disc leaves a gap, and the levels above it are in doubt."""
+"""A missed disc leaves a gap, or is in the mask alone; the levels above it are in doubt."""
 
+import numpy as np
 import pytest
 
 from spine.answers.answer import Finding
-from spine.answers.gaps import doubts_of_levels
+from spine.answers.doubts import doubts_of_levels
+from spine.measurements import measure
 
 
 def discs(*heights, label="disc"):
@@ -37,3 +39,14 @@ def test_distances_are_those_on_the_patient(spacing, doubted):
     rows = [(200, 0), (170, 30), (140, 60), (80, 90), (50, 120)]
     findings = [Finding("disc", (x, y, x + 10, y + 10), 0.9, level) for level, (y, x) in enumerate(rows, start=1)]
     assert len(doubts_of_levels(findings, spacing)) == doubted
+
+
+def test_levels_that_boxes_and_mask_count_differently_are_told():
+    mask = np.zeros((240, 60), np.int32)
+    for row in (200, 165, 133):
+        mask[row - 4 : row + 4, 10:40] = 1
+    measured = measure(mask, ("background", "disc"), None, vertebra=None, canal=None)
+    assert [disc.level for disc in measured.discs] == [1, 2, 3]
+    assert doubts_of_levels(discs(200, 165, 133), None, measured) == ()
+    (doubt,) = doubts_of_levels(discs(200, 133), None, measured)
+    assert doubt == ("boxes and mask do not have the same discs: disc 2 of the findings is level 3 of the measurements")
