@@ -32,8 +32,10 @@ def served(run: ShownRun, host: str = "127.0.0.1", port: int | None = None) -> I
         page = _page(run, Path(scratch))
         try:
             _, url, _ = page.launch(**_options(), server_name=host, server_port=port)
-        except OSError as error:
-            raise SpineError(f"the page cannot be served on {host}, port {port}: {error}; choose another") from None
+        except OSError:  # Gradio's words are of its own functions
+            raise SpineError(
+                f"the page cannot be served on {host}, port {port}, which is taken; give another"
+            ) from None
         try:
             yield url
         finally:
