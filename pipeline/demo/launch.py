@@ -34,7 +34,7 @@ def served(run: ShownRun, host: str = "127.0.0.1", port: int | None = None) -> I
             _, url, _ = page.launch(**_options(), server_name=host, server_port=port)
         except OSError:  # Gradio's words are of its own functions
             raise SpineError(
-                f"the page cannot be served on {host}, port {port}, which is taken; give another"
+                f"the page cannot be served on {host}, port {port}, which is taken; choose another"
             ) from None
         try:
             yield url
