@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
+from spine.core.hosts import is_loopback
 from spine.core.problems import SpineError
 
 __all__ = ["Address", "Spec"]
@@ -79,7 +79,7 @@ class Address:
     @property
     def is_exposed(self) -> bool:
         """Whether what is sent can be read on its way: without encryption, to another machine."""
-        return self.scheme in ("http", "grpc") and not _is_loopback(self.host)
+        return self.scheme in ("http", "grpc") and not is_loopback(self.host)
 
 
 def _spec(in_url: Spec | None, url: str, name: str, version: int | None, label: str) -> Spec:
@@ -95,10 +95,3 @@ def _spec(in_url: Spec | None, url: str, name: str, version: int | None, label: 
     if spec.version is not None and spec.label:
         raise SpineError(f"version {spec.version} and label {spec.label!r} are asked for at once; give one of them")
     return spec
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

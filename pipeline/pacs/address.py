@@ -4,7 +4,6 @@ a command, which every user of the machine can read.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from spine.core.hosts import is_loopback
 from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import load_yaml
@@ -92,7 +92,7 @@ class Address:
     def is_open(self) -> bool:
         """Whether credentials go unencrypted over a network."""
         scheme, host, _ = self.origin
-        return bool(self.credentials) and scheme == "http" and not _is_this_machine(host)
+        return bool(self.credentials) and scheme == "http" and not is_loopback(host)
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
@@ -112,10 +112,3 @@ def _split(url: str) -> SplitResult:
 
 def _shown(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

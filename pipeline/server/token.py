@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from grpc import StatusCode
 
 from pipeline.server.refusals import Refusal
+from spine.core.hosts import is_loopback
 from spine.core.problems import SpineError
 
 __all__ = ["VARIABLE", "Token", "read_token", "require_token_beyond_loopback"]
@@ -65,13 +65,3 @@ def require_token_beyond_loopback(host: str, token: Token) -> None:
         f"{host} can be reached from other machines, and there is no token that keeps others out; give --token-file "
         f"FILE, or set {VARIABLE}, or listen on 127.0.0.1"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
