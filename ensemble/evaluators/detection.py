@@ -32,7 +32,7 @@ from ensemble.results.evaluation import DetectionCounts, DetectionEvaluation, De
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
 from spine.core.progress import track
-from spine.dataset.detections import Detections
+from spine.dataset.detections import Detections, ious
 from spine.dataset.truth import BoxTruth
 from spine.metrics import detection as metrics
 from spine.metrics.matches import Matches, match_images
@@ -116,7 +116,7 @@ class DetectionEvaluator(Evaluator[DetectedRow]):
         return np.stack(
             [
                 (
-                    (_ious(boxes, one.in_pixels(*self.truth.sizes[number])) >= AT_IOU)
+                    (ious(boxes, one.in_pixels(*self.truth.sizes[number])) >= AT_IOU)
                     & (classes[:, None] == one.classes[None])
                 ).any(axis=1)
                 for one in found
@@ -261,15 +261,6 @@ def best_confidence(matches: Matches) -> float:
     scores = [mean_of_defined(metrics.f1(matches, confidence=confidence)) for confidence in CONFIDENCES]
     reached = np.flatnonzero(scores == np.nanmax(scores))
     return float(CONFIDENCES[reached[len(reached) // 2]])
-
-
-def _ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union (G, D) of boxes (G, 4) and others (D, 4), x0 y0 x1 y1."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    inner = np.prod(np.maximum(high - low, 0), axis=-1)
-    first, second = (np.prod(ones[:, 2:] - ones[:, :2], axis=-1) for ones in (boxes, others))
-    return ratio(inner, first[:, None] + second[None] - inner)
 
 
 def _fuse(members: list[tuple[Detections, ...]], weights: list[float], fusion: BoxFusion) -> tuple[Detections, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spine.answers.answer import Finding
+from spine.dataset.detections import ious
 
 __all__ = ["overlaps"]
 
@@ -14,8 +15,4 @@ __all__ = ["overlaps"]
 def overlaps(findings: Sequence[Finding], boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """IoU (N, K, M) of K findings with boxes (N, M, 4), y1 x1 y2 x2 in [0, 1] of (height, width); 0 of padding."""
     own = np.array([finding.box for finding in findings])[:, [1, 0, 3, 2]] / np.tile(size, 2)
-    first, second = own[np.newaxis, :, np.newaxis], boxes[:, np.newaxis]
-    top_left, bottom_right = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
-    common = np.prod(np.maximum(bottom_right - top_left, 0), axis=-1)
-    areas = sum(np.prod(one[..., 2:] - one[..., :2], axis=-1) for one in (first, second))
-    return common / np.maximum(areas - common, 1e-12)
+    return ious(own, boxes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from spine.core.problems import SpineError
 
-__all__ = ["OUTPUTS", "Detections", "require_boxes"]
+__all__ = ["OUTPUTS", "Detections", "ious", "require_boxes"]
 
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")  # of a detector's SavedModel
 
@@ -75,6 +75,18 @@ class Detections:
     def in_pixels(self, height: int, width: int) -> np.ndarray:
         """Boxes (n, 4) float64 as x0 y0 x1 y1, 0-based half-open pixels of an image of that size."""
         return self.boxes[:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float64)
+
+
+def ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union (..., G, D) of boxes (..., G, 4) and others (..., D, 4), corners in one order and frame.
+
+    The first two numbers of a box are its least corner. 0 of two boxes without area.
+    """
+    first, second = boxes[..., :, np.newaxis, :], others[..., np.newaxis, :, :]
+    low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
+    inner = np.prod(np.maximum(high - low, 0), axis=-1)
+    union = sum(np.prod(one[..., 2:] - one[..., :2], axis=-1) for one in (first, second)) - inner
+    return np.divide(inner, union, out=np.zeros(inner.shape), where=union > 0)
 
 
 def require_boxes(

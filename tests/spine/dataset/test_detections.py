@@ -6,7 +6,7 @@ import pytest
 
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
-from spine.dataset.detections import Detections
+from spine.dataset.detections import Detections, ious
 from spine.dataset.manifest import BOXES, IMAGES, SPLITS, Manifest
 from spine.dataset.truth import BoxTruth
 from spine.member.member import Card, Member
@@ -192,3 +192,11 @@ def test_detections_that_disagree_are_refused_by_name(tmp_path):
     members = {"first": store(tmp_path / "1"), "second": store(tmp_path / "2", truth_hash="u")}
     with pytest.raises(SpineError, match="'first' and 'second' disagree on truth_hash"):
         require_same(members)
+
+
+def test_intersection_over_union_of_boxes_of_one_image_and_of_many():
+    boxes, others = np.array([[0, 0, 2, 2.0], [0, 0, 0, 0]]), np.array([[1, 0, 3, 2.0], [0, 0, 2, 2], [5, 5, 6, 6]])
+    expected = [[2 / 6, 1, 0], [0, 0, 0]]
+    np.testing.assert_allclose(ious(boxes, others), expected)
+    np.testing.assert_allclose(ious(boxes, np.stack([others, others])), [expected, expected])
+    assert ious(boxes, np.zeros((0, 4))).shape == (2, 0)
