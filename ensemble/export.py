@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ensemble.experiment_run import ExperimentRun
@@ -14,15 +15,15 @@ from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
 from ensemble.serving.fuse_outputs import fuse_for
 from ensemble.serving.fused_model import FusedModel
-from ensemble.serving.kit.warm_up import write_warm_up
 from ensemble.serving.kit.write import write_serving_kit
 from ensemble.serving.parity import measure_parity
+from ensemble.serving.publish import publish_served
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.answers.description import Description
 from spine.core.files import fingerprint
 from spine.experiment.config import Experiment
 from spine.member.member import Card, Member, NoModel, Patients
-from spine.member.serving import drop_unnamed_versions, package_versions, publish_model
+from spine.member.serving import drop_unnamed_versions, package_versions
 
 __all__ = ["publish_fused", "run"]
 
@@ -79,16 +80,16 @@ def publish_fused(
     """
     ensemble = Ensemble.load(members, fuse_for(run.experiment.task, mean, boxes), frozen=frozen)
     pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
-    parity: list[float] = []
-
-    def check(saved: Path) -> None:
-        parity.append(
-            measure_parity(saved, ensemble.models, mean.weights, pictures, boxes, mean.temperatures, frozen=frozen)
-        )
-        write_warm_up(saved, pictures)
-
-    version = publish_model(FusedModel(ensemble, description), directory, check)
-    return version, parity[0]
+    measure = partial(
+        measure_parity,
+        models=ensemble.models,
+        weights=mean.weights,
+        pictures=pictures,
+        fusion=boxes,
+        temperatures=mean.temperatures,
+        frozen=frozen,
+    )
+    return publish_served(FusedModel(ensemble, description), directory, measure, pictures)
 
 
 def _card(

@@ -11,14 +11,14 @@ from ensemble.case.config import CaseSettings, Discs, Region
 from ensemble.case.parity import require_case_parity
 from ensemble.case.parts import CaseParts, LoadExperiment, Part, open_parts
 from ensemble.case.stages import Stages
-from ensemble.serving.kit.warm_up import write_warm_up
 from ensemble.serving.kit.write import write_serving_kit
+from ensemble.serving.publish import publish_served
 from spine.answers.description import Description
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
 from spine.measurements import roles_of
 from spine.member.member import Card, Member, Patients
-from spine.member.serving import drop_unnamed_versions, package_versions, publish_model
+from spine.member.serving import drop_unnamed_versions, package_versions
 from spine.tasks import CASE
 
 __all__ = ["describe", "export_case"]
@@ -37,23 +37,14 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
     config_hash = fingerprint([_shape(settings), *(part.fingerprint for part in parts.all)])
     if not Member.is_complete(directory, config_hash):
         drop_unnamed_versions(directory)
-        version, parity = _publish(settings, parts)
+        pictures = _pictures(parts)
+        stages = Stages(settings, parts)
+        version, parity = publish_served(
+            load_chain(settings, parts), directory, lambda model: require_case_parity(model, stages, pictures), pictures
+        )
         Member.publish(directory, _card(settings, parts, config_hash, version, parity))
     kit = write_serving_kit(directory, settings.export.name or settings.name, settings.export)
     return [Member.open(directory).model, *kit]
-
-
-def _publish(settings: CaseSettings, parts: CaseParts) -> tuple[Path, float]:
-    """The new version, and how far it is from its stages run one by one."""
-    pictures = _pictures(parts)
-    parity: list[float] = []
-
-    def check(saved: Path) -> None:
-        parity.append(require_case_parity(saved, Stages(settings, parts), pictures))
-        write_warm_up(saved, pictures)
-
-    version = publish_model(load_chain(settings, parts), settings.directory, check)
-    return version, parity[0]
 
 
 def _pictures(parts: CaseParts) -> Sequence[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from spine.dataset.manifest import Manifest, rows
 from spine.dataset.truth import BoxTruth
 from spine.images.pictures import read_mask, read_picture
 from spine.intake.crop import match_boxes
+from spine.member.run_model import answer_files
 
 __all__ = ["Judge", "JudgedPicture"]
 
@@ -48,17 +48,11 @@ class Judge:
     def picture(self, truth: BoxTruth, number: int) -> JudgedPicture:
         """Both answers to one picture."""
         sample, path = truth.samples[number], truth.paths[number]
-        answer = self._served(path)
+        answer = answer_files(self.model, [path])
         pixels = read_picture(path, sample).pixels
         found = Detections.from_outputs(answer, 0)
         discs = self._discs(sample, truth.patients[number], found, answer, pixels)
         return JudgedPicture(truth.patients[number], found, discs, self._counts(sample, answer, pixels))
-
-    def _served(self, path: Path) -> Arrays:
-        import tensorflow as tf
-
-        served = self.model.signatures["serving_default"](image_bytes=tf.constant([path.read_bytes()]))
-        return {name: value.numpy() for name, value in served.items()}
 
     def _discs(self, sample: str, patient: str, found: Detections, answer: Arrays, pixels: np.ndarray) -> pd.DataFrame:
         true = self._true_boxes(sample, self.settings.discs.label)

@@ -13,17 +13,16 @@ from ensemble.serving.parity import distance
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.images.pictures import read_picture
+from spine.member.run_model import answer_files
 
 __all__ = ["CASE_PARITY", "measure_case_parity", "require_case_parity"]
 
 CASE_PARITY = 1e-4  # the largest difference allowed of probabilities, and of the boxes' corners and scores
 
 
-def require_case_parity(saved: Path, stages: Stages, pictures: Sequence[Path]) -> float:
-    """The largest difference of the saved model from its stages on these pictures; SpineError above `CASE_PARITY`."""
-    import tensorflow as tf
-
-    difference = measure_case_parity(tf.saved_model.load(str(saved)), stages, pictures)
+def require_case_parity(model: Any, stages: Stages, pictures: Sequence[Path]) -> float:
+    """The largest difference of the chained model from its stages on these pictures; SpineError above `CASE_PARITY`."""
+    difference = measure_case_parity(model, stages, pictures)
     if difference > CASE_PARITY:
         raise SpineError(
             f"the chained model differs from its stages run one by one by {difference:.2e}, more than "
@@ -38,10 +37,7 @@ def measure_case_parity(model: Any, stages: Stages, pictures: Sequence[Path]) ->
 
 
 def _of_picture(model: Any, stages: Stages, picture: Path) -> float:
-    import tensorflow as tf
-
-    served = model.signatures["serving_default"](image_bytes=tf.constant([picture.read_bytes()]))
-    answer = {name: value.numpy() for name, value in served.items()}
+    answer = answer_files(model, [picture])
     pixels = read_picture(picture, picture.name).pixels
     found = Detections.from_outputs(answer, 0)
     differences = [distance(found, stages.detect(picture)), *_of_discs(answer, found, pixels, stages)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.problems import SpineError
 from spine.experiment.config import Experiment
 from spine.member.member import Member, NoModel, Patients
+from spine.member.run_model import load_model
 
 __all__ = ["CaseParts", "Part", "open_parts", "require_target"]
 
@@ -77,10 +79,16 @@ class Part:
         models = [[member.name, member.card.model_hash] for member in self.members]
         return [models, self.mean.weights, self.mean.temperatures, repr(self.boxes)]
 
+    @cached_property
+    def models(self) -> list[Any]:
+        """Its members' SavedModels in memory, loaded once."""
+        return [load_model(member) for member in self.members]
+
     def load(self) -> Ensemble:
-        """Its SavedModels in memory."""
+        """What answers together in a graph."""
         alone = self.task == "detection" and self.boxes is None
-        return Ensemble.load(self.members, TakeTheOne() if alone else fuse_for(self.task, self.mean, self.boxes))
+        fuse = TakeTheOne() if alone else fuse_for(self.task, self.mean, self.boxes)
+        return Ensemble.of_models(self.models, fuse, [member.card.input for member in self.members])
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from ensemble.fusion.fuse_boxes import fuse_boxes
 from spine.dataset.detections import Detections
 from spine.images.pictures import write_png16
 from spine.intake.crop import expand_box
-from spine.member.run_model import detect_pictures, load_model, predict_pictures
+from spine.member.run_model import detect_pictures, predict_pictures
 
 __all__ = ["Region", "Stages"]
 
@@ -26,12 +25,11 @@ class Stages:
 
     def __init__(self, settings: CaseSettings, parts: CaseParts) -> None:
         self.settings, self.parts = settings, parts
-        self._models = {(part.name, member.name): load_model(member) for part in parts.all for member in part.members}
 
     def detect(self, picture: Path) -> Detections:
         """The detector's boxes in a picture's file that are sure enough for any part."""
         part = self.parts.detector
-        members = [next(detect_pictures(model, [picture])) for model in self._of(part)]
+        members = [next(detect_pictures(model, [picture])) for model in part.models]
         fused = fuse_boxes(members, part.weights, part.boxes) if part.boxes else members[0]
         cuts = [cut for cut in (self.settings.discs, self.settings.region) if cut]
         return fused.above(min(cut.confidence for cut in cuts))
@@ -59,9 +57,6 @@ class Stages:
         """Of a cut-out, which is stored as the intake stores crops."""
         with tempfile.TemporaryDirectory() as folder:
             write_png16(pixels, file := Path(folder) / "crop.png")
-            outputs = [next(predict_pictures(model, [file]))[0] for model in self._of(part)]
+            outputs = [next(predict_pictures(model, [file]))[0] for model in part.models]
         fused: np.ndarray = part.mean([output.astype(np.float64) for output in outputs])
         return fused
-
-    def _of(self, part: Part) -> list[Any]:
-        return [self._models[part.name, member.name] for member in part.members]

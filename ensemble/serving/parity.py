@@ -22,7 +22,7 @@ FROZEN_PARITY = 1e-4  # the same of either where weights are constants: sums of 
 
 
 def measure_parity(
-    saved: Path,
+    fused: Any,
     models: Sequence[Any],
     weights: Sequence[Any],
     pictures: Sequence[Path],
@@ -31,14 +31,12 @@ def measure_parity(
     *,
     frozen: bool = False,
 ) -> float:
-    """Largest absolute difference between the saved fusion and the ensemble of float32 re-predictions.
+    """Largest absolute difference between a fused model, loaded, and the ensemble of float32 re-predictions.
 
     With a `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`,
     of detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`.
     """
-    import tensorflow as tf
-
-    loaded = [tf.saved_model.load(str(saved)), *models]
+    loaded = [fused, *models]
     if fusion is None:
         difference, allowed = _of_probabilities(loaded, Mean(tuple(weights), tuple(temperatures)), pictures), PARITY
     else:

@@ -102,11 +102,10 @@ def _with_graders(model: LocalModel, experiments: Mapping[str, Experiment | None
 
 def _grader(target: str, experiment: Experiment, grow: float) -> Grader:
     from ensemble.case.parts import Part
-    from spine.member.run_model import load_model
 
     part = Part.of_experiment(target, experiment)
     networks = [
-        watched(experiment.task, experiment.members[member.name], len(experiment.labels), load_model(member))
-        for member in part.members
+        watched(experiment.task, experiment.members[member.name], len(experiment.labels), model)
+        for member, model in zip(part.members, part.models, strict=True)
     ]
     return Grader(part, tuple(networks), grow)

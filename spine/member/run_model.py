@@ -13,7 +13,7 @@ from spine.dataset.detections import Detections
 from spine.member.member import Member
 from spine.tasks import outputs_of
 
-__all__ = ["BATCH_OF_MAPS", "detect_pictures", "gives_maps", "load_model", "predict_pictures"]
+__all__ = ["BATCH_OF_MAPS", "answer_files", "detect_pictures", "gives_maps", "load_model", "predict_pictures"]
 
 BATCH = 32  # pictures a call: memory stays bounded however many there are
 BATCH_OF_MAPS = 8  # where every pixel has an answer, or a detector has its many proposals
@@ -52,31 +52,32 @@ def gives_maps(model: Any) -> bool:
     return "probabilities" in outputs and outputs["probabilities"].shape.rank == 4
 
 
+def answer_files(model: Any, paths: Sequence[Path]) -> dict[str, np.ndarray]:
+    """The outputs of `serving_default`, by name, for one request with these picture files."""
+    import tensorflow as tf
+
+    encoded = [path.read_bytes() for path in paths]
+    outputs = model.signatures["serving_default"](image_bytes=tf.constant(encoded))
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
 def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> Iterator[np.ndarray]:
     """Probabilities, (n, C) or (n, H, W, C) float32, of successive batches of picture files, by `serving_default`.
 
     Where every pixel has an answer a request takes pictures of one size: those of one of the `sizes` that follow each
     other go together, and without `sizes` each goes alone.
     """
-    import tensorflow as tf
-
-    serve = model.signatures["serving_default"]
     for batch in (
         _alike(sizes or range(len(paths)), BATCH_OF_MAPS) if gives_maps(model) else _alike([0] * len(paths), BATCH)
     ):
-        encoded = [path.read_bytes() for path in paths[batch]]
-        yield serve(image_bytes=tf.constant(encoded))["probabilities"].numpy()
+        yield answer_files(model, paths[batch])["probabilities"]
 
 
 def detect_pictures(model: Any, paths: Sequence[Path]) -> Iterator[Detections]:
     """What a detector's `serving_default` finds in each of the picture files, of any sizes, some at a time."""
-    import tensorflow as tf
-
-    serve = model.signatures["serving_default"]
     for batch in _alike([0] * len(paths), BATCH_OF_MAPS):
-        encoded = [path.read_bytes() for path in paths[batch]]
-        outputs = {name: value.numpy() for name, value in serve(image_bytes=tf.constant(encoded)).items()}
-        yield from (Detections.from_outputs(outputs, number) for number in range(len(encoded)))
+        outputs = answer_files(model, paths[batch])
+        yield from (Detections.from_outputs(outputs, number) for number in range(len(paths[batch])))
 
 
 def _alike(keys: Sequence[Any], most: int) -> Iterator[slice]:

@@ -151,7 +151,7 @@ def test_a_fusion_that_differs_is_not_published(experiment):
     saved = publish_model(FusedModel(ensemble), experiment.directory / "wrong")
     pictures = list(ExperimentRun(experiment).truth("validation").paths[:8])
     with pytest.raises(SpineError, match="not published"):
-        measure_parity(saved, ensemble.models, [1.0], pictures)
+        measure_parity(tf.saved_model.load(str(saved)), ensemble.models, [1.0], pictures)
 
 
 def test_hashes_of_different_salts_are_not_united(searched):

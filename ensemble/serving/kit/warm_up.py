@@ -25,15 +25,13 @@ MOST = 1000  # records that TF Serving takes: with more it does not load the mod
 HEIGHT = 256  # of a picture, in pixels, where none tells
 
 
-def write_warm_up(saved: Path, pictures: Sequence[Path] = ()) -> int:
-    """Write warm-up requests into a SavedModel that is not published yet; how many there are.
+def write_warm_up(saved: Path, model: Any, pictures: Sequence[Path] = ()) -> int:
+    """Write warm-up requests into a SavedModel that is not published yet, and is loaded as `model`; how many there are.
 
     Each signature is asked for one picture, and that of files for two besides, of the height of the first of the
     `pictures`. SpineError where the model does not answer one: TF Serving would refuse to load it.
     """
-    import tensorflow as tf
-
-    signatures = tf.saved_model.load(str(saved)).signatures
+    signatures = model.signatures
     picture = draw_picture(_height(pictures))
     logs = [log for name in sorted(signatures) for log in _requests(name, signatures[name], picture)]
     for log in logs:

@@ -30,9 +30,13 @@ class Greys(tf.Module):
         return {"mean": tf.reduce_mean(image, axis=[1, 2, 3])}
 
 
+def warm_up(saved, *pictures):
+    write_warm_up(saved, tf.saved_model.load(str(saved)), pictures)
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    return publish_model(Greys(), tmp_path_factory.mktemp("warm"), check=lambda saved: write_warm_up(saved))
+    return publish_model(Greys(), tmp_path_factory.mktemp("warm"), check=warm_up)
 
 
 def logs(saved):
@@ -57,14 +61,14 @@ def test_each_signature_answers_what_it_is_warmed_up_with(published):
 
 
 def test_the_requests_are_equal_each_time(published, tmp_path):
-    again = publish_model(Greys(), tmp_path, check=lambda saved: write_warm_up(saved))
+    again = publish_model(Greys(), tmp_path, check=warm_up)
     assert (again / WARM_UP).read_bytes() == (published / WARM_UP).read_bytes()
 
 
 def test_the_pictures_are_as_tall_as_those_of_the_dataset_and_hold_nothing_of_them(tmp_path):
     picture = tmp_path / "patient.png"
     write_png16(np.full((320, 200), 40_000, np.uint16), picture)
-    saved = publish_model(Greys(), tmp_path, check=lambda saved: write_warm_up(saved, [picture]))
+    saved = publish_model(Greys(), tmp_path, check=lambda saved: warm_up(saved, picture))
     (image,) = [
         log.predict_log.request.inputs["image"] for log in logs(saved) if log.predict_log.request.inputs["image"].dtype
     ]
@@ -74,5 +78,5 @@ def test_the_pictures_are_as_tall_as_those_of_the_dataset_and_hold_nothing_of_th
 
 def test_a_model_that_fails_its_warm_up_is_not_published(tmp_path):
     with pytest.raises(SpineError, match=r"'serving_default'.*Graph execution error.*not published"):
-        publish_model(Greys(most=100), tmp_path, check=lambda saved: write_warm_up(saved))
+        publish_model(Greys(most=100), tmp_path, check=warm_up)
     assert not list((tmp_path / "model").iterdir())
