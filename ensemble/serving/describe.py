@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from spine.answers.description import Description
 from spine.experiment.config import Experiment
-from spine.measurements import roles_of
 
 __all__ = ["describing", "description_of"]
 
@@ -27,14 +26,5 @@ def describing(description: Description) -> Any:
 
 def description_of(experiment: Experiment, members: Sequence[str]) -> Description:
     """Of an experiment's ensemble of those members."""
-    task, labels = experiment.task, experiment.labels
-    part = {"classification": experiment.target, "segmentation": "mask"}.get(task, task)
-    return Description(
-        name=experiment.export.name or experiment.name,
-        task=task,
-        labels=labels,
-        targets={experiment.target: labels} if task == "classification" else {},
-        mask_labels=labels if task == "segmentation" else (),
-        members={part: tuple(members)},
-        roles=roles_of(labels) if task == "segmentation" else {},
-    )
+    name = experiment.export.name or experiment.name
+    return Description.of_task(name, experiment.task, experiment.labels, experiment.target, members)

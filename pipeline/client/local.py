@@ -13,7 +13,6 @@ from spine.answers.description import Description
 from spine.core.files import read_json
 from spine.core.problems import SpineError, brief, one_file
 from spine.core.shapes import of_shape
-from spine.measurements import roles_of
 from spine.member.member import Card, Member
 
 __all__ = ["LocalModel", "described_by", "read_description"]
@@ -72,15 +71,7 @@ def described_by(card: Card) -> Description:
     """The description of a model whose SavedModel has none: of a trained member, or of one that was exported before."""
     if told := card.details.get("description"):
         return Description.model_validate(told)
-    is_mask, is_class = card.task == "segmentation", card.task == "classification"
-    return Description(
-        name=card.name,
-        task=card.task,
-        labels=card.labels,
-        targets={card.name: card.labels} if is_class else {},
-        mask_labels=card.labels if is_mask else (),
-        roles=roles_of(card.labels) if is_mask else {},
-    )
+    return Description.of_task(card.name, card.task, card.labels, target=card.name)  # the card does not name it
 
 
 def read_description(path: Path) -> Description:

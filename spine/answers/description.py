@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine.core.problems import SpineError
+from spine.measurements import roles_of
 
 __all__ = ["NOT_FOR_DIAGNOSIS", "Description", "disc_output"]
 
@@ -35,6 +36,23 @@ class Description(BaseModel):
     members: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     roles: Mapping[str, str] = Field(default_factory=dict)
     note: str = NOT_FOR_DIAGNOSIS
+
+    @classmethod
+    def of_task(
+        cls, name: str, task: str, labels: tuple[str, ...], target: str, members: Sequence[str] = ()
+    ) -> Description:
+        """Of a model for one task; `target` is what a classification grades, `members` those that are fused."""
+        is_class, is_mask = task == "classification", task == "segmentation"
+        part = target if is_class else "mask" if is_mask else task
+        return cls(
+            name=name,
+            task=task,
+            labels=labels,
+            targets={target: labels} if is_class else {},
+            mask_labels=labels if is_mask else (),
+            members={part: tuple(members)} if members else {},
+            roles=roles_of(labels) if is_mask else {},
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Description:
