@@ -28,16 +28,18 @@ class EnsembleTask:
     - `problem` is what a search of weights is about, `evaluator` what measures the rows of a leaderboard.
     - `outputs` are what the fused SavedModel gives besides its members' outputs, or with another shape, as
       `member.json` has it; with `fuses_boxes` it fuses boxes in place of probabilities.
+    - with `takes_any_sizes`, pictures of one request may differ in size: they are resized in the graph, one by one.
     """
 
     problem: type[SearchProblem]
     evaluator: type[Evaluator]
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fuses_boxes: bool = False
+    takes_any_sizes: bool = False
 
 
 ENSEMBLE_TASKS: dict[str, EnsembleTask] = {
-    "classification": EnsembleTask(ClassificationProblem, ClassificationEvaluator),
+    "classification": EnsembleTask(ClassificationProblem, ClassificationEvaluator, takes_any_sizes=True),
     "segmentation": EnsembleTask(
         SegmentationProblem, SegmentationEvaluator, outputs={"mask": {"dtype": "int32", "shape": [None, None, None]}}
     ),
@@ -50,5 +52,6 @@ ENSEMBLE_TASKS: dict[str, EnsembleTask] = {
             "detection_classes": {"dtype": "float32", "shape": [None, None]},
         },
         fuses_boxes=True,
+        takes_any_sizes=True,
     ),
 }

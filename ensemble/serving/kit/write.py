@@ -7,15 +7,12 @@ from pathlib import Path
 from ensemble.serving.kit.configs import batching_config, models_config, monitoring_config
 from ensemble.serving.kit.container import compose_file, start_script
 from ensemble.serving.kit.versions import Served
+from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.files import atomic_file
 from spine.experiment.config import ExportSettings
 from spine.member.member import Member
 
 __all__ = ["write_serving_kit"]
-
-# Their inputs are resized in the graph, one by one. A segmentation answers at the size of its input, so that all
-# pictures of a batch need one size, and those of different clients have not.
-BATCHED = ("classification", "detection")
 
 
 def write_serving_kit(directory: Path, name: str, settings: ExportSettings | None = None) -> list[Path]:
@@ -27,7 +24,9 @@ def write_serving_kit(directory: Path, name: str, settings: ExportSettings | Non
     member = Member.open(directory)
     served = Served.of([int(version.name) for version in Member.versions_of(directory)], settings)
     asked = settings.batching.enabled
-    batches = member.card.task in BATCHED if asked is None else asked
+    # Those of different clients have different sizes, which a batch of segmentations or cases cannot.
+    task = ENSEMBLE_TASKS.get(member.card.task)
+    batches = bool(task and task.takes_any_sizes) if asked is None else asked
     texts = {
         "models.config": models_config(name, served),
         "serve.sh": start_script(name, batches),
