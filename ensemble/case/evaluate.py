@@ -11,6 +11,7 @@ import pandas as pd
 
 from ensemble.case.config import CaseSettings
 from ensemble.case.evaluation import CaseEvaluation, Measured
+from ensemble.case.export import hash_of
 from ensemble.case.judge import Judge, JudgedPicture
 from ensemble.case.parts import CaseParts, LoadExperiment, Part, open_parts
 from ensemble.case.stages import Stages
@@ -41,6 +42,10 @@ def evaluate_case(settings: CaseSettings, load_experiment: LoadExperiment, data:
     """
     parts = open_parts(settings, load_experiment)
     member = Member.open_for(settings.directory, CASE)
+    if member.card.config_hash != hash_of(settings, parts):
+        raise SpineError(
+            f"the model in {member.path} is of other settings or runs than now; run `spine export` of the case again"
+        )
     manifest = Manifest.read(data or _data_of(settings, load_experiment))
     truth = BoxTruth.of_detection(manifest, "test", member.card.labels)
     kept, left_out = _unseen(truth, member)

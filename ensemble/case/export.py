@@ -15,13 +15,12 @@ from ensemble.serving.kit.write import write_serving_kit
 from ensemble.serving.publish import publish_served
 from spine.answers.description import Description
 from spine.core.files import fingerprint
-from spine.core.problems import SpineError
 from spine.measurements import roles_of
 from spine.member.member import Card, Member, Patients
 from spine.member.serving import drop_unnamed_versions, package_versions
 from spine.tasks import CASE
 
-__all__ = ["describe", "export_case"]
+__all__ = ["describe", "export_case", "hash_of", "load_chain"]
 
 PARITY_PICTURES = 4
 
@@ -33,8 +32,8 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
     """
     parts = open_parts(settings, load_experiment)
     directory = settings.directory
-    _require_free(directory)
-    config_hash = fingerprint([_shape(settings), *(part.fingerprint for part in parts.all)])
+    Member.require_kind(directory, CASE, "choose another name or runs")
+    config_hash = hash_of(settings, parts)
     if not Member.is_complete(directory, config_hash):
         drop_unnamed_versions(directory)
         pictures = _pictures(parts)
@@ -45,6 +44,12 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
         Member.publish(directory, _card(settings, parts, config_hash, version, parity))
     kit = write_serving_kit(directory, settings.export.name or settings.name, settings.export)
     return [Member.open(directory).model, *kit]
+
+
+def hash_of(settings: CaseSettings, parts: CaseParts) -> str:
+    """Names the settings and the parts that a case's model depends on."""
+    shape = settings.model_dump_json(include={"discs", "region"})
+    return fingerprint([shape, *(part.fingerprint for part in parts.all)])
 
 
 def _pictures(parts: CaseParts) -> Sequence[Path]:
@@ -84,16 +89,6 @@ def describe(settings: CaseSettings, parts: CaseParts) -> Description:
 def _cut(settings: Discs | Region, detector: Part) -> Cut:
     which = 1 + detector.labels.index(settings.label)
     return Cut(which, settings.grow, settings.confidence, getattr(settings, "count", None))
-
-
-def _shape(settings: CaseSettings) -> str:
-    """The settings that the model depends on."""
-    return settings.model_dump_json(include={"discs", "region"})
-
-
-def _require_free(directory: Path) -> None:
-    if (directory / "member.json").exists() and (there := Member.open(directory)).card.kind != CASE:
-        raise SpineError(f"{directory} holds the {there.card.kind} {there.name!r}; choose another name or runs")
 
 
 def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: Path, parity: float) -> Card:

@@ -98,8 +98,7 @@ def publish(
     region = 1 + first.card.labels.index(_label(first, label))
     settings = {"region": first.card.labels[region - 1], "grow": grow, "confidence": confidence}
     config_hash = fingerprint([first.card.model_hash, second.card.model_hash, settings])
-    if (output / "member.json").exists() and (there := Member.open(output)).card.kind != KIND:
-        raise SpineError(f"{output} holds the {there.card.kind} {there.name!r}; choose another output")
+    Member.require_kind(output, KIND, "choose another output")
     if Member.is_complete(output, config_hash) and (there := Member.open(output)).card.config_hash == config_hash:
         return there
     module = TwoStage(load_model(first), load_model(second), region, grow, confidence)

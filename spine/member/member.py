@@ -141,6 +141,12 @@ class Member:
         return (member.card.kind == "two-stage" or member.card.config_hash == config_hash) and member._has_its_model()
 
     @classmethod
+    def require_kind(cls, path: Path, kind: str, advice: str) -> None:
+        """SpineError where `path` holds a member of another kind, which would be overwritten; `advice` ends it."""
+        if (path / "member.json").exists() and (there := cls.open(path)).card.kind != kind:
+            raise SpineError(f"{path} holds the {there.card.kind} {there.name!r}; {advice}")
+
+    @classmethod
     def is_external(cls, path: Path) -> bool:
         """Whether `path` holds a member that no experiment trains."""
         return (member := cls.open_if_whole(path)) is not None and member.card.is_external

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble.case.config import Discs
 from ensemble.case.evaluate import evaluate_case
 from ensemble.case.export import export_case
 from spine.core.files import hash_file
@@ -141,3 +142,8 @@ def test_discs_that_are_missed_are_counted(case, dataset, tmp_path):
 def test_parts_that_the_pictures_have_no_truth_of_are_named(case, dataset, tmp_path):
     evaluation = evaluate_case(case, None, dataset)
     assert evaluation.not_judged == ["narrowing"]  # the dataset grades degeneration alone
+
+
+def test_a_model_of_other_settings_is_not_judged(case, dataset):
+    with pytest.raises(SpineError, match="is of other settings or runs than now; run `spine export`"):
+        evaluate_case(case.model_copy(update={"discs": Discs(grow=0.3)}), None, dataset)
