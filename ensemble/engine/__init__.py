@@ -4,8 +4,8 @@
   change and `count_winners` counts it; `confusion_metric`, `roc_auc` and `objectives` make metrics of many weight
   vectors of it. `class_members` splits members by class, `objective_by_threshold` has an objective for all thresholds.
 - `grid`: weights in whole steps. `grid_search` over a `simplex`, where that is too fine `branch_and_bound` over boxes
-  of it (`simplex_box`), `bounding` their scores and gathering the `incumbents`; `greedy`; under a `budget`. The result
-  of every search is a `choice`.
+  of it (`simplex_box`), `bounding` their scores and gathering the `incumbents`; `greedy`; under a `budget`, and with a
+  `penalty` on weights far from equal ones. The result of every search is a `choice`.
 - `line`: weights of any value. `line_search` by exact `sweep`; `per_class`, the option that has most to choose.
 - `boxes`: of detection. `box_rows`, `cluster_boxes` and `match_boxes` make fusion and matching fast, `box_objectives`
   scores them.

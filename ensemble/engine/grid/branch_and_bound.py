@@ -7,6 +7,8 @@ The best score known begins at that of a coarse grid, from where smaller steps c
 
 Nodes that may only tie with the best wait until no other is left: then the optimum is certain, and what remains is to
 count the vectors that reach it, which ends after a number of nodes where their borders are too long to follow.
+
+With a penalty on weights far from equal ones, a node's upper bound is that of its score less the least penalty in it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ensemble.engine.grid.bounding import Bounded, RowTable
 from ensemble.engine.grid.choice import SAME, Choice
 from ensemble.engine.grid.first_incumbent import first_incumbent
 from ensemble.engine.grid.incumbents import Incumbents
+from ensemble.engine.grid.penalty import Penalty
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.grid.simplex_box import SimplexBoxes
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
@@ -51,19 +54,28 @@ class Node(NamedTuple):
 
 @dataclass
 class Search:
-    """Where a search stands: the nodes still to visit, in `frontier` those that may raise the best score, the most
+    """Where a search stands: the nodes still to visit, in `frontier` those that may raise the best gain, the most
     promising last, and in `ties` those that may only reach it, the ones of fewest members last; and what the nodes
-    visited gave.
+    visited gave. A gain is a score less the `penalty`.
     """
 
     confusion_metric: ConfusionMetric
     rows: RowTable
-    steps: int
+    penalty: Penalty
     incumbents: Incumbents
     frontier: list[Node] = field(default_factory=list)
     ties: list[Node] = field(default_factory=list)
     visited: float = 0.0  # vectors
     visited_ties: int = 0  # nodes
+
+    @property
+    def steps(self) -> int:
+        """The sum of every vector."""
+        return self.penalty.grid.steps
+
+    def gains_of(self, vectors: np.ndarray) -> np.ndarray:
+        """Gains (V,) of integer vectors (V, M), by scoring them."""
+        return self.confusion_metric(vectors / self.steps) - self.penalty.of(vectors)
 
     def add(self, boxes: SimplexBoxes) -> None:
         """Boxes of which nothing is known yet."""
@@ -84,16 +96,16 @@ class Search:
         """Cut the boxes of the last nodes in halves, bound these, and keep those that may hold the optimum."""
         boxes, bounded = self._bounded_halves(self._batch(), pool)
         assert self.confusion_metric.upper_bound is not None
-        upper_bounds = self.confusion_metric.upper_bound(bounded.optimistic_confusions)
+        upper_bounds = self.confusion_metric.upper_bound(bounded.optimistic_confusions) - self.penalty.least(boxes)
         free_rows, points = np.diff(bounded.offsets), boxes.points
-        # No vector of a box scores above its upper bound, and some vector has the best score: what is pruned here holds
-        # none that reaches it. Nor does it hold a tie: scores tie within SAME, which is far more than rounding makes.
+        # No vector of a box is above its upper bound, and some vector has the best gain: what is pruned here holds none
+        # that reaches it. Nor does it hold a tie: gains tie within SAME, which is far more than rounding makes.
         promising = upper_bounds >= self.incumbents.best - SAME
-        fathomed = promising & (free_rows == 0)  # one score all over the box: its upper bound
+        fathomed = promising & (free_rows == 0)  # one score all over the box: some vector has its upper bound
         countable = promising & ~fathomed & (free_rows >= MANY) & (points <= SMALL)
         branched = promising & ~fathomed & ~countable
         for number in np.flatnonzero(fathomed).tolist():
-            self.incumbents.add_box(float(upper_bounds[number]), boxes[number])
+            self.incumbents.add_box(float(upper_bounds[number]), boxes[number], only_nearest=self.penalty.kappa > 0)
         for scored in pool.map(partial(self._score, boxes, bounded), np.flatnonzero(countable).tolist()):
             self.incumbents.add_vectors(*scored)
         self.visited += points[~branched].sum()
@@ -119,10 +131,11 @@ class Search:
         return halves, self.rows.bound(halves, [node.free_rows for node in before], fixed, pool)
 
     def _score(self, boxes: SimplexBoxes, bounded: Bounded, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of all vectors of one box, and the vectors."""
+        """Gains of all vectors of one box, and the vectors."""
         metric, vectors = self.confusion_metric, boxes[number].vectors()
         presolved = self.rows.presolved_of(bounded.free_rows(number), bounded.fixed[number])
-        return metric.function(presolved.confusions(vectors / self.steps, metric.vectors)), vectors
+        scores = metric.function(presolved.confusions(vectors / self.steps, metric.vectors))
+        return scores - self.penalty.of(vectors), vectors
 
     def _batch(self) -> list[Node]:
         source = self.frontier or self.ties
@@ -139,27 +152,31 @@ def branch_and_bound(
     confusion_metric: ConfusionMetric,
     grid: Simplex,
     *,
+    penalty: float = 0.0,
     progress: bool = False,
     unfinished: Path | None = None,
     keep: bool = False,
 ) -> Choice:
     """The exact optimum over the whole grid, and what ties with it, of a metric that has an upper bound.
 
-    Files are used as in `search_grid`, and written when the search is stopped by an error or Ctrl-C.
+    `penalty` and files are used as in `search_grid`; these are written when the search is stopped by an error or
+    Ctrl-C.
     """
-    incumbents, whole = Incumbents(-np.inf), SimplexBoxes.whole(grid.members, grid.steps)
-    if not confusion_metric.presolved.free:  # weights change nothing
-        incumbents.add_box(float(confusion_metric.function(confusion_metric.presolved.fixed[None])[0]), whole[0])
-        return _choice(incumbents, grid)
-    search = Search(confusion_metric, RowTable.of(confusion_metric.presolved), grid.steps, incumbents)
+    presolved, incumbents = confusion_metric.presolved, Incumbents(-np.inf)
+    whole, penalising = SimplexBoxes.whole(grid.members, grid.steps), Penalty(penalty, grid)
+    if not presolved.free:  # weights change nothing
+        gains = confusion_metric.function(presolved.fixed[None]) - penalising.least(whole)
+        incumbents.add_box(float(gains[0]), whole[0], only_nearest=penalty > 0)
+        return penalising.told(_choice(incumbents, grid))
+    search = Search(confusion_metric, RowTable.of(presolved), penalising, incumbents)
     if not (unfinished and _read(search, unfinished)):
-        search.incumbents.best, search.incumbents.first = first_incumbent(confusion_metric, grid)
+        search.incumbents.best, search.incumbents.first = first_incumbent(search.gains_of, grid)
         search.add(whole)
     with ThreadPoolExecutor(usable_cores()) as pool, bar("weight search", grid.size, shown=progress) as show:
         _finish(search, pool, show, unfinished)
     if unfinished:
         _write(search, unfinished) if keep else unfinished.unlink(missing_ok=True)
-    return _choice(search.incumbents, grid, complete=not search.ties)
+    return penalising.told(_choice(search.incumbents, grid, complete=not search.ties))
 
 
 def _finish(search: Search, pool: Executor, show: Callable[[float], None], unfinished: Path | None) -> None:
@@ -180,9 +197,11 @@ def _finish(search: Search, pool: Executor, show: Callable[[float], None], unfin
 
 
 def _read(search: Search, path: Path) -> bool:
-    """Go on from where a search was stopped; whether there was one."""
+    """Go on from where a search was stopped; whether there was one, with the same penalty."""
     stored, members = read_if_whole(path), search.rows.scores.shape[1]
     try:
+        if stored.get("kappa", 0.0) != search.penalty.kappa:
+            return False
         boxes = SimplexBoxes(np.array(stored["cells"], dtype=np.int64).reshape(-1, 2, members), search.steps)
         by_gain = {gain: (count, np.array(vectors)) for gain, count, vectors in stored["tied"]}
         incumbents = Incumbents(stored["best"], by_gain, stored["scored"], np.array(stored["first"]))
@@ -195,9 +214,10 @@ def _read(search: Search, path: Path) -> bool:
 
 
 def _write(search: Search, path: Path) -> None:
-    # The keys stay what they were: a search that an earlier version was stopped in goes on.
+    # The keys stay what they were, and no kappa is none: a search that an earlier version was stopped in goes on.
     incumbents = search.incumbents
     stored = {
+        "kappa": search.penalty.kappa,
         "cells": [node.ends.tolist() for node in (*search.ties, *search.frontier)],
         "tied": [[gain, count, vectors.tolist()] for gain, (count, vectors) in incumbents.by_gain.items()],
         "best": incumbents.best,

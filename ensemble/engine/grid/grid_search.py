@@ -13,6 +13,7 @@ import numpy as np
 
 from ensemble.engine.grid.branch_and_bound import branch_and_bound
 from ensemble.engine.grid.choice import Choice
+from ensemble.engine.grid.penalty import Penalty
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.objectives import Objective
@@ -33,20 +34,23 @@ def search_grid(
     objective: Objective,
     grid: Simplex,
     *,
+    penalty: float = 0.0,
     progress: bool = False,
     unfinished: Path | None = None,
     keep: bool = False,
 ) -> Choice:
     """The exact optimum over the whole grid; SpineError where the grid is too large for the metric.
 
+    With a `penalty` kappa, of the gains less kappa ||w - 1/M||^2, which the choice then has as its gains.
+
     With `unfinished`, scores are kept in that file while the search runs, and one that was stopped goes on from there.
     The caller names the file for the inputs; it is gone when the search is done, unless `keep`: of several searches
     that belong together, those that are done are then not done again.
     """
-    scores = objective.scores
+    scores, penalising = objective.scores, Penalty(penalty, grid)
     if grid.size > ENUMERATED and isinstance(scores, ConfusionMetric) and scores.upper_bound:
         file = unfinished and unfinished.with_suffix(".json")
-        return branch_and_bound(scores, grid, progress=progress, unfinished=file, keep=keep)
+        return branch_and_bound(scores, grid, penalty=penalty, progress=progress, unfinished=file, keep=keep)
     if grid.size > LARGEST:
         has_lines = objective.has_lines and objective.metric not in detection.METRICS
         others = "line, greedy, tpe or cmaes" if has_lines else "greedy, tpe or cmaes"
@@ -56,7 +60,8 @@ def search_grid(
         )
     gains = _kept(unfinished, grid.size) if unfinished else np.full(grid.size, np.nan)
     _fill(gains, objective, grid, progress)
-    choice = Choice.among(grid.weights, gains)
+    # The file has gains without a penalty, so that it serves a search with another penalty as well.
+    choice = penalising.told(Choice.among(grid.weights, penalising.taken_from(gains)))
     if unfinished and not keep:
         unfinished.unlink()
     return choice

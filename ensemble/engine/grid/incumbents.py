@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
 from ensemble.engine.grid.choice import SAME
+from ensemble.engine.grid.penalty import count_nearest, nearest_vectors
 from ensemble.engine.grid.simplex_box import SimplexBox, by_preference
 
 __all__ = ["Incumbents"]
@@ -26,10 +28,14 @@ class Incumbents:
     scored: int = 0
     first: np.ndarray | None = None
 
-    def add_box(self, gain: float, box: SimplexBox) -> None:
-        """All vectors of a box have one gain."""
+    def add_box(self, gain: float, box: SimplexBox, *, only_nearest: bool = False) -> None:
+        """All vectors of a box have one gain, or only those nearest to equal weights, the others less."""
         self.scored += 1
-        if gain >= self.best - SAME:
+        if gain < self.best - SAME:
+            return
+        if only_nearest:
+            self._add(gain, count_nearest(box), np.stack(list(islice(nearest_vectors(box), KEEP))))
+        else:
             self._add(gain, box.points, box.preferred()[None])
 
     def add_vectors(self, gains: np.ndarray, vectors: np.ndarray) -> None:
