@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import cv2
 import pandas as pd
 
 from pipeline.client.pictures import SentPicture
-from spine.answers.answer import Answer, Finding
+from spine.answers.answer import Answer, Finding, Grade
 from spine.core.files import atomic_file, with_nulls, write_json
 from spine.core.names import encodable, file_name
 from spine.core.problems import SpineError, printable, write_sheet
@@ -22,6 +22,7 @@ __all__ = ["Results"]
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]')  # in names, by Windows
 _MEASUREMENTS = ("picture", "structure", "level", "name", "value", "unit", "status")
 _FINDINGS = ("picture", "label", "level", "x0", "y0", "x1", "y1", "score", "target", "grade", "probability")
+_DECIDED = ("calibrated", "in_set", "decision", "undecided")  # where any answer has them
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Results:
     def finish(self) -> None:
         """Write the tables."""
         for name, rows, columns in (
-            ("findings.csv", self._found, _FINDINGS),
+            ("findings.csv", self._found, (*_FINDINGS, *_decided_in(self._found))),
             ("measurements.csv", self._measured, _MEASUREMENTS),
         ):
             if rows:
@@ -112,9 +113,29 @@ def _findings(name: str, answer: Answer) -> Iterator[Mapping[str, Any]]:
         yield from ({**shared, **grade} for grade in _grades(finding))
 
 
+def _decided_in(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    there = {name for row in rows for name in row}
+    return [name for name in _DECIDED if name in there]
+
+
 def _grades(finding: Finding) -> Iterator[Mapping[str, Any]]:
     for grade in finding.grades:
-        for label, probability in zip(grade.labels, grade.probabilities, strict=True):
-            yield {"target": grade.target, "grade": label, "probability": float(probability)}
+        for number, (label, probability) in enumerate(zip(grade.labels, grade.probabilities, strict=True)):
+            row: dict[str, Any] = {"target": grade.target, "grade": label, "probability": float(probability)}
+            yield {**row, **_decisions(grade, number)}
     if not finding.grades:
         yield {}
+
+
+def _decisions(grade: Grade, number: int) -> Mapping[str, Any]:
+    """What was decided: of one of its labels the calibrated probability, and whether the set holds it; of all alike
+    the label decided, and whether it is undecided.
+    """
+    told: dict[str, Any] = {}
+    if grade.calibrated is not None:
+        told["calibrated"] = float(grade.calibrated[number])
+    if grade.decided is not None:
+        told["decision"] = grade.decided
+    if grade.prediction_set is not None:
+        told |= {"in_set": grade.labels[number] in grade.prediction_set, "undecided": grade.is_undecided}
+    return told

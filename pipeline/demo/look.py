@@ -29,7 +29,7 @@ CSS = """
   border-width: 0 0 1px !important; border-color: var(--border-color-primary) !important; }
 .answer thead th { color: var(--body-text-color-subdued); font-size: .78rem; vertical-align: bottom; }
 .answer thead th:not(:first-child) { text-align: right; }
-.answer .grades thead th:nth-child(2) { text-align: left; }
+.answer .grades thead th:nth-child(2), .answer .decided thead th:nth-child(3) { text-align: left; }
 .answer p.wrong { font-size: .86rem; color: var(--body-text-color); padding: .4rem .6rem;
   border-left: 4px solid #d99a1c; background: rgba(245, 165, 36, .15); }
 .answer tbody th { white-space: nowrap; }
@@ -38,6 +38,8 @@ CSS = """
 .answer .grades td { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .answer p { font-size: .8rem; color: var(--body-text-color-subdued); margin: .2rem 0 .6rem; }
 .answer .score { color: var(--body-text-color-subdued); font-size: .8em; }
+.answer .grades td.undecided { white-space: normal; min-width: 8rem; }
+.answer .undecided > b { padding: 0 .35em; border: 1px solid #d99a1c; border-radius: 3px; }
 .answer .other { background: rgba(245, 165, 36, .22); }
 .answer .bar { display: block; height: 4px; margin-top: 3px; border-radius: 2px;
   background: var(--border-color-primary); }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+import numpy as np
+
 from spine.answers.answer import Answer, Finding, Grade
 from spine.answers.doubts import levels_that_differ
 from spine.images.tint import class_colour
@@ -34,25 +36,25 @@ def findings_table(answer: Answer) -> str:
         parts.append(_boxes(others))
     if not parts:
         parts.append("<p>Nothing was found.</p>" if answer.mask is None else "<p>No boxes and no grades.</p>")
-    return "".join(parts)
+    return "".join([*parts, *(f"<p>{escape(sentence)}</p>" for sentence in answer.said_of_decisions)])
 
 
 def _grades(target: str, rows: Sequence[tuple[Finding, Grade]]) -> str:
-    members = list(rows[0][1].members)
-    whole = rows[0][0].box is None
-    head = ["" if whole else escape(rows[0][0].label), "Ensemble" if members else "Grade", *map(escape, members)]
-    if has_bits := rows[0][1].disagreement is not None:
-        head.append(f'<abbr title="{escape(_BITS)}">Disagree-<br>ment (bit)</abbr>')
+    first, one = rows[0]
+    members, decides, has_bits = list(one.members), bool(one.verdict), one.disagreement is not None
+    head = ["" if first.box is None else escape(first.label), "Ensemble" if members else "Grade"]
+    head += ["Decision"] * decides + [escape(name) for name in members]
+    head += [f'<abbr title="{escape(_BITS)}">Disagree-<br>ment (bit)</abbr>'] * has_bits
     body = []
     for finding, grade in rows:
-        place = "whole picture" if whole else _place(finding)
-        cells = [_ensemble(grade), *(_member(grade, name) for name in members)]
+        place = "whole picture" if first.box is None else _place(finding)
+        cells = [_ensemble(grade), *([_decision(grade)] * decides), *(_member(grade, name) for name in members)]
         if has_bits:
             cells.append(f'<td class="number">{grade.disagreement:.2f}</td>')
         body.append(f'<tr><th scope="row">{place}</th>{"".join(cells)}</tr>')
-    labels = " / ".join(rows[0][1].labels)
+    table = _table(f"{target}: {' / '.join(one.labels)}", head, body, "grades decided" if decides else "grades")
     told = "<p>Members: what each gives the ensemble's label; its own label is marked where it is another.</p>"
-    return _table(f"{target}: {labels}", head, body, "grades") + (told if members else "")
+    return table + (told if members else "")
 
 
 def _place(finding: Finding) -> str:
@@ -63,14 +65,30 @@ def _place(finding: Finding) -> str:
 
 
 def _ensemble(grade: Grade) -> str:
-    """The likeliest label; all probabilities where there are more than two."""
-    all_of_them = ", ".join(
-        f"{label} {probability:.0%}" for label, probability in zip(grade.labels, grade.probabilities, strict=True)
-    )
+    """The likeliest label, and what calibration makes of its probability; those of all labels as the title."""
+    told, beside = _percents(grade, grade.probabilities), ""
+    if grade.calibrated is not None:
+        told += f"; calibrated {_percents(grade, grade.calibrated)}"
+        own = grade.calibrated[grade.labels.index(grade.best)]
+        beside = f'<span class="score">calibrated {own:.0%}</span>'
     return (
-        f'<td class="ensemble" title="{escape(all_of_them)}"><b>{escape(grade.best)}</b> {grade.probability:.0%}'
-        f'<span class="bar"><i style="width:{100 * grade.probability:.0f}%"></i></span></td>'
+        f'<td class="ensemble" title="{escape(told)}"><b>{escape(grade.best)}</b> {grade.probability:.0%}'
+        f'<span class="bar"><i style="width:{100 * grade.probability:.0f}%"></i></span>{beside}</td>'
     )
+
+
+def _percents(grade: Grade, values: np.ndarray) -> str:
+    return ", ".join(f"{label} {value:.0%}" for label, value in zip(grade.labels, values, strict=True))
+
+
+def _decision(grade: Grade) -> str:
+    """The verdict, and beside "undecided" what was left open and what the operating point says."""
+    if not grade.is_undecided:
+        return f'<td class="decision"><b>{escape(grade.verdict)}</b></td>'
+    said = " or ".join(grade.prediction_set or ()) or "no label fits"
+    if grade.decided:
+        said += f"; at the operating point {grade.decided}"
+    return f'<td class="decision undecided"><b>{grade.verdict}</b><br><span class="score">{escape(said)}</span></td>'
 
 
 def _member(grade: Grade, name: str) -> str:

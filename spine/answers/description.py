@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from spine.answers.decision_rules import DecisionRules
 from spine.core.problems import SpineError
 from spine.measurements import roles_of
 
@@ -23,6 +25,7 @@ class Description(BaseModel):
       whole picture is.
     - `members` names those of weight above 0 of each part: "detection", "mask" or a target.
     - `roles` names what measurements look for in the mask: vertebra, disc and canal, each a label of `mask_labels`.
+    - `decided` has how each target is decided, where it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # a newer model may say more
@@ -35,7 +38,13 @@ class Description(BaseModel):
     mask_labels: tuple[str, ...] = ()
     members: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     roles: Mapping[str, str] = Field(default_factory=dict)
+    decided: Mapping[str, DecisionRules] = Field(default_factory=dict)
     note: str = NOT_FOR_DIAGNOSIS
+
+    @model_serializer(mode="wrap")
+    def _as_before_where_nothing_is_decided(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Exports are named by their description too: those that decide nothing keep their name."""
+        return {key: value for key, value in dump(self).items() if key != "decided" or value}
 
     @classmethod
     def of_task(

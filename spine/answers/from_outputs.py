@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from spine.answers.answer import Answer, Finding, Grade
+from spine.answers.decision_rules import DECIDED
 from spine.answers.description import Description, disc_output
 from spine.core.problems import SpineError
 from spine.dataset.detections import OUTPUTS, Detections
@@ -17,6 +18,7 @@ __all__ = ["answers_of"]
 Outputs = Mapping[str, np.ndarray]
 Size = tuple[int, int]
 Spacing = tuple[float, float]
+_OF_A_GRADE = ("probabilities", "probabilities_members", "disagreement", *DECIDED)
 
 
 def answers_of(
@@ -80,6 +82,7 @@ def _answer(
         row.get("probabilities") if mask is not None else None,
         row.get("disagreement") if mask is not None else None,
         measured,
+        description.decided,
     )
 
 
@@ -103,16 +106,32 @@ def _boxes(row: Outputs, description: Description, size: Size) -> Iterator[Findi
 
 
 def _grade_of_disc(target: str, row: Outputs, number: int, description: Description) -> Grade:
-    named = {name: disc_output(name, target) for name in ("probabilities", "probabilities_members", "disagreement")}
+    named = {name: disc_output(name, target) for name in _OF_A_GRADE}
     return _grade(target, {name: row[of_all][number] for name, of_all in named.items() if of_all in row}, description)
 
 
 def _grade(target: str, row: Outputs, description: Description) -> Grade:
-    members, disagreement = row.get("probabilities_members"), row.get("disagreement")
+    labels = description.targets[target]
+    members, disagreement, held = map(row.get, ("probabilities_members", "disagreement", "prediction_set"))
     return Grade(
         target,
-        description.targets[target],
+        labels,
         row["probabilities"],
         {} if members is None else dict(zip(description.members[target], members, strict=True)),
         None if disagreement is None else float(disagreement),
+        row.get("calibrated"),
+        _decided(target, row, labels),
+        None if held is None else tuple(label for label, there in zip(labels, held, strict=True) if there),
     )
+
+
+def _decided(target: str, row: Outputs, labels: Sequence[str]) -> str | None:
+    if "decision" not in row:
+        return None
+    number = int(row["decision"])
+    if not 0 <= number < len(labels):
+        raise SpineError(
+            f"the decision on {target} is label number {number}, and there are {len(labels)}: {', '.join(labels)}; "
+            "export the model again"
+        )
+    return labels[number]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spine.answers.answer import Answer, Finding
+from spine.answers.answer import Answer, Finding, Grade
 from spine.answers.description import NOT_FOR_DIAGNOSIS
 from spine.answers.words import Beside, writer_for
 from spine.core.problems import SpineError, brief
@@ -88,7 +88,15 @@ def _title(finding: Finding) -> str:
 
 def _grades(finding: Finding) -> Iterator[str]:
     for one in finding.grades:
-        yield _one_line(f"{one.target}: {one.best} ({one.probability:.0%})")
+        verdict = f", {_verdict(one)}" if one.verdict else ""
+        yield f"{_one_line(f'{one.target}: {one.best}')} ({one.probability:.0%}{verdict})"
+
+
+def _verdict(grade: Grade) -> str:
+    """Short, as it stands behind the likeliest label and its probability."""
+    if grade.is_undecided:
+        return grade.verdict
+    return "decided" if grade.verdict == grade.best else f"decided {_one_line(grade.verdict)}"
 
 
 def _one_line(text: str) -> str:

@@ -19,7 +19,7 @@ from highdicom import sr
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from spine.answers.answer import Answer, Finding, Grade
+from spine.answers.answer import UNDECIDED, Answer, Finding, Grade
 from spine.dicom_results.codes import grade, own, structure, target
 from spine.dicom_results.identity import MANUFACTURER, Identity, uid_of
 from spine.dicom_results.measured import measured_structures, measurement
@@ -42,7 +42,7 @@ def report_of(answer: Answer, frame: StoredFrame, occasion: str = "") -> Dataset
         procedure_reported=_PROCEDURES.get(frame.image.modality, codes.cid100.ImagingProcedure),
         imaging_measurements=list(_groups(answer, frame, identity)),
     )
-    for text in (identity.note, *answer.remarks):
+    for text in (identity.note, *answer.remarks, *answer.said_of_decisions):
         content[0].ContentSequence.append(
             sr.TextContentItem(codes.DCM.Comment, text, sr.RelationshipTypeValues.CONTAINS)
         )
@@ -145,13 +145,35 @@ def _level(level: int) -> sr.Measurement:
 
 
 def _evaluations(grades: tuple[Grade, ...] | list[Grade]) -> list[sr.QualitativeEvaluation]:
-    return [sr.QualitativeEvaluation(target(one.target), grade(one.best)) for one in grades]
+    return [
+        *(sr.QualitativeEvaluation(target(one.target), grade(one.best)) for one in grades),
+        *(evaluation for one in grades for evaluation in _decisions(one)),
+    ]
+
+
+def _decisions(one: Grade) -> Iterator[sr.QualitativeEvaluation]:
+    """What was decided beside the likeliest label: at the operating point, and whether the set of labels decides."""
+    if one.decided is not None:
+        name = own(f"{one.target} decision", f"Decision on {one.target} at its operating point")
+        yield sr.QualitativeEvaluation(name, grade(one.decided))
+    if one.prediction_set is not None:
+        is_one = own("decided", "One label") if not one.is_undecided else own(UNDECIDED, _undecided(one))
+        yield sr.QualitativeEvaluation(own(f"{one.target} set", f"Labels that {one.target} may have"), is_one)
+        name = own(f"{one.target} may be", f"Label that {one.target} may have")
+        yield from (sr.QualitativeEvaluation(name, grade(label)) for label in one.prediction_set)
+
+
+def _undecided(one: Grade) -> str:
+    return "Undecided: more than one label" if one.prediction_set else "Undecided: no label"
 
 
 def _probabilities(grades: tuple[Grade, ...] | list[Grade]) -> Iterator[sr.Measurement]:
     for one in grades:
         for label, probability in zip(one.labels, one.probabilities, strict=True):
             name = own(f"{one.target} {label}", f"Probability of {one.target} {label}")
+            yield from measurement(name, probability, codes.UCUM.NoUnits)
+        for label, probability in zip(one.labels, [] if one.calibrated is None else one.calibrated, strict=False):
+            name = own(f"{one.target} {label} calibrated", f"Calibrated probability of {one.target} {label}")
             yield from measurement(name, probability, codes.UCUM.NoUnits)
         name = own(f"{one.target} bits", f"Disagreement of the members on {one.target}, in bits")
         yield from measurement(name, one.disagreement, codes.UCUM.NoUnits)

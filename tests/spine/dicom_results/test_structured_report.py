@@ -4,6 +4,7 @@ from highdicom.sr import MeasurementReport, srread
 from pydicom.sr.codedict import codes
 
 from spine.answers.answer import Answer, Finding, Grade
+from spine.answers.decision_rules import DecisionRules
 from spine.dicom_results.codes import own, structure
 from spine.dicom_results.source import Source
 from spine.dicom_results.write import results_of
@@ -94,3 +95,35 @@ def test_grades_of_a_whole_picture_are_the_picture_s(frame, tmp_path):
     (group,) = report.content.get_image_measurement_groups()
     assert [one.value for one in group.get_qualitative_evaluations()] == [own("2")]
     assert values(group)["Probability of pfirrmann 2"] == (0.75, "1")
+
+
+def test_decisions_stand_beside_the_likeliest_label_and_say_how_they_were_made(frame, tmp_path):
+    labels = ("negative", "positive")
+    values_of = {"calibrated": np.array([0.75, 0.25]), "decided": "positive", "prediction_set": labels}
+    grades = (
+        Grade("herniation", labels, np.array([0.9, 0.1]), **values_of),
+        Grade("endplate", labels, np.array([0.9, 0.1]), prediction_set=()),
+        Grade("spurs", labels, np.array([0.9, 0.1]), prediction_set=("negative",)),
+    )
+    rules = {"herniation": DecisionRules(kind="sensitivity", asked=0.9, threshold=0.0625)}
+    answer = Answer("case", "3", 24, 20, None, (Finding("disc", DISC.box, 0.5, 1, grades),), rules=rules)
+    results_of(answer, frame.source)["report"].save_as(tmp_path / "r.dcm")
+    report = srread(tmp_path / "r.dcm")
+    (group,) = report.content.get_planar_roi_measurement_groups()
+    told = [(one.name.meaning, one.value.meaning) for one in group.get_qualitative_evaluations()]
+    assert told[:3] == [("Herniation of intervertebral disc", "absent"), ("endplate", "absent"), ("spurs", "absent")]
+    assert told[3:10] == [
+        ("Decision on herniation at its operating point", "present"),
+        ("Labels that herniation may have", "Undecided: more than one label"),
+        ("Label that herniation may have", "absent"),
+        ("Label that herniation may have", "present"),
+        ("Labels that endplate may have", "Undecided: no label"),
+        ("Labels that spurs may have", "One label"),
+        ("Label that spurs may have", "absent"),
+    ]
+    assert values(group)["Calibrated probability of herniation positive"] == (0.25, "1")
+    assert "Calibrated probability of spurs negative" not in values(group)
+    comments = [item.value for item in report.content[0].ContentSequence if item.name == codes.DCM.Comment]
+    assert comments[1:] == [
+        "herniation is decided positive from a probability of 0.062 on, chosen for a sensitivity of 0.9."
+    ]
