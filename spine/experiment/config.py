@@ -1,7 +1,7 @@
 """One strict YAML experiment file -> frozen models; `key=value` overrides; a resolved copy is written with the run.
 
 Unknown keys are errors that list the known ones. `${NAME}` and `${NAME:-default}` in text are replaced from the
-environment. Paths are relative to the working directory.
+environment. Paths are relative to the working directory, but that of `extends` to the file (`extends.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, within
 from spine.core.strict import Seed, Strict, validate, validate_alone, without_password
 from spine.core.yaml_files import parse_yaml, read_yaml
+from spine.experiment.extends import merge_files, read_files
 
 if TYPE_CHECKING:
     from spine.tasks import Task
@@ -381,11 +382,23 @@ def load_other_datasets(
 
 
 def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> Experiment:
-    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it.
+    """Read an experiment file and what it extends, apply `key=value` overrides (dotted keys, YAML values), validate it.
 
     `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks.
     """
-    raw = read_yaml(path)
+    files = read_files(path)
+    for file, own in files.items():
+        with within(path):
+            _require_experiment(own, file)
+    with within(path):
+        raw = merge_files(files.values())
+        for override in overrides:
+            apply_override(raw, override)
+        return validate_experiment(raw, ", which extends ".join(map(str, files)), settings_of)
+
+
+def _require_experiment(raw: Mapping[str, Any], path: Path) -> None:
+    """SpineError where a file is another kind of configuration."""
     if "sources" in raw and "members" not in raw:
         raise SpineError(
             f"{path} is a data config (it has `sources`), not an experiment; build it with "
@@ -402,10 +415,6 @@ def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: Set
             f"{path} is a study of several experiments; give the file of one of them here: "
             f"{', '.join(map(str, study.experiments))}"
         )
-    with within(path):
-        for override in overrides:
-            apply_override(raw, override)
-        return validate_experiment(raw, str(path), settings_of)
 
 
 def validate_experiment(raw: Any, where: str, settings_of: SettingsOf) -> Experiment:

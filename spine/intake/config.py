@@ -157,7 +157,7 @@ class DataConfig(Strict):
 def load_data_config(path: Path | str) -> DataConfig:
     """Read and validate a data config; SpineError tells each wrong key."""
     raw = read_yaml(path)
-    if found := {"members", "experiments"} & set(raw):
+    if found := {"members", "experiments", "extends"} & set(raw):
         raise SpineError(
             f"{path} is an experiment or a study (it has `{min(found)}`), not a data config; run it with "
             f"`spine run {path}`, and give the data config here that it names under `build`"

@@ -1,0 +1,134 @@
+"""An experiment file that extends another is as one file of both: its own keys win, mappings merge at every depth."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.experiments import load_experiment, load_experiments
+from spine.core.problems import SpineError
+from spine.experiment.extends import merge_files, read_files
+from spine.intake import load_data_config
+
+BASE = """
+name: base
+task: classification
+data: data/small
+target: degeneration
+labels: [normal, degenerated]
+shared: {epochs: 2, batch: 4}
+members:
+  one: {network: plain_cnn, weights: none, head: {dropout: 0.4, dense: [64]}}
+  two: {network: plain_cnn, weights: none, epochs: 3}
+search: {metric: roc_auc, step: 0.1}
+export: {name: discs}
+"""
+
+
+@pytest.fixture
+def base(tmp_path) -> Path:
+    path = tmp_path / "base.yaml"
+    path.write_text(BASE)
+    return path
+
+
+def variant(base: Path, text: str, name: str = "variant.yaml") -> Path:
+    path = base.parent / name
+    path.write_text(text)
+    return path
+
+
+def test_a_variant_is_a_few_lines(base):
+    folds = load_experiment(variant(base, "extends: base.yaml\nname: folds\nfolds: 5\nserved: mean\n"))
+    whole = load_experiment(base)
+    assert (folds.name, folds.folds, folds.served, folds.search) == ("folds", 5, "mean", whole.search)
+    assert folds.members == whole.members
+    assert folds.member_hash("two", "data", "splits") == whole.member_hash("two", "data", "splits")
+
+
+def test_mappings_merge_at_every_depth_and_all_else_is_replaced(base):
+    own = """
+    extends: base.yaml
+    name: other
+    labels: [none, some]
+    shared: {batch: 8}
+    members: {one: {head: {dropout: 0.2}}, three: {network: plain_cnn, weights: none}, two: null}
+    """
+    read = merge_files(read_files(variant(base, own)).values())
+    assert read["labels"] == ["none", "some"]
+    assert read["shared"] == {"epochs": 2, "batch": 8}
+    assert list(read["members"]) == ["one", "two", "three"]
+    assert read["members"]["one"] == {
+        "network": "plain_cnn",
+        "weights": "none",
+        "head": {"dropout": 0.2, "dense": [64]},
+    }
+    assert read["members"]["two"] is None
+    assert "extends" not in read
+
+
+def test_the_nearest_file_wins_over_those_further_away_whatever_their_folder(base):
+    (base.parent / "below").mkdir()
+    variant(base, "extends: ../base.yaml\nname: middle\nseed: 3\njobs: 2\n", "below/middle.yaml")
+    experiment = load_experiment(variant(base, "extends: below/middle.yaml\nname: last\nseed: 4\n"), ["jobs=7"])
+    assert (experiment.name, experiment.seed, experiment.jobs) == ("last", 4, 7)  # a word on the command line wins
+    assert experiment.members["two"].epochs == 3
+
+
+def test_the_resolved_copy_needs_no_other_file(base, tmp_path):
+    experiment = load_experiment(variant(base, "extends: base.yaml\nname: folds\nfolds: 5\n"))
+    written = experiment.write(tmp_path / "elsewhere" / "resolved.yaml")
+    assert "extends" not in yaml.safe_load(written.read_text())
+    base.unlink()
+    assert load_experiment(written).members == experiment.members
+
+
+def test_a_run_s_name_is_not_inherited(base):
+    path = variant(base, "extends: base.yaml\nfolds: 5\n")
+    with pytest.raises(
+        SpineError, match=r"variant.yaml, which extends \S+base.yaml is not valid:\n  name: is required"
+    ):
+        load_experiment(path)
+    assert load_experiment(path, ["name=given"]).folds == 5
+
+
+def test_a_study_may_run_variants(base):
+    file = variant(base, "extends: base.yaml\nname: folds\nfolds: 5\n")
+    study = variant(base, f"experiments: [{base}, {file}]\n", "study.yaml")
+    assert [experiment.folds for experiment in load_experiments(study)] == [0, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("extends: none.yaml\nname: a\n", r"variant\.yaml: \S+none\.yaml is not a file"),
+        ("extends: variant.yaml\nname: a\n", r"goes in a circle, \S+variant\.yaml to \S+variant\.yaml; remove one"),
+        ("extends: again.yaml\nname: a\n", r"circle, \S+variant\.yaml to \S+again\.yaml to \S+variant\.yaml"),
+        ("extends: [base.yaml]\nname: a\n", r"extends is \['base\.yaml'\]; give the path of one experiment file"),
+        ("extends:\nname: a\n", r"extends is None; give the path"),
+        ("extends: base.yaml\nname: a\nseeed: 3\n", r"variant\.yaml.* is not valid:\n  seeed: unknown key"),
+        ("extends: damaged.yaml\nname: a\n", r"variant\.yaml: \S+damaged\.yaml is not valid YAML: line 1"),
+        ("extends: twice.yaml\nname: a\n", r"variant\.yaml: \S+twice\.yaml is not valid YAML: .*'seed' is given again"),
+        ("extends: data.yaml\nname: a\n", r"variant\.yaml: \S+data\.yaml is a data config"),
+        ("extends: study.yaml\nname: a\n", r"variant\.yaml: \S+study\.yaml is a study"),
+        ("extends: base.yaml\nname: a\nmembers: {one: {<<: *one}}\n", r"variant\.yaml is not valid YAML.*alias 'one'"),
+    ],
+)
+def test_what_cannot_be_extended_is_told_with_both_files(base, text, words):
+    others = {
+        "again.yaml": "extends: ./variant.yaml\n",
+        "damaged.yaml": "seed: [",
+        "twice.yaml": "seed: 1\nseed: 2\n",
+        "data.yaml": "output: out\nsources: []\n",
+        "study.yaml": "experiments: [base.yaml]\n",
+    }
+    for name, other in others.items():
+        variant(base, other, name)
+    with pytest.raises(SpineError, match=re.compile(words)):
+        load_experiment(variant(base, text))
+
+
+def test_a_variant_given_as_a_data_config_is_told_apart(base):
+    with pytest.raises(SpineError, match=r"\(it has `extends`\), not a data config; run it with `spine run"):
+        load_data_config(variant(base, "extends: base.yaml\nname: a\n"))
