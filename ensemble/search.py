@@ -1,247 +1,33 @@
-"""Find the weights of a weighted-average ensemble: `search_weights` on arrays, `run` as the stage `spine search`.
-
-The result is exact where the method is "grid": the optimum of a float64 brute force over all weight vectors whose
-entries are k/n at the step 1/n. The ensemble's class is the argmax of the float64 sum of weight times probability,
-members in order, the lowest class on a tie; members of weight 0 are left out. Detectors are fused by weighted boxes
-fusion, whose thresholds are searched with the weights.
-"""
+"""The search stage: weights found on validation (with folds, out-of-fold) predictions; `search_weights` on arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
 from ensemble.costs import budget_of
 from ensemble.engine.grid.budget import Budget
-from ensemble.engine.grid.choice import Choice
-from ensemble.engine.grid.greedy import search_greedy
-from ensemble.engine.grid.grid_search import search_grid
 from ensemble.engine.grid.simplex import Simplex
-from ensemble.engine.line.line_search import search_line
-from ensemble.engine.scoring.images import Masks
-from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
-from ensemble.engine.scoring.objectives import Objective
 from ensemble.experiment_run import ExperimentRun
-from ensemble.fusion.fuse_boxes import BoxFusion
 from ensemble.out_of_fold import describe_folds
-from ensemble.problem_of import problem_of, problem_of_split
-from ensemble.record.study import SAMPLERS, Record
+from ensemble.problem_of import problem_of_split
 from ensemble.results.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
 from ensemble.results.overlap import TrainingOverlap, find_training_overlap
+from ensemble.results.weight_rules import OneSplit, RuleWeights, WeightShrinkage
 from ensemble.search_problem.base import SearchProblem
-from ensemble.search_problem.class_weights import find_class_weights
 from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
-from ensemble.search_problem.search_result import Point, SearchResult, write_points
+from ensemble.search_problem.search_result import SearchResult, write_points
+from ensemble.search_problem.weight_rules import RuledWeights, WeightRules
 from ensemble.split_predictions import SplitPredictions
+from ensemble.weight_search import METHODS, Bookkeeping, find_weights, search_weights
 from spine.core.files import fingerprint, read_if_whole
 from spine.core.privacy import patient_hash, salt_id
-from spine.core.problems import SpineError
-from spine.core.progress import track
-from spine.core.strict import validate
-from spine.dataset.detections import Detections
-from spine.dataset.truth import BoxTruth
 from spine.experiment.config import Experiment, SearchSettings, steps_of
-from spine.predictions.predictions import Predictions
 from spine.tasks import TASKS
 
-if TYPE_CHECKING:
-    from ensemble.record.study import Storage
-
-__all__ = ["METHODS", "Bookkeeping", "Point", "SearchResult", "find_weights", "run", "search_weights", "summary"]
-
-METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
-
-
-@dataclass(frozen=True)
-class Bookkeeping:
-    """Where a search is recorded, and how it goes on after a stop.
-
-    With `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps
-    its scores in the file `unfinished` while it runs.
-    """
-
-    storage: Storage = None
-    study_name: str = "search"
-    unfinished: Path | None = None
-    progress: bool = False
-
-
-class SearchOptions(TypedDict, total=False):
-    """What `search_weights` takes by name: further settings, a budget, a seed, and what `Bookkeeping` has."""
-
-    trials: int
-    iou_thresholds: Sequence[float]
-    score_thresholds: Sequence[float]
-    temperature: bool
-    per_class: bool
-    budget: Budget | None
-    seed: int
-    storage: Storage
-    study_name: str
-    unfinished: Path | None
-    progress: bool
-
-
-def search_weights(
-    members: Mapping[str, np.ndarray | Sequence[np.ndarray] | Predictions | Iterable[Detections]],
-    truth: np.ndarray | Masks | BoxTruth,
-    task: str = "classification",
-    metric: str = "",
-    method: str = "grid",
-    step: float = 0.1,
-    **options: Unpack[SearchOptions],
-) -> SearchResult:
-    """Search weights for `members`, a mapping of name to what each predicts, on `truth`.
-
-    Classification: probabilities (N, C) and N class indices. Segmentation: probabilities (N, H, W, C), or of images
-    that may differ in size a list of (H, W, C) or stored predictions, and masks of class indices: (N, H, W), or any
-    iterable of (H, W).
-    Detection: stored predictions or any `Detections` an image, in the order of the truth; the fusion's thresholds are
-    searched too, on a grid over the given ones, by tpe and cmaes anywhere between the least and the greatest.
-
-    `metric` is a name of the task's metrics, the one that it searches by unless given; `method` one of
-    METHODS; `step` 1/n is the grid's, and greedy makes n picks; `trials` and `seed` are of tpe and cmaes. With
-    `storage`, an Optuna storage URL or object, the search is recorded as study `study_name`. A grid search keeps its
-    scores in the file `unfinished` while it runs, and goes on from there after a stop. Weights that break the `budget`
-    are not chosen. `temperature` fits one to each member first; `per_class` then gives the chosen members a weight for
-    every class. Raises SpineError on arrays, names or numbers that do not hold.
-    """
-    if unknown := sorted(set(options) - set(SearchOptions.__annotations__)):
-        raise TypeError(f"search_weights() got an unexpected keyword argument {unknown[0]!r}")
-    others: dict[str, Any] = dict(options)
-    budget, seed = others.pop("budget", None), others.pop("seed", 0)
-    kept = {field.name: others.pop(field.name) for field in fields(Bookkeeping) if field.name in others}
-    settings = _settings({"metric": metric, "method": method, "step": step, **others})
-    return find_weights(problem_of(members, truth, task, settings, budget=budget), settings, seed, Bookkeeping(**kept))
-
-
-def find_weights(
-    problem: SearchProblem, settings: SearchSettings, seed: int = 0, bookkeeping: Bookkeeping = Bookkeeping()
-) -> SearchResult:
-    """Search the weights of a problem, then class weights where the settings ask for them.
-
-    `seed` is of tpe and cmaes. SpineError where the predictions, or the settings with them, do not hold.
-    """
-    by_threshold, names, method = problem.objectives(settings), problem.names, settings.method
-    grid = Simplex(len(names), steps_of(settings.step))
-    facts = {"task": problem.TASK, "metric": problem.metric, "method": method, "step": settings.step, "seed": seed}
-    facts |= by_threshold.values
-    facts["inputs_hash"] = fingerprint([facts, names, by_threshold.first.inputs_hash])
-    record = Record(names, by_threshold, facts, bookkeeping.storage, bookkeeping.study_name)
-    if method in SAMPLERS:
-        progress, trials = bookkeeping.progress, settings.trials
-        choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
-    else:
-        choice = _choose_among(method, by_threshold, grid, bookkeeping)
-        if bookkeeping.storage is not None:
-            record.write(choice)
-    temperatures = dict(zip(names, problem.temperatures, strict=False))
-    result = replace(_result(names, by_threshold, choice, settings), temperatures=temperatures)
-    return _with_class_weights(result, problem) if settings.per_class else result
-
-
-def _settings(given: dict[str, Any]) -> SearchSettings:
-    """What was given as settings; SpineError on what does not hold."""
-    if (method := given["method"]) not in METHODS:
-        raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
-    if not isinstance(step := given["step"], Real):
-        raise SpineError(f"step is {step!r}; give a number 1/n such as 0.1, 0.05 or 0.02")
-    try:
-        steps_of(float(step))
-    except ValueError as error:
-        raise SpineError(str(error)) from None
-    for name in ("iou_threshold", "score_threshold"):
-        if (values := given.get(f"{name}s")) is not None:
-            given[f"{name}s"] = _thresholds(name, values)
-    return validate(SearchSettings, {**given, "step": float(step)}, "the search")
-
-
-def _thresholds(name: str, given: Any) -> tuple[float, ...]:
-    values = tuple(given) if isinstance(given, Iterable) else ()
-    if not values or not all(isinstance(value, Real) for value in values):
-        raise SpineError(f"{name}s is {given!r}; give one or more numbers from 0 to below 1, such as (0.4, 0.5)")
-    for value in values:
-        BoxFusion(**{name: float(value)})  # refuses what is no threshold
-    return values
-
-
-def _with_class_weights(result: SearchResult, problem: SearchProblem) -> SearchResult:
-    shares, score = find_class_weights(problem, result.weights)
-    total = sum(map(sum, shares.values()))
-    return replace(
-        result,
-        weights={name: sum(row) / total for name, row in shares.items()},
-        class_weights=shares,
-        score=score,
-        why=f"{result.why} It scored {result.score:.6g}; from there each class got weights of its own by line search.",
-    )
-
-
-def _choose_among(method: str, by_threshold: ObjectiveByThreshold, grid: Simplex, bookkeeping: Bookkeeping) -> Choice:
-    """Search under each pair of thresholds of the fusion, and choose among what was found."""
-    pairs, unfinished = by_threshold.thresholds, bookkeeping.unfinished
-    if len(pairs) == 1:
-        return Choice.over([_choose(method, by_threshold.first, grid, bookkeeping.progress, unfinished)], pairs)
-    shown = track(pairs, "weight search", shown=bookkeeping.progress)
-    files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(pairs))]
-    choices = [
-        _choose(method, by_threshold.at(thresholds), grid, False, file, keep=True)
-        for thresholds, file in zip(shown, files, strict=True)
-    ]
-    for file in filter(None, files):
-        file.unlink(missing_ok=True)
-    return Choice.over(choices, pairs)
-
-
-def _choose(
-    method: str, objective: Objective, grid: Simplex, progress: bool, unfinished: Path | None, keep: bool = False
-) -> Choice:
-    if method == "grid":
-        return search_grid(objective, grid, progress=progress, unfinished=unfinished, keep=keep)
-    if method == "line":
-        return search_line(objective, grid.members, progress=progress)
-    if method == "greedy":
-        return search_greedy(objective, grid.members, grid.steps)
-    weights = np.eye(grid.members) if method == "best" else np.full((1, grid.members), 1 / grid.members)
-    return Choice.of(weights, objective.gains(weights))
-
-
-def _result(
-    names: tuple[str, ...], by_threshold: ObjectiveByThreshold, choice: Choice, settings: SearchSettings
-) -> SearchResult:
-    objective = by_threshold.at(choice.thresholds[0])
-
-    def named(row: np.ndarray) -> dict[str, float]:
-        return dict(zip(names, row.tolist(), strict=True))
-
-    points = zip(choice.weights, objective.score_of(choice.gains).tolist(), choice.thresholds, strict=True)
-    best = tuple(Point(named(row), _score(by_threshold, row, value, fusion), fusion) for row, value, fusion in points)
-    return SearchResult(
-        weights=best[0].weights,
-        score=objective.reference(choice.weights[0]),
-        metric=objective.metric,
-        method=settings.method,
-        step=settings.step,
-        evaluated=choice.evaluated,
-        scored=choice.scored,
-        ties=choice.ties,
-        why=choice.why,
-        best=best,
-        singles={name: by_threshold.alone(number) for number, name in enumerate(names)},
-        equal=objective.reference(np.full(len(names), 1 / len(names))),
-        fusion=choice.thresholds[0],
-    )
-
-
-def _score(by_threshold: ObjectiveByThreshold, row: np.ndarray, score: float, fusion: FusionThresholds) -> float:
-    """A point's score; NaN where that has none, which to the search is the worst there is: a precision of nothing."""
-    objective = by_threshold.at(fusion)
-    return objective.reference(row) if objective.metric == "precision" and by_threshold.values and not score else score
+__all__ = ["METHODS", "SearchResult", "run", "search_weights", "summary"]
 
 
 def run(experiment: Experiment) -> list[Path]:
@@ -272,10 +58,20 @@ def run(experiment: Experiment) -> list[Path]:
         unfinished=directory / f"unfinished-{inputs_hash[:16]}.npy",
         progress=True,
     )
-    result = find_weights(problem, settings, experiment.seed, bookkeeping)
+    result = find_weights(problem, settings, experiment.seed, bookkeeping, _of_validation(run, problem))
     write_points(result, experiment.task, table)
     _found_weights(run, problem, result, overlap, inputs_hash).write(weights_file)
     return paths
+
+
+def _of_validation(run: ExperimentRun, problem: SearchProblem) -> np.ndarray | None:
+    """With folds, which units (U,) are of the validation split's patients, if any are and others too; else None."""
+    if not run.experiment.folds or problem.patients is None:
+        return None
+    splits, patient_of = run.manifest.splits, run.manifest.patient_of()
+    samples = splits.loc[splits["split"] == "validation", "sample"]
+    units = np.isin(problem.patients, sorted({patient_of[sample] for sample in samples}))
+    return units if 0 < units.sum() < len(units) else None
 
 
 def summary(experiment: Experiment) -> str:
@@ -303,8 +99,10 @@ def _found_weights(
     predictions = run.predictions(experiment.search_split)
     truth = predictions.truth
     patients = sorted(set(truth.patients))
-    context, budget = problem.context(settings, result.fusion), problem.budget
-    chosen = np.array(list(result.weights.values()))
+    found, budget = result.best[0], problem.budget
+    context = problem.context(settings, found.fusion)
+    class_weighted = np.array(list(result.weights.values())), result.score
+    optimum = (np.array(list(found.weights.values())), found.score) if result.rules else class_weighted
     return FoundWeights(
         name=settings.name,
         settings=settings.model_dump(mode="json"),
@@ -332,11 +130,32 @@ def _found_weights(
         counts=Counts(samples=len(truth.samples), units=len(set(truth.units)), patients=len(patients)),
         predictions={name: stored.hash for name, stored in predictions.stored.items()},
         patients=SearchedPatients(salt=salt_id(), searched=sorted(map(patient_hash, patients))),
-        nested=find_nested_estimate(context, settings, chosen, result.score, experiment.seed, budget),
+        nested=find_nested_estimate(context, settings, *optimum, result.resampled),
         contributions=find_contributions(context, settings, names, result.singles),
         budget=_kept(budget, settings, result) if budget else None,
         inputs_hash=inputs_hash,
+        rule=result.rule,
+        **(_told(result.rules, names, problem) if result.rules else {}),
     )
+
+
+def _told(rules: WeightRules, names: tuple[str, ...], problem: SearchProblem) -> dict[str, Any]:
+    """What weights.json has of the rules."""
+
+    def named(ruled: RuledWeights) -> dict[str, Any]:
+        return {"weights": dict(zip(names, ruled.weights.tolist(), strict=True)), "fusion": dict(ruled.fusion)}
+
+    one_split, told = rules.one_split, {}
+    if one_split is not None:
+        told["one_split"] = OneSplit(**named(one_split), patients=one_split.patients)
+    return {
+        "rules": {name: RuleWeights(**named(one), score=one.score) for name, one in rules.by_rule.items()},
+        "shrinkage": WeightShrinkage(share=rules.share),
+        "kappa": rules.kappa,
+        "comparison": rules.comparison,
+        "pruned": dict(rules.pruned),
+        **told,
+    }
 
 
 def _kept(budget: Budget, settings: SearchSettings, result: SearchResult) -> KeptBudget:

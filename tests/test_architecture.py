@@ -42,6 +42,7 @@ ROOMS = (
     (("engine/line", ("ensemble.engine.line",)),),
     (("engine/boxes", ("ensemble.engine.boxes",)),),
     (("engine/nested", ("ensemble.engine.nested",)),),
+    (("engine/rules", ("ensemble.engine.rules",)),),
     (("results", ("ensemble.results", "ensemble.split_predictions")), ("record", ("ensemble.record",))),
     (("evaluators", ("ensemble.evaluators",)), ("search_problem", ("ensemble.search_problem",))),
     (("ensemble", ("ensemble",)),),

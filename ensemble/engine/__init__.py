@@ -1,4 +1,4 @@
-"""The exact weight search, in five rooms, each of which imports only those above it.
+"""The exact weight search, in six rooms, each of which imports only those above it.
 
 - `scoring`: what is scored. `stack` and `images` check members beside the truth, `presolve` keeps what weights can
   change and `count_winners` counts it; `confusion_metric`, `roc_auc` and `objectives` make metrics of many weight
@@ -9,6 +9,9 @@
 - `line`: weights of any value. `line_search` by exact `sweep`; `per_class`, the option that has most to choose.
 - `boxes`: of detection. `box_rows`, `cluster_boxes` and `match_boxes` make fusion and matching fast, `box_objectives`
   scores them.
-- `nested`: what the search is worth. `resampling`, `nested_search` and `nested_search_images` choose again on other
-  patients, `contributions` tells members apart.
+- `nested`: what the search is worth. `resampled_gains`, by `scorers`, are what `nested_estimate` chooses from again on
+  other patients, as `nested_search` and `nested_search_images` do where more is chosen; `contributions` tells members
+  apart.
+- `rules`: what is made of the optima of all patients and of resamples. `shrinkage` is the default of the `rules`, which
+  `cross_validation` judges on patients that they have not seen.
 """

@@ -69,6 +69,13 @@ class Record:
             trials = [self._completed(*point) for point in known if np.isfinite(point[-1])]  # the others break a budget
             study.add_trials(trials[len(study.trials) :])
 
+    def note_rules(self, rule: str, rules: Mapping[str, Any]) -> None:
+        """Keep as attributes of the study which rule serves, and the weights of every rule."""
+        with _quiet():
+            study = self._open()
+            study.set_user_attr("rule", rule)
+            study.set_user_attr("rules", dict(rules))
+
     def search(self, method: str, *, steps: int, trials: int, seed: int, progress: bool = False) -> Choice:
         """Search with one of SAMPLERS; an interrupted study goes on where it stopped.
 

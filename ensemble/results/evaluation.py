@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from ensemble.results.found_weights import Contributions, FoundWeights, MemberContribution, NestedScore, describe_search
 from ensemble.results.overlap import Overlap
+from ensemble.results.scores import Number
 from spine.core.files import read_json, with_nulls, write_json
 from spine.core.shapes import of_shape
 from spine.metrics.statistics import DeLong, Interval, McNemar, Wilcoxon
@@ -32,7 +33,6 @@ NO_RESAMPLE = "no resample of the patients has a value"
 NO_VARIANCE = "the difference has no variance"
 AGAIN = "run `spine evaluate EXPERIMENT` again"
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 RowKind = Literal["member", "equal", "ensemble", "reduced"]
 
 

@@ -11,20 +11,12 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StrictInt,
-    StrictStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt, StrictStr, field_validator, model_validator
 
 from ensemble.fusion.fuse import Mean, without_zeros
 from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.results.scores import Number, Score
+from ensemble.results.weight_rules import OneSplit, PrunedMember, RuleComparison, RuleWeights, WeightShrinkage
 from ensemble.split_predictions import SplitPredictions
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
@@ -45,15 +37,16 @@ NO_SCORE = (  # why a resample has none
 )
 FUSION = ("fusion", "temperatures", "class_weights")
 ESTIMATED = {"score", "low", "high", "equal", "single", "optimism"}  # where a resample has a score
-WHERE_ASKED = (*FUSION, "undefined", "folds", "trained_on_searched", "flattered", "budget")  # else not in the file
-
-
-def _null_where_undefined(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Score = Annotated[Number | None, BeforeValidator(_null_where_undefined)]  # None: undefined, null in the file
+WHERE_ASKED = (
+    *FUSION,
+    "undefined",
+    "folds",
+    "trained_on_searched",
+    "flattered",
+    "budget",
+    "rules",
+    "pruned",
+)  # else not in the file
 
 
 class _Part(BaseModel):
@@ -172,6 +165,7 @@ class Counts(_Part):
 class FoundWeights(_Part):
     """The `weights` of the members (sum 1, zeros included), how they were found, and what they are worth.
 
+    They are those of the `rule`. `evaluated` to `why`, `nested` and `contributions` are of the optimum.
     Of detection, `fusion` holds the thresholds; with options of the search `temperatures` a number a member and
     `class_weights` for each member one a class. `predictions` are the hashes of what was searched on.
     """
@@ -196,6 +190,13 @@ class FoundWeights(_Part):
     listed: StrictInt | None = None  # in search.csv
     why: StrictStr = ""
     split: StrictStr
+    rule: StrictStr = "optimum"
+    rules: dict[str, RuleWeights] = {}
+    shrinkage: WeightShrinkage | None = None
+    kappa: Number | None = None
+    comparison: RuleComparison = RuleComparison()
+    pruned: dict[str, PrunedMember] = {}
+    one_split: OneSplit | None = None
     folds: SearchedFolds | None = None
     trained_on_searched: dict[str, StrictInt] = {}
     flattered: list[StrictStr] = []

@@ -14,7 +14,7 @@ from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
-from ensemble.search_problem.nested_estimate import SearchContext
+from ensemble.search_problem.context import SearchContext
 from spine.core.problems import SpineError
 from spine.experiment.config import SearchSettings, steps_of
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from ensemble.engine.line.per_class import per_class_objective
 from ensemble.engine.nested.nested_search import nested_search
-from ensemble.engine.nested.resampling import MOST_VECTORS, scores_of_samples
+from ensemble.engine.nested.resampled_gains import MOST_VECTORS
+from ensemble.engine.nested.scorers import SampleScorer
 from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.stack import Stack
 from ensemble.search_problem.base import SearchProblem
-from ensemble.search_problem.nested_estimate import Repeat, SearchContext
+from ensemble.search_problem.context import Repeat, SearchContext
 from ensemble.search_problem.temperature import fit_temperature
 from spine import metrics
 from spine.experiment.config import SearchSettings
@@ -62,12 +63,19 @@ class ClassificationProblem(SearchProblem):
         )
         return SearchContext(
             Objective.of(self.metric, self.stack, MOST_VECTORS),
-            (scores_of_samples(self.stack, self.metric),),
+            len(self.members),
+            (SampleScorer(self.stack, self.metric),),
             self.patients,
             nothing=float(np.nan_to_num(uniform)),
             most=int(UNITS_SCORED / (2 * max(settings.resamples, 1) * units)),
             repeat=self._repeat(settings.per_class) if settings.temperature or settings.per_class else None,
+            scorers_fitted_on=self._scorers_fitted_on if self.temperature else None,
         )
+
+    def _scorers_fitted_on(self, units: np.ndarray) -> tuple[SampleScorer, ...]:
+        some = self.unscaled.rows(units)
+        temperatures = [fit_temperature(member, some.truth) for member in some.probabilities]
+        return (SampleScorer(self.unscaled.tempered(temperatures), self.metric),)
 
     def _repeat(self, per_class: bool) -> Repeat:
         fit = fit_temperature if self.temperature else None

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ensemble.engine.boxes.box_objectives import Boxes, box_objectives
-from ensemble.engine.nested.resampling import scores_of_boxes
+from ensemble.engine.nested.scorers import BoxScorer
 from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.search_problem.base import SearchProblem
-from ensemble.search_problem.nested_estimate import SearchContext
+from ensemble.search_problem.context import SearchContext
 from spine.core.problems import SpineError
 from spine.experiment.config import SearchSettings
 
@@ -56,6 +56,6 @@ class DetectionProblem(SearchProblem):
             for score in settings.score_thresholds
             if (iou, score) != (fusion["iou_threshold"], fusion["score_threshold"])
         ]
-        scorers = tuple(scores_of_boxes(self.boxes, thresholds) for thresholds in (chosen, *others))
+        scorers = tuple(BoxScorer(self.boxes, thresholds) for thresholds in (chosen, *others))
         most = IMAGES_FUSED // (len(self.patients) * len(scorers))
-        return SearchContext(self.boxes.at(chosen), scorers, self.patients, nothing=0.0, most=most)
+        return SearchContext(self.boxes.at(chosen), len(self.members), scorers, self.patients, nothing=0.0, most=most)

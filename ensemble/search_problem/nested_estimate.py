@@ -7,53 +7,30 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
-from ensemble.engine.grid.budget import Budget
 from ensemble.engine.grid.simplex import Simplex
 from ensemble.engine.nested.contributions import Contribution, best_of_sets, contributions
-from ensemble.engine.nested.resampling import (
+from ensemble.engine.nested.nested_estimate import NestedEstimate, nested_estimate
+from ensemble.engine.nested.resampled_gains import (
     MOST_VECTORS,
-    NestedEstimate,
-    Scorer,
-    nested_estimate,
     steps_within,
 )
 from ensemble.engine.scoring.class_members import TooManyPixels
-from ensemble.engine.scoring.objectives import Objective
 from ensemble.results.found_weights import NO_SCORE, Contributions, MemberContribution, NestedScore
+from ensemble.search_problem.context import SearchContext
+from ensemble.search_problem.resampling import Resampled
 from spine.core.progress import track
 from spine.experiment.config import SearchSettings, steps_of
-from spine.metrics.statistics import patient_resamples
 
-__all__ = ["Repeat", "SearchContext", "find_contributions", "find_nested_estimate"]
+__all__ = ["find_contributions", "find_nested_estimate"]
 
 MOST_SEARCHES = 50  # resamples in which temperatures or class weights are found again
 MOST_MEMBERS = 8  # up to which the scores of all sets are given
-Repeat = Callable[[np.ndarray, int, Any], Iterator[float]]
-
-
-@dataclass(frozen=True)
-class SearchContext:
-    """What a search chose among: the `objective` under the chosen fusion, and what resampling needs.
-
-    `scorers` are of every setting of the fusion, the chosen one first; `patients` are those of the units they count.
-    `nothing` is the score of knowing nothing (0 where that has none), and `most` how many weights are worth the time
-    of scoring them again. Where more than weights was chosen, `repeat` does all of it again for draws, steps and what a
-    budget allows, and gives the scores on who was left out.
-    """
-
-    objective: Objective
-    scorers: tuple[Scorer, ...]
-    patients: np.ndarray
-    nothing: float
-    most: int
-    repeat: Repeat | None = None
 
 
 def find_nested_estimate(
@@ -61,8 +38,7 @@ def find_nested_estimate(
     settings: SearchSettings,
     chosen: np.ndarray,
     score: float,
-    seed: int,
-    budget: Budget | None = None,
+    resampled: Resampled | None,
 ) -> NestedScore:
     """How well weights chosen this way do on patients they were not chosen on, and the `optimism` of the `score`.
 
@@ -71,25 +47,18 @@ def find_nested_estimate(
     or memory does not allow any. Beside class weights, `plain` is of ordinary weights alone, members scaled by the
     temperatures they have.
     """
-    if not settings.resamples or settings.method == "equal" or len(chosen) == 1:
+    if resampled is None:
         return NestedScore()
-    draws = patient_resamples(context.patients, settings.resamples, seed)
-    steps = 1 if settings.method == "best" else steps_of(settings.step)
-    higher = context.objective.higher_is_better
-    allowed = budget.allows if budget else None
-    most = min(MOST_VECTORS, context.most)
-    searched = None
-    if context.repeat:
-        draws = draws[:MOST_SEARCHES]
-        try:
-            repeated = context.repeat(draws, steps_within(len(chosen), steps, most), allowed)
-        except TooManyPixels as error:
-            return NestedScore(resamples=0, why=str(error))
-        searched = np.array(list(track(repeated, "nested estimate", len(draws))))
-    scorers = [_watched(scorer, f"nested estimate {number}") for number, scorer in enumerate(context.scorers, 1)]
-    measured = nested_estimate(scorers, draws, chosen, steps, higher_is_better=higher, allowed=allowed, most=most)
-    if searched is None:
-        return _estimate(measured, score, higher, len(draws))
+    higher, evidence, steps = context.objective.higher_is_better, resampled.whole, resampled.steps
+    measured = nested_estimate(evidence.gains, chosen, steps)
+    if context.repeat is None:
+        return _estimate(measured, score, higher, settings.resamples)
+    draws = resampled.drawn[:MOST_SEARCHES]
+    try:
+        repeated = context.repeat(draws, steps, evidence.allowed)
+    except TooManyPixels as error:
+        return NestedScore(resamples=0, why=str(error))
+    searched = np.array(list(track(repeated, "nested estimate", len(draws))))
     estimate = _estimate(_of_searches(measured, searched), score, higher, len(draws))
     if not (settings.per_class and estimate.resamples):
         return estimate
@@ -103,10 +72,6 @@ def _of_searches(measured: NestedEstimate, scores: np.ndarray) -> NestedEstimate
         return replace(measured, resamples=0)
     low, high = np.quantile(scores, [0.025, 0.975])
     return replace(measured, nested=float(scores.mean()), low=float(low), high=float(high), resamples=len(scores))
-
-
-def _watched(scorer: Scorer, description: str) -> Scorer:
-    return lambda weights, draws: iter(track(scorer(weights, draws), description, len(weights)))
 
 
 def _estimate(measured: NestedEstimate, score: float, higher_is_better: bool, drawn: int) -> NestedScore:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ensemble.names import weight_names
+from ensemble.search_problem.resampling import Resampled
+from ensemble.search_problem.weight_rules import WeightRules
 from spine.core.problems import write_sheet
 from spine.tasks import TASKS
 
@@ -35,6 +37,9 @@ class SearchResult:
     detection, `fusion` holds the chosen thresholds, which `equal` has too; vectors are counted once for each pair of
     thresholds, and `singles` are members' own detections, not fused.
 
+    `weights`, `fusion` and `score` are those of the `rule`; where patients are known, `rules` has those of every rule
+    and how they compare, and `resampled` what they were made of. All else is of the optimum.
+
     With `temperatures`, members are scaled by them before anything else, also in `singles` and `equal`. With
     `class_weights`, `score` is theirs and `weights` are their means, while `best` has ordinary weights.
     """
@@ -54,6 +59,9 @@ class SearchResult:
     fusion: Mapping[str, float] = field(default_factory=dict)
     temperatures: Mapping[str, float] = field(default_factory=dict)
     class_weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    rule: str = "optimum"
+    rules: WeightRules | None = field(default=None, repr=False)
+    resampled: Resampled | None = field(default=None, repr=False)
 
 
 def write_points(result: SearchResult, task: str, path: Path) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from ensemble.engine.nested.nested_search_images import nested_search_images
-from ensemble.engine.nested.resampling import MOST_VECTORS, grid_weights, scores_of_images
+from ensemble.engine.nested.resampled_gains import MOST_VECTORS, grid_weights
+from ensemble.engine.nested.scorers import ImageScorer
 from ensemble.engine.scoring.images import reduce_images, some_pixels
 from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.search_problem.base import SearchProblem
-from ensemble.search_problem.nested_estimate import SearchContext
+from ensemble.search_problem.context import SearchContext
 from ensemble.search_problem.temperature import fit_temperature
 from spine import metrics
 from spine.experiment.config import SearchSettings
@@ -89,7 +90,8 @@ class SegmentationProblem(SearchProblem):
         nothing = metrics.segmentation.METRICS.named(self.metric).function(counts)
         return SearchContext(
             Objective.of_images(self.metric, self._by_image, MOST_VECTORS),
-            (scores_of_images(self._by_image, self.metric),),
+            len(self.members),
+            (ImageScorer(self._by_image, self.metric),),
             self.patients,
             nothing=float(np.nan_to_num(nothing)),
             most=int(NUMBERS_READ / (1 + sum(part.scores.size for part in self._by_image.free))),

@@ -88,6 +88,10 @@ class SearchSettings(Strict):
     iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
     score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
     resamples: int = Field(default=200, ge=0, le=MOST)  # bootstrap resamples for the nested estimate; 0 disables it
+    # What is made of the patients' optimum and those of resamples; null: shrunk, or optimum where the method decides
+    # (equal, best, greedy), with class weights, and without resamples.
+    rule: Literal["shrunk", "optimum", "equal", "bagged", "dropped", "penalised"] | None = None
+    prune: bool = True  # leave out members of small weight where that costs nothing on patients not chosen on
     max_latency_ms: float | None = Field(default=None, gt=0)  # an image: the sum over the members of weight above 0
     max_megabytes: float | None = Field(default=None, gt=0)  # the sum of those members' SavedModels
     temperature: bool = False  # first scale each member by a temperature of its own
@@ -106,6 +110,24 @@ class SearchSettings(Strict):
         if self.method == "line" and (self.max_latency_ms or self.max_megabytes):
             raise ValueError("method 'line' does not support a budget; use grid, best, greedy, tpe or cmaes")
         return self
+
+    @model_validator(mode="after")
+    def _has_what_its_rule_needs(self) -> SearchSettings:
+        if self.rule in (None, "optimum"):
+            return self
+        if self.per_class:
+            raise ValueError(
+                f"per_class starts from the optimum; rule {self.rule!r} does not support it: leave one out"
+            )
+        if not self.resamples:
+            raise ValueError(f"rule {self.rule!r} needs resamples of the patients; give resamples, or rule: optimum")
+        return self
+
+    @property
+    def served_rule(self) -> str:
+        """The rule whose weights are served."""
+        decided = self.method in ("equal", "best", "greedy") or self.per_class or not self.resamples
+        return self.rule or ("optimum" if decided else "shrunk")
 
     @field_validator("storage")
     @classmethod

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 
+BLOCK = 32_768  # numbers of weights at a time, whose intermediate arrays stay in the cache
 CLIP = 1e-7  # log loss sees probabilities in [CLIP, 1 - CLIP], so one confident error costs at most 16.1
 
 
@@ -205,6 +206,14 @@ def _auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.nda
     """Mann-Whitney U over the number of pairs: each positive counts the negatives below it and half of those beside."""
     order = np.argsort(score)
     runs = np.flatnonzero(np.diff(score[order], prepend=-np.inf))  # where each run of equal scores starts
+    if weights.ndim != 2 or weights.size <= BLOCK:
+        return _area(positive, weights, order, runs)
+    rows = max(1, BLOCK // len(order))
+    blocks = [weights[start : start + rows] for start in range(0, len(weights), rows)]
+    return np.concatenate([_area(positive, block, order, runs) for block in blocks])
+
+
+def _area(positive: np.ndarray, weights: np.ndarray, order: np.ndarray, runs: np.ndarray) -> np.ndarray:
     positives = np.add.reduceat((weights * positive)[..., order], runs, axis=-1)
     negatives = np.add.reduceat((weights * ~positive)[..., order], runs, axis=-1)
     below = np.cumsum(negatives, axis=-1) - negatives / 2

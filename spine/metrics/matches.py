@@ -54,6 +54,20 @@ class Matches:
     areas: tuple[str, ...]
     ious: tuple[float, ...]
 
+    @classmethod
+    def of_images(cls, matches: Sequence[Matches], images: np.ndarray) -> Matches:
+        """Of several detectors on the same images, each for its own: `images` (K, N) bool, every image in one row."""
+        own = [mask[one.images] for one, mask in zip(matches, images, strict=True)]
+
+        def joined(name: str) -> np.ndarray:
+            return np.concatenate([getattr(one, name)[..., kept] for one, kept in zip(matches, own, strict=True)], -1)
+
+        names = ("images", "classes", "ranks", "scores", "right", "wrong")
+        columns = {name: joined(name) for name in names}
+        order = np.lexsort([columns[name] for name in ("ranks", "images", "classes")] + [-columns["scores"]])
+        ordered = {name: values[..., order] for name, values in columns.items()}
+        return cls(**ordered, truths=matches[0].truths, areas=matches[0].areas, ious=matches[0].ious)
+
     @property
     def size(self) -> tuple[int, int]:
         """How many images and classes."""

@@ -68,7 +68,7 @@ def test_a_grid_too_large_for_boxes_is_not_sent_to_lines():
     assert "or method line, greedy, tpe or cmaes" in said
 
 
-@pytest.mark.parametrize("name", ["treshold", "max_megabytes", "resamples"])  # the last two are the stage's alone
+@pytest.mark.parametrize("name", ["treshold", "max_megabytes"])  # the last is the stage's alone
 def test_an_unknown_option_is_a_type_error(name):
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
         search_weights({"a": HALF}, np.array([0, 1]), **{name: 1})

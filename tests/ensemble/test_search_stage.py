@@ -27,8 +27,11 @@ def test_it_writes_what_the_search_on_validation_finds(experiment):
     assert [path.name for path in paths] == ["weights.json", "search.csv", "study.db"]
     written = read_json(paths[0])
     members, truth, patients = ExperimentRun(experiment).predictions("validation").to_resample()
-    found = search_weights(members, truth, metric="log_loss", step=0.25)
+    found = search_weights(members, truth, metric="log_loss", step=0.25, patients=patients, seed=experiment.seed)
+    optimum = search_weights(members, truth, metric="log_loss", step=0.25)
     assert written["weights"] == found.weights
+    assert written["rule"] == found.rule == "shrunk"
+    assert written["rules"]["optimum"] == {"weights": optimum.weights, "fusion": {}, "score": optimum.score}
     assert written["score"] == found.score
     assert written["singles"] == found.singles
     assert written["equal"] == found.equal

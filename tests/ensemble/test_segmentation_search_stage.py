@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ensemble.engine.nested.nested_search_images import nested_search_images
-from ensemble.engine.nested.resampling import grid_weights
+from ensemble.engine.nested.resampled_gains import grid_weights
 from ensemble.engine.scoring import images
 from ensemble.engine.scoring.class_members import TooManyPixels
 from ensemble.engine.scoring.images import reduce_images
@@ -15,6 +15,7 @@ from ensemble.problem_of import problem_of_split
 from ensemble.results.found_weights import FoundWeights, NestedScore
 from ensemble.search import run, search_weights
 from ensemble.search_problem.nested_estimate import find_nested_estimate
+from ensemble.search_problem.resampling import resample
 from spine.core.files import read_json
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
@@ -70,9 +71,11 @@ def test_it_writes_what_the_search_on_validation_finds(experiment):
     truth = predictions.truth
     arrays = [stored.values.astype(np.float64) for stored in predictions.stored.values()]
     found = search_weights(predictions.stored, truth, "segmentation")
-    assert written["weights"] == found.weights
-    assert [written[key] for key in ("task", "metric", "score")] == ["segmentation", "dice_foreground", found.score]
-    called = sum(weight * array for weight, array in zip(found.weights.values(), arrays, strict=True)).argmax(axis=1)
+    assert written["rules"]["optimum"]["weights"] == found.weights
+    assert [written["task"], written["metric"]] == ["segmentation", "dice_foreground"]
+    assert written["rules"]["optimum"]["score"] == found.score
+    called = sum(weight * array for weight, array in zip(written["weights"].values(), arrays, strict=True))
+    called = called.argmax(axis=1)
     true = np.concatenate([mask.ravel() for mask in truth])
     dices = [2 * ((called == c) & (true == c)).sum() / ((called == c).sum() + (true == c).sum()) for c in (1, 2)]
     assert written["score"] == pytest.approx(np.mean(dices))
@@ -124,5 +127,5 @@ def test_what_no_memory_allows_to_estimate_is_told(experiment, monkeypatch):
     context = problem_of_split(experiment, split, None).context(settings, {})
     monkeypatch.setattr(images, "within_memory", too_many)
     weights = np.array([0.2, 0.3, 0.5])
-    estimate = find_nested_estimate(context, settings, weights, 0.9, seed=0)
+    estimate = find_nested_estimate(context, settings, weights, 0.9, resample(context, settings))
     assert estimate == NestedScore(resamples=0, why="too many pixels")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["SAME", "Choice", "first_choice"]
+__all__ = ["SAME", "Choice", "first_choice", "first_choices"]
 
 SAME = 1e-12
 
@@ -81,6 +81,14 @@ def first_choice(weights: np.ndarray, gains: np.ndarray) -> int:
     tied = _tied(gains)
     members, spread = _preferences(weights[tied])
     return int(tied[np.lexsort((spread, members))[0]])
+
+
+def first_choices(weights: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """The same (R,) of every column of gains (V, R)."""
+    members, spread = _preferences(weights)
+    order = np.lexsort((spread, members))
+    ranked = gains[order]
+    return order[(ranked >= ranked.max(axis=0) - SAME).argmax(axis=0)]
 
 
 def _tied(gains: np.ndarray) -> np.ndarray:

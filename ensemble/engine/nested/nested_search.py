@@ -12,7 +12,7 @@ import numpy as np
 
 from ensemble.engine.grid.choice import first_choice
 from ensemble.engine.line.per_class import per_class_objective, search_per_class
-from ensemble.engine.nested.resampling import grid_weights
+from ensemble.engine.nested.resampled_gains import grid_weights
 from ensemble.engine.scoring.objectives import Objective, is_defined
 from ensemble.engine.scoring.stack import Stack
 from ensemble.fusion.fuse import Mean

@@ -13,7 +13,7 @@ import numpy as np
 
 from ensemble.engine.grid.choice import first_choice
 from ensemble.engine.line.per_class import search_per_class
-from ensemble.engine.nested.resampling import scores_of_images
+from ensemble.engine.nested.scorers import ImageScorer
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.presolve import FreeRows, Presolved
@@ -49,7 +49,7 @@ def nested_search_images(
 
 def _chosen(plain: Presolved, metric: str, draws: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray | None]:
     """The best of the weights on each draw, None where the metric is not defined on it."""
-    scores = np.stack(list(scores_of_images(plain, metric)(weights, draws)))
+    scores = np.stack(list(ImageScorer(plain, metric)(weights, draws)))
     gains = scores if metrics.segmentation.METRICS.named(metric).higher_is_better else -scores
     return (weights[first_choice(weights, one)] if np.isfinite(one).all() else None for one in gains.T)
 

@@ -5,7 +5,7 @@ import pytest
 
 from ensemble.engine.nested import nested_search_images as engine
 from ensemble.engine.nested.nested_search_images import nested_search_images
-from ensemble.engine.nested.resampling import grid_weights
+from ensemble.engine.nested.resampled_gains import grid_weights
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.presolve import FreeRows, Presolved
 from ensemble.search import search_weights

@@ -5,7 +5,9 @@ import pytest
 
 from ensemble.engine.boxes.box_objectives import Boxes
 from ensemble.engine.grid.choice import first_choice
-from ensemble.engine.nested.resampling import nested_estimate, scores_of_boxes, scores_of_images, scores_of_samples
+from ensemble.engine.nested.nested_estimate import nested_estimate
+from ensemble.engine.nested.resampled_gains import Draws, ResampledGains, grid_weights, steps_within
+from ensemble.engine.nested.scorers import BoxScorer, ImageScorer, SampleScorer
 from ensemble.engine.scoring.images import reduce_images
 from ensemble.engine.scoring.stack import Stack
 from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
@@ -23,6 +25,14 @@ def probabilities(random, shape, truth, signal):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def estimate(scorers, draws, chosen, steps, *, higher_is_better, allowed=None, most=20_000):
+    steps = steps_within(len(chosen), steps, most)
+    whole = Draws(np.array([]), np.ones(draws.shape[1], dtype=bool), draws)
+    weights = grid_weights(len(chosen), steps, allowed)
+    (gains,) = ResampledGains.of(scorers, weights, [whole], higher_is_better=higher_is_better)
+    return nested_estimate(gains, chosen, steps)
+
+
 @pytest.fixture
 def classified():
     random = np.random.default_rng(1)
@@ -38,7 +48,7 @@ def test_against_searching_each_resample_by_itself(classified, metric):
     better = METRICS[metric].higher_is_better
     function, chosen = METRICS[metric].function, np.array([0.2, 0.8, 0.0])
     stack = Stack.from_members(members, truth)
-    found = nested_estimate([scores_of_samples(stack, metric)], draws, chosen, 5, higher_is_better=better)
+    found = estimate([SampleScorer(stack, metric)], draws, chosen, 5, higher_is_better=better)
     nested, equal, single, best = [], [], [], []
     for draw in draws.astype(int):
         rows, others = np.repeat(np.arange(40), draw), np.flatnonzero(draw == 0)
@@ -66,8 +76,8 @@ def test_a_search_among_coin_throws_promises_what_it_does_not_keep():
     members = dict(zip("abcd", probabilities(random, (4, 60, 2), truth, 0.0), strict=True))
     search = search_weights(members, truth, step=0.1)
     draws = patient_resamples([str(number) for number in range(60)], 200, seed=1)
-    scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
-    found = nested_estimate([scorer], draws, np.array(list(search.weights.values())), 10, higher_is_better=True)
+    scorer = SampleScorer(Stack.from_members(members, truth), "accuracy")
+    found = estimate([scorer], draws, np.array(list(search.weights.values())), 10, higher_is_better=True)
     assert search.score > 0.55
     assert found.nested == pytest.approx(0.5, abs=0.06)
     assert search.score - found.nested > 0.05
@@ -78,8 +88,8 @@ def test_images_are_drawn_with_all_their_pixels():
     truth = random.integers(0, 3, (6, 5, 4))
     members = dict(zip("ab", probabilities(random, (2, 6, 5, 4, 3), truth, 1.0), strict=True))
     draws = patient_resamples(list("AABBCD"), 20, seed=1)
-    scorer = scores_of_images(reduce_images(members, truth, per_image=True), "dice_foreground")
-    found = nested_estimate([scorer], draws, np.array([0.5, 0.5]), 4, higher_is_better=True)
+    scorer = ImageScorer(reduce_images(members, truth, per_image=True), "dice_foreground")
+    found = estimate([scorer], draws, np.array([0.5, 0.5]), 4, higher_is_better=True)
     nested = []
     for draw in draws.astype(int):
         rows, others = np.repeat(np.arange(6), draw), np.flatnonzero(draw == 0)
@@ -97,24 +107,24 @@ def test_images_are_drawn_with_all_their_pixels():
 
 def test_a_grid_that_is_too_large_is_taken_coarser(classified):
     members, truth, draws = classified
-    scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
-    found = nested_estimate([scorer], draws, np.array([0.35, 0.65, 0]), 20, higher_is_better=True, most=21)
+    scorer = SampleScorer(Stack.from_members(members, truth), "accuracy")
+    found = estimate([scorer], draws, np.array([0.35, 0.65, 0]), 20, higher_is_better=True, most=21)
     assert found.step == 0.2  # three members at that step make 21 vectors
 
 
 def test_one_patient_can_not_be_left_out(classified):
     members, truth, _ = classified
     draws = patient_resamples(["only"] * 40, 5, seed=0)
-    scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
-    found = nested_estimate([scorer], draws, np.array([1.0, 0, 0]), 5, higher_is_better=True)
+    scorer = SampleScorer(Stack.from_members(members, truth), "accuracy")
+    found = estimate([scorer], draws, np.array([1.0, 0, 0]), 5, higher_is_better=True)
     assert found.resamples == 0
     assert np.isnan(found.nested)
 
 
 def test_weights_that_are_not_allowed_are_never_chosen(classified):
     members, truth, draws = classified
-    scorer = scores_of_samples(Stack.from_members(members, truth), "accuracy")
-    only_last = nested_estimate(
+    scorer = SampleScorer(Stack.from_members(members, truth), "accuracy")
+    only_last = estimate(
         [scorer], draws, np.array([0, 0, 1.0]), 5, higher_is_better=True, allowed=lambda weights: weights[:, 2] == 1
     )
     left_out = next(scorer(np.array([[0, 0, 1.0]]), draws == 0))
@@ -129,8 +139,8 @@ def test_thresholds_of_boxes_are_chosen_again_with_the_weights():
     boxes = Boxes.of("map50", members, truth)
     settings = [{"iou_threshold": iou, "score_threshold": 0.0} for iou in (0.4, 0.7)]
     draws = patient_resamples(list("AABBCD"), 8, seed=1)
-    scorers = [scores_of_boxes(boxes, setting) for setting in settings]
-    found = nested_estimate(scorers, draws, np.array([0.5, 0.5]), 2, higher_is_better=True)
+    scorers = [BoxScorer(boxes, setting) for setting in settings]
+    found = estimate(scorers, draws, np.array([0.5, 0.5]), 2, higher_is_better=True)
     nested = []
     weights = np.array([[1, 0], [0.5, 0.5], [0, 1]])
     for draw in draws:

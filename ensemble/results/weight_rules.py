@@ -1,0 +1,127 @@
+"""What weights.json tells of the rules: what each of them made of the searched patients, and how they were compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
+
+from ensemble.results.scores import Number, Score
+
+__all__ = ["Ahead", "ComparedRule", "OneSplit", "PrunedMember", "RuleComparison", "RuleWeights", "WeightShrinkage"]
+
+SAME = 1e-12  # differences closer than that are rounding
+
+
+class _Part(BaseModel):
+    """Part of the file; what was never set is not written."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class RuleWeights(_Part):
+    """A rule's weights, of detection the thresholds that go with them, and their score on the searched patients."""
+
+    weights: dict[str, Number]
+    fusion: dict[str, Number] = {}
+    score: Score
+
+
+class WeightShrinkage(_Part):
+    """The `share` of the way from equal weights to the resamples' optima that the patients support."""
+
+    share: Number
+
+    def describe(self) -> str:
+        """In a sentence."""
+        if self.share == 0:
+            return "The patients do not support leaving equal weights."
+        return f"The patients support going {100 * self.share:.0f} % of the way from equal weights."
+
+
+class Ahead(_Part):
+    """A difference of scores on the same patients, its 95 % interval and its standard error over their resamples."""
+
+    value: Score
+    low: Score
+    high: Score
+    error: Score
+
+    def describe(self) -> str:
+        """Such as `+0.003 (95 % interval -0.002 to +0.008)`."""
+        if self.value is None:
+            return "undefined"
+        inside = "no interval" if self.low is None else f"95 % interval {self.low:+.3f} to {self.high:+.3f}"
+        return f"{self.value:+.3f} ({inside})"
+
+
+class ComparedRule(_Part):
+    """A rule's score on patients that it had not seen, ahead of equal weights' there, and of the served rule's."""
+
+    score: Score
+    from_equal: Ahead
+    from_served: Ahead
+
+
+class RuleComparison(_Part):
+    """Rules judged by cross-validation: in so many `folds` of the patients, and `resamples` of the others in each.
+
+    Empty, and `why`, where that was not possible.
+    """
+
+    folds: StrictInt = 0
+    resamples: StrictInt = 0
+    rows: dict[str, ComparedRule] = {}
+    why: StrictStr = ""
+
+    def describe(self, served: str, metric: str) -> str:
+        """What the served rule reaches on patients that it had not seen, beside equal weights."""
+        if not self.rows:
+            return ""
+        row, equal = self.rows[served], self.rows["equal"]
+        if row.score is None or equal.score is None:
+            return f"On patients that weights were not chosen on, {metric} is undefined."
+        on = f"On patients that they were not chosen on ({self.folds}-fold cross-validation by patient)"
+        if served == "equal":
+            return f"{on}, equal weights have a {metric} of {row.score:.3f}."
+        return (
+            f"{on}, weights by the rule {served!r} have a {metric} of {row.score:.3f}, equal weights "
+            f"{equal.score:.3f}: {row.from_equal.describe()}."
+        )
+
+    def better(self, served: str, *, higher_is_better: bool) -> Mapping[str, Ahead]:
+        """The rules that were ahead of the served one by more than the standard error of that, the best first."""
+        sign = 1 if higher_is_better else -1
+        gains = {name: sign * (row.from_served.value or 0.0) for name, row in self.rows.items()}
+        return {
+            name: self.rows[name].from_served
+            for name in sorted(gains, key=gains.__getitem__, reverse=True)
+            if gains[name] > max(self.rows[name].from_served.error or 0.0, SAME)
+        }
+
+    def describe_better(self, served: str, metric: str, *, higher_is_better: bool) -> str:
+        """A sentence on the rules that were better; empty where none was."""
+        better = self.better(served, higher_is_better=higher_is_better)
+        if not better:
+            return ""
+        first, ahead = next(iter(better.items()))
+        others = f", as did {' and '.join(map(repr, list(better)[1:]))}" if len(better) > 1 else ""
+        return (
+            f"There the rule {first!r} did better than {served!r} by more than the standard error ({metric} "
+            f"{ahead.value:+.3f}, standard error {ahead.error:.3f}){others}; search.rule={first} would serve it."
+        )
+
+
+class PrunedMember(_Part):
+    """A member that the rule gave a small `weight`, and what leaving it out changed on patients not seen."""
+
+    weight: Number
+    difference: Score
+
+
+class OneSplit(_Part):
+    """What the same rule makes of the validation split's `patients` alone, where weights are of out-of-fold ones."""
+
+    weights: dict[str, Number]
+    fusion: dict[str, Number] = {}
+    patients: StrictInt
