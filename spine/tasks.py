@@ -38,7 +38,8 @@ class Task:
     - `predictions` store what a member predicts; `checked` is what an external member gives, held against the truth.
     - `metrics` has the metrics by name; `is_defined` tells whether one of them has a value for any prediction at all.
     - `outputs` are those that a SavedModel must have.
-    - `fewest_labels` an experiment has; with `has_probabilities`, members give a probability for each class.
+    - `fewest_labels` an experiment has; with `has_probabilities`, members give a probability for each class, and with
+      `classifies` one row of them a picture, of which decisions can be made.
     - `package` has the task's `config`, `train` and `model`; it is called as the task where it is not named.
     """
 
@@ -52,6 +53,7 @@ class Task:
     outputs: tuple[str, ...] = ("probabilities",)
     fewest_labels: int = 2
     has_probabilities: bool = True
+    classifies: bool = False
     package: str = ""
 
     def open_predictions(self, path: Any) -> AnyPredictions:
@@ -121,6 +123,7 @@ TASKS: dict[str, Task] = {
             checked=checked_rows,
             metrics=metrics.classification.METRICS,
             is_defined=_is_defined_of_classes,
+            classifies=True,
         ),
         Task(
             "segmentation",

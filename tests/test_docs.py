@@ -26,7 +26,14 @@ from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
 from spine.core.strict import validate
 from spine.dataset.splits import SplitSettings
-from spine.experiment.config import BatchingSettings, EvaluateSettings, Experiment, ExportSettings, SearchSettings
+from spine.experiment.config import (
+    BatchingSettings,
+    DecideSettings,
+    EvaluateSettings,
+    Experiment,
+    ExportSettings,
+    SearchSettings,
+)
 from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
 from spine.intake.dicom_seg import read_segmentations
@@ -44,6 +51,7 @@ VERBS = typer.main.get_command(importlib.import_module(PROGRAM).app).commands
 TABLES: dict[str, type[BaseModel]] = {
     "Experiment": Experiment,
     "search": SearchSettings,
+    "decide": DecideSettings,
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "batching": BatchingSettings,

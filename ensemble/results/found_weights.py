@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt, StrictS
 
 from ensemble.fusion.fuse import Mean, without_zeros
 from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.results.decisions import Decisions
 from ensemble.results.scores import Number, Score
 from ensemble.results.weight_rules import OneSplit, PrunedMember, RuleComparison, RuleWeights, WeightShrinkage
 from ensemble.split_predictions import SplitPredictions
@@ -46,6 +47,7 @@ WHERE_ASKED = (
     "budget",
     "rules",
     "pruned",
+    "decisions",
 )  # else not in the file
 
 
@@ -206,6 +208,7 @@ class FoundWeights(_Part):
     nested: NestedScore = NestedScore()
     contributions: Contributions = Contributions()
     budget: KeptBudget | None = None
+    decisions: Decisions | None = None
     inputs_hash: StrictStr = ""
 
     @field_validator("weights")

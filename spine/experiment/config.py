@@ -28,6 +28,7 @@ __all__ = [
     "REFIT",
     "STORAGES",
     "BatchingSettings",
+    "DecideSettings",
     "Experiment",
     "ExportSettings",
     "Foreign",
@@ -150,6 +151,40 @@ class EvaluateSettings(Strict):
     allow_overlap: bool = False  # allow test patients that were trained or searched on; the report says so
 
 
+class DecideSettings(Strict):
+    """What is made of the ensemble's probabilities: calibrated ones, a decision, sets of labels; nothing unless asked.
+
+    All of it is fitted on the patients that the weights are searched on.
+    """
+
+    calibration: Literal["none", "temperature", "isotonic"] = "none"
+    sensitivity: float | None = Field(default=None, gt=0, lt=1)  # an operating point with at least that
+    cost: float | None = Field(default=None, gt=0, le=MOST)  # or the cheapest one, a missed positive costing so many
+    youden: bool = False  # false alarms; or the one of highest sensitivity + specificity
+    confidence: float = Field(default=0.95, gt=0, lt=1)  # of the lower bound of that point's sensitivity
+    coverage: float | None = Field(default=None, gt=0, lt=1)  # how often sets of classes hold the true one
+    coverage_per_class: bool = False  # of every class, rather than of all together
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DecideSettings:
+        if len(self.operating_points) > 1:
+            raise ValueError(f"{' and '.join(self.operating_points)} each ask for an operating point; give one of them")
+        if self.coverage_per_class and self.coverage is None:
+            raise ValueError("coverage_per_class needs a coverage; set it, such as coverage: 0.9")
+        return self
+
+    @property
+    def operating_points(self) -> list[str]:
+        """By which of the three an operating point is asked for."""
+        asked = {"sensitivity": self.sensitivity is not None, "cost": self.cost is not None, "youden": self.youden}
+        return [name for name, is_asked in asked.items() if is_asked]
+
+    @property
+    def asks_for_nothing(self) -> bool:
+        """Whether the ensemble gives its probabilities and no more."""
+        return self.calibration == "none" and not self.operating_points and self.coverage is None
+
+
 class BatchingSettings(Strict):
     """How TF Serving answers requests together that wait at the same time; its guide's values for CPUs."""
 
@@ -215,6 +250,7 @@ class Experiment(Strict):
     shared: Mapping[str, Any] = Field(default_factory=dict)  # what every member starts from
     members: Mapping[str, Any]
     search: SearchSettings = SearchSettings()
+    decide: DecideSettings = DecideSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()
 
@@ -283,6 +319,19 @@ class Experiment(Strict):
             raise ValueError(
                 f"search.metric is {self.search.metric!r}; for {task.name} it is one of {', '.join(task.metrics)}"
                 f"{did_you_mean(self.search.metric, task.metrics)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _decides_of_classes(self) -> Experiment:
+        if self.decide.asks_for_nothing:
+            return self
+        if not self._of_task.classifies:
+            raise ValueError(f"decide is for classification, and the task is {self.task}; leave it out")
+        if (asked := self.decide.operating_points) and len(self.labels) != 2:
+            raise ValueError(
+                f"decide.{asked[0]} is of two labels, a negative and a positive one, and labels is {self.labels}; "
+                "leave it out, or ask for sets of labels by decide.coverage"
             )
         return self
 

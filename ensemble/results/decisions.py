@@ -1,0 +1,91 @@
+"""What is made of the fused probabilities, part of weights.json: calibrated ones, an operating point, sets of labels.
+
+Each applies to `probabilities` as they are served, by itself, and was fitted on the patients that the weights were
+searched on.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+
+from ensemble.results.scores import Number
+
+__all__ = ["Calibration", "Conformal", "Decisions", "Knots", "OperatingPoint"]
+
+Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Knots = list[tuple[Share, Share]]  # (x, y), x rising: y is what x becomes, on a straight line between two of them
+
+
+class _Part(BaseModel):
+    """Part of the file; what was never set is not written."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Calibration(_Part):
+    """What makes probabilities as sure as they are right.
+
+    `temperature` T: p becomes p^(1/T), normalised. `knots`: a list a class, of which each class's probability is
+    interpolated (what lies outside takes the nearest knot's), and then they are normalised; equal shares where all are
+    0. Of two labels the lists mirror each other.
+    """
+
+    method: Literal["temperature", "isotonic"]
+    temperature: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = None
+    knots: list[Annotated[Knots, Field(min_length=1)]] = []
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.method == "temperature" and self.temperature is None:
+            raise ValueError("temperature is missing")
+        if self.method == "isotonic" and len(self.knots) < 2:
+            raise ValueError(f"knots are of {len(self.knots)} classes; there is a list for each")
+        if any(right[0] <= left[0] for knots in self.knots for left, right in pairwise(knots)):
+            raise ValueError("the x of knots do not rise")
+        return self
+
+
+class OperatingPoint(_Part):
+    """From which probability of the last label a picture is decided positive: where p >= `threshold`.
+
+    `kind` says by what it was chosen and `asked` with which number. `sensitivity` and `specificity` are those on the
+    searched patients, `bound` the lower bound of that sensitivity at the `confidence`; `reached` whether that is as
+    high as was asked, where it was.
+    """
+
+    kind: Literal["sensitivity", "cost", "youden"]
+    asked: Number | None = None
+    threshold: Number
+    bound: Share
+    confidence: Share
+    sensitivity: Share
+    specificity: Share
+    reached: StrictBool | None = None
+
+
+class Conformal(_Part):
+    """Sets of labels that hold the true one with a probability of `coverage`, with `per_class` of every class.
+
+    Label c is in the set where 1 - p_c <= `thresholds[c]`; a threshold of 1 takes it in always.
+    """
+
+    coverage: Share
+    per_class: StrictBool
+    thresholds: list[Share] = Field(min_length=2)
+
+
+class Decisions(_Part):
+    """What was asked for and could be fitted; `notes` say what could not, or not as asked.
+
+    Fitted on so many `patients` and `units`.
+    """
+
+    calibration: Calibration | None = None
+    operating_point: OperatingPoint | None = None
+    conformal: Conformal | None = None
+    patients: StrictInt = 0
+    units: StrictInt = 0
+    notes: list[StrictStr] = []
