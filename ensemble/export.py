@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.results.decisions import Decisions
 from ensemble.results.found_weights import FoundWeights
+from ensemble.serving.decide_outputs import decided_on_card, deciding
 from ensemble.serving.describe import description_of
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
@@ -19,6 +22,7 @@ from ensemble.serving.kit.write import write_serving_kit
 from ensemble.serving.parity import measure_parity
 from ensemble.serving.publish import publish_served
 from ensemble.tasks import ENSEMBLE_TASKS
+from spine.answers.decision_rules import DECIDED
 from spine.answers.description import Description
 from spine.core.files import fingerprint
 from spine.experiment.config import Experiment
@@ -46,7 +50,7 @@ def run(experiment: Experiment) -> list[Path]:
     members = [run.members[name] for name in weights.kept]
     models = [member.card.model_hash for member in members]
     searched = weights.patients.model_dump()
-    description = description_of(experiment, list(weights.kept))
+    description = description_of(experiment, list(weights.kept), weights.decisions)
     config_hash = fingerprint(
         [
             *(weights.kept, models, searched, *weights.fusion_settings.values()),
@@ -57,7 +61,8 @@ def run(experiment: Experiment) -> list[Path]:
         drop_unnamed_versions(directory)
         boxes = weights.box_fusion if ENSEMBLE_TASKS[experiment.task].fuses_boxes else None
         version, parity = publish_fused(
-            run, members, weights.mean(), boxes, directory, description, frozen=experiment.export.frozen
+            *(run, members, weights.mean(), boxes, directory, description, weights.decisions),
+            frozen=experiment.export.frozen,
         )
         Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
     kit = write_serving_kit(directory, experiment.export.name or experiment.name, experiment.export)
@@ -71,14 +76,17 @@ def publish_fused(
     boxes: BoxFusion | None,
     directory: Path,
     description: Description | None = None,
+    decisions: Decisions | None = None,
     *,
     frozen: bool = False,
 ) -> tuple[Path, float]:
     """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
 
-    Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`.
+    Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`; what the
+    `decisions` make of a classification is served too.
     """
-    ensemble = Ensemble.load(members, fuse_for(run.experiment.task, mean, boxes), frozen=frozen)
+    fuse = deciding(fuse_for(run.experiment.task, mean, boxes), decisions)
+    ensemble = Ensemble.load(members, fuse, frozen=frozen)
     pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
     measure = partial(
         measure_parity,
@@ -87,6 +95,7 @@ def publish_fused(
         pictures=pictures,
         fusion=boxes,
         temperatures=mean.temperatures,
+        decisions=decisions,
         frozen=frozen,
     )
     return publish_served(FusedModel(ensemble, description), directory, measure, pictures)
@@ -106,7 +115,7 @@ def _card(
         labels=experiment.labels,
         kind="ensemble",
         input=members[0].card.input,
-        outputs={**members[0].card.outputs, **ENSEMBLE_TASKS[experiment.task].outputs},
+        outputs=_outputs(experiment, members, weights),
         versions=package_versions(),
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
@@ -118,3 +127,10 @@ def _card(
             "parity": parity,
         },
     )
+
+
+def _outputs(experiment: Experiment, members: list[Member], weights: FoundWeights) -> dict[str, Any]:
+    """A member's own, but what it decides where it is an ensemble, and what is added here."""
+    of_a_member = {name: told for name, told in members[0].card.outputs.items() if name not in DECIDED}
+    decided = decided_on_card(weights.decisions, len(experiment.labels))
+    return {**of_a_member, **ENSEMBLE_TASKS[experiment.task].outputs, **decided}

@@ -89,6 +89,24 @@ def assert_detections(outputs: dict[str, np.ndarray], count: int, classes: int) 
         assert not padding.any()
 
 
+def assert_decisions(outputs: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+    """What a classifier decides beside probabilities (N, C), where it does: shapes, ranges and dtypes."""
+    for name, dtype, expected in (
+        ("calibrated", np.float32, shape),
+        ("decision", np.int32, shape[:1]),
+        ("prediction_set", np.int32, shape),
+    ):
+        if name in outputs:
+            assert (outputs[name].dtype, outputs[name].shape) == (dtype, expected), name
+    if "calibrated" in outputs:
+        assert outputs["calibrated"].min() >= 0
+        np.testing.assert_allclose(outputs["calibrated"].sum(axis=-1), 1, atol=1e-5)
+    if "decision" in outputs:
+        assert np.isin(outputs["decision"], range(shape[-1])).all()
+    if "prediction_set" in outputs:
+        assert np.isin(outputs["prediction_set"], (0, 1)).all()
+
+
 @cache
 def load(model: Path):
     """A SavedModel, loaded once for all tests."""
@@ -182,6 +200,7 @@ class MemberContract:
         assert outputs["probabilities"].shape == shape
         assert outputs["probabilities"].min() >= 0
         np.testing.assert_allclose(outputs["probabilities"].sum(axis=-1), 1, atol=1e-5)
+        assert_decisions(outputs, shape)
 
     def test_a_picture_is_answered_alike_alone_and_in_a_batch(self, model):
         pictures = [png(grey(40, 60, seed)) for seed in range(3)]

@@ -44,6 +44,7 @@ ROOMS = (
     (("engine/nested", ("ensemble.engine.nested",)),),
     (("engine/rules", ("ensemble.engine.rules",)),),
     (("results", ("ensemble.results", "ensemble.split_predictions")), ("record", ("ensemble.record",))),
+    (("decisions", ("ensemble.decisions",)),),
     (("evaluators", ("ensemble.evaluators",)), ("search_problem", ("ensemble.search_problem",))),
     (("ensemble", ("ensemble",)),),
     (("case", ("ensemble.case",)),),

@@ -11,9 +11,11 @@ from ensemble.case.config import CaseSettings, Discs, Region
 from ensemble.case.parity import require_case_parity
 from ensemble.case.parts import CaseParts, LoadExperiment, Part, open_parts
 from ensemble.case.stages import Stages
+from ensemble.serving.decide_outputs import decided_on_card
+from ensemble.serving.describe import rules_of
 from ensemble.serving.kit.write import write_serving_kit
 from ensemble.serving.publish import publish_served
-from spine.answers.description import Description
+from spine.answers.description import Description, disc_output
 from spine.core.files import fingerprint
 from spine.measurements import roles_of
 from spine.member.member import Card, Member, Patients
@@ -83,6 +85,7 @@ def describe(settings: CaseSettings, parts: CaseParts) -> Description:
         mask_labels=segmentation.labels if segmentation else (),
         members={name: tuple(member.name for member in part.members) for name, part in named.items()},
         roles=roles_of(segmentation.labels) if segmentation else {},
+        decided=rules_of({target: part.decisions for target, part in parts.grades.items()}),
     )
 
 
@@ -99,7 +102,7 @@ def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: P
         labels=parts.detector.labels,
         kind=CASE,
         input=parts.detector.members[0].card.input,
-        outputs=_outputs(description),
+        outputs=_outputs(parts),
         versions=package_versions(),
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
@@ -113,20 +116,28 @@ def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: P
     )
 
 
-def _outputs(description: Description) -> dict[str, Any]:
+def _outputs(parts: CaseParts) -> dict[str, Any]:
     rows: dict[str, list[int | None]] = {
         "detection_boxes": [None, None, 4],
         "detection_scores": [None, None],
         "detection_classes": [None, None],
         "num_detections": [None],
     }
-    graded = {
-        f"disc_probabilities_{target}": [None, None, len(labels)] for target, labels in description.targets.items()
-    }
-    outputs: dict[str, Any] = {name: {"dtype": "float32", "shape": shape} for name, shape in {**rows, **graded}.items()}
+    outputs: dict[str, Any] = {name: {"dtype": "float32", "shape": shape} for name, shape in rows.items()}
+    for target, part in parts.grades.items():
+        outputs |= _of_discs(target, part)
     outputs["disc_level"] = {"dtype": "int32", "shape": [None, None]}
-    if description.mask_labels:
-        classes = len(description.mask_labels)
+    if parts.segmentation:
+        classes = len(parts.segmentation.labels)
         outputs["probabilities"] = {"dtype": "float32", "shape": [None, None, None, classes]}
         outputs["mask"] = {"dtype": "int32", "shape": [None, None, None]}
     return outputs
+
+
+def _of_discs(target: str, part: Part) -> dict[str, Any]:
+    """The outputs of a classifier, a row a disc of each picture."""
+    classes = len(part.labels)
+    told = {"probabilities": {"dtype": "float32", "shape": [None, classes]}, **decided_on_card(part.decisions, classes)}
+    return {
+        disc_output(name, target): {"dtype": one["dtype"], "shape": [None, *one["shape"]]} for name, one in told.items()
+    }

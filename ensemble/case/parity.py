@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from ensemble.case.stages import Region, Stages
-from ensemble.serving.parity import distance
+from ensemble.decisions.decide import names_of
+from ensemble.results.decisions import Decisions
+from ensemble.serving.parity import distance, require_decisions
+from spine.answers.description import disc_output
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.images.pictures import read_picture
@@ -40,11 +43,25 @@ def _of_picture(model: Any, stages: Stages, picture: Path) -> float:
     answer = answer_files(model, [picture])
     pixels = read_picture(picture, picture.name).pixels
     found = Detections.from_outputs(answer, 0)
+    for target, part in stages.parts.grades.items():
+        if part.decisions:
+            _require_decided(answer, target, part.decisions)
     differences = [distance(found, stages.detect(picture)), *_of_discs(answer, found, pixels, stages)]
     if segmentation := stages.parts.segmentation:
         expected = stages.map_of(segmentation, pixels, _region(found, pixels, stages))
         differences.append(float(np.abs(answer["probabilities"][0] - expected).max()))
     return max(differences)
+
+
+def _require_decided(answer: Mapping[str, np.ndarray], target: str, decisions: Decisions) -> None:
+    """SpineError unless decisions on the discs follow from their probabilities, and on other rows there are none."""
+    is_disc = answer["disc_level"][0] > 0
+    named = {name: answer[disc_output(name, target)][0] for name in ("probabilities", *names_of(decisions))}
+    require_decisions({name: values[is_disc] for name, values in named.items()}, decisions)
+    if any(values[~is_disc].any() for values in named.values()):
+        raise SpineError(
+            f"the chained model decides {target} of boxes that are no disc. Report this with the case file"
+        )
 
 
 def _of_discs(answer: Mapping[str, np.ndarray], found: Detections, pixels: np.ndarray, stages: Stages) -> list[float]:

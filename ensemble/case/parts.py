@@ -12,6 +12,8 @@ from ensemble.case.config import CaseSettings
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.results.decisions import Decisions
+from ensemble.serving.decide_outputs import deciding
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
 from ensemble.serving.fuse_outputs import TakeTheOne, fuse_for
@@ -39,6 +41,7 @@ class Part:
     patients: Patients
     pictures: tuple[Path, ...] = ()  # of its dataset, where it has one
     target: str = ""  # of a classification, where it is known
+    decisions: Decisions | None = None  # on the probabilities of a classification
 
     @classmethod
     def of_experiment(cls, name: str, experiment: Experiment) -> Part:
@@ -59,6 +62,7 @@ class Part:
             Patients.union([*(member.card.patients for member in members), weights.searched_patients]),
             tuple(run.truth(experiment.search_split).paths),
             experiment.target,
+            weights.decisions,
         )
 
     @classmethod
@@ -66,7 +70,9 @@ class Part:
         """One member's or ensemble's directory, as it answers by itself."""
         member = Member.open(path)
         card = member.card
-        return cls(name, card.task, card.labels, (member,), Mean((1.0,)), None, card.patients)
+        told = card.details.get("decisions")
+        decisions = Decisions.model_validate(told) if told else None
+        return cls(name, card.task, card.labels, (member,), Mean((1.0,)), None, card.patients, decisions=decisions)
 
     @property
     def weights(self) -> list[float]:
@@ -77,7 +83,8 @@ class Part:
     def fingerprint(self) -> list[Any]:
         """What its answers depend on."""
         models = [[member.name, member.card.model_hash] for member in self.members]
-        return [models, self.mean.weights, self.mean.temperatures, repr(self.boxes)]
+        decided = [self.decisions.model_dump(mode="json")] if self.decisions else []
+        return [models, self.mean.weights, self.mean.temperatures, repr(self.boxes), *decided]
 
     @cached_property
     def models(self) -> list[Any]:
@@ -88,6 +95,7 @@ class Part:
         """What answers together in a graph."""
         alone = self.task == "detection" and self.boxes is None
         fuse = TakeTheOne() if alone else fuse_for(self.task, self.mean, self.boxes)
+        fuse = deciding(fuse, self.decisions)
         return Ensemble.of_models(self.models, fuse, [member.card.input for member in self.members])
 
 

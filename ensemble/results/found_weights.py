@@ -36,7 +36,7 @@ SEARCH_AGAIN = "run `spine search EXPERIMENT` again"
 NO_SCORE = (  # why a resample has none
     "they leave no patient out, or what they draw or leave out has nothing to measure, such as no box or one class"
 )
-FUSION = ("fusion", "temperatures", "class_weights")
+FUSION = ("fusion", "temperatures", "class_weights", "decisions")  # what shapes the model beside the weights
 ESTIMATED = {"score", "low", "high", "equal", "single", "optimism"}  # where a resample has a score
 WHERE_ASKED = (
     *FUSION,
@@ -47,7 +47,6 @@ WHERE_ASKED = (
     "budget",
     "rules",
     "pruned",
-    "decisions",
 )  # else not in the file
 
 
@@ -242,7 +241,7 @@ class FoundWeights(_Part):
 
     @property
     def fusion_settings(self) -> dict[str, JsonValue]:
-        """What the fusion is told beside the weights, where it is told any."""
+        """What the fusion is told beside the weights, and what is decided on it, where there is any."""
         return {key: value for key, value in self.as_json().items() if key in FUSION}
 
     @property

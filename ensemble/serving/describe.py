@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from ensemble.decisions.decide import names_of
+from ensemble.results.decisions import Decisions
+from spine.answers.decision_rules import DecisionRules
 from spine.answers.description import Description
 from spine.experiment.config import Experiment
 
-__all__ = ["describing", "description_of"]
+__all__ = ["describing", "description_of", "rules_of"]
 
 
 def describing(description: Description) -> Any:
@@ -24,7 +27,23 @@ def describing(description: Description) -> Any:
     return describe
 
 
-def description_of(experiment: Experiment, members: Sequence[str]) -> Description:
+def description_of(experiment: Experiment, members: Sequence[str], decisions: Decisions | None = None) -> Description:
     """Of an experiment's ensemble of those members."""
     name = experiment.export.name or experiment.name
-    return Description.of_task(name, experiment.task, experiment.labels, experiment.target, members)
+    told = Description.of_task(name, experiment.task, experiment.labels, experiment.target, members)
+    return told.model_copy(update={"decided": rules_of({experiment.target: decisions})})
+
+
+def rules_of(decisions: Mapping[str, Decisions | None]) -> dict[str, DecisionRules]:
+    """How targets are decided, those that are, as a model tells it."""
+    return {target: _rules(made) for target, made in decisions.items() if made and names_of(made)}
+
+
+def _rules(decisions: Decisions) -> DecisionRules:
+    point, sets, calibration = decisions.operating_point, decisions.conformal, decisions.calibration
+    told: dict[str, Any] = {"calibration": calibration.method} if calibration else {}
+    if point:
+        told |= point.model_dump(include={"kind", "asked", "threshold", "bound", "confidence", "reached"})
+    if sets:
+        told |= sets.model_dump(include={"coverage", "per_class"})
+    return DecisionRules(**told)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ensemble.decisions.decide import decide
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.results.decisions import Decisions
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
-from spine.member.run_model import detect_pictures, predict_pictures
+from spine.member.run_model import answer_files, detect_pictures, predict_pictures
 
-__all__ = ["BOX_PARITY", "FROZEN_PARITY", "PARITY", "distance", "measure_parity"]
+__all__ = ["BOX_PARITY", "FROZEN_PARITY", "PARITY", "distance", "measure_parity", "require_decisions"]
 
 PARITY = 1e-5  # the largest difference allowed between the fused graph and the NumPy ensemble, both from float32
 BOX_PARITY = 1e-4  # the same of corners and scores of detections
@@ -28,13 +30,14 @@ def measure_parity(
     pictures: Sequence[Path],
     fusion: BoxFusion | None = None,
     temperatures: Sequence[float] = (),
+    decisions: Decisions | None = None,
     *,
     frozen: bool = False,
 ) -> float:
     """Largest absolute difference between a fused model, loaded, and the ensemble of float32 re-predictions.
 
     With a `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`,
-    of detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`.
+    of detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`, and where other than the `decisions` are made.
     """
     loaded = [fused, *models]
     if fusion is None:
@@ -42,6 +45,8 @@ def measure_parity(
     else:
         difference, allowed = _of_boxes(loaded, weights, pictures, fusion), BOX_PARITY
     allowed = FROZEN_PARITY if frozen else allowed
+    if decisions:
+        require_decisions(answer_files(fused, pictures), decisions)
     if difference > allowed:
         raise SpineError(
             f"the fused model differs from the members' weighted {'boxes' if fusion else 'mean'} by {difference:.2e}, "
@@ -49,6 +54,20 @@ def measure_parity(
             + ("Set export.frozen: false" if frozen else "Report this with the members' configs")
         )
     return difference
+
+
+def require_decisions(outputs: Mapping[str, np.ndarray], decisions: Decisions) -> None:
+    """SpineError unless what a model decided is what the `decisions` make of the `probabilities` that it gave.
+
+    Of the float32 that was served: what is near a threshold is on the same side of it then.
+    """
+    for name, expected in decide(outputs["probabilities"].astype(np.float64), decisions).items():
+        far = float(np.abs(outputs[name] - expected.astype(np.float64)).max(initial=0))
+        if not far <= PARITY:
+            raise SpineError(
+                f"the exported model's output {name} differs from what weights.json decides by {far:.2e}; it was not "
+                "published. Report this with weights.json"
+            )
 
 
 def _of_probabilities(loaded: Sequence[Any], fuse: Mean, pictures: Sequence[Path]) -> float:

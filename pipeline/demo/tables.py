@@ -31,12 +31,19 @@ def findings_table(answer: Answer) -> str:
     for finding in sorted(answer.findings, key=lambda one: -one.level):
         for grade in finding.grades:
             graded.setdefault(grade.target, []).append((finding, grade))
-    parts = [_grades(target, rows) for target, rows in graded.items()]
+    parts = [_grades(target, rows) + _how(answer, target, rows[0][1]) for target, rows in graded.items()]
     if others := [finding for finding in answer.findings if finding.box and not finding.grades]:
         parts.append(_boxes(others))
     if not parts:
         parts.append("<p>Nothing was found.</p>" if answer.mask is None else "<p>No boxes and no grades.</p>")
-    return "".join([*parts, *(f"<p>{escape(sentence)}</p>" for sentence in answer.said_of_decisions)])
+    return "".join(parts)
+
+
+def _how(answer: Answer, target: str, grade: Grade) -> str:
+    """How a target was decided, where it was."""
+    rule = answer.rules.get(target)
+    told = " ".join(rule.sentences(target, grade.labels)) if rule else ""
+    return f"<p>{escape(told)}</p>" if told else ""
 
 
 def _grades(target: str, rows: Sequence[tuple[Finding, Grade]]) -> str:

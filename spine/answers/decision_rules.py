@@ -16,7 +16,8 @@ class DecisionRules(BaseModel):
 
     - Decided positive, the last of the labels, where its probability is at least the `threshold`. It is the operating
       point of a `kind`: "sensitivity" with the one that was `asked` for, "cost" with how many false alarms a missed
-      positive costs, or "youden". `bound` is the least sensitivity there, at a `confidence`.
+      positive costs, or "youden". `bound` is the least sensitivity there, at a `confidence`; `reached` tells whether
+      that is what was asked for, where it was.
     - Prediction sets hold the true label with a probability of `coverage`, with `per_class` of each label apart.
     - `calibration` is "temperature" or "isotonic".
     """
@@ -28,6 +29,7 @@ class DecisionRules(BaseModel):
     threshold: float | None = None
     bound: float | None = None
     confidence: float | None = None
+    reached: bool | None = None
     coverage: float | None = None
     per_class: bool = False
     calibration: str = ""
@@ -40,11 +42,13 @@ class DecisionRules(BaseModel):
         if self.coverage is not None:
             apart = ", of each label apart" if self.per_class else ""
             told.append(
-                f"Its set of labels holds the true one with a probability of {_percent(self.coverage)}{apart}, in "
-                f"patients like those searched on. Where more than one label is in it, or none, {target} is undecided."
+                f"The set of labels of {target} holds the true one with a probability of {_percent(self.coverage)}"
+                f"{apart}, in patients like those searched on; with more than one label, or none, it is undecided."
             )
         if self.calibration:
-            told.append(f"Its probabilities were also calibrated ({self.calibration}) on the patients searched on.")
+            told.append(
+                f"Probabilities of {target} were calibrated too ({self.calibration}), on the patients searched on."
+            )
         return tuple(told)
 
     def _why(self) -> str:
@@ -57,7 +61,8 @@ class DecisionRules(BaseModel):
         least = f"at least {self.bound:.2f} sensitive" if self.bound is not None else ""
         if least and self.confidence is not None:
             least += f" with {_percent(self.confidence)} confidence"
-        return "".join(f", {part}" for part in (chosen, least) if part)
+        short = "which is less than asked" if self.reached is False else ""
+        return "".join(f", {part}" for part in (chosen, least, short) if part)
 
 
 def _percent(share: float) -> str:

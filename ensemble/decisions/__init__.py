@@ -1,0 +1,1 @@
+"""From fused probabilities to decisions: calibrated ones, an operating point, sets of labels."""
