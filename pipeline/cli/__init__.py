@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from itertools import takewhile
+from typing import Annotated
+
+import typer
 
 from pipeline.cli import client, data, experiments, serve
 from pipeline.cli.demo import demo
 from pipeline.cli.pacs import pacs
+from spine import __version__
 from spine.core.ending import run_to_the_end
 
 __all__ = ["app", "main"]
@@ -19,6 +23,21 @@ app.add_typer(serve.app, name="serve")
 client.add_client(app, serve.app)
 app.command()(demo)
 app.command()(pacs)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"spine-ensemble {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Train, ensemble, test and ship spine-imaging models."""
 
 
 def main() -> None:

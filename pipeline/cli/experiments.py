@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Train, ensemble, test and ship spine-imaging models.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from spine.dataset.manifest import Manifest
 from spine.intake import BuildResult
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
+ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("tensorflow", "keras", "pandas", "numpy", "pydicom", "cv2", "optuna", "numba", "matplotlib", "sklearn")
 COMMANDS = (
     [],
@@ -27,6 +30,12 @@ def test_help_answers(command):
     result = CliRunner().invoke(cli.app, [*command, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+def test_the_version_is_that_of_the_package():
+    result = CliRunner().invoke(cli.app, ["--version"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (result.exit_code, result.stdout) == (0, f"{project['name']} {project['version']}\n")
 
 
 def test_help_imports_nothing_heavy():
