@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +57,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
         show_leaderboard(settings, dataset)
         show_paths(paths)
     show_paths(cases)
+    show(_next_step(experiment, experiments, overrides or []))
 
 
 @app.command()
@@ -163,6 +165,22 @@ def two_stage(
         trust_models([regions, discs])
     member = registry.two_stage(regions, discs, output, label=label, grow=grow, confidence=confidence)
     show_paths([member.path])
+
+
+def _next_step(path: Path, experiments: tuple[Experiment, ...], overrides: list[str]) -> str:
+    """What to look at when all has run, and the command that shows the model: a study's case, else the one ensemble."""
+    from pipeline.cases import cases_of
+    from spine.member.member import Member
+
+    reports = ", ".join(str(settings.directory / "report.html") for settings in experiments)
+    look = f"next: open {reports} in a browser"
+    if cases := cases_of(path):
+        shown = [str(cases[0]), *(word for word in overrides if word.startswith("runs="))]
+    elif len(experiments) == 1 and Member.versions_of(experiments[0].ensemble_directory):
+        shown = [str(path), *overrides]
+    else:
+        return look
+    return f"{look}; give the model a picture of yours: {shlex.join(['spine', 'demo', *shown])}"
 
 
 def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:

@@ -96,6 +96,29 @@ def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
     assert result.output.count(str(tmp_path / "a")) == 1
 
 
+def test_a_run_ends_with_the_next_step(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    settings = "task: classification\ndata: d\ntarget: t\nlabels: [a, b]\nmembers: {a: {network: squeezenet}}\n"
+    (tmp_path / "small.yaml").write_text(f"name: small\n{settings}")
+    (tmp_path / "study.yaml").write_text("experiments: [small.yaml, small.yaml]\ncases: [a case.yaml]\n")
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show: [])
+    monkeypatch.setattr("pipeline.cases.export_cases_of", lambda path, overrides, show: [])
+    monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda settings: None)
+
+    def told(*words: str) -> str:
+        return CliRunner().invoke(cli.app, ["run", *words], catch_exceptions=False).stderr.splitlines()[-1]
+
+    assert told("small.yaml") == "== next: open runs/small/report.html in a browser"  # it could not be exported
+    (tmp_path / "r" / "small" / "ensembles" / "weighted" / "model" / "1").mkdir(parents=True)
+    shown = "; give the model a picture of yours: spine demo"
+    assert told("small.yaml", "runs=r", "seed=3").endswith(
+        f"r/small/report.html in a browser{shown} small.yaml runs=r seed=3"
+    )
+    assert told("study.yaml", "runs=r", "seed=3").endswith(
+        f"small/report.html in a browser{shown} 'a case.yaml' runs=r"
+    )
+
+
 def test_a_search_tells_what_it_is_worth_and_prints_its_paths(monkeypatch, tmp_path):
     monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: ("settings",))
     monkeypatch.setattr("pipeline.stages.run_stage", lambda settings, name, show: [tmp_path / "weights.json"])
