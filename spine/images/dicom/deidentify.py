@@ -46,8 +46,8 @@ def deidentify(source: Path, target: Path) -> list[Problem]:
     A copy is `<patient>/<study>/<series>/<image>.dcm`, each a salted hash. Returns the bad files (errors; the good ones
     go on), the images that may show burned-in text, and what of other images has the SOPInstanceUID of an earlier one
     (warnings). A file that is there twice is written once. DICOMDIRs, and files that are not DICOM, are not copied; the
-    latter are listed as warnings. Raises SpineError where `source` does not exist or holds `target`, and where `target`
-    is no folder that can be written.
+    latter are listed as warnings, and as an error where one is `source` itself. Raises SpineError where `source` does
+    not exist or holds `target`, and where `target` is no folder that can be written.
     """
     source, target = Path(source), Path(target)
     if not source.exists():
@@ -65,7 +65,8 @@ def deidentify(source: Path, target: Path) -> list[Problem]:
             with quiet(), one_file(path):
                 problems += _copy(path, written)
         except SpineError as error:
-            problems.append(Problem.from_error(error, path, "error" if kind_of(path) == "dicom" else "warning"))
+            asked_for = path == source or kind_of(path) == "dicom"
+            problems.append(Problem.from_error(error, path, "error" if asked_for else "warning"))
     return problems + ([copies_warning(written.copies)] if written.copies else [])
 
 

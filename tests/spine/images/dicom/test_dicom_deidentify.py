@@ -116,6 +116,13 @@ def test_bad_files_are_listed_and_the_good_go_on(tmp_path):
     assert len(copies(tmp_path / "out")) == 1
 
 
+def test_a_file_that_is_asked_for_and_is_no_dicom_is_an_error(tmp_path):
+    (tmp_path / "notes.txt").write_text("no DICOM")
+    (problem,) = deidentify(tmp_path / "notes.txt", tmp_path / "out")
+    assert (problem.path, problem.severity) == (str(tmp_path / "notes.txt"), "error")
+    assert copies(tmp_path / "out") == []
+
+
 def test_copies_never_land_among_their_originals(tmp_path):
     with pytest.raises(SpineError, match="lies within"):
         deidentify(tmp_path, tmp_path / "out")
