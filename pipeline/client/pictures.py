@@ -17,9 +17,9 @@ import numpy as np
 
 from pipeline.client.model import Spacing
 from pipeline.client.unzip import LIMITS, ZipLimits, is_zip, unzip
+from spine.core.files import walk
 from spine.core.problems import Problem, SpineError, one_file
 from spine.dicom_results.source import Source
-from spine.images.images import Images
 from spine.images.kinds import kind_of
 from spine.images.pictures import Picture, encode_png
 
@@ -127,14 +127,17 @@ def _found(
     except SpineError as error:
         yield Problem.from_error(error, root)
         return
-    yield from _worth_telling(images)
-    if none and tell_of_none and not any(problem.severity == "error" for problem in images.problems):
+    problems = [*dict.fromkeys(images.problems), *_archives_within(root)]
+    yield from problems
+    if none and tell_of_none and not any(problem.severity == "error" for problem in problems):
         reason = "holds no picture" if root.is_dir() else "is no picture"
         yield Problem(
             str(given or root), reason, "give a PNG, JPEG, TIFF, DICOM, NIfTI, MHA or NRRD, or a folder of them"
         )
 
 
-def _worth_telling(images: Images) -> Iterator[Problem]:
-    """Each problem once."""
-    yield from dict.fromkeys(images.problems)
+def _archives_within(root: Path) -> Iterator[Problem]:
+    """The .zip archives below a folder, which may hold what was to be asked about."""
+    for path in walk(root).files if root.is_dir() else ():
+        if path.suffix.lower() == ".zip" and is_zip(path):
+            yield Problem(str(path), "is an archive within what was given, and was not read", "give it by itself")

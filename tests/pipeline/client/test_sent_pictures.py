@@ -174,9 +174,13 @@ def test_no_whole_archive_is_a_sentence(content, tmp_path):
     assert "is no whole .zip" in only_problem(tmp_path / "x.zip").reason
 
 
-def test_an_archive_in_an_archive_is_no_picture(tmp_path):
+def test_an_archive_in_an_archive_or_a_folder_is_told(tmp_path):
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
         archive.writestr("good.png", write_png(tmp_path / "good.png").read_bytes())
     packed = write_zip(tmp_path / "x.zip", **{"inner.zip": inner.getvalue()})
-    assert only_problem(packed).reason == "holds no picture"
+    problem = only_problem(packed)
+    assert (problem.path, problem.severity) == (f"{packed}/inner.zip", "error")
+    assert problem.reason == "is an archive within what was given, and was not read"
+    picture, problem = pictures_of(tmp_path)  # the folder of both
+    assert (picture.name, problem.path) == ("good.png", str(packed))
