@@ -83,6 +83,7 @@ def new_figure(
 def as_png(figure: Figure) -> bytes:
     """PNG on white, for documents."""
     stream = io.BytesIO()
+    figure.draw_without_rendering()  # axes of equal units leave their titles room only when laid out a second time
     figure.savefig(stream, format="png", dpi=160, facecolor="white")
     figure.set_layout_engine("none")  # what was laid out once is kept for the SVG
     return stream.getvalue()

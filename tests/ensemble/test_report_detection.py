@@ -1,5 +1,6 @@
 from importlib import import_module
 
+import cv2
 import numpy as np
 import pytest
 
@@ -33,6 +34,15 @@ def test_the_page_is_whole_and_fetches_nothing(written):
         for name in ("src", "href"):
             value = attributes.get(name) or ""
             assert value == "" or value.startswith(("data:image/", "#")), (tag, value)
+
+
+def test_no_figure_is_cut_at_its_edges(written):
+    experiment, _ = written
+    names = ("precision_recall", "f1_at_confidence", "scores", "ap50_of_classes", "interval_map50", "weights")
+    for name in names:
+        drawn = cv2.imread(str(experiment.evaluation_directory / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
+        edges = [drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]]
+        assert [int(edge.min()) for edge in edges] == [255] * 4, name
 
 
 def test_the_page_says_what_metrics_json_holds(written):
