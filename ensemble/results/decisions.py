@@ -53,7 +53,7 @@ class OperatingPoint(_Part):
 
     `kind` says by what it was chosen and `asked` with which number. `sensitivity` and `specificity` are those on the
     searched patients, `bound` the lower bound of that sensitivity at the `confidence`; `reached` whether that is as
-    high as was asked, where it was.
+    high as was asked, where it was. There are so many `positives`, `worth` so many independent ones.
     """
 
     kind: Literal["sensitivity", "cost", "youden"]
@@ -64,6 +64,8 @@ class OperatingPoint(_Part):
     sensitivity: Share
     specificity: Share
     reached: StrictBool | None = None
+    positives: StrictInt = 0
+    worth: Number = 0.0
 
 
 class Conformal(_Part):

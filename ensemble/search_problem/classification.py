@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.decisions.temperature import fit_temperature
 from ensemble.engine.line.per_class import per_class_objective
 from ensemble.engine.nested.nested_search import nested_search
 from ensemble.engine.nested.resampled_gains import MOST_VECTORS
@@ -18,7 +19,6 @@ from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.stack import Stack
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.context import Repeat, SearchContext
-from ensemble.search_problem.temperature import fit_temperature
 from spine import metrics
 from spine.experiment.config import SearchSettings
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.decisions.temperature import fit_temperature
 from ensemble.engine.nested.nested_search_images import nested_search_images
 from ensemble.engine.nested.resampled_gains import MOST_VECTORS, grid_weights
 from ensemble.engine.nested.scorers import ImageScorer
@@ -18,7 +19,6 @@ from ensemble.engine.scoring.objectives import Objective
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.context import SearchContext
-from ensemble.search_problem.temperature import fit_temperature
 from spine import metrics
 from spine.experiment.config import SearchSettings
 

@@ -180,6 +180,15 @@ class DecideSettings(Strict):
         return [name for name, is_asked in asked.items() if is_asked]
 
     @property
+    def operating_point(self) -> tuple[Literal["sensitivity", "cost", "youden"], float | None] | None:
+        """By what it is chosen and with which number; None where none is asked for."""
+        if self.sensitivity is not None:
+            return "sensitivity", self.sensitivity
+        if self.cost is not None:
+            return "cost", self.cost
+        return ("youden", None) if self.youden else None
+
+    @property
     def asks_for_nothing(self) -> bool:
         """Whether the ensemble gives its probabilities and no more."""
         return self.calibration == "none" and not self.operating_points and self.coverage is None

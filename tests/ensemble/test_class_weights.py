@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from ensemble.decisions.temperature import fit_temperature
 from ensemble.engine.nested.nested_search import nested_search
 from ensemble.engine.scoring import class_members
 from ensemble.engine.scoring.presolve import Presolved
@@ -14,7 +15,6 @@ from ensemble.search import search_weights
 from ensemble.search_problem.classification import ClassificationProblem
 from ensemble.search_problem.detection import DetectionProblem
 from ensemble.search_problem.segmentation import SegmentationProblem
-from ensemble.search_problem.temperature import fit_temperature
 from spine import metrics
 from spine.core.problems import SpineError
 from spine.metrics.classification import accuracy, log_loss

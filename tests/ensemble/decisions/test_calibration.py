@@ -1,0 +1,125 @@
+"""Calibration against scikit-learn and by hand, and reliability against scikit-learn's curve."""
+
+import numpy as np
+import pytest
+from sklearn.calibration import calibration_curve
+from sklearn.isotonic import IsotonicRegression
+
+from ensemble.decisions.calibration import calibrate, fit_calibration
+from ensemble.decisions.reliability import Reliability
+from ensemble.results.decisions import Calibration
+from spine.metrics.classification import brier, log_loss
+
+
+def pairs(positive):
+    return np.stack([1 - np.asarray(positive), positive], axis=1)
+
+
+@pytest.fixture(scope="module")
+def overconfident():
+    """Probabilities (400, 2) whose logits are three times what they should be."""
+    random = np.random.default_rng(3)
+    logits = random.normal(size=400)
+    return pairs(1 / (1 + np.exp(-3 * logits))), (random.random(400) < 1 / (1 + np.exp(-logits))).astype(int)
+
+
+def test_a_temperature_undoes_overconfidence(overconfident):
+    probabilities, truth = overconfident
+    calibration = fit_calibration("temperature", probabilities, truth)
+    assert calibration.temperature == pytest.approx(3, rel=0.25)
+    logits = np.log(probabilities) / calibration.temperature
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(calibrate(calibration, probabilities), expected, rtol=1e-9)
+    assert log_loss(truth, expected) < log_loss(truth, probabilities)
+
+
+def test_isotonic_of_two_labels_is_scikit_learn_s(overconfident):
+    probabilities, truth = overconfident
+    rounded = np.round(probabilities[:, 1], 4)
+    expected = IsotonicRegression(out_of_bounds="clip").fit(rounded, truth).predict(rounded)
+    calibrated = calibrate(fit_calibration("isotonic", probabilities, truth), pairs(rounded))
+    np.testing.assert_allclose(calibrated, pairs(expected), atol=1e-9)
+
+
+def test_isotonic_by_hand():
+    # 0.2 and 0.4 are violators: right, then wrong. They pool to 1/2; between knots it is a straight line.
+    calibration = fit_calibration("isotonic", pairs([0.1, 0.2, 0.4, 0.8]), np.array([0, 1, 0, 1]))
+    assert calibration.knots[1] == [(0.1, 0.0), (0.2, 0.5), (0.4, 0.5), (0.8, 1.0)]
+    said = calibrate(calibration, pairs([0.0, 0.15, 0.3, 0.6, 1.0]))[:, 1]
+    np.testing.assert_allclose(said, [0, 1 / 4, 1 / 2, 3 / 4, 1])
+
+
+def test_isotonic_of_three_labels_is_one_against_the_rest():
+    random = np.random.default_rng(4)
+    probabilities, truth = random.dirichlet((1, 1, 1), 60), random.integers(0, 3, 60)
+    expected = np.stack(
+        [
+            IsotonicRegression()
+            .fit(np.round(probabilities[:, c], 4), truth == c)
+            .predict(np.round(probabilities[:, c], 4))
+            for c in range(3)
+        ],
+        axis=1,
+    )
+    calibration = fit_calibration("isotonic", probabilities, truth)
+    calibrated = calibrate(calibration, np.round(probabilities, 4))
+    np.testing.assert_allclose(calibrated, expected / expected.sum(axis=1, keepdims=True), atol=1e-9)
+
+
+def test_where_no_curve_gives_any_label_a_chance_each_is_as_likely():
+    silent = Calibration(method="isotonic", knots=[[(0.5, 0.0), (0.9, 1.0)]] * 3)
+    np.testing.assert_allclose(
+        calibrate(silent, np.array([[0.3, 0.3, 0.4], [0.8, 0.1, 0.1]])), [[1 / 3] * 3, [1, 0, 0]]
+    )
+
+
+def test_equal_probabilities_become_the_share_of_positives():
+    calibration = fit_calibration("isotonic", pairs([0.5] * 4), np.array([0, 0, 0, 1]))
+    assert calibration.knots == [[(0.5, 0.75)], [(0.5, 0.25)]]
+    np.testing.assert_allclose(calibrate(calibration, pairs([0.1, 0.9])), [[0.75, 0.25]] * 2)
+
+
+def test_saturated_probabilities_leave_knots_that_rise():
+    calibration = fit_calibration("isotonic", pairs([0, 1e-20, 1e-9, 1 - 1e-9, 1.0]), np.array([0, 0, 1, 1, 1]))
+    assert calibration.knots[1] == [(0.0, pytest.approx(1 / 3)), (1.0, 1.0)]
+    hard = fit_calibration("temperature", pairs([0.0, 1.0, 1.0]), np.array([1, 1, 0]))
+    assert np.isfinite(calibrate(hard, pairs([0.0, 1e-30, 1.0]))).all()
+
+
+def test_reliability_is_scikit_learn_s_curve(overconfident):
+    probabilities, truth = overconfident
+    reliability = Reliability.of(probabilities, truth)
+    right, said = calibration_curve(truth, probabilities[:, 1], n_bins=10, strategy="quantile")
+    once = np.ones(400)
+    assert reliability.units() == [40] * 10
+    np.testing.assert_allclose(reliability.mean_said(), said)
+    np.testing.assert_allclose([reliability.observed(number, once) for number in range(10)], right)
+    assert reliability.error(once) == pytest.approx(np.abs(right - said).mean())
+
+
+def test_calibration_error_by_hand():
+    # Fewer than 20 units: one bin. It says (0.1 + 0.2 + 0.9) / 3 = 0.4, and 2 of 3 are positive.
+    reliability = Reliability.of(pairs([0.1, 0.2, 0.9]), np.array([0, 1, 1]))
+    assert reliability.error(np.ones(3)) == pytest.approx(2 / 3 - 0.4)
+    # Draws that leave out the first and count the last twice: (0.2 + 2 * 0.9) / 3, and all are positive.
+    np.testing.assert_allclose(reliability.error(np.array([[0, 1, 2], [1, 1, 1]])), [1 - 2 / 3, 2 / 3 - 0.4])
+
+
+def test_equal_probabilities_share_a_bin():
+    reliability = Reliability.of(pairs([0.3] * 30 + [0.6] * 10), np.array([0, 1] * 20))
+    assert reliability.units() == [30, 10]
+    assert np.isnan(reliability.observed(1, np.r_[np.ones(30), np.zeros(10)]))
+
+
+def test_of_three_labels_the_likeliest_is_judged():
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.3, 0.3, 0.4]])
+    reliability = Reliability.of(probabilities, np.array([0, 2, 2]))
+    np.testing.assert_allclose([reliability.said, reliability.right], [[0.5, 0.7, 0.4], [1, 0, 1]])
+
+
+def test_calibration_is_better_on_others_too(overconfident):
+    probabilities, truth = overconfident
+    for method in ("temperature", "isotonic"):
+        calibration = fit_calibration(method, probabilities[:200], truth[:200])
+        said = calibrate(calibration, probabilities[200:])
+        assert brier(truth[200:], said) < brier(truth[200:], probabilities[200:]) - 0.005
