@@ -11,10 +11,9 @@ from typing import Literal
 import numpy as np
 
 from ensemble.decisions.temperature import fit_temperature
-from ensemble.fusion.fuse import tempered
 from ensemble.results.decisions import Calibration, Knots
 
-__all__ = ["calibrate", "fit_calibration"]
+__all__ = ["fit_calibration"]
 
 APART = 4  # decimals: knots closer than that would be a step, which the float32 of the served graph blurs
 
@@ -32,23 +31,8 @@ def fit_calibration(
     return Calibration(method=method, knots=[[(1 - x, 1 - y) for x, y in reversed(positive)], positive])
 
 
-def calibrate(calibration: Calibration, probabilities: np.ndarray) -> np.ndarray:
-    """Calibrated probabilities (U, C) float64 of fused ones."""
-    if calibration.temperature is not None:
-        scaled: np.ndarray = tempered(probabilities, calibration.temperature)
-        return scaled
-    said = np.stack([_on(knots, own) for knots, own in zip(calibration.knots, probabilities.T, strict=True)], axis=1)
-    total = said.sum(axis=1, keepdims=True)
-    return np.where(total > 0, said / np.where(total > 0, total, 1), 1 / said.shape[1])
-
-
 def _fitted(score: np.ndarray, positive: np.ndarray) -> Knots:
     from sklearn.isotonic import IsotonicRegression
 
     curve = IsotonicRegression(y_min=0, y_max=1).fit(np.round(score, APART), positive.astype(np.float64))
     return list(zip(curve.X_thresholds_.tolist(), curve.y_thresholds_.tolist(), strict=True))
-
-
-def _on(knots: Knots, score: np.ndarray) -> np.ndarray:
-    x, y = np.array(knots).T
-    return np.interp(score, x, y)

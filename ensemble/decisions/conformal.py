@@ -14,7 +14,7 @@ import numpy as np
 
 from ensemble.results.decisions import Conformal
 
-__all__ = ["EVERYTHING", "fewest_patients", "fit_conformal", "prediction_sets"]
+__all__ = ["EVERYTHING", "fewest_patients", "fit_conformal"]
 
 EVERYTHING = 1.0  # 1 - p is never above it
 ROUNDING = 1e-6  # of the served float32, lest a unit that is just within a set falls out of it
@@ -34,12 +34,6 @@ def fit_conformal(
     else:
         thresholds = [_quantile(scores, patients, coverage)] * len(classes)
     return Conformal(coverage=coverage, per_class=per_class, thresholds=thresholds)
-
-
-def prediction_sets(conformal: Conformal, probabilities: np.ndarray) -> np.ndarray:
-    """Which labels are in the set of each unit, (U, C) bool, of fused probabilities."""
-    inside: np.ndarray = 1 - probabilities <= np.asarray(conformal.thresholds)
-    return inside
 
 
 def fewest_patients(coverage: float) -> int:

@@ -16,13 +16,15 @@ from ensemble.results.decisions import Calibration, Conformal, Decisions, Knots,
 
 __all__ = ["calibrated", "decide", "interpolated", "is_positive", "names_of", "prediction_set"]
 
+NEAR_ZERO = 1e-9  # added to every class: more than rounding leaves of a 0, so that each is as likely where all are 0
+
 
 def calibrated(probabilities: Any, calibration: Calibration) -> Any:
     """Probabilities (N, C) as the calibration has them."""
     if calibration.temperature is not None:
         return tempered(probabilities, calibration.temperature)
     each = [interpolated(probabilities[:, c : c + 1], knots) for c, knots in enumerate(calibration.knots)]
-    return normalised(sum(one * row for one, row in zip(each, np.eye(len(each)), strict=True)))
+    return normalised(sum(one * row for one, row in zip(each, np.eye(len(each)), strict=True)) + NEAR_ZERO)
 
 
 def interpolated(values: Any, knots: Knots) -> Any:

@@ -5,7 +5,8 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 
-from ensemble.decisions.calibration import calibrate, fit_calibration
+from ensemble.decisions.calibration import fit_calibration
+from ensemble.decisions.decide import calibrated
 from ensemble.decisions.reliability import Reliability
 from ensemble.results.decisions import Calibration
 from spine.metrics.classification import brier, log_loss
@@ -29,7 +30,7 @@ def test_a_temperature_undoes_overconfidence(overconfident):
     assert calibration.temperature == pytest.approx(3, rel=0.25)
     logits = np.log(probabilities) / calibration.temperature
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(calibrate(calibration, probabilities), expected, rtol=1e-9)
+    np.testing.assert_allclose(calibrated(probabilities, calibration), expected, rtol=1e-9)
     assert log_loss(truth, expected) < log_loss(truth, probabilities)
 
 
@@ -37,16 +38,16 @@ def test_isotonic_of_two_labels_is_scikit_learn_s(overconfident):
     probabilities, truth = overconfident
     rounded = np.round(probabilities[:, 1], 4)
     expected = IsotonicRegression(out_of_bounds="clip").fit(rounded, truth).predict(rounded)
-    calibrated = calibrate(fit_calibration("isotonic", probabilities, truth), pairs(rounded))
-    np.testing.assert_allclose(calibrated, pairs(expected), atol=1e-9)
+    said = calibrated(pairs(rounded), fit_calibration("isotonic", probabilities, truth))
+    np.testing.assert_allclose(said, pairs(expected), atol=1e-8)
 
 
 def test_isotonic_by_hand():
     # 0.2 and 0.4 are violators: right, then wrong. They pool to 1/2; between knots it is a straight line.
     calibration = fit_calibration("isotonic", pairs([0.1, 0.2, 0.4, 0.8]), np.array([0, 1, 0, 1]))
     assert calibration.knots[1] == [(0.1, 0.0), (0.2, 0.5), (0.4, 0.5), (0.8, 1.0)]
-    said = calibrate(calibration, pairs([0.0, 0.15, 0.3, 0.6, 1.0]))[:, 1]
-    np.testing.assert_allclose(said, [0, 1 / 4, 1 / 2, 3 / 4, 1])
+    said = calibrated(pairs([0.0, 0.15, 0.3, 0.6, 1.0]), calibration)[:, 1]
+    np.testing.assert_allclose(said, [0, 1 / 4, 1 / 2, 3 / 4, 1], atol=1e-8)
 
 
 def test_isotonic_of_three_labels_is_one_against_the_rest():
@@ -62,28 +63,28 @@ def test_isotonic_of_three_labels_is_one_against_the_rest():
         axis=1,
     )
     calibration = fit_calibration("isotonic", probabilities, truth)
-    calibrated = calibrate(calibration, np.round(probabilities, 4))
-    np.testing.assert_allclose(calibrated, expected / expected.sum(axis=1, keepdims=True), atol=1e-9)
+    said = calibrated(np.round(probabilities, 4), calibration)
+    np.testing.assert_allclose(said, expected / expected.sum(axis=1, keepdims=True), atol=1e-8)
 
 
 def test_where_no_curve_gives_any_label_a_chance_each_is_as_likely():
     silent = Calibration(method="isotonic", knots=[[(0.5, 0.0), (0.9, 1.0)]] * 3)
     np.testing.assert_allclose(
-        calibrate(silent, np.array([[0.3, 0.3, 0.4], [0.8, 0.1, 0.1]])), [[1 / 3] * 3, [1, 0, 0]]
+        calibrated(np.array([[0.3, 0.3, 0.4], [0.8, 0.1, 0.1]]), silent), [[1 / 3] * 3, [1, 0, 0]], atol=1e-8
     )
 
 
 def test_equal_probabilities_become_the_share_of_positives():
     calibration = fit_calibration("isotonic", pairs([0.5] * 4), np.array([0, 0, 0, 1]))
     assert calibration.knots == [[(0.5, 0.75)], [(0.5, 0.25)]]
-    np.testing.assert_allclose(calibrate(calibration, pairs([0.1, 0.9])), [[0.75, 0.25]] * 2)
+    np.testing.assert_allclose(calibrated(pairs([0.1, 0.9]), calibration), [[0.75, 0.25]] * 2)
 
 
 def test_saturated_probabilities_leave_knots_that_rise():
     calibration = fit_calibration("isotonic", pairs([0, 1e-20, 1e-9, 1 - 1e-9, 1.0]), np.array([0, 0, 1, 1, 1]))
     assert calibration.knots[1] == [(0.0, pytest.approx(1 / 3)), (1.0, 1.0)]
     hard = fit_calibration("temperature", pairs([0.0, 1.0, 1.0]), np.array([1, 1, 0]))
-    assert np.isfinite(calibrate(hard, pairs([0.0, 1e-30, 1.0]))).all()
+    assert np.isfinite(calibrated(pairs([0.0, 1e-30, 1.0]), hard)).all()
 
 
 def test_reliability_is_scikit_learn_s_curve(overconfident):
@@ -121,5 +122,5 @@ def test_calibration_is_better_on_others_too(overconfident):
     probabilities, truth = overconfident
     for method in ("temperature", "isotonic"):
         calibration = fit_calibration(method, probabilities[:200], truth[:200])
-        said = calibrate(calibration, probabilities[200:])
+        said = calibrated(probabilities[200:], calibration)
         assert brier(truth[200:], said) < brier(truth[200:], probabilities[200:]) - 0.005

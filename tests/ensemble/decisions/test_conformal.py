@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ensemble.decisions.conformal import EVERYTHING, fewest_patients, fit_conformal, prediction_sets
+from ensemble.decisions.conformal import EVERYTHING, fewest_patients, fit_conformal
+from ensemble.decisions.decide import prediction_set
 
 
 def fitted(scores, patients, coverage, truth=None, *, per_class=False):
@@ -40,9 +41,8 @@ def test_too_few_patients_give_full_sets():
     assert fitted([0.1] * 9, range(9), 0.9) == pytest.approx([0.1] * 2, abs=2e-6)
     assert fitted([0.1] * 50, [1] * 50, 0.6) == [EVERYTHING] * 2  # one patient
     assert [fewest_patients(coverage) for coverage in (0.9, 0.95, 0.5, 0.8)] == [9, 19, 1, 4]
-    sets = prediction_sets(
-        fit_conformal(np.eye(2), np.array([0, 1]), np.array([1, 2]), 0.9, per_class=False), np.array([[1.0, 0.0]])
-    )
+    full = fit_conformal(np.eye(2), np.array([0, 1]), np.array([1, 2]), 0.9, per_class=False)
+    sets = prediction_set(np.array([[1.0, 0.0]]), full)
     assert sets.tolist() == [[True, True]]
 
 
@@ -58,13 +58,13 @@ def test_sets_may_hold_none_one_or_all():
         np.array([[0.6, 0.4]] * 20), np.zeros(20, int), np.arange(20), 0.9, per_class=False
     )  # in the set from a probability of 0.6 on
     probabilities = np.array([[0.6, 0.4], [0.3, 0.7], [0.5, 0.5]])
-    assert prediction_sets(conformal, probabilities).tolist() == [[True, False], [False, True], [False, False]]
+    assert prediction_set(probabilities, conformal).tolist() == [[True, False], [False, True], [False, False]]
 
 
 def test_what_is_just_inside_stays_inside_in_float32():
     probabilities = np.array([[0.3, 0.7]] * 20)
     conformal = fit_conformal(probabilities, np.ones(20, int), np.arange(20), 0.9, per_class=False)
-    assert prediction_sets(conformal, probabilities.astype(np.float32))[:, 1].all()
+    assert prediction_set(probabilities.astype(np.float32), conformal)[:, 1].all()
 
 
 def units(random, patients, classes=2):
@@ -87,7 +87,7 @@ def test_coverage_is_within_its_binomial_interval(classes, per_class):
         probabilities, truth, _ = units(random, 1, classes)
         number = random.integers(len(truth))
         draws[truth[number]] += 1
-        inside[truth[number]] += prediction_sets(conformal, probabilities)[number, truth[number]]
+        inside[truth[number]] += prediction_set(probabilities, conformal)[number, truth[number]]
     for hits, count in zip(inside, draws, strict=True) if per_class else [(inside.sum(), draws.sum())]:
         low, high = binomtest(int(hits), int(count)).proportion_ci(0.99)
         assert high >= 0.8
