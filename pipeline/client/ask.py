@@ -46,8 +46,8 @@ def ask(
     """Ask about the pictures of files, folders and archives, one after another, and write what is said of each.
 
     Pictures with burned-in annotation, which may show the patient's name, are sent with `burned_in` only. A picture
-    that cannot be answered is passed over and told; where the server itself cannot, SpineError ends it, and what was
-    answered before is complete.
+    that cannot be answered is passed over and told; where the server itself cannot, SpineError ends it, and tells what
+    was answered before, which is complete.
     """
     results, asked = Results(directory, dicom), Asked()
     try:
@@ -61,6 +61,9 @@ def ask(
             else:
                 asked.answered.append(one.name)
                 asked.problems.extend(_doubts(_place(path, one), answer))
+    except ServerError as error:
+        before = f"{len(asked.answered)} answered before, see {directory}" if asked.answered else "nothing was answered"
+        raise SpineError(f"{error} ({before})") from error
     finally:
         results.finish()
         asked.paths.extend(results.paths)

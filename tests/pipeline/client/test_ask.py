@@ -1,6 +1,7 @@
 """Files in, results out: what is written of each picture, and what is said of those that could not be answered."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -128,9 +129,12 @@ def test_a_picture_that_is_refused_is_passed_over_and_a_server_that_is_gone_ends
     assert done.answered == ["a.png", "c.png"]
     assert (done.problems[0].path, "too large" in done.problems[0].reason) == (str(files[1]), True)
     gone = ServerError("http://x", "UNAVAILABLE", "gone")
-    with pytest.raises(SpineError, match="gone"):
+    with pytest.raises(SpineError, match=rf"gone.* \(1 answered before, see {re.escape(str(tmp_path / 'other'))}\)$"):
         ask(Moody(model.description, None, gone), files, tmp_path / "other")
     assert (tmp_path / "other" / "a.png.json").exists()
+    with pytest.raises(SpineError, match=r"gone.* \(nothing was answered\)$"):
+        ask(Moody(model.description, gone), files, tmp_path / "third")
+    assert not (tmp_path / "third").exists()
 
 
 def test_the_command_asks_writes_and_exits_by_what_failed(url, folder, tmp_path):
