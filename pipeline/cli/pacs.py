@@ -70,10 +70,12 @@ def pacs(
     address = Address(url, Credentials.of(credentials))
     if address.is_open:
         show(f"{address.url} is no https: whoever can listen on the way reads the credentials")
+    if model:
+        _require_model(model, trust)
     with Archive(address, most_mib * 2**20) as archive:
         if study:
             archive.instances(study, most_instances)  # what is wrong there is told before a model is loaded
-        with _opened(model, server, token_file, trust) as answering:
+        with _opened(model, server, token_file) as answering:
             show(f"{answering.description.name}, version {answering.version}: {answering.description.note}")
             if watch is not None:
                 _watch(archive, answering, request, watch, since)
@@ -81,15 +83,22 @@ def pacs(
                 exit_on_errors(_answer(archive, answering, request, study).problems)
 
 
-def _opened(directory: Path | None, server: str, token_file: Path | None, trust: bool) -> AbstractContextManager[Model]:
+def _require_model(directory: Path, trust: bool) -> None:
+    """SpineError where the directory has no model that may run; loading it takes longer than to ask the archive."""
+    from spine.member.member import Member
+
+    if trust:
+        trust_models([directory])
+    _ = Member.open(directory).trusted_model
+
+
+def _opened(directory: Path | None, server: str, token_file: Path | None) -> AbstractContextManager[Model]:
     """The model that answers, in this process or served."""
     from pipeline.client import LocalModel, RemoteModel
     from pipeline.server.token import read_token
 
     if directory is None:
         return RemoteModel.open(server, token=read_token(token_file).secret)
-    if trust:
-        trust_models([directory])
     return nullcontext(LocalModel.open(directory))
 
 

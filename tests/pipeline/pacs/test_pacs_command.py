@@ -118,7 +118,8 @@ def test_a_bad_image_is_in_the_exit_status(orthanc, spine, study, member, tmp_pa
         (["--study", "1.2"], "--model DIRECTORY .* or --server URL"),
         (["--study", "1.2", "--model", "x", "--server", "http://127.0.0.1"], "--model DIRECTORY .* or --server URL"),
         (["--study", "1.2", "--model", "x", "--series", "../x"], r"'\.\./x' is no DICOM UID"),
-        (["--study", "1.2", "--model", "x"], "cannot be reached"),
+        (["--study", "1.2", "--model", "x"], "x is not a member"),  # told before the archive is asked
+        (["--study", "1.2", "--server", "http://127.0.0.1:9/v1/models/m"], "dicom-web.* cannot be reached"),
         (["--study", "1.2", "--model", "x", "--credentials", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
