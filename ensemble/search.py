@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,11 +14,9 @@ from ensemble.out_of_fold import describe_folds
 from ensemble.problem_of import problem_of_split
 from ensemble.results.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
 from ensemble.results.overlap import TrainingOverlap, find_training_overlap
-from ensemble.results.weight_rules import OneSplit, RuleWeights, WeightShrinkage
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.search_problem.search_result import SearchResult, write_points
-from ensemble.search_problem.weight_rules import RuledWeights, WeightRules
 from ensemble.split_predictions import SplitPredictions
 from ensemble.weight_search import METHODS, Bookkeeping, find_weights, search_weights
 from spine.core.files import fingerprint, read_if_whole
@@ -135,27 +132,8 @@ def _found_weights(
         budget=_kept(budget, settings, result) if budget else None,
         inputs_hash=inputs_hash,
         rule=result.rule,
-        **(_told(result.rules, names, problem) if result.rules else {}),
+        **(result.rules.written(names) if result.rules else {}),
     )
-
-
-def _told(rules: WeightRules, names: tuple[str, ...], problem: SearchProblem) -> dict[str, Any]:
-    """What weights.json has of the rules."""
-
-    def named(ruled: RuledWeights) -> dict[str, Any]:
-        return {"weights": dict(zip(names, ruled.weights.tolist(), strict=True)), "fusion": dict(ruled.fusion)}
-
-    one_split, told = rules.one_split, {}
-    if one_split is not None:
-        told["one_split"] = OneSplit(**named(one_split), patients=one_split.patients)
-    return {
-        "rules": {name: RuleWeights(**named(one), score=one.score) for name, one in rules.by_rule.items()},
-        "shrinkage": WeightShrinkage(share=rules.share),
-        "kappa": rules.kappa,
-        "comparison": rules.comparison,
-        "pruned": dict(rules.pruned),
-        **told,
-    }
 
 
 def _kept(budget: Budget, settings: SearchSettings, result: SearchResult) -> KeptBudget:

@@ -10,7 +10,15 @@ import numpy as np
 
 from ensemble.engine.rules.cross_validation import CrossValidated, Difference, difference
 from ensemble.engine.rules.rules import RULES, Evidence, Ruled
-from ensemble.results.weight_rules import Ahead, ComparedRule, PrunedMember, RuleComparison
+from ensemble.results.weight_rules import (
+    Ahead,
+    ComparedRule,
+    OneSplit,
+    PrunedMember,
+    RuleComparison,
+    RuleWeights,
+    WeightShrinkage,
+)
 from ensemble.search_problem.resampling import Resampled
 from spine.core.problems import SpineError
 from spine.experiment.config import SearchSettings
@@ -51,6 +59,23 @@ class WeightRules:
     pruned: Mapping[str, PrunedMember] = field(default_factory=dict)
     one_split: RuledWeights | None = None
     answers: Any = None
+
+    def written(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """What weights.json has of them, with the members' names."""
+        told = {
+            "rules": {name: RuleWeights(**_by_name(one, names), score=one.score) for name, one in self.by_rule.items()},
+            "shrinkage": WeightShrinkage(share=self.share),
+            "kappa": self.kappa,
+            "comparison": self.comparison,
+            "pruned": dict(self.pruned),
+        }
+        if self.one_split:
+            told["one_split"] = OneSplit(**_by_name(self.one_split, names), patients=self.one_split.patients)
+        return told
+
+
+def _by_name(ruled: RuledWeights, names: tuple[str, ...]) -> dict[str, Any]:
+    return {"weights": dict(zip(names, ruled.weights.tolist(), strict=True)), "fusion": dict(ruled.fusion)}
 
 
 def find_rules(
