@@ -8,8 +8,9 @@ fusion, whose thresholds are searched with the weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "Bookkeeping", "Point", "SearchResult", "find_weights", "search_weights"]
 
+Choose = Callable[..., Choice]  # objective, progress, unfinished, keep -> what is chosen
 METHODS = ("grid", "line", "equal", "best", "greedy", *SAMPLERS)
 
 
@@ -147,7 +149,7 @@ def find_weights(
         progress, trials = bookkeeping.progress, settings.trials
         choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
-        choice = _choose_among(method, by_threshold, grid, bookkeeping)
+        choice = _choose_among(_choose_by(method, grid), by_threshold, bookkeeping)
         if bookkeeping.storage is not None:
             record.write(choice)
     temperatures = dict(zip(names, problem.temperatures, strict=False))
@@ -161,7 +163,11 @@ def find_weights(
     result = replace(result, resampled=resampled)
     if resampled is None or settings.per_class:
         return result
-    ruled = _by_rule(result, resampled, settings, by_threshold)
+
+    def penalised(kappa: float) -> Choice:
+        return _choose_among(partial(search_grid, grid=grid, penalty=kappa), by_threshold, bookkeeping)
+
+    ruled = _by_rule(result, resampled, settings, by_threshold, penalised)
     if bookkeeping.storage is not None and ruled.rules:
         record.note_rules(ruled.rule, {name: one.weights.tolist() for name, one in ruled.rules.by_rule.items()})
     return ruled
@@ -174,13 +180,20 @@ def _of_unknown_patients(result: SearchResult, settings: SearchSettings) -> Sear
 
 
 def _by_rule(
-    result: SearchResult, resampled: Resampled, settings: SearchSettings, by_threshold: ObjectiveByThreshold
+    result: SearchResult,
+    resampled: Resampled,
+    settings: SearchSettings,
+    by_threshold: ObjectiveByThreshold,
+    penalised: Callable[[float], Choice],
 ) -> SearchResult:
-    """The weights that the rule makes of the optimum."""
+    """The weights that the rule makes of the optimum; `penalised` finds that of the whole grid under a kappa."""
     names = tuple(result.weights)
 
     def optimum(kappa: float) -> tuple[np.ndarray, FusionThresholds]:
-        return np.array(list(result.weights.values())), result.fusion
+        if not kappa:
+            return np.array(list(result.weights.values())), result.fusion
+        choice = penalised(kappa)
+        return choice.weights[0], choice.thresholds[0]
 
     def score(ruled: RuledWeights) -> float:
         return by_threshold.at(ruled.fusion).reference(ruled.weights)
@@ -236,15 +249,15 @@ def _with_class_weights(result: SearchResult, problem: SearchProblem) -> SearchR
     )
 
 
-def _choose_among(method: str, by_threshold: ObjectiveByThreshold, grid: Simplex, bookkeeping: Bookkeeping) -> Choice:
+def _choose_among(choose: Choose, by_threshold: ObjectiveByThreshold, bookkeeping: Bookkeeping) -> Choice:
     """Search under each pair of thresholds of the fusion, and choose among what was found."""
     pairs, unfinished = by_threshold.thresholds, bookkeeping.unfinished
     if len(pairs) == 1:
-        return Choice.over([_choose(method, by_threshold.first, grid, bookkeeping.progress, unfinished)], pairs)
+        return Choice.over([choose(by_threshold.first, progress=bookkeeping.progress, unfinished=unfinished)], pairs)
     shown = track(pairs, "weight search", shown=bookkeeping.progress)
     files = [unfinished and unfinished.with_stem(f"{unfinished.stem}-{number}") for number in range(len(pairs))]
     choices = [
-        _choose(method, by_threshold.at(thresholds), grid, False, file, keep=True)
+        choose(by_threshold.at(thresholds), progress=False, unfinished=file, keep=True)
         for thresholds, file in zip(shown, files, strict=True)
     ]
     for file in filter(None, files):
@@ -252,17 +265,20 @@ def _choose_among(method: str, by_threshold: ObjectiveByThreshold, grid: Simplex
     return Choice.over(choices, pairs)
 
 
-def _choose(
-    method: str, objective: Objective, grid: Simplex, progress: bool, unfinished: Path | None, keep: bool = False
-) -> Choice:
+def _choose_by(method: str, grid: Simplex) -> Choose:
+    """How a method that is no sampler chooses under one objective; only the grid's can be stopped and go on."""
     if method == "grid":
-        return search_grid(objective, grid, progress=progress, unfinished=unfinished, keep=keep)
-    if method == "line":
-        return search_line(objective, grid.members, progress=progress)
-    if method == "greedy":
-        return search_greedy(objective, grid.members, grid.steps)
-    weights = np.eye(grid.members) if method == "best" else np.full((1, grid.members), 1 / grid.members)
-    return Choice.of(weights, objective.gains(weights))
+        return partial(search_grid, grid=grid)
+
+    def choose(objective: Objective, *, progress: bool, **_: Any) -> Choice:
+        if method == "line":
+            return search_line(objective, grid.members, progress=progress)
+        if method == "greedy":
+            return search_greedy(objective, grid.members, grid.steps)
+        weights = np.eye(grid.members) if method == "best" else np.full((1, grid.members), 1 / grid.members)
+        return Choice.of(weights, objective.gains(weights))
+
+    return choose
 
 
 def _result(

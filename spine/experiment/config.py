@@ -120,6 +120,8 @@ class SearchSettings(Strict):
             raise ValueError(
                 f"per_class starts from the optimum; rule {self.rule!r} does not support it: leave one out"
             )
+        if self.method in ("equal", "best"):
+            raise ValueError(f"method {self.method!r} decides the weights by itself; leave rule {self.rule!r} out")
         if not self.resamples:
             raise ValueError(f"rule {self.rule!r} needs resamples of the patients; give resamples, or rule: optimum")
         return self
