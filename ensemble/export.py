@@ -85,7 +85,7 @@ def publish_fused(
     Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`; what the
     `decisions` make of a classification is served too.
     """
-    fuse = deciding(fuse_for(run.experiment.task, mean, boxes), decisions)
+    fuse = deciding(fuse_for(run.experiment.task, mean, boxes), decisions, len(run.experiment.labels))
     ensemble = Ensemble.load(members, fuse, frozen=frozen)
     pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
     measure = partial(

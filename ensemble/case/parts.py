@@ -19,6 +19,7 @@ from ensemble.serving.exported import not_exportable_reason
 from ensemble.serving.fuse_outputs import TakeTheOne, fuse_for
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.problems import SpineError
+from spine.core.shapes import of_shape
 from spine.experiment.config import Experiment
 from spine.member.member import Member, NoModel, Patients
 from spine.member.run_model import load_model
@@ -70,9 +71,8 @@ class Part:
         """One member's or ensemble's directory, as it answers by itself."""
         member = Member.open(path)
         card = member.card
-        told = card.details.get("decisions")
-        decisions = Decisions.model_validate(told) if told else None
-        return cls(name, card.task, card.labels, (member,), Mean((1.0,)), None, card.patients, decisions=decisions)
+        alone, decisions = Mean((1.0,)), _decisions_of(member)
+        return cls(name, card.task, card.labels, (member,), alone, None, card.patients, decisions=decisions)
 
     @property
     def weights(self) -> list[float]:
@@ -95,8 +95,19 @@ class Part:
         """What answers together in a graph."""
         alone = self.task == "detection" and self.boxes is None
         fuse = TakeTheOne() if alone else fuse_for(self.task, self.mean, self.boxes)
-        fuse = deciding(fuse, self.decisions)
+        fuse = deciding(fuse, self.decisions, len(self.labels))
         return Ensemble.of_models(self.models, fuse, [member.card.input for member in self.members])
+
+
+def _decisions_of(member: Member) -> Decisions | None:
+    """What an exported ensemble decides, as its card says; SpineError where that does not hold."""
+    told = member.card.details.get("decisions") if member.card.kind == "ensemble" else None
+    if told is None:
+        return None
+    try:
+        return of_shape(Decisions)(told)
+    except ValueError as error:
+        raise SpineError(f"{member.path / 'member.json'}: details.decisions: {error}; export it again") from None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from ensemble.decisions.decide import decide, names_of
 from ensemble.results.decisions import Decisions
 from ensemble.serving.fuse_outputs import Fuse, Outputs
+from spine.core.problems import SpineError
 
 __all__ = ["Decided", "decided_on_card", "deciding"]
 
@@ -40,9 +41,27 @@ class Decided:
         return self.fuse.members(outputs)
 
 
-def deciding(fuse: Fuse, decisions: Decisions | None) -> Fuse:
-    """The same with what is decided; as it is where nothing is."""
-    return Decided(fuse, decisions) if decisions and names_of(decisions) else fuse
+def deciding(fuse: Fuse, decisions: Decisions | None, classes: int) -> Fuse:
+    """The same with what is decided of so many classes; as it is where nothing is. SpineError where they do not fit."""
+    if decisions is None or not names_of(decisions):
+        return fuse
+    _require_classes(decisions, classes)
+    return Decided(fuse, decisions)
+
+
+def _require_classes(decisions: Decisions, classes: int) -> None:
+    """Lists of another length would be laid over each other in silence."""
+    of_parts = {
+        "calibration.knots": len(decisions.calibration.knots or [0] * classes) if decisions.calibration else classes,
+        "conformal.thresholds": len(decisions.conformal.thresholds) if decisions.conformal else classes,
+        "operating_point": 2 if decisions.operating_point else classes,
+    }
+    for part, count in of_parts.items():
+        if count != classes:
+            raise SpineError(
+                f"the decisions' {part} is of {count} labels, and there are {classes}; run `spine search EXPERIMENT` "
+                "again"
+            )
 
 
 def decided_on_card(decisions: Decisions | None, classes: int) -> dict[str, dict[str, Any]]:

@@ -100,7 +100,9 @@ def _stored(run: ExperimentRun, split: str) -> _Stored:
 
         return _Stored(samples, pictures, OUTPUTS, apart)
 
-    mean = weights.mean()
+    from ensemble.decisions.decide import decide, names_of
+
+    mean, decisions = weights.mean(), weights.decisions
 
     def far(number: int, served: Served) -> float:
         fused = mean([member.of_sample(number).astype(np.float64) for member in members])
@@ -110,6 +112,9 @@ def _stored(run: ExperimentRun, split: str) -> _Stored:
                 f"the server answers {samples[number]} with {answer.shape} probabilities, and {fused.shape} are "
                 "stored; see that it serves the ensemble of this experiment"
             )
-        return float(np.abs(answer.reshape(fused.shape) - fused).max())
+        # What is decided follows from what was served: near a threshold the last digits may turn it.
+        made = decide(served["probabilities"].astype(np.float64), decisions) if decisions else {}
+        apart = [np.abs(served[name] - expected.astype(np.float64)).max() for name, expected in made.items()]
+        return float(np.max([np.abs(answer.reshape(fused.shape) - fused).max(), *apart]))
 
-    return _Stored(samples, pictures, ("probabilities",), far)
+    return _Stored(samples, pictures, ("probabilities", *names_of(decisions)), far)

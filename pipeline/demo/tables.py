@@ -89,13 +89,16 @@ def _percents(grade: Grade, values: np.ndarray) -> str:
 
 
 def _decision(grade: Grade) -> str:
-    """The verdict, and beside "undecided" what was left open and what the operating point says."""
-    if not grade.is_undecided:
-        return f'<td class="decision"><b>{escape(grade.verdict)}</b></td>'
-    said = " or ".join(grade.prediction_set or ()) or "no label fits"
-    if grade.decided:
-        said += f"; at the operating point {grade.decided}"
-    return f'<td class="decision undecided"><b>{grade.verdict}</b><br><span class="score">{escape(said)}</span></td>'
+    """The verdict, and beside it what the set of labels holds, or the operating point says, where that is another."""
+    beside = []
+    if grade.prediction_set is not None and grade.prediction_set != (grade.verdict,):
+        held = " or ".join(grade.prediction_set) or "no label fits"
+        beside.append(held if grade.is_undecided else f"{held} by the set")
+    if grade.decided not in (None, grade.verdict):
+        beside.append(f"at the operating point {grade.decided}")
+    said = f'<br><span class="score">{escape("; ".join(beside))}</span>' if beside else ""
+    kind = "decision undecided" if grade.is_undecided else "decision"
+    return f'<td class="{kind}"><b>{escape(grade.verdict)}</b>{said}</td>'
 
 
 def _member(grade: Grade, name: str) -> str:

@@ -116,6 +116,30 @@ def test_a_part_of_a_case_decides_by_experiment_and_by_directory(searched):
     assert of_experiment.fingerprint != replace(of_experiment, decisions=None).fingerprint
 
 
+@pytest.mark.parametrize(
+    ("decisions", "message"),
+    [
+        ({"conformal": {"coverage": 2}}, r"details.decisions: .*coverage.*; export it again"),
+        ("yes", "details.decisions: .*; export it again"),
+        ({"conformal": {**DECISIONS["conformal"], "thresholds": [0.5] * 3}}, "thresholds is of 3 labels, and there"),
+    ],
+)
+def test_a_damaged_card_is_told_by_its_key(searched, decisions, message, tmp_path):
+    shutil.copytree(searched.ensemble_directory, tmp_path / "copy")
+    card = read_json(tmp_path / "copy" / "member.json")
+    card["details"]["decisions"] = decisions
+    write_json(card, tmp_path / "copy" / "member.json")
+    with pytest.raises(SpineError, match=message):
+        Part.of_directory("grades.degeneration", tmp_path / "copy").load()
+
+
+def test_what_another_s_card_calls_decisions_is_its_own(searched, tmp_path):
+    shutil.copytree(searched.ensemble_directory, tmp_path / "copy")
+    card = read_json(tmp_path / "copy" / "member.json")
+    write_json({**card, "kind": "network", "details": {"decisions": "mine"}}, tmp_path / "copy" / "member.json")
+    assert Part.of_directory("grades.degeneration", tmp_path / "copy").decisions is None
+
+
 def test_an_ensemble_of_it_does_not_inherit_its_decisions(searched):
     member = Member.open(searched.ensemble_directory)
     outputs = Ensemble.load([member], FuseProbabilities(Mean((1.0,)))).of_images(tf.zeros([2, 8, 8, 1]))

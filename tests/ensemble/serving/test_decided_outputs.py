@@ -7,7 +7,7 @@ import tensorflow as tf
 from ensemble.decisions.decide import decide, interpolated
 from ensemble.fusion.fuse import Mean
 from ensemble.results.decisions import Calibration, Conformal, Decisions, OperatingPoint
-from ensemble.serving.decide_outputs import Decided, decided_on_card
+from ensemble.serving.decide_outputs import Decided, decided_on_card, deciding
 from ensemble.serving.fuse_outputs import FuseProbabilities
 from ensemble.serving.parity import require_decisions
 from spine.core.problems import SpineError
@@ -133,3 +133,17 @@ def test_the_card_names_the_outputs_that_there_are():
         for name, output in told.items():
             assert output["dtype"] == served[name].dtype.name
             assert output["shape"][1:] == list(served[name].shape[1:])
+
+
+def test_decisions_on_other_labels_are_refused_and_none_change_nothing():
+    fuse = FuseProbabilities(Mean((1.0,)))
+    assert deciding(fuse, None, 2) is fuse
+    assert deciding(fuse, Decisions(notes=["nothing could be fitted"]), 2) is fuse
+    assert deciding(fuse, decisions_on(3, "temperature"), 3) != fuse
+    for made, part in (
+        (Decisions(operating_point=POINT), "operating_point is of 2 labels, and there are 4"),
+        (Decisions(conformal=decisions_on(3).conformal), r"conformal.thresholds is of 3 labels, and there are 4"),
+        (Decisions(calibration=decisions_on(3).calibration), r"calibration.knots is of 3 labels, and there are 4"),
+    ):
+        with pytest.raises(SpineError, match=part):
+            deciding(fuse, made, 4)

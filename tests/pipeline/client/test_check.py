@@ -13,6 +13,7 @@ from pipeline import cli
 from pipeline.cli.client import _served
 from pipeline.client.check import TOLERANCES, check_served
 from pipeline.server import Server, Source
+from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
 from spine.member.member import Member
 from tests.detection_on_disk import write_detection_experiment
@@ -97,6 +98,27 @@ def test_an_answer_that_is_no_number_differs(tmp_path):
     experiment = write_experiment(tmp_path)
     sample = ExperimentRun(experiment).truth("test").samples[0]
     assert list(check_served(Served(experiment, off=sample, shift=np.nan), experiment).differing) == [sample]
+
+
+class Deciding(Served):
+    """The same with its decision at 0.5, the other one for the sample `off`."""
+
+    def outputs(self, images, *, only=()):
+        assert only == ("probabilities", "decision")
+        probabilities = super().outputs(images, only=only)["probabilities"]
+        is_off = self.asked[-1] == self.off
+        return {"probabilities": probabilities, "decision": ((probabilities[:, 1] >= 0.5) ^ is_off).astype(np.int32)}
+
+
+def test_a_decision_that_does_not_follow_from_its_probabilities_differs(tmp_path):
+    experiment = write_experiment(tmp_path)
+    path = experiment.ensemble_directory / "weights.json"
+    shares = dict.fromkeys(("bound", "confidence", "sensitivity", "specificity"), 0.9)
+    decisions = {"operating_point": {"kind": "youden", "threshold": 0.5, "positives": 9, "worth": 9.0, **shares}}
+    write_json({**read_json(path), "decisions": decisions}, path)
+    assert not check_served(Deciding(experiment), experiment).differing
+    sample = ExperimentRun(experiment).truth("test").samples[3]
+    assert check_served(Deciding(experiment, off=sample), experiment).differing == {sample: 1.0}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """What is written, and shown on the page, of a model that decides; of one that does not, nothing more than before."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -65,6 +67,8 @@ def test_the_page_says_undecided_and_what_was_left_open():
     assert "undecided" not in sure
     assert '<td class="decision"><b>degenerated</b></td>' in sure
     assert "chosen for the largest sum of sensitivity and specificity" in shown
+    apart = findings_table(answer_with(replace(SURE, prediction_set=("normal",))))
+    assert '<b>degenerated</b><br><span class="score">normal by the set</span>' in apart
     none = findings_table(answer_with(Grade("t", ("<a>", "b"), np.array([0.5, 0.5]), prediction_set=())))
     assert "no label fits" in none
     assert "<a>" not in none

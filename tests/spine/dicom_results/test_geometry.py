@@ -10,6 +10,7 @@ from highdicom.sr import srread
 from pydicom import dcmread
 
 from spine.answers.answer import Answer, Finding, Grade
+from spine.answers.decision_rules import DecisionRules
 from spine.dicom_results.write import write_results
 from spine.images.dicom.image import images_of
 from spine.measurements import measure
@@ -18,12 +19,15 @@ from tests.spine.dicom_results.sources import KINDS, ORIENTATIONS, SHAPE, write_
 LABELS = ("background", "vertebra", "disc", "canal")
 MASK = np.zeros(SHAPE, int)
 MASK[2:9, 3:8], MASK[12:20, 10:17], MASK[3:22, 18] = 1, 2, 3
-GRADE = Grade("pfirrmann", ("1", "2"), np.array([0.25, 0.75]))
+GRADE = Grade(
+    "pfirrmann", ("1", "2"), np.array([0.25, 0.75]), calibrated=np.ones(2) / 2, decided="2", prediction_set=("1", "2")
+)
 ANSWER = Answer(
     *("case", "3", *SHAPE, (0.75, 0.5)),
     (Finding("disc", (10.0, 12.0, 17.0, 20.0), 0.9, 1, (GRADE,)),),
     *(MASK, LABELS),
     measurements=measure(MASK, LABELS, (0.75, 0.5)),
+    rules={"pfirrmann": DecisionRules(kind="youden", threshold=0.5, coverage=0.9, calibration="isotonic")},
 )
 
 

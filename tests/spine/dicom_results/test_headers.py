@@ -83,7 +83,8 @@ def test_a_geometry_that_is_not_whole_gives_valid_results(tmp_path, lacks):
 
 
 def test_names_of_any_length_and_letters_fit(tmp_path):
-    grade = Grade("p" * 90, ("1" * 70, "2\n3"), np.array([np.nan, 0.5]))
+    grades = ("1" * 70, "2\n3")
+    grade = Grade("p" * 90, grades, np.array([np.nan, 0.5]), decided=grades[0], prediction_set=grades)
     finding = Finding("Bandscheibe äöü\\" * 9, (-3.0, -4.0, 50.0, 60.0), np.nan, 1, (grade,))
     labels = ("background", "Wirbelkörper " * 9, "a\\b", "")
     answer = replace(ANSWER, model="modèle\\" * 20, version="v" * 99, findings=(finding,), mask_labels=labels)
