@@ -17,6 +17,7 @@ from ensemble.results.overlap import TrainingOverlap, find_training_overlap
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.search_problem.search_result import SearchResult, write_points
+from ensemble.searched_decisions import find_decisions
 from ensemble.split_predictions import SplitPredictions
 from ensemble.weight_search import METHODS, Bookkeeping, find_weights, search_weights
 from spine.core.files import fingerprint, read_if_whole
@@ -41,7 +42,8 @@ def run(experiment: Experiment) -> list[Path]:
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
     asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
-    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes])
+    decide = [] if experiment.decide.asks_for_nothing else [experiment.decide.model_dump(mode="json")]
+    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes, *decide])
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
     if all(path.exists() for path in paths) and read_if_whole(weights_file).get("inputs_hash") == inputs_hash:
@@ -57,7 +59,9 @@ def run(experiment: Experiment) -> list[Path]:
     )
     result = find_weights(problem, settings, experiment.seed, bookkeeping, _of_validation(run, problem))
     write_points(result, experiment.task, table)
-    _found_weights(run, problem, result, overlap, inputs_hash).write(weights_file)
+    weights = _found_weights(run, problem, result, overlap, inputs_hash)
+    decisions = find_decisions(experiment, predictions, weights, result.rules)
+    weights.model_copy(update={"decisions": decisions} if decisions else {}).write(weights_file)
     return paths
 
 
@@ -72,9 +76,10 @@ def _of_validation(run: ExperimentRun, problem: SearchProblem) -> np.ndarray | N
 
 
 def summary(experiment: Experiment) -> str:
-    """What weights.json says of the search's score: what it is on other patients, and what flatters it."""
+    """What weights.json says of the search's score, on other patients too, of what flatters it, and of decisions."""
     weights = FoundWeights.read(experiment)
-    return " ".join([weights.describe(), *weights.flattered])
+    decided = weights.decisions.describe(experiment.labels) if weights.decisions else []
+    return " ".join([weights.describe(), *weights.flattered, *decided])
 
 
 def _training_overlap(run: ExperimentRun, predictions: SplitPredictions) -> TrainingOverlap:

@@ -6,10 +6,11 @@ searched on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, StrictStr, model_validator
 
 from ensemble.results.scores import Number
 
@@ -47,6 +48,13 @@ class Calibration(_Part):
             raise ValueError("the x of knots do not rise")
         return self
 
+    def describe(self, labels: Sequence[str]) -> str:
+        """Such as `Probabilities are calibrated by a temperature of 1.43: they were too sure.`"""
+        if self.temperature is None:
+            return "Probabilities are calibrated by isotonic regression."
+        sure = "they were too sure" if self.temperature > 1 else "they were not sure enough"
+        return f"Probabilities are calibrated by a temperature of {self.temperature:.2f}: {sure}."
+
 
 class OperatingPoint(_Part):
     """From which probability of the last label a picture is decided positive: where p >= `threshold`.
@@ -67,6 +75,14 @@ class OperatingPoint(_Part):
     positives: StrictInt = 0
     worth: Number = 0.0
 
+    def describe(self, labels: Sequence[str]) -> str:
+        """The threshold, and what it reaches on the searched patients."""
+        return (
+            f"{labels[-1]} is decided from a probability of {self.threshold:.3f} on, which on the patients that "
+            f"were searched has a sensitivity of {self.sensitivity:.3f} (at least {self.bound:.3f} at "
+            f"{100 * self.confidence:g} % confidence) and a specificity of {self.specificity:.3f}."
+        )
+
 
 class Conformal(_Part):
     """Sets of labels that hold the true one with a probability of `coverage`, with `per_class` of every class.
@@ -78,12 +94,23 @@ class Conformal(_Part):
     per_class: StrictBool
     thresholds: list[Share] = Field(min_length=2)
 
+    def describe(self, labels: Sequence[str]) -> str:
+        """From which probability on a label is in the set."""
+        least = dict(zip(labels, (f"{1 - threshold:.3f}" for threshold in self.thresholds), strict=True))
+        for_coverage = f"For a coverage of {100 * self.coverage:g} %"
+        if not self.per_class:
+            return f"{for_coverage}, sets hold every label of a probability of at least {least[labels[0]]}."
+        told = ", ".join(f"{label} of {probability}" for label, probability in least.items())
+        return f"{for_coverage} of each label, sets hold every label of a probability of at least: {told}."
+
 
 class Decisions(_Part):
-    """What was asked for and could be fitted; `notes` say what could not, or not as asked.
+    """What was `asked` for, as the experiment had it then, and could be fitted, on so many `patients` and `units`.
 
-    Fitted on so many `patients` and `units`.
+    `notes` say what could not, or not as asked.
     """
+
+    asked: dict[str, JsonValue] = {}
 
     calibration: Calibration | None = None
     operating_point: OperatingPoint | None = None
@@ -91,3 +118,8 @@ class Decisions(_Part):
     patients: StrictInt = 0
     units: StrictInt = 0
     notes: list[StrictStr] = []
+
+    def describe(self, labels: Sequence[str]) -> list[str]:
+        """A sentence on each, and the notes."""
+        parts = (self.calibration, self.operating_point, self.conformal)
+        return [*(part.describe(labels) for part in parts if part), *self.notes]

@@ -23,7 +23,7 @@ from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
 from spine.core.shapes import of_shape
 from spine.dataset.manifest import OUT_OF_FOLD
-from spine.experiment.config import Experiment
+from spine.experiment.config import DecideSettings, Experiment
 from spine.member.member import Patients
 from spine.tasks import TASKS
 
@@ -346,6 +346,10 @@ def _require_asked_for(weights: FoundWeights, experiment: Experiment) -> None:
     asked = experiment.search.model_dump(mode="json", exclude={"name", "storage", "allow_overlap"})
     asked = {key: value for key, value in asked.items() if key in recorded and value != ""}
     asked["split"] = experiment.search_split
+    decided = weights.decisions.asked if weights.decisions else DecideSettings().model_dump(mode="json")
+    recorded |= {f"decide.{key}": value for key, value in decided.items()}
+    decide = {f"decide.{key}": value for key, value in experiment.decide.model_dump(mode="json").items()}
+    asked |= {key: value for key, value in decide.items() if key in recorded}
     differing = {key: value for key, value in asked.items() if recorded.get(key) != value}
     if other := [f"{key} {recorded.get(key)}, not {value}" for key, value in differing.items()]:
         raise SpineError(
