@@ -245,6 +245,7 @@ class Foreign(Strict):
 class Experiment(Strict):
     """One experiment: a task, a dataset, members and the stages' settings."""
 
+    extends: None = Field(default=None, exclude=True)  # the file that a file starts from, merged before it is validated
     name: str = Field(pattern=NAME)
     task: str
     data: Path  # the dataset's directory
@@ -264,6 +265,12 @@ class Experiment(Strict):
     decide: DecideSettings = DecideSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()
+
+    @field_validator("extends", mode="before")
+    @classmethod
+    def _is_of_a_file(cls, extends: Any) -> None:
+        if extends is not None:
+            raise ValueError("only an experiment file extends another; write it there, not as an override")
 
     @model_validator(mode="before")
     @classmethod
@@ -476,7 +483,13 @@ def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: Set
         raw = merge_files(files.values())
         for override in overrides:
             apply_override(raw, override)
-        return validate_experiment(raw, ", which extends ".join(map(str, files)), settings_of)
+        return validate_experiment(raw, _told(files), settings_of)
+
+
+def _told(files: Iterable[Path]) -> str:
+    """A file with those that it extends, any of which may have what is wrong."""
+    own, *others = map(str, files)
+    return f"{own} (extends {', '.join(others)})" if others else own
 
 
 def _require_experiment(raw: Mapping[str, Any], path: Path) -> None:

@@ -86,11 +86,14 @@ def test_the_resolved_copy_needs_no_other_file(base, tmp_path):
 
 def test_a_run_s_name_is_not_inherited(base):
     path = variant(base, "extends: base.yaml\nfolds: 5\n")
-    with pytest.raises(
-        SpineError, match=r"variant.yaml, which extends \S+base.yaml is not valid:\n  name: is required"
-    ):
+    with pytest.raises(SpineError, match=r"variant.yaml \(extends \S+base.yaml\) is not valid:\n  name: is required"):
         load_experiment(path)
     assert load_experiment(path, ["name=given"]).folds == 5
+
+
+def test_a_word_on_the_command_line_does_not_extend(base):
+    with pytest.raises(SpineError, match=r"extends: only an experiment file extends another; .* received 'other.yaml'"):
+        load_experiment(base, ["extends=other.yaml"])
 
 
 def test_a_study_may_run_variants(base):
@@ -108,6 +111,7 @@ def test_a_study_may_run_variants(base):
         ("extends: [base.yaml]\nname: a\n", r"extends is \['base\.yaml'\]; give the path of one experiment file"),
         ("extends:\nname: a\n", r"extends is None; give the path"),
         ("extends: base.yaml\nname: a\nseeed: 3\n", r"variant\.yaml.* is not valid:\n  seeed: unknown key"),
+        ("extend: base.yaml\nname: a\n", r"extend: unknown key; the known ones are .* Did you mean 'extends'\?"),
         ("extends: damaged.yaml\nname: a\n", r"variant\.yaml: \S+damaged\.yaml is not valid YAML: line 1"),
         ("extends: twice.yaml\nname: a\n", r"variant\.yaml: \S+twice\.yaml is not valid YAML: .*'seed' is given again"),
         ("extends: data.yaml\nname: a\n", r"variant\.yaml: \S+data\.yaml is a data config"),
