@@ -21,8 +21,10 @@ from ensemble.evaluators.verdict import compare
 from ensemble.experiment_run import ExperimentRun
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.other_dataset import cost, describe, predict_other_dataset
-from ensemble.results.evaluation import Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost, Searched
+from ensemble.results.evaluation import Alternative, Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost
+from ensemble.results.found_weights import FoundWeights
 from ensemble.results.overlap import SEARCH, Overlap, early_stopped_on_searched, find_overlap
+from ensemble.results.searched import Searched
 from ensemble.serving.exported import describe_lacking_model, exported, not_exportable_reason
 from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["leaderboard", "run"]
 
 ENOUGH_PATIENTS = 10  # in test; below, the report warns
-VERSION = 10  # of metrics.json: another one is computed afresh
+VERSION = 11  # of metrics.json: another one is computed afresh
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -62,7 +64,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     validation = run.evaluator(run.weights.split)
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
-    test = run.evaluator_of(split).completed(validation, models)
+    test = run.evaluator_of(split, alternatives=True).completed(validation, models)
     evaluation = _evaluate(run, test, validation, overlap).model_copy(
         update={"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
     )
@@ -120,13 +122,10 @@ def _evaluate(run: ExperimentRun, test: Evaluator, validation: Evaluator, overla
     headline = scores.headline
     on_validation = _scores(validation, weights.metric)
     best, best_on_test = _best(test, on_validation, weights.metric), _best(test, _scores(test, headline), headline)
+    searched_on = "out-of-fold predictions" if weights.is_out_of_fold else "validation"
     comparisons = (
-        compare(
-            scores,
-            best,
-            f"the best single member on {'out-of-fold predictions' if weights.is_out_of_fold else 'validation'}",
-        ),
         compare(scores, test.equal, "equal weights"),
+        compare(scores, best, f"the best single member on {searched_on}"),
     )
     settings = experiment.evaluate
     return test.EVALUATION(
@@ -152,6 +151,7 @@ def _evaluate(run: ExperimentRun, test: Evaluator, validation: Evaluator, overla
         rows=tuple(_row(row, scores) for row in test.rows),
         comparisons=comparisons,
         without=tuple(_without(row, scores) for row in test.reduced),
+        alternatives=tuple(_alternative(row, weights, scores) for row in test.alternatives),
         pairs=test.pairs.rates([row.name for row in test.members], scores.measure),
         costs={},
         undefined=_undefined(on_validation, weights.metric, experiment.task),
@@ -199,7 +199,7 @@ def _few(test: Evaluator) -> list[str]:
 def _verdict(test: Evaluator, comparisons: Sequence[Comparison]) -> str:
     if len(test.members) == 1:
         return f"{test.members[0].name} is the only member: there is no ensemble to judge."
-    return comparisons[0].verdict
+    return " ".join(one.verdict for one in comparisons)
 
 
 def _scores(evaluator: Evaluator, metric: str) -> dict[str, float]:
@@ -228,6 +228,18 @@ def _without(row: EvaluatedRow, scores: ResampledScores) -> LeftOut:
     return LeftOut(
         name=row.name,
         weight=row.weight or 0.0,
+        score=scores.of_row(row, headline),
+        difference=scores.estimate(scores.ahead_of(row, headline), headline),
+    )
+
+
+def _alternative(row: EvaluatedRow, weights: FoundWeights, scores: ResampledScores) -> Alternative:
+    """The headline with other weights, and what the served ones are ahead of that."""
+    headline, other = scores.headline, weights.alternatives()[row.name]
+    return Alternative(
+        name=row.name,
+        weights=other.weights,
+        fusion=other.fusion,
         score=scores.of_row(row, headline),
         difference=scores.estimate(scores.ahead_of(row, headline), headline),
     )

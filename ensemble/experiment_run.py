@@ -69,9 +69,12 @@ class ExperimentRun:
         """The rows of a split's leaderboard: the members, and what they give together."""
         return self.evaluator_of(self.predictions(split))
 
-    def evaluator_of(self, split: SplitPredictions) -> Any:
-        """The same of predictions that were read, such as those of another dataset."""
-        return ENSEMBLE_TASKS[self.experiment.task].evaluator.of(split, self.weights)
+    def evaluator_of(self, split: SplitPredictions, *, alternatives: bool = False) -> Any:
+        """The same of predictions that were read, such as those of another dataset; on demand with what other rules'
+        weights make of the members.
+        """
+        weights = self.weights if alternatives else self.weights.of_served_rule()
+        return ENSEMBLE_TASKS[self.experiment.task].evaluator.of(split, weights)
 
     @property
     def directory(self) -> Path:

@@ -14,6 +14,7 @@ from ensemble.out_of_fold import describe_folds
 from ensemble.problem_of import problem_of_split
 from ensemble.results.found_weights import Counts, FoundWeights, KeptBudget, SearchedPatients
 from ensemble.results.overlap import TrainingOverlap, find_training_overlap
+from ensemble.results.searched import Searched
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.nested_estimate import find_contributions, find_nested_estimate
 from ensemble.search_problem.search_result import SearchResult, write_points
@@ -76,10 +77,11 @@ def _of_validation(run: ExperimentRun, problem: SearchProblem) -> np.ndarray | N
 
 
 def summary(experiment: Experiment) -> str:
-    """What weights.json says of the search's score, on other patients too, of what flatters it, and of decisions."""
+    """What weights.json says of the rule, its scores on other patients too, what flatters them, and of decisions."""
     weights = FoundWeights.read(experiment)
+    titles = TASKS[experiment.task].metrics.titles
     decided = weights.decisions.describe(experiment.labels) if weights.decisions else []
-    return " ".join([weights.describe(), *weights.flattered, *decided])
+    return "\n".join([*Searched.of(weights).describe(titles), *weights.flattered, *decided])
 
 
 def _training_overlap(run: ExperimentRun, predictions: SplitPredictions) -> TrainingOverlap:

@@ -14,6 +14,7 @@ from ensemble.evaluators.rows import (
     EvaluatedRow,
     Evaluator,
     PairedTest,
+    alternative_rows,
     fused,
     fusions,
     named_rows,
@@ -69,13 +70,14 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
         assert isinstance(split.truth, ClassTruth)
         weights = weights.of_members(members)
         outputs = [*members.values(), *fusions(members, weights)]
-        reduced = [fused(members, others) for others in weights.without_each()]
+        reduced, others = weights.without_each(), weights.alternatives()
         return cls(
             _rows(named_rows(weights.weights), outputs),
             split.truth,
             patients,
             values,
-            reduced=_rows(reduced_rows(weights.weights), reduced),
+            reduced=_rows(reduced_rows(weights.weights), [fused(members, other) for other in reduced]),
+            alternatives=_rows(alternative_rows(others), [fused(members, other) for other in others.values()]),
         )
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,14 @@ from ensemble.evaluators.rows import (
     EvaluatedRow,
     Evaluator,
     PairedTest,
+    alternative_rows,
+    by_kind,
     named_rows,
     names_of_classes,
     reduced_rows,
 )
 from ensemble.evaluators.seconds import seconds_of
-from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.fusion.fuse_boxes import fuse_boxes
 from ensemble.results.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
@@ -85,22 +86,24 @@ class DetectionEvaluator(Evaluator[DetectedRow]):
 
     @classmethod
     def of(cls, split: SplitPredictions, weights: FoundWeights) -> DetectionEvaluator:
-        """Fuse the members' boxes equally and by the `weights`, both with the thresholds that were found with them."""
+        """Fuse the members' boxes equally and by the `weights`, both with the thresholds that were found with them.
+
+        Alternatives have thresholds of their own.
+        """
         truth, members = split.truth, {name: tuple(stored) for name, stored in split.stored.items()}
         assert isinstance(truth, BoxTruth)
         weights = weights.of_members(members)
-        fuse = partial(_fuse, list(members.values()), fusion=weights.box_fusion)
-        others = [fuse(list(reduced.weights.values())) for reduced in weights.without_each()]
-        searched = fuse(list(weights.weights.values()))
-        predictions = [*members.values(), fuse([1 / len(members)] * len(members)), searched, *others]
-        named = [*named_rows(weights.weights), *reduced_rows(weights.weights)]
+        others = weights.alternatives()
+        equal = weights.model_copy(update={"weights": dict.fromkeys(members, 1 / len(members))})
+        fusions = [equal, weights, *weights.without_each(), *others.values()]
+        predictions = [*members.values(), *(_fuse(list(members.values()), one) for one in fusions)]
+        named = [*named_rows(weights.weights), *reduced_rows(weights.weights), *alternative_rows(others)]
         unknown = np.full(len(truth), np.nan)
         rows = [
             DetectedRow(*row, detections, match_images(truth, detections), unknown)
             for row, detections in zip(named, track(predictions, "matching boxes", len(predictions)), strict=True)
         ]
-        shown = len(predictions) - len(others)
-        return cls(tuple(rows[:shown]), truth, np.array(truth.patients), reduced=tuple(rows[shown:]))
+        return cls(truth=truth, patients=np.array(truth.patients), **by_kind(rows))
 
     @property
     def pairs(self) -> Pairs:
@@ -263,9 +266,9 @@ def best_confidence(matches: Matches) -> float:
     return float(CONFIDENCES[reached[len(reached) // 2]])
 
 
-def _fuse(members: list[tuple[Detections, ...]], weights: list[float], fusion: BoxFusion) -> tuple[Detections, ...]:
-    images = zip(*members, strict=True)
-    return tuple(fuse_boxes(of_members, weights, fusion) for of_members in images)
+def _fuse(members: list[tuple[Detections, ...]], weights: FoundWeights) -> tuple[Detections, ...]:
+    shares, fusion = list(weights.weights.values()), weights.box_fusion
+    return tuple(fuse_boxes(of_members, shares, fusion) for of_members in zip(*members, strict=True))
 
 
 def _median(values: np.ndarray, weights: np.ndarray) -> Any:

@@ -21,11 +21,12 @@ from ensemble.split_predictions import SplitPredictions
 
 __all__ = [
     *("ENSEMBLE", "EQUAL", "Column", "EvaluatedRow", "Evaluator", "PairedTest"),
-    *("fused", "fusions", "named_rows", "names_of_classes", "reduced_rows"),
+    *("alternative_rows", "by_kind", "fused", "fusions", "named_rows", "names_of_classes", "reduced_rows"),
 ]
 
 EQUAL = "equal weights"
 ENSEMBLE = "ensemble"
+FIELDS = {"reduced": "reduced", "alternative": "alternatives"}  # of rows that are not the leaderboard's
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,15 @@ Row = TypeVar("Row", bound=EvaluatedRow)
 class Evaluator(ABC, Generic[Row]):
     """All rows of one split, the truth of its samples, and the patient (U,) of every unit that is scored once.
 
-    `reduced` are the ensembles that are left when one member is taken out, under that member's name.
+    `reduced` are the ensembles that are left when one member is taken out, under that member's name; `alternatives` are
+    those of other weights, under the name of the rule that made them.
     """
 
     rows: tuple[Row, ...]
     truth: Any
     patients: np.ndarray
     reduced: tuple[Row, ...] = field(default=(), kw_only=True)
+    alternatives: tuple[Row, ...] = field(default=(), kw_only=True)
 
     TASK: ClassVar[str]
     EVALUATION: ClassVar[type[Evaluation]]  # what metrics.json holds of the task
@@ -173,6 +176,19 @@ def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float
     """Name, kind and weight of the rows of `FoundWeights.without_each`."""
     kept = without_zeros(weights)
     return [(name, "reduced", weight) for name, weight in kept.items()] if len(kept) > 1 else []
+
+
+def alternative_rows(alternatives: Iterable[str]) -> list[tuple[str, RowKind, float | None]]:
+    """Name, kind and weight of the rows of `FoundWeights.alternatives`."""
+    return [(name, "alternative", None) for name in alternatives]
+
+
+def by_kind(rows: Sequence[Row]) -> dict[str, tuple[Row, ...]]:
+    """The fields of an `Evaluator` that these rows fill: `rows`, `reduced` and `alternatives`."""
+    found: dict[str, tuple[Row, ...]] = {"rows": (), "reduced": (), "alternatives": ()}
+    for row in rows:
+        found[FIELDS.get(row.kind, "rows")] += (row,)
+    return found
 
 
 def names_of_classes(names: Mapping[str, str], labels: Iterable[str]) -> dict[str, str]:

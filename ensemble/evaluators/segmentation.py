@@ -22,6 +22,8 @@ from ensemble.evaluators.rows import (
     EvaluatedRow,
     Evaluator,
     PairedTest,
+    alternative_rows,
+    by_kind,
     fused,
     fusions,
     named_rows,
@@ -99,7 +101,8 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
         assert isinstance(truth, MaskTruth)
         sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
         weights = weights.of_members(split.stored)
-        others, members = weights.without_each(), len(split.stored)
+        alternatives, members = weights.alternatives(), len(split.stored)
+        others = [*weights.without_each(), *alternatives.values()]
         measured = [
             _measure(
                 mask, predict_image(sources, weights, number, others), truth.spacings[number], truth.labels, members
@@ -107,13 +110,15 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
             for number, mask in enumerate(track(truth, "judging images", len(truth)))
         ]
         counts, surfaces, disagreements, *pairs = (np.stack(found) for found in zip(*measured, strict=True))
-        rows = [
-            SegmentedRow(*row, counts[:, number], surfaces[:, number])
-            for number, row in enumerate([*named_rows(weights.weights), *reduced_rows(weights.weights)])
-        ]
-        of_pairs = Pairs("pixels that are not background to all", *pairs)
-        shown, patients = members + 2, np.array(truth.patients)
-        return cls(tuple(rows[:shown]), truth, patients, disagreements, of_pairs, reduced=tuple(rows[shown:]))
+        named = [*named_rows(weights.weights), *reduced_rows(weights.weights), *alternative_rows(alternatives)]
+        rows = [SegmentedRow(*row, counts[:, number], surfaces[:, number]) for number, row in enumerate(named)]
+        return cls(
+            truth=truth,
+            patients=np.array(truth.patients),
+            disagreements=disagreements,
+            counted_pairs=Pairs("pixels that are not background to all", *pairs),
+            **by_kind(rows),
+        )
 
     @property
     def pairs(self) -> Pairs:
@@ -245,7 +250,8 @@ def _measure(
     mask: np.ndarray, predicted: np.ndarray, spacing: tuple[float, float] | None, labels: Sequence[str], members: int
 ) -> tuple[Any, ...]:
     """Counts (R, C, 3), surface scores (R, C - 1, 2), the share of pixels on which members differ, and the counts of
-    `Pairs`, of one image. Surfaces of reduced ensembles are not measured: they cost the most, and nothing tells them.
+    `Pairs`, of one image. Surfaces of ensembles that are no row of the leaderboard are not measured: they cost the
+    most, and nothing tells them.
     """
     classes = len(labels)
     counts = np.stack([metrics.count(mask, one, classes) for one in predicted])

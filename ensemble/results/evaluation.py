@@ -13,18 +13,26 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
-from ensemble.results.found_weights import Contributions, FoundWeights, MemberContribution, NestedScore, describe_search
 from ensemble.results.overlap import Overlap
 from ensemble.results.scores import Number
+from ensemble.results.searched import Searched
 from spine.core.files import read_json, with_nulls, write_json
 from spine.core.shapes import of_shape
 from spine.metrics.statistics import DeLong, Interval, McNemar, Wilcoxon
 from spine.tasks import TASKS
 
 __all__ = [
-    *("Bootstrap", "ClassificationCounts", "ClassificationEvaluation", "ClassificationRow", "Comparison", "Counts"),
+    *(
+        "Alternative",
+        "Bootstrap",
+        "ClassificationCounts",
+        "ClassificationEvaluation",
+        "ClassificationRow",
+        "Comparison",
+        "Counts",
+    ),
     *("DeLongTest", "DetectionCounts", "DetectionEvaluation", "DetectionRow", "ErrorPairs", "Estimate", "Evaluation"),
-    *("LeftOut", "McNemarTest", "Pair", "PairedTestResult", "Row", "RowCost", "RowKind", "Searched"),
+    *("LeftOut", "McNemarTest", "Pair", "PairedTestResult", "Row", "RowCost", "RowKind"),
     *("SegmentationCounts", "SegmentationEvaluation", "SegmentationRow", "WilcoxonTest"),
 ]
 
@@ -33,7 +41,7 @@ NO_RESAMPLE = "no resample of the patients has a value"
 NO_VARIANCE = "the difference has no variance"
 AGAIN = "run `spine evaluate EXPERIMENT` again"
 
-RowKind = Literal["member", "equal", "ensemble", "reduced"]
+RowKind = Literal["member", "equal", "ensemble", "reduced", "alternative"]
 
 
 class _Written(BaseModel):
@@ -174,6 +182,20 @@ class LeftOut(_Written):
     difference: Estimate
 
 
+class Alternative(_Written):
+    """The same members with other weights, by the rule of that `name`: the headline, and what the ensemble is ahead.
+
+    `one_split` are weights of the validation split alone. They are told, and nothing is chosen by them. Of detection,
+    `fusion` holds the thresholds that go with them.
+    """
+
+    name: StrictStr
+    weights: dict[str, Number]
+    fusion: dict[str, Number] = {}
+    score: Estimate
+    difference: Estimate
+
+
 class Pair(_Written):
     """How often two members differ, and how often both are wrong."""
 
@@ -239,42 +261,6 @@ class Bootstrap(_Written):
     seed: StrictInt
 
 
-class Searched(_Written):
-    """What weights.json tells of the search."""
-
-    task: StrictStr | None = None
-    metric: StrictStr
-    method: StrictStr | None = None
-    step: Number | None = None
-    score: Number | None = None
-    fusion: dict[str, Number] | None = None
-    split: StrictStr | None = None
-    nested: NestedScore | None = None
-    contributions: Contributions | None = None
-    temperatures: dict[str, Number] | None = None
-
-    @classmethod
-    def of(cls, weights: FoundWeights) -> Searched:
-        """The same of the weights; null where they tell none."""
-        content = weights.as_json()
-        return cls.model_validate({key: content.get(key) for key in cls.model_fields})
-
-    @property
-    def member_contributions(self) -> dict[str, MemberContribution]:
-        """What each member adds; nothing of a single one."""
-        return self.contributions.members if self.contributions else {}
-
-    @property
-    def scores_of_sets(self) -> dict[str, float | None]:
-        """The best score of every set of members, where there are few."""
-        return self.contributions.sets if self.contributions else {}
-
-    def describe(self, names: Mapping[str, str]) -> str:
-        """The search's score, and what it is on other patients; `names` are the metrics' readable names."""
-        nested = self.nested or NestedScore()
-        return describe_search(self.task or "", self.metric, self.score, nested, names.get(self.metric, ""))
-
-
 class Evaluation(_Written):
     """All of metrics.json; each task has its own kind of rows and counts."""
 
@@ -300,6 +286,7 @@ class Evaluation(_Written):
     rows: tuple[Row, ...] = Field(min_length=1)
     comparisons: tuple[Comparison, ...]
     without: tuple[LeftOut, ...]
+    alternatives: tuple[Alternative, ...] = ()
     pairs: ErrorPairs
     costs: dict[str, RowCost]
     inputs_hash: StrictStr = ""

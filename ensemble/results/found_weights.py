@@ -28,14 +28,15 @@ from spine.member.member import Patients
 from spine.tasks import TASKS
 
 __all__ = [
-    *("NO_SCORE", "Contributions", "Counts", "FoundWeights", "KeptBudget", "NestedScore"),
-    *("SearchedFolds", "SearchedPatients", "describe_search", "read_weights", "require_current"),
+    *("NO_SCORE", "ONE_SPLIT", "Contributions", "Counts", "FoundWeights", "KeptBudget", "NestedScore"),
+    *("SearchedFolds", "SearchedPatients", "read_weights", "require_current"),
 ]
 
 SEARCH_AGAIN = "run `spine search EXPERIMENT` again"
 NO_SCORE = (  # why a resample has none
     "they leave no patient out, or what they draw or leave out has nothing to measure, such as no box or one class"
 )
+EQUAL_RULE, ONE_SPLIT = "equal", "one_split"
 FUSION = ("fusion", "temperatures", "class_weights", "decisions")  # what shapes the model beside the weights
 ESTIMATED = {"score", "low", "high", "equal", "single", "optimism"}  # where a resample has a score
 WHERE_ASKED = (
@@ -91,9 +92,9 @@ class NestedScore(_Part):
         missing = self.drawn - self.resamples
         return f"{missing} of {self.drawn} drawn have no score, since {NO_SCORE}" if missing > 0 else ""
 
-    def describe_baselines(self, task: str, metric: str) -> str:
+    def describe_baselines(self, task: str, metric: str, whom: str = "") -> str:
         """One sentence on what equal weights and the best single member reach on patients that the weights were not
-        chosen on; empty where that was not estimated.
+        chosen on; empty where that was not estimated. `whom` the estimate is of, if not of the weights.
 
         It says who did better there, by the digits that are shown.
         """
@@ -104,7 +105,7 @@ class NestedScore(_Part):
         baselines = {f"{name} ({score:.3f})": sign * round(score, 3) for name, score in scores.items()}
         better = [name for name, score in baselines.items() if score > sign * round(self.score, 3)]
         if better:
-            return f"There {' and '.join(better)} did better than the chosen weights."
+            return f"There {' and '.join(better)} did better than {whom or 'the chosen weights'}."
         return f"There neither {' nor '.join(baselines)} did better."
 
 
@@ -217,6 +218,13 @@ class FoundWeights(_Part):
             raise ValueError(f"the weights sum to {total:g}; they must sum to 1")
         return weights
 
+    @model_validator(mode="after")
+    def _others_are_of_the_same_members(self) -> Self:
+        for name, one in self._others.items():
+            if set(one.weights) != set(self.weights):
+                raise ValueError(f"weights of {name} are of {', '.join(one.weights)}, not of {', '.join(self.weights)}")
+        return self
+
     @classmethod
     def read(cls, experiment: Experiment) -> Self:
         """What the search wrote; SpineError where it is missing, or damaged by the keys that do not hold."""
@@ -290,34 +298,41 @@ class FoundWeights(_Part):
         }
         return self.model_copy(update={"weights": weights, "class_weights": by_class})
 
+    def alternatives(self) -> dict[str, Self]:
+        """Rule -> these with its weights and thresholds, of those that have no row in a leaderboard; in order.
+
+        `one_split` are the weights of the validation split alone.
+        """
+        return {
+            name: self._with(one)
+            for name, one in self._others.items()
+            if name != self.rule and not self._is_row_of_equal(name, one)
+        }
+
+    @property
+    def _others(self) -> dict[str, RuleWeights | OneSplit]:
+        return {**self.rules, **({ONE_SPLIT: self.one_split} if self.one_split else {})}
+
+    def _is_row_of_equal(self, name: str, one: RuleWeights | OneSplit) -> bool:
+        """Under a budget the rule may leave members out, and of boxes it has thresholds of its own."""
+        equal = all(math.isclose(weight, 1 / len(self.weights)) for weight in one.weights.values())
+        return name == EQUAL_RULE and equal and one.fusion == self.fusion
+
+    def _with(self, one: RuleWeights | OneSplit) -> Self:
+        weights = {name: one.weights[name] for name in self.weights}
+        return self.model_copy(update={"weights": weights, "fusion": one.fusion, "class_weights": {}})
+
+    def of_served_rule(self) -> Self:
+        """The same without what other rules made, where nobody asks what that is worth."""
+        return self.model_copy(update={"rules": {}, "one_split": None})
+
     def of_members(self, names: Iterable[str]) -> Self:
         """The same with the weights in the order of these names."""
         return self.model_copy(update={"weights": {name: self.weights[name] for name in names}})
 
-    def describe(self) -> str:
-        """The search's score, what it is on patients that the weights were not chosen on, and what others reach."""
-        return describe_search(self.task, self.metric, self.score, self.nested)
-
     def describe_baselines(self) -> str:
         """What equal weights and the best single member reach on patients that the weights were not chosen on."""
-        return self.nested.describe_baselines(self.task, self.metric)
-
-
-def describe_search(task: str, metric: str, score: float | None, nested: NestedScore, metric_name: str = "") -> str:
-    """The search's score, what it is on patients that the weights were not chosen on, and what others reach there.
-
-    `metric_name` is how people call the metric.
-    """
-    known = "undefined" if score is None else f"{score:.3f}"
-    searched = f"Search score ({metric_name or metric}): {known} on the patients it chose on"
-    if not nested.resamples:
-        return f"{searched}; what it is on others was not estimated."
-    aside = f"; {nested.left_aside}" if nested.left_aside else ""
-    return (
-        f"{searched}, about {nested.score:.3f} on others (optimism {nested.optimism:+.3f}; {nested.resamples} "
-        f"resamples, middle 95 % {nested.low:.3f} to {nested.high:.3f}{aside}). "
-        f"{nested.describe_baselines(task, metric)}"
-    )
+        return self.nested.describe_baselines(self.task, self.metric, "the optimum" if self.rules else "")
 
 
 def read_weights(experiment: Experiment) -> FoundWeights:

@@ -83,11 +83,8 @@ class RuleComparison(_Part):
             return f"On patients that weights were not chosen on, {metric} is undefined."
         on = f"On patients that they were not chosen on ({self.folds}-fold cross-validation by patient)"
         if served == "equal":
-            return f"{on}, equal weights have a {metric} of {row.score:.3f}."
-        return (
-            f"{on}, weights by the rule {served!r} have a {metric} of {row.score:.3f}, equal weights "
-            f"{equal.score:.3f}: {row.from_equal.describe()}."
-        )
+            return f"{on}, {metric} is {row.score:.3f}."
+        return f"{on}, {metric} is {row.score:.3f}, with equal weights {equal.score:.3f}: {row.from_equal.describe()}."
 
     def better(self, served: str, *, higher_is_better: bool) -> Mapping[str, Ahead]:
         """The rules that were ahead of the served one by more than the standard error of that, the best first."""

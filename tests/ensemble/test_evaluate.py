@@ -68,7 +68,7 @@ def test_the_best_single_member_is_chosen_on_validation(tmp_path):
     validation = ExperimentRun(experiment).evaluator("validation")
     scores = {row.name: metrics.accuracy(validation.values, row.probabilities) for row in validation.members}
     assert found["best_on_validation"] == max(scores, key=scores.__getitem__)
-    assert found["comparisons"][0]["against"] == found["best_on_validation"]
+    assert found["comparisons"][1]["against"] == found["best_on_validation"]
     areas = {row["name"]: row["metrics"]["roc_auc"]["value"] for row in found["rows"] if row["kind"] == "member"}
     assert found["best_on_test"] == max(areas, key=areas.__getitem__)
 
@@ -76,7 +76,7 @@ def test_the_best_single_member_is_chosen_on_validation(tmp_path):
 def test_comparisons_are_paired(tmp_path):
     experiment = write_experiment(tmp_path, **FAST)
     found = evaluated(experiment)
-    against_best, against_equal = found["comparisons"]
+    against_equal, against_best = found["comparisons"]
     ensemble, best = row_of(found, "ensemble"), row_of(found, found["best_on_validation"])
     for name in ("roc_auc", "accuracy"):
         expected = ensemble["metrics"][name]["value"] - best["metrics"][name]["value"]
@@ -86,7 +86,7 @@ def test_comparisons_are_paired(tmp_path):
     assert accuracy == pytest.approx(against_best["differences"]["accuracy"]["value"])
     assert against_best["delong"]["difference"] == pytest.approx(against_best["differences"]["roc_auc"]["value"])
     assert against_equal["against"] == EQUAL
-    assert found["verdict"] == against_best["verdict"]
+    assert found["verdict"] == f"{against_equal['verdict']} {against_best['verdict']}"
 
 
 def verdict_of(tmp_path, noise, weights=None):
@@ -101,21 +101,23 @@ def verdict_of(tmp_path, noise, weights=None):
 def test_the_verdict_claims_what_is_clear(tmp_path):
     """One member sees well, two hardly: all the weight on the first, then on the second."""
     found = verdict_of(tmp_path, (0.1, 5.0, 5.0), (1.0, 0.0, 0.0))
-    assert found["verdict"] == (
+    assert found["verdict"].startswith("The ensemble is better than equal weights; AUC +")
+    assert found["verdict"].endswith(
         "The ensemble and the best single member on validation (first) predict the same: that member has all the "
         "weight."
     )
-    assert found["comparisons"][1]["verdict"].startswith("The ensemble is better than equal weights; AUC +")
     found = verdict_of(tmp_path / "worse", (0.1, 5.0, 5.0), (0.0, 1.0, 0.0))
-    assert found["verdict"].startswith("The ensemble is worse than the best single member on validation (first); AUC -")
+    assert found["verdict"].startswith("The ensemble is worse than equal weights; AUC -")
+    assert "The ensemble is worse than the best single member on validation (first); AUC -" in found["verdict"]
     assert "% interval -" in found["verdict"]
     assert "DeLong p" in found["verdict"]
 
 
 def test_the_verdict_claims_nothing_without_evidence(tmp_path):
     found = evaluated(write_experiment(tmp_path, members=("first", "second"), noise=(0.9, 0.9), **FAST))
-    assert found["comparisons"][1]["identical"]
-    assert found["verdict"].startswith("No evidence that the ensemble is better than the best single member")
+    assert found["comparisons"][0]["identical"]
+    same = "The ensemble and equal weights predict the same. "
+    assert found["verdict"].startswith(f"{same}No evidence that the ensemble is better than the best single member")
 
 
 def test_what_is_worse_by_another_metric_than_the_headline_is_said(tmp_path):
@@ -131,7 +133,7 @@ def test_what_is_worse_by_another_metric_than_the_headline_is_said(tmp_path):
     write_predictions(second.path, truth, said, "test", second.card.model_hash)
     found = evaluated(experiment)
     assert found["best_on_validation"] == "first"
-    assert found["verdict"].startswith(
+    assert found["comparisons"][1]["verdict"].startswith(
         "No evidence that the ensemble is better than the best single member on validation (first), and by accuracy it "
         "is worse; AUC +0.000 "
     )

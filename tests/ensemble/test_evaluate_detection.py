@@ -148,7 +148,7 @@ def test_intervals_and_differences_draw_patients(experiment, found):
     )
     one = row_of(found, "vgg")["metrics"]["map50"]
     assert (one["value"], one["low"], one["high"]) == (expected.value, expected.low, expected.high)
-    best, equal = found["comparisons"]
+    equal, best = found["comparisons"]
     assert equal["against"] == EQUAL
     for comparison in (best, equal):
         rows = [row_of(found, name)["metrics"]["map50_95"]["value"] for name in ("ensemble", comparison["against"])]
@@ -207,7 +207,7 @@ def test_a_detector_that_finds_nothing_is_told(tmp_path):
     found = read_json(evaluate.run(experiment)[0])
     assert any("Finds no box in any image" in note and "blind" in note for note in found["notes"])
     assert row_of(found, "blind")["metrics"]["map50"]["value"] == 0
-    assert found["comparisons"][0]["identical"]  # the ensemble is vgg alone
+    assert found["comparisons"][1]["identical"]  # the ensemble is vgg alone
 
 
 def test_weights_without_a_fusion_are_refused(tmp_path):

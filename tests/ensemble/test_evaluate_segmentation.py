@@ -131,14 +131,14 @@ def test_without_a_spacing_there_is_no_distance_and_it_says_so(tmp_path, spacing
 def test_the_ensemble_is_compared_with_the_best_on_validation_and_with_equal_weights(experiment, found):
     validation = ExperimentRun(experiment).evaluator("validation")
     scores = {row.name: validation.score(row, "dice_foreground") for row in validation.members}
-    best, equal = found["comparisons"]
+    equal, best = found["comparisons"]
     assert best["against"] == found["best_on_validation"] == max(scores, key=scores.__getitem__)
     assert equal["against"] == EQUAL
     for one in (best, equal):
         rows = [row_of(found, name)["metrics"]["iou_foreground"]["value"] for name in ("ensemble", one["against"])]
         assert one["differences"]["iou_foreground"]["value"] == pytest.approx(rows[0] - rows[1])
         assert one["wilcoxon"]["differing"] <= found["counts"]["patients"] == 6
-    assert found["verdict"] == best["verdict"]
+    assert found["verdict"] == f"{equal['verdict']} {best['verdict']}"
     assert "Wilcoxon over patients p" in found["verdict"]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.results.found_weights import FoundWeights
+from ensemble.results.searched import Searched
 from ensemble.search import run, search_weights
 from spine.core.files import read_json
 from spine.metrics.statistics import patient_resamples
@@ -71,15 +72,52 @@ def test_lower_is_better_turns_the_optimism_round(tmp_path):
 
 def test_the_sentence():
     searched = {"task": "classification", "metric": "roc_auc", "score": 0.9}
-    assert found_weights(**searched, nested=ESTIMATE).describe() == (
-        "Search score (roc_auc): 0.900 on the patients it chose on, about 0.880 on others (optimism +0.020; "
+    assert described(found_weights(**searched, nested=ESTIMATE)) == [
+        "Search score (AUC): 0.900 on the patients it chose on, about 0.880 on others (optimism +0.020; "
         "200 resamples, middle 95 % 0.810 to 0.930). There neither equal weights (0.870) nor the best single member "
         "(0.860) did better."
+    ]
+    assert described(found_weights(**searched)) == [
+        "Search score (AUC): 0.900 on the patients it chose on; what it is on others was not estimated."
+    ]
+
+
+def described(weights):
+    return Searched.of(weights).describe({"roc_auc": "AUC"})
+
+
+def test_the_sentences_of_a_rule():
+    def row(score, from_equal):
+        ahead = {"value": from_equal, "low": from_equal - 0.01, "high": from_equal + 0.01, "error": 0.005}
+        return {"score": score, "from_equal": ahead, "from_served": {**ahead, "value": score - 0.85}}
+
+    weights = found_weights(
+        {"a": 0.6, "b": 0.4, "c": 0.0},
+        task="classification",
+        metric="roc_auc",
+        nested=ESTIMATE,
+        rule="shrunk",
+        rules={name: {"weights": {"a": 1.0, "b": 0.0, "c": 0.0}, "score": 0.91} for name in ("shrunk", "optimum")},
+        shrinkage={"share": 0.35},
+        pruned={"c": {"weight": 0.04, "difference": 0.0}},
+        comparison={
+            "folds": 5,
+            "resamples": 50,
+            "rows": {"shrunk": row(0.85, 0.01), "equal": row(0.84, 0.0), "bagged": row(0.86, 0.02)},
+        },
     )
-    assert (
-        found_weights(**searched).describe()
-        == "Search score (roc_auc): 0.900 on the patients it chose on; what it is on others was not estimated."
-    )
+    assert described(weights) == [
+        "Weights by the rule 'shrunk'. The patients support going 35 % of the way from equal weights. Left out, since "
+        "that costs nothing: c (weight 0.04).",
+        "Search score (AUC): 0.900 on the patients it chose on. On patients that they were not chosen on (5-fold "
+        "cross-validation by patient), AUC is 0.850, with equal weights 0.840: +0.010 (95 % interval +0.000 to "
+        "+0.020).",
+        "There the rule 'bagged' did better than 'shrunk' by more than the standard error (AUC +0.010, standard error "
+        "0.005); search.rule=bagged would serve it.",
+        "The optimum alone: 0.910 on the patients it chose on, about 0.880 on others (optimism +0.020; 200 resamples, "
+        "middle 95 % 0.810 to 0.930). There neither equal weights (0.870) nor the best single member (0.860) did "
+        "better.",
+    ]
 
 
 def test_resamples_without_a_score_are_told_with_the_reason(tmp_path):
@@ -93,7 +131,7 @@ def test_resamples_without_a_score_are_told_with_the_reason(tmp_path):
     weights = FoundWeights.model_validate(found)
     left_aside = weights.nested.left_aside
     assert left_aside.startswith(f"{40 - scored} of 40 drawn have no score, since they leave no patient out")
-    assert f"; {left_aside}). There" in weights.describe()
+    assert f"; {left_aside}). There" in described(weights)[-1]
     assert weights.nested.model_copy(update={"resamples": 40}).left_aside == ""
 
 
