@@ -110,7 +110,7 @@ def search_weights(
     are not chosen. `temperature` fits one to each member first; `per_class` then gives the chosen members a weight for
     every class.
 
-    `patients` are those of the rows (of images); with them, weights are made by a `rule` (docs/search.md), shrunk
+    `patients` are those of the rows (of images); with them, weights are made by a `rule` (docs/search.md), exponential
     unless given, of so many `resamples` of the patients. Without them they are the optimum: rows of one patient are
     alike, and resampling rows would take them for patients. Raises SpineError on arrays, names or numbers that do not
     hold.

@@ -12,6 +12,6 @@
 - `nested`: what the search is worth. `resampled_gains`, by `scorers`, are what `nested_estimate` chooses from again on
   other patients, as `nested_search` and `nested_search_images` do where more is chosen; `contributions` tells members
   apart.
-- `rules`: what is made of the optima of all patients and of resamples. `shrinkage` is the default of the `rules`, which
-  `cross_validation` judges on patients that they have not seen.
+- `rules`: what is made of the optima of all patients and of resamples. `exponential` is the default of the `rules`,
+  `shrinkage` another; `cross_validation` judges them on patients that they have not seen.
 """

@@ -28,15 +28,21 @@ class RuleWeights(_Part):
 
 
 class WeightShrinkage(_Part):
-    """The `share` of the way from equal weights to the resamples' optima that the patients support."""
+    """The `share` of the way from equal weights to the resamples' optima that the rule `shrunk` goes, lambda.
+
+    `served` is how much of that way the served weights go, where their rule goes part of it.
+    """
 
     share: Number
+    served: Number | None = None
 
     def describe(self) -> str:
-        """In a sentence."""
-        if self.share == 0:
+        """In a sentence; empty where the served rule does not go by it."""
+        if self.served is None:
+            return ""
+        if round(self.served, 2) <= 0:
             return "The patients do not support leaving equal weights."
-        return f"The patients support going {100 * self.share:.0f} % of the way from equal weights."
+        return f"The patients support going {100 * self.served:.0f} % of the way from equal weights."
 
 
 class Ahead(_Part):

@@ -27,7 +27,7 @@ __all__ = ["RuledWeights", "WeightRules", "find_rules"]
 
 NOT_JUDGED = "a fold of the patients leaves too few of them to choose weights on"
 SAME = 1e-12
-CHOSEN = ("shrunk", "bagged", "penalised")  # rules whose small weights may be pruned
+CHOSEN = ("exponential", "shrunk", "bagged", "penalised")  # rules whose small weights may be pruned
 Optimum = Callable[[float], tuple[np.ndarray, Mapping[str, float]]]  # kappa -> weights and the fusion's thresholds
 
 
@@ -45,7 +45,8 @@ class RuledWeights:
 class WeightRules:
     """What `find_rules` gives: the rule that is `served` and its weights, those of all rules, and how they compare.
 
-    `share` is how far from equal weights the patients support going, `kappa` the penalty of `penalised`. `pruned` is by
+    `share` is lambda, how far `shrunk` goes from equal weights, `served_share` how far the served rule goes, of
+    `exponential` and `shrunk`; `kappa` is the penalty of `penalised`. `pruned` is by
     the members' names; `one_split` are the weights of the validation split alone. `answers` are what the served rule
     said of patients that it had not seen, as the task's scorer has it, where that was found.
     """
@@ -54,6 +55,7 @@ class WeightRules:
     weights: RuledWeights
     by_rule: Mapping[str, RuledWeights]
     share: float
+    served_share: float | None
     kappa: float
     comparison: RuleComparison
     pruned: Mapping[str, PrunedMember] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class WeightRules:
         """What weights.json has of them, with the members' names."""
         told = {
             "rules": {name: RuleWeights(**_by_name(one, names), score=one.score) for name, one in self.by_rule.items()},
-            "shrinkage": WeightShrinkage(share=self.share),
+            "shrinkage": WeightShrinkage(share=self.share, served=self.served_share),
             "kappa": self.kappa,
             "comparison": self.comparison,
             "pruned": dict(self.pruned),
@@ -93,7 +95,7 @@ def find_rules(
     by_rule = _by_rule(evidence, resampled, settings, optimum)
     chosen = by_rule[served]
     if not evidence.allows(chosen.weights):
-        raise SpineError(f"the rule {served!r} gives weights that break the budget; use optimum or shrunk")
+        raise SpineError(f"the rule {served!r} gives weights that break the budget; use optimum or exponential")
     judged = CrossValidated.of(resampled.folds, resampled.fold_of)
     kept, pruned = _pruned(chosen, judged, served, names) if settings.prune else (chosen, {})
     answers = judged and _answers(judged, served, kept.weights > 0)
@@ -102,12 +104,22 @@ def find_rules(
         weights=replace(kept, score=score(kept)),
         by_rule={name: replace(one, score=score(one)) for name, one in by_rule.items()},
         share=evidence.shrinkage.share,
+        served_share=_share_of(served, chosen.weights, evidence),
         kappa=evidence.kappa,
         comparison=_comparison(judged, served, resampled, answers),
         pruned=pruned,
         one_split=_of_split(resampled.one_split, served),
         answers=answers,
     )
+
+
+def _share_of(served: str, weights: np.ndarray, evidence: Evidence) -> float | None:
+    """How far weights go from equal ones along the way to the resamples' optima; None of a rule that does not."""
+    if served not in ("exponential", "shrunk"):
+        return None
+    way = evidence.shrinkage.mean - evidence.target
+    length = float(way @ way)
+    return float((weights - evidence.target) @ way) / length if length else 0.0
 
 
 def _by_rule(

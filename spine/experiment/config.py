@@ -89,9 +89,9 @@ class SearchSettings(Strict):
     iou_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.4, 0.5, 0.6, 0.7), min_length=1)
     score_thresholds: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0, 0.05), min_length=1)
     resamples: int = Field(default=200, ge=0, le=MOST)  # bootstrap resamples for the nested estimate; 0 disables it
-    # What is made of the patients' optimum and those of resamples; null: shrunk, or optimum where the method decides
+    # What is made of the gains on patients and resamples; null: exponential, or optimum where the method decides
     # (equal, best, greedy), with class weights, and without resamples.
-    rule: Literal["shrunk", "optimum", "equal", "bagged", "dropped", "penalised"] | None = None
+    rule: Literal["exponential", "shrunk", "optimum", "equal", "bagged", "dropped", "penalised"] | None = None
     prune: bool = True  # leave out members of small weight where that costs nothing on patients not chosen on
     max_latency_ms: float | None = Field(default=None, gt=0)  # an image: the sum over the members of weight above 0
     max_megabytes: float | None = Field(default=None, gt=0)  # the sum of those members' SavedModels
@@ -130,7 +130,7 @@ class SearchSettings(Strict):
     def served_rule(self) -> str:
         """The rule whose weights are served."""
         decided = self.method in ("equal", "best", "greedy") or self.per_class or not self.resamples
-        return self.rule or ("optimum" if decided else "shrunk")
+        return self.rule or ("optimum" if decided else "exponential")
 
     @field_validator("storage")
     @classmethod

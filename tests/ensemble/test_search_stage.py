@@ -30,7 +30,7 @@ def test_it_writes_what_the_search_on_validation_finds(experiment):
     found = search_weights(members, truth, metric="log_loss", step=0.25, patients=patients, seed=experiment.seed)
     optimum = search_weights(members, truth, metric="log_loss", step=0.25)
     assert written["weights"] == found.weights
-    assert written["rule"] == found.rule == "shrunk"
+    assert written["rule"] == found.rule == "exponential"
     assert written["rules"]["optimum"] == {"weights": optimum.weights, "fusion": {}, "score": optimum.score}
     assert written["score"] == found.score
     assert written["singles"] == found.singles

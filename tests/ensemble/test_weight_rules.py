@@ -13,7 +13,7 @@ from tests.ensemble.test_nested_estimate import write_any
 from tests.experiment_on_disk import write_experiment
 
 PATIENTS = np.array([f"p{number // 4}" for number in range(80)])
-RULES = {"shrunk", "optimum", "equal", "bagged", "dropped", "penalised"}
+RULES = {"exponential", "shrunk", "optimum", "equal", "bagged", "dropped", "penalised"}
 
 
 def problem(signals, seed=1, noise=1.5):
@@ -32,20 +32,20 @@ def found(signals=(0.5, 1.0, 2.0), **options):
 @pytest.mark.parametrize("task", ["classification", "segmentation", "detection"])
 def test_every_task_is_written_with_all_rules(tmp_path, task):
     written = read_json(run(write_any(task, tmp_path))[0])
-    assert written["rule"] == "shrunk"
+    assert written["rule"] == "exponential"
     assert set(written["rules"]) == set(written["comparison"]["rows"]) == RULES
     for ruled in written["rules"].values():
         assert sum(ruled["weights"].values()) == pytest.approx(1)
         assert set(ruled["fusion"]) == ({"iou_threshold", "score_threshold"} if task == "detection" else set())
     assert 0 <= written["shrinkage"]["share"] <= 1
     rows = written["comparison"]["rows"]
-    assert rows["equal"]["from_equal"]["value"] == rows["shrunk"]["from_served"]["value"] == 0
+    assert rows["equal"]["from_equal"]["value"] == rows["exponential"]["from_served"]["value"] == 0
     for row in rows.values():
         ahead = row["from_equal"]
         assert ahead["value"] == pytest.approx(row["score"] - rows["equal"]["score"])
         assert ahead["low"] <= ahead["high"]
     if not written.get("pruned"):
-        assert written["weights"] == written["rules"]["shrunk"]["weights"]
+        assert written["weights"] == written["rules"]["exponential"]["weights"]
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
@@ -78,7 +78,7 @@ def test_a_penalised_optimum_is_of_the_whole_grid(monkeypatch):
 
 def test_a_useless_member_is_pruned_where_that_costs_nothing():
     members, truth = problem((1.5, 1.5, 1.5, -1.5), noise=1.0)
-    result = search_weights(members, truth, metric="roc_auc", step=0.25, patients=PATIENTS)
+    result = search_weights(members, truth, metric="roc_auc", step=0.25, patients=PATIENTS, rule="shrunk")
     assert set(result.rules.pruned) == {"d"}
     assert result.weights["d"] == 0
     unpruned = result.rules.by_rule["shrunk"].weights

@@ -1,5 +1,6 @@
 """The rules that make weights of the gains on some patients and their resamples. Each sees these patients only.
 
+exponential the mean of all weights of the grid, each by how well it does in units of noise (`exponential`)
 shrunk      part of the way from equal weights to the mean of the resamples' optima (`shrinkage`)
 optimum     the best weights on the patients
 equal       equal weights
@@ -21,6 +22,7 @@ import numpy as np
 
 from ensemble.engine.grid.choice import first_choice, first_choices
 from ensemble.engine.nested.resampled_gains import ResampledGains
+from ensemble.engine.rules.exponential import Weighing, weigh
 from ensemble.engine.rules.shrinkage import Shrinkage, shrink
 
 __all__ = ["KAPPAS", "RULES", "Evidence", "Ruled"]
@@ -69,6 +71,11 @@ class Evidence:
     def shrinkage(self) -> Shrinkage:
         """How far the patients support going from equal weights."""
         return shrink(self.within_target.centre(), self.within_target.centres(), self.target)
+
+    @cached_property
+    def weighing(self) -> Weighing:
+        """All weights of the grid, averaged by how well they do."""
+        return weigh(self.within_target, self.target, self.shrinkage.mean)
 
     @cached_property
     def kappa(self) -> float:
@@ -125,6 +132,7 @@ def _penalised(evidence: Evidence) -> Ruled:
 
 
 RULES: dict[str, Callable[[Evidence], Ruled]] = {
+    "exponential": lambda evidence: evidence.ruled(evidence.weighing.weights),
     "shrunk": lambda evidence: evidence.ruled(evidence.shrinkage.weights),
     "optimum": lambda evidence: evidence.of_grid(evidence.optimum),
     "equal": lambda evidence: evidence.ruled(evidence.target),
