@@ -38,7 +38,7 @@ CSS = """
 .answer .grades td { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .answer p { font-size: .8rem; color: var(--body-text-color-subdued); margin: .2rem 0 .6rem; }
 .answer .score { color: var(--body-text-color-subdued); font-size: .8em; }
-.answer .grades td.undecided { white-space: normal; min-width: 8rem; }
+.answer .grades td.decision { white-space: normal; min-width: 9rem; }
 .answer .undecided > b { padding: 0 .35em; border: 1px solid #d99a1c; border-radius: 3px; }
 .answer .other { background: rgba(245, 165, 36, .22); }
 .answer .bar { display: block; height: 4px; margin-top: 3px; border-radius: 2px;

@@ -92,13 +92,19 @@ def _decision(grade: Grade) -> str:
     """The verdict, and beside it what the set of labels holds, or the operating point says, where that is another."""
     beside = []
     if grade.prediction_set is not None and grade.prediction_set != (grade.verdict,):
-        held = " or ".join(grade.prediction_set) or "no label fits"
-        beside.append(held if grade.is_undecided else f"{held} by the set")
+        beside.append(_held(grade.prediction_set, grade.labels))
     if grade.decided not in (None, grade.verdict):
-        beside.append(f"at the operating point {grade.decided}")
+        beside.append(f"operating point: {grade.decided}")
     said = f'<br><span class="score">{escape("; ".join(beside))}</span>' if beside else ""
     kind = "decision undecided" if grade.is_undecided else "decision"
     return f'<td class="{kind}"><b>{escape(grade.verdict)}</b>{said}</td>'
+
+
+def _held(prediction_set: tuple[str, ...], labels: tuple[str, ...]) -> str:
+    """What a set of labels holds."""
+    if not prediction_set:
+        return "no label fits"
+    return "any label fits" if prediction_set == labels else f"{' or '.join(prediction_set)} fits"
 
 
 def _member(grade: Grade, name: str) -> str:

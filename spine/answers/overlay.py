@@ -88,15 +88,14 @@ def _title(finding: Finding) -> str:
 
 def _grades(finding: Finding) -> Iterator[str]:
     for one in finding.grades:
-        verdict = f", {_verdict(one)}" if one.verdict else ""
-        yield f"{_one_line(f'{one.target}: {one.best}')} ({one.probability:.0%}{verdict})"
+        yield f"{_one_line(f'{one.target}: {one.best}')} ({one.probability:.0%}{_verdict(one)})"
 
 
 def _verdict(grade: Grade) -> str:
-    """Short, as it stands behind the likeliest label and its probability."""
+    """Short, as it stands behind the likeliest label and its probability; nothing where that label is decided."""
     if grade.is_undecided:
-        return grade.verdict
-    return "decided" if grade.verdict == grade.best else f"decided {_one_line(grade.verdict)}"
+        return f", {grade.verdict}"
+    return "" if grade.verdict in ("", grade.best) else f", decided {_one_line(grade.verdict)}"
 
 
 def _one_line(text: str) -> str:

@@ -127,7 +127,9 @@ def test_the_picture_says_undecided_however_long_the_names():
         grade = Grade("degeneration" * 8, long, np.array([0.625, 0.375]), **decided)
         return draw_answer(picture, Answer("case", "3", 450, 300, findings=(Finding("", grades=(grade,)),)))
 
-    plain, undecided, decided = drawn(), drawn(prediction_set=long), drawn(decided=long[0])
+    plain, undecided, other = drawn(), drawn(prediction_set=long), drawn(decided=long[1])
     assert plain.shape == undecided.shape
     assert (undecided != plain).any()
-    assert (undecided != decided).any()
+    assert (undecided != other).any()
+    assert (other != plain).any()
+    assert (drawn(decided=long[0]) == plain).all()  # it is the likeliest
