@@ -99,7 +99,7 @@ class RuleComparison(_Part):
         return {
             name: self.rows[name].from_served
             for name in sorted(gains, key=gains.__getitem__, reverse=True)
-            if gains[name] > max(self.rows[name].from_served.error or 0.0, SAME)
+            if (error := self.rows[name].from_served.error) is not None and gains[name] > max(error, SAME)
         }
 
     def describe_better(self, served: str, metric: str, *, higher_is_better: bool) -> str:

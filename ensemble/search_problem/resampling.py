@@ -70,15 +70,16 @@ def resample(
     allowed = budget.allows if budget else None
     weights = grid_weights(members, steps, allowed)
     fold_of = fold_of_units(context.patients, seed)
-    draws = [Draws.of_patients(context.patients, settings.resamples, seed)]
+    draws, folds = [Draws.of_patients(context.patients, settings.resamples, seed)], 0
     if not settings.per_class:
         draws += draws_of_folds(context.patients, fold_of, -(-settings.resamples // OF_A_FOLD), seed)
+        folds = len(draws) - 1
         if one_split is not None:
             draws.append(Draws.of_patients(context.patients, settings.resamples // 2, seed, own=one_split))
     gains = _gains(context, weights, draws)
     whole, *parts = (Evidence(one, allowed) for one in gains)
-    folds = () if settings.per_class else tuple(parts[: fold_of.max() + 1])
-    return Resampled(whole, folds, parts[-1] if len(parts) > len(folds) else None, draws[0].drawn, fold_of, steps)
+    of_split = parts[folds] if len(parts) > folds else None
+    return Resampled(whole, tuple(parts[:folds]), of_split, draws[0].drawn, fold_of, steps)
 
 
 def _gains(context: SearchContext, weights: np.ndarray, draws: Sequence[Draws]) -> list[ResampledGains]:

@@ -125,5 +125,19 @@ def test_a_rule_that_is_ahead_by_more_than_the_standard_error_is_named():
     assert "'bagged'" in said
     assert "search.rule=bagged" in said
     assert "optimum" not in said
+    unsure = RuleComparison(folds=5, resamples=1, rows={"shrunk": rows["shrunk"], "bagged": row(0.93, None)})
+    assert not unsure.describe_better("shrunk", "AUC", higher_is_better=True)
     lower = comparison.describe_better("shrunk", "log loss", higher_is_better=False)
     assert not lower  # equal weights are better, but by less
+
+
+@pytest.mark.parametrize("patients", [1, 2])
+def test_few_patients_are_told_and_weights_stay_equal(patients):
+    members, truth = problem((1.0, 1.0, 1.0))
+    names = np.array([f"p{number % patients}" for number in range(len(truth))])
+    result = search_weights(members, truth, metric="accuracy", step=0.25, patients=names)
+    if patients == 1:
+        assert list(result.weights.values()) == [1 / 3] * 3
+        assert result.rules.comparison.rows == {}
+    else:
+        assert result.rules.comparison.folds == 2

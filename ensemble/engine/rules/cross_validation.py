@@ -45,11 +45,9 @@ def fold_of_units(patients: np.ndarray, seed: int, folds: int = FOLDS) -> np.nda
 
 
 def draws_of_folds(patients: np.ndarray, fold_of: np.ndarray, resamples: int, seed: int) -> list[Draws]:
-    """Of every fold the patients of all others, and so many resamples of these."""
-    return [
-        Draws.of_patients(patients, resamples, seed + 1 + fold, own=fold_of != fold)
-        for fold in range(fold_of.max() + 1)
-    ]
+    """Of every fold the patients of all others, and so many resamples of these; nothing of a single fold."""
+    folds = range(fold_of.max() + 1) if fold_of.any() else ()
+    return [Draws.of_patients(patients, resamples, seed + 1 + fold, own=fold_of != fold) for fold in folds]
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ def test_one_patient_can_not_be_judged_and_one_class_has_no_area():
     members, truth = problem()
     one = np.array(["only"] * 60)
     fold_of = fold_of_units(one, seed=0)
+    assert draws_of_folds(one, fold_of, 5, seed=0) == []
     assert CrossValidated.of([], fold_of) is None
     (evidence,) = evidence_of(members, truth, [Draws.of_patients(one, 10, seed=0)])
     assert evidence.shrinkage.share == 0
