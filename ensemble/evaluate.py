@@ -155,6 +155,7 @@ def _evaluate(run: ExperimentRun, test: Evaluator, validation: Evaluator, overla
         pairs=test.pairs.rates([row.name for row in test.members], scores.measure),
         costs={},
         undefined=_undefined(on_validation, weights.metric, experiment.task),
+        **test.further(scores.draws, scores.confidence),
     )
 
 

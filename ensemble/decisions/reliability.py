@@ -51,6 +51,15 @@ class Reliability:
         gaps = np.abs((weights * (self.right - self.said)) @ self.bins)
         return ratio(gaps.sum(axis=-1), weights.sum(axis=-1))
 
+    def by_chance(self, times: int = 500) -> float:
+        """The mean error that these probabilities would show on so many units if they were right as often as they say.
+
+        (Bröcker and Smith, "Increasing the reliability of reliability diagrams", 2007.)
+        """
+        random = np.random.default_rng(0)
+        drawn = (random.random((times, len(self.said))) < self.said) - self.said
+        return float((np.abs(drawn @ self.bins).sum(axis=1) / len(self.said)).mean())
+
     def units(self) -> list[int]:
         """How many each bin has."""
         return self.bins.sum(axis=0).astype(int).tolist()

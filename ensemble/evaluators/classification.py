@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.evaluators.decisions import DecidedUnits
 from ensemble.evaluators.pairs import Pairs
 from ensemble.evaluators.rows import (
     Column,
@@ -20,6 +21,8 @@ from ensemble.evaluators.rows import (
     named_rows,
     reduced_rows,
 )
+from ensemble.results.decisions import Decisions
+from ensemble.results.decisions_on_test import DecisionsOnTest
 from ensemble.results.evaluation import (
     ClassificationCounts,
     ClassificationEvaluation,
@@ -53,10 +56,11 @@ class ClassifiedRow(EvaluatedRow):
 
 @dataclass(frozen=True)
 class ClassificationEvaluator(Evaluator[ClassifiedRow]):
-    """All rows of one split, with the class (U,) of every unit."""
+    """All rows of one split, with the class (U,) of every unit, and what is decided by the ensemble's probabilities."""
 
     truth: ClassTruth
     values: np.ndarray
+    decisions: Decisions | None = None
 
     TASK = "classification"
     EVALUATION = ClassificationEvaluation
@@ -76,6 +80,7 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
             split.truth,
             patients,
             values,
+            weights.decisions,
             reduced=_rows(reduced_rows(weights.weights), [fused(members, other) for other in reduced]),
             alternatives=_rows(alternative_rows(others), [fused(members, other) for other in others.values()]),
         )
@@ -158,6 +163,13 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
         return ClassificationRow(
             name=row.name, kind=row.kind, weight=row.weight, metrics=estimates, confusion=confusion
         )
+
+    def further(self, draws: np.ndarray, confidence: float) -> dict[str, DecisionsOnTest]:
+        """What the decisions are worth, where there are any."""
+        if self.decisions is None:
+            return {}
+        units = DecidedUnits(self.ensemble.probabilities, self.values, self.patients, draws, confidence)
+        return {"decisions": units.judge(self.decisions, self.truth.labels)}
 
 
 def _rows(

@@ -161,6 +161,10 @@ class Evaluator(ABC, Generic[Row]):
     def written(self, row: Row, estimates: dict[str, Estimate]) -> WrittenRow:
         """What metrics.json holds of a row: its metrics, and what the task adds to them."""
 
+    def further(self, draws: np.ndarray, confidence: float) -> Mapping[str, Any]:
+        """What metrics.json holds of this task alone, measured on the `draws` (R, U) of its units."""
+        return {}
+
     def tables(self) -> list[pd.DataFrame]:
         """The content of `TABLES`."""
         return []

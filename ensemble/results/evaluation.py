@@ -11,14 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictInt, StrictStr
 
+from ensemble.results.decisions_on_test import DecisionsOnTest
+from ensemble.results.estimate import Estimate, Written
 from ensemble.results.overlap import Overlap
 from ensemble.results.scores import Number
 from ensemble.results.searched import Searched
 from spine.core.files import read_json, with_nulls, write_json
 from spine.core.shapes import of_shape
-from spine.metrics.statistics import DeLong, Interval, McNemar, Wilcoxon
+from spine.metrics.statistics import DeLong, McNemar, Wilcoxon
 from spine.tasks import TASKS
 
 __all__ = [
@@ -36,44 +38,13 @@ __all__ = [
     *("SegmentationCounts", "SegmentationEvaluation", "SegmentationRow", "WilcoxonTest"),
 ]
 
-SAME_AS_ONE = "with fewer than two patients there is nothing to draw"
-NO_RESAMPLE = "no resample of the patients has a value"
 NO_VARIANCE = "the difference has no variance"
 AGAIN = "run `spine evaluate EXPERIMENT` again"
 
 RowKind = Literal["member", "equal", "ensemble", "reduced", "alternative"]
 
 
-class _Written(BaseModel):
-    """What is not named here may stand in the file too: other versions tell more, or less."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class Estimate(_Written):
-    """A number with its interval over patients; `undefined` counts the resamples that have no value.
-
-    `why` is there where the number is None, or its bounds are.
-    """
-
-    value: Number | None
-    low: Number | None
-    high: Number | None
-    undefined: StrictInt = 0
-    why: StrictStr | None = None
-
-    @classmethod
-    def of(cls, interval: Interval, metric: str, task: str, patients: int) -> Estimate:
-        """What was measured by a metric on so many patients, with the reason where it is undefined."""
-        known = with_nulls(asdict(interval))
-        if known["value"] is None:
-            return cls(**known, why=TASKS[task].metrics.why_undefined(metric))
-        if known["low"] is None:
-            return cls(**known, why=SAME_AS_ONE if patients < 2 else NO_RESAMPLE)
-        return cls(**known)
-
-
-class Row(_Written):
+class Row(Written):
     """One row of the leaderboard; `weight` is a member's in the ensemble, else None."""
 
     name: StrictStr
@@ -109,7 +80,7 @@ class DetectionRow(Row):
     missed: StrictInt
 
 
-class McNemarTest(_Written):
+class McNemarTest(Written):
     """`spine.metrics.statistics.McNemar`, as written."""
 
     only_first: StrictInt
@@ -122,7 +93,7 @@ class McNemarTest(_Written):
         return cls(**with_nulls(asdict(result)))
 
 
-class DeLongTest(_Written):
+class DeLongTest(Written):
     """`spine.metrics.statistics.DeLong`, as written; `why` is there where p is None."""
 
     first: Number | None
@@ -139,7 +110,7 @@ class DeLongTest(_Written):
         return cls(**known, why=NO_VARIANCE) if known["p"] is None else cls(**known)
 
 
-class WilcoxonTest(_Written):
+class WilcoxonTest(Written):
     """`spine.metrics.statistics.Wilcoxon`, as written."""
 
     differing: StrictInt
@@ -155,7 +126,7 @@ class WilcoxonTest(_Written):
 PairedTestResult = McNemarTest | DeLongTest | WilcoxonTest
 
 
-class Comparison(_Written):
+class Comparison(Written):
     """The ensemble against another row; `role` says who that is.
 
     `differences` are those that the verdict tells of, `all_differences` those of every metric. The tests are the
@@ -173,7 +144,7 @@ class Comparison(_Written):
     verdict: StrictStr
 
 
-class LeftOut(_Written):
+class LeftOut(Written):
     """The ensemble without one member: its headline, and what the ensemble with the member is ahead of that."""
 
     name: StrictStr
@@ -182,7 +153,7 @@ class LeftOut(_Written):
     difference: Estimate
 
 
-class Alternative(_Written):
+class Alternative(Written):
     """The same members with other weights, by the rule of that `name`: the headline, and what the ensemble is ahead.
 
     `one_split` are weights of the validation split alone. They are told, and nothing is chosen by them. Of detection,
@@ -191,12 +162,12 @@ class Alternative(_Written):
 
     name: StrictStr
     weights: dict[str, Number]
-    fusion: dict[str, Number] = {}
+    fusion: dict[str, Number] = Field(default_factory=dict)
     score: Estimate
     difference: Estimate
 
 
-class Pair(_Written):
+class Pair(Written):
     """How often two members differ, and how often both are wrong."""
 
     members: tuple[StrictStr, StrictStr]
@@ -204,14 +175,14 @@ class Pair(_Written):
     double_fault: Estimate
 
 
-class ErrorPairs(_Written):
+class ErrorPairs(Written):
     """Every pair of members; `of` tells what is counted."""
 
     of: StrictStr
     pairs: tuple[Pair, ...]
 
 
-class RowCost(_Written):
+class RowCost(Written):
     """Seconds an image, None where they are not known, and megabytes; `summed` over the members that the row runs."""
 
     seconds: Number | None
@@ -224,7 +195,7 @@ class RowCost(_Written):
         return None if self.seconds is None else 1000 * self.seconds
 
 
-class Counts(_Written):
+class Counts(Written):
     """Patients, units that are scored once, and rows (images) of the split."""
 
     patients: StrictInt
@@ -253,7 +224,7 @@ class DetectionCounts(Counts):
     boxes_per_size: dict[str, StrictInt]
 
 
-class Bootstrap(_Written):
+class Bootstrap(Written):
     """How patients were drawn."""
 
     resamples: StrictInt
@@ -261,7 +232,7 @@ class Bootstrap(_Written):
     seed: StrictInt
 
 
-class Evaluation(_Written):
+class Evaluation(Written):
     """All of metrics.json; each task has its own kind of rows and counts."""
 
     experiment: StrictStr
@@ -291,7 +262,7 @@ class Evaluation(_Written):
     costs: dict[str, RowCost]
     inputs_hash: StrictStr = ""
     against_own_dataset: dict[str, Estimate] | None = None
-    undefined: dict[str, StrictStr] = {}
+    undefined: dict[str, StrictStr] = Field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -331,6 +302,11 @@ class Evaluation(_Written):
         return self.names[self.headline]
 
     @property
+    def decided(self) -> list[str]:
+        """A sentence on each decision; of the task that decides."""
+        return []
+
+    @property
     def left_out(self) -> Mapping[str, LeftOut]:
         """Member -> the ensemble without it, of the members of weight above 0 where there are several."""
         return {one.name: one for one in self.without}
@@ -360,6 +336,12 @@ class ClassificationEvaluation(Evaluation):
     task: Literal["classification"]
     counts: ClassificationCounts
     rows: tuple[ClassificationRow, ...] = Field(min_length=1)
+    decisions: DecisionsOnTest | None = None  # of the ensemble
+
+    @property
+    def decided(self) -> list[str]:
+        """Where weights.json has decisions."""
+        return self.decisions.describe(self.labels) if self.decisions else []
 
 
 class SegmentationEvaluation(Evaluation):
