@@ -12,6 +12,7 @@ from ensemble.report.detection import DetectionEvidence
 from ensemble.report.members import member_drawings
 from ensemble.report.page import Page, render, templates
 from ensemble.report.plots import Figures, shared_drawings
+from ensemble.report.rules import rule_drawings
 from ensemble.report.segmentation import SegmentationEvidence
 from ensemble.results.evaluation import Evaluation
 from spine.core.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
@@ -46,7 +47,11 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     split = predict_other_dataset(run, dataset) if dataset else run.predictions("test")
     page = Page(run, evaluation, manifest, split, directory)
     evidence = EVIDENCE[experiment.task].of(page)
-    shared = shared_drawings(page.evaluation, page.members, page.styles) | member_drawings(page.evaluation, page.styles)
+    shared = {
+        **shared_drawings(page.evaluation, page.members, page.styles),
+        **member_drawings(page.evaluation, page.styles),
+        **rule_drawings(page.rules, page.styles),
+    }
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
     with atomic_file(path) as temporary:
         temporary.write_text(render(page, figures, evidence.TEMPLATE, evidence.context()), encoding="utf-8")

@@ -18,6 +18,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
+from ensemble.report.rules import RulesShown
 from ensemble.report.style import INK, Style, styles_of
 from ensemble.results.evaluation import Evaluation
 from ensemble.results.found_weights import FoundWeights
@@ -93,6 +94,11 @@ class Page(Generic[TaskEvaluation]):
         colours = {name: style["color"] for name, style in self.styles.items()}
         return {name: "currentColor" if colour == INK else colour for name, colour in colours.items()}
 
+    @cached_property
+    def rules(self) -> RulesShown | None:
+        """The rules that weights were made by, if they were."""
+        return RulesShown.of(self.weights, self.evaluation)
+
     @property
     def provenance(self) -> list[str]:
         """Whom members learned from, and weights were chosen on."""
@@ -157,6 +163,7 @@ def render(page: Page[Any], figures: Figures, template: str, context: Mapping[st
         searched_on=page.weights.split,
         provenance=page.provenance,
         weights=page.weights,
+        rules=page.rules,
         temperatures=page.weights.temperatures,
         class_weights=page.weights.class_weights,
         names=evaluation.names,

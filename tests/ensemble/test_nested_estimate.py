@@ -98,7 +98,7 @@ def test_the_sentences_of_a_rule():
         nested=ESTIMATE,
         rule="shrunk",
         rules={name: {"weights": {"a": 1.0, "b": 0.0, "c": 0.0}, "score": 0.91} for name in ("shrunk", "optimum")},
-        shrinkage={"share": 0.35},
+        shrinkage={"share": 0.2, "served": 0.35},
         pruned={"c": {"weight": 0.04, "difference": 0.0}},
         comparison={
             "folds": 5,

@@ -1,0 +1,161 @@
+"""The report's part on rules: what each is worth, what was left out, and other weights on test."""
+
+from importlib import import_module
+
+import pytest
+
+from ensemble import evaluate, search
+from ensemble.engine.rules.rules import RULES
+from ensemble.report.rules import MADE, RulesShown
+from spine.core.files import read_json, write_json
+from tests.ensemble.small_evaluation import evaluation, row
+from tests.experiment_on_disk import write_experiment
+from tests.found_weights import found_weights
+
+SERVED = {
+    "rule": "shrunk",
+    "rules": {
+        "shrunk": {"weights": {"a": 0.55, "b": 0.4, "c": 0.05}, "score": 0.87},
+        "optimum": {"weights": {"a": 1.0, "b": 0.0, "c": 0.0}, "score": 0.91},
+    },
+    "pruned": {"c": {"weight": 0.05, "difference": 0.0012}},
+}
+WEIGHTS = found_weights({"a": 0.58, "b": 0.42, "c": 0.0}, score=0.88, **SERVED)
+
+
+def estimate(value, low=None, high=None):
+    return {"value": value, "low": low, "high": high}
+
+
+def seconds(**members):
+    return {name: {"seconds": one, "megabytes": 1.0, "summed": False} for name, one in members.items()}
+
+
+def shown(weights=WEIGHTS, **others):
+    rows = [row(name, weight=weight) for name, weight in weights.weights.items()]
+    rows += [
+        row("equal weights", "equal", None, roc_auc=estimate(0.7)),
+        row("ensemble", "ensemble", None, roc_auc=estimate(0.8)),
+    ]
+    return RulesShown.of(weights, evaluation(rows=rows, **others))
+
+
+def test_every_rule_is_explained():
+    assert set(MADE) == {*RULES, "one_split"}
+
+
+def test_the_served_rule_is_told_as_it_is_served():
+    rules = shown()
+    assert [(one.name, one.score, one.is_served) for one in rules.rows] == [
+        ("shrunk", 0.88, True),  # the score without c
+        ("optimum", 0.91, False),
+    ]
+    assert rules.by_member == {"shrunk": WEIGHTS.weights, "optimum": {"a": 1.0, "b": 0.0, "c": 0.0}}
+    assert rules.optimum == 0.91
+
+
+@pytest.mark.parametrize(
+    ("costs", "difference", "told"),
+    [
+        (seconds(a=0.01, b=0.018, c=0.012), 0.0012, "costs nothing (+0.001) and saves 12.0 of 40.0 ms an image."),
+        (seconds(a=0.01, c=0.012), 0.0001, "costs nothing (+0.000)."),  # what b takes is not known
+        (seconds(a=0.01, b=None, c=0.012), None, "what leaving it out changes is undefined."),
+        (seconds(a=0.01, b=0.018, c=None), 0.0012, "costs nothing (+0.001)."),
+    ],
+)
+def test_who_was_left_out_is_told_with_what_that_saves(costs, difference, told):
+    pruned = {"pruned": {"c": {"weight": 0.05, "difference": difference}}}
+    (sentence,) = shown(found_weights(WEIGHTS.weights, **{**SERVED, **pruned}), costs=costs).pruned
+    assert sentence.startswith("c, to which the rule gave 0.05: ")
+    assert sentence.endswith(told)
+
+
+def test_weights_of_one_split_stand_between_none_and_all():
+    alone = {"weights": {"a": 0.0, "b": 1.0, "c": 0.0}, "patients": 12}
+    counts = {"samples": 90, "units": 60, "patients": 40}
+    weights = found_weights(WEIGHTS.weights, **SERVED, one_split=alone, counts=counts)
+    behind = estimate(0.05, 0.01, 0.09)
+    against_equal = {
+        "against": "equal weights",
+        "role": "equal weights",
+        "identical": False,
+        "differences": {},
+        "all_differences": {"roc_auc": estimate(0.1)},
+        "verdict": "Better.",
+    }
+    alternatives = [
+        {"name": "optimum", "weights": {"a": 1.0}, "score": estimate(0.6), "difference": estimate(0.2)},
+        {"name": "one_split", "weights": {"b": 1.0}, "score": estimate(0.75), "difference": behind},
+    ]
+    rules = shown(weights, alternatives=alternatives, comparisons=[against_equal])
+    assert [(one.name, one.patients, one.score.value) for one in rules.of_one_split] == [
+        ("one validation split", 12, 0.75),
+        ("out-of-fold predictions", 40, 0.8),
+        ("equal weights", None, 0.7),
+    ]
+    assert [one.behind and one.behind.value for one in rules.of_one_split] == [0.05, None, 0.1]
+    assert [(one.name, one.behind and one.behind.value) for one in rules.tested] == [
+        ("shrunk", None),
+        ("optimum", 0.2),
+        ("equal weights", 0.1),
+    ]
+
+
+def test_an_old_evaluation_has_no_weights_on_test():
+    assert (shown().tested, shown().of_one_split) == ([], [])
+    assert shown(found_weights({"a": 1.0})) is None
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", "salt of the tests")
+        experiment = write_experiment(
+            tmp_path_factory.mktemp("rules"),
+            search={"step": 0.25, "resamples": 20, "metric": "roc_auc"},
+            evaluate={"resamples": 100},
+        )
+        search.run(experiment)
+        evaluate.run(experiment)
+        (path,) = import_module("ensemble.report").run(experiment)
+        yield experiment, path
+
+
+def test_the_page_has_a_row_a_rule_and_one_of_its_weights_on_test(reported):
+    experiment, path = reported
+    text = path.read_text()
+    weights = read_json(experiment.ensemble_directory / "weights.json")
+    found = read_json(experiment.evaluation_directory / "metrics.json")
+    others = [name for name in weights["rules"] if name not in (weights["rule"], "equal")]
+    assert len(others) == len(RULES) - 2
+    for name, held in weights["comparison"]["rows"].items():
+        served = ", served" if name == weights["rule"] else ""
+        score = weights["score"] if served else weights["rules"][name]["score"]
+        line = next(line for line in text.split("<tr") if f"<td>{name}{served}<small>" in line)
+        assert f"<td>{score:.3f}</td>" in line
+        assert f"<td>{held['score']:.3f}</td>" in line
+    assert [one["name"] for one in found["alternatives"]] == others
+    tested = text.split("on test</h3>")[1].split("</table>")[0]
+    for one in found["alternatives"]:
+        line = next(line for line in tested.split("<tr") if f"<td>{one['name']}</td>" in line)
+        assert f"{one['score']['value']:.3f}<small>" in line
+        assert f"{one['difference']['value']:+.3f}<small>".replace("-", "−") in line
+    assert "weights by rule" in text
+    assert (experiment.evaluation_directory / "weights_by_rule.png").exists()
+    assert f"scores {weights['rules']['optimum']['score']:.3f} by AUC on the validation patients" in text
+    assert "One validation split" not in text
+
+
+def test_files_of_older_versions_make_a_page_without_rules(reported):
+    experiment, _ = reported
+    rules = {"rule", "rules", "shrinkage", "kappa", "comparison", "pruned", "one_split", "alternatives"}
+    for path in (experiment.ensemble_directory / "weights.json", experiment.evaluation_directory / "metrics.json"):
+        content = read_json(path)
+        content["search"] = {key: one for key, one in content.get("search", {}).items() if key not in rules}
+        content["comparisons"] = content.get("comparisons", [])[::-1]  # the best single member was first
+        write_json({key: one for key, one in content.items() if key not in rules}, path)
+    (path,) = import_module("ensemble.report").run(experiment)
+    text = path.read_text()
+    assert "Which rule holds on other patients?" not in text
+    assert "What the search is worth" in text
+    assert "Chosen on validation by AUC" in text
