@@ -1,9 +1,9 @@
 """AutoGluon's greedy ensemble selection on stored probabilities, for the benchmarks: it needs packages of its own.
 
-    PYTHON_WITH_AUTOGLUON_CORE benchmarks/autogluon_selection.py PROBLEM.npz METRIC PICKS
+    PYTHON_WITH_AUTOGLUON_CORE benchmarks/autogluon_selection.py PROBLEM.npz ... METRIC PICKS
 
-The file holds `probabilities` (M, N, C) and `truth` (N,). Prints its weights and seconds as JSON. METRIC is a name of
-autogluon.core.metrics, or `dice_foreground`.
+A file holds `probabilities` (M, N, C), or (M, N) of the positive of two classes, and `truth` (N,). Prints the weights
+and seconds of each as a line of JSON. METRIC is a name of autogluon.core.metrics, or `dice_foreground`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSel
 
 
 def main() -> None:
-    path, metric, picks = sys.argv[1:]
-    with np.load(path) as problem:
-        predictions, truth = list(problem["probabilities"].astype(np.float64)), problem["truth"]
-    scorer = dice_foreground(predictions[0].shape[1]) if metric == "dice_foreground" else getattr(metrics, metric)
-    selection = EnsembleSelection(ensemble_size=int(picks), problem_type="multiclass", metric=scorer)
-    start = time.perf_counter()
-    selection.fit(predictions, truth)
-    print(json.dumps({"weights": np.asarray(selection.weights_).tolist(), "seconds": time.perf_counter() - start}))
+    *paths, metric, picks = sys.argv[1:]
+    for path in paths:
+        with np.load(path) as problem:
+            predictions, truth = list(problem["probabilities"].astype(np.float64)), problem["truth"]
+        scorer = dice_foreground(predictions[0].shape[1]) if metric == "dice_foreground" else getattr(metrics, metric)
+        kind = "binary" if predictions[0].ndim == 1 else "multiclass"
+        selection = EnsembleSelection(ensemble_size=int(picks), problem_type=kind, metric=scorer)
+        start = time.perf_counter()
+        selection.fit(predictions, truth)
+        print(json.dumps({"weights": np.asarray(selection.weights_).tolist(), "seconds": time.perf_counter() - start}))
 
 
 def dice_foreground(classes: int) -> metrics.Scorer:
