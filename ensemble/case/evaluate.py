@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.case.config import CaseSettings
+from ensemble.case.decided import shares_of
 from ensemble.case.evaluation import CaseEvaluation, Measured
 from ensemble.case.export import hash_of
 from ensemble.case.judge import Judge, JudgedPicture
@@ -99,15 +100,17 @@ def _some(truth: BoxTruth, numbers: Sequence[int]) -> BoxTruth:
 
 
 def _grades(parts: CaseParts, pictures: Sequence[JudgedPicture]) -> Iterable[Measured]:
-    """AUC of each target over the discs that were found, with their detected and with their true boxes."""
+    """AUC of each target over the discs that were found, with their detected and with their true boxes; and what its
+    decisions are worth.
+    """
     discs = pd.concat([picture.discs for picture in pictures])
     for target, part in parts.grades.items():
         found = discs[(discs["target"] == target) & discs["found"]]
         if len(found):
-            yield _paired(part, target, found)
+            yield from _paired(part, target, found)
 
 
-def _paired(part: Part, target: str, discs: pd.DataFrame) -> Measured:
+def _paired(part: Part, target: str, discs: pd.DataFrame) -> Iterable[Measured]:
     """Slices of one disc with one grade are one unit; its probabilities are their mean."""
     units = [group for _, group in discs.groupby(["patient", "level", "value"], sort=True)]
     values = np.array([group["value"].iloc[0] for group in units])
@@ -115,7 +118,11 @@ def _paired(part: Part, target: str, discs: pd.DataFrame) -> Measured:
     by = {name: np.array([np.stack(group[name].to_list()).mean(axis=0) for group in units]) for name in SIDES}
     metric = metrics.classification.METRICS["roc_auc" if len(part.labels) == 2 else "balanced_accuracy"]
     statistics = {name: _of_weights(metric.function, values, side) for name, side in by.items()}
-    return _compared(target, metric.title or "AUC", patients, statistics)
+    yield _compared(target, metric.title or "AUC", patients, statistics)
+    if part.decisions:
+        shares = {name: shares_of(part.decisions, side, values, patients) for name, side in by.items()}
+        for measure in shares["true"]:
+            yield _compared(target, measure, patients, {name: of_side[measure] for name, of_side in shares.items()})
 
 
 def _maps(parts: CaseParts, pictures: Sequence[JudgedPicture]) -> Iterable[Measured]:

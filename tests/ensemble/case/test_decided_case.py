@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ensemble.case import export, parity
+from ensemble.case.decided import shares_of
 from ensemble.case.export import describe, load_chain
 from ensemble.case.parity import measure_case_parity
 from ensemble.case.parts import open_parts
@@ -119,3 +120,21 @@ def test_the_card_names_the_outputs_and_the_description_how_they_are_decided(dec
     assert upper["narrowing"].prediction_set == ()
     assert description.decided["degeneration"].kind == "youden"
     assert description.decided["narrowing"].per_class
+
+
+def test_what_decisions_on_discs_are_worth_is_counted():
+    decisions = Decisions(
+        operating_point=POINT.model_copy(update={"threshold": 0.4}),
+        conformal=Conformal(coverage=0.8, per_class=False, thresholds=[0.45, 0.45]),
+    )
+    positive = np.array([0.9, 0.5, 0.2, 0.6, 0.1])
+    truth, patients = np.array([1, 1, 1, 0, 0]), ["a", "a", "b", "c", "c"]
+    shares = shares_of(decisions, np.stack([1 - positive, positive], axis=1), truth, patients)
+    once, twice_a = np.ones(5), np.array([2, 2, 1, 1, 1])
+    assert shares["sensitivity, as decided"](np.stack([once, twice_a])) == pytest.approx([2 / 3, 4 / 5])
+    assert shares["specificity, as decided"](once) == 1 / 2
+    # Sets: the true label, none, the other, the other, the true one; a patient counts once.
+    assert shares["coverage of the sets"](once) == pytest.approx((1 / 2 + 0 + 1 / 2) / 3)
+    assert shares["share undecided"](once) == 1 / 5
+    assert np.isnan(shares["specificity, as decided"](np.array([1, 1, 1, 0, 0])))
+    assert shares_of(Decisions(), np.zeros((0, 3)), np.zeros(0, int), []) == {}
