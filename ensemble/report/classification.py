@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -10,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ensemble.evaluators.classification import ClassificationEvaluator
+from ensemble.report.confusion import confusion
+from ensemble.report.decisions import decision_drawings
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import draw_cases
-from ensemble.report.plots import SQUARE, WIDE, Drawing, intervals
+from ensemble.report.plots import SQUARE, Drawing, intervals
 from ensemble.report.style import GREY, Style, new_figure
 from ensemble.report.worst import Case, worst_cases
 from ensemble.results.evaluation import ClassificationEvaluation
@@ -45,8 +46,9 @@ class ClassificationEvidence:
             "roc": partial(_curves, evaluator, styles, _roc, "false positive rate", "true positive rate"),
             "precision_recall": partial(_curves, evaluator, styles, _precision_recall, "recall", "precision"),
             "calibration": partial(_calibration, evaluator, styles),
-            "confusion": partial(_confusion, evaluation, "ensemble"),
-            "confusion_members": partial(_confusion, evaluation, "member"),
+            "confusion": partial(confusion, evaluation, "ensemble"),
+            "confusion_members": partial(confusion, evaluation, "member"),
+            **decision_drawings(evaluation),
         }
 
     def pictures(self) -> dict[str, Drawing]:
@@ -149,37 +151,3 @@ def _calibration(evaluator: ClassificationEvaluator, styles: dict[str, Style]) -
         axis.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel=what, ylabel="share that is true", aspect="equal")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
-
-
-def _confusion(evaluation: ClassificationEvaluation, kind: str) -> Any:
-    rows = [row for row in evaluation.rows if row.kind == kind]
-    columns = min(len(rows), 2)
-    side = SQUARE if kind == "ensemble" else WIDE / 2
-    lines = -(-len(rows) // columns)
-    with new_figure(side * columns, side * lines, columns, lines, squeeze=False) as (figure, axes):
-        for axis, row in zip(axes.flat, rows, strict=False):
-            _matrix(axis, np.array(row.confusion), evaluation.labels, small=kind == "member")
-            if kind == "member":
-                axis.set_title(row.name)
-        for axis in list(axes.flat)[len(rows) :]:
-            axis.set_visible(False)
-    return figure
-
-
-def _matrix(axis: Any, counts: np.ndarray, labels: Sequence[str], small: bool) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    # From transparent to blue: the ground of the page shows through in light and dark.
-    blues = LinearSegmentedColormap.from_list("blues", [(0.27, 0.47, 0.67, 0.04), (0.27, 0.47, 0.67, 0.75)])
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axis.pcolormesh(share, cmap=blues, vmin=0, vmax=1, edgecolors=GREY, linewidth=0.4)
-    for (true, predicted), count in np.ndenumerate(counts):
-        text = f"{count}" if small else f"{count}\n{100 * share[true, predicted]:.0f} %"
-        axis.text(predicted + 0.5, true + 0.5, text, ha="center", va="center", fontsize=9 if small else 11)
-    places = np.arange(len(labels)) + 0.5
-    axis.set_xticks(places, labels, rotation=0 if len(labels) < 4 else 45, fontsize=7 if small else 9)
-    axis.set_yticks(places, labels, rotation=90, va="center", fontsize=7 if small else 9)
-    axis.set(xlabel="predicted", ylabel="true", aspect="equal")
-    axis.invert_yaxis()
-    axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)

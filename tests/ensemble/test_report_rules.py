@@ -1,13 +1,16 @@
-"""The report's part on rules: what each is worth, what was left out, and other weights on test."""
+"""The report's parts on rules and decisions: what each is worth, what was left out, and other weights on test."""
 
+from html import escape
 from importlib import import_module
 
 import pytest
 
 from ensemble import evaluate, search
 from ensemble.engine.rules.rules import RULES
+from ensemble.report.decisions import decision_drawings
 from ensemble.report.rules import MADE, RulesShown
 from spine.core.files import read_json, write_json
+from spine.experiment.config import DecideSettings
 from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
 from tests.found_weights import found_weights
@@ -113,6 +116,7 @@ def reported(tmp_path_factory):
         experiment = write_experiment(
             tmp_path_factory.mktemp("rules"),
             search={"step": 0.25, "resamples": 20, "metric": "roc_auc"},
+            decide={"calibration": "temperature", "sensitivity": 0.9, "coverage": 0.8},
             evaluate={"resamples": 100},
         )
         search.run(experiment)
@@ -146,9 +150,63 @@ def test_the_page_has_a_row_a_rule_and_one_of_its_weights_on_test(reported):
     assert "One validation split" not in text
 
 
+def test_decisions_are_shown_as_they_are_on_test(reported):
+    experiment, path = reported
+    text = path.read_text().split("<h2>Decisions</h2>")[1].split("<h2>")[0]
+    found = read_json(experiment.evaluation_directory / "metrics.json")["decisions"]
+    fitted = read_json(experiment.ensemble_directory / "weights.json")["decisions"]
+    for note in fitted["notes"]:
+        assert escape(note) in text
+    calibration, point, sets = found["calibration"], found["operating_point"], found["sets"]
+    for one in (calibration["before"], calibration["after"]):
+        assert f"{one['ece']['value']:.3f}<small>{one['ece']['low']:.2f}–{one['ece']['high']:.2f}" in text
+        assert f"{one['brier']['value']:.3f}<small>" in text
+    assert f"probability of <strong>{point['threshold']:.3f}</strong> on, as served, not calibrated" in text
+    assert f"<td>{fitted['operating_point']['sensitivity']:.3f}</td>" in text
+    assert f"{point['sensitivity']['value']:.3f}<small>" in text
+    for one in (sets["coverage"], *sets["coverage_of_label"].values(), sets["size"], sets["undecided"]):
+        assert f"{one['value']:.3f}<small>" in text
+    assert f"{sets['units_of_size'][1]} units have 1" in text
+    pictures = {picture.stem for picture in experiment.evaluation_directory.glob("*.png")}
+    assert {"reliability", "confusion_decided", "decision_curve"} <= pictures
+    assert text.count("<svg") == 3
+
+
+def one_patient(**others):
+    """Decisions of a test split of one patient, who has no interval."""
+    known = estimate(0.5)
+    bins = [{"said": 0.2, "observed": known, "units": 4}, {"said": 0.8, "observed": estimate(None), "units": 4}]
+    reliability = {"ece": known, "ece_by_chance": 0.1, "brier": known, "bins": bins}
+    return {"calibration": {"before": reliability}, **others}
+
+
+def test_figures_of_decisions_do_without_what_is_undefined():
+    points = [
+        {"threshold": 0.2, "benefit": estimate(0.3), "treat_all": 0.375, "ahead": estimate(-0.075)},
+        {"threshold": 0.5, "benefit": estimate(None), "treat_all": 0.0, "ahead": estimate(None)},
+    ]
+    decisions = one_patient(curve={"of": "probabilities", "points": points})
+    drawings = decision_drawings(evaluation(decisions=decisions))
+    assert set(drawings) == {"reliability", "decision_curve"}
+    (axis,) = drawings["decision_curve"]().axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axis.lines}
+    assert lines["by the model"] == [[0.2, 0.3]]
+    assert lines["act on all"] == [[0.2, 0.375]]
+    (axis,) = drawings["reliability"]().axes
+    assert [line.get_xydata().tolist() for line in axis.lines if line.get_label() == "as served"] == [[[0.2, 0.5]]]
+
+
+def test_of_three_labels_reliability_is_of_the_likeliest():
+    drawings = decision_drawings(evaluation(labels=["mild", "moderate", "severe"], decisions=one_patient()))
+    assert list(drawings) == ["reliability"]
+    (axis,) = drawings["reliability"]().axes
+    assert axis.get_xlabel() == "probability of the likeliest label"
+    assert decision_drawings(evaluation()) == {}
+
+
 def test_files_of_older_versions_make_a_page_without_rules(reported):
-    experiment, _ = reported
-    rules = {"rule", "rules", "shrinkage", "kappa", "comparison", "pruned", "one_split", "alternatives"}
+    experiment = reported[0].model_copy(update={"decide": DecideSettings()})
+    rules = {"rule", "rules", "shrinkage", "kappa", "comparison", "pruned", "one_split", "alternatives", "decisions"}
     for path in (experiment.ensemble_directory / "weights.json", experiment.evaluation_directory / "metrics.json"):
         content = read_json(path)
         content["search"] = {key: one for key, one in content.get("search", {}).items() if key not in rules}
@@ -157,5 +215,6 @@ def test_files_of_older_versions_make_a_page_without_rules(reported):
     (path,) = import_module("ensemble.report").run(experiment)
     text = path.read_text()
     assert "Which rule holds on other patients?" not in text
+    assert "<h2>Decisions</h2>" not in text
     assert "What the search is worth" in text
     assert "Chosen on validation by AUC" in text
