@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from ensemble.experiment_run import ExperimentRun
 from pipeline.experiments import load_experiment
@@ -124,3 +125,19 @@ def test_a_second_run_changes_nothing(folder, experiment):
     assert {path: path.stat().st_mtime_ns for path in files} == before
     assert "ensemble" in printed
     assert "report.html" in printed
+
+
+def test_decisions_of_trained_members_hold_on_test(folder, monkeypatch):
+    """Of one disc a patient the sets hold the true class as often as was asked, and the operating point misses few."""
+    found = read_json(load("classification", folder, monkeypatch).evaluation_directory / "metrics.json")
+    sets, point, patients = (
+        found["decisions"]["sets"],
+        found["decisions"]["operating_point"],
+        found["counts"]["patients"],
+    )
+    covered = binomtest(round(sets["coverage"]["value"] * patients), patients)
+    assert sets["asked"] == 0.9
+    assert covered.proportion_ci(0.99).high >= 0.9
+    assert sets["undecided"]["value"] < 0.5
+    assert point["sensitivity"]["high"] >= 0.9
+    assert point["specificity"]["value"] > 0.25

@@ -87,7 +87,8 @@ class OperatingPoint(_Part):
 class Conformal(_Part):
     """Sets of labels that hold the true one with a probability of `coverage`, with `per_class` of every class.
 
-    Label c is in the set where 1 - p_c <= `thresholds[c]`; a threshold of 1 takes it in always.
+    Label c is in the set where 1 - p_c <= `thresholds[c]`, and where it is the likeliest; a threshold of 1 takes it in
+    always.
     """
 
     coverage: Share
@@ -99,9 +100,9 @@ class Conformal(_Part):
         least = dict(zip(labels, (f"{1 - threshold:.3f}" for threshold in self.thresholds), strict=True))
         for_coverage = f"For a coverage of {100 * self.coverage:g} %"
         if not self.per_class:
-            return f"{for_coverage}, sets hold every label of a probability of at least {least[labels[0]]}."
+            return f"{for_coverage}, sets hold the likeliest label and all of at least {least[labels[0]]}."
         told = ", ".join(f"{label} of {probability}" for label, probability in least.items())
-        return f"{for_coverage} of each label, sets hold every label of a probability of at least: {told}."
+        return f"{for_coverage} of each label, sets hold the likeliest label and all of at least: {told}."
 
 
 class Decisions(_Part):

@@ -46,7 +46,7 @@ def test_they_are_told_in_a_sentence_each(searched):
     calibration, point, sets = summary(searched).split("\n")[-3:]
     assert calibration == "Probabilities are calibrated by isotonic regression."
     assert point.startswith("degenerated is decided from a probability of 0.")
-    assert sets.startswith("For a coverage of 80 %, sets hold every label of a probability of at least 0.")
+    assert sets.startswith("For a coverage of 80 %, sets hold the likeliest label and all of at least 0.")
 
 
 def test_what_is_unchanged_is_skipped_and_another_question_is_searched_again(searched):

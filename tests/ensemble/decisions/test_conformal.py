@@ -53,12 +53,13 @@ def test_each_class_has_a_threshold_of_its_own_patients():
     assert fitted([0.1] * 4, range(4), 0.6, per_class=True) == [pytest.approx(0.1, abs=2e-6), EVERYTHING]
 
 
-def test_sets_may_hold_none_one_or_all():
+def test_sets_hold_the_likeliest_label_at_least():
     conformal = fit_conformal(
         np.array([[0.6, 0.4]] * 20), np.zeros(20, int), np.arange(20), 0.9, per_class=False
     )  # in the set from a probability of 0.6 on
-    probabilities = np.array([[0.6, 0.4], [0.3, 0.7], [0.5, 0.5]])
-    assert prediction_set(probabilities, conformal).tolist() == [[True, False], [False, True], [False, False]]
+    probabilities = np.array([[0.6, 0.4], [0.3, 0.7], [0.45, 0.55], [0.5, 0.5]])
+    sets = prediction_set(probabilities, conformal)
+    assert sets.tolist() == [[True, False], [False, True], [False, True], [True, True]]
 
 
 def test_what_is_just_inside_stays_inside_in_float32():

@@ -95,12 +95,10 @@ def test_a_probability_on_the_threshold_is_positive_and_in_the_set():
     assert "calibrated" not in served
 
 
-def test_sets_may_hold_no_label_or_all():
-    told = Decisions(conformal=Conformal(coverage=0.5, per_class=True, thresholds=[0.0, 0.5, 1.0]))
-    assert decide(np.array([[0.5, 0.4, 0.1], [1, 0, 0]]), told)["prediction_set"].tolist() == [
-        [False, False, True],
-        [True, False, True],
-    ]
+def test_sets_hold_the_likeliest_label_and_may_hold_all():
+    told = Decisions(conformal=Conformal(coverage=0.5, per_class=True, thresholds=[0.0, 0.5, 0.75]))
+    said = np.array([[0.5, 0.375, 0.125], [0.125, 0.5, 0.375], [0.375, 0.375, 0.25]], np.float32)
+    assert in_graph(said, told)["prediction_set"].tolist() == [[1, 0, 0], [0, 1, 1], [1, 1, 1]]
 
 
 def test_lines_between_knots_are_numpy_interp_s_and_end_with_them():
