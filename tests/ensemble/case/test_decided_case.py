@@ -133,8 +133,8 @@ def test_what_decisions_on_discs_are_worth_is_counted():
     once, twice_a = np.ones(5), np.array([2, 2, 1, 1, 1])
     assert shares["sensitivity, as decided"](np.stack([once, twice_a])) == pytest.approx([2 / 3, 4 / 5])
     assert shares["specificity, as decided"](once) == 1 / 2
-    # Sets: the true label, none, the other, the other, the true one; a patient counts once.
-    assert shares["coverage of the sets"](once) == pytest.approx((1 / 2 + 0 + 1 / 2) / 3)
+    # Sets: the true label, both, the other, the other, the true one; a patient counts once.
+    assert shares["coverage of the sets"](once) == pytest.approx((1 + 0 + 1 / 2) / 3)
     assert shares["share undecided"](once) == 1 / 5
     assert np.isnan(shares["specificity, as decided"](np.array([1, 1, 1, 0, 0])))
     assert shares_of(Decisions(), np.zeros((0, 3)), np.zeros(0, int), []) == {}
