@@ -100,7 +100,8 @@ def _boxes(row: Outputs, description: Description, size: Size) -> Iterator[Findi
     of_rows = zip(detections.in_pixels(*size).tolist(), detections.scores.tolist(), detections.classes, strict=True)
     for number, ((x0, y0, x1, y1), score, which) in enumerate(of_rows):
         label = description.labels[which - 1]
-        targets = description.targets if label == description.disc else ()
+        # A disc that is beyond those asked for, or not sure enough, has a box, and no level and no grade.
+        targets = description.targets if label == description.disc and levels[number] else ()
         grades = tuple(_grade_of_disc(target, row, number, description) for target in targets)
         yield Finding(label, (x0, y0, x1, y1), score, int(levels[number]), grades)
 
@@ -112,26 +113,29 @@ def _grade_of_disc(target: str, row: Outputs, number: int, description: Descript
 
 def _grade(target: str, row: Outputs, description: Description) -> Grade:
     labels = description.targets[target]
-    members, disagreement, held = map(row.get, ("probabilities_members", "disagreement", "prediction_set"))
+    members, disagreement = row.get("probabilities_members"), row.get("disagreement")
+    # A SavedModel from elsewhere may call something else by these names.
+    decided = {name: row[name] for name in DECIDED if name in row and target in description.decided}
+    _require_of_labels(target, decided, labels)
+    held = decided.get("prediction_set")
     return Grade(
         target,
         labels,
         row["probabilities"],
         {} if members is None else dict(zip(description.members[target], members, strict=True)),
         None if disagreement is None else float(disagreement),
-        row.get("calibrated"),
-        _decided(target, row, labels),
+        decided.get("calibrated"),
+        labels[int(decided["decision"])] if "decision" in decided else None,
         None if held is None else tuple(label for label, there in zip(labels, held, strict=True) if there),
     )
 
 
-def _decided(target: str, row: Outputs, labels: Sequence[str]) -> str | None:
-    if "decision" not in row:
-        return None
-    number = int(row["decision"])
-    if not 0 <= number < len(labels):
-        raise SpineError(
-            f"the decision on {target} is label number {number}, and there are {len(labels)}: {', '.join(labels)}; "
-            "export the model again"
-        )
-    return labels[number]
+def _require_of_labels(target: str, decided: Outputs, labels: Sequence[str]) -> None:
+    """SpineError unless there is a value for each label, and the decision is one of them."""
+    for name, value in decided.items():
+        is_decision = name == "decision"
+        if value.shape != (() if is_decision else (len(labels),)) or (is_decision and not 0 <= value < len(labels)):
+            raise SpineError(
+                f"the output {name} of {target} is {value.tolist()}, and there are {len(labels)} labels, "
+                f"{', '.join(labels)}; export the model again"
+            )

@@ -59,6 +59,12 @@ def test_each_disc_has_what_was_decided_beside_its_probabilities():
     assert "per_class" not in told["decided_by"]["degeneration"]
 
 
+def test_a_disc_that_is_found_and_not_graded_is_not_decided():
+    levels = {"disc_level": np.array([[1, 0, 0]], np.int32)}
+    (answer,) = answers_of(OUTPUTS | levels, CASE, "3", [SIZE], [None])
+    assert [len(finding.grades) for finding in answer.findings] == [1, 0]
+
+
 def test_a_model_that_decides_nothing_answers_as_before():
     plain = {name: value for name, value in OUTPUTS.items() if "probabilities" in name or not name.startswith("disc_")}
     (answer,) = answers_of(plain, CASE.model_copy(update={"decided": {}}), "3", [SIZE], [None])
@@ -86,12 +92,24 @@ def test_a_set_of_other_than_one_label_is_undecided(decided, held, verdict):
     assert grade.verdict == verdict
 
 
-@pytest.mark.parametrize("number", [2, -1])
-def test_a_decision_for_a_label_that_there_is_not_is_refused(number):
-    about = Description(name="ct", task="classification", targets={"fracture": ("no", "yes")})
-    outputs = {"probabilities": np.array([[0.2, 0.8]]), "decision": np.array([number], np.int32)}
-    with pytest.raises(SpineError, match=f"label number {number}, and there are 2: no, yes"):
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [("decision", 2), ("decision", -1), ("decision", [0, 1]), ("calibrated", [1.0]), ("prediction_set", [1, 0, 0])],
+)
+def test_what_does_not_fit_the_labels_is_refused(output, value):
+    about = Description(
+        name="ct", task="classification", targets={"fracture": ("no", "yes")}, decided={"fracture": RULES}
+    )
+    outputs = {"probabilities": np.array([[0.2, 0.8]]), output: np.array([value])}
+    with pytest.raises(SpineError, match=f"the output {output} of fracture is .*, and there are 2 labels, no, yes"):
         answers_of(outputs, about, "1", [SIZE], [None])
+
+
+def test_what_a_model_from_elsewhere_calls_a_decision_is_not_read():
+    about = Description(name="ct", task="classification", targets={"fracture": ("no", "yes")})
+    outputs = {"probabilities": np.array([[0.2, 0.8]]), "decision": np.array([b"operate"])}
+    (answer,) = answers_of(outputs, about, "1", [SIZE], [None])
+    assert answer.findings[0].grades[0].decided is None
 
 
 def test_how_it_was_decided_is_told_in_sentences():
