@@ -2,13 +2,16 @@
 
 The optimum stakes all on one vector of thousands that do as well but for noise. Here all of them are averaged, each
 with the share exp(gain / noise): exponential weighting, as of aggregated estimators (Dalalyan and Tsybakov, Machine
-Learning 2008). The noise is that of the resamples: the standard error of a vector's lead over equal weights, of which
-the median over vectors is taken. Where the patients tell nothing, the average is equal weights; where they tell much,
-it is near the optimum.
+Learning 2008). The noise is that of the resamples: one and a half times the standard error of a vector's lead over
+equal weights, of which the median over vectors is taken. Where the patients tell nothing, the average is equal weights;
+where they tell much, it is near the optimum.
 
 It never gets quite there, since the grid is wide. So from there the weights go on to the mean of the resamples' optima,
-as far as that is surely better than equal weights: by 1 - 3 / z^2, where z is its lead in standard errors of it; the
-factor is Stein's, and 0 below 1.7 standard errors, where a one-sided test at 5 % finds nothing either.
+as far as that is surely better than equal weights: by 1 - 2 / z^2, where z is its lead in standard errors of it; the
+factor is Stein's, and 0 below 1.4 standard errors.
+
+Both constants were chosen by `benchmarks/weight_rules.py`: colder, the worst cases lose more; hotter, less is gained
+where members differ much.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from ensemble.engine.nested.resampled_gains import ResampledGains
 
 __all__ = ["Weighing", "weigh"]
 
-STEIN = 3.0
+HEAT = 1.5  # of the noise
+STEIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def weigh(gains: ResampledGains, target: np.ndarray, mean: np.ndarray) -> Weighi
     errors = (gains.drawn - on_resamples).std(axis=1)
     if not (errors > 0).any():
         return Weighing(target, target, 0.0)
-    shares = np.exp((gains.whole - gains.whole.max()) / np.median(errors[errors > 0]))
+    shares = np.exp((gains.whole - gains.whole.max()) / (HEAT * np.median(errors[errors > 0])))
     average = shares @ gains.weights / shares.sum()
     lead, error = _lead(gains, mean, equal, on_resamples)
     certainty = max(0.0, 1 - STEIN * (error / lead) ** 2) if lead > 0 else 0.0

@@ -33,10 +33,10 @@ def gains_of(scores, grid=((1, 0), (0.5, 0.5), (0, 1))):
 
 def test_two_members_by_hand():
     # The first member leads equal weights by 0.4 and 0.2 on the resamples, the second trails by 0.1 and 0.5: noise 0.1
-    # and 0.2, equal weights have none, so tau is the median of both, 0.15.
+    # and 0.2, equal weights have none, so tau is 1.5 times the median of both, 0.15.
     scores = {1.0: (0.8, 0.9, 0.7), 0.5: (0.5, 0.5, 0.5), 0.0: (0.2, 0.4, 0.0)}
     found = weigh(gains_of(scores), EQUAL, np.array([0.5, 0.5]))
-    shares = np.exp(np.array([0.0, -0.3, -0.6]) / 0.15)
+    shares = np.exp(np.array([0.0, -0.3, -0.6]) / (1.5 * 0.15))
     first = (shares[0] + shares[1] / 2) / shares.sum()
     np.testing.assert_allclose(found.average, [first, 1 - first])
     assert found.certainty == 0
@@ -44,12 +44,12 @@ def test_two_members_by_hand():
 
 
 def test_it_goes_on_to_the_mean_as_far_as_that_leads_for_sure():
-    # The mean leads by 0.3 with a noise of 0.1: z = 3, and 1 - 3 / 9 = 2 / 3.
+    # The mean leads by 0.3 with a noise of 0.1: z = 3, and 1 - 2 / 9 = 7 / 9.
     scores = {1.0: (0.8, 0.9, 0.7), 0.5: (0.5, 0.5, 0.5), 0.0: (0.2, 0.4, 0.0)}
     mean = np.array([1.0, 0.0])
     found = weigh(gains_of(scores), EQUAL, mean)
-    assert found.certainty == pytest.approx(2 / 3)
-    np.testing.assert_allclose(found.weights, found.average / 3 + 2 / 3 * mean)
+    assert found.certainty == pytest.approx(7 / 9)
+    np.testing.assert_allclose(found.weights, found.average * 2 / 9 + 7 / 9 * mean)
 
 
 def test_a_mean_that_trails_is_not_followed():
