@@ -56,6 +56,11 @@ def _notes(
     if asked and len(set(classes)) == 1:
         all_of_one = f"All {len(classes)} units of the searched patients are {classes[0]}"
         notes.append(f"{all_of_one}: {' and '.join(asked)} cannot be fitted.")
+    if decisions.calibration and decisions.calibration.method == "isotonic":
+        absent = [label for label in labels if label not in classes]
+        notes += [
+            f"No unit of the searched patients is {label}: isotonic calibration gives it no chance." for label in absent
+        ]
     if decisions.operating_point:
         notes += _of_point(decisions.operating_point)
     if decisions.conformal:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ensemble.decisions.decide import calibrated
 from ensemble.decisions.fit import fit_decisions
 from spine.experiment.config import DecideSettings
 
@@ -56,3 +57,11 @@ def test_a_class_without_enough_patients_is_in_every_set():
     assert decisions.notes == [
         "A coverage of 0.9 takes 9 patients with a unit that is severe, and there are 5: every set holds severe."
     ]
+
+
+def test_a_label_that_nobody_had_is_told_where_isotonic_calibration_rules_it_out():
+    asked = {"truth": [0, 1] * 10, "patients": range(20), "labels": ("mild", "moderate", "severe")}
+    decisions = fit(**asked, calibration="isotonic")
+    assert decisions.notes == ["No unit of the searched patients is severe: isotonic calibration gives it no chance."]
+    np.testing.assert_allclose(calibrated(np.array([[0.5, 0.1, 0.4]]), decisions.calibration)[0, 2], 0, atol=1e-8)
+    assert fit(**asked, calibration="temperature").notes == []
