@@ -28,7 +28,7 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
     table = Table(
         title=f"{escape(_where(evaluation))}: {counts.patients} test patients, {counts.units} {evaluation.units}, "
         f"{evaluation.bootstrap.confidence * 100:g} % intervals over patients",
-        caption=escape("\n".join([*evaluation.notes, *footnotes, *evaluation.decided, *search, evaluation.verdict])),
+        caption=escape("\n".join([*evaluation.notes, *footnotes, *evaluation.decided, *search, *evaluation.verdicts])),
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=0,

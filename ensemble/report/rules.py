@@ -17,7 +17,7 @@ from spine.tasks import TASKS
 __all__ = ["MADE", "RuleRow", "RulesShown", "TestedWeights", "rule_drawings"]
 
 MADE: Mapping[str, str] = {  # rule -> what it makes
-    "exponential": "the mean of all weights of the grid, each the more the better it does",
+    "exponential": "the mean of all weights of the grid, the better one does, the more it counts",
     "shrunk": "part of the way from equal weights to the mean of the resamples' optima",
     "optimum": "the best on the searched patients",
     "equal": "the same weight for every member",

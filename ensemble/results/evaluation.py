@@ -282,6 +282,11 @@ class Evaluation(Written):
         return next(row for row in self.rows if row.name == name)
 
     @property
+    def verdicts(self) -> list[str]:
+        """The verdict in its sentences, one a comparison; older files have one sentence."""
+        return [one.verdict for one in self.comparisons if one.verdict in self.verdict] or [self.verdict]
+
+    @property
     def members(self) -> tuple[Row, ...]:
         """The rows that are members, in the experiment's order."""
         return tuple(row for row in self.rows if row.kind == "member")

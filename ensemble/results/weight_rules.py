@@ -42,6 +42,8 @@ class WeightShrinkage(_Part):
             return ""
         if round(self.served, 2) <= 0:
             return "The patients do not support leaving equal weights."
+        if round(self.served, 2) >= 1:
+            return "The patients support going all the way from equal weights to what resamples of them prefer."
         return f"The patients support going {100 * self.served:.0f} % of the way from equal weights."
 
 

@@ -128,3 +128,14 @@ def test_the_key_that_does_not_hold_is_named(tmp_path, damage, words):
     with pytest.raises(SpineError, match=rf"metrics.json cannot be read \(.*{words}.*spine evaluate EXPERIMENT` again"):
         evaluation().read(tmp_path / "metrics.json")
     assert read_json(tmp_path / "metrics.json") == whole
+
+
+def test_a_verdict_has_a_sentence_a_comparison():
+    against_equal, against_best = ({**content()["comparisons"][0], "verdict": said} for said in ("Better.", "Worse."))
+    both = evaluation(verdict="Better. Worse.", comparisons=[against_equal, against_best])
+    assert both.verdicts == ["Better.", "Worse."]
+    before = evaluation(verdict="Worse.", comparisons=[against_best, against_equal])  # as older versions wrote it
+    assert before.verdicts == ["Worse."]
+    assert evaluation(verdict="a is the only member: there is no ensemble to judge.").verdicts == [
+        "a is the only member: there is no ensemble to judge."
+    ]

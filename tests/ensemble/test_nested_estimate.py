@@ -5,6 +5,7 @@ import pytest
 from ensemble.experiment_run import ExperimentRun
 from ensemble.results.found_weights import FoundWeights
 from ensemble.results.searched import Searched
+from ensemble.results.weight_rules import WeightShrinkage
 from ensemble.search import run, search_weights
 from spine.core.files import read_json
 from spine.metrics.statistics import patient_resamples
@@ -149,3 +150,16 @@ def test_who_does_better_on_other_patients_is_said(metric, equal, single, senten
     weights = found_weights(task="classification", metric=metric, nested=nested)
     assert weights.describe_baselines().startswith(sentence)
     assert found_weights(task="classification", metric=metric, nested={}).describe_baselines() == ""
+
+
+@pytest.mark.parametrize(
+    ("served", "told"),
+    [
+        (None, ""),
+        (0.004, "The patients do not support leaving equal weights."),
+        (0.35, "The patients support going 35 % of the way from equal weights."),
+        (1.12, "The patients support going all the way from equal weights to what resamples of them prefer."),
+    ],
+)
+def test_how_far_weights_go_in_words(served, told):
+    assert WeightShrinkage(share=0.2, served=served).describe() == told
