@@ -19,7 +19,7 @@ CSS = """
 .banner .warning { padding: .25rem .7rem; border-radius: 6px; font-weight: 600;
   color: #5c3d00; background: #ffe2a8; border: 1px solid #d99a1c; }
 @media (min-width: 700px) { .banner .warning { margin-left: auto; } }
-.sentence p { margin: .25rem 0; }
+.sentence p { margin: .25rem 0; overflow-wrap: anywhere; }
 .sentence .wrong { padding: .5rem .7rem; border-left: 4px solid #d1453b; background: rgba(209, 69, 59, .12); }
 .wide { overflow-x: auto; margin-bottom: .6rem; }
 .answer h3 { font-size: .95rem; margin: .7rem 0 .3rem; }

@@ -102,9 +102,9 @@ def _decision(grade: Grade) -> str:
 
 def _held(prediction_set: tuple[str, ...], labels: tuple[str, ...]) -> str:
     """What a set of labels holds."""
-    if not prediction_set:
-        return "no label fits"
-    return "any label fits" if prediction_set == labels else f"{' or '.join(prediction_set)} fits"
+    if prediction_set == labels:
+        return "set: any label"
+    return f"set: {' or '.join(prediction_set) or 'no label'}"
 
 
 def _member(grade: Grade, name: str) -> str:

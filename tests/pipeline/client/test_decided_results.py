@@ -63,14 +63,14 @@ def test_the_page_says_undecided_and_what_was_left_open():
     assert "<b>normal</b> 62%" in undecided
     assert "calibrated 25%" in undecided
     assert "<b>undecided</b>" in undecided
-    assert "any label fits; operating point: degenerated" in undecided
+    assert "set: any label; operating point: degenerated" in undecided
     assert "undecided" not in sure
     assert '<td class="decision"><b>degenerated</b></td>' in sure
     assert "chosen for the largest sum of sensitivity and specificity" in shown
     apart = findings_table(answer_with(replace(SURE, prediction_set=("normal",))))
-    assert '<b>degenerated</b><br><span class="score">normal fits</span>' in apart
+    assert '<b>degenerated</b><br><span class="score">set: normal</span>' in apart
     none = findings_table(answer_with(Grade("t", ("<a>", "b"), np.array([0.5, 0.5]), prediction_set=())))
-    assert "no label fits" in none
+    assert "set: no label" in none
     assert "<a>" not in none
 
 
