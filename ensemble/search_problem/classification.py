@@ -64,7 +64,7 @@ class ClassificationProblem(SearchProblem):
         return SearchContext(
             Objective.of(self.metric, self.stack, MOST_VECTORS),
             len(self.members),
-            (SampleScorer(self.stack, self.metric),),
+            (SampleScorer(self.stack, self.metric, self.patients),),
             self.patients,
             nothing=float(np.nan_to_num(uniform)),
             most=int(UNITS_SCORED / (2 * max(settings.resamples, 1) * units)),
@@ -75,7 +75,7 @@ class ClassificationProblem(SearchProblem):
     def _scorers_fitted_on(self, units: np.ndarray) -> tuple[SampleScorer, ...]:
         some = self.unscaled.rows(units)
         temperatures = [fit_temperature(member, some.truth) for member in some.probabilities]
-        return (SampleScorer(self.unscaled.tempered(temperatures), self.metric),)
+        return (SampleScorer(self.unscaled.tempered(temperatures), self.metric, self.patients),)
 
     def _repeat(self, per_class: bool) -> Repeat:
         fit = fit_temperature if self.temperature else None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.engine.boxes.box_objectives import Boxes
+from ensemble.engine.nested.area_by_patient import areas_on_draws, pays
 from ensemble.engine.scoring.objective_by_threshold import FusionThresholds
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.engine.scoring.stack import Stack
@@ -56,10 +57,20 @@ class Scorer(ABC):
 
 @dataclass(frozen=True)
 class SampleScorer(Scorer):
-    """Of classification: the units are the rows of the stack, and what is said are probabilities (U, C)."""
+    """Of classification: the units are the rows of the stack, and what is said are probabilities (U, C).
+
+    With the `patients` (U,) of units, draws count all units of a patient alike, which makes areas faster.
+    """
 
     stack: Stack
     metric: str
+    patients: np.ndarray | None = None
+
+    def __call__(self, weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
+        """A row a weight vector."""
+        if self.metric == "roc_auc" and self.patients is not None and pays(self.patients):
+            return areas_on_draws(self.stack, self.patients, weights, draws)
+        return super().__call__(weights, draws)
 
     def said(self, weights: np.ndarray) -> Iterator[np.ndarray]:
         """Fused probabilities."""
