@@ -41,7 +41,7 @@ def rules_of(decisions: Mapping[str, Decisions | None]) -> dict[str, DecisionRul
 
 def _rules(decisions: Decisions) -> DecisionRules:
     point, sets, calibration = decisions.operating_point, decisions.conformal, decisions.calibration
-    told: dict[str, Any] = {"calibration": calibration.method} if calibration else {}
+    told: dict[str, Any] = {"notes": decisions.notes, **({"calibration": calibration.method} if calibration else {})}
     if point:
         told |= point.model_dump(include={"kind", "asked", "threshold", "bound", "confidence", "reached"})
     if sets:

@@ -20,6 +20,7 @@ class DecisionRules(BaseModel):
       that is what was asked for, where it was.
     - Prediction sets hold the true label with a probability of `coverage`, with `per_class` of each label apart.
     - `calibration` is "temperature" or "isotonic".
+    - `notes` are sentences on what could not be had as it was asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # a newer model may say more
@@ -33,6 +34,7 @@ class DecisionRules(BaseModel):
     coverage: float | None = None
     per_class: bool = False
     calibration: str = ""
+    notes: tuple[str, ...] = ()
 
     def sentences(self, target: str, labels: Sequence[str]) -> tuple[str, ...]:
         """For people, each a sentence."""
@@ -40,16 +42,16 @@ class DecisionRules(BaseModel):
         if self.threshold is not None:
             told.append(f"{target} is decided {labels[-1]} from a probability of {self.threshold:.3f} on{self._why()}.")
         if self.coverage is not None:
-            apart = ", of each label apart" if self.per_class else ""
+            apart = ", for each label by itself" if self.per_class else ""
             told.append(
                 f"The set of labels of {target} holds the true one with a probability of {_percent(self.coverage)}"
-                f"{apart}, in patients like those searched on; with more than one label, or none, it is undecided."
+                f"{apart}, in patients like those searched on; with more than one label it is undecided."
             )
         if self.calibration:
             told.append(
                 f"Probabilities of {target} were calibrated too ({self.calibration}), on the patients searched on."
             )
-        return tuple(told)
+        return (*told, *self.notes)
 
     def _why(self) -> str:
         asked = f"{self.asked:g}" if self.asked is not None else "?"

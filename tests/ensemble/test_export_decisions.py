@@ -29,6 +29,7 @@ from tests.member_contract import MemberContract
 PROBABILITIES = {"probabilities": {"dtype": "float32", "shape": [None, 2]}}
 WEIGHTS = {"vgg": 0.7, "dense": 0.3}
 DECISIONS = {
+    "notes": ["Few patients were searched."],
     "calibration": {"method": "temperature", "temperature": 2.0},
     "operating_point": {
         **{"kind": "youden", "threshold": 0.3, "bound": 0.8, "confidence": 0.95},
@@ -103,6 +104,7 @@ def test_it_tells_how_it_decides(served):
     rules = told.decided["degeneration"]
     assert (rules.kind, rules.threshold, rules.bound) == ("youden", 0.3, 0.8)
     assert (rules.coverage, rules.per_class, rules.calibration) == (0.9, False, "temperature")
+    assert rules.notes == ("Few patients were searched.",)
 
 
 def test_a_part_of_a_case_decides_by_experiment_and_by_directory(searched):

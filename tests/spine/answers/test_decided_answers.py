@@ -125,7 +125,8 @@ def test_how_it_was_decided_is_told_in_sentences():
     apart = DecisionRules(coverage=0.8, per_class=True, kind="cost", asked=4, threshold=0.2)
     point, sets = apart.sentences("fracture", ("no", "yes"))
     assert point.endswith("from a probability of 0.200 on, chosen so that one that is missed costs 4 false alarms.")
-    assert "80 %, of each label apart" in sets
+    assert "80 %, for each label by itself" in sets
+    assert DecisionRules(notes=("There are 3 patients.",)).sentences("t", ("a", "b")) == ("There are 3 patients.",)
     assert DecisionRules().sentences("fracture", ("no", "yes")) == ()
 
 
