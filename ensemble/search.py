@@ -44,7 +44,9 @@ def run(experiment: Experiment) -> list[Path]:
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
     asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
     decide = [] if experiment.decide.asks_for_nothing else [experiment.decide.model_dump(mode="json")]
-    inputs_hash = fingerprint([asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes, *decide])
+    inputs_hash = fingerprint(
+        [asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes, *decide, salt_id()]
+    )
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]
     if all(path.exists() for path in paths) and read_if_whole(weights_file).get("inputs_hash") == inputs_hash:

@@ -150,3 +150,11 @@ def test_whether_an_overlap_is_allowed_does_not_search_again_where_there_is_none
     allowed = experiment.model_copy(update={"search": experiment.search.model_copy(update={"allow_overlap": True})})
     assert read_json(run(allowed)[0]) == before
     assert ExperimentRun(allowed).weights
+
+
+def test_under_another_salt_it_is_searched_again(experiment, monkeypatch):
+    before = read_json(run(experiment)[0])
+    monkeypatch.setenv("SPINE_SALT", "another salt")
+    after = read_json(run(experiment)[0])
+    assert after["patients"]["salt"] != before["patients"]["salt"]
+    assert after["weights"] == before["weights"]
