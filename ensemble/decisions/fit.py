@@ -32,7 +32,7 @@ def fit_decisions(
     several = len(np.unique(truth)) > 1
     fitted: dict[str, Any] = {}
     if settings.calibration != "none" and several:
-        fitted["calibration"] = fit_calibration(settings.calibration, probabilities, truth)
+        fitted["calibration"] = fit_calibration(settings.calibration, probabilities, truth, patients)
     if settings.operating_point and several:
         positive = truth == len(labels) - 1
         fitted["operating_point"] = choose_operating_point(

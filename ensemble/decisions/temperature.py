@@ -16,13 +16,17 @@ __all__ = ["fit_temperature"]
 LARGEST = 10.0  # and the least is 1 / LARGEST: beyond, a member is all but certain, or says nothing
 
 
-def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature of least log loss for probabilities (N, C) of classes `truth` (N,)."""
+def fit_temperature(probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The temperature of least log loss for probabilities (N, C) of classes `truth` (N,).
+
+    `weights` (N,) are how often each row counts; without them, once.
+    """
     logs = np.log(np.clip(probabilities, CLIP, 1))
     rows = np.arange(len(truth))
 
     def loss(log_temperature: float) -> float:  # convex in 1 / temperature, so it has one minimum
-        return -float(log_softmax(logs / np.exp(log_temperature), axis=1)[rows, truth].mean())
+        right = log_softmax(logs / np.exp(log_temperature), axis=1)[rows, truth]
+        return -float(np.average(right, weights=weights))
 
     most = np.log(LARGEST)
     return float(np.exp(minimize_scalar(loss, bounds=(-most, most), method="bounded", options={"xatol": 1e-6}).x))

@@ -29,13 +29,16 @@ class _Part(BaseModel):
 class Calibration(_Part):
     """What makes probabilities as sure as they are right.
 
-    `temperature` T: p becomes p^(1/T), normalised. `knots`: a list a class, of which each class's probability is
+    `temperature` T: p becomes p^(1/T), normalised; it goes a `share` of the way, which the patients support, from 1 to
+    the one that was `fitted`. `knots`: a list a class, of which each class's probability is
     interpolated (what lies outside takes the nearest knot's), and then they are normalised; equal shares where all are
     0. Of two labels the lists mirror each other.
     """
 
     method: Literal["temperature", "isotonic"]
     temperature: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = None
+    fitted: Number | None = None
+    share: Share | None = None
     knots: list[Annotated[Knots, Field(min_length=1)]] = []
 
     @model_validator(mode="after")
@@ -53,7 +56,12 @@ class Calibration(_Part):
         if self.temperature is None:
             return "Probabilities are calibrated by isotonic regression."
         sure = "they were too sure" if self.temperature > 1 else "they were not sure enough"
-        return f"Probabilities are calibrated by a temperature of {self.temperature:.2f}: {sure}."
+        told = f"Probabilities are calibrated by a temperature of {self.temperature:.2f}"
+        if self.share == 0:
+            return f"{told}, which changes nothing: the patients do not support the fitted {self.fitted:.2f}."
+        if self.share is None or self.fitted is None:
+            return f"{told}: {sure}."
+        return f"{told}: {sure}, and the patients support {100 * self.share:.0f} % of the fitted {self.fitted:.2f}."
 
 
 class OperatingPoint(_Part):

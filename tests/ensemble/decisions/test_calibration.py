@@ -8,8 +8,15 @@ from sklearn.isotonic import IsotonicRegression
 from ensemble.decisions.calibration import fit_calibration
 from ensemble.decisions.decide import calibrated
 from ensemble.decisions.reliability import Reliability
+from ensemble.decisions.temperature import fit_temperature
 from ensemble.results.decisions import Calibration
 from spine.metrics.classification import brier, log_loss
+from spine.metrics.statistics import patient_resamples
+
+
+def fitted(method, probabilities, truth):
+    """Of units that are a patient each."""
+    return fit_calibration(method, probabilities, truth, np.arange(len(truth)))
 
 
 def pairs(positive):
@@ -26,8 +33,10 @@ def overconfident():
 
 def test_a_temperature_undoes_overconfidence(overconfident):
     probabilities, truth = overconfident
-    calibration = fit_calibration("temperature", probabilities, truth)
+    calibration = fitted("temperature", probabilities, truth)
     assert calibration.temperature == pytest.approx(3, rel=0.25)
+    assert calibration.temperature == pytest.approx(calibration.fitted**calibration.share)
+    assert calibration.share > 0.95
     logits = np.log(probabilities) / calibration.temperature
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(calibrated(probabilities, calibration), expected, rtol=1e-9)
@@ -38,13 +47,13 @@ def test_isotonic_of_two_labels_is_scikit_learn_s(overconfident):
     probabilities, truth = overconfident
     rounded = np.round(probabilities[:, 1], 4)
     expected = IsotonicRegression(out_of_bounds="clip").fit(rounded, truth).predict(rounded)
-    said = calibrated(pairs(rounded), fit_calibration("isotonic", probabilities, truth))
+    said = calibrated(pairs(rounded), fitted("isotonic", probabilities, truth))
     np.testing.assert_allclose(said, pairs(expected), atol=1e-8)
 
 
 def test_isotonic_by_hand():
     # 0.2 and 0.4 are violators: right, then wrong. They pool to 1/2; between knots it is a straight line.
-    calibration = fit_calibration("isotonic", pairs([0.1, 0.2, 0.4, 0.8]), np.array([0, 1, 0, 1]))
+    calibration = fitted("isotonic", pairs([0.1, 0.2, 0.4, 0.8]), np.array([0, 1, 0, 1]))
     assert calibration.knots[1] == [(0.1, 0.0), (0.2, 0.5), (0.4, 0.5), (0.8, 1.0)]
     said = calibrated(pairs([0.0, 0.15, 0.3, 0.6, 1.0]), calibration)[:, 1]
     np.testing.assert_allclose(said, [0, 1 / 4, 1 / 2, 3 / 4, 1], atol=1e-8)
@@ -62,7 +71,7 @@ def test_isotonic_of_three_labels_is_one_against_the_rest():
         ],
         axis=1,
     )
-    calibration = fit_calibration("isotonic", probabilities, truth)
+    calibration = fitted("isotonic", probabilities, truth)
     said = calibrated(np.round(probabilities, 4), calibration)
     np.testing.assert_allclose(said, expected / expected.sum(axis=1, keepdims=True), atol=1e-8)
 
@@ -75,15 +84,15 @@ def test_where_no_curve_gives_any_label_a_chance_each_is_as_likely():
 
 
 def test_equal_probabilities_become_the_share_of_positives():
-    calibration = fit_calibration("isotonic", pairs([0.5] * 4), np.array([0, 0, 0, 1]))
+    calibration = fitted("isotonic", pairs([0.5] * 4), np.array([0, 0, 0, 1]))
     assert calibration.knots == [[(0.5, 0.75)], [(0.5, 0.25)]]
     np.testing.assert_allclose(calibrated(pairs([0.1, 0.9]), calibration), [[0.75, 0.25]] * 2)
 
 
 def test_saturated_probabilities_leave_knots_that_rise():
-    calibration = fit_calibration("isotonic", pairs([0, 1e-20, 1e-9, 1 - 1e-9, 1.0]), np.array([0, 0, 1, 1, 1]))
+    calibration = fitted("isotonic", pairs([0, 1e-20, 1e-9, 1 - 1e-9, 1.0]), np.array([0, 0, 1, 1, 1]))
     assert calibration.knots[1] == [(0.0, pytest.approx(1 / 3)), (1.0, 1.0)]
-    hard = fit_calibration("temperature", pairs([0.0, 1.0, 1.0]), np.array([1, 1, 0]))
+    hard = fitted("temperature", pairs([0.0, 1.0, 1.0]), np.array([1, 1, 0]))
     assert np.isfinite(calibrated(pairs([0.0, 1e-30, 1.0]), hard)).all()
 
 
@@ -121,6 +130,29 @@ def test_of_three_labels_the_likeliest_is_judged():
 def test_calibration_is_better_on_others_too(overconfident):
     probabilities, truth = overconfident
     for method in ("temperature", "isotonic"):
-        calibration = fit_calibration(method, probabilities[:200], truth[:200])
+        calibration = fitted(method, probabilities[:200], truth[:200])
         said = calibrated(probabilities[200:], calibration)
         assert brier(truth[200:], said) < brier(truth[200:], probabilities[200:]) - 0.005
+
+
+def test_a_temperature_is_shrunk_by_its_variance_over_patients():
+    random = np.random.default_rng(9)
+    probabilities, patients = pairs(random.beta(1, 1, 40)), np.repeat(np.arange(8), 5)
+    truth = (random.random(40) < 0.3 + 0.4 * (probabilities[:, 1] > 0.5)).astype(int)
+    found = fit_calibration("temperature", probabilities, truth, patients)
+    again = []
+    for often in patient_resamples(patients, 100, seed=0).astype(int):  # rows as often as they are drawn
+        again.append(np.log(fit_temperature(np.repeat(probabilities, often, axis=0), np.repeat(truth, often))))
+    assert found.share == pytest.approx(1 - np.var(again) * 8 / 7 / np.log(found.fitted) ** 2, abs=1e-4)
+    assert 0 < found.share < 1
+    assert np.log(found.temperature) == pytest.approx(found.share * np.log(found.fitted))
+
+
+def test_what_patients_do_not_support_changes_nothing():
+    # Of 0.3, 3 in 10 are positive: none of one patient, 3 of 5 of the next.
+    positive, patients = np.full(30, 0.3), np.repeat(np.arange(6), 5)
+    truth = np.tile([0, 0, 0, 0, 0, 1, 1, 1, 0, 0], 3)
+    for who in (patients, np.zeros(30)):
+        found = fit_calibration("temperature", pairs(positive), truth, who)
+        assert (found.temperature, found.share) == (1, 0)
+        assert found.describe(()).endswith(f"the patients do not support the fitted {found.fitted:.2f}.")
