@@ -151,16 +151,15 @@ def test_an_ensemble_of_it_does_not_inherit_its_decisions(searched):
 def test_other_decisions_are_another_model(searched):
     first = Member.open(searched.ensemble_directory).model
     assert export.run(searched)[0] == first
-    other = {**DECISIONS, "operating_point": {**DECISIONS["operating_point"], "threshold": 0.5}}
-    decide_in(searched, other)
+    decide_in(searched, {**DECISIONS, "conformal": {**DECISIONS["conformal"], "thresholds": [0.6, 0.6]}})
     with pytest.raises(SpineError, match="exported with other weights"):
         exported(ExperimentRun(searched))
+    write_weights(searched, WEIGHTS)
     second = export.run(searched)[0]
     assert second.name == str(int(first.name) + 1)
-    assert exported(ExperimentRun(searched))
-    write_weights(searched, WEIGHTS)
-    third = load_model(Member.open(export.run(searched)[0].parents[1]))
-    assert set(third.signatures["serving_default"].structured_outputs) == {"probabilities"}
-    assert "decisions" not in Member.open(searched.ensemble_directory).card.details
+    member = Member.open(searched.ensemble_directory)
+    assert set(load_model(member).signatures["serving_default"].structured_outputs) == {"probabilities"}
+    assert "decisions" not in member.card.details
     decide_in(searched, DECISIONS)
-    export.run(searched)
+    assert export.run(searched)[0].name == str(int(second.name) + 1)
+    assert exported(ExperimentRun(searched))
