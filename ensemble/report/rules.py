@@ -104,6 +104,7 @@ class RulesShown:
             self.weights.rule,
             self.evaluation.names.get(metric, metric),
             higher_is_better=TASKS[self.evaluation.task].metrics.named(metric).higher_is_better,
+            method=self.weights.method,
         )
 
     @property

@@ -56,7 +56,7 @@ class Searched(BaseModel):
         return self.contributions.sets if self.contributions else {}
 
     def describe(self, names: Mapping[str, str]) -> list[str]:
-        """At most four sentences or two, a line each; `names` are the metrics' readable names."""
+        """At most four lines of a sentence or two; `names` are the metrics' readable names."""
         metric = names.get(self.metric, self.metric)
         if not self.rules:
             return [f"Search score ({metric}): {_score(self.score)} on the patients it chose on{self._on_others()}"]
@@ -88,7 +88,8 @@ class Searched(BaseModel):
         if not self.comparison or not self.comparison.rows:
             return ""
         higher = TASKS[self.task or ""].metrics.named(self.metric).higher_is_better
-        return self.comparison.describe_better(self.rule or "", metric, higher_is_better=higher)
+        method = self.method or ""
+        return self.comparison.describe_better(self.rule or "", metric, higher_is_better=higher, method=method)
 
     def _on_others(self) -> str:
         """How the sentence on the optimum goes on: what it is on other patients, and who did better there."""

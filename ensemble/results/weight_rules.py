@@ -10,6 +10,7 @@ from ensemble.results.scores import Number, Score
 
 __all__ = ["Ahead", "ComparedRule", "OneSplit", "PrunedMember", "RuleComparison", "RuleWeights", "WeightShrinkage"]
 
+NO_RULE = ("equal", "best")  # methods that decide the weights by themselves
 SAME = 1e-12  # differences closer than that are rounding
 
 
@@ -104,16 +105,18 @@ class RuleComparison(_Part):
             if (error := self.rows[name].from_served.error) is not None and gains[name] > max(error, SAME)
         }
 
-    def describe_better(self, served: str, metric: str, *, higher_is_better: bool) -> str:
-        """A sentence on the rules that were better; empty where none was."""
+    def describe_better(self, served: str, metric: str, *, higher_is_better: bool, method: str = "") -> str:
+        """A sentence on the rules that were better; empty where none was. `method` is the search's."""
         better = self.better(served, higher_is_better=higher_is_better)
         if not better:
             return ""
         first, ahead = next(iter(better.items()))
-        others = f", as did {' and '.join(map(repr, list(better)[1:]))}" if len(better) > 1 else ""
+        *named, last = map(repr, better)
+        others = f", as did {' and '.join(filter(None, [', '.join(named[1:]), last]))}" if named else ""
+        setting = f"search.method=grid search.rule={first}" if method in NO_RULE else f"search.rule={first}"
         return (
             f"There the rule {first!r} did better than {served!r} by more than the standard error ({metric} "
-            f"{ahead.value:+.3f}, standard error {ahead.error:.3f}){others}; search.rule={first} would serve it."
+            f"{ahead.value:+.3f}, standard error {ahead.error:.3f}){others}; {setting} would serve it."
         )
 
 

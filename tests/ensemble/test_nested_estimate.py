@@ -5,7 +5,7 @@ import pytest
 from ensemble.experiment_run import ExperimentRun
 from ensemble.results.found_weights import FoundWeights
 from ensemble.results.searched import Searched
-from ensemble.results.weight_rules import WeightShrinkage
+from ensemble.results.weight_rules import RuleComparison, WeightShrinkage
 from ensemble.search import run, search_weights
 from spine.core.files import read_json
 from spine.metrics.statistics import patient_resamples
@@ -163,3 +163,21 @@ def test_who_does_better_on_other_patients_is_said(metric, equal, single, senten
 )
 def test_how_far_weights_go_in_words(served, told):
     assert WeightShrinkage(share=0.2, served=served).describe() == told
+
+
+def test_rules_that_were_better_are_listed_and_how_to_have_the_best_of_them():
+    def row(score):
+        ahead = {"value": score, "low": None, "high": None, "error": 0.005}
+        return {"score": score, "from_equal": ahead, "from_served": ahead}
+
+    rows = {"optimum": row(0.0), "bagged": row(0.01), "dropped": row(0.02), "equal": row(0.03)}
+    comparison = RuleComparison.model_validate({"folds": 5, "resamples": 50, "rows": rows})
+    said = comparison.describe_better("optimum", "AUC", higher_is_better=True, method="best")
+    assert said == (
+        "There the rule 'equal' did better than 'optimum' by more than the standard error (AUC +0.030, standard error "
+        "0.005), as did 'dropped' and 'bagged'; search.method=grid search.rule=equal would serve it."
+    )
+    rows["shrunk"] = row(0.025)
+    comparison = RuleComparison.model_validate({"folds": 5, "resamples": 50, "rows": rows})
+    said = comparison.describe_better("optimum", "AUC", higher_is_better=True, method="grid")
+    assert said.endswith(", as did 'shrunk', 'dropped' and 'bagged'; search.rule=equal would serve it.")
