@@ -97,13 +97,22 @@ class RulesShown:
         ]
 
     @property
+    def metric(self) -> str:
+        """How people call what was searched by."""
+        return self.evaluation.names.get(self.weights.metric, self.weights.metric)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether it is."""
+        return TASKS[self.evaluation.task].metrics.named(self.weights.metric).higher_is_better
+
+    @property
     def better(self) -> str:
         """A sentence on rules that were ahead by more than the standard error."""
-        metric = self.weights.metric
         return self.weights.comparison.describe_better(
             self.weights.rule,
-            self.evaluation.names.get(metric, metric),
-            higher_is_better=TASKS[self.evaluation.task].metrics.named(metric).higher_is_better,
+            self.metric,
+            higher_is_better=self.higher_is_better,
             method=self.weights.method,
         )
 
@@ -121,10 +130,17 @@ class RulesShown:
         ms = {name: costs[name].ms if name in costs else None for name in (*weights.kept, *weights.pruned)}
         known = [one for one in ms.values() if one is not None]
         return [
-            f"{name}, to which the rule gave {one.weight:.2f}: {_change(one.difference)}"
+            f"{name}, to which the rule gave {one.weight:.2f}: {self._change(one.difference)}"
             f"{_saving(ms[name], sum(known) if len(known) == len(ms) else None)}."
             for name, one in weights.pruned.items()
         ]
+
+    def _change(self, difference: float | None) -> str:
+        """Such as "leaving it out costs nothing (AUC +0.001)"."""
+        if difference is None:
+            return "what leaving it out changes is undefined"
+        shown = f"{0.0 if abs(difference) < NOTHING else difference:+.3f}".replace("-", "−")
+        return f"leaving it out costs nothing ({self.metric} {shown})"
 
     @property
     def tested(self) -> list[TestedWeights]:
@@ -168,13 +184,6 @@ class RulesShown:
 def rule_drawings(shown: RulesShown | None, styles: dict[str, Style]) -> dict[str, Drawing]:
     """The figure of the weights by rule, where there are rules."""
     return {"weights_by_rule": partial(_weights_by_rule, shown, styles)} if shown else {}
-
-
-def _change(difference: float | None) -> str:
-    """Such as "leaving it out costs nothing (+0.001)"."""
-    if difference is None:
-        return "what leaving it out changes is undefined"
-    return f"leaving it out costs nothing ({0.0 if abs(difference) < NOTHING else difference:+.3f})"
 
 
 def _saving(ms: float | None, total: float | None) -> str:

@@ -60,10 +60,14 @@ def test_the_served_rule_is_told_as_it_is_served():
 @pytest.mark.parametrize(
     ("costs", "difference", "told"),
     [
-        (seconds(a=0.01, b=0.018, c=0.012), 0.0012, "costs nothing (+0.001) and saves 12.0 of 40.0 ms an image."),
-        (seconds(a=0.01, c=0.012), 0.0001, "costs nothing (+0.000)."),  # what b takes is not known
+        (
+            seconds(a=0.01, b=0.018, c=0.012),
+            0.0012,
+            "costs nothing (accuracy +0.001) and saves 12.0 of 40.0 ms an image.",
+        ),
+        (seconds(a=0.01, c=0.012), 0.0001, "costs nothing (accuracy +0.000)."),  # what b takes is not known
         (seconds(a=0.01, b=None, c=0.012), None, "what leaving it out changes is undefined."),
-        (seconds(a=0.01, b=0.018, c=None), 0.0012, "costs nothing (+0.001)."),
+        (seconds(a=0.01, b=0.018, c=None), 0.0012, "costs nothing (accuracy +0.001)."),
     ],
 )
 def test_who_was_left_out_is_told_with_what_that_saves(costs, difference, told):
@@ -71,6 +75,13 @@ def test_who_was_left_out_is_told_with_what_that_saves(costs, difference, told):
     (sentence,) = shown(found_weights(WEIGHTS.weights, **{**SERVED, **pruned}), costs=costs).pruned
     assert sentence.startswith("c, to which the rule gave 0.05: ")
     assert sentence.endswith(told)
+
+
+def test_a_loss_that_falls_costs_nothing():
+    pruned = {"pruned": {"c": {"weight": 0.05, "difference": -0.0271}}}
+    rules = shown(found_weights(WEIGHTS.weights, **{**SERVED, **pruned}, metric="log_loss"), names={"log_loss": "loss"})
+    assert not rules.higher_is_better
+    assert rules.pruned == ["c, to which the rule gave 0.05: leaving it out costs nothing (loss −0.027)."]
 
 
 def test_weights_of_one_split_stand_between_none_and_all():
