@@ -101,12 +101,14 @@ def test_the_cost_of_detection_is_told(folder):
     assert found["against_own_dataset"]
 
 
-def test_the_weights_are_a_grid_vector_no_worse_than_any_member(experiment):
+def test_the_optimum_is_a_grid_vector_no_worse_than_any_member(experiment):
     found = read_json(experiment.ensemble_directory / "weights.json")
-    weights = np.array(list(found["weights"].values()))
+    optimum = found["rules"]["optimum"]
+    weights = np.array(list(optimum["weights"].values()))
     np.testing.assert_allclose(weights * 10, np.round(weights * 10), atol=1e-9)
     assert weights.sum() == pytest.approx(1)
-    assert found["score"] >= max(found["singles"].values())
+    assert optimum["score"] >= max(found["singles"].values())
+    assert sum(found["weights"].values()) == pytest.approx(1)
     assert found["split"] == "validation"
 
 
