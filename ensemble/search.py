@@ -42,7 +42,7 @@ def run(experiment: Experiment) -> list[Path]:
         overlap.raise_if_any()
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
-    asked = settings.model_dump(mode="json", exclude={"allow_overlap"})
+    asked = {**settings.model_dump(mode="json", exclude={"allow_overlap"}), "rule": settings.served_rule}
     decide = [] if experiment.decide.asks_for_nothing else [experiment.decide.model_dump(mode="json")]
     inputs_hash = fingerprint(
         [asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes, *decide, salt_id()]
