@@ -85,9 +85,9 @@ class Searched(BaseModel):
         return f"{chosen} {comparison.describe(self.rule or '', metric)}".strip()
 
     def _better(self, metric: str) -> str:
-        if not self.comparison or not self.comparison.rows:
+        if not self.comparison or not self.comparison.rows or self.task not in TASKS:
             return ""
-        higher = TASKS[self.task or ""].metrics.named(self.metric).higher_is_better
+        higher = TASKS[self.task].metrics.named(self.metric).higher_is_better
         method = self.method or ""
         return self.comparison.describe_better(self.rule or "", metric, higher_is_better=higher, method=method)
 
@@ -97,11 +97,12 @@ class Searched(BaseModel):
         if not nested.resamples:
             return "; what it is on others was not estimated."
         aside = f"; {nested.left_aside}" if nested.left_aside else ""
+        whom = "the optimum" if self.rules else ""
+        better = nested.describe_baselines(self.task, self.metric, whom) if self.task in TASKS else ""
         return (
             f", about {nested.score:.3f} on others (optimism {nested.optimism:+.3f}; {nested.resamples} "
-            f"resamples, middle 95 % {nested.low:.3f} to {nested.high:.3f}{aside}). "
-            f"{nested.describe_baselines(self.task or '', self.metric, 'the optimum' if self.rules else '')}"
-        )
+            f"resamples, middle 95 % {nested.low:.3f} to {nested.high:.3f}{aside}). {better}"
+        ).strip()
 
 
 def _score(score: float | None) -> str:

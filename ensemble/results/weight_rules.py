@@ -60,7 +60,11 @@ class Ahead(_Part):
         """Such as `+0.003 (95 % interval -0.002 to +0.008)`."""
         if self.value is None:
             return "undefined"
-        inside = "no interval" if self.low is None else f"95 % interval {self.low:+.3f} to {self.high:+.3f}"
+        inside = (
+            "no interval"
+            if self.low is None or self.high is None
+            else f"95 % interval {self.low:+.3f} to {self.high:+.3f}"
+        )
         return f"{self.value:+.3f} ({inside})"
 
 
@@ -85,9 +89,9 @@ class RuleComparison(_Part):
 
     def describe(self, served: str, metric: str) -> str:
         """What the served rule reaches on patients that it had not seen, beside equal weights."""
-        if not self.rows:
+        row, equal = self.rows.get(served), self.rows.get("equal")
+        if row is None or equal is None:
             return ""
-        row, equal = self.rows[served], self.rows["equal"]
         if row.score is None or equal.score is None:
             return f"On patients that weights were not chosen on, {metric} is undefined."
         on = f"On patients that they were not chosen on ({self.folds}-fold cross-validation by patient)"
