@@ -176,9 +176,9 @@ class RulesShown:
         evaluation = self.evaluation
         equal = next(row for row in evaluation.rows if row.kind == "equal")
         ahead = [
-            one.all_differences[evaluation.headline] for one in evaluation.comparisons if one.against == equal.name
+            one.all_differences.get(evaluation.headline) for one in evaluation.comparisons if one.against == equal.name
         ]
-        return [TestedWeights(equal.name, "", equal.metrics[evaluation.headline], one) for one in ahead]
+        return [TestedWeights(equal.name, "", equal.metrics[evaluation.headline], one) for one in ahead if one]
 
 
 def rule_drawings(shown: RulesShown | None, styles: dict[str, Style]) -> dict[str, Drawing]:

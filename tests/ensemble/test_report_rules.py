@@ -172,7 +172,8 @@ def test_decisions_are_shown_as_they_are_on_test(reported):
     for one in (calibration["before"], calibration["after"]):
         assert f"{one['ece']['value']:.3f}<small>{one['ece']['low']:.2f}–{one['ece']['high']:.2f}" in text
         assert f"{one['brier']['value']:.3f}<small>" in text
-    assert f"probability of <strong>{point['threshold']:.3f}</strong> on, as served, not calibrated" in text
+    threshold = f"probability of <strong>{point['threshold']:.3f}</strong>"
+    assert f"{threshold} on, as served, not calibrated, chosen for a sensitivity of 0.9." in text
     assert f"<td>{fitted['operating_point']['sensitivity']:.3f}</td>" in text
     assert f"{point['sensitivity']['value']:.3f}<small>" in text
     for one in (sets["coverage"], *sets["coverage_of_label"].values(), sets["size"], sets["undecided"]):
