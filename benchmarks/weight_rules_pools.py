@@ -32,7 +32,7 @@ __all__ = ["Draw", "Simulated", "Stored", "stored"]
 
 LEAST = 7  # patients to judge on
 JUDGES = 300  # simulated patients
-METRICS = {"classification": "roc_auc", "segmentation": "dice_foreground", "detection": "map50_95"}
+METRICS = {"classification": "roc_auc", "segmentation": "dice_foreground", "detection": "map50"}
 
 
 @dataclass(frozen=True)
