@@ -2,7 +2,8 @@
 
 Of a weight vector, entry (a, b) of a K x K matrix W counts the positives of patient a that rank above the negatives of
 patient b. A draw that counts patients d (K,) times then has the area d W d / ((d P) (d N)), where P and N are each
-patient's positives and negatives. So a grid is ranked once, however many draws are made of its patients.
+patient's positives and negatives. The search does the same (`ensemble.engine.nested.area_by_patient`) for the draws of
+one search; here the wins of a grid are kept for hundreds of searches among the same patients.
 """
 
 from __future__ import annotations

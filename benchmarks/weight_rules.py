@@ -93,7 +93,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def cells_of(source: Path | float, options: argparse.Namespace) -> list[Cell]:
     """Of all sizes that a run's patients suffice for, or of simulated members that differ so much."""
     pool = stored(source) if isinstance(source, Path) else Simulated(source, options.members)
-    return [cell(pool, size, options) for size in options.sizes if pool and pool.can(size)]
+    cells = [cell(pool, size, options) for size in options.sizes if pool and pool.can(size)]
+    return [one for one in cells if len(one.shares)]  # without a draw that has a score there is nothing to tell
 
 
 def cell(pool: Stored | Simulated, size: int, options: argparse.Namespace) -> Cell:
@@ -114,7 +115,7 @@ def cell(pool: Stored | Simulated, size: int, options: argparse.Namespace) -> Ce
         shares.append(evidence.shrinkage.share)
     if options.autogluon and problems:
         differences[AUTOGLUON] = [*autogluon(problems, options.autogluon)]
-    del differences["equal"]
+    differences.pop("equal", None)
     print(f"{pool.name} on {size}: {len(shares)} draws", file=sys.stderr)
     return Cell(pool.name, size, {name: np.array(values) for name, values in differences.items()}, np.array(shares))
 

@@ -86,3 +86,12 @@ def test_a_goal_names_where_it_is_missed(modules):
     assert mean == f"FAIL: the mean of {rule} is at least -1: bad on 15 (-6.00)"
     assert tail == "FAIL: its worst 5 % at 15 patients is at least -5: bad on 15 (-6.00)"
     assert kept == "PASS: it keeps 80 % of the optimum's gain, where that is 20 or more: lowest 0.90 of 1"
+
+
+def test_where_too_few_patients_are_left_there_is_nothing_to_tell(modules, tmp_path):
+    experiment = write_experiment(tmp_path, patients={"train": 2, "validation": 6, "test": 8}, search={"step": 0.5})
+    experiment.write(tmp_path / "runs" / "small" / "experiment.yaml")
+    cells = modules[0].cells_of(tmp_path / "runs" / "small", modules[0].parse(["--sizes", "8"]))
+    assert cells == []
+    assert modules[0].table(cells).row_count == 0
+    assert [line[:4] for line in modules[0].goals(cells)] == ["PASS"] * 3
