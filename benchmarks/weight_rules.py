@@ -87,7 +87,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--members", type=int, default=6, help="that are simulated")
     parser.add_argument("--autogluon", type=Path, help="an interpreter that has autogluon.core")
     parser.add_argument("--jobs", type=int, default=2)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    for run in options.runs:
+        if not (run / "experiment.yaml").is_file():
+            parser.error(f"{run} has no experiment.yaml; give directories of experiments that were predicted")
+    return options
 
 
 def cells_of(source: Path | float, options: argparse.Namespace) -> list[Cell]:

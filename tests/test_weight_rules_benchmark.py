@@ -95,3 +95,9 @@ def test_where_too_few_patients_are_left_there_is_nothing_to_tell(modules, tmp_p
     assert cells == []
     assert modules[0].table(cells).row_count == 0
     assert [line[:4] for line in modules[0].goals(cells)] == ["PASS"] * 3
+
+
+def test_what_is_no_run_is_refused_before_anything_is_measured(modules, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        modules[0].parse([str(tmp_path)])
+    assert f"{tmp_path} has no experiment.yaml" in capsys.readouterr().err
