@@ -98,7 +98,7 @@ def find_rules(
         raise SpineError(f"the rule {served!r} gives weights that break the budget; use optimum or exponential")
     judged = CrossValidated.of(resampled.folds, resampled.fold_of)
     kept, pruned = _pruned(chosen, judged, served, names) if settings.prune else (chosen, {})
-    answers = judged and _answers(judged, served, kept.weights > 0)
+    answers = judged and _answers(judged, served, np.array([name not in pruned for name in names]))
     return WeightRules(
         served=served,
         weights=replace(kept, score=score(kept)),
@@ -152,10 +152,11 @@ def _pruned(
     """
     if judged is None or served not in CHOSEN:
         return chosen, {}
-    weights, kept, pruned = chosen.weights, chosen.weights > 0, {}
+    weights, pruned = chosen.weights, {}
+    kept = np.ones(len(weights), dtype=bool)  # also whom all patients leave out: they saw the folds
     best = judged.gain(judged.said[served])
     for member in np.argsort(weights, kind="stable"):
-        if not 0 < weights[member] < 1 / (2 * len(weights)) or kept.sum() == 1:
+        if not 0 < weights[member] < 1 / (2 * len(weights)):
             continue
         fewer = kept & (np.arange(len(weights)) != member)
         gain = judged.gain(_answers(judged, served, fewer))

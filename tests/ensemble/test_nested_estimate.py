@@ -13,7 +13,7 @@ from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 from tests.found_weights import ESTIMATE, found_weights
 
-SEARCH = {"step": 0.5, "resamples": 16}
+SEARCH = {"step": 0.5, "resamples": 20}
 
 
 def write_any(task, folder, **search):
@@ -32,7 +32,7 @@ def test_of_every_task(tmp_path, task):
     optimum = found["rules"]["optimum"]
     assert nested["optimism"] == pytest.approx(optimum["score"] - nested["score"])
     assert nested["low"] <= nested["score"] <= nested["high"]
-    assert 0 < nested["resamples"] <= 16
+    assert 0 < nested["resamples"] <= 20
     assert 0 <= nested["share"] <= 1
     assert nested["step"] == contributions["step"] == 0.5
     first, *others = experiment.members

@@ -89,6 +89,32 @@ def test_a_useless_member_is_pruned_where_that_costs_nothing():
     np.testing.assert_allclose(list(result.weights.values())[:3], kept)
 
 
+@pytest.mark.parametrize("rule", ["optimum", "dropped", "penalised", "bagged"])
+def test_a_rule_is_worth_the_same_on_other_patients_whether_it_serves_or_not(rule):
+    """Folds may weigh members that all patients leave out: to leave those out too would have seen the fold."""
+    members, truth = problem((0.2, 0.3, 0.3, 0.2), noise=1.0, seed=2)
+    options = {"metric": "roc_auc", "step": 0.25, "patients": PATIENTS, "prune": False}
+    served = search_weights(members, truth, rule=rule, **options)
+    other = search_weights(members, truth, rule="equal", **options)
+    assert served.rules.comparison.rows[rule].score == other.rules.comparison.rows[rule].score
+    np.testing.assert_array_equal(served.rules.by_rule[rule].weights, other.rules.by_rule[rule].weights)
+
+
+def test_the_best_single_member_is_chosen_again_without_each_fold():
+    members, truth = problem((0.3, 0.3, 0.3), noise=1.0, seed=3)
+    result = search_weights(members, truth, metric="roc_auc", step=0.25, patients=PATIENTS, method="best")
+    answers = np.stack(list(members.values()))
+    assert (np.asarray(result.rules.answers)[None] == answers).all(axis=(1, 2)).sum() == 0  # of several members
+    assert result.rules.comparison.rows["optimum"].score < result.score
+
+
+def test_few_resamples_make_no_interval():
+    ahead = found(resamples=2).rules.comparison.rows["exponential"].from_equal
+    assert ahead.value is not None
+    assert ahead.low is ahead.high is ahead.error is None
+    assert "no interval" in ahead.describe()
+
+
 def test_without_patients_no_rule_can_resample_them():
     with pytest.raises(SpineError, match="give `patients`"):
         search_weights(*problem((1.0, 1.0)), rule="shrunk")

@@ -21,6 +21,7 @@ from spine.metrics.statistics import Interval, interval
 __all__ = ["FOLDS", "CrossValidated", "Difference", "difference", "draws_of_folds", "fold_of_units"]
 
 FOLDS = 5
+FEWEST = 20  # resamples for an interval and a standard error
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,10 @@ class CrossValidated:
 
 
 def difference(one: np.ndarray, other: np.ndarray, draws: np.ndarray) -> Difference:
-    """Of two rules' `scores` on the same draws."""
+    """Of two rules' `scores` on the same draws; too few of them make no interval and no error."""
     value, *found = one - other
+    if len(found) < FEWEST:
+        return Difference(Interval(float(value), np.nan, np.nan, 0), np.nan)
     known = np.array(found)[np.isfinite(found)]
     error = float(known.std(ddof=1)) if len(known) > 1 else np.nan
     return Difference(interval(lambda counted: value if counted.ndim == 1 else np.array(found), draws), error)
