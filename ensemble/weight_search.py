@@ -123,7 +123,7 @@ def search_weights(
     )
     kept = {field.name: others.pop(field.name) for field in fields(Bookkeeping) if field.name in others}
     settings = _settings({"metric": metric, "method": method, "step": step, **others})
-    known = {"budget": budget, "patients": None if patients is None else np.asarray(patients)}
+    known = {"budget": budget, "patients": None if patients is None else _patients(patients, truth)}
     return find_weights(problem_of(members, truth, task, settings, **known), settings, seed, Bookkeeping(**kept))
 
 
@@ -226,6 +226,19 @@ def _settings(given: dict[str, Any]) -> SearchSettings:
         if (values := given.get(f"{name}s")) is not None:
             given[f"{name}s"] = _thresholds(name, values)
     return validate(SearchSettings, {**given, "step": float(step)}, "the search")
+
+
+def _patients(given: Any, truth: Any) -> np.ndarray:
+    """The patients (U,) of the rows of the truth; SpineError on what is no name or number a row."""
+    patients = np.asarray(given)
+    if patients.ndim != 1 or not len(patients):
+        raise SpineError(f"patients has the shape {patients.shape}; give that of every row (of images: of every image)")
+    if any(one is None or one != one for one in patients.tolist()):  # NaN is not itself
+        raise SpineError("patients holds None or NaN; give every row a patient")
+    rows = truth.samples if isinstance(truth, BoxTruth) else truth
+    if hasattr(rows, "__len__") and len(rows) != len(patients):
+        raise SpineError(f"patients are {len(patients)}, and the truth has {len(rows)}; give that of every row")
+    return patients
 
 
 def _thresholds(name: str, given: Any) -> tuple[float, ...]:

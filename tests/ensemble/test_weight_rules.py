@@ -121,6 +121,22 @@ def test_without_patients_no_rule_can_resample_them():
 
 
 @pytest.mark.parametrize(
+    ("patients", "message"),
+    [
+        (PATIENTS[:10], "patients are 10, and the truth has 80"),
+        ([], "shape"),
+        ("abc", "shape"),
+        (PATIENTS[None], "shape"),
+        ([None] * len(PATIENTS), "None or NaN"),
+        (np.full(len(PATIENTS), np.nan), "None or NaN"),
+    ],
+)
+def test_patients_that_are_not_those_of_the_rows(patients, message):
+    with pytest.raises(SpineError, match=message):
+        search_weights(*problem((1.0, 1.0)), patients=patients)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"rule": "shrunk", "per_class": True}, "per_class starts from the optimum"),
