@@ -28,6 +28,8 @@ from spine.tasks import TASKS
 
 __all__ = ["METHODS", "SearchResult", "run", "search_weights", "summary"]
 
+VERSION = 2  # of what weights.json tells: what another version wrote is searched again
+
 
 def run(experiment: Experiment) -> list[Path]:
     """Search on validation (with folds, out-of-fold) predictions; write weights.json, search.csv and the study.
@@ -45,7 +47,7 @@ def run(experiment: Experiment) -> list[Path]:
     asked = {**settings.model_dump(mode="json", exclude={"allow_overlap"}), "rule": settings.served_rule}
     decide = [] if experiment.decide.asks_for_nothing else [experiment.decide.model_dump(mode="json")]
     inputs_hash = fingerprint(
-        [asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes, *decide, salt_id()]
+        [asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes, *decide, salt_id(), VERSION]
     )
     weights_file, table, study = (directory / name for name in ("weights.json", "search.csv", "study.db"))
     paths = [weights_file, table] if settings.storage else [weights_file, table, study]

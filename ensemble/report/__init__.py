@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ensemble.report.rules import rule_drawings
 from ensemble.report.segmentation import SegmentationEvidence
 from ensemble.results.evaluation import Evaluation
 from spine.core.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
+from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.trained import as_trained
@@ -41,6 +43,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     done = directory / "report.json"
     manifest = Manifest.read(dataset) if dataset else run.manifest
     evaluation = run.evaluation(dataset)
+    _require_of_these_weights(evaluation, run.weights.weights)
     inputs_hash = _inputs_hash(experiment, evaluation, manifest)
     if path.exists() and _is_current(done, inputs_hash):
         return [path]
@@ -58,6 +61,16 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     pictures = figures.write(done.parent)
     write_json({"inputs_hash": inputs_hash, "figures": [picture.name for picture in pictures]}, done)
     return [path]
+
+
+def _require_of_these_weights(evaluation: Evaluation, weights: Mapping[str, float]) -> None:
+    """A page that shows one search's weights beside another's verdict would mislead."""
+    judged = {row.name: row.weight for row in evaluation.rows if row.kind == "member"}
+    if judged != dict(weights):
+        raise SpineError(
+            "metrics.json was measured with other weights than weights.json now holds; run `spine evaluate EXPERIMENT` "
+            "again, after `spine export EXPERIMENT` where the ensemble is served"
+        )
 
 
 def _is_current(done: Path, inputs_hash: str) -> bool:

@@ -10,6 +10,7 @@ from ensemble.engine.rules.rules import RULES
 from ensemble.report.decisions import decision_drawings
 from ensemble.report.rules import MADE, RulesShown
 from spine.core.files import read_json, write_json
+from spine.core.problems import SpineError
 from spine.experiment.config import DecideSettings
 from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
@@ -230,3 +231,13 @@ def test_files_of_older_versions_make_a_page_without_rules(reported):
     assert "<h2>Decisions</h2>" not in text
     assert "What the search is worth" in text
     assert "Chosen on validation by AUC" in text
+
+
+def test_weights_of_another_search_than_was_judged_make_no_page(tmp_path):
+    experiment = write_experiment(tmp_path, search={"step": 0.5, "resamples": 20})
+    search.run(experiment)
+    evaluate.run(experiment)
+    other = experiment.model_copy(update={"search": experiment.search.model_copy(update={"rule": "dropped"})})
+    search.run(other)
+    with pytest.raises(SpineError, match="measured with other weights than"):
+        import_module("ensemble.report").run(other)
