@@ -15,8 +15,8 @@ from spine.experiment.config import Experiment
 __all__ = ["find_decisions"]
 
 FLATTERED = (
-    "They were fitted on the patients that the weights were chosen on, without a fold that left them out, and look "
-    "better there than on others."
+    "Decisions were fitted on the patients that the weights were chosen on, without a fold that left them out, and "
+    "look better there than on others."
 )
 
 
