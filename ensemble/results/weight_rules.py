@@ -120,7 +120,7 @@ class RuleComparison(_Part):
         setting = f"search.method=grid search.rule={first}" if method in NO_RULE else f"search.rule={first}"
         return (
             f"There the rule {first!r} did better than {served!r} by more than the standard error ({metric} "
-            f"{ahead.value:+.4f}, standard error {ahead.error:.4f}){others}; {setting} would serve it."
+            f"{ahead.value:+.3f}, standard error {ahead.error:.3f}){others}; {setting} would serve it."
         )
 
 
