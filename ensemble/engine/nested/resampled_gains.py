@@ -136,12 +136,15 @@ class ResampledGains:
         own = self.draws.own[None].astype(np.float64)
         return self.sign * np.stack([np.concatenate([*scorer(weights, own)]) for scorer in self.scorers])
 
-    def best_setting(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """The gain of any weights (M,) on the own units, under their best setting, and those on the resamples (R,)."""
+    def best_setting(self, weights: np.ndarray) -> tuple[int, float]:
+        """The setting that is best for any weights (M,) on the own units, and their gain under it."""
         gains = np.nan_to_num(self.gains_of(weights[None])[:, 0], nan=-np.inf)
         best = int(gains.argmax())
-        drawn = next(self.scorers[best](weights[None], self.draws.drawn))
-        return float(gains[best]), self.sign * np.asarray(drawn)
+        return best, float(gains[best])
+
+    def on_drawn(self, weights: np.ndarray, setting: int) -> np.ndarray:
+        """Gains (R,) of any weights (M,) on each resample, under one setting."""
+        return self.sign * np.asarray(next(self.scorers[setting](weights[None], self.draws.drawn)))
 
     def on_left_out(self, weights: np.ndarray, setting: int = 0) -> np.ndarray:
         """Gains (R,) of any weights (M,) on what each resample left out, under one setting."""

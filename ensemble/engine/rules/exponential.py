@@ -44,18 +44,19 @@ def weigh(gains: ResampledGains, target: np.ndarray, mean: np.ndarray) -> Weighi
     """
     if not gains.resamples:
         return Weighing(target, target, 0.0)
-    equal, on_resamples = gains.best_setting(target)
+    equal, on_resamples = _held(gains, target)
     errors = (gains.drawn - on_resamples).std(axis=1)
     if not (errors > 0).any():
         return Weighing(target, target, 0.0)
     shares = np.exp((gains.whole - gains.whole.max()) / (HEAT * np.median(errors[errors > 0])))
     average = shares @ gains.weights / shares.sum()
-    lead, error = _lead(gains, mean, equal, on_resamples)
+    gain, drawn = _held(gains, mean)
+    lead, error = gain - equal, float((drawn - on_resamples).std())
     certainty = max(0.0, 1 - STEIN * (error / lead) ** 2) if lead > 0 else 0.0
     return Weighing(average + certainty * (mean - average), average, certainty)
 
 
-def _lead(gains: ResampledGains, weights: np.ndarray, equal: float, on_resamples: np.ndarray) -> tuple[float, float]:
-    """What weights (M,) are ahead of equal ones on the patients, and the standard error of that."""
-    gain, drawn = gains.best_setting(weights)
-    return gain - equal, float((drawn - on_resamples).std())
+def _held(gains: ResampledGains, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """The gain of weights (M,) on the patients, under their best setting, and those on the resamples (R,)."""
+    setting, gain = gains.best_setting(weights)
+    return gain, gains.on_drawn(weights, setting)

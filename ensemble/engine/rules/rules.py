@@ -101,9 +101,7 @@ class Evidence:
 
     def ruled(self, weights: np.ndarray) -> Ruled:
         """Any weights (M,) under the setting of the fusion that is best for them on the patients."""
-        gains = np.nan_to_num(self.gains.gains_of(weights[None])[:, 0], nan=-np.inf)
-        setting = int(gains.argmax())
-        return Ruled(weights, setting, float(gains[setting]))
+        return Ruled(weights, *self.gains.best_setting(weights))
 
     def of_grid(self, number: int) -> Ruled:
         """A vector of the grid, by its number."""
