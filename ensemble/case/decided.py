@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from ensemble.decisions.decide import decide
+from ensemble.decisions.shares import Share, every_patient_alike, share
 from ensemble.results.decisions import Decisions
-from spine.metrics.rates import ratio
 
 __all__ = ["shares_of"]
-
-Share = Callable[[np.ndarray], Any]  # of weights (..., U)
 
 
 def shares_of(
@@ -27,15 +24,11 @@ def shares_of(
     shares = {}
     if (called := made.get("decision")) is not None:
         positive = truth == probabilities.shape[1] - 1
-        shares["sensitivity, as decided"] = _share(called, positive)
-        shares["specificity, as decided"] = _share(~called, ~positive)
+        shares["sensitivity, as decided"] = share(called, positive)
+        shares["specificity, as decided"] = share(~called, ~positive)
     if (sets := made.get("prediction_set")) is not None:
-        _, patient_of, counts = np.unique(patients, return_inverse=True, return_counts=True)
-        shares["coverage of the sets"] = _share(sets[np.arange(len(truth)), truth], 1 / counts[patient_of])
-        shares["share undecided"] = _share(sets.sum(axis=1) != 1, np.ones(len(truth)))
+        every = np.ones(len(truth), dtype=bool)
+        alike = every_patient_alike(patients, every)
+        shares["coverage of the sets"] = share(sets[np.arange(len(truth)), truth], alike)
+        shares["share undecided"] = share(sets.sum(axis=1) != 1, every)
     return shares
-
-
-def _share(what: np.ndarray, among: np.ndarray) -> Share:
-    """How often it is so, among those that count; NaN where none does."""
-    return lambda weights: ratio(weights @ (among * what), weights @ among.astype(np.float64))

@@ -13,6 +13,7 @@ from ensemble.decisions.decide import calibrated, is_positive, prediction_set
 from ensemble.decisions.decision_curve import THRESHOLDS, net_benefit, treat_all
 from ensemble.decisions.operating_point import sensitivity_bound, units_worth
 from ensemble.decisions.reliability import Reliability
+from ensemble.decisions.shares import every_patient_alike, share
 from ensemble.results.decisions import Conformal, Decisions, OperatingPoint
 from ensemble.results.decisions_on_test import (
     CalibrationOnTest,
@@ -26,7 +27,6 @@ from ensemble.results.decisions_on_test import (
 )
 from ensemble.results.estimate import Estimate
 from spine.metrics.classification import brier
-from spine.metrics.rates import ratio
 from spine.metrics.statistics import interval
 
 __all__ = ["DecidedUnits"]
@@ -135,11 +135,8 @@ class DecidedUnits:
 
     def _share(self, what: np.ndarray, among: np.ndarray, why: str = "", *, by_patient: bool = False) -> Estimate:
         """The mean of `what` (U,) among some units; `by_patient` every patient who has some counts the same."""
-        counted = among.astype(np.float64)
-        if by_patient:
-            _, patient_of = np.unique(self.patients, return_inverse=True)
-            counted /= np.maximum(np.bincount(patient_of, counted)[patient_of], 1)
-        return self._measured(lambda drawn: ratio(drawn @ (counted * what), drawn @ counted), why)
+        counted = every_patient_alike(self.patients, among) if by_patient else among
+        return self._measured(share(what, counted), why)
 
     def _measured(self, statistic: Callable[[np.ndarray], Any], why: str = "there is nothing to measure") -> Estimate:
         found = interval(statistic, self.draws, self.confidence)
