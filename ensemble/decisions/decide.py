@@ -6,7 +6,7 @@ float32 cannot tell them apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from ensemble.fusion.fuse import normalised, tempered
 from ensemble.results.decisions import Calibration, Conformal, Decisions, Knots, OperatingPoint
 
-__all__ = ["calibrated", "decide", "interpolated", "is_positive", "names_of", "prediction_set"]
+__all__ = ["apart", "calibrated", "decide", "interpolated", "is_positive", "names_of", "prediction_set"]
 
 NEAR_ZERO = 1e-9  # added to every class: more than rounding leaves of a 0, so that each is as likely where all are 0
 
@@ -65,6 +65,16 @@ _MADE: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
 def names_of(decisions: Decisions | None) -> tuple[str, ...]:
     """The outputs that there are."""
     return tuple(name for name, (part, _) in _MADE.items() if getattr(decisions, part, None))
+
+
+def apart(outputs: Mapping[str, np.ndarray], decisions: Decisions) -> dict[str, float]:
+    """How far each decided output of a model, by name, is from what the decisions make of its own `probabilities`.
+
+    Of the float32 that was served: what is near a threshold is on the same side of it then.
+    """
+    made = decide(outputs["probabilities"].astype(np.float64), decisions)
+    far = {name: np.abs(outputs[name] - expected.astype(np.float64)) for name, expected in made.items()}
+    return {name: float(values.max(initial=0)) for name, values in far.items()}
 
 
 def decide(probabilities: Any, decisions: Decisions) -> dict[str, Any]:

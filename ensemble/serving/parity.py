@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.decisions.decide import decide
+from ensemble.decisions.decide import apart
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.results.decisions import Decisions
@@ -57,12 +57,8 @@ def measure_parity(
 
 
 def require_decisions(outputs: Mapping[str, np.ndarray], decisions: Decisions) -> None:
-    """SpineError unless what a model decided is what the `decisions` make of the `probabilities` that it gave.
-
-    Of the float32 that was served: what is near a threshold is on the same side of it then.
-    """
-    for name, expected in decide(outputs["probabilities"].astype(np.float64), decisions).items():
-        far = float(np.abs(outputs[name] - expected.astype(np.float64)).max(initial=0))
+    """SpineError unless what a model decided is what the `decisions` make of the `probabilities` that it gave."""
+    for name, far in apart(outputs, decisions).items():
         if not far <= PARITY:
             raise SpineError(
                 f"the exported model's output {name} differs from what weights.json decides by {far:.2e}; it was not "

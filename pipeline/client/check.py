@@ -94,13 +94,13 @@ def _stored(run: ExperimentRun, split: str) -> _Stored:
 
         shares, fusion = list(weights.kept.values()), weights.box_fusion
 
-        def apart(number: int, served: Served) -> float:
+        def of_boxes(number: int, served: Served) -> float:
             fused = fuse_boxes([member.of_sample(number) for member in members], shares, fusion)
             return distance(Detections.from_outputs(served, 0), fused)
 
-        return _Stored(samples, pictures, OUTPUTS, apart)
+        return _Stored(samples, pictures, OUTPUTS, of_boxes)
 
-    from ensemble.decisions.decide import decide, names_of
+    from ensemble.decisions.decide import apart, names_of
 
     mean, decisions = weights.mean(), weights.decisions
 
@@ -112,9 +112,7 @@ def _stored(run: ExperimentRun, split: str) -> _Stored:
                 f"the server answers {samples[number]} with {answer.shape} probabilities, and {fused.shape} are "
                 "stored; see that it serves the ensemble of this experiment"
             )
-        # What is decided follows from what was served: near a threshold the last digits may turn it.
-        made = decide(served["probabilities"].astype(np.float64), decisions) if decisions else {}
-        apart = [np.abs(served[name] - expected.astype(np.float64)).max() for name, expected in made.items()]
-        return float(np.max([np.abs(answer.reshape(fused.shape) - fused).max(), *apart]))
+        decided = apart(served, decisions) if decisions else {}
+        return float(np.max([np.abs(answer.reshape(fused.shape) - fused).max(), *decided.values()]))
 
     return _Stored(samples, pictures, ("probabilities", *names_of(decisions)), far)
