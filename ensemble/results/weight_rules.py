@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
 
+from ensemble.engine.grid.choice import SAME
 from ensemble.results.scores import Number, Score
+from spine.experiment.config import RULELESS
 
 __all__ = ["Ahead", "ComparedRule", "OneSplit", "PrunedMember", "RuleComparison", "RuleWeights", "WeightShrinkage"]
-
-NO_RULE = ("equal", "best")  # methods that decide the weights by themselves
-SAME = 1e-12  # differences closer than that are rounding
 
 
 class _Part(BaseModel):
@@ -117,7 +116,7 @@ class RuleComparison(_Part):
         first, ahead = next(iter(better.items()))
         *named, last = map(repr, better)
         others = f", as did {' and '.join(filter(None, [', '.join(named[1:]), last]))}" if named else ""
-        setting = f"search.method=grid search.rule={first}" if method in NO_RULE else f"search.rule={first}"
+        setting = f"search.method=grid search.rule={first}" if method in RULELESS else f"search.rule={first}"
         return (
             f"There the rule {first!r} did better than {served!r} by more than the standard error ({metric} "
             f"{ahead.value:+.3f}, standard error {ahead.error:.3f}){others}; {setting} would serve it."

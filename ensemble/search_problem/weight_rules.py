@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.engine.grid.choice import SAME
 from ensemble.engine.rules.cross_validation import CrossValidated, Difference, difference
 from ensemble.engine.rules.rules import RULES, Evidence, Ruled
 from ensemble.results.weight_rules import (
@@ -26,7 +27,6 @@ from spine.experiment.config import SearchSettings
 __all__ = ["RuledWeights", "WeightRules", "find_rules"]
 
 NOT_JUDGED = "a fold of the patients leaves too few of them to choose weights on"
-SAME = 1e-12
 CHOSEN = ("exponential", "shrunk", "bagged", "penalised")  # rules whose small weights may be pruned
 Optimum = Callable[[float], tuple[np.ndarray, Mapping[str, float]]]  # kappa -> weights and the fusion's thresholds
 
@@ -92,7 +92,8 @@ def find_rules(
     SpineError where the rule that is asked for runs members that a budget forbids.
     """
     evidence, served = resampled.whole, settings.served_rule
-    by_rule = _by_rule(evidence, resampled, settings, optimum)
+    found = _by_rule(evidence, resampled, settings, optimum)
+    by_rule = {name: replace(one, score=score(one)) for name, one in found.items()}
     chosen = by_rule[served]
     if not evidence.allows(chosen.weights):
         raise SpineError(f"the rule {served!r} gives weights that break the budget; use optimum or exponential")
@@ -101,8 +102,8 @@ def find_rules(
     answers = judged and _answers(judged, served, np.array([name not in pruned for name in names]))
     return WeightRules(
         served=served,
-        weights=replace(kept, score=score(kept)),
-        by_rule={name: replace(one, score=score(one)) for name, one in by_rule.items()},
+        weights=replace(kept, score=score(kept)) if pruned else chosen,
+        by_rule=by_rule,
         share=evidence.shrinkage.share,
         served_share=_share_of(served, chosen.weights, evidence),
         kappa=evidence.kappa,

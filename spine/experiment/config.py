@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REFIT",
+    "RULELESS",
     "STORAGES",
     "BatchingSettings",
     "DecideSettings",
@@ -49,6 +50,7 @@ __all__ = [
 
 REFIT = "refit"
 MOST = 10**6  # resamples or trials: more are days of work, and a slip of the pen
+RULELESS = ("equal", "best")  # methods that decide the weights by themselves, whatever the rule
 FINEST = 10_000  # steps of weights from 0 to 1
 STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -120,7 +122,7 @@ class SearchSettings(Strict):
             raise ValueError(
                 f"per_class starts from the optimum; rule {self.rule!r} does not support it: leave one out"
             )
-        if self.method in ("equal", "best"):
+        if self.method in RULELESS:
             raise ValueError(f"method {self.method!r} decides the weights by itself; leave rule {self.rule!r} out")
         if not self.resamples:
             raise ValueError(f"rule {self.rule!r} needs resamples of the patients; give resamples, or rule: optimum")
@@ -129,7 +131,7 @@ class SearchSettings(Strict):
     @property
     def served_rule(self) -> str:
         """The rule whose weights are served."""
-        decided = self.method in ("equal", "best", "greedy") or self.per_class or not self.resamples
+        decided = self.method in (*RULELESS, "greedy") or self.per_class or not self.resamples
         return self.rule or ("optimum" if decided else "exponential")
 
     @field_validator("storage")
