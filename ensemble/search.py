@@ -107,8 +107,8 @@ def _found_weights(
     predictions = run.predictions(experiment.search_split)
     truth = predictions.truth
     patients = sorted(set(truth.patients))
-    found, budget = result.best[0], problem.budget
-    context = problem.context(settings, found.fusion)
+    found, budget, context = result.best[0], problem.budget, result.context
+    assert context is not None  # a stage knows its patients
     class_weighted = np.array(list(result.weights.values())), result.score
     optimum = (np.array(list(found.weights.values())), found.score) if result.rules else class_weighted
     return FoundWeights(

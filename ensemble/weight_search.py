@@ -118,9 +118,7 @@ def search_weights(
     if unknown := sorted(set(options) - set(SearchOptions.__annotations__)):
         raise TypeError(f"search_weights() got an unexpected keyword argument {unknown[0]!r}")
     others: dict[str, Any] = dict(options)
-    budget, seed, patients = (
-        others.pop(name, default) for name, default in (("budget", None), ("seed", 0), ("patients", None))
-    )
+    budget, patients, seed = others.pop("budget", None), others.pop("patients", None), others.pop("seed", 0)
     kept = {field.name: others.pop(field.name) for field in fields(Bookkeeping) if field.name in others}
     settings = _settings({"metric": metric, "method": method, "step": step, **others})
     known = {"budget": budget, "patients": None if patients is None else _patients(patients, truth)}
@@ -160,7 +158,7 @@ def find_weights(
         return _of_unknown_patients(result, settings)
     context = problem.context(settings, result.fusion)
     resampled = resample(context, settings, seed, problem.budget, one_split)
-    result = replace(result, resampled=resampled)
+    result = replace(result, context=context, resampled=resampled)
     if resampled is None or settings.per_class:
         return result
 

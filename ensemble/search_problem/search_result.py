@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.names import weight_names
+from ensemble.search_problem.context import SearchContext
 from ensemble.search_problem.resampling import Resampled
 from ensemble.search_problem.weight_rules import WeightRules
 from spine.core.problems import write_sheet
@@ -38,7 +39,8 @@ class SearchResult:
     thresholds, and `singles` are members' own detections, not fused.
 
     `weights`, `fusion` and `score` are those of the `rule`; where patients are known, `rules` has those of every rule
-    and how they compare, and `resampled` what they were made of. All else is of the optimum.
+    and how they compare, `resampled` what they were made of, and `context` what was searched. All else is of the
+    optimum.
 
     With `temperatures`, members are scaled by them before anything else, also in `singles` and `equal`. With
     `class_weights`, `score` is theirs and `weights` are their means, while `best` has ordinary weights.
@@ -61,6 +63,7 @@ class SearchResult:
     class_weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     rule: str = "optimum"
     rules: WeightRules | None = field(default=None, repr=False)
+    context: SearchContext | None = field(default=None, repr=False)
     resampled: Resampled | None = field(default=None, repr=False)
 
 
