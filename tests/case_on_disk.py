@@ -11,8 +11,9 @@ import tensorflow as tf
 from ensemble.case.config import CaseSettings
 from spine.member.member import Card, Member, Patients
 from spine.member.serving import package_versions, publish_model
-from spine.training.preprocess import decode, decode_alike, to_grey
+from spine.training.preprocess import decode_alike, to_grey
 from tests.bright_detector import write_detector
+from tests.grey_model import MeanGrey
 
 REGION, FIRST, SECOND = (0.3, 1.1, 0.9, 1), (0.6, 0.8, 0.8, 2), (0.8, 1.1, 0.7, 2)  # low, high, score, class
 DETECTED = ("region", "disc")
@@ -20,28 +21,6 @@ GRADES = ("normal", "degenerated")
 PIXELS = ("background", "vertebra", "disc", "canal")
 LEVELS = (0.0, 0.35, 0.65, 0.95)  # the grey of each class of pixels
 NOBODY = Patients(salt="s")
-
-
-class MeanGrey(tf.Module):
-    """The probability of the second class is the picture's mean grey, to the power of `exponent`."""
-
-    def __init__(self, exponent: float) -> None:
-        super().__init__()
-        self.exponent = tf.Variable(exponent)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def serving_default(self, image_bytes):
-        spec = tf.TensorSpec([2], tf.float32)
-        one = lambda file: self._of(decode(file)[tf.newaxis])[0]  # noqa: E731
-        return {"probabilities": tf.map_fn(one, image_bytes, fn_output_signature=spec)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
-    def image(self, image):
-        return {"probabilities": self._of(to_grey(image))}
-
-    def _of(self, grey):
-        mean = tf.reduce_mean(grey, axis=[1, 2, 3]) ** self.exponent
-        return tf.stack([1 - mean, mean], axis=1)
 
 
 class NearestLevel(tf.Module):

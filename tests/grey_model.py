@@ -2,9 +2,11 @@
 
 import tensorflow as tf
 
+from spine.training.preprocess import decode, to_grey
 
-class GreyModel(tf.Module):
-    """probabilities = [1 - m ** e, m ** e], m the mean grey of the image."""
+
+class MeanGrey(tf.Module):
+    """The probability of the second class is the picture's mean grey, to the power of `exponent`."""
 
     def __init__(self, exponent: float) -> None:
         super().__init__()
@@ -12,17 +14,14 @@ class GreyModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def serving_default(self, image_bytes):
-        means = tf.map_fn(
-            lambda one: tf.reduce_mean(tf.cast(tf.io.decode_png(one, 1, tf.uint16), tf.float32)) / 65535.0,
-            image_bytes,
-            fn_output_signature=tf.float32,
-        )
-        return self._probabilities(means)
+        spec = tf.TensorSpec([2], tf.float32)
+        one = lambda file: self._of(decode(file)[tf.newaxis])[0]  # noqa: E731
+        return {"probabilities": tf.map_fn(one, image_bytes, fn_output_signature=spec)}
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
     def image(self, image):
-        return self._probabilities(tf.reduce_mean(image, axis=[1, 2, 3]))
+        return {"probabilities": self._of(to_grey(image))}
 
-    def _probabilities(self, means):
-        positive = means**self.exponent
-        return {"probabilities": tf.stack([1.0 - positive, positive], axis=1)}
+    def _of(self, grey):
+        mean = tf.reduce_mean(grey, axis=[1, 2, 3]) ** self.exponent
+        return tf.stack([1 - mean, mean], axis=1)

@@ -23,7 +23,7 @@ from spine.member.member import Member
 from spine.member.run_model import answer_files, load_model
 from spine.member.serving import publish_model
 from tests.experiment_on_disk import write_experiment, write_weights
-from tests.grey_model import GreyModel
+from tests.grey_model import MeanGrey
 from tests.member_contract import MemberContract
 
 PROBABILITIES = {"probabilities": {"dtype": "float32", "shape": [None, 2]}}
@@ -53,7 +53,7 @@ def searched(tmp_path_factory):
         directory = experiment.member_directory(name)
         card = Member.open(directory).card
         shutil.rmtree(directory / "model")
-        version = publish_model(GreyModel(exponent), directory)
+        version = publish_model(MeanGrey(exponent), directory)
         told = {"model_hash": Member.hash_model(version), "outputs": PROBABILITIES}
         Member.publish(directory, card.model_copy(update=told))
     predict.run(experiment)

@@ -30,8 +30,8 @@ from spine.member.serving import publish_model
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.trainer import train_member
-from tests.ensemble.test_predict_and_export import GreyModel
 from tests.experiment_on_disk import write_dataset
+from tests.grey_model import MeanGrey
 
 FOLDS, LABELS = 3, ("healthy", "degenerated")
 
@@ -65,7 +65,7 @@ class FakeFitting:
         return SimpleNamespace(name="grey", count_params=lambda: 1)
 
     def export(self, network: Any) -> Path:
-        return publish_model(GreyModel(0.5 if self.fold == "refit" else float(self.fold + 1)), self.directory)
+        return publish_model(MeanGrey(0.5 if self.fold == "refit" else float(self.fold + 1)), self.directory)
 
     def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return {}, {"probabilities": {"dtype": "float32", "shape": [None, 2]}}

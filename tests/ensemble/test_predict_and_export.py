@@ -23,7 +23,7 @@ from spine.member.run_model import load_model, predict_pictures
 from spine.member.serving import publish_model
 from tests.clean_process import run_clean
 from tests.experiment_on_disk import write_experiment, write_weights
-from tests.grey_model import GreyModel
+from tests.grey_model import MeanGrey
 
 EXPONENTS = {"vgg": 1.0, "dense": 2.0, "squeeze": 0.5}
 
@@ -35,7 +35,7 @@ def experiment(tmp_path) -> Experiment:
         directory = experiment.member_directory(name)
         card = Member.open(directory).card
         shutil.rmtree(directory / "model")
-        version = publish_model(GreyModel(exponent), directory)
+        version = publish_model(MeanGrey(exponent), directory)
         Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
     return experiment
 
@@ -65,7 +65,7 @@ def test_a_re_export_makes_predictions_stale(experiment):
     predict.run(experiment)
     directory = experiment.member_directory("vgg")
     card = Member.open(directory).card
-    version = publish_model(GreyModel(1.5), directory)
+    version = publish_model(MeanGrey(1.5), directory)
     assert version.name == "2"
     Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
     with pytest.raises(SpineError, match="spine predict"):
@@ -168,7 +168,7 @@ def test_a_lost_model_or_serving_kit_is_exported_again(searched):
 
 def test_weights_of_predictions_that_have_changed_are_not_exported(searched):
     directory = searched.member_directory("dense")
-    version = publish_model(GreyModel(3.0), directory)
+    version = publish_model(MeanGrey(3.0), directory)
     card = Member.open(directory).card
     Member.publish(directory, card.model_copy(update={"model_hash": Member.hash_model(version)}))
     predict.run(searched)
