@@ -68,6 +68,10 @@ class Reliability:
         """What each bin says."""
         return ((self.said @ self.bins) / self.bins.sum(axis=0)).tolist()
 
+    def shares_right(self) -> list[float]:
+        """How often each bin is right."""
+        return ((self.right @ self.bins) / self.bins.sum(axis=0)).tolist()
+
     def observed(self, number: int, weights: np.ndarray) -> Any:
         """How often one bin is right; NaN on draws (..., U) without a unit of it."""
         own = weights * self.bins[:, number]

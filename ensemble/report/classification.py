@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.decisions.reliability import Reliability
 from ensemble.evaluators.classification import ClassificationEvaluator
 from ensemble.report.confusion import confusion
 from ensemble.report.decisions import decision_drawings
@@ -18,7 +19,7 @@ from ensemble.report.style import GREY, Style, new_figure
 from ensemble.report.worst import Case, worst_cases
 from ensemble.results.evaluation import ClassificationEvaluation
 
-__all__ = ["ClassificationEvidence", "calibration"]
+__all__ = ["ClassificationEvidence"]
 
 COLUMNS = ("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "f1", "log_loss")
 
@@ -86,20 +87,6 @@ class ClassificationEvidence:
         return rows
 
 
-def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean stated confidence and share that is right, a pair a bin of (nearly) equal counts.
-
-    Two classes: the positive class's probability and how often it is true. More: the predicted class's. Unless
-    `bins` is given, there is one for every ten units, 10 at most.
-    """
-    if probabilities.shape[1] == 2:
-        stated, right = probabilities[:, 1], truth == 1
-    else:
-        stated, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    parts = np.array_split(np.argsort(stated, kind="stable"), bins or min(max(len(stated) // 10, 1), 10))
-    return np.array([stated[part].mean() for part in parts]), np.array([right[part].mean() for part in parts])
-
-
 def _curves(
     evaluator: ClassificationEvaluator, styles: dict[str, Style], curve: Any, horizontal: str, vertical: str
 ) -> Any:
@@ -145,8 +132,9 @@ def _calibration(evaluator: ClassificationEvaluator, styles: dict[str, Style]) -
     with new_figure(SQUARE, SQUARE + 0.17) as (figure, axis):
         axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, alpha=0.6)
         for row in (evaluator.equal, evaluator.ensemble):
-            stated, right = calibration(evaluator.values, row.probabilities)
-            axis.plot(stated, right, marker="o", markersize=4, label=row.name, **styles[row.name])
+            said = Reliability.of(row.probabilities, evaluator.values)
+            look = {"marker": "o", "markersize": 4, **styles[row.name]}
+            axis.plot(said.mean_said(), said.shares_right(), label=row.name, **look)
         what = f"probability of {evaluator.truth.labels[-1]}" if binary else "probability of the predicted class"
         axis.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel=what, ylabel="share that is true", aspect="equal")
         figure.legend(loc="outside lower center", ncols=2)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import Field, JsonValue, StrictBool, StrictInt, StrictStr, model_validator
 
 from ensemble.results.scores import Number
+from ensemble.results.written import Written
 
 __all__ = ["Calibration", "Conformal", "Decisions", "Knots", "OperatingPoint"]
 
@@ -20,13 +21,7 @@ Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Knots = list[tuple[Share, Share]]  # (x, y), x rising: y is what x becomes, on a straight line between two of them
 
 
-class _Part(BaseModel):
-    """Part of the file; what was never set is not written."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class Calibration(_Part):
+class Calibration(Written):
     """What makes probabilities as sure as they are right.
 
     `temperature` T: p becomes p^(1/T), normalised; it goes a `share` of the way, which the patients support, from 1 to
@@ -39,7 +34,7 @@ class Calibration(_Part):
     temperature: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = None
     fitted: Number | None = None
     share: Share | None = None
-    knots: list[Annotated[Knots, Field(min_length=1)]] = []
+    knots: list[Annotated[Knots, Field(min_length=1)]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
@@ -64,7 +59,7 @@ class Calibration(_Part):
         return f"{told}: {sure}, and the patients support {100 * self.share:.0f} % of the fitted {self.fitted:.2f}."
 
 
-class OperatingPoint(_Part):
+class OperatingPoint(Written):
     """From which probability of the last label a picture is decided positive: where p >= `threshold`.
 
     `kind` says by what it was chosen and `asked` with which number. `sensitivity` and `specificity` are those on the
@@ -92,7 +87,7 @@ class OperatingPoint(_Part):
         )
 
 
-class Conformal(_Part):
+class Conformal(Written):
     """Sets of labels that hold the true one with a probability of `coverage`, with `per_class` of every class.
 
     Label c is in the set where 1 - p_c <= `thresholds[c]`, and where it is the likeliest; a threshold of 1 takes it in
@@ -113,20 +108,20 @@ class Conformal(_Part):
         return f"{for_coverage} of each label, sets hold the likeliest label and all of at least: {told}."
 
 
-class Decisions(_Part):
+class Decisions(Written):
     """What was `asked` for, as the experiment had it then, and could be fitted, on so many `patients` and `units`.
 
     `notes` say what could not, or not as asked.
     """
 
-    asked: dict[str, JsonValue] = {}
+    asked: dict[str, JsonValue] = Field(default_factory=dict)
 
     calibration: Calibration | None = None
     operating_point: OperatingPoint | None = None
     conformal: Conformal | None = None
     patients: StrictInt = 0
     units: StrictInt = 0
-    notes: list[StrictStr] = []
+    notes: list[StrictStr] = Field(default_factory=list)
 
     def describe(self, labels: Sequence[str]) -> list[str]:
         """A sentence on each, and the notes."""

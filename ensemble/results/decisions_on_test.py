@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import StrictInt, StrictStr
 
-from ensemble.results.estimate import Estimate, Written
+from ensemble.results.estimate import Estimate
 from ensemble.results.scores import Number
+from ensemble.results.written import Written
 
 __all__ = [
     *("CalibrationOnTest", "DecisionCurve", "DecisionsOnTest", "NetBenefit", "OperatingPointOnTest"),

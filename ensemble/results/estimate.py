@@ -5,23 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
+from pydantic import StrictInt, StrictStr
 
 from ensemble.results.scores import Number
+from ensemble.results.written import Written
 from spine.core.files import with_nulls
 from spine.metrics.statistics import Interval
 from spine.tasks import TASKS
 
-__all__ = ["Estimate", "Written"]
+__all__ = ["Estimate"]
 
 SAME_AS_ONE = "with fewer than two patients there is nothing to draw"
 NO_RESAMPLE = "no resample of the patients has a value"
-
-
-class Written(BaseModel):
-    """What is not named here may stand in the file too: other versions tell more, or less."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Estimate(Written):

@@ -14,10 +14,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from ensemble.results.decisions_on_test import DecisionsOnTest
-from ensemble.results.estimate import Estimate, Written
+from ensemble.results.estimate import Estimate
 from ensemble.results.overlap import Overlap
 from ensemble.results.scores import Number
 from ensemble.results.searched import Searched
+from ensemble.results.written import Written
 from spine.core.files import read_json, with_nulls, write_json
 from spine.core.shapes import of_shape
 from spine.metrics.statistics import DeLong, McNemar, Wilcoxon

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import Field, JsonValue, StrictInt, StrictStr, field_validator, model_validator
 
 from ensemble.fusion.fuse import Mean, without_zeros
 from ensemble.fusion.fuse_boxes import BoxFusion
 from ensemble.results.decisions import Decisions
 from ensemble.results.scores import Number, Score
 from ensemble.results.weight_rules import OneSplit, PrunedMember, RuleComparison, RuleWeights, WeightShrinkage
+from ensemble.results.written import Written
 from ensemble.split_predictions import SplitPredictions
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
@@ -50,14 +51,10 @@ WHERE_ASKED = (
     "pruned",
 )  # else not in the file
 
-
-class _Part(BaseModel):
-    """Part of the file; what was never set is not written."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
+Temperature = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
-class NestedScore(_Part):
+class NestedScore(Written):
     """The `score` of weights chosen this way on patients they were not chosen on, a mean over resamples.
 
     `low` to `high` holds the middle 95 %; `equal` and `single` are of equal weights and of the best single member
@@ -109,7 +106,7 @@ class NestedScore(_Part):
         return f"There neither {' nor '.join(baselines)} did better."
 
 
-class MemberContribution(_Part):
+class MemberContribution(Written):
     """A member's score `alone`, the best score `without` it, and its `shapley` value."""
 
     alone: Score
@@ -117,18 +114,18 @@ class MemberContribution(_Part):
     shapley: Score
 
 
-class Contributions(_Part):
+class Contributions(Written):
     """What each of the `members` adds, by a grid of that `step`; of few members the best score of all `sets`.
 
     A set is its members' names joined by " + ".
     """
 
     step: Number | None = None
-    members: dict[str, MemberContribution] = {}
-    sets: dict[str, Score] = {}
+    members: dict[str, MemberContribution] = Field(default_factory=dict)
+    sets: dict[str, Score] = Field(default_factory=dict)
 
 
-class KeptBudget(_Part):
+class KeptBudget(Written):
     """The `limits` by name, such as "ms an image", and what each member costs by it.
 
     Of a grid, how many of its `vectors` the budget `left` to choose from.
@@ -140,23 +137,23 @@ class KeptBudget(_Part):
     vectors: StrictInt | None = None
 
 
-class SearchedFolds(_Part):
+class SearchedFolds(Written):
     """The experiment's folds, and what readers must know of weights that were searched on out-of-fold predictions."""
 
     count: StrictInt
     stop_on: StrictStr
     served: StrictStr
-    notes: list[StrictStr] = []
+    notes: list[StrictStr] = Field(default_factory=list)
 
 
-class SearchedPatients(_Part):
+class SearchedPatients(Written):
     """The salted hashes of the patients that the weights were searched on."""
 
     salt: StrictStr
     searched: list[StrictStr]
 
 
-class Counts(_Part):
+class Counts(Written):
     """How much the weights were searched on."""
 
     samples: StrictInt
@@ -164,7 +161,7 @@ class Counts(_Part):
     patients: StrictInt
 
 
-class FoundWeights(_Part):
+class FoundWeights(Written):
     """The `weights` of the members (sum 1, zeros included), how they were found, and what they are worth.
 
     They are those of the `rule`. `evaluated` to `why`, `nested` and `contributions` are of the optimum.
@@ -173,19 +170,23 @@ class FoundWeights(_Part):
     """
 
     name: StrictStr = ""
-    settings: dict[str, JsonValue] = {}  # as the experiment had them then; other versions have others
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict
+    )  # as the experiment had them then; other versions have others
     task: StrictStr = ""
     metric: StrictStr
     method: StrictStr
     step: Number
     weights: dict[str, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] = Field(min_length=1)
-    fusion: dict[str, Number] = {}
-    temperatures: dict[str, Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]] = {}
-    class_weights: dict[str, list[Number]] = {}
+    fusion: dict[str, Number] = Field(default_factory=dict)
+    temperatures: dict[str, Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
+    class_weights: dict[str, list[Number]] = Field(default_factory=dict)
     score: Score
-    singles: dict[str, Score] = {}
+    singles: dict[str, Score] = Field(default_factory=dict)
     equal: Score = None
-    undefined: dict[str, StrictStr] = {}  # why scores are null
+    undefined: dict[str, StrictStr] = Field(default_factory=dict)  # why scores are null
     evaluated: StrictInt | None = None
     scored: StrictInt | None = None
     ties: StrictInt | None = None
@@ -193,15 +194,15 @@ class FoundWeights(_Part):
     why: StrictStr = ""
     split: StrictStr
     rule: StrictStr = "optimum"
-    rules: dict[str, RuleWeights] = {}
+    rules: dict[str, RuleWeights] = Field(default_factory=dict)
     shrinkage: WeightShrinkage | None = None
     kappa: Number | None = None
     comparison: RuleComparison = RuleComparison()
-    pruned: dict[str, PrunedMember] = {}
+    pruned: dict[str, PrunedMember] = Field(default_factory=dict)
     one_split: OneSplit | None = None
     folds: SearchedFolds | None = None
-    trained_on_searched: dict[str, StrictInt] = {}
-    flattered: list[StrictStr] = []
+    trained_on_searched: dict[str, StrictInt] = Field(default_factory=dict)
+    flattered: list[StrictStr] = Field(default_factory=list)
     counts: Counts | None = None
     predictions: dict[str, StrictStr]
     patients: SearchedPatients

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, StrictStr
+from pydantic import StrictStr
 
 from ensemble.results.found_weights import Contributions, FoundWeights, MemberContribution, NestedScore
 from ensemble.results.scores import Number
 from ensemble.results.weight_rules import PrunedMember, RuleComparison, RuleWeights, WeightShrinkage
+from ensemble.results.written import Written
 from spine.tasks import TASKS
 
 __all__ = ["Searched"]
 
 
-class Searched(BaseModel):
+class Searched(Written):
     """What weights.json tells of the search. `nested` and `contributions` are of the optimum.
 
     Files of older versions have no `rules`: their weights are the optimum itself.
     """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     task: StrictStr | None = None
     metric: StrictStr

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
+from pydantic import Field, StrictInt, StrictStr
 
 from ensemble.engine.grid.choice import SAME
 from ensemble.results.scores import Number, Score
+from ensemble.results.written import Written
 from spine.experiment.config import RULELESS
 
 __all__ = ["Ahead", "ComparedRule", "OneSplit", "PrunedMember", "RuleComparison", "RuleWeights", "WeightShrinkage"]
 
 
-class _Part(BaseModel):
-    """Part of the file; what was never set is not written."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class RuleWeights(_Part):
+class RuleWeights(Written):
     """A rule's weights, of detection the thresholds that go with them, and their score on the searched patients."""
 
     weights: dict[str, Number]
-    fusion: dict[str, Number] = {}
+    fusion: dict[str, Number] = Field(default_factory=dict)
     score: Score
 
 
-class WeightShrinkage(_Part):
+class WeightShrinkage(Written):
     """The `share` of the way from equal weights to the resamples' optima that the rule `shrunk` goes, lambda.
 
     `served` is how much of that way the served weights go, where their rule goes part of it.
@@ -47,7 +42,7 @@ class WeightShrinkage(_Part):
         return f"The patients support going {100 * self.served:.0f} % of the way from equal weights."
 
 
-class Ahead(_Part):
+class Ahead(Written):
     """A difference of scores on the same patients, its 95 % interval and its standard error over their resamples."""
 
     value: Score
@@ -67,7 +62,7 @@ class Ahead(_Part):
         return f"{self.value:+.3f} ({inside})"
 
 
-class ComparedRule(_Part):
+class ComparedRule(Written):
     """A rule's score on patients that it had not seen, ahead of equal weights' there, and of the served rule's."""
 
     score: Score
@@ -75,7 +70,7 @@ class ComparedRule(_Part):
     from_served: Ahead
 
 
-class RuleComparison(_Part):
+class RuleComparison(Written):
     """Rules judged by cross-validation: in so many `folds` of the patients, and `resamples` of the others in each.
 
     Empty, and `why`, where that was not possible.
@@ -83,7 +78,7 @@ class RuleComparison(_Part):
 
     folds: StrictInt = 0
     resamples: StrictInt = 0
-    rows: dict[str, ComparedRule] = {}
+    rows: dict[str, ComparedRule] = Field(default_factory=dict)
     why: StrictStr = ""
 
     def describe(self, served: str, metric: str) -> str:
@@ -123,16 +118,16 @@ class RuleComparison(_Part):
         )
 
 
-class PrunedMember(_Part):
+class PrunedMember(Written):
     """A member that the rule gave a small `weight`, and what leaving it out changed on patients not seen."""
 
     weight: Number
     difference: Score
 
 
-class OneSplit(_Part):
+class OneSplit(Written):
     """What the same rule makes of the validation split's `patients` alone, where weights are of out-of-fold ones."""
 
     weights: dict[str, Number]
-    fusion: dict[str, Number] = {}
+    fusion: dict[str, Number] = Field(default_factory=dict)
     patients: StrictInt

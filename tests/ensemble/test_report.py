@@ -7,7 +7,6 @@ import pytest
 
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
-from ensemble.report.classification import calibration
 from ensemble.report.style import COLOURS, styles_of
 from ensemble.report.worst import worst_cases
 from spine.core.files import read_json
@@ -178,16 +177,6 @@ def test_a_picture_that_is_gone_costs_only_its_picture(tmp_path):
 def test_without_an_evaluation_it_says_what_to_run(tmp_path):
     with pytest.raises(SpineError, match="spine evaluate"):
         import_module("ensemble.report").run(write_experiment(tmp_path, **FAST))
-
-
-def test_calibration_by_hand():
-    truth, positive = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.6, 0.8])
-    stated, right = calibration(truth, np.stack([1 - positive, positive], axis=1), bins=2)
-    assert stated == pytest.approx([(0.1 + 0.3) / 2, (0.6 + 0.8) / 2])
-    assert right.tolist() == [0, 1]
-    three = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
-    stated, right = calibration(np.array([0, 1]), three, bins=2)
-    assert (stated.tolist(), right.tolist()) == ([0.5, 0.6], [1, 0])
 
 
 def test_members_keep_their_own_look():

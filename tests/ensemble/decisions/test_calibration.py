@@ -104,6 +104,7 @@ def test_reliability_is_scikit_learn_s_curve(overconfident):
     assert reliability.units() == [40] * 10
     np.testing.assert_allclose(reliability.mean_said(), said)
     np.testing.assert_allclose([reliability.observed(number, once) for number in range(10)], right)
+    np.testing.assert_allclose(reliability.shares_right(), right)
     assert reliability.error(once) == pytest.approx(np.abs(right - said).mean())
 
 
