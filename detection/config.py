@@ -198,7 +198,8 @@ class Settings(Strict):
     optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
     momentum: Fraction = 0.9  # of sgd and rmsprop
     weight_decay: NotNegative = 1e-4  # half the squared norm of the kernels that learn, times this, joins the loss
-    patience: Count = 10  # epochs without a higher validation mAP
+    monitor: Literal["map50", "map50_95"] = "map50"  # of the validation images: its highest epoch is kept
+    patience: Count = 10  # epochs without a higher one
     augmentation: Augmentation = Augmentation()
 
     @field_validator("backbone")

@@ -53,7 +53,7 @@ class DetectorFitting(Fitting):
     @property
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
-        return Checkpoints(self.directory / "checkpoints", "state")
+        return Checkpoints(self.directory / "checkpoints", "state", f"val_{self.settings.monitor}")
 
     def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
         """Run the phases, as `Fitting` tells; SpineError where the loss stops being a number."""

@@ -40,15 +40,19 @@ class Saveable(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one training below `path`: the newest and the best are kept."""
+    """The checkpoints of one training below `path`: the newest and the best are kept.
+
+    `watched` is what says which is best, as of a `History`.
+    """
 
     path: Path
     weights: str = WEIGHTS
+    watched: str | None = None
 
     def history(self) -> History:
         """The epochs that are safe: up to the newest checkpoint."""
         newest = max(self.path.glob("epoch-[0-9]*"), default=None)
-        return History.read(newest / "history.csv") if newest else History()
+        return History.read(newest / "history.csv", self.watched) if newest else History(watched=self.watched)
 
     def save(self, model: Saveable, history: History) -> None:
         """Save a model after the last epoch of `history`, then drop what is neither newest nor best."""

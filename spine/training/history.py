@@ -6,8 +6,8 @@ Early stopping and a falling learning rate are read off the rows, so a resumed r
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spine.core.files import atomic_file
@@ -16,23 +16,29 @@ __all__ = ["MONITORS", "History", "in_order"]
 
 Row = Mapping[str, float | int | str]
 
-MONITORS = {"val_map50": -1, "val_loss": 1}  # the first that an epoch has says how good it was; 1: lower is better
+# The first that an epoch has says how good it was, unless another is watched; 1: lower is better.
+MONITORS = {"val_map50": -1, "val_map50_95": -1, "val_loss": 1}
 RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
 class History:
-    """Rows of epochs in order: phase, epoch (1-based, counted through all phases), losses, metrics, learning_rate."""
+    """Rows of epochs in order: phase, epoch (1-based, counted through all phases), losses, metrics, learning_rate.
+
+    `watched` is which of MONITORS says how good an epoch was; None leaves it to their order.
+    """
 
     rows: tuple[Row, ...] = ()
+    watched: str | None = None
 
     @classmethod
-    def read(cls, path: Path) -> History:
+    def read(cls, path: Path, watched: str | None = None) -> History:
         """Read `history.csv`; empty where it does not exist."""
         if not path.exists():
-            return cls()
+            return cls(watched=watched)
         with path.open(newline="") as stream:
-            return cls(tuple({key: _parsed(key, text) for key, text in row.items()} for row in csv.DictReader(stream)))
+            rows = ({key: _parsed(key, text) for key, text in row.items()} for row in csv.DictReader(stream))
+            return cls(tuple(rows), watched)
 
     def write(self, path: Path) -> None:
         """Write `history.csv` atomically, every number exactly."""
@@ -47,11 +53,14 @@ class History:
     def with_epoch(self, phase: str, metrics: Mapping[str, float], learning_rate: float) -> History:
         """This history and one more epoch."""
         row: Row = {"phase": phase, "epoch": len(self) + 1, **in_order(metrics), RATE: float(learning_rate)}
-        return History((*self.rows, row))
+        return replace(self, rows=(*self.rows, row))
 
     def of(self, phase: str) -> History:
         """The epochs of one phase."""
-        return History(tuple(row for row in self.rows if row["phase"] == phase))
+        return self._of({phase})
+
+    def _of(self, phases: Collection[str]) -> History:
+        return replace(self, rows=tuple(row for row in self.rows if row["phase"] in phases))
 
     @property
     def best(self) -> Row | None:
@@ -59,22 +68,22 @@ class History:
 
         Without validation, as of a refit, it is the last.
         """
-        return min(self.rows, key=_badness, default=None)
+        return min(self.rows, key=self._badness, default=None)
 
     @property
     def monitor(self) -> str | None:
         """What tells how good an epoch was, one of MONITORS; None without validation."""
-        return next((name for name in MONITORS if any(name in row for row in self.rows)), None)
+        return next((name for name in self._monitors if any(name in row for row in self.rows)), None)
 
     @property
     def epochs_per_phase(self) -> dict[str, int]:
         """Phase -> how many of its epochs the best network went through: each phase starts from the best one so far."""
         epochs: dict[str, int] = {}
         for phase in dict.fromkeys(str(row["phase"]) for row in self.rows):
-            so_far = History(tuple(row for row in self.rows if row["phase"] in (*epochs, phase)))
+            so_far = self._of({*epochs, phase})
             before = len(so_far) - len(so_far.of(phase))
             best = so_far.best
-            kept = int(best["epoch"]) if best and _badness(best) < float("inf") else len(so_far)
+            kept = int(best["epoch"]) if best and self._badness(best) < float("inf") else len(so_far)
             epochs[phase] = max(kept - before, 0)
         return epochs
 
@@ -93,6 +102,16 @@ class History:
             same += 1
         return min(self.epochs_since_best, same)
 
+    @property
+    def _monitors(self) -> tuple[str, ...]:
+        return (self.watched, *MONITORS) if self.watched else tuple(MONITORS)
+
+    def _badness(self, row: Row) -> float:
+        # What became NaN is worse than any other, not better than all.
+        measured = (MONITORS[name] * float(row[name]) for name in self._monitors if name in row)
+        number = next(measured, -float(row["epoch"]))
+        return number if number == number else float("inf")
+
 
 def in_order(metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics of an epoch as people read them: training before validation, the loss first."""
@@ -102,10 +121,3 @@ def in_order(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def _parsed(key: str, text: str) -> float | int | str:
     return text if key == "phase" else int(text) if key == "epoch" else float(text)
-
-
-def _badness(row: Row) -> float:
-    # What became NaN is worse than any other, not better than all.
-    measured = (sign * float(row[name]) for name, sign in MONITORS.items() if name in row)
-    number = next(measured, -float(row["epoch"]))
-    return number if number == number else float("inf")

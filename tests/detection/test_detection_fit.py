@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from detection import workers
 from detection.config import PARTS, Settings
+from detection.fit import DetectorFitting, State
 from detection.optimizer import optimizer_of
 from detection.workers import Workers
 from spine.core.problems import SpineError
@@ -96,3 +97,16 @@ def test_alone_a_machine_is_the_chief_and_hears_itself():
     alone = Workers(strategy=tf.distribute.get_strategy())
     assert alone.is_chief
     assert alone.broadcast([0.25, np.nan]).tolist()[0] == 0.25
+
+
+def test_the_epoch_that_is_kept_is_the_highest_of_what_is_monitored(tmp_path):
+    kept = {}
+    for monitor in ("map50", "map50_95"):
+        settings = Settings(monitor=monitor, epochs=2)
+        fitting = DetectorFitting("one", settings, data=None, seed=0, directory=tmp_path / monitor, workers=Workers())
+        history = fitting.checkpoints.history()
+        for loose, tight in ((1.0, 0.3), (0.9, 0.5)):
+            history = history.with_epoch("whole", {"loss": 1, "val_map50": loose, "val_map50_95": tight}, 0.1)
+            fitting.checkpoints.save(State(step=tf.Variable(0)), history)
+        kept[monitor] = fitting.best_epoch()
+    assert kept == {"map50": 1, "map50_95": 2}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from spine.training.history import History
@@ -58,6 +60,15 @@ def test_where_epochs_have_a_mean_average_precision_the_highest_is_the_best():
         found = found.with_epoch("whole", {"loss": 1, "val_map50": score}, 0.1)
     assert found.best["epoch"] == 3
     assert found.epochs_since_best == 1
+
+
+def test_what_is_watched_says_which_epoch_is_the_best():
+    found = History(watched="val_map50_95")
+    for loose, tight in ((0.9, 0.3), (1.0, 0.4), (0.9, 0.5), (0.9, float("nan"))):
+        found = found.with_epoch("whole", {"loss": 1, "val_map50": loose, "val_map50_95": tight}, 0.1)
+    assert (found.best["epoch"], found.monitor, found.of("whole").best["epoch"]) == (3, "val_map50_95", 3)
+    assert found.epochs_per_phase == {"whole": 3}
+    assert replace(found, watched=None).best["epoch"] == 2
 
 
 def test_without_validation_the_last_epoch_is_the_best():
