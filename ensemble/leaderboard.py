@@ -22,7 +22,8 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    counts, columns = evaluation.counts, ENSEMBLE_TASKS[evaluation.task].evaluator.columns(evaluation.labels)
+    counts, named = evaluation.counts, ENSEMBLE_TASKS[evaluation.task].evaluator.columns(evaluation.labels)
+    columns = [column for column in named if column.metric in evaluation.rows[0].metrics]
     footnotes = evaluation.footnotes([column.metric for column in columns])
     search = evaluation.search.describe(evaluation.names)
     table = Table(

@@ -2,7 +2,8 @@
 
 Pixels are pooled over the split unless a name says `per_image`; `foreground` is the mean over all classes but the
 background, `all` over all; `dice.disc` is that of one class. A Hausdorff distance is the mean over the images in
-which both outlines are there; where one is missing, the surface distance score is 0 and the image is counted.
+which both outlines are there; where one is missing, the surface distance score is 0 and the image is counted. A
+surface's `foreground` is the mean over the classes of each class's mean over images.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from ensemble.split_predictions import SplitPredictions
 from spine.core.progress import track
 from spine.dataset.truth import MaskTruth
 from spine.metrics import segmentation as metrics
+from spine.metrics.rates import mean_of_defined
 from spine.metrics.statistics import wilcoxon
 from spine.metrics.surface import TOLERANCE, surface_scores
 
@@ -55,6 +57,7 @@ RATES: dict[str, Callable[..., Any]] = {
 }
 SURFACES = ("hausdorff_95_mm", "surface_dice")  # in the order of `surface_scores`
 NAMES_HERE = {"precision_foreground": "foreground precision", "recall_foreground": "foreground recall"}
+OF_SURFACES = "_foreground"  # after a surface's name: the mean over the foreground classes of each class's own
 NAMES_OF_A_CLASS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -63,6 +66,7 @@ NAMES_OF_A_CLASS = {
     "hausdorff_95_mm": "Hausdorff 95 %, mm",
     "surface_dice": f"surface distance score at {TOLERANCE:g} mm",
 }
+NAMES_OF_SURFACES = {f"{name}{OF_SURFACES}": f"foreground {NAMES_OF_A_CLASS[name]}" for name in SURFACES}
 CHUNK = 2**18  # pixels that are fused at a time: memory stays bounded however large an image is
 
 
@@ -127,25 +131,28 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
 
     @staticmethod
     def columns(labels: Sequence[str]) -> list[Column]:
-        """Dice and IoU of the foreground with intervals, and every class's Dice."""
+        """Foreground Dice with its interval, IoU, every class's Dice, and the surfaces where they are known."""
         return [
             Column("dice_foreground", "foreground Dice", interval=True),
-            Column("iou_foreground", "foreground IoU", interval=True),
+            Column("iou_foreground", "IoU"),
             *(Column(f"dice.{label}", label) for label in labels[1:]),
+            Column(f"hausdorff_95_mm{OF_SURFACES}", "HD95"),
+            Column(f"surface_dice{OF_SURFACES}", "surface"),
         ]
 
     @property
     def names(self) -> Mapping[str, str]:
         """Metric -> how people call it, those of single classes included."""
         of_classes = names_of_classes(NAMES_OF_A_CLASS, self.truth.labels)
-        return {**metrics.METRICS.titles, **NAMES_HERE, **of_classes}
+        return {**metrics.METRICS.titles, **NAMES_HERE, **NAMES_OF_SURFACES, **of_classes}
 
     @property
     def reported(self) -> tuple[str, ...]:
         """The metrics of the foreground, then of every class, then of its surface where a spacing is known."""
         labels = self.truth.labels
         of_classes = [f"{rate}.{label}" for rate in RATES for label in labels]
-        of_surfaces = [f"{name}.{label}" for name in SURFACES for label in labels[1:]] if any(self._spaced) else []
+        of_surfaces = [f"{name}.{label}" for name in SURFACES for label in labels[1:]]
+        of_surfaces = [*NAMES_OF_SURFACES, *of_surfaces] if any(self._spaced) else []
         return (*metrics.METRICS.titles, *NAMES_HERE, *of_classes, *of_surfaces)
 
     @property
@@ -171,6 +178,9 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
     def score(self, row: SegmentedRow, metric: str, weights: np.ndarray | None = None) -> Any:
         """A metric by one of `names`."""
         name, _, label = metric.partition(".")
+        if name in NAMES_OF_SURFACES:
+            surfaces = row.surfaces[..., SURFACES.index(name.removesuffix(OF_SURFACES))]
+            return mean_of_defined(np.stack([_mean_of(of_class, weights) for of_class in surfaces.T], axis=-1))
         if label and name in SURFACES:
             return _mean_of(row.surfaces[:, self.truth.labels.index(label) - 1, SURFACES.index(name)], weights)
         if label:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ensemble.evaluators.segmentation import NAMES_OF_A_CLASS, SURFACES
+from ensemble.evaluators.segmentation import NAMES_OF_A_CLASS, NAMES_OF_SURFACES, SURFACES
 from ensemble.report.measured import Measured, draw_differences
 from ensemble.report.overlays import SeenImage, choose, see_image, worst
 from ensemble.report.page import Page, SplitCounts
@@ -73,6 +73,7 @@ class SegmentationEvidence:
         return {
             "columns": COLUMNS,
             "surfaces": SURFACES if self.page.evaluation.counts.with_spacing else (),
+            "surfaces_of_all": tuple(NAMES_OF_SURFACES),
             "names_of_a_class": NAMES_OF_A_CLASS,
             "missing": any(any(row.missing_outlines.values()) for row in self.page.evaluation.rows),
             "legend": {label: class_colour(index) for index, label in enumerate(labels) if index},

@@ -105,6 +105,9 @@ def test_surfaces_are_means_over_images_in_mm(experiment, found):
     values = row_of(found, "ensemble")["metrics"]
     assert values["hausdorff_95_mm.vertebra"]["value"] == pytest.approx(np.mean([one[0, 0] for one in scores]))
     assert values["surface_dice.canal"]["value"] == pytest.approx(np.mean([one[2, 1] for one in scores]))
+    of_classes = np.mean(scores, axis=0)  # of each class over images, then over classes
+    for number, name in enumerate(("hausdorff_95_mm_foreground", "surface_dice_foreground")):
+        assert values[name]["value"] == pytest.approx(of_classes[:, number].mean())
 
 
 def test_a_missed_class_is_counted_and_leaves_the_distance_out(tmp_path):
@@ -195,5 +198,5 @@ def test_the_leaderboard_fits_a_terminal(experiment):
     console.print(evaluate.leaderboard(experiment))
     text = " ".join(console.export_text().split())
     assert "6 test patients, 12 images" in text
-    assert "foreground Dice foreground IoU vertebra disc canal" in text
+    assert "foreground Dice IoU vertebra disc canal HD95 surface" in text
     assert "…" not in text
