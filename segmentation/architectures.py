@@ -6,7 +6,7 @@ Cheap to import: Keras comes in when a network is built. A new architecture is o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -33,23 +33,26 @@ class Encoded(NamedTuple):
 class Architecture:
     """A decoder: `decode(encoded, classes)` gives logits (N, H, W, classes).
 
-    `features` are those it reads, as what they divide the input's size by; 32 is the encoder's output.
+    `features` are those it reads, as what they divide the input's size by; 32 is the encoder's output. `coarse` are
+    layers of the decoder that deep supervision puts a head on, by the same; without them it is refused.
     """
 
     decode: Callable[[Encoded, int], Tensor]
     features: tuple[int, ...]
     multiple: int = 32  # of height and width, in pixels; the model pads to it, and un-pads
+    coarse: Mapping[int, str] = field(default_factory=dict)
 
 
-def _of_library(name: str) -> Architecture:
-    """An architecture of segmentation_models."""
+def _of_library(name: str, layer: str, stages: tuple[int, int, int]) -> Architecture:
+    """An architecture of segmentation_models; `layer` names those of its maps at 1/2, 1/4 and 1/8 by their `stages`."""
 
     def decode(encoded: Encoded, classes: int) -> Tensor:
         from segmentation import library
 
         return library.decode(name, encoded.inputs, encoded.features, encoded.last, classes)
 
-    return Architecture(decode, (32, 16, 8, 4, 2))
+    coarse = {2 ** (1 + level): layer.format(stage) for level, stage in enumerate(stages)}
+    return Architecture(decode, (32, 16, 8, 4, 2), coarse=coarse)
 
 
 def _pspnet(encoded: Encoded, classes: int) -> Tensor:
@@ -65,9 +68,9 @@ def _deeplab(encoded: Encoded, classes: int) -> Tensor:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "unet": _of_library("Unet"),
-    "linknet": _of_library("Linknet"),
-    "fpn": _of_library("FPN"),
+    "unet": _of_library("Unet", "decoder_stage{}b_relu", (3, 2, 1)),
+    "linknet": _of_library("Linknet", "decoder_stage{}_add", (3, 2, 1)),
+    "fpn": _of_library("FPN", "segm_stage{}b_relu", (2, 3, 4)),
     "pspnet": Architecture(_pspnet, (8,), multiple=48),
     "deeplabv3plus": Architecture(_deeplab, (16, 4)),
 }

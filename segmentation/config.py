@@ -66,6 +66,9 @@ class Settings(Strict):
     gamma: Annotated[float, Field(ge=0)] = 2.0  # of focal: how little the well-classified pixels count
     alpha: Positive = 0.25  # of focal: a factor on all of it
     class_weights: Literal["none"] | Weight | Mapping[str, Weight] = "none"  # of dice, one for all or by label
+    deep_supervision: bool = (
+        False  # the loss is counted at the decoder's coarser levels too, each half of the finer one
+    )
 
     epochs: Count = 30
     learning_rate: Positive = 3e-3
@@ -94,6 +97,16 @@ class Settings(Strict):
     def _is_algebra(cls, text: str) -> str:
         algebra.parse(text)
         return text
+
+    @model_validator(mode="after")
+    def _has_coarser_levels(self) -> Settings:
+        if self.deep_supervision and not ARCHITECTURES[self.architecture].coarse:
+            able = ", ".join(name for name, one in ARCHITECTURES.items() if one.coarse)
+            raise ValueError(
+                f"deep_supervision needs a decoder of several levels, which {self.architecture} is not; "
+                f"leave it out, or use one of {able}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:

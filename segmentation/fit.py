@@ -13,6 +13,7 @@ from keras import ops
 from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
 from segmentation.data import Data
+from segmentation.deep_supervision import SupervisedLoss, without_heads
 from segmentation.export import export, signature_of
 from segmentation.model import build, set_trainable
 from spine.training.keras_fitting import KerasFitting
@@ -42,8 +43,15 @@ class SegmenterFitting(KerasFitting):
 
     def objective(self) -> Mapping[str, Any]:
         """The settings' loss, and the foreground's Dice as it is reported."""
-        loss = CompoundLoss.from_settings(self.settings, self.data.labels)
+        loss: keras.losses.Loss = CompoundLoss.from_settings(self.settings, self.data.labels)
+        if self.settings.deep_supervision:
+            loss = SupervisedLoss(loss)
         return {"loss": loss, "metrics": [DiceForeground(len(self.data.labels))]}
+
+    def best_network(self) -> keras.Model:
+        """As it is served: without what only trains."""
+        network = super().best_network()
+        return without_heads(network) if self.settings.deep_supervision else network
 
     def export(self, network: keras.Model) -> Path:
         """Publish the network."""
@@ -69,8 +77,9 @@ class DiceForeground(keras.metrics.Metric):
         )
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
-        """Count the pixels of one-hot truth and probabilities (N, H, W, C)."""
+        """Count the pixels of one-hot truth and probabilities (N, H, W, C); further answers may lie behind those."""
         truth = ops.cast(y_true, "int32")
+        y_pred = y_pred[..., : truth.shape[-1]]
         known = ops.sum(truth, axis=-1, keepdims=True)
         predicted = known * ops.one_hot(ops.argmax(y_pred, axis=-1), truth.shape[-1], dtype="int32")
         self.both.assign_add(ops.sum(truth * predicted, axis=(0, 1, 2)))

@@ -14,6 +14,7 @@ from keras import layers
 
 from segmentation.architectures import ARCHITECTURES, Encoded
 from segmentation.config import Settings
+from segmentation.deep_supervision import ANSWER, with_heads
 from segmentation.encoders import ENCODERS, features_of
 from spine.training import pretrained
 from spine.training.base_weights import scale_and_offset
@@ -26,7 +27,8 @@ ENCODER = "encoder"  # the name of the encoder's layer in the whole model
 def build(settings: Settings, classes: int) -> keras.Model:
     """The member's network: (N, height, width, 1) float32 in [0, 1] -> (N, height, width, classes) float32.
 
-    SpineError where weights cannot be downloaded, read or do not fit.
+    With deep supervision the answers of its coarser levels lie behind: `without_heads` takes them off. SpineError where
+    weights cannot be downloaded, read or do not fit.
     """
     inputs = keras.Input((settings.height, settings.width, 1), name="image")
     padding = _padding(settings)
@@ -34,8 +36,10 @@ def build(settings: Settings, classes: int) -> keras.Model:
     x = pretrained.in_scale_of(x, *scale_and_offset(ENCODERS[settings.encoder].preprocess))
     logits = layers.Cropping2D(padding, name="unpad")(_logits(settings, inputs, x, classes))
     # float32 also under mixed precision: probabilities add up to 1, and small ones stay apart from 0.
-    probabilities = layers.Softmax(dtype="float32", name="probabilities")(logits)
+    probabilities = layers.Softmax(dtype="float32", name=ANSWER)(logits)
     model = keras.Model(inputs, probabilities, name=settings.network)
+    if settings.deep_supervision:
+        model = with_heads(model, ARCHITECTURES[settings.architecture].coarse, classes, padding)
     pretrained.set_momentum(model, settings.batch_norm_momentum)
     return model
 
