@@ -1,0 +1,200 @@
+"""How the defaults of training were chosen: one change at a time, several seeds, judged on validation patients alone.
+
+    python benchmarks/training_defaults.py benchmarks/segmentation_defaults.yaml
+        [--only CHANGE ...] [--seeds 3] [--minutes M] [--runs runs]
+
+The YAML is an experiment. Its first member is the baseline, each other one is the baseline with one change. Each is
+trained once a seed; what was trained is kept, so a run that was killed, or ended by `--minutes`, goes on where it was.
+No training begins after so many minutes.
+
+A row tells the mean over the seeds of the experiment's `search.metric`, the lowest and highest seed, and the difference
+of the means from the baseline with its 95 % interval over patients, the same resamples for every row. The interval
+knows nothing of the seeds: compare it with `reseeded`, the baseline with other seeds. The trainings were stopped on
+these patients too, so scores are a little high, of all rows alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
+
+from ensemble.engine.scoring.images import Images
+from pipeline.data import build_data
+from pipeline.experiments import load_experiment
+from pipeline.training import train_members
+from spine.core.problems import SpineError
+from spine.core.quiet import silence_tensorflow
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import BoxTruth, MaskTruth
+from spine.experiment.config import Experiment
+from spine.experiment.truth import read_truth
+from spine.member.member import Member
+from spine.member.predict import predict_missing
+from spine.metrics.matches import match_images
+from spine.metrics.segmentation import count
+from spine.metrics.statistics import Interval, interval, patient_resamples
+from spine.metrics.table import Metric
+from spine.tasks import TASKS
+
+SHOWN = {  # beside the experiment's own metric
+    "classification": ("log_loss", "balanced_accuracy"),
+    "segmentation": ("dice_foreground_per_image",),
+    "detection": ("map50", "map50_95"),
+}
+Evidence = tuple[Any, ...]  # what a metric takes before the weights
+
+
+class Scored(NamedTuple):
+    """What the metrics take of each seed's member, by change; the baseline first. `patients` (U,) are of the units."""
+
+    evidence: Mapping[str, Sequence[Evidence]]
+    patients: np.ndarray
+
+
+def main() -> None:
+    options = parse()
+    silence_tensorflow()
+    experiment = with_seeds(options.experiment, options.seeds)
+    if options.experiment.build:
+        build_data(options.experiment, print)
+    changes = chosen(options.experiment, options.only)
+    trained = train(experiment, changes, options.seeds, options.minutes)
+    console = Console(width=150)
+    if not trained:
+        raise SystemExit("not even the baseline was trained; give more --minutes")
+    scored = score(experiment, trained, options.seeds)
+    console.print(table_of(scored, experiment, options.resamples))
+    if missing := [change for change in changes if change not in trained]:
+        console.print(f"not trained yet: {', '.join(missing)}; the same command goes on")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", metavar="YAML")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CHANGE", help="these changes, and the baseline")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no training begins")
+    parser.add_argument("--runs", help="where members are kept; else as the YAML says")
+    parser.add_argument("--resamples", type=int, default=2000, help="of the patients")
+    options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error(f"--seeds is {options.seeds}; give 1 or more")
+    overrides = [] if options.runs is None else [f"runs={options.runs}"]
+    options.experiment = load_experiment(options.file, overrides)
+    return options
+
+
+def chosen(experiment: Experiment, only: Iterable[str]) -> list[str]:
+    """The baseline and the changes asked for, or all, in the YAML's order; SpineError where one is not there."""
+    baseline, *others = experiment.members
+    if unknown := set(only) - set(experiment.members):
+        raise SpineError(f"{', '.join(sorted(unknown))} is no change of {experiment.name}; it has {', '.join(others)}")
+    wanted = set(only) or set(others)
+    return [baseline, *(change for change in others if change in wanted)]
+
+
+def with_seeds(experiment: Experiment, seeds: int) -> Experiment:
+    """Each member as often as there are seeds: one's seed depends on its name."""
+    settings = {_named(change, seed): own for change, own in experiment.members.items() for seed in range(seeds)}
+    return experiment.model_copy(update={"members": settings})
+
+
+def _named(change: str, seed: int) -> str:
+    return f"{change}.{seed + 1}"
+
+
+def train(experiment: Experiment, changes: Iterable[str], seeds: int, minutes: float) -> list[str]:
+    """Train the changes with every seed until the time is over; those that are complete, as they were asked for."""
+    started, trained = time.monotonic(), []
+    for change in changes:
+        if time.monotonic() - started > 60 * minutes:
+            break
+        train_members(experiment, print, [_named(change, seed) for seed in range(seeds)])
+        trained.append(change)
+    return trained
+
+
+def score(experiment: Experiment, changes: Iterable[str], seeds: int) -> Scored:
+    """Predict the validation split by every member, and reduce that to what metrics take."""
+    truth = read_truth(experiment, Manifest.read(experiment.data), "validation")
+    evidence, patients = {}, np.empty(0)
+    for change in changes:
+        members = [Member.open(experiment.member_directory(_named(change, seed))) for seed in range(seeds)]
+        predict_missing(members, {"validation": truth})
+        stored = {member.name: member.predictions("validation") for member in members}
+        units, true, patients = truth.with_units(stored)
+        evidence[change] = [EVIDENCE[experiment.task](true, of_seed) for of_seed in units.values()]
+    return Scored(evidence, patients)
+
+
+def _of_classes(truth: np.ndarray, probabilities: np.ndarray) -> Evidence:
+    return truth, probabilities
+
+
+def _of_masks(truth: MaskTruth, stored: Any) -> Evidence:
+    images = Images.of("member", stored)
+    called = (images.image(number).argmax(axis=-1).reshape(size) for number, size in enumerate(images.sizes))
+    return (np.stack([count(*pair, len(truth.labels)) for pair in zip(truth, called, strict=True)]),)
+
+
+def _of_boxes(truth: BoxTruth, stored: Any) -> Evidence:
+    return (match_images(truth, stored),)
+
+
+EVIDENCE: dict[str, Callable[..., Evidence]] = {
+    "classification": _of_classes,
+    "segmentation": _of_masks,
+    "detection": _of_boxes,
+}
+
+
+def table_of(scored: Scored, experiment: Experiment, resamples: int = 2000) -> Table:
+    """A line a change, in Markdown: scores, the seeds' lowest and highest, the difference from the first line."""
+    table = TASKS[experiment.task].metrics
+    name = experiment.search.metric or table.searched
+    others = [other for other in SHOWN[experiment.task] if other != name]
+    draws = patient_resamples(scored.patients, resamples, seed=0)
+    baseline = next(iter(scored.evidence.values()))
+    seeds = len(baseline)
+    title = f"{experiment.name}: validation, {len(set(scored.patients))} patients, {seeds} seeds; not fit for reporting"
+    shown = Table("change", name, "seeds", "difference (95 % over patients)", *others, title=title, box=MARKDOWN)
+    for change, members in scored.evidence.items():
+        of_seeds = [float(of_metric(table[name], [own])) for own in members]
+        found = "" if members is baseline else told(difference(table[name], members, baseline, draws))
+        means = (f"{of_metric(table[other], members):.3f}" for other in others)
+        spread = f"{min(of_seeds):.3f} to {max(of_seeds):.3f}"
+        shown.add_row(change, f"{np.mean(of_seeds):.3f}", spread, found, *means)
+    return shown
+
+
+def of_metric(metric: Metric, members: Sequence[Evidence], weights: np.ndarray | None = None) -> Any:
+    """The mean of a metric over the seeds' members, () or for weights (R, U) of the units (R,)."""
+    return np.mean([metric.function(*own, weights) for own in members], axis=0)
+
+
+def difference(
+    metric: Metric, members: Sequence[Evidence], baseline: Sequence[Evidence], draws: np.ndarray
+) -> Interval:
+    """How far the seeds' mean lies above the baseline's, its interval paired: on the same resamples."""
+    mean = partial(of_metric, metric)
+    return interval(lambda weights: mean(members, weights) - mean(baseline, weights), draws)
+
+
+def told(found: Interval) -> str:
+    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+if __name__ == "__main__":
+    main()
