@@ -11,10 +11,10 @@ from pydantic import Field, field_validator, model_validator
 from classification.networks import NETWORKS
 from spine.experiment.config import Strict
 from spine.training import schedule
-from spine.training.augment import Augmentation
 from spine.training.base_weights import checked_file
 from spine.training.choices import known
-from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
+from spine.training.fit_settings import FitSettings
+from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 
 if TYPE_CHECKING:
     from spine.dataset.truth import ClassTruth
@@ -49,7 +49,7 @@ class Phase(schedule.Phase):
     unfreeze: Unfreeze | None
 
 
-class Settings(Strict):
+class Settings(FitSettings):
     """One member: network, head, size, phases, regularisation. The defaults are Sayed et al. 2025 where it gives them.
 
     With pretrained weights there are two phases: the base frozen for `epochs`, then `fine_tuning` (null: none). With
@@ -69,17 +69,12 @@ class Settings(Strict):
     learning_rate: Positive = 1e-3
     fine_tuning: FineTuning | None = FineTuning()
     batch: Count = 5
-    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
-    momentum: Fraction = 0.9  # of sgd and rmsprop
-    patience: Count = 10  # epochs of a phase without a lower validation loss
-    schedule: Schedule = "constant"  # of the learning rate, in each phase
-    reduce_on_plateau: Plateau | None = None
     class_weights: Literal["none", "balanced"] | Mapping[str, Positive] = "none"
+    # Of the truth in training: so much of it is spread over all classes alike; validation measures against the truth.
+    label_smoothing: Fraction = 0.0
     # Of batch norm trained from scratch: Keras' own 0.99 leaves inference blind after a few hundred steps.
     batch_norm_momentum: Fraction = 0.9
     bootstrap: Literal["none", "sample", "patient"] = "none"  # bagging: drawn with replacement, for each member anew
-    augmentation: Augmentation = Augmentation()
-    mixed_precision: bool = False
 
     @field_validator("network")
     @classmethod
@@ -96,8 +91,6 @@ class Settings(Strict):
         if self.weights == "imagenet" and network.alphas and self.alpha not in network.alphas:
             published = ", ".join(f"{alpha:g}" for alpha in network.alphas)
             raise ValueError(f"{self.network} has ImageNet weights for alpha {published}; received {self.alpha}")
-        if self.reduce_on_plateau and self.schedule != "constant":
-            raise ValueError(f"schedule {self.schedule} sets every epoch's rate; reduce_on_plateau needs constant")
         return self
 
     def check(self, train: ClassTruth) -> None:

@@ -43,6 +43,13 @@ class Data(FitData):
 
         return classification_data
 
+    def training(self, first_epoch: int) -> Any:
+        """Endless augmented batches from the epoch `first_epoch` (0-based) on, their labels smoothed where asked."""
+        from spine.training.label_smoothing import smooth
+
+        batches, smoothing = super().training(first_epoch), self.settings.label_smoothing
+        return batches.map(lambda images, truth: (images, smooth(truth, smoothing))) if smoothing else batches
+
     @property
     def class_weights(self) -> dict[int, float] | None:
         """What each class weighs in the loss."""

@@ -13,12 +13,11 @@ from segmentation import algebra
 from segmentation.architectures import ARCHITECTURES
 from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
-from spine.experiment.config import Strict
 from spine.training import schedule
-from spine.training.augment import Augmentation
 from spine.training.base_weights import checked_file
 from spine.training.choices import known
-from spine.training.schedule import MOST_PIXELS, Count, Fraction, Plateau, Positive, Schedule
+from spine.training.fit_settings import FitSettings
+from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive, Schedule
 
 if TYPE_CHECKING:
     from spine.dataset.truth import MaskTruth
@@ -46,7 +45,7 @@ class Phase(schedule.Phase):
     encoder_learns: bool
 
 
-class Settings(Strict):
+class Settings(FitSettings):
     """One member: network, size, loss, training. For the published training see `configs/papers/`.
 
     `epochs` in all; the encoder is frozen in the first `freeze_encoder` of them, its batch norm with it.
@@ -74,13 +73,7 @@ class Settings(Strict):
     learning_rate: Positive = 3e-3
     schedule: Schedule = "cosine"
     batch: Count = 8
-    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
-    momentum: Fraction = 0.9  # of sgd and rmsprop
-    patience: Count = 10  # epochs of a phase without a lower validation loss
-    reduce_on_plateau: Plateau | None = None  # with a constant schedule
-    augmentation: Augmentation = Augmentation()
     test_time_flips: tuple[Flip, ...] = ()  # the member answers the mean over the image and these flips of it
-    mixed_precision: bool = False
 
     @field_validator("architecture")
     @classmethod
@@ -115,10 +108,6 @@ class Settings(Strict):
         if self.freeze_encoder > self.epochs:
             raise ValueError(
                 f"freeze_encoder is {self.freeze_encoder} of {self.epochs} epochs; give at most all of them"
-            )
-        if self.reduce_on_plateau and self.schedule != "constant":
-            raise ValueError(
-                "a cosine schedule sets every epoch's rate; set schedule to constant for reduce_on_plateau"
             )
         return self
 

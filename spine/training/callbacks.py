@@ -12,15 +12,16 @@ from typing import Any
 
 import keras
 
-from spine.training.checkpoints import Checkpoints
+from spine.training.checkpoints import Checkpoints, Saveable
 from spine.training.history import History
 from spine.training.progress import EpochBar
+from spine.training.schedule import warm_up
 
-__all__ = ["EpochProgress", "Recorder", "reseed"]
+__all__ = ["EpochProgress", "Recorder", "WarmUp", "reseed"]
 
 
 class Recorder(keras.callbacks.Callback):
-    """Saves a checkpoint and `history.csv` after each epoch, then asks for the next rate and whether to stop.
+    """Saves a checkpoint of `state` and `history.csv` after each epoch, then asks for the next rate and if to stop.
 
     `next_rate` and `is_over` read the history that ends with this epoch.
     """
@@ -28,6 +29,7 @@ class Recorder(keras.callbacks.Callback):
     def __init__(
         self,
         checkpoints: Checkpoints,
+        state: Saveable,
         file: Path,
         phase: str,
         seed: int,
@@ -35,7 +37,7 @@ class Recorder(keras.callbacks.Callback):
         is_over: Callable[[History], bool],
     ) -> None:
         super().__init__()
-        self.checkpoints, self.file, self.phase, self.seed = checkpoints, file, phase, seed
+        self.checkpoints, self.state, self.file, self.phase, self.seed = checkpoints, state, file, phase, seed
         self.next_rate, self.is_over = next_rate, is_over
         self.history = checkpoints.history()
         self.started = 0.0
@@ -51,9 +53,31 @@ class Recorder(keras.callbacks.Callback):
         seconds = round(time.monotonic() - self.started, 3)
         self.history = self.history.with_epoch(self.phase, {**(logs or {}), "seconds": seconds}, rate)
         self.model.optimizer.learning_rate.assign(self.next_rate(self.history))
-        self.checkpoints.save(self.model, self.history)
+        self.checkpoints.save(self.state, self.history)
         self.history.write(self.file)
         self.model.stop_training = self.is_over(self.history)
+
+
+class WarmUp(keras.callbacks.Callback):
+    """Raises the rate over a phase's first `warmup` epochs of `steps` each, as `warm_up` has it.
+
+    The phase began after `before` epochs. What it multiplies is the rate that an epoch begins with.
+    """
+
+    def __init__(self, warmup: float, before: int, steps: int) -> None:
+        super().__init__()
+        self.warmup, self.before, self.steps = warmup, before, steps
+        self.epochs, self.rate = 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """The rate that the schedule gave this epoch."""
+        self.epochs, self.rate = epoch - self.before, float(self.model.optimizer.learning_rate.numpy())
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """The step's own rate."""
+        if self.epochs < self.warmup:
+            risen = warm_up(self.epochs + batch / self.steps, self.warmup)
+            self.model.optimizer.learning_rate.assign(self.rate * risen)
 
 
 class EpochProgress(keras.callbacks.Callback):

@@ -5,35 +5,24 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from spine.core.problems import SpineError
 from spine.training.batch_norm import refuse_lone_values
-from spine.training.callbacks import EpochProgress, Recorder
+from spine.training.callbacks import EpochProgress, Recorder, WarmUp
 from spine.training.data import FitData
 from spine.training.devices import strategy
+from spine.training.fit_settings import FitSettings
 from spine.training.fitting import Fitting
 from spine.training.history import History
 from spine.training.progress import print_line
-from spine.training.schedule import Phase, Scheduled, is_over, next_rate, why_stopped
+from spine.training.schedule import Phase, is_over, next_rate, why_stopped
+from spine.training.weight_average import AveragedModel, UseAverages
 
-__all__ = ["FitSettings", "KerasFitting", "optimizer"]
-
-
-class FitSettings(Scheduled, Protocol):
-    """What fitting reads of a member's settings."""
-
-    optimizer: Any  # adam, sgd or rmsprop
-    momentum: float
-    mixed_precision: bool
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """In order."""
-        ...
+__all__ = ["KerasFitting", "optimizer"]
 
 
 class KerasFitting(Fitting):
@@ -90,20 +79,21 @@ class KerasFitting(Fitting):
             return
         self.set_trainable(network, phase)
         model = self._compiled(network, phase)
-        if history.of(phase.name):
-            self.checkpoints.load(model, len(history))
-        elif history.best:
+        before = len(history) - len(history.of(phase.name))
+        if history.best and len(history) == before:
             self.checkpoints.load(network, int(history.best["epoch"]))
+        state = AveragedModel(model, self.settings.ema) if self.settings.ema else model
+        if len(history) > before:
+            self.checkpoints.load(state, len(history))
         data = self._shared_data()
-        last = len(history) - len(history.of(phase.name)) + phase.epochs
         model.fit(
             data.training(len(history)),
             validation_data=data.validation_batches(),
             steps_per_epoch=data.steps,
             initial_epoch=len(history),
-            epochs=last,
+            epochs=before + phase.epochs,
             class_weight=self.class_weights,
-            callbacks=self._callbacks(phase, last, data.steps),
+            callbacks=self._callbacks(phase, state, before, data.steps),
             shuffle=False,  # the data shuffles itself, the same way after a resume
             verbose=0,
         )
@@ -118,9 +108,12 @@ class KerasFitting(Fitting):
         model.optimizer.build(model.trainable_variables)
         return model
 
-    def _callbacks(self, phase: Phase, last: int, steps: int) -> list[keras.callbacks.Callback]:
+    def _callbacks(
+        self, phase: Phase, state: keras.Model | AveragedModel, before: int, steps: int
+    ) -> list[keras.callbacks.Callback]:
         recorder = Recorder(
             self.checkpoints,
+            state,
             self.directory / "history.csv",
             phase.name,
             self.seed,
@@ -128,7 +121,12 @@ class KerasFitting(Fitting):
             is_over=lambda history: is_over(history, phase, self.settings),
         )
         board = keras.callbacks.TensorBoard(str(self.directory / "logs"), write_graph=False)
-        return [EpochProgress(f"{self.name} {phase.name}", last, steps), board, recorder]
+        found = [EpochProgress(f"{self.name} {phase.name}", before + phase.epochs, steps), board, recorder]
+        if self.settings.warmup:
+            found.append(WarmUp(min(self.settings.warmup, phase.epochs), before, steps))
+        if isinstance(state, AveragedModel):
+            found.append(UseAverages(state.average))
+        return found
 
 
 def optimizer(phase: Phase, settings: FitSettings) -> keras.optimizers.Optimizer:

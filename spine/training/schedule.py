@@ -16,13 +16,14 @@ from spine.experiment.config import Strict
 from spine.training.history import MONITORS, History
 
 __all__ = [
-    *("MOST_PIXELS", "Count", "Fraction", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
-    *("is_over", "next_rate", "with_epochs", "why_stopped"),
+    *("MOST_PIXELS", "Count", "Fraction", "NotNegative", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
+    *("is_over", "next_rate", "warm_up", "with_epochs", "why_stopped"),
 ]
 
 MOST_PIXELS = 8192  # of the height or width that a network reads
 Count = Annotated[int, Field(ge=1, le=10**6)]  # of epochs, layers' units, images in a batch
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "cosine"]  # cosine: down to 0 at the end of a phase, epoch by epoch
 
@@ -65,6 +66,7 @@ class Scheduled(EarlyStopping, Protocol):
     """The settings that the learning rate and the end of a phase depend on."""
 
     schedule: Schedule
+    warmup: float
     reduce_on_plateau: Plateau | None
 
 
@@ -84,11 +86,21 @@ def why_stopped(history: History, phase: Phase, settings: EarlyStopping) -> str:
     return f"stopped: no {better} {own.monitor} for {epochs}; epoch {best['epoch']} is kept"
 
 
+def warm_up(epochs: float, warmup: float) -> float:
+    """What a step's rate is multiplied by, `epochs` after its phase began: it rises from 0.1 to 1 in `warmup` epochs.
+
+    A straight line, as Model Garden's.
+    """
+    return min(1.0, 0.1 + 0.9 * epochs / warmup) if warmup else 1.0
+
+
 def next_rate(history: History, phase: Phase, settings: Scheduled) -> float:
-    """The learning rate of the epoch that follows the phase's last one in `history`."""
+    """The learning rate of the epoch that follows the phase's last one in `history`, without its warm-up."""
     own, plateau = history.of(phase.name), settings.reduce_on_plateau
     if settings.schedule == "cosine":
         return phase.learning_rate * (1 + math.cos(math.pi * len(own) / phase.epochs)) / 2
+    if len(own) < settings.warmup + 1:  # the last epoch's rate was still rising, at least at first
+        return phase.learning_rate
     rate = float(own.rows[-1]["learning_rate"])
     if plateau is None or own.epochs_at_this_rate < plateau.patience:
         return rate

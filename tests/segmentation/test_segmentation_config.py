@@ -129,7 +129,7 @@ def test_class_weights_are_one_for_all_or_by_label():
         ({"class_weights": {"disc": -1}}, "class_weights"),
         ({"height": 16}, "height: .*received 16"),
         ({"test_time_flips": ["diagonal"]}, "test_time_flips"),
-        ({"encoders": "vgg16"}, "unknown key; the known ones are architecture, encoder"),
+        ({"encoders": "vgg16"}, "encoders: unknown key; the known ones are .*, architecture, encoder, "),
     ],
 )
 def test_settings_that_do_not_hold_are_refused(changes, complaint):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from spine.training.history import History
-from spine.training.schedule import Phase, Plateau, is_over, next_rate, why_stopped, with_epochs
+from spine.training.schedule import Phase, Plateau, is_over, next_rate, warm_up, why_stopped, with_epochs
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 
@@ -19,7 +19,9 @@ def history(*losses: float, phase: str = "frozen", rate: float = 0.1, before: Hi
 
 
 def settings(**changes):
-    return SimpleNamespace(**{"schedule": "constant", "reduce_on_plateau": None, "patience": 10, **changes})
+    return SimpleNamespace(
+        **{"schedule": "constant", "warmup": 0, "reduce_on_plateau": None, "patience": 10, **changes}
+    )
 
 
 def test_a_phase_ends_with_its_epochs():
@@ -59,6 +61,19 @@ def test_a_cosine_falls_to_nothing_over_its_own_phase():
     ]
     assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * epochs / 5)) for epochs in range(1, 6)])
     assert rates[-1] == 0
+
+
+def test_a_warm_up_rises_from_a_tenth_along_a_straight_line():
+    assert [warm_up(epochs, 2) for epochs in (0, 0.5, 1, 2, 3)] == pytest.approx([0.1, 0.325, 0.55, 1, 1])
+    assert warm_up(0, 0) == 1
+
+
+def test_after_a_warm_up_a_constant_rate_is_the_phase_s_and_waits_for_a_plateau_from_then_on():
+    warming = settings(warmup=1.5, reduce_on_plateau=Plateau(patience=2, factor=0.5, minimum=0))
+    rising = history(1, 2, rate=0.055)  # as its second epoch's last step may have it, within the warm-up
+    assert next_rate(history(1, rate=0.055), PHASE, warming) == next_rate(rising, PHASE, warming) == 0.1
+    assert next_rate(history(2, before=rising), PHASE, warming) == 0.1
+    assert next_rate(history(2, 2, before=rising), PHASE, warming) == 0.1 * 0.5
 
 
 def test_phases_take_the_lengths_of_a_refit_and_those_of_none_are_left_out():

@@ -1,0 +1,41 @@
+"""How a network of Keras 3 is fitted, alike for every task: the settings that tasks share. Cheap to import."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from spine.experiment.config import Strict
+from spine.training.augment import Augmentation
+from spine.training.schedule import Count, Fraction, NotNegative, Phase, Plateau, Schedule
+
+__all__ = ["FitSettings"]
+
+
+class FitSettings(Strict):
+    """Optimizer, learning rate, stopping and regularisation; a task adds its network, its phases and its loss."""
+
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    momentum: Fraction = 0.9  # of sgd and rmsprop
+    patience: Count = 10  # epochs of a phase without a lower validation loss
+    schedule: Schedule = "constant"  # of the learning rate, in each phase
+    warmup: NotNegative = 0.0  # epochs of a phase over which the rate rises from a tenth, step by step
+    reduce_on_plateau: Plateau | None = None  # with a constant schedule
+    # What the moving average of the weights keeps of itself at a step; the averages are validated and published.
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    augmentation: Augmentation = Augmentation()
+    mixed_precision: bool = False
+
+    @model_validator(mode="after")
+    def _plateau_fits(self) -> Self:
+        if self.reduce_on_plateau and self.schedule != "constant":
+            raise ValueError(
+                f"schedule {self.schedule} sets every epoch's rate; set schedule to constant for reduce_on_plateau"
+            )
+        return self
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in order."""
+        raise NotImplementedError(f"{type(self).__name__} of a task says what its phases are")
