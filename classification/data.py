@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -38,21 +39,31 @@ class Data(FitData):
 
     @property
     def reader(self) -> Callable[..., Any]:
-        """Pictures and one-hot labels (N, C)."""
+        """Pictures and one-hot labels (N, C), of mixed training pictures with what they weigh in the loss."""
         from spine.training.inputs import classification_data
 
-        return classification_data
+        if not self.settings.augmentation.mixes or (weights := self._weights) is None:
+            return classification_data
+        return partial(classification_data, class_weights=[weights[index] for index in range(len(self.labels))])
 
     def training(self, first_epoch: int) -> Any:
         """Endless augmented batches from the epoch `first_epoch` (0-based) on, their labels smoothed where asked."""
         from spine.training.label_smoothing import smooth
 
         batches, smoothing = super().training(first_epoch), self.settings.label_smoothing
-        return batches.map(lambda images, truth: (images, smooth(truth, smoothing))) if smoothing else batches
+
+        def smoothed(images: Any, truth: Any, *weights: Any) -> tuple[Any, ...]:
+            return images, smooth(truth, smoothing), *weights
+
+        return batches.map(smoothed) if smoothing else batches
 
     @property
     def class_weights(self) -> dict[int, float] | None:
-        """What each class weighs in the loss."""
+        """What each class weighs in the loss; None where the batches tell, as those of mixed pictures do."""
+        return None if self.settings.augmentation.mixes else self._weights
+
+    @property
+    def _weights(self) -> dict[int, float] | None:
         return class_weights(self.settings.class_weights, self.train.values, self.labels)
 
 

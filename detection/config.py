@@ -28,6 +28,8 @@ NotNegative = Annotated[float, Field(ge=0)]
 PARTS = ("backbone", "decoder", "rpn_head", "detection_head")  # of Faster R-CNN, by Model Garden's names
 SHARED = frozenset(("backbone", "decoder"))  # by the RPN and the box head
 
+LEAST_MIXUP = 1.5  # what Zhang et al. 2019 ("Bag of Freebies for Training Object Detection Neural Networks") found best
+
 WEIGHTS = (*SUFFIXES, ".gz")  # of a backbone's file; Model Garden publishes its ResNet-50 as .tar.gz
 
 
@@ -231,6 +233,11 @@ class Settings(Strict):
             raise ValueError(f"freeze_backbone is {self.freeze_backbone} of {self.epochs} epochs; give at most all")
         if self.augmentation.elastic:
             raise ValueError("elastic augmentation does not support boxes; set elastic to 0")
+        if 0 < self.augmentation.mixup < LEAST_MIXUP:
+            raise ValueError(
+                f"mixup is {self.augmentation.mixup:g}; a box counts in full however faint its picture is, so most "
+                f"pairs have to be blended about evenly: give {LEAST_MIXUP:g} or more, or 0"
+            )
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from detection.model import anchors as anchors_of
 from detection.sampling import SeededAnchorLabeler
 from spine.core.problems import SpineError
 from spine.dataset.truth import BoxTruth
+from spine.training.augment.mixing import partners
 from spine.training.data import FitData
 from spine.training.image_cache import ImageCache
 from spine.training.inputs import augment_with_boxes, in_order, ordered_batches, training_batches
@@ -52,7 +53,10 @@ class Data(FitData):
             images, moved = augment_with_boxes(
                 pictures.batch(chosen), tf.gather(boxes, chosen), self.settings.augmentation, seed
             )
-            return images, anchor_labels(moved, tf.gather(classes, chosen), self.settings, tf.random.fold_in(seed, 1))
+            own = tf.gather(classes, chosen)
+            if self.settings.augmentation.mixes:
+                own = tf.concat([own, partners(own)], axis=1)
+            return images, anchor_labels(moved, own, self.settings, tf.random.fold_in(seed, 1))
 
         def shares(chosen: Tensor, seed: Tensor) -> tf.data.Dataset:
             numbers = tf.data.Dataset.from_tensor_slices(tf.constant(list(replicas)))

@@ -77,10 +77,13 @@ class DiceForeground(keras.metrics.Metric):
         )
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
-        """Count the pixels of one-hot truth and probabilities (N, H, W, C); further answers may lie behind those."""
-        truth = ops.cast(y_true, "int32")
-        y_pred = y_pred[..., : truth.shape[-1]]
-        known = ops.sum(truth, axis=-1, keepdims=True)
+        """Count the pixels of one-hot truth and probabilities (N, H, W, C); further answers may lie behind those.
+
+        A mixed pixel is of the class of its greatest share.
+        """
+        y_pred = y_pred[..., : y_true.shape[-1]]
+        known = ops.cast(ops.sum(y_true, axis=-1, keepdims=True) > 0.5, "int32")
+        truth = known * ops.one_hot(ops.argmax(y_true, axis=-1), y_true.shape[-1], dtype="int32")
         predicted = known * ops.one_hot(ops.argmax(y_pred, axis=-1), truth.shape[-1], dtype="int32")
         self.both.assign_add(ops.sum(truth * predicted, axis=(0, 1, 2)))
         self.either.assign_add(ops.sum(truth + predicted, axis=(0, 1, 2)))

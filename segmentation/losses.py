@@ -1,8 +1,9 @@
 """Losses of a segmentation by name, one entry each, every one a pure function of (N, H, W, C).
 
-`truth` is one-hot, `probabilities` are a softmax's, both over the last axis. A pixel whose truth is 0 in every class
-has none, such as a letterbox's padding, and costs nothing. All is counted in float32, also under mixed precision.
-Cheap to import: Keras comes in when a loss is counted. A new loss is its function and one more entry of `LOSSES`.
+`truth` is one-hot, or the classes' shares in a mixed pixel, `probabilities` are a softmax's, both over the last axis.
+A pixel whose truth is 0 in every class has none, such as a letterbox's padding, and costs nothing. All is counted in
+float32, also under mixed precision. Cheap to import: Keras comes in when a loss is counted. A new loss is its function
+and one more entry of `LOSSES`.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ SMOOTH = 1e-5  # pixels that are added to both sides of a Dice ratio
 
 
 def dice_scores(truth: Tensor, probabilities: Tensor) -> Tensor:
-    """Soft Dice of each class (C,), its pixels pooled over the batch: 2 sum(t p) / (sum(t) + sum(p)).
+    """Soft Dice of each class (C,), its pixels pooled over the batch: 2 sum(min(t, p)) / (sum(t) + sum(p)).
 
     Pooled, not a mean over images: a few pixels of a class in one image weigh as pixels, not as an image. A class
-    that is in neither scores 1.
+    that is in neither scores 1. The lesser of both is their product where t is 0 or 1; of shares between, as of mixed
+    images, it alone is best at p = t (Wang et al. 2023, "Dice Semimetric Losses").
     """
     from keras import ops
 
     truth, probabilities = _float32(truth), _known(truth) * _float32(probabilities)
     axes = tuple(range(len(probabilities.shape) - 1))
-    both = ops.sum(truth * probabilities, axis=axes)
-    known = ops.sum(truth, axis=-1, keepdims=True)
-    either = ops.sum(truth, axis=axes) + ops.sum(known * probabilities, axis=axes)
+    both = ops.sum(ops.minimum(probabilities, truth), axis=axes)
+    either = ops.sum(truth, axis=axes) + ops.sum(probabilities, axis=axes)
     return (2 * both + SMOOTH) / (either + SMOOTH)
 
 
@@ -70,15 +71,14 @@ def paper_dice(truth: Tensor, probabilities: Tensor, class_weights: Sequence[flo
 def focal(truth: Tensor, probabilities: Tensor, gamma: float = 2.0, alpha: float = 0.25) -> Tensor:
     """Categorical focal loss, the mean over pixels of -alpha (1 - p)^gamma log p, p that of the true class; a scalar.
 
-    Lin et al. 2017, equation 5.
+    Lin et al. 2017, equation 5. Of a mixed pixel it is the mean over its classes, by their shares.
     """
     from keras import ops
 
-    of_truth = ops.sum(_float32(truth) * _float32(probabilities), axis=-1, keepdims=True)
-    off = ops.maximum(1 - of_truth, EPSILON)
-    costs = -alpha * off**gamma * ops.log(ops.maximum(of_truth, TINY))
-    known = _known(truth)
-    return ops.sum(known * costs) / ops.maximum(ops.sum(known), 1)
+    truth, probabilities = _float32(truth), _float32(probabilities)
+    off = ops.maximum(1 - probabilities, EPSILON)
+    costs = -alpha * off**gamma * ops.log(ops.maximum(probabilities, TINY))
+    return ops.sum(truth * costs) / ops.maximum(ops.sum(truth), 1)
 
 
 def cross_entropy(truth: Tensor, probabilities: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def _float32(tensor: Tensor) -> Tensor:
 def _known(truth: Tensor) -> Tensor:
     from keras import ops
 
-    return ops.max(_float32(truth), axis=-1, keepdims=True)
+    return ops.sum(_float32(truth), axis=-1, keepdims=True)
 
 
 def _weights(class_weights: Sequence[float] | None, scores: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from spine.core.problems import SpineError
 from spine.dataset.truth import BoxTruth, ClassTruth, MaskTruth
 from spine.training.augment.elastic import apply_elastic, apply_elastic_to_masks, draw_elastic
 from spine.training.augment.intensity import apply_intensity, draw_intensity
+from spine.training.augment.mixing import mix, mix_boxes, mix_labels, mixing_of, weighed
 from spine.training.augment.settings import Augmentation
 from spine.training.augment.spatial import (
     affine,
@@ -97,7 +98,8 @@ def augment_together(
 def augment_with_boxes(images: Tensor, boxes: Tensor, settings: Augmentation, seed: Tensor) -> tuple[Tensor, Tensor]:
     """Images as `augment` gives them and their boxes (N, M, 4) moved with them; one that left its image becomes zeros.
 
-    x0 y0 x1 y1 in 0-based half-open pixels. SpineError where the images would bend, which no box can follow.
+    x0 y0 x1 y1 in 0-based half-open pixels. Where images are mixed they are (N, 2 M, 4): an image's own, then those of
+    the image before. SpineError where the images would bend, which no box can follow.
     """
     if settings.elastic:
         raise SpineError(f"elastic is {settings.elastic}, but boxes cannot follow a bent image; set elastic to 0")
@@ -107,7 +109,11 @@ def augment_with_boxes(images: Tensor, boxes: Tensor, settings: Augmentation, se
         matrices = affine(draw_spatial(settings, n, spatial_seed), height, width)
         images = apply_spatial(images, matrices, settings.fill)
         boxes, _ = apply_spatial_to_boxes(boxes, matrices, height, width)
-    return apply_intensity(images, draw_intensity(settings, n, intensity_seed)), boxes
+    images = apply_intensity(images, draw_intensity(settings, n, intensity_seed))
+    if not settings.mixes:
+        return images, boxes
+    mixing = mixing_of(images, settings, seed)
+    return mix(images, mixing), mix_boxes(boxes, mixing)
 
 
 def classification_data(
@@ -121,22 +127,28 @@ def classification_data(
     seed: int = 0,
     training: bool,
     first_epoch: int = 0,
+    class_weights: Sequence[float] | None = None,
     memory_limit: int = MEMORY_LIMIT,
 ) -> tf.data.Dataset:
     """Batches of images (N, height, width, 1) float32 in [0, 1] and one-hot labels (N, C) float32.
 
     For training endless, shuffled and augmented as `training_batches` tells; else every sample once, in truth's order.
-    SpineError where data that is not for training would be augmented.
+    Mixed images have labels in their shares; with `class_weights` batches for training have a third part, the weights
+    of their rows, as `weighed` gives both. SpineError where data that is not for training would be augmented.
     """
     _only_for_training(augmentation, training)
     pictures = ImageCache.of(truth.paths, height, width, normalisation, memory_limit)
     one_hot = tf.one_hot(truth.values, len(truth.labels))
 
-    def example(samples: Tensor, own_seed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        images = pictures.batch(samples)
+    def example(samples: Tensor, own_seed: Tensor | None = None) -> tuple[Tensor, ...]:
+        images, labels = pictures.batch(samples), tf.gather(one_hot, samples)
         if augmentation is not None:
             images = augment(images, augmentation, own_seed)
-        return images, tf.gather(one_hot, samples)
+        if augmentation is not None and augmentation.mixes:
+            images, labels = mix_labels(images, labels, mixing_of(images, augmentation, own_seed))
+        if training and class_weights is not None:
+            return images, *weighed(labels, tf.constant(class_weights, tf.float32))
+        return images, labels
 
     return _batches(len(truth.samples), batch, seed, training, first_epoch, example)
 
@@ -156,9 +168,10 @@ def segmentation_data(
 ) -> tf.data.Dataset:
     """Batches of images (N, height, width, 1) float32 in [0, 1] and one-hot masks (N, height, width, C) float32.
 
-    A pixel without truth, of the letterbox's padding or moved in from outside, is 0 in every class. For training
-    endless, shuffled and augmented as `training_batches` tells; else every sample once, in truth's order. SpineError
-    where data that is not for training would be augmented, or a mask holds a class without a label.
+    A pixel without truth, of the letterbox's padding or moved in from outside, is 0 in every class; one of a blended
+    image has the shares of both. For training endless, shuffled and augmented as `training_batches` tells; else every
+    sample once, in truth's order. SpineError where data that is not for training would be augmented, or a mask holds a
+    class without a label.
     """
     _only_for_training(augmentation, training)
     pictures = ImageCache.of(truth.paths, height, width, normalisation, memory_limit)
@@ -169,7 +182,11 @@ def segmentation_data(
         images, masks = pictures.batch(samples), stored.stored(samples)
         if augmentation is not None:
             images, masks = augment_together(images, masks, augmentation, own_seed)
-        return images, tf.one_hot(tf.cast(masks[..., 0], tf.int32) - 1, len(truth.labels))
+        one_hot = tf.one_hot(tf.cast(masks[..., 0], tf.int32) - 1, len(truth.labels))
+        if augmentation is not None and augmentation.mixes:
+            mixing = mixing_of(images, augmentation, own_seed)
+            return mix(images, mixing), mix(one_hot, mixing)
+        return images, one_hot
 
     return _batches(len(truth.samples), batch, seed, training, first_epoch, example)
 

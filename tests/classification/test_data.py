@@ -47,3 +47,23 @@ def test_only_the_training_rows_are_bootstrapped(tmp_path):
     images, one_hot = next(iter(data.validation_batches()))
     assert images.shape == (5, 16, 16, 1)
     np.testing.assert_array_equal(np.argmax(one_hot, axis=1), data.validation.values[:5])
+
+
+def test_mixed_pictures_bring_the_weights_of_their_labels_themselves(tmp_path):
+    experiment = write_experiment(tmp_path, members=("one",), patients={"train": 4, "validation": 2, "test": 1})
+    plain = {"network": "plain_cnn", "weights": "none", "height": 16, "width": 16, "batch": 8}
+    weights = dict(zip(experiment.labels, (1.0, 3.0), strict=True))
+
+    def data_of(**changes):
+        return Data.of(experiment, Manifest.read(experiment.data), Settings(**plain, **changes), seed=0)
+
+    mixed = data_of(class_weights=weights, augmentation={"cutmix": 1.0})
+    assert mixed.class_weights is None  # Keras' own would weigh a label by its greatest share alone
+    _, labels, own = (part.numpy() for part in next(iter(mixed.training(0))))
+    shares = labels / np.array([1, 3])
+    shares /= shares.sum(axis=1, keepdims=True)
+    assert ((shares > 0.01) & (shares < 0.99)).any()
+    np.testing.assert_allclose(own, shares @ [1, 3], rtol=1e-5)
+    assert len(next(iter(mixed.validation_batches()))) == 2
+    assert data_of(class_weights=weights).class_weights == {0: 1.0, 1: 3.0}
+    assert len(next(iter(data_of(augmentation={"cutmix": 1.0}).training(0)))) == 2

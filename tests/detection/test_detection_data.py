@@ -70,6 +70,28 @@ def test_an_augmented_box_still_holds_what_it_marks(manifest):
                     assert (inside > 0.7) if LABELS[label - 1] == "bright" else (inside < 0.3)
 
 
+def test_the_boxes_of_mixed_pictures_still_hold_what_they_mark(manifest):
+    data = data_of(manifest, augmentation={**MOVES, "cutmix": 1.0})
+    clean = all_of = 0
+    for images, labels in itertools.islice(data.training(0), 6):
+        assert labels["gt_boxes"].shape[1:] == (2 * 5, 4)
+        for image, boxes, classes in zip(
+            images.numpy(), labels["gt_boxes"].numpy(), labels["gt_classes"].numpy(), strict=True
+        ):
+            for (y0, x0, y1, x1), label in zip(boxes.round().astype(int), classes, strict=True):
+                if label > 0 and min(y1 - y0, x1 - x0) > 6:
+                    inside = image[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2].mean()
+                    all_of += 1
+                    clean += (inside > 0.7) if LABELS[label - 1] == "bright" else (inside < 0.3)
+    assert clean >= 0.8 * all_of > 10  # a rectangle within a box may hide up to half of it
+
+
+def test_a_faint_blend_is_refused_as_its_boxes_would_count_in_full():
+    with pytest.raises(ValueError, match=r"mixup is 0\.2; .* give 1\.5 or more, or 0"):
+        Settings(augmentation={"mixup": 0.2})
+    assert Settings(augmentation={"mixup": 1.5}).augmentation.mixes
+
+
 def test_an_image_without_boxes_trains_as_background(manifest):
     data = data_of(manifest)
     found = 0

@@ -125,6 +125,34 @@ def test_pixels_without_truth_count_for_nothing(loss):
     assert float(loss(padded, guessed)) == pytest.approx(float(loss(truth, probabilities)), rel=1e-5)
 
 
+def mixed_case():
+    """Truth of blended images: shares of two classes, some pixels with truth in one of the images alone."""
+    (first, said), (second, _) = random_case(11), random_case(12)
+    first[:, 0] = 0
+    return 0.7 * first + 0.3 * second, said
+
+
+def test_dice_of_a_blend_is_best_where_the_prediction_is_the_blend():
+    truth, _ = mixed_case()
+    known = truth.sum(axis=-1, keepdims=True)
+    assert float(dice(truth, truth / known)) == pytest.approx(0, abs=1e-6)
+    sharper = np.eye(4)[truth.argmax(axis=-1)]
+    assert float(dice(truth, sharper)) > 0.1
+
+
+@pytest.mark.parametrize("loss", [focal, cross_entropy])
+def test_a_blend_costs_what_its_images_cost_in_their_shares(loss):
+    (first, said), (second, _) = random_case(11), random_case(12)
+    expected = 0.7 * float(loss(first, said)) + 0.3 * float(loss(second, said))
+    assert float(loss(0.7 * first + 0.3 * second, said)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_pixel_with_truth_in_one_image_of_a_blend_counts_by_its_share():
+    truth, said = mixed_case()
+    costs = -(truth * np.log(said)).sum() / truth.sum()
+    assert float(cross_entropy(truth, said)) == pytest.approx(costs, rel=1e-5)
+
+
 @pytest.mark.parametrize("loss", [dice, paper_dice, focal, cross_entropy])
 def test_half_floats_are_counted_in_float32(loss):
     truth = np.zeros((1, 300, 300, 2), np.float16)

@@ -53,6 +53,24 @@ def test_augmentation_moves_the_mask_with_the_picture(experiment):
     assert (truth.sum(axis=-1) == 0).mean(axis=(1, 2)).min() > 0.1
 
 
+def test_a_pasted_rectangle_brings_its_mask_along(experiment):
+    plain = next(iter(data_of(experiment).training(0)))[0].numpy()
+    images, truth = (
+        part.numpy() for part in next(iter(data_of(experiment, augmentation=Augmentation(cutmix=1.0)).training(0)))
+    )
+    assert (images != plain).mean() > 0.05
+    assert set(np.unique(truth)) == {0.0, 1.0}
+    assert images[..., 0][truth[..., 1] == 1].mean() > images[..., 0][truth[..., 0] == 1].mean() + 0.2
+    assert (images[..., 0][truth.sum(axis=-1) == 0] == 0).all()  # the padding's black came with its want of truth
+
+
+def test_a_blend_has_the_shares_of_both_masks(experiment):
+    _, truth = next(iter(data_of(experiment, augmentation=Augmentation(mixup=5.0)).training(0)))
+    truth = truth.numpy()
+    assert ((truth > 0.05) & (truth < 0.95)).any(axis=(1, 2, 3)).all()
+    assert truth.sum(axis=-1).max() == pytest.approx(1)
+
+
 def test_devices_share_rows_evenly(experiment):
     shared = data_of(experiment).shared_by(5)
     assert len(shared.train.samples) == len(shared.train.mask_paths) == 12 // 5 * 5

@@ -31,6 +31,14 @@ def test_dice_foreground_pools_batches_and_starts_anew():
     assert float(metric.result()) == 0
 
 
+def test_dice_foreground_counts_a_blended_pixel_as_of_its_greatest_share():
+    metric = DiceForeground(4)
+    metric.update_state(0.6 * one_hot(TRUTH) + 0.4 * one_hot(TRUTH[::-1]), one_hot(PREDICTED))
+    metric_of_greatest = DiceForeground(4)
+    metric_of_greatest.update_state(one_hot(TRUTH), one_hot(PREDICTED))
+    assert float(metric.result()) == float(metric_of_greatest.result()) > 0.5
+
+
 @pytest.mark.parametrize("loss", [losses.dice, losses.focal, losses.cross_entropy, losses.paper_dice])
 def test_what_is_said_of_a_pixel_without_truth_costs_nothing(loss):
     said = np.random.default_rng(0).dirichlet(np.ones(4), TRUTH.shape)[None].astype(np.float32)

@@ -26,6 +26,7 @@ def _as_chance(value: Any) -> Any:
 Interval = Annotated[tuple[float, float], BeforeValidator(_as_interval)]  # a number x means [-x, x]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Chance = Annotated[Fraction, BeforeValidator(_as_chance)]  # true means one half
+Mix = Annotated[float, Field(ge=0, le=100)]  # a of the Beta(a, a) that shares are drawn from; 0 does not mix
 
 _NOTHING = (0.0, 0.0)
 _LEAST = {"zoom": -0.99, "brightness": -1.0, "contrast": -1.0, "gamma": -0.99}
@@ -36,7 +37,8 @@ _MOST |= dict.fromkeys(("zoom", "brightness", "contrast", "gamma"), 10.0)
 class Augmentation(Strict):
     """Intervals to draw from, one value an image; every default changes nothing. A preset's name stands for its values.
 
-    In YAML a number is both directions and a pair is [low, high]: `rotation: 30` is `rotation: [-30, 30]`.
+    Values beside a preset replace its own: `{preset: mr, rotation: 5}`. In YAML a number is both directions and a pair
+    is [low, high]: `rotation: 30` is `rotation: [-30, 30]`.
     """
 
     rotation: Interval = _NOTHING  # degrees, positive is counter-clockwise
@@ -53,16 +55,24 @@ class Augmentation(Strict):
     contrast: Interval = _NOTHING  # change of the factor on grey levels' distance from their mean
     gamma: Interval = _NOTHING  # change of the exponent on grey levels
     noise: Fraction = 0.0  # greatest standard deviation of Gaussian noise; white is 1
-    probability: Fraction = 1.0  # that an image is moved, and, drawn apart, that its grey levels change
+    # Greatest natural logarithm of a smooth factor on grey levels, as of a receive coil: 0.3 is 0.74 to 1.35 times.
+    bias_field: Fraction = 0.0
+    mixup: Mix = 0.0  # blend an image with another of its batch
+    cutmix: Mix = 0.0  # paste a rectangle of another; with both, half of the images each
+    probability: Fraction = (
+        1.0  # that an image is moved, and, drawn apart, that its grey levels change, that it is mixed
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _from_preset(cls, raw: Any) -> Any:
-        if not isinstance(raw, str):
+        if not isinstance(raw, str) and not (isinstance(raw, Mapping) and "preset" in raw):
             return raw
-        if raw not in PRESETS:
-            raise ValueError(f"augmentation {raw!r} is not known; give settings, or one of {', '.join(PRESETS)}")
-        return PRESETS[raw].model_dump()
+        name, own = (raw, {}) if isinstance(raw, str) else (raw["preset"], {**raw})
+        own.pop("preset", None)
+        if not isinstance(name, str) or name not in PRESETS:
+            raise ValueError(f"augmentation {name!r} is not known; give settings, or one of {', '.join(PRESETS)}")
+        return {**PRESETS[name].model_dump(), **own}
 
     @model_validator(mode="after")
     def _is_possible(self) -> Augmentation:
@@ -90,6 +100,11 @@ class Augmentation(Strict):
         spans = (self.rotation, self.zoom, *self.shifts)
         return any(span != _NOTHING for span in spans) or bool(self.horizontal_flip or self.vertical_flip)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether an image and its truth are mixed with another's."""
+        return bool(self.mixup or self.cutmix)
+
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "none": {},
@@ -101,4 +116,34 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     # Ma et al. 2020, and the spinal cord study that prints the same numbers.
     "ma2020": {"rotation": 30, "zoom": 0.2, "horizontal_flip": True, "vertical_flip": True},
 }
-PRESETS = {name: Augmentation.model_validate(values) for name, values in _PUBLISHED.items()}
+# What differs from scanner to scanner and from patient to patient, by the physics of each modality. How a patient lies
+# turns a picture by some degrees; body size and field of view change its scale. None bends (`elastic`): boxes could not
+# follow. A flip is in a preset only where such pictures exist. That depends on the plane, which a preset does not know:
+# sagittal pictures are shown with the face to the left, so none is mirrored; axial and coronal ones are nearly the same
+# left and right, so there add `horizontal_flip: true`. Head and feet never change places in a whole picture; the
+# crop of one disc looks nearly alike upside down, so there `vertical_flip: true` may do.
+_BY_MODALITY: Mapping[str, Mapping[str, Any]] = {
+    # Grey levels of MR have no unit: a coil's sensitivity falls off smoothly with distance, echo and repetition times
+    # change contrast. TorchIO's RandomBiasField has coefficients of the field's logarithm up to 0.5, and nnU-Net gammas
+    # of 0.7 to 1.5 (Isensee et al. 2021); both are wider than this.
+    "mr": {
+        **{"rotation": 10, "zoom": 0.1, "shift": 0.05},
+        **{"bias_field": 0.4, "gamma": 0.3, "contrast": 0.2, "noise": 0.03},
+    },
+    # Hounsfield units are calibrated: water may be 5 HU off (AAPM's Task Group 66), a third of a per cent of a bone
+    # window of 1,500. Bone depends on the tube's voltage, too, so contrast changes a little. Noise changes with dose
+    # and kernel; 0.03 are 45 HU of that window.
+    "ct": {
+        **{"rotation": 10, "zoom": 0.1, "shift": 0.05},
+        **{"brightness": 0.03, "contrast": 0.1, "noise": 0.03},
+    },
+    # Exposure and the vendor's look-up table bend the grey levels (gamma, brightness, contrast); few photons are noise.
+    # Frontal pictures are nearly symmetric, and lateral ones are taken from either side.
+    "x-ray": {
+        **{"rotation": 10, "zoom": 0.1, "shift": 0.05, "horizontal_flip": True},
+        **{"gamma": 0.4, "brightness": 0.2, "contrast": 0.3, "noise": 0.03},
+    },
+}
+PRESETS: Mapping[str, Augmentation] = {
+    name: Augmentation.model_validate(values) for name, values in {**_PUBLISHED, **_BY_MODALITY}.items()
+}

@@ -20,6 +20,29 @@ def test_each_operation_by_its_formula():
     np.testing.assert_allclose(changed(contrast=0.5), mean + 0.5 * (GREY.ravel() - mean), rtol=1e-6)
 
 
+def test_a_bias_field_is_a_smooth_factor_that_leaves_the_brightest_as_bright():
+    grey = np.full((1, 64, 64, 1), 0.5, np.float32)
+    even = apply_intensity(grey, ALONE._replace(bias=np.full((1, 4, 4, 1), 0.7, np.float32)))
+    np.testing.assert_allclose(even, grey, rtol=1e-6)
+    ramp = np.linspace(-0.4, 0.4, 4, dtype=np.float32) * np.ones((1, 4, 1), np.float32)
+    field = apply_intensity(grey, ALONE._replace(bias=ramp[..., np.newaxis])).numpy()[0, ..., 0]
+    logarithms = np.log(field / 0.5)
+    assert logarithms.max() == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(logarithms[:, 8] - logarithms[:, 56], -0.8, atol=0.05)  # at the grid's outer points
+    assert np.abs(np.diff(logarithms, axis=1)).max() < 0.03
+    np.testing.assert_allclose(logarithms, logarithms[:1].repeat(64, axis=0), atol=1e-5)
+
+
+def test_a_bias_field_is_drawn_within_its_logarithm_and_draws_nothing_else_anew():
+    with_field = draw_intensity(Augmentation.model_validate({"gamma": 0.3, "bias_field": 0.3}), 500, [0, 1])
+    without = draw_intensity(Augmentation.model_validate({"gamma": 0.3}), 500, [0, 1])
+    assert without.bias is None
+    np.testing.assert_array_equal(with_field.gamma, without.gamma)
+    assert with_field.bias.shape == (500, 4, 4, 1)
+    assert 0.29 < np.abs(with_field.bias).max() <= 0.3
+    assert len(np.unique(with_field.bias)) > 500
+
+
 def test_noise_has_the_deviation_that_was_drawn_and_follows_the_seed():
     grey = np.full((2, 100, 100, 1), 0.5, np.float32)
     noise = np.array([0.05, 0.0], np.float32).reshape(2, 1, 1, 1)

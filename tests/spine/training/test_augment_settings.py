@@ -32,6 +32,17 @@ def test_preset_by_name_is_the_papers_set():
     assert settings.fill == "nearest"
 
 
+def test_values_beside_a_preset_replace_its_own():
+    settings = validate(Member, {"augmentation": {"preset": "mr", "rotation": 5, "mixup": 0.2}}, "member").augmentation
+    assert settings == PRESETS["mr"].model_copy(update={"rotation": (-5.0, 5.0), "mixup": 0.2})
+
+
+def test_presets_of_modalities_flip_only_where_such_pictures_exist_and_bend_none():
+    assert {name: PRESETS[name].horizontal_flip for name in ("mr", "ct", "x-ray")} == {"mr": 0, "ct": 0, "x-ray": 0.5}
+    assert not any(PRESETS[name].vertical_flip or PRESETS[name].elastic for name in ("mr", "ct", "x-ray"))
+    assert PRESETS["mr"].bias_field > 0 == PRESETS["ct"].bias_field == PRESETS["x-ray"].bias_field
+
+
 def test_settings_survive_a_round_trip():
     for preset in PRESETS.values():
         assert Augmentation.model_validate(preset.model_dump(mode="json")) == preset
@@ -40,7 +51,10 @@ def test_settings_survive_a_round_trip():
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ("sayed", "none, sayed2025, sayed2025-detector, ma2020"),
+        ("sayed", "none, sayed2025, sayed2025-detector, ma2020, mr, ct, x-ray"),
+        ({"preset": "mri", "rotation": 3}, "'mri' is not known; .* mr, ct, x-ray"),
+        ({"preset": ["mr"]}, "is not known"),
+        ({"preset": "mr", "rotate": 3}, "known ones are rotation, zoom"),
         ({"rotate": 3}, "known ones are rotation, zoom"),
         ({"rotation": [3, -3]}, "low <= high"),
         ({"zoom": -1.5}, "zoom goes down to -1.5"),
