@@ -85,7 +85,7 @@ class Settings(FitSettings):
     def _fits_together(self) -> Settings:
         network = NETWORKS[self.network]
         if self.weights == "imagenet" and not network.imagenet:
-            raise ValueError(f"{self.network} has no ImageNet weights; set weights to none or to a file")
+            raise ValueError(f"{self.network} has no ImageNet weights to download; set weights to none or to a file")
         if self.alpha != 1 and not network.alphas:
             raise ValueError(f"alpha is {self.alpha}, which only a mobilenet has; leave it out for {self.network}")
         if self.weights == "imagenet" and network.alphas and self.alpha not in network.alphas:

@@ -66,6 +66,20 @@ def _squeezenet_scale(pixels: Any) -> Any:
     return preprocess_input(pixels)
 
 
+def _efficientnet_lite0(settings: Settings, *, weights: None, input_shape: Shape) -> keras.Model:
+    import keras
+
+    from spine.training.bases.efficientnet_lite import efficientnet_lite0
+
+    return efficientnet_lite0(keras, input_shape)
+
+
+def _efficientnet_lite_scale(pixels: Any) -> Any:
+    from spine.training.bases.efficientnet_lite import preprocess_input
+
+    return preprocess_input(pixels)
+
+
 def _plain_cnn(settings: Settings, *, weights: None, input_shape: Shape) -> keras.Model:
     """Convolution, batch norm and ReLU, halved after each: the simplest network worth comparing with."""
     import keras
@@ -104,5 +118,6 @@ NETWORKS: dict[str, Network] = {
     "mobilenetv3small": _application("MobileNetV3Small", alphas=(0.75, 1.0)),
     "mobilenetv3large": _application("MobileNetV3Large", alphas=(0.75, 1.0)),
     "squeezenet": Network(_squeezenet, _squeezenet_scale, least_size=31),
+    "efficientnetlite0": Network(_efficientnet_lite0, _efficientnet_lite_scale, imagenet=False),
     "plain_cnn": Network(_plain_cnn, _signed, least_size=16, imagenet=False),
 }

@@ -103,6 +103,10 @@ class Settings(FitSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
+        if self.encoder_weights == "imagenet" and not ENCODERS[self.encoder].imagenet:
+            raise ValueError(
+                f"{self.encoder} has no ImageNet weights to download; set encoder_weights to none or a file"
+            )
         if self.freeze_encoder and not self.pretrained:
             raise ValueError("freeze_encoder would keep a random encoder; give encoder_weights, or set it to 0")
         if self.freeze_encoder > self.epochs:

@@ -30,6 +30,7 @@ class Encoder:
     preprocess: Callable[[Any], Any]
     features: tuple[str | int, ...]
     least_size: int = 32  # height and width, in pixels; the model pads up to it
+    imagenet: bool = True  # whether its weights are published in a form that can be downloaded
 
 
 def features_of(base: keras.Model, encoder: Encoder, scales: Sequence[int]) -> list[Any]:
@@ -40,6 +41,9 @@ def features_of(base: keras.Model, encoder: Encoder, scales: Sequence[int]) -> l
 
 def _layer(base: keras.Model, place: str | int) -> Any:
     return base.get_layer(place) if isinstance(place, str) else base.get_layer(index=place)
+
+
+_OF_EFFICIENTNET = tuple(f"block{block}a_expand_activation" for block in (6, 4, 3, 2))
 
 
 def _own(name: str, **settings: Any) -> Callable[..., keras.Model]:
@@ -90,8 +94,21 @@ def _vgg(name: str, convolutions: int) -> Encoder:
 
 
 def _efficientnet(name: str) -> Encoder:
-    features = tuple(f"block{block}a_expand_activation" for block in (6, 4, 3, 2))
-    return Encoder(_own(name), _as_it_is, features)  # it scales inside
+    return Encoder(_own(name), _as_it_is, _OF_EFFICIENTNET)  # it scales inside
+
+
+def _efficientnet_lite0(*, weights: None, input_shape: tuple[int, int, int]) -> keras.Model:
+    import keras
+
+    from spine.training.bases.efficientnet_lite import efficientnet_lite0
+
+    return efficientnet_lite0(keras, input_shape)
+
+
+def _efficientnet_lite_scale(pixels: Any) -> Any:
+    from spine.training.bases.efficientnet_lite import preprocess_input
+
+    return preprocess_input(pixels)
 
 
 # Keras' own where it has them; its ResNet-18, -34 and ResNeXt it lacks, and the maps of its InceptionV3 do not align
@@ -120,4 +137,5 @@ ENCODERS: dict[str, Encoder] = {
     ),
     "efficientnetb0": _efficientnet("EfficientNetB0"),
     "efficientnetb7": _efficientnet("EfficientNetB7"),
+    "efficientnetlite0": Encoder(_efficientnet_lite0, _efficientnet_lite_scale, _OF_EFFICIENTNET, imagenet=False),
 }

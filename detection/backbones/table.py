@@ -102,6 +102,20 @@ def _mobilenet(alpha: float) -> Backbone:
     return Backbone(_application("MobileNet", alpha=alpha), _scale_of("mobilenet"), places)
 
 
+def _efficientnet_lite0(weights: None) -> tf_keras.Model:
+    import tf_keras
+
+    from spine.training.bases.efficientnet_lite import efficientnet_lite0
+
+    return efficientnet_lite0(tf_keras, (None, None, 3))
+
+
+def _efficientnet_lite_scale(pixels: Any) -> Any:
+    from spine.training.bases.efficientnet_lite import preprocess_input
+
+    return preprocess_input(pixels)
+
+
 def _inception_v2(weights: None) -> tf_keras.Model:
     from detection.backbones.inception_v2 import inception_v2
 
@@ -138,6 +152,13 @@ BACKBONES: dict[str, Backbone] = {
     ),
     "mobilenet": _mobilenet(1.0),
     "mobilenet0.25": _mobilenet(0.25),
+    # The ends of its stages, as EfficientDet reads them (Tan et al. 2020, arXiv:1911.09070).
+    "efficientnetlite0": Backbone(
+        _efficientnet_lite0,
+        _efficientnet_lite_scale,
+        {2: "block2b_add", 3: "block3b_add", 4: "block5c_add", 5: "block7a_project_bn"},
+        imagenet=False,
+    ),
     "inception_v2": Backbone(
         _inception_v2,
         _scale_of("inception_v3"),

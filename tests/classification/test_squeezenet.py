@@ -1,8 +1,5 @@
 """SqueezeNet 1.1 with its published weights, against a forward pass in plain NumPy that shares no code with it."""
 
-import os
-from pathlib import Path
-
 import h5py
 import keras
 import numpy as np
@@ -11,16 +8,7 @@ import pytest
 from classification.networks import NETWORKS
 from classification.squeezenet import SqueezeNet
 from spine.training.base_weights import scale_and_offset
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def published(name: str) -> Path:
-    """A published weights file below SPINE_WEIGHTS, else ../shared/weights of the repository's root."""
-    folder = Path(os.environ.get("SPINE_WEIGHTS") or ROOT.parent / "shared" / "weights")
-    if not (folder / name).is_file():
-        pytest.skip(f"no published weights: set SPINE_WEIGHTS to the folder of {name} ({folder} lacks it)")
-    return folder / name
+from tests.published_weights import published
 
 
 def convolve(x: np.ndarray, layer: h5py.Group, stride: int = 1, pad: int = 0) -> np.ndarray:

@@ -11,17 +11,13 @@ import tf_keras
 from detection.backbones.table import BACKBONES
 from detection.backbones.weights import build_base, load_checkpoint
 from spine.core.problems import SpineError
-
-MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_2_5_224_tf_no_top.h5"
+from tests.published_weights import published
 
 
 def test_a_file_of_keras_own_is_read_whole():
-    if not MOBILENET.is_file():
-        pytest.skip(f"no {MOBILENET.name} beside the project")
-    base = build_base("mobilenet0.25", BACKBONES["mobilenet0.25"], str(MOBILENET))
-    expected = tf_keras.applications.MobileNet(
-        alpha=0.25, include_top=False, weights=str(MOBILENET), input_shape=(224, 224, 3)
-    )
+    file = str(published("mobilenet_2_5_224_tf_no_top.h5"))
+    base = build_base("mobilenet0.25", BACKBONES["mobilenet0.25"], file)
+    expected = tf_keras.applications.MobileNet(alpha=0.25, include_top=False, weights=file, input_shape=(224, 224, 3))
     for ours, theirs in zip(base.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

@@ -12,6 +12,7 @@ from detection.backbones.table import BACKBONES
 FAST = ("mobilenet0.25", "resnet18", "vgg16")
 EVERY = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in BACKBONES]
 HEIGHT, WIDTH = 256, 320
+BRIGHT = {"efficientnetlite0": 0.55}  # a 1 fills its ReLU6, which says no more where
 
 
 def grey_backbone(name, height=HEIGHT, width=WIDTH, levels=None):
@@ -39,7 +40,7 @@ def test_a_bright_box_is_found_at_its_place_in_every_map(name):
     backbone = grey_backbone(name)
     average(backbone)
     picture = np.zeros((1, HEIGHT, WIDTH, 1), np.float32)
-    picture[0, 96:128, 176:208] = 1
+    picture[0, 96:128, 176:208] = BRIGHT.get(name, 1)
     with_box, without = backbone(picture), backbone(np.zeros_like(picture))
     assert set(with_box) == {str(level) for level in BACKBONES[name].levels}
     for level, response in with_box.items():
