@@ -112,6 +112,11 @@ class Settings(FitSettings):
         return self.weights != "none"
 
     @property
+    def tunes_base(self) -> bool:
+        """Whether there is fine tuning."""
+        return self.pretrained and self.fine_tuning is not None
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases in order, as told in the class."""
         if not self.pretrained:

@@ -12,7 +12,7 @@ import keras
 from classification.config import Settings
 from classification.data import Data
 from classification.export import export, signature_of
-from classification.model import build, set_trainable
+from classification.model import base_of, build, set_trainable
 from spine.training.keras_fitting import KerasFitting
 
 __all__ = ["ClassifierFitting"]
@@ -35,6 +35,10 @@ class ClassifierFitting(KerasFitting):
     def set_trainable(self, network: keras.Model, phase: Any) -> None:
         """The head learns, and of the base what the phase unfreezes."""
         set_trainable(network, phase.unfreeze, batch_norm=not self.settings.pretrained)
+
+    def base_of(self, network: keras.Model) -> keras.Model:
+        """What is before the head."""
+        return base_of(network)
 
     def objective(self) -> Mapping[str, Any]:
         """Cross-entropy and accuracy."""

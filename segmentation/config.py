@@ -140,6 +140,11 @@ class Settings(FitSettings):
         return self.encoder_weights != "none"
 
     @property
+    def tunes_base(self) -> bool:
+        """Whether an encoder that starts from weights learns."""
+        return self.pretrained and self.freeze_encoder < self.epochs
+
+    @property
     def padded_size(self) -> tuple[int, int]:
         """Height and width that the network itself reads: the settings' own, padded to its multiple."""
         multiple, least = ARCHITECTURES[self.architecture].multiple, ENCODERS[self.encoder].least_size

@@ -15,7 +15,7 @@ from segmentation.config import Settings
 from segmentation.data import Data
 from segmentation.deep_supervision import SupervisedLoss, without_heads
 from segmentation.export import export, signature_of
-from segmentation.model import build, set_trainable
+from segmentation.model import build, encoder_of, set_trainable
 from spine.training.keras_fitting import KerasFitting
 
 __all__ = ["DiceForeground", "SegmenterFitting"]
@@ -40,6 +40,10 @@ class SegmenterFitting(KerasFitting):
     def set_trainable(self, network: keras.Model, phase: Any) -> None:
         """The decoder learns, and the encoder unless the phase freezes it."""
         set_trainable(network, phase.encoder_learns)
+
+    def base_of(self, network: keras.Model) -> keras.Model:
+        """The encoder."""
+        return encoder_of(network)
 
     def objective(self) -> Mapping[str, Any]:
         """The settings' loss, and the foreground's Dice as it is reported."""

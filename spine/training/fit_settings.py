@@ -22,6 +22,8 @@ class FitSettings(Strict):
     schedule: Schedule = "constant"  # of the learning rate, in each phase
     warmup: NotNegative = 0.0  # epochs of a phase over which the rate rises from a tenth, step by step
     reduce_on_plateau: Plateau | None = None  # with a constant schedule
+    # The rate of each of the base's stages is this times that of the stage behind it; the head's is the schedule's.
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     # What the moving average of the weights keeps of itself at a step; the averages are validated and published.
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     augmentation: Augmentation = Augmentation()
@@ -34,6 +36,20 @@ class FitSettings(Strict):
                 f"schedule {self.schedule} sets every epoch's rate; set schedule to constant for reduce_on_plateau"
             )
         return self
+
+    @model_validator(mode="after")
+    def _decay_has_a_base(self) -> Self:
+        if self.layer_decay != 1 and not self.tunes_base:
+            raise ValueError(
+                f"layer_decay is {self.layer_decay:g}, but no weights that the base starts from are tuned: they are "
+                "frozen throughout, or there are none; leave it out"
+            )
+        return self
+
+    @property
+    def tunes_base(self) -> bool:
+        """Whether there is a phase in which a base learns that starts from weights."""
+        raise NotImplementedError(f"{type(self).__name__} of a task says when its base learns")
 
     @property
     def phases(self) -> tuple[Phase, ...]:

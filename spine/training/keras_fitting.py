@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from spine.training.devices import strategy
 from spine.training.fit_settings import FitSettings
 from spine.training.fitting import Fitting
 from spine.training.history import History
+from spine.training.layer_rates import rates_of, with_rates
 from spine.training.progress import print_line
 from spine.training.schedule import Phase, is_over, next_rate, why_stopped
 from spine.training.weight_average import AveragedModel, UseAverages
@@ -35,6 +36,10 @@ class KerasFitting(Fitting):
     @abstractmethod
     def set_trainable(self, network: keras.Model, phase: Any) -> None:
         """Freeze and free the network's layers for a phase."""
+
+    @abstractmethod
+    def base_of(self, network: keras.Model) -> keras.Model:
+        """The part of it that may start from weights."""
 
     @abstractmethod
     def objective(self) -> Mapping[str, Any]:
@@ -104,7 +109,9 @@ class KerasFitting(Fitting):
     def _compiled(self, network: keras.Model, phase: Phase) -> keras.Model:
         # A model of its own around the network's layers: the optimizer lives and dies with the phase.
         model = keras.Model(network.inputs, network.outputs)
-        model.compile(optimizer(phase, self.settings), **self.objective())
+        decay = self.settings.layer_decay
+        rates = None if decay == 1 else rates_of(model.trainable_variables, self.base_of(network), decay)
+        model.compile(optimizer(phase, self.settings, rates), **self.objective())
         model.optimizer.build(model.trainable_variables)
         return model
 
@@ -129,14 +136,12 @@ class KerasFitting(Fitting):
         return found
 
 
-def optimizer(phase: Phase, settings: FitSettings) -> keras.optimizers.Optimizer:
-    """The optimizer of the settings, at the phase's learning rate."""
-    rate, momentum = phase.learning_rate, settings.momentum
-    return {
-        "adam": lambda: keras.optimizers.Adam(rate),
-        "sgd": lambda: keras.optimizers.SGD(rate, momentum=momentum),
-        "rmsprop": lambda: keras.optimizers.RMSprop(rate, momentum=momentum),
-    }[settings.optimizer]()
+def optimizer(phase: Phase, settings: FitSettings, rates: Sequence[float] | None = None) -> keras.optimizers.Optimizer:
+    """The optimizer of the settings, at the phase's learning rate, or at so many times it for each variable."""
+    kinds = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD, "rmsprop": keras.optimizers.RMSprop}
+    kind = kinds[settings.optimizer]
+    momentum = {} if settings.optimizer == "adam" else {"momentum": settings.momentum}
+    return (kind if rates is None else with_rates(kind, rates))(phase.learning_rate, **momentum)
 
 
 @contextmanager

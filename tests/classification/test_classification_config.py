@@ -70,6 +70,11 @@ def test_unfreezing_is_all_a_number_or_a_fraction(unfreeze):
         ({"epoch": 3}, "unknown key; the known ones are .*epochs"),
         ({"augmentation": "sayed"}, "augmentation 'sayed' is not known"),
         ({"height": 0}, "height"),
+        ({"ema": 1}, "ema: .*less than 1; received 1"),
+        ({"warmup": -1}, "warmup: .*greater than or equal to 0; received -1"),
+        ({"label_smoothing": 1}, "label_smoothing: .*less than 1; received 1"),
+        ({"layer_decay": 0.8, "fine_tuning": None}, "layer_decay is 0.8, but no weights .* are tuned"),
+        ({"layer_decay": 0.8, "weights": "none"}, "layer_decay is 0.8, but no weights .* are tuned"),
     ],
 )
 def test_what_does_not_hold_is_told(changes, complaint):

@@ -24,6 +24,10 @@ class Settings(FitSettings):
     lengths: tuple[int, ...] = (3,)
 
     @property
+    def tunes_base(self):
+        return True
+
+    @property
     def phases(self):
         return tuple(Phase(f"phase{n}", epochs, self.learning_rate) for n, epochs in enumerate(self.lengths))
 
@@ -54,6 +58,9 @@ class OneWeight(KerasFitting):
 
     def set_trainable(self, network, phase):
         pass
+
+    def base_of(self, network):
+        return keras.Model(network.inputs, network.outputs)
 
     def objective(self):
         return {"loss": lambda truth, answer: keras.ops.mean((answer - truth) ** 2, axis=-1) / 2}
