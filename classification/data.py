@@ -10,10 +10,12 @@ from typing import Any, Self
 import numpy as np
 
 from classification.config import Settings
-from spine.core.problems import SpineError
+from spine.core.problems import SpineError, within
 from spine.dataset.manifest import Manifest
+from spine.dataset.targets_truth import NO_VALUE, TargetsTruth
 from spine.dataset.truth import ClassTruth
 from spine.experiment.config import Experiment
+from spine.experiment.truth import read_together
 from spine.training.data import FitData
 
 __all__ = ["Data", "class_weights"]
@@ -32,9 +34,12 @@ class Data(FitData):
         from spine.training.inputs import bootstrap
 
         data = super().of(experiment, manifest, settings, seed)
+        if experiment.heads:
+            train, validation = read_together(experiment, manifest)
+            data = replace(data, train=train, validation=validation)
         if settings.bootstrap != "none":
             data = replace(data, train=bootstrap(data.train, seed, settings.bootstrap))
-        class_weights(settings.class_weights, data.train.values, data.labels)  # refused now, not when training starts
+        _ = data._weights, data.weights_of_targets  # refused now, not when training starts
         return data
 
     @property
@@ -48,14 +53,30 @@ class Data(FitData):
 
     def training(self, first_epoch: int) -> Any:
         """Endless augmented batches from the epoch `first_epoch` (0-based) on, their labels smoothed where asked."""
+        import tensorflow as tf
+
         from spine.training.label_smoothing import smooth
 
         batches, smoothing = super().training(first_epoch), self.settings.label_smoothing
 
         def smoothed(images: Any, truth: Any, *weights: Any) -> tuple[Any, ...]:
-            return images, smooth(truth, smoothing), *weights
+            return images, tf.nest.map_structure(lambda one: smooth(one, smoothing), truth), *weights
 
         return batches.map(smoothed) if smoothing else batches
+
+    def batches(self, truth: Any, *, training: bool, **how: Any) -> Any:
+        """As of every task; of several targets, (N, C) of each, in training times what its classes weigh."""
+        import tensorflow as tf
+
+        batches, weights = super().batches(truth, training=training, **how), self.weights_of_targets
+        if weights is None:
+            return batches
+
+        def of_each(images: Any, together: Any) -> tuple[Any, tuple[Any, ...]]:
+            targets = tf.split(together, [len(one) for one in weights], axis=-1)
+            return images, tuple(one * own if training else one for one, own in zip(targets, weights, strict=True))
+
+        return batches.map(of_each)
 
     @property
     def class_weights(self) -> dict[int, float] | None:
@@ -64,7 +85,22 @@ class Data(FitData):
 
     @property
     def _weights(self) -> dict[int, float] | None:
+        if isinstance(self.train, TargetsTruth):
+            return None
         return class_weights(self.settings.class_weights, self.train.values, self.labels)
+
+    @property
+    def weights_of_targets(self) -> tuple[np.ndarray, ...] | None:
+        """What the classes (C,) of each of several targets weigh in the loss; None of one target."""
+        if not isinstance(self.train, TargetsTruth):
+            return None
+        weights = []
+        for target, values in zip(self.train.labels.items(), self.train.values.T, strict=True):
+            name, labels = target
+            with within(name):
+                own = class_weights(self.settings.class_weights, values[values != NO_VALUE], labels)
+            weights.append(np.array([1.0 if own is None else own[index] for index in range(len(labels))], np.float32))
+        return tuple(weights)
 
 
 def class_weights(

@@ -2,37 +2,64 @@
 
 grey (N, H, W, 1) -> resized up to the network's least size -> 3 channels in the network's own scale
   -> base -> pooling -> dense layers -> dropout -> softmax (N, C) float32
+
+Of several targets each has dense layers, dropout and a softmax of its own.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import layers
 
 from classification.config import Head, Settings, Unfreeze
 from classification.networks import NETWORKS
+from classification.ordinal import CumulativeLogits
 from spine.training import pretrained
 from spine.training.base_weights import scale_and_offset
 
-__all__ = ["base_of", "build", "fetch_weights", "set_trainable"]
+__all__ = ["PROBABILITIES", "Target", "base_of", "build", "build_together", "fetch_weights", "only_of", "set_trainable"]
 
 BASE = "base"  # the name of the base's layer in the whole model
+PROBABILITIES = "probabilities"  # of the last layer of a head
 
 
-def build(settings: Settings, classes: int) -> keras.Model:
+class Target(NamedTuple):
+    """What a head tells apart: so many classes, or grades in order."""
+
+    classes: int
+    ordinal: bool = False
+
+
+def build(settings: Settings, classes: int, *, ordinal: bool = False) -> keras.Model:
     """The member's network: (N, height, width, 1) float32 in [0, 1] -> (N, classes) float32 probabilities.
 
     SpineError where weights cannot be downloaded, read or do not fit.
     """
+    return _network(settings, {"": Target(classes, ordinal)})
+
+
+def build_together(settings: Settings, targets: Mapping[str, Target]) -> keras.Model:
+    """A network with a head for each of several targets: probabilities (N, classes) of each, in their order."""
+    return _network(settings, {f"{target}_": told for target, told in targets.items()})
+
+
+def only_of(network: keras.Model, target: str) -> keras.Model:
+    """Of a network of several targets what leads to one, as `build` would have made it."""
+    return keras.Model(network.inputs, network.get_layer(f"{target}_{PROBABILITIES}").output, name=network.name)
+
+
+def _network(settings: Settings, heads: Mapping[str, Target]) -> keras.Model:
     inputs = keras.Input((settings.height, settings.width, 1), name="image")
     x, size = _resized_up(inputs, settings)
     x = pretrained.in_scale_of(x, *scale_and_offset(NETWORKS[settings.network].preprocess))
-    base = _base(settings, (*size, 3))
-    return keras.Model(inputs, _head(base(x), settings.head, classes), name=settings.network)
+    x = _pooled(_base(settings, (*size, 3))(x), settings.head)
+    outputs = [_head(x, settings.head, target, prefix) for prefix, target in heads.items()]
+    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=settings.network)
 
 
 def fetch_weights(settings: Settings) -> None:
@@ -67,14 +94,21 @@ def _resized_up(x: Any, settings: Settings) -> tuple[Any, tuple[int, int]]:
     return layers.Resizing(*size, dtype="float32", name="resize_up")(x), size
 
 
-def _head(x: Any, head: Head, classes: int) -> Any:
+def _pooled(x: Any, head: Head) -> Any:
     pools = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
-    x = pools[head.pooling](name="pool")(x)
+    return pools[head.pooling](name="pool")(x)
+
+
+def _head(x: Any, head: Head, target: Target, prefix: str) -> Any:
     for number, units in enumerate(head.dense, start=1):
-        x = layers.Dense(units, activation=head.activation, name=f"dense{number}")(x)
+        x = layers.Dense(units, activation=head.activation, name=f"{prefix}dense{number}")(x)
     if head.dropout:
-        x = layers.Dropout(head.dropout, name="dropout")(x)
-    return layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
+        x = layers.Dropout(head.dropout, name=f"{prefix}dropout")(x)
+    if not target.ordinal:
+        return layers.Dense(target.classes, activation="softmax", dtype="float32", name=f"{prefix}{PROBABILITIES}")(x)
+    score = layers.Dense(1, dtype="float32", name=f"{prefix}score")(x)
+    logits = CumulativeLogits(target.classes, dtype="float32", name=f"{prefix}cumulative")(score)
+    return layers.Activation("softmax", dtype="float32", name=f"{prefix}{PROBABILITIES}")(logits)
 
 
 def _base(settings: Settings, shape: tuple[int, int, int]) -> keras.Model:

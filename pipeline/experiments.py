@@ -13,13 +13,16 @@ from spine.experiment.config import Experiment
 __all__ = ["load_experiment", "load_experiments", "load_other_datasets", "validate_experiment"]
 
 
-def load_experiment(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
-    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it."""
-    return config.load_experiment(path, overrides, task_settings)
+def load_experiment(path: Path | str, overrides: Sequence[str] = (), target: str = "") -> Experiment:
+    """Read an experiment file, apply `key=value` overrides (dotted keys, YAML values) and validate it.
+
+    Of a file with `targets` it is the experiment of `target`.
+    """
+    return config.load_experiment(path, overrides, task_settings, target)
 
 
 def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
-    """The experiment of an experiment file, or all of a study's; overrides apply to each."""
+    """The experiment of an experiment file, one for each of its targets, or all of a study's."""
     return config.load_experiments(path, overrides, task_settings)
 
 

@@ -45,20 +45,17 @@ class Training:
 
     @property
     def is_done(self) -> bool:
-        """Whether its directory holds just this."""
-        from spine.experiment.folds import part_hash
-        from spine.member.member import Member
+        """Whether its directory, and that of each member that the same training gives, holds just this."""
+        from spine.experiment.outcomes import is_trained
 
-        return Member.is_complete(self.directory, part_hash(self.experiment, self.member, self.dataset))
-
-    @property
-    def directory(self) -> Path:
-        """What it writes."""
-        return self.experiment.member_directory(self.member)
+        return is_trained(self.experiment, self.member, self.dataset)
 
     def tidy(self) -> None:
         """Remove what a training that was killed at its very end had no time to remove."""
-        shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
+        from spine.experiment.outcomes import outcomes
+
+        trained_in = outcomes(self.experiment, self.member)[0].directory
+        shutil.rmtree(trained_in / "checkpoints", ignore_errors=True)
 
 
 def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) -> list[Path]:

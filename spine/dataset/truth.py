@@ -62,6 +62,11 @@ class ClassTruth:
         return fingerprint([self.labels, self.samples, self.patients, self.units, self.values.tolist()])
 
     @property
+    def one_hot(self) -> Any:
+        """What a network learns: (N, C) float32."""
+        return np.eye(len(self.labels), dtype=np.float32)[self.values]
+
+    @property
     def numbers(self) -> dict[int, str]:
         """Class number -> label, of the classes to be told apart."""
         return dict(enumerate(self.labels))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
@@ -20,6 +21,7 @@ from spine.core.problems import SpineError, within
 from spine.core.strict import Seed, Strict, validate, validate_alone, without_password
 from spine.core.yaml_files import parse_yaml, read_yaml
 from spine.experiment.extends import merge_files, read_files
+from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
 
 if TYPE_CHECKING:
     from spine.tasks import Task
@@ -33,6 +35,7 @@ __all__ = [
     "Experiment",
     "ExportSettings",
     "Foreign",
+    "Head",
     "SearchSettings",
     "SettingsOf",
     "Strict",
@@ -244,6 +247,15 @@ class Foreign(Strict):
         return ()
 
 
+class Head(Strict):
+    """A target that a network has a head for, and the experiment that the head's members belong to."""
+
+    name: str = Field(pattern=NAME)  # the experiment's
+    target: str
+    labels: tuple[str, ...]
+    ordinal: bool = False
+
+
 class Experiment(Strict):
     """One experiment: a task, a dataset, members and the stages' settings."""
 
@@ -254,6 +266,9 @@ class Experiment(Strict):
     build: Path | None = None  # the data config that builds it where it is missing or changed
     target: str = ""
     labels: tuple[str, ...]  # index is the class; of two, the last is the positive one; of boxes class 1 comes first
+    ordinal: bool = False  # of classification: the labels are grades in order, learned by cumulative logits
+    targets: None = Field(default=None, exclude=True)  # in place of target and labels: an experiment each (targets.py)
+    heads: tuple[Head, ...] = ()  # of all targets that are trained together; made of `targets`
     seed: Seed = 0
     runs: Path = Path("runs")
     jobs: int = Field(default=1, ge=1, le=1024)  # members trained at the same time, each on its share of the cores
@@ -273,6 +288,12 @@ class Experiment(Strict):
     def _is_of_a_file(cls, extends: Any) -> None:
         if extends is not None:
             raise ValueError("only an experiment file extends another; write it there, not as an override")
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _are_of_a_file(cls, targets: Any) -> None:
+        if targets is not None:
+            raise ValueError("stand for an experiment each; name one of them by `target`")
 
     @model_validator(mode="before")
     @classmethod
@@ -310,6 +331,19 @@ class Experiment(Strict):
         least = self._of_task.fewest_labels
         if len(self.labels) < least or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels is {self.labels}; name {_WHAT_LABELS_ARE[least]}")
+        return self
+
+    @model_validator(mode="after")
+    def _learns_targets_of_classes(self) -> Experiment:
+        if (self.ordinal or self.heads) and not self._of_task.classifies:
+            told = "ordinal is" if self.ordinal else "several targets are"
+            raise ValueError(f"{told} for classification, and the task is {self.task}; leave it out")
+        own = Head(name=self.name, target=self.target, labels=self.labels, ordinal=self.ordinal)
+        if self.heads and own not in self.heads:
+            raise ValueError(
+                f"name, target, labels and ordinal are {own}, which is none of the heads; leave heads out, or change "
+                "the file with `targets` that they are of"
+            )
         return self
 
     @model_validator(mode="after")
@@ -363,6 +397,12 @@ class Experiment(Strict):
         return TASKS[self.task]
 
     @property
+    def siblings(self) -> tuple[Experiment, ...]:
+        """The experiments whose members are trained together: one for each head, in order, or this one alone."""
+        changes = [{name: getattr(head, name) for name in Head.model_fields} for head in self.heads]
+        return tuple(self.model_copy(update=update) for update in changes) or (self,)
+
+    @property
     def directory(self) -> Path:
         """`runs/<experiment>/`."""
         return self.runs / self.name
@@ -392,7 +432,9 @@ class Experiment(Strict):
     def member_hash(self, name: str, data_hash: str, splits_hash: str) -> str:
         """Fingerprint of all that training depends on: the member's settings, task, data, splits and seed."""
         settings = self.members[name].model_dump(mode="json")
-        return fingerprint([settings, self.task, self.target, self.labels, self.seed, data_hash, splits_hash])
+        heads = [head.model_dump(mode="json", exclude={"name"}) for head in self.heads]
+        more = [[self.ordinal, heads]] if self.ordinal or heads else []  # older runs know neither
+        return fingerprint([settings, self.task, self.target, self.labels, self.seed, data_hash, splits_hash, *more])
 
     def write(self, path: Path) -> Path:
         """Write the resolved experiment as YAML that loads to an equal one; the path is returned.
@@ -453,13 +495,13 @@ def steps_of(step: float) -> int:
 
 
 def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
-    """The experiment of an experiment file, or all of a study's; overrides apply to each."""
+    """The experiment of a file, one for each of its `targets`, or all of a study's; overrides apply to each."""
     raw = read_yaml(path)
     if "experiments" not in raw:
-        return (load_experiment(path, overrides, settings_of),)
+        return _experiments_of(path, overrides, settings_of)
     study = validate(Study, raw, str(path))
     with within(path):
-        return tuple(load_experiment(experiment, overrides, settings_of) for experiment in study.experiments)
+        return tuple(one for file in study.experiments for one in _experiments_of(file, overrides, settings_of))
 
 
 def load_other_datasets(
@@ -469,23 +511,57 @@ def load_other_datasets(
     raw = read_yaml(path)
     also = validate(Study, raw, str(path)).also if "experiments" in raw else ()
     with within(path):
-        return tuple((load_experiment(one.experiment, overrides, settings_of), one.build) for one in also)
+        return tuple(
+            (one, judged.build) for judged in also for one in _experiments_of(judged.experiment, overrides, settings_of)
+        )
 
 
-def load_experiment(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> Experiment:
+def load_experiment(
+    path: Path | str, overrides: Sequence[str], settings_of: SettingsOf, target: str = ""
+) -> Experiment:
     """Read an experiment file and what it extends, apply `key=value` overrides (dotted keys, YAML values), validate it.
 
-    `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks.
+    `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks. Of a
+    file with `targets` the experiment of `target`; SpineError where it has several, and none is named.
     """
+    files = _read_files(path)
+    if target and is_of_targets(merge_files(files.values())):
+        overrides = [*overrides, f"target={target}"]
+    experiments = _experiments_of(path, overrides, settings_of)
+    if len(experiments) > 1:
+        targets = ", ".join(one.target for one in experiments)
+        raise SpineError(f"{path} has several targets; add target=NAME for one of {targets}")
+    return experiments[0]
+
+
+def _experiments_of(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
+    """The experiment of a file, or one for each of its targets."""
+    files = _read_files(path)
+    with within(path):
+        raw = merge_files(files.values())
+        if not is_of_targets(raw):
+            return (_validated(raw, overrides, files, settings_of),)
+        of_file, of_each = settings_of_file(overrides)
+        for override in of_file:
+            apply_override(raw, override)
+        return tuple(_validated(one, of_each, files, settings_of) for one in experiments_of_targets(raw).values())
+
+
+def _read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
     files = read_files(path)
     for file, own in files.items():
         with within(path):
             _require_experiment(own, file)
-    with within(path):
-        raw = merge_files(files.values())
-        for override in overrides:
-            apply_override(raw, override)
-        return validate_experiment(raw, _told(files), settings_of)
+    return files
+
+
+def _validated(
+    raw: dict[str, Any], overrides: Sequence[str], files: Iterable[Path], settings_of: SettingsOf
+) -> Experiment:
+    own = deepcopy(raw)
+    for override in overrides:
+        apply_override(own, override)
+    return validate_experiment(own, _told(files), settings_of)
 
 
 def _told(files: Iterable[Path]) -> str:

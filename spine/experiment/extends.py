@@ -14,7 +14,7 @@ from typing import Any
 from spine.core.problems import SpineError, within
 from spine.core.yaml_files import read_yaml
 
-__all__ = ["merge_files", "read_files"]
+__all__ = ["merge", "merge_files", "read_files"]
 
 
 def read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
@@ -47,14 +47,14 @@ def merge_files(files: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of all files of `read_files` as one mapping."""
     own, *others = files
     nameless = [{key: value for key, value in other.items() if key != "name"} for other in others]
-    return reduce(lambda ours, theirs: _merge(theirs, ours), nameless, dict(own))
+    return reduce(lambda ours, theirs: merge(theirs, ours), nameless, dict(own))
 
 
-def _merge(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings' keys in their order, then ours; where both have a value and not both are mappings, ours."""
+def merge(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings' keys, theirs first; where both have a value, ours, or of two mappings what is merged of them."""
 
     def of(key: str, value: Any) -> Any:
         other = theirs.get(key)
-        return _merge(other, value) if isinstance(other, Mapping) and isinstance(value, Mapping) else value
+        return merge(other, value) if isinstance(other, Mapping) and isinstance(value, Mapping) else value
 
     return {**theirs, **{key: of(key, value) for key, value in ours.items()}}

@@ -123,8 +123,15 @@ def _drawn(patients: tuple[str, ...], count: int, seed: int, labels: tuple[tuple
 
 
 def _labels_of(experiment: Experiment, manifest: Manifest) -> Mapping[str, Iterable[str]]:
-    """Sample -> what is to be alike in all folds."""
-    return TASKS[experiment.task].strata(manifest, experiment.target, experiment.labels)
+    """Sample -> what is to be alike in all folds: of targets that are trained together, the values of each."""
+    strata = TASKS[experiment.task].strata
+    if not experiment.heads:
+        return strata(manifest, experiment.target, experiment.labels)
+    values: dict[str, list[str]] = {}
+    for head in experiment.heads:
+        for sample, own in strata(manifest, head.target, head.labels).items():
+            values.setdefault(sample, []).extend(f"{head.target} {value}" for value in own)
+    return values
 
 
 def _split_of(experiment: Experiment, manifest: Manifest) -> dict[str, str]:

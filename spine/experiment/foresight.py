@@ -44,14 +44,16 @@ def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence
     """Tell once, before any training starts, what would end each one: a wrong label or target, a file that lacks."""
     if not names:
         return
-    train, _ = read_truths(experiment, dataset)
+    trains = [read_truths(one, dataset)[0] for one in experiment.siblings]
+    samples = len({sample for train in trains for sample in train.samples})
     for name in names:
-        try:
-            experiment.members[name].check(train)
-        except SpineError as error:
-            raise SpineError(f"members.{name}: {error}") from None
-        if (batch := experiment.members[name].batch) > len(train.samples):
-            show(f"warning: members.{name}: batch is {batch}; the {len(train.samples)} training samples are one batch")
+        for one, train in zip(experiment.siblings, trains, strict=True):
+            try:
+                experiment.members[name].check(train)
+            except SpineError as error:
+                raise SpineError(f"members.{name}{f' of {one.target}' if experiment.heads else ''}: {error}") from None
+        if (batch := experiment.members[name].batch) > samples:
+            show(f"warning: members.{name}: batch is {batch}; the {samples} training samples are one batch")
 
 
 def warn_of_test(experiment: Experiment, manifest: Manifest, show: Show) -> None:

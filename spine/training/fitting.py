@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
+from spine.experiment.outcomes import Outcome
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.schedule import Phase, with_epochs
@@ -24,7 +25,8 @@ __all__ = ["Fitting"]
 class Fitting(ABC):
     """One training: what it reads, how, and the member's directory that it writes to. A task fills in its methods.
 
-    `epochs_per_phase` are the epochs of each phase of a refit, which has no validation to stop on.
+    `epochs_per_phase` are the epochs of each phase of a refit, which has no validation to stop on. `trained_in` is the
+    directory of the training, where a member that it gives besides is published elsewhere.
     """
 
     data_class: ClassVar[type[FitData]]  # what the task reads of a dataset
@@ -35,6 +37,7 @@ class Fitting(ABC):
     seed: int
     directory: Path
     epochs_per_phase: Mapping[str, int] | None = None
+    trained_in: Path | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, member: str, manifest: Manifest, seed: int, **others: Any) -> Self:
@@ -50,6 +53,15 @@ class Fitting(ABC):
         `prepare_directory` is called once the network stands, just before the directory is read or written: settings
         that cannot be trained cost no earlier member. SpineError where the training diverges.
         """
+
+    def outcome(self, outcome: Outcome) -> Self:
+        """This training as a member that it gives sees it: `best_network`, `export` and `signature` are that one's."""
+        trained_in = self.trained_in or self.directory
+        return replace(self, name=outcome.member, directory=outcome.directory, trained_in=trained_in)
+
+    def own_history(self, history: History) -> History:
+        """The history as the record of that member."""
+        return history
 
     @abstractmethod
     def best_network(self) -> Any:
@@ -77,7 +89,7 @@ class Fitting(ABC):
     @property
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints; removed when the member is complete."""
-        return Checkpoints(self.directory / "checkpoints")
+        return Checkpoints((self.trained_in or self.directory) / "checkpoints")
 
     def best_epoch(self) -> int:
         """The epoch whose network is published (1-based, counted through all phases)."""

@@ -6,7 +6,7 @@ Early stopping and a falling learning rate are read off the rows, so a resumed r
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +54,10 @@ class History:
         """This history and one more epoch."""
         row: Row = {"phase": phase, "epoch": len(self) + 1, **in_order(metrics), RATE: float(learning_rate)}
         return replace(self, rows=(*self.rows, row))
+
+    def renamed(self, name: Callable[[str], str]) -> History:
+        """The same epochs, with what `name` makes of each column's name."""
+        return replace(self, rows=tuple({name(column): value for column, value in row.items()} for row in self.rows))
 
     def of(self, phase: str) -> History:
         """The epochs of one phase."""

@@ -138,7 +138,7 @@ def classification_data(
     """
     _only_for_training(augmentation, training)
     pictures = ImageCache.of(truth.paths, height, width, normalisation, memory_limit)
-    one_hot = tf.one_hot(truth.values, len(truth.labels))
+    one_hot = tf.constant(truth.one_hot)
 
     def example(samples: Tensor, own_seed: Tensor | None = None) -> tuple[Tensor, ...]:
         images, labels = pictures.batch(samples), tf.gather(one_hot, samples)
@@ -224,7 +224,7 @@ def in_order(numbers: tf.data.Dataset, example: Callable[..., Any]) -> tf.data.D
 def bootstrap(truth: ClassTruth, seed: int, by: Literal["sample", "patient"] = "sample") -> ClassTruth:
     """A bootstrapped training set (bagging): as many samples, or patients with all of theirs, drawn with replacement.
 
-    Drawn again where a label was lost; SpineError where that does not help in 100 draws.
+    Drawn again where a label was lost, of several targets one of any; SpineError where that does not help in 100 draws.
     """
     groups = np.unique(np.array(truth.patients if by == "patient" else truth.samples), return_inverse=True)[1]
     members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
@@ -232,12 +232,17 @@ def bootstrap(truth: ClassTruth, seed: int, by: Literal["sample", "patient"] = "
     for _ in range(100):
         drawn = generator.integers(len(members), size=len(members))
         chosen = np.concatenate([members[group] for group in drawn])
-        if set(truth.values[chosen]) == set(truth.values):
+        if _met(truth.values[chosen]) == _met(truth.values):
             return subset(truth, chosen)
     raise SpineError(
         f"a label of {list(truth.labels)} is too rare to bootstrap {len(members)} {by}s: 100 draws lost one; "
         "train without bagging, or bootstrap by sample"
     )
+
+
+def _met(values: np.ndarray) -> list[set[int]]:
+    """The classes that occur of each target, of values (N,) or (N, T)."""
+    return [set(of_target.tolist()) for of_target in values.reshape(len(values), -1).T]
 
 
 def subset(truth: AnyTruth, rows: Sequence[int] | np.ndarray) -> AnyTruth:

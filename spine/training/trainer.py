@@ -25,7 +25,8 @@ from spine.core.quiet import silence_tensorflow
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import REFIT, Experiment, load_experiment
 from spine.experiment.dataset import read_dataset
-from spine.experiment.folds import part_hash, refit_epochs, view
+from spine.experiment.folds import refit_epochs, view
+from spine.experiment.outcomes import Outcome, is_trained, outcomes
 from spine.member.member import Card, Member, Patients
 from spine.training.fitting import Fitting
 from spine.training.history import History
@@ -39,6 +40,8 @@ FittingOf = Callable[[Experiment, str, Manifest, int], Fitting]
 def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> Path:
     """Train one member, publish its directory and return it; `fitting_of(experiment, member, manifest, seed)` is how.
 
+    What else the same training gives (`spine.experiment.outcomes`) is published with it.
+
     A member that is complete with the same settings, data and splits is left as it is; a killed run resumes after its
     last complete epoch; with anything else changed the training starts afresh. SpineError where another process trains
     it at the moment.
@@ -49,18 +52,22 @@ def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> 
             f"{did_you_mean(member, experiment.members)}"
         )
     manifest = view(experiment, read_dataset(experiment))
-    config_hash = part_hash(experiment, member, manifest)
     directory = experiment.member_directory(member)
-    if Member.is_complete(directory, config_hash):
+    if is_trained(experiment, member, manifest):
         return directory
     silence_tensorflow()
-    fitting = fitting_of(experiment, member, manifest, seed_of(experiment, member))
+    first, *others = outcomes(experiment, member)
+    fitting = fitting_of(first.experiment, member, manifest, seed_of(experiment, member))
     if experiment.fold == REFIT:
         fitting = replace(fitting, epochs_per_phase=refit_epochs(experiment, member))
-    with exclusive_lock(directory) if fitting.is_chief else nullcontext():
-        history = fitting.run(lambda: _open_directory(directory, experiment, member, config_hash))
+    with exclusive_lock(first.directory) if fitting.is_chief else nullcontext():
+        history = fitting.run(lambda: _open_directory(first, first.config_hash(manifest)))
         if fitting.is_chief:
-            _publish(fitting, history, experiment, config_hash)
+            for outcome in others:
+                _begin_afresh(outcome)
+                _publish(fitting.outcome(outcome), history, outcome, outcome.config_hash(manifest))
+            # Last of all: once the first is a member, nothing is left to be published.
+            _publish(fitting.outcome(first) if others else fitting, history, first, first.config_hash(manifest))
             fitting.checkpoints.clear()
     return directory
 
@@ -70,29 +77,38 @@ def seed_of(experiment: Experiment, member: str) -> int:
     return int(fingerprint([experiment.seed, member])[:7], 16)
 
 
-def _open_directory(directory: Path, experiment: Experiment, member: str, config_hash: str) -> None:
+def _open_directory(outcome: Outcome, config_hash: str) -> None:
     """Make room for a training, or find the same one under way; what failed or lost its model begins afresh."""
+    directory = outcome.directory
     mark = directory / "training.json"
     under_way = read_if_whole(mark).get("config_hash") == config_hash
     if not under_way or (directory / "member.json").exists():
-        (directory / "member.json").unlink(missing_ok=True)  # first: what is half gone is no member
-        shutil.rmtree(directory, ignore_errors=True)
-        only = experiment.model_copy(update={"members": {member: experiment.members[member]}})
-        only.write(directory / "config.yaml")
+        _begin_afresh(outcome)
         write_json({"config_hash": config_hash}, mark)
     shutil.rmtree(directory / "model", ignore_errors=True)  # of a run killed before its member.json
 
 
-def _publish(fitting: Fitting, history: History, experiment: Experiment, config_hash: str) -> Member:
+def _begin_afresh(outcome: Outcome) -> None:
+    """A directory that holds nothing but what the member is trained from."""
+    directory, experiment = outcome.directory, outcome.experiment
+    (directory / "member.json").unlink(missing_ok=True)  # first: what is half gone is no member
+    shutil.rmtree(directory, ignore_errors=True)
+    only = experiment.model_copy(update={"members": {outcome.member: experiment.members[outcome.member]}})
+    only.write(directory / "config.yaml")
+
+
+def _publish(fitting: Fitting, history: History, outcome: Outcome, config_hash: str) -> Member:
     from spine.member.serving import package_versions
 
+    history = fitting.own_history(history)
+    history.write(fitting.directory / "history.csv")
     network = fitting.best_network()
     version = fitting.export(network)
     inputs, outputs = fitting.signature()
     card = Card(
         name=fitting.name,
-        task=experiment.task,
-        labels=experiment.labels,
+        task=outcome.experiment.task,
+        labels=outcome.experiment.labels,
         input=inputs,
         outputs=outputs,
         versions=package_versions(),

@@ -61,6 +61,9 @@ class FakeFitting:
         history.write(self.directory / "history.csv")
         return history
 
+    def own_history(self, history: History) -> History:
+        return history
+
     def best_network(self) -> Any:
         return SimpleNamespace(name="grey", count_params=lambda: 1)
 
