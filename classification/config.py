@@ -70,8 +70,6 @@ class Settings(FitSettings):
     fine_tuning: FineTuning | None = FineTuning()
     batch: Count = 5
     class_weights: Literal["none", "balanced"] | Mapping[str, Positive] = "none"
-    # Of the truth in training: so much of it is spread over all classes alike; validation measures against the truth.
-    label_smoothing: Fraction = 0.0
     # Of batch norm trained from scratch: Keras' own 0.99 leaves inference blind after a few hundred steps.
     batch_norm_momentum: Fraction = 0.9
     bootstrap: Literal["none", "sample", "patient"] = "none"  # bagging: drawn with replacement, for each member anew
@@ -84,6 +82,7 @@ class Settings(FitSettings):
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
         network = NETWORKS[self.network]
+        self._require_blocks(self.network, [name for name, other in NETWORKS.items() if other.residual])
         if self.weights == "imagenet" and not network.imagenet:
             raise ValueError(f"{self.network} has no ImageNet weights to download; set weights to none or to a file")
         if self.alpha != 1 and not network.alphas:

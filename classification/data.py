@@ -51,19 +51,6 @@ class Data(FitData):
             return classification_data
         return partial(classification_data, class_weights=[weights[index] for index in range(len(self.labels))])
 
-    def training(self, first_epoch: int) -> Any:
-        """Endless augmented batches from the epoch `first_epoch` (0-based) on, their labels smoothed where asked."""
-        import tensorflow as tf
-
-        from spine.training.label_smoothing import smooth
-
-        batches, smoothing = super().training(first_epoch), self.settings.label_smoothing
-
-        def smoothed(images: Any, truth: Any, *weights: Any) -> tuple[Any, ...]:
-            return images, tf.nest.map_structure(lambda one: smooth(one, smoothing), truth), *weights
-
-        return batches.map(smoothed) if smoothing else batches
-
     def batches(self, truth: Any, *, training: bool, **how: Any) -> Any:
         """As of every task; of several targets, (N, C) of each, in training times what its classes weigh."""
         import tensorflow as tf

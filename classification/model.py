@@ -21,6 +21,7 @@ from classification.networks import NETWORKS
 from classification.ordinal import CumulativeLogits
 from spine.training import pretrained
 from spine.training.base_weights import scale_and_offset
+from spine.training.stochastic_depth import with_stochastic_depth
 
 __all__ = ["PROBABILITIES", "Target", "base_of", "build", "build_together", "fetch_weights", "only_of", "set_trainable"]
 
@@ -114,6 +115,8 @@ def _head(x: Any, head: Head, target: Target, prefix: str) -> Any:
 def _base(settings: Settings, shape: tuple[int, int, int]) -> keras.Model:
     build_base = partial(NETWORKS[settings.network].build, settings, input_shape=shape)
     base = pretrained.build_base(build_base, settings.network, settings.weights)
+    if settings.stochastic_depth is not None:
+        base = with_stochastic_depth(base, settings.stochastic_depth)
     base.name = BASE
     if not settings.pretrained:
         pretrained.set_momentum(base, settings.batch_norm_momentum)

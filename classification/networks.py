@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["NETWORKS", "Network"]
 
 Shape = tuple[int, int, int]
+# How names of keras.applications begin whose networks have residual blocks; NASNet's cells add, but to no shortcut.
+RESIDUAL = ("ConvNeXt", "EfficientNet", "InceptionResNet", "MobileNetV2", "MobileNetV3", "ResNet", "Xception")
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class Network:
     least_size: int = 32  # height and width, in pixels; smaller inputs are resized up inside the model
     imagenet: bool = True  # whether its weights are published
     alphas: tuple[float, ...] = ()  # the widths whose weights are published; none where it has one width only
+    residual: bool = False  # whether it has blocks whose branch is added to a shortcut
 
 
 def _application(name: str, least_size: int = 32, alphas: tuple[float, ...] = ()) -> Network:
     """A network of keras.applications, by the name of its function."""
+    residual = name.startswith(RESIDUAL)
 
     def build(settings: Settings, **kwargs: Any) -> keras.Model:
         width = {"alpha": settings.alpha} if alphas else {}
@@ -45,7 +49,7 @@ def _application(name: str, least_size: int = 32, alphas: tuple[float, ...] = ()
     def preprocess(pixels: Any) -> Any:
         return sys.modules[_of_keras(name).__module__].preprocess_input(pixels)
 
-    return Network(build, preprocess, least_size, alphas=alphas)
+    return Network(build, preprocess, least_size, alphas=alphas, residual=residual)
 
 
 def _of_keras(name: str) -> Callable[..., keras.Model]:
@@ -118,6 +122,6 @@ NETWORKS: dict[str, Network] = {
     "mobilenetv3small": _application("MobileNetV3Small", alphas=(0.75, 1.0)),
     "mobilenetv3large": _application("MobileNetV3Large", alphas=(0.75, 1.0)),
     "squeezenet": Network(_squeezenet, _squeezenet_scale, least_size=31),
-    "efficientnetlite0": Network(_efficientnet_lite0, _efficientnet_lite_scale, imagenet=False),
+    "efficientnetlite0": Network(_efficientnet_lite0, _efficientnet_lite_scale, imagenet=False, residual=True),
     "plain_cnn": Network(_plain_cnn, _signed, least_size=16, imagenet=False),
 }

@@ -107,6 +107,13 @@ class Settings(FitSettings):
             raise ValueError(
                 f"{self.encoder} has no ImageNet weights to download; set encoder_weights to none or a file"
             )
+        regions = {term.name for term in algebra.parse(self.loss)} & {"dice", "paper_dice"}
+        if self.label_smoothing and regions:
+            raise ValueError(
+                "label_smoothing gives every pixel a part of every class, together more than a small class has, and "
+                f"{' and '.join(sorted(regions))} would be of that; take cross_entropy or focal, or leave it out"
+            )
+        self._require_blocks(self.encoder, [name for name, encoder in ENCODERS.items() if encoder.residual])
         if self.freeze_encoder and not self.pretrained:
             raise ValueError("freeze_encoder would keep a random encoder; give encoder_weights, or set it to 0")
         if self.freeze_encoder > self.epochs:

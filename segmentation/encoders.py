@@ -31,6 +31,7 @@ class Encoder:
     features: tuple[str | int, ...]
     least_size: int = 32  # height and width, in pixels; the model pads up to it
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
+    residual: bool = False  # whether it has blocks whose branch is added to a shortcut
 
 
 def features_of(base: keras.Model, encoder: Encoder, scales: Sequence[int]) -> list[Any]:
@@ -85,7 +86,7 @@ def _as_it_is(pixels: Any) -> Any:
 
 def _resnet(name: str) -> Encoder:
     features = ("stage4_unit1_relu1", "stage3_unit1_relu1", "stage2_unit1_relu1", "relu0")
-    return Encoder(_of_library(name), _as_it_is, features)  # their first batch norm scales
+    return Encoder(_of_library(name), _as_it_is, features, residual=True)  # their first batch norm scales
 
 
 def _vgg(name: str, convolutions: int) -> Encoder:
@@ -94,7 +95,7 @@ def _vgg(name: str, convolutions: int) -> Encoder:
 
 
 def _efficientnet(name: str) -> Encoder:
-    return Encoder(_own(name), _as_it_is, _OF_EFFICIENTNET)  # it scales inside
+    return Encoder(_own(name), _as_it_is, _OF_EFFICIENTNET, residual=True)  # it scales inside
 
 
 def _efficientnet_lite0(*, weights: None, input_shape: tuple[int, int, int]) -> keras.Model:
@@ -128,6 +129,7 @@ ENCODERS: dict[str, Encoder] = {
         _own("MobileNetV2"),
         _scale_of("mobilenet_v2"),
         tuple(f"block_{block}_expand_relu" for block in (13, 6, 3, 1)),
+        residual=True,
     ),
     # Width 0.25: the smallest encoder with published weights.
     "mobilenet0.25": Encoder(
@@ -137,5 +139,7 @@ ENCODERS: dict[str, Encoder] = {
     ),
     "efficientnetb0": _efficientnet("EfficientNetB0"),
     "efficientnetb7": _efficientnet("EfficientNetB7"),
-    "efficientnetlite0": Encoder(_efficientnet_lite0, _efficientnet_lite_scale, _OF_EFFICIENTNET, imagenet=False),
+    "efficientnetlite0": Encoder(
+        _efficientnet_lite0, _efficientnet_lite_scale, _OF_EFFICIENTNET, imagenet=False, residual=True
+    ),
 }

@@ -18,6 +18,7 @@ from segmentation.deep_supervision import ANSWER, with_heads
 from segmentation.encoders import ENCODERS, features_of
 from spine.training import pretrained
 from spine.training.base_weights import scale_and_offset
+from spine.training.stochastic_depth import with_stochastic_depth
 
 __all__ = ["build", "encoder_of", "fetch_weights", "set_trainable"]
 
@@ -78,4 +79,5 @@ def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:
 
 def _base(settings: Settings) -> keras.Model:
     build_base = partial(ENCODERS[settings.encoder].build, input_shape=(*settings.padded_size, 3))
-    return pretrained.build_base(build_base, settings.encoder, settings.encoder_weights, "encoder_weights")
+    base = pretrained.build_base(build_base, settings.encoder, settings.encoder_weights, "encoder_weights")
+    return base if settings.stochastic_depth is None else with_stochastic_depth(base, settings.stochastic_depth)

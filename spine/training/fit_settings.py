@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -26,6 +27,10 @@ class FitSettings(Strict):
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     # What the moving average of the weights keeps of itself at a step; the averages are validated and published.
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    # Of the truth in training: so much of it is spread over all classes alike; validation measures against the truth.
+    label_smoothing: Fraction = 0.0
+    # How often the base's last residual block is left out of a picture's step, the ones before it less; null: as it is.
+    stochastic_depth: Fraction | None = None
     augmentation: Augmentation = Augmentation()
     mixed_precision: bool = False
 
@@ -45,6 +50,14 @@ class FitSettings(Strict):
                 "frozen throughout, or there are none; leave it out"
             )
         return self
+
+    def _require_blocks(self, base: str, residual: Collection[str]) -> None:
+        """ValueError where stochastic depth is asked for of a base that is none of the `residual` ones."""
+        if self.stochastic_depth is not None and base not in residual:
+            raise ValueError(
+                f"stochastic_depth is {self.stochastic_depth:g}, but {base} has no residual blocks to leave out; "
+                f"those that have: {', '.join(sorted(residual))}"
+            )
 
     @property
     def tunes_base(self) -> bool:

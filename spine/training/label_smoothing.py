@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["smooth"]
+__all__ = ["smooth", "smoothed"]
 
 
 def smooth(truth: Any, smoothing: float) -> tf.Tensor:
@@ -16,3 +16,12 @@ def smooth(truth: Any, smoothing: float) -> tf.Tensor:
     """
     classes = truth.shape[-1]
     return (1 - smoothing) * truth + smoothing / classes * tf.reduce_sum(truth, axis=-1, keepdims=True)
+
+
+def smoothed(batches: tf.data.Dataset, smoothing: float) -> tf.data.Dataset:
+    """Batches of images, truth, of one target or several, and what may follow, their truth smoothed."""
+
+    def example(images: Any, truth: Any, *more: Any) -> tuple[Any, ...]:
+        return images, tf.nest.map_structure(lambda one: smooth(one, smoothing), truth), *more
+
+    return batches.map(example)

@@ -74,6 +74,11 @@ def test_unfreezing_is_all_a_number_or_a_fraction(unfreeze):
         ({"warmup": -1}, "warmup: .*greater than or equal to 0; received -1"),
         ({"label_smoothing": 1}, "label_smoothing: .*less than 1; received 1"),
         ({"layer_decay": 0.8, "fine_tuning": None}, "layer_decay is 0.8, but no weights .* are tuned"),
+        (
+            {"stochastic_depth": 0.1},
+            "stochastic_depth is 0.1, but vgg16 has no residual blocks .* resnet50, .*xception",
+        ),
+        ({"stochastic_depth": 0.1, "network": "densenet121"}, "densenet121 has no residual blocks"),
         ({"layer_decay": 0.8, "weights": "none"}, "layer_decay is 0.8, but no weights .* are tuned"),
     ],
 )

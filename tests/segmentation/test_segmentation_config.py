@@ -125,6 +125,8 @@ def test_class_weights_are_one_for_all_or_by_label():
         ({"encoder_weights": "none", "freeze_encoder": 1}, "freeze_encoder would keep a random encoder"),
         ({"freeze_encoder": 31}, "freeze_encoder is 31 of 30 epochs"),
         ({"reduce_on_plateau": {"patience": 2}}, "set schedule to constant"),
+        ({"label_smoothing": 0.1}, "label_smoothing gives every pixel a part of every class.* dice would be of that"),
+        ({"stochastic_depth": 0.1, "encoder": "vgg16"}, "stochastic_depth is 0.1, but vgg16 has no residual blocks"),
         ({"layer_decay": 0.8, "freeze_encoder": 30}, "layer_decay is 0.8, but no weights .* are tuned"),
         ({"gamma": -1}, "gamma: .*greater than or equal to 0; received -1"),
         ({"class_weights": {"disc": -1}}, "class_weights"),
