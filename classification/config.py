@@ -15,6 +15,7 @@ from spine.training.base_weights import checked_file
 from spine.training.choices import known
 from spine.training.fit_settings import FitSettings
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
+from spine.training.view import View
 
 if TYPE_CHECKING:
     from spine.dataset.truth import ClassTruth
@@ -63,6 +64,7 @@ class Settings(FitSettings):
     height: Annotated[int, Field(ge=8, le=MOST_PIXELS)] = 224
     width: Annotated[int, Field(ge=8, le=MOST_PIXELS)] = 224
     normalisation: Literal["minmax", "percentile", "none"] = "minmax"
+    view: View = View()  # of a box in its picture
     head: Head = Head()
 
     epochs: Count = 35
@@ -93,9 +95,10 @@ class Settings(FitSettings):
         return self
 
     def check(self, train: ClassTruth) -> None:
-        """SpineError where the weights are no file, or a class has no weight or no training row."""
+        """SpineError where the weights are no file, a class has no weight or row, or the view needs whole pictures."""
         from classification.data import class_weights
 
+        self.view.of_crops(train.grow, train.lost_pictures)
         class_weights(self.class_weights, train.values, train.labels)
         if self.weights not in ("imagenet", "none"):
             checked_file(self.weights, self.network)

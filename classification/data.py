@@ -17,6 +17,7 @@ from spine.dataset.truth import ClassTruth
 from spine.experiment.config import Experiment
 from spine.experiment.truth import read_together
 from spine.training.data import FitData
+from spine.training.view import View
 
 __all__ = ["Data", "class_weights"]
 
@@ -39,17 +40,27 @@ class Data(FitData):
             data = replace(data, train=train, validation=validation)
         if settings.bootstrap != "none":
             data = replace(data, train=bootstrap(data.train, seed, settings.bootstrap))
-        _ = data._weights, data.weights_of_targets  # refused now, not when training starts
+        _ = data._weights, data.weights_of_targets, data.view  # refused now, not when training starts
         return data
 
     @property
+    def view(self) -> View:
+        """What the network sees of a box, its growth as the dataset's where the settings leave that open.
+
+        SpineError where the dataset's crops do not tell of what they were cut out, and the view needs that.
+        """
+        view: View = self.settings.view.of_crops(self.train.grow, self.train.lost_pictures)
+        return view
+
+    @property
     def reader(self) -> Callable[..., Any]:
-        """Pictures and one-hot labels (N, C), of mixed training pictures with what they weigh in the loss."""
+        """Boxes as the network sees them and one-hot labels (N, C), of mixed pictures with what they weigh in the loss."""
         from spine.training.inputs import classification_data
 
+        of_boxes = partial(classification_data, view=self.view)
         if not self.settings.augmentation.mixes or (weights := self._weights) is None:
-            return classification_data
-        return partial(classification_data, class_weights=[weights[index] for index in range(len(self.labels))])
+            return of_boxes
+        return partial(of_boxes, class_weights=[weights[index] for index in range(len(self.labels))])
 
     def batches(self, truth: Any, *, training: bool, **how: Any) -> Any:
         """As of every task; of several targets, (N, C) of each, in training times what its classes weigh."""

@@ -12,6 +12,7 @@ from classification.config import Settings
 from spine.member.serving import publish_model
 from spine.training.network_input import NetworkInput
 from spine.training.served import Served, signature
+from spine.training.view import WHOLE, View
 
 __all__ = ["ServedClassifier", "export", "signature_of"]
 
@@ -21,19 +22,19 @@ Tensor = Any
 class ServedClassifier(Served):
     """A classifier: each signature gives `probabilities` (N, C) float32; files may each have a size of their own."""
 
-    def __init__(self, network: keras.Model, settings: Settings) -> None:
+    def __init__(self, network: keras.Model, settings: Settings, view: View = WHOLE) -> None:
         def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
             return {"probabilities": tf.cast(network(inputs, training=False), tf.float32)}
 
         variables = (variable.value for variable in network.variables)
-        super().__init__("classifier", variables, NetworkInput.of(settings), answer)
+        super().__init__("classifier", variables, NetworkInput.of(settings, view), answer)
 
 
-def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
+def export(network: keras.Model, settings: Settings, directory: Path, view: View = WHOLE) -> Path:
     """Publish a float32 network as `directory/model/<next version>/`; that path."""
-    return publish_model(ServedClassifier(network, settings), directory)
+    return publish_model(ServedClassifier(network, settings, view), directory)
 
 
-def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def signature_of(settings: Settings, classes: int, view: View = WHOLE) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs."""
-    return signature(NetworkInput.of(settings), {"probabilities": [None, classes]})
+    return signature(NetworkInput.of(settings, view), {"probabilities": [None, classes]})

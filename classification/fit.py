@@ -89,12 +89,12 @@ class ClassifierFitting(KerasFitting):
 
     def export(self, network: keras.Model) -> Path:
         """Publish the network."""
-        return export(network, self.settings, self.directory)
+        return export(network, self.settings, self.directory, self.data.view)
 
     def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The contract's, with the network's size."""
         (target,) = [self.targets[self.of_target]] if self.of_target else self.targets.values()
-        return signature_of(self.settings, target.classes)
+        return signature_of(self.settings, target.classes, self.data.view)
 
     @property
     def _has_several(self) -> bool:

@@ -17,7 +17,7 @@ from ensemble.serving.describe import description_of
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
 from ensemble.serving.fuse_outputs import fuse_for
-from ensemble.serving.fused_model import FusedModel
+from ensemble.serving.fused_model import FusedModel, told_input
 from ensemble.serving.kit.write import write_serving_kit
 from ensemble.serving.parity import measure_parity
 from ensemble.serving.publish import publish_served
@@ -25,9 +25,11 @@ from ensemble.tasks import ENSEMBLE_TASKS
 from spine.answers.decision_rules import DECIDED
 from spine.answers.description import Description
 from spine.core.files import fingerprint
+from spine.dataset.truth import AnyTruth, ClassTruth
 from spine.experiment.config import Experiment
 from spine.member.member import Card, Member, NoModel, Patients
 from spine.member.serving import drop_unnamed_versions, package_versions
+from spine.training.inputs import subset
 
 __all__ = ["publish_fused", "run"]
 
@@ -64,7 +66,9 @@ def run(experiment: Experiment) -> list[Path]:
             *(run, members, weights.mean(), boxes, directory, description, weights.decisions),
             frozen=experiment.export.frozen,
         )
-        Member.publish(directory, _card(experiment, members, weights, config_hash, version, parity))
+        cut = _cut(run.truth(experiment.search_split))
+        card = _card(experiment, members, weights, config_hash, version, parity)
+        Member.publish(directory, card.model_copy(update={"input": told_input(members, cut)}))
     kit = write_serving_kit(directory, experiment.export.name or experiment.name, experiment.export)
     return [Member.open(directory).model, *kit]
 
@@ -87,7 +91,8 @@ def publish_fused(
     """
     fuse = deciding(fuse_for(run.experiment.task, mean, boxes), decisions, len(run.experiment.labels))
     ensemble = Ensemble.load(members, fuse, frozen=frozen)
-    pictures = run.truth(run.experiment.search_split).paths[:PARITY_PICTURES]
+    truth = run.truth(run.experiment.search_split)
+    pictures = truth.paths[:PARITY_PICTURES]
     measure = partial(
         measure_parity,
         models=ensemble.models,
@@ -97,8 +102,21 @@ def publish_fused(
         temperatures=mean.temperatures,
         decisions=decisions,
         frozen=frozen,
+        crops=_crops(truth),
     )
-    return publish_served(FusedModel(ensemble, description), directory, measure, pictures)
+    return publish_served(FusedModel(ensemble, description, _cut(truth)), directory, measure, pictures)
+
+
+def _crops(truth: AnyTruth) -> ClassTruth | None:
+    """The first samples, where they are crops of pictures that are at hand."""
+    if not isinstance(truth, ClassTruth) or truth.grow is None:
+        return None
+    return subset(truth, range(min(len(truth.samples), PARITY_PICTURES)))
+
+
+def _cut(truth: AnyTruth) -> float | None:
+    """By how much boxes grow for members that know only what is cut out; None where the samples are no crops."""
+    return truth.grow if isinstance(truth, ClassTruth) else None
 
 
 def _card(
@@ -114,7 +132,6 @@ def _card(
         task=experiment.task,
         labels=experiment.labels,
         kind="ensemble",
-        input=members[0].card.input,
         outputs=_outputs(experiment, members, weights),
         versions=package_versions(),
         config_hash=config_hash,

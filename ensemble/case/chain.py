@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from ensemble.case.maps import in_regions, only_where, with_mask
+from ensemble.serving.asked_boxes import AskedBoxes
 from ensemble.serving.describe import describing
 from ensemble.serving.ensemble import Ensemble
-from ensemble.serving.expand_box import expand_boxes
 from ensemble.serving.fused_model import FILES, IMAGES
 from ensemble.serving.side_by_side import SideBySide
 from spine.answers.description import Description, disc_output
 from spine.dataset.detections import OUTPUTS
 from spine.member.serving import for_any_number
+from spine.training.expand_box import expand_boxes
 from spine.training.preprocess import decode_alike, to_grey
 
 __all__ = ["Chain", "Cut"]
@@ -106,8 +107,9 @@ class Chain(tf.Module):
     def _grade(self, graders: SideBySide, images: Tensor, found: Outputs, is_disc: Tensor, members: bool) -> Outputs:
         """The outputs of each target's classifiers for the discs; zeros in other rows."""
         rows = tf.where(is_disc)  # (K, 2): picture, row
-        boxes = expand_boxes(tf.gather_nd(found["detection_boxes"], rows), self.discs.grow, tf.shape(images)[1:3])
-        graded = graders.of_each(_crop_of(images), (tf.cast(rows[:, 0], tf.int32), boxes), members)
+        boxes = tf.gather_nd(found["detection_boxes"], rows)
+        asked = AskedBoxes.in_images(images, tf.cast(rows[:, 0], tf.int32), boxes, self.discs.grow)
+        graded = graders.of_boxes(asked, members)
         shape = tf.shape(is_disc, out_type=tf.int64)
 
         def placed(values: Tensor) -> Tensor:
@@ -136,16 +138,6 @@ def _chosen(found: Outputs, cut: Cut) -> Tensor:
     if cut.count is not None:  # rows are best first
         chosen &= tf.cumsum(tf.cast(chosen, tf.int32), axis=1) <= cut.count
     return chosen
-
-
-def _crop_of(images: Tensor) -> Callable[[tuple[Tensor, Tensor]], Tensor]:
-    """Cuts the region y0 x0 y1 x1 (4,) int32 out of the picture of that number."""
-
-    def crop(row: tuple[Tensor, Tensor]) -> Tensor:
-        y0, x0, y1, x1 = tf.unstack(row[1])
-        return images[row[0], y0:y1, x0:x1]
-
-    return crop
 
 
 def _kept(outputs: Outputs, rows: Tensor) -> Outputs:

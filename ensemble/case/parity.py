@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.case.stages import Region, Stages
+from ensemble.case.stages import Stages, WholePixels
 from ensemble.decisions.decide import names_of
 from ensemble.results.decisions import Decisions
 from ensemble.serving.parity import distance, require_decisions
@@ -73,7 +73,7 @@ def _of_discs(answer: Mapping[str, np.ndarray], found: Detections, pixels: np.nd
     ]
 
 
-def _region(found: Detections, pixels: np.ndarray, stages: Stages) -> Region | None:
+def _region(found: Detections, pixels: np.ndarray, stages: Stages) -> WholePixels | None:
     """What of a picture is segmented: all of it where anything is found, or the best region that is sure enough."""
     if not (region := stages.settings.region):
         return (0, 0, pixels.shape[1], pixels.shape[0]) if len(found) else None

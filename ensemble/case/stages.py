@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from ensemble.case.config import CaseSettings
 from ensemble.case.parts import CaseParts, Part
 from ensemble.fusion.fuse_boxes import fuse_boxes
 from spine.dataset.detections import Detections
+from spine.dataset.truth import Region
 from spine.images.pictures import write_png16
 from spine.intake.crop import expand_box
-from spine.member.run_model import detect_pictures, predict_pictures
+from spine.member.run_model import detect_pictures, predict_pictures, predict_regions, sees_boxes
 
-__all__ = ["Region", "Stages"]
+__all__ = ["Stages", "WholePixels"]
 
-Region = tuple[int, int, int, int]  # x0 y0 x1 y1 in whole pixels
+WholePixels = tuple[int, int, int, int]  # x0 y0 x1 y1 in whole pixels
 
 
 class Stages:
@@ -35,11 +37,24 @@ class Stages:
         return fused.above(min(cut.confidence for cut in cuts))
 
     def of_box(self, part: Part, pixels: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-        """Fused probabilities (C,) of a disc of a picture (H, W), its box x0 y0 x1 y1 in pixels, grown here."""
-        x0, y0, x1, y1 = self.grown(box, self.settings.discs.grow, pixels)
-        return self._probabilities(part, pixels[y0:y1, x0:x1])
+        """Fused probabilities (C,) of a disc of a picture (H, W), its box x0 y0 x1 y1 in pixels.
 
-    def map_of(self, part: Part, pixels: np.ndarray, region: Region | None) -> np.ndarray:
+        Members see the box in the picture, each in its own way; those that know no boxes get it grown and cut out.
+        """
+        (x0, y0, x1, y1), (height, width) = box, pixels.shape
+        left, top, right, bottom = self.grown(box, self.settings.discs.grow, pixels)
+        with tempfile.TemporaryDirectory() as folder:
+            whole, crop = Path(folder) / "whole.png", Path(folder) / "crop.png"
+            write_png16(pixels, whole)
+            write_png16(pixels[top:bottom, left:right], crop)
+            region = Region(whole, (y0 / height, x0 / width, y1 / height, x1 / width))
+            answers = [
+                predict_regions(model, [region]) if sees_boxes(model) else predict_pictures(model, [crop])
+                for model in part.models
+            ]
+            return self._fused(part, [next(answer)[0] for answer in answers])
+
+    def map_of(self, part: Part, pixels: np.ndarray, region: WholePixels | None) -> np.ndarray:
         """Fused probabilities (H, W, C) of a picture: of the region, and background around it; of None background."""
         whole = np.zeros((*pixels.shape, len(part.labels)))
         whole[..., 0] = 1
@@ -49,7 +64,7 @@ class Stages:
         return whole
 
     @staticmethod
-    def grown(box: tuple[float, float, float, float], grow: float, pixels: np.ndarray) -> Region:
+    def grown(box: tuple[float, float, float, float], grow: float, pixels: np.ndarray) -> WholePixels:
         """Whole pixels of a box that grew."""
         return expand_box(box, grow, *pixels.shape)
 
@@ -57,6 +72,9 @@ class Stages:
         """Of a cut-out, which is stored as the intake stores crops."""
         with tempfile.TemporaryDirectory() as folder:
             write_png16(pixels, file := Path(folder) / "crop.png")
-            outputs = [next(predict_pictures(model, [file]))[0] for model in part.models]
+            return self._fused(part, [next(predict_pictures(model, [file]))[0] for model in part.models])
+
+    @staticmethod
+    def _fused(part: Part, outputs: Sequence[np.ndarray]) -> np.ndarray:
         fused: np.ndarray = part.mean([output.astype(np.float64) for output in outputs])
         return fused

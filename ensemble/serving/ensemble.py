@@ -8,10 +8,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from ensemble.serving.asked_boxes import AskedBoxes
 from ensemble.serving.freeze import freeze
 from ensemble.serving.fuse_outputs import Fuse, Outputs
 from spine.member.member import Member
-from spine.member.run_model import gives_maps, load_model
+from spine.member.run_model import gives_maps, load_model, sees_boxes
 from spine.training.network_input import NetworkInput, prepare_all, prepare_each
 from spine.training.preprocess import decode, decode_alike
 
@@ -81,6 +82,11 @@ class Ensemble(tf.Module):
         return [one.model for one in self._loaded]
 
     @property
+    def sees_boxes(self) -> bool:
+        """Whether all members see boxes in whole pictures, each in its own way."""
+        return all(one.reads.sees_boxes if one.reads else sees_boxes(one.model) for one in self._loaded)
+
+    @property
     def shared_input(self) -> NetworkInput | None:
         """What the networks of all members read, where that is the same."""
         return self._loaded[0].reads if len({one.reads for one in self._loaded}) == 1 else None
@@ -88,10 +94,6 @@ class Ensemble(tf.Module):
     def of_images(self, images: Tensor) -> dict[str, Tensor]:
         """What is fused of images (N, H, W, 1 or 3) float32 in [0, 1]."""
         return self.fuse(self.members_of_images(images))
-
-    def of_each(self, picture_of: Callable[[Any], Tensor], elements: Any) -> dict[str, Tensor]:
-        """What is fused of `members_of_each`."""
-        return self.fuse(self.members_of_each(picture_of, elements))
 
     def members_of_images(self, images: Tensor) -> list[Outputs]:
         """What each member says of images (N, H, W, 1 or 3) float32 in [0, 1]."""
@@ -109,27 +111,33 @@ class Ensemble(tf.Module):
 
         return self._say(prepare, lambda model: model.signatures["serving_default"](image_bytes=files))
 
-    def members_of_each(self, picture_of: Callable[[Any], Tensor], elements: Any) -> list[Outputs]:
-        """What each member says of pictures of any sizes, such as cut-outs: of all networks' inputs in one batch.
+    def members_of_boxes(self, asked: AskedBoxes) -> list[Outputs]:
+        """What each member says of boxes in pictures, each by its own view of them."""
 
-        `picture_of` makes (H, W, 1) float32 in [0, 1] of one of the `elements`, a tensor (N, ...) or a tuple of them.
-        """
-        return self._say(
-            lambda reads: prepare_each(picture_of, elements, reads),
-            lambda model: _one_by_one(model, picture_of, elements),
-        )
+        def otherwise(model: Any) -> Outputs:
+            if sees_boxes(model):
+                return model.signatures["regions"](image_bytes=asked.files(), boxes=asked.boxes)  # type: ignore[no-any-return]
+            return _one_by_one(model, asked.picture_of, asked.rows)
+
+        return self._say(asked.prepare, otherwise, asked.seen_by)
 
     def members_of_prepared(self, inputs: Tensor, sizes: Tensor) -> list[Outputs]:
         """What each member says of the `shared_input`, made of images of those `sizes` (N, 2) int32."""
         return [one.prepared(inputs=inputs, sizes=sizes) for one in self._loaded if one.prepared]
 
-    def _say(self, prepare: Prepare, otherwise: Callable[[Any], Outputs]) -> list[Outputs]:
-        distinct = list(dict.fromkeys(one.reads for one in self._loaded if one.reads))
+    def _say(
+        self,
+        prepare: Prepare,
+        otherwise: Callable[[Any], Outputs],
+        seen_by: Callable[[NetworkInput], NetworkInput] = lambda read: read,
+    ) -> list[Outputs]:
+        reads = [seen_by(one.reads) if one.reads else None for one in self._loaded]
+        distinct = list(dict.fromkeys(filter(None, reads)))
         prepared, sizes = prepare(distinct) if distinct else ([], None)
         inputs = dict(zip(distinct, prepared, strict=True))
         return [
-            one.prepared(inputs=inputs[one.reads], sizes=sizes) if one.reads and one.prepared else otherwise(one.model)
-            for one in self._loaded
+            one.prepared(inputs=inputs[read], sizes=sizes) if read and one.prepared else otherwise(one.model)
+            for one, read in zip(self._loaded, reads, strict=True)
         ]
 
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
+from ensemble.serving.asked_boxes import AskedBoxes
 from ensemble.serving.describe import describing
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.side_by_side import answer_of
 from spine.answers.description import Description
+from spine.member.member import Member
 from spine.member.serving import for_any_number
+from spine.training.see_boxes import BOXES
+from spine.training.served import REGIONS
 
-__all__ = ["FILES", "IMAGES", "FusedModel"]
+__all__ = ["FILES", "IMAGES", "FusedModel", "told_input"]
 
 FILES = [tf.TensorSpec([None], tf.string, name="image_bytes")]
 IMAGES = [tf.TensorSpec([None, None, None, None], tf.float32, name="image")]
+
+
+def told_input(members: Sequence[Member], cut: float | None) -> dict[str, Any]:
+    """What an ensemble's card says of its inputs: as its first member's, but for boxes, which others may not see."""
+    told = {name: value for name, value in members[0].card.input.items() if name != "regions"}
+    sees = cut is not None or all("regions" in member.card.input for member in members)
+    return {**told, "regions": REGIONS} if sees else told
 
 
 class FusedModel(tf.Module):
@@ -22,16 +36,20 @@ class FusedModel(tf.Module):
     `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` give the outputs
     of the ensemble's `fuse`; `members(image_bytes)` those and each member's own. `prepared(inputs, sizes)` is there
     where all members' networks read the same, `describe(question: string [N])` where there is a description.
+    `regions(image_bytes, boxes)` is there where all members see boxes, or others are to get what is cut out of the
+    picture, the boxes grown by `cut`.
     """
 
-    def __init__(self, ensemble: Ensemble, description: Description | None = None) -> None:
+    def __init__(self, ensemble: Ensemble, description: Description | None = None, cut: float | None = None) -> None:
         super().__init__()
-        self.ensemble = ensemble
+        self.ensemble, self._cut = ensemble, cut
         self.serving_default = tf.function(for_any_number(self._of_files), input_signature=FILES)
         self.image = tf.function(for_any_number(ensemble.of_images), input_signature=IMAGES)
         self.members = tf.function(for_any_number(self._with_members), input_signature=FILES)
         if reads := ensemble.shared_input:
             self.prepared = tf.function(for_any_number(self._of_prepared), input_signature=reads.signature)
+        if ensemble.sees_boxes or cut is not None:
+            self.regions = tf.function(for_any_number(self._of_boxes), input_signature=[*FILES, BOXES])
         if description:
             self.describe = describing(description)
 
@@ -43,3 +61,6 @@ class FusedModel(tf.Module):
 
     def _of_prepared(self, inputs: tf.Tensor, sizes: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.ensemble.fuse(self.ensemble.members_of_prepared(inputs, sizes))
+
+    def _of_boxes(self, files: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.ensemble.fuse(self.ensemble.members_of_boxes(AskedBoxes.in_files(files, boxes, self._cut)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
 from ensemble.results.decisions import Decisions
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
-from spine.member.run_model import answer_files, detect_pictures, predict_pictures
+from spine.dataset.truth import ClassTruth
+from spine.member.run_model import answer_files, detect_pictures, predict_pictures, predict_samples
 
 __all__ = ["BOX_PARITY", "FROZEN_PARITY", "PARITY", "distance", "measure_parity", "require_decisions"]
 
@@ -33,15 +34,21 @@ def measure_parity(
     decisions: Decisions | None = None,
     *,
     frozen: bool = False,
+    crops: ClassTruth | None = None,
 ) -> float:
     """Largest absolute difference between a fused model, loaded, and the ensemble of float32 re-predictions.
 
-    With a `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`,
-    of detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`, and where other than the `decisions` are made.
+    Of `crops` it is also measured on boxes in their whole pictures, which each model sees in its own way. With a
+    `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`, of
+    detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`, and where other than the `decisions` are made.
     """
     loaded = [fused, *models]
     if fusion is None:
-        difference, allowed = _of_probabilities(loaded, Mean(tuple(weights), tuple(temperatures)), pictures), PARITY
+        mean, allowed = Mean(tuple(weights), tuple(temperatures)), PARITY
+        difference = _of_probabilities(mean, [predict_pictures(model, pictures) for model in loaded])
+        if crops:
+            in_pictures = _of_probabilities(mean, [predict_samples(model, crops) for model in loaded])
+            difference = max(difference, in_pictures)
     else:
         difference, allowed = _of_boxes(loaded, weights, pictures, fusion), BOX_PARITY
     allowed = FROZEN_PARITY if frozen else allowed
@@ -66,8 +73,7 @@ def require_decisions(outputs: Mapping[str, np.ndarray], decisions: Decisions) -
             )
 
 
-def _of_probabilities(loaded: Sequence[Any], fuse: Mean, pictures: Sequence[Path]) -> float:
-    answers = [predict_pictures(model, pictures) for model in loaded]
+def _of_probabilities(fuse: Mean, answers: Sequence[Iterator[np.ndarray]]) -> float:
     return float(
         max(
             np.abs(fused - fuse([output.astype(np.float64) for output in outputs])).max()

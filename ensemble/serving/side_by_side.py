@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from ensemble.serving.asked_boxes import AskedBoxes
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.fuse_outputs import Fuse, Outputs
 
@@ -28,9 +29,9 @@ class SideBySide(tf.Module):
         """Of images (N, H, W, 1 or 3) float32 in [0, 1]."""
         return self._apart(self._together.members_of_images(images), members)
 
-    def of_each(self, picture_of: Callable[[Any], Tensor], elements: Any, members: bool = False) -> Answers:
-        """Of pictures of any sizes, as `Ensemble.members_of_each` has them."""
-        return self._apart(self._together.members_of_each(picture_of, elements), members)
+    def of_boxes(self, asked: AskedBoxes, members: bool = False) -> Answers:
+        """Of boxes in pictures, each member by its own view of them."""
+        return self._apart(self._together.members_of_boxes(asked), members)
 
     def _apart(self, outputs: Sequence[Outputs], members: bool) -> Answers:
         answers, start = {}, 0

@@ -11,13 +11,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from ensemble.serving.expand_box import expand_boxes
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
 from spine.dataset.detections import OUTPUTS
 from spine.member.member import Card, Member, Patients
 from spine.member.run_model import load_model
 from spine.member.serving import drop_unnamed_versions, for_any_number, package_versions, publish_model
+from spine.training.expand_box import expand_boxes
 from spine.training.preprocess import decode
 
 __all__ = ["KIND", "TwoStage", "publish"]
@@ -39,7 +39,7 @@ class TwoStage(tf.Module):
 
     def __init__(self, regions: Any, discs: Any, region: int = 1, grow: float = 0.1, confidence: float = 0.25) -> None:
         super().__init__(name="two_stage")
-        self.regions, self.discs = regions, discs
+        self.finder, self.discs = regions, discs
         self.region, self.grow, self.confidence = region, grow, confidence
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
@@ -70,7 +70,7 @@ class TwoStage(tf.Module):
     def _region_of(self, image: Tensor) -> Tensor:
         """The region y0 x0 y1 x1 (4,) int32 of one image, in whole pixels."""
         boxes, scores, classes, count = (
-            self.regions.signatures["image"](image=image[tf.newaxis])[name][0] for name in OUTPUTS
+            self.finder.signatures["image"](image=image[tf.newaxis])[name][0] for name in OUTPUTS
         )
         wanted = tf.sequence_mask(count, tf.shape(scores)[0]) & (tf.cast(classes, tf.int32) == self.region)
         scores = tf.where(wanted & (scores >= self.confidence), scores, -1.0)

@@ -5,9 +5,11 @@
     labels.csv   one row a label: sample, box (empty: the label is the whole sample's), target, value
     splits.csv   one row a sample: sample, split (train, validation or test), fold (empty without folds)
     masks/       <sample>.png (8-bit class indices, 0 is background), named in `mask_labels` of dataset.json
+    parents/     <parent>.png, the whole pictures that crops were cut out of
 
 Box corners are 0-based half-open float pixels of the sample's own picture. A crop's row also names its `parent` sample
-and the `level` and corners (x0, y0, x1, y1) of its region in the parent. Where pixels are not the measured values
+and the `level` and corners (x0, y0, x1, y1) of its region in the parent; the box that grew by `grow` to that region
+(box_x0, box_y0, box_x1, box_y1), and the parent's height, width and SHA-256. Where pixels are not the measured values
 themselves and the way back is known, value = pixel * `scale` + `offset`. Changing a split does not change `data_hash`.
 """
 
@@ -34,6 +36,7 @@ __all__ = ["BOXES", "IMAGES", "LABELS", "OUT_OF_FOLD", "SPLITS", "SPLIT_NAMES", 
 IMAGES = (
     *("sample", "patient", "study", "series", "sequence", "height", "width", "spacing_y", "spacing_x"),
     *("sha256", "mask_sha256", "source", "parent", "level", "x0", "y0", "x1", "y1", "scale", "offset"),
+    *("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width", "parent_sha256"),
 )
 BOXES = ("sample", "box", "label", "x0", "y0", "x1", "y1", "level")
 LABELS = ("sample", "box", "target", "value")
@@ -42,12 +45,16 @@ SPLIT_NAMES = ("train", "validation", "test")
 OUT_OF_FOLD = "out-of-fold"  # train and validation together, where folds take the place of both
 
 _SAMPLE = r"[\w-][\w.-]*"  # a file's name on every system, and no way out of the dataset's directory
-_NUMBERS = {"height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1", "scale", "offset"}
+_NUMBERS = {
+    *("height", "width", "spacing_y", "spacing_x", "x0", "y0", "x1", "y1", "scale", "offset"),
+    *("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width"),
+}
 _ONCE = {"images": ["sample"], "boxes": ["sample", "box"], "labels": ["sample", "box", "target"], "splits": ["sample"]}
 _BUILD_AGAIN = "build the dataset again with `spine data build CONFIG`"
-# Datasets that were built before these columns lack them; neither is in `data_hash`, since they tell of pixels alone,
-# whose hashes are.
-_ADDED = ("scale", "offset")
+_SCALING = ("scale", "offset")  # not in `data_hash`: they tell of pixels alone, whose hashes are
+# Of crops; in `data_hash` where there are some, so that no other dataset's changed when they came.
+_OF_PARENTS = ("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width", "parent_sha256")
+_ADDED = (*_SCALING, *_OF_PARENTS)  # datasets that were built before these columns lack them
 _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 
 
@@ -77,7 +84,8 @@ class Manifest:
                 told = ", ".join(repr(value) for value in row.values())
                 raise SpineError(f"{self.root}/{name}.csv names {told} twice; a {' and '.join(key)} has one row")
         known = set(self.images["sample"])
-        if unsafe := sorted(sample for sample in known if not re.fullmatch(_SAMPLE, sample)):
+        files = known | set(self._with_parents["parent"])
+        if unsafe := sorted(name for name in files if not re.fullmatch(_SAMPLE, name)):
             raise SpineError(
                 f"{self.root}/images.csv names the sample {unsafe[0]!r}, which cannot be a file's name; use letters, "
                 "digits, '.', '_' and '-'"
@@ -120,12 +128,22 @@ class Manifest:
         """The sample's 8-bit mask PNG of class indices; it exists where `mask_sha256` is not empty."""
         return self.root / "masks" / f"{sample}.png"
 
+    def parent_path(self, parent: str) -> Path:
+        """The 16-bit grey PNG that a parent's crops were cut out of; it exists where `parent_sha256` is not empty."""
+        return self.root / "parents" / f"{parent}.png"
+
     @cached_property
     def data_hash(self) -> str:
         """Fingerprint of pictures, masks, boxes and labels; splits are apart."""
-        hashed = {**_TABLES, "images": tuple(column for column in IMAGES if column not in _ADDED)}
+        left_out = _ADDED if self._with_parents.empty else _SCALING
+        hashed = {**_TABLES, "images": tuple(column for column in IMAGES if column not in left_out)}
         tables = [getattr(self, name)[list(hashed[name])] for name in ("images", "boxes", "labels")]
         return fingerprint([*(_canonical(table) for table in tables), list(self.mask_labels)])
+
+    @property
+    def _with_parents(self) -> pd.DataFrame:
+        """The rows of images.csv whose parent's picture is kept."""
+        return self.images[~self.images["parent_sha256"].isin(["", None, math.nan])]
 
     @cached_property
     def splits_hash(self) -> str:
@@ -207,11 +225,21 @@ def _check_values(table: pd.DataFrame, name: str) -> None:
         sizes = table[["height", "width"]]
         if not ((sizes >= 1) & (sizes % 1 == 0)).all(axis=None):
             raise ValueError("heights and widths are whole numbers from 1 up")
+        _check_parents(table[table["parent_sha256"] != ""])
     elif name == "boxes":
         if not ((table["x0"] < table["x1"]) & (table["y0"] < table["y1"])).all():
             raise ValueError("x0 < x1 and y0 < y1 hold of each box")
     elif name == "splits" and (strange := sorted(set(table["split"]) - {*SPLIT_NAMES})):
         raise ValueError(f"the split {strange[0]!r} is not one of {', '.join(SPLIT_NAMES)}")
+
+
+def _check_parents(crops: pd.DataFrame) -> None:
+    """ValueError where crops that tell of their parent's picture lack a part of that, or their box is none in it."""
+    height, width, grow = crops["parent_height"], crops["parent_width"], crops["grow"]
+    across = (crops["box_x0"] < crops["box_x1"]) & (crops["box_x0"] < width) & (crops["box_x1"] > 0)
+    down = (crops["box_y0"] < crops["box_y1"]) & (crops["box_y0"] < height) & (crops["box_y1"] > 0)
+    if not (across & down & (grow >= 0) & (crops["parent"] != "")).all():
+        raise ValueError("a crop with parent_sha256 names its parent, the grow, and a box that lies in the parent")
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,23 @@ import pandas as pd
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
+from spine.dataset.manifest import rows as rows_of
 from spine.images.pictures import read_mask
 
-__all__ = ["AnyTruth", "BoxTruth", "ClassTruth", "MaskTruth"]
+__all__ = ["AnyTruth", "BoxTruth", "ClassTruth", "MaskTruth", "Region"]
+
+
+class Region(NamedTuple):
+    """What a sample shows: the `box` of a `picture`, y0 x0 y1 x1 in [0, 1], grown by `grow` and cut out.
+
+    A picture that is no crop is a box of itself, of no growth. So is a crop whose own picture is `lost`, as in datasets
+    that older versions built: `picture` is the crop.
+    """
+
+    picture: Path
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    grow: float | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,8 +48,13 @@ class ClassTruth:
     values: np.ndarray
     paths: tuple[Path, ...]
     sizes: tuple[tuple[int, int], ...]  # height, width of each picture
+    regions: tuple[Region, ...] = ()  # where each picture was cut out; without any all are whole pictures
 
     EXAMPLE = "sample"  # what has a class
+
+    def __post_init__(self) -> None:
+        if not self.regions:
+            object.__setattr__(self, "regions", tuple(map(Region, self.paths)))
 
     @classmethod
     def of_classification(cls, manifest: Manifest, split: str, target: str, labels: tuple[str, ...]) -> ClassTruth:
@@ -54,7 +73,25 @@ class ClassTruth:
             for sample, patient, level, value in zip(samples, rows["patient"], rows["level"], indices, strict=True)
         ]
         paths = tuple(manifest.image_path(sample) for sample in samples)
-        return cls(tuple(labels), samples, tuple(rows["patient"]), tuple(units), indices, paths, _sizes(rows))
+        sizes, regions = _sizes(rows), _regions(manifest, rows)
+        return cls(tuple(labels), samples, tuple(rows["patient"]), tuple(units), indices, paths, sizes, regions)
+
+    @property
+    def grow(self) -> float | None:
+        """By how much the boxes grew that were cut out; None where that is not told, or nothing was.
+
+        SpineError where crops were cut out in several ways.
+        """
+        grown = {region.grow for region in self.regions if region.grow is not None}
+        if len(grown) > 1:
+            told = ", ".join(f"{grow:g}" for grow in sorted(grown))
+            raise SpineError(f"the samples are crops of boxes that grew by {told}; crop them all alike")
+        return grown.pop() if grown else None
+
+    @property
+    def lost_pictures(self) -> bool:
+        """Whether crops do not tell of the pictures that they were cut out of."""
+        return any(region.lost for region in self.regions)
 
     @cached_property
     def hash(self) -> str:
@@ -277,6 +314,22 @@ def _visible(sample: str, boxes: pd.DataFrame, size: tuple[int, int]) -> np.ndar
                 "area; fix or remove it in the annotations and build the dataset again"
             )
     return visible
+
+
+def _regions(manifest: Manifest, rows: pd.DataFrame) -> tuple[Region, ...]:
+    """Where each sample's picture was cut out."""
+    regions = []
+    for sample, row in zip(rows.index, rows_of(rows), strict=True):
+        if not row["parent"]:
+            regions.append(Region(manifest.image_path(str(sample))))
+        elif not row["parent_sha256"]:
+            regions.append(Region(manifest.image_path(str(sample)), lost=True))
+        else:
+            height, width = row["parent_height"], row["parent_width"]
+            y0, x0, y1, x1 = (row[f"box_{corner}"] for corner in ("y0", "x0", "y1", "x1"))
+            box = (y0 / height, x0 / width, y1 / height, x1 / width)
+            regions.append(Region(manifest.parent_path(row["parent"]), box, row["grow"]))
+    return tuple(regions)
 
 
 def _sizes(rows: pd.DataFrame) -> tuple[tuple[int, int], ...]:

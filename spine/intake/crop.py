@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,10 @@ def expand_box(
     """Whole-pixel region (x0, y0, x1, y1) of a box grown by `fraction`, cut off at the picture's edges.
 
     "Grown by 10 %" (Sayed et al. 2025) is read as a total: the region is 1.1 times as wide and as high, 5 % on each
-    side, and every pixel that the grown box touches belongs to it. Corners are 0-based half-open.
+    side, and every pixel that the grown box touches belongs to it. Corners are 0-based half-open, and count to a
+    thousandth of a pixel.
     """
-    x0, y0, x1, y1 = box
+    x0, y0, x1, y1 = (round(corner, 3) for corner in box)  # as in the graph, where float32 reaches no further
     dx, dy = (x1 - x0) * fraction / 2, (y1 - y0) * fraction / 2
     left, top = max(0, _floor(x0 - dx)), max(0, _floor(y0 - dy))
     right, bottom = min(width, -_floor(-x1 - dx)), min(height, -_floor(-y1 - dy))
@@ -66,7 +68,8 @@ def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: 
 
     `boxes` has the columns of boxes.csv: the manifest's own, or detected ones as `match_boxes` gives them. A crop
     inherits patient, study, sequence, spacing, split and fold of its parent, the labels of its box, its piece of the
-    parent's mask, and the boxes of other labels that lie more than half within it, with their labels. Boxes outside
+    parent's mask, and the boxes of other labels that lie more than half within it, with their labels. The parent's
+    picture is kept beside it, with the box as it was before it grew, for members that see more of it. Boxes outside
     their picture are left out; SpineError where none is left.
     """
     parents = {row["sample"]: row for row in rows(manifest.images)}
@@ -133,6 +136,7 @@ def _crops(
     """Write the crops of one picture; yields their rows of images.csv, with the number of the box."""
     parent, label = row["sample"], re.sub(r"\W+", "-", settings.label)
     pixels = read_picture(manifest.image_path(parent), parent).pixels
+    of_parent = dict(zip(("parent_height", "parent_width"), pixels.shape, strict=True))
     mask = read_mask(manifest.mask_path(parent)) if row["mask_sha256"] else None
     for number, box in enumerate(rows(boxes)):
         try:
@@ -140,12 +144,23 @@ def _crops(
         except SpineError:
             continue  # only a detector's: the intake refuses such boxes and says so
         sample = file_name(f"{parent}_{label}{box['box'] or f'n{number}'}")
+        if "parent_sha256" not in of_parent:
+            of_parent["parent_sha256"] = _keep(manifest.image_path(parent), parent, root)
         hashes = _write(sample, pixels, mask, region, root)
         yield {
-            **{**row, **hashes},
+            **{**row, **hashes, **of_parent, "grow": settings.grow},
             **dict(zip(("x0", "y0", "x1", "y1"), region, strict=True)),
+            **{f"box_{corner}": box[corner] for corner in ("x0", "y0", "x1", "y1")},
             **{"sample": sample, "parent": parent, "level": box["level"], "box": box["box"]},
         }
+
+
+def _keep(picture: Path, parent: str, root: Path) -> str:
+    """Put a crop's whole picture beside it; its SHA-256."""
+    kept = root / "parents" / f"{parent}.png"
+    kept.parent.mkdir(exist_ok=True, parents=True)
+    shutil.copyfile(picture, kept)
+    return hash_file(kept)
 
 
 def _write(

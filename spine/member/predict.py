@@ -11,7 +11,7 @@ from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.dataset.truth import AnyTruth
 from spine.member.member import Member
-from spine.member.run_model import detect_pictures, load_model, predict_pictures
+from spine.member.run_model import detect_pictures, load_model, predict_samples
 from spine.predictions.predictions import AnyPredictions, index_of
 from spine.tasks import TASKS
 
@@ -79,7 +79,7 @@ def _detections(member: Member, model: Any, truth: AnyTruth, advance: Callable[[
 
 def _answers(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int], None]) -> Iterator[np.ndarray]:
     done = 0
-    for batch in predict_pictures(model, truth.paths, truth.sizes):
+    for batch in predict_samples(model, truth):
         if batch.ndim == 4 and batch.shape[1:3] != truth.sizes[done]:
             raise SpineError(
                 f"{member.name!r} answers {truth.samples[done]} with {batch.shape[1:3]} pixels, but the picture has "

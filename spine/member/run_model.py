@@ -10,10 +10,14 @@ import numpy as np
 
 from spine.core.problems import SpineError, one_file
 from spine.dataset.detections import Detections
+from spine.dataset.truth import AnyTruth, ClassTruth, Region
 from spine.member.member import Member
 from spine.tasks import outputs_of
 
-__all__ = ["BATCH_OF_MAPS", "answer_files", "detect_pictures", "gives_maps", "load_model", "predict_pictures"]
+__all__ = [
+    *("BATCH_OF_MAPS", "answer_files", "answer_regions", "detect_pictures", "gives_maps", "load_model"),
+    *("predict_pictures", "predict_regions", "predict_samples", "sees_boxes"),
+]
 
 BATCH = 32  # pictures a call: memory stays bounded however many there are
 BATCH_OF_MAPS = 8  # where every pixel has an answer, or a detector has its many proposals
@@ -59,6 +63,43 @@ def answer_files(model: Any, paths: Sequence[Path]) -> dict[str, np.ndarray]:
     encoded = [path.read_bytes() for path in paths]
     outputs = model.signatures["serving_default"](image_bytes=tf.constant(encoded))
     return {name: value.numpy() for name, value in outputs.items()}
+
+
+def sees_boxes(model: Any) -> bool:
+    """Whether it answers boxes in whole pictures, by `regions`; others, as of older versions, take what was cut out."""
+    return "regions" in model.signatures
+
+
+def answer_regions(model: Any, regions: Sequence[Region]) -> dict[str, np.ndarray]:
+    """The outputs of `regions`, by name, for one request with these boxes of pictures."""
+    import tensorflow as tf
+
+    encoded = tf.constant([region.picture.read_bytes() for region in regions])
+    boxes = tf.constant([region.box for region in regions], tf.float32)
+    outputs = model.signatures["regions"](image_bytes=encoded, boxes=boxes)
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def predict_samples(model: Any, truth: AnyTruth) -> Iterator[np.ndarray]:
+    """As `predict_pictures`, of a truth's samples: crops as the model sees their boxes, where it sees boxes.
+
+    SpineError where it does, and the dataset's crops do not tell of what they were cut out.
+    """
+    if not isinstance(truth, ClassTruth) or not sees_boxes(model):
+        yield from predict_pictures(model, truth.paths, truth.sizes)
+    elif truth.lost_pictures:
+        raise SpineError(
+            f"the model sees boxes in whole pictures, and {truth.paths[0]} is a crop without its picture, as older "
+            "versions built them; build the dataset again with `spine data build CONFIG`"
+        )
+    else:
+        yield from predict_regions(model, truth.regions)
+
+
+def predict_regions(model: Any, regions: Sequence[Region]) -> Iterator[np.ndarray]:
+    """Probabilities (n, C) float32 of successive batches of boxes in pictures, by `regions`."""
+    for batch in _alike([0] * len(regions), BATCH):
+        yield answer_regions(model, regions[batch])["probabilities"]
 
 
 def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> Iterator[np.ndarray]:

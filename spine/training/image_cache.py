@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,7 +16,10 @@ import tensorflow as tf
 from spine.core.disk import require_room
 from spine.core.problems import SpineError
 from spine.core.progress import track
+from spine.dataset.truth import Region
+from spine.training.network_input import NetworkInput
 from spine.training.preprocess import decode, letterbox_mask, prepare
+from spine.training.see_boxes import levels_of_files, see_box
 
 __all__ = ["MEMORY_LIMIT", "ImageCache"]
 
@@ -44,6 +48,17 @@ class ImageCache:
         return cls._of(paths, (height, width), np.uint16, lambda file: _read(file, height, width, how), memory_limit)
 
     @classmethod
+    def of_regions(cls, regions: Sequence[Region], reads: NetworkInput, memory_limit: int = MEMORY_LIMIT) -> ImageCache:
+        """Read boxes in pictures as the network sees them, each box of a picture once, as every SavedModel does."""
+        keys = [json.dumps([str(region.picture), region.box]) for region in regions]
+        distinct, rows = np.unique(keys, return_inverse=True)
+        told = [json.loads(key) for key in distinct]
+        files, boxes = [file for file, _ in told], np.array([box for _, box in told], np.float32)
+        values = _storage((len(files), reads.height, reads.width, 1), np.uint16, memory_limit)
+        _fill(values, files, lambda file, box: _read_box(file, box, reads), boxes)
+        return cls(values, rows)
+
+    @classmethod
     def of_masks(cls, paths: Sequence[Path], height: int, width: int, memory_limit: int = MEMORY_LIMIT) -> ImageCache:
         """Read the files of class indices and letterbox them to where `of` puts their pictures."""
         return cls._of(paths, (height, width), np.uint8, lambda file: _read_mask(file, height, width), memory_limit)
@@ -68,8 +83,9 @@ class ImageCache:
         return chosen
 
 
-def _fill(values: np.ndarray, files: list[str], read: Callable[[Tensor], Tensor]) -> None:
-    data = tf.data.Dataset.from_tensor_slices(files).map(read, tf.data.AUTOTUNE)
+def _fill(values: np.ndarray, files: list[str], read: Callable[..., Tensor], *others: np.ndarray) -> None:
+    """With what `read` makes of each file, and of the row of each of the `others`."""
+    data = tf.data.Dataset.from_tensor_slices((files, *others)).map(read, tf.data.AUTOTUNE)
     pictures = data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
     for row in track(range(len(files)), "preparing pictures"):
         try:
@@ -84,6 +100,10 @@ def _fill(values: np.ndarray, files: list[str], read: Callable[[Tensor], Tensor]
 def _read(file: Tensor, height: int, width: int, how: str) -> Tensor:
     image = prepare(decode(tf.io.read_file(file))[tf.newaxis], height, width, how)[0]
     return tf.cast(tf.round(image * _WHITE), tf.uint16)
+
+
+def _read_box(file: Tensor, box: Tensor, reads: NetworkInput) -> Tensor:
+    return tf.cast(tf.round(see_box(levels_of_files(tf.io.read_file(file)), box, reads) * _WHITE), tf.uint16)
 
 
 def _read_mask(file: Tensor, height: int, width: int) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from spine.core.problems import SpineError
-from spine.dataset.truth import BoxTruth, ClassTruth, MaskTruth
+from spine.dataset.truth import BoxTruth, ClassTruth, MaskTruth, Region
 from spine.training.augment.elastic import apply_elastic, apply_elastic_to_masks, draw_elastic
 from spine.training.augment.intensity import apply_intensity, draw_intensity
 from spine.training.augment.mixing import mix, mix_boxes, mix_labels, mixing_of, weighed
@@ -28,6 +28,8 @@ from spine.training.augment.spatial import (
     draw_spatial,
 )
 from spine.training.image_cache import MEMORY_LIMIT, ImageCache
+from spine.training.network_input import NetworkInput
+from spine.training.view import WHOLE, View
 
 __all__ = [
     "augment",
@@ -129,15 +131,20 @@ def classification_data(
     first_epoch: int = 0,
     class_weights: Sequence[float] | None = None,
     memory_limit: int = MEMORY_LIMIT,
+    view: View = WHOLE,
 ) -> tf.data.Dataset:
     """Batches of images (N, height, width, 1) float32 in [0, 1] and one-hot labels (N, C) float32.
+
+    Images are what the `view`, of a known growth, sees of the samples' boxes; without a growth their own pictures.
 
     For training endless, shuffled and augmented as `training_batches` tells; else every sample once, in truth's order.
     Mixed images have labels in their shares; with `class_weights` batches for training have a third part, the weights
     of their rows, as `weighed` gives both. SpineError where data that is not for training would be augmented.
     """
     _only_for_training(augmentation, training)
-    pictures = ImageCache.of(truth.paths, height, width, normalisation, memory_limit)
+    reads = NetworkInput(height, width, normalisation, view)
+    regions = truth.regions if reads.sees_boxes else tuple(map(Region, truth.paths))
+    pictures = ImageCache.of_regions(regions, reads, memory_limit)
     one_hot = tf.constant(truth.one_hot)
 
     def example(samples: Tensor, own_seed: Tensor | None = None) -> tuple[Tensor, ...]:

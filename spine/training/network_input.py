@@ -1,4 +1,4 @@
-"""What networks read: pictures made into it once for each size and normalisation, however many networks share it."""
+"""What networks read: pictures made into it once for each kind, however many networks share it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from spine.training.preprocess import NORMALISATIONS, prepare
+from spine.training.view import WHOLE, View
 
 __all__ = ["NetworkInput", "prepare_all", "prepare_each"]
 
@@ -15,16 +16,21 @@ Tensor = Any
 
 
 class NetworkInput(NamedTuple):
-    """A network's input (N, height, width, 1): grey levels stretched by `normalisation`, letterboxed."""
+    """A network's input (N, height, width, 1): grey levels stretched by `normalisation`, fitted to the size.
+
+    The `view` says what is read of a box in a picture; of a picture alone it is the box. Where the view has no `grow`
+    the network knows no boxes, as of a segmentation, or of crops whose pictures are not at hand.
+    """
 
     height: int
     width: int
     normalisation: str  # a name in `NORMALISATIONS`
+    view: View = WHOLE
 
     @classmethod
-    def of(cls, settings: Any) -> NetworkInput:
-        """By a member's settings, which name all three."""
-        return cls(settings.height, settings.width, settings.normalisation)
+    def of(cls, settings: Any, view: View = WHOLE) -> NetworkInput:
+        """By a member's settings, which name all three, and the view of its dataset."""
+        return cls(settings.height, settings.width, settings.normalisation, view)
 
     @classmethod
     def of_model(cls, model: Any, told: Mapping[str, Any]) -> NetworkInput | None:
@@ -33,13 +39,32 @@ class NetworkInput(NamedTuple):
         None where it has no such signature, or the card does not say how to prepare for it: by older versions, or
         from elsewhere.
         """
-        network = told.get("network")
-        if "prepared" not in model.signatures or not isinstance(network, Mapping) or set(network) != set(cls._fields):
+        reads = cls._told(told.get("network"))
+        if "prepared" not in model.signatures or reads is None:
             return None
         inputs = model.signatures["prepared"].structured_input_signature[1].get("inputs")
-        reads = cls(**network)
         fits = inputs is not None and inputs.shape.as_list() == [None, reads.height, reads.width, 1]
         return reads if fits and str(reads.normalisation) in NORMALISATIONS else None
+
+    @classmethod
+    def _told(cls, network: Any) -> NetworkInput | None:
+        if not isinstance(network, Mapping) or set(network) | {"view"} != set(cls._fields):
+            return None
+        try:
+            return cls(**{**network, "view": View.model_validate(network.get("view", {}))})
+        except ValueError:
+            return None
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a card says of it, as `of_model` reads."""
+        told = {name: value for name, value in self._asdict().items() if name != "view"}
+        return told if self.view == WHOLE else {**told, "view": self.view.model_dump()}
+
+    @property
+    def sees_boxes(self) -> bool:
+        """Whether boxes in pictures can be made into it."""
+        return self.view.grow is not None
 
     @property
     def signature(self) -> list[tf.TensorSpec]:
@@ -53,7 +78,7 @@ class NetworkInput(NamedTuple):
 def prepare_all(images: Tensor, reads: Sequence[NetworkInput]) -> tuple[list[Tensor], Tensor]:
     """Each of the network inputs (N, height, width, 1) of images (N, H, W, C), and the sizes (N, 2) int32, H and W."""
     sizes = tf.repeat(tf.shape(images)[tf.newaxis, 1:3], tf.shape(images)[0], axis=0)
-    return [prepare(images, *read) for read in reads], sizes
+    return [prepare(images, *read[:3], read.view.aspect) for read in reads], sizes
 
 
 def prepare_each(

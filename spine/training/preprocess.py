@@ -23,6 +23,7 @@ __all__ = [
     "boxes_to_original",
     "decode",
     "decode_alike",
+    "fit",
     "letterbox",
     "letterbox_mask",
     "normalise",
@@ -229,6 +230,13 @@ def _scale_and_offset(place: Placement) -> tuple[Tensor, Tensor]:
     return tf.stack([place.scale_x, place.scale_y] * 2), offset
 
 
-def prepare(images: Tensor, height: int, width: int, how: str) -> Tensor:
-    """Network input (N, height, width, 1) of images (N, H, W, C): grey, normalised, letterboxed."""
-    return letterbox(normalise(to_grey(images), how), height, width)
+def fit(images: Tensor, height: Tensor, width: Tensor, aspect: str) -> Tensor:
+    """Images (N, H, W, C) at (N, height, width, C): with the `aspect` "keep" letterboxed, with "stretch" resized."""
+    if aspect == "keep":
+        return letterbox(images, height, width)
+    return tf.image.resize(images, (height, width), antialias=True)
+
+
+def prepare(images: Tensor, height: int, width: int, how: str, aspect: str = "keep") -> Tensor:
+    """Network input (N, height, width, 1) of images (N, H, W, C): grey, normalised, fitted to the size."""
+    return fit(normalise(to_grey(images), how), height, width, aspect)

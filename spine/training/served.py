@@ -10,11 +10,17 @@ import tensorflow as tf
 from spine.member.serving import for_any_number
 from spine.training.network_input import NetworkInput, prepare_all, prepare_each
 from spine.training.preprocess import decode, decode_alike
+from spine.training.see_boxes import BOXES, levels_of_files, prepare_boxes, require_boxes
 
-__all__ = ["Served", "signature"]
+__all__ = ["REGIONS", "Served", "signature"]
 
 Tensor = Any
 Answer = Callable[[Tensor, Tensor], dict[str, Tensor]]
+
+REGIONS = {  # what a card says of `regions`
+    "image_bytes": {"dtype": "string", "shape": [None], "content": "PNG or JPEG"},
+    "boxes": {"dtype": "float32", "shape": [None, 4], "content": "y0 x0 y1 x1", "range": [0, 1]},
+}
 
 
 class Served(tf.Module):
@@ -22,8 +28,9 @@ class Served(tf.Module):
 
     `serving_default(image_bytes: string [N])` takes PNG or JPEG files, each of its own size, or with `alike` of one;
     `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images; `prepared(inputs: float32 [N, height,
-    width, 1], sizes: int32 [N, 2])` takes what both make of them, and the images' own heights and widths. All three
-    answer by `answer(inputs, sizes)`.
+    width, 1], sizes: int32 [N, 2])` takes what both make of them, and the images' own heights and widths. All answer by
+    `answer(inputs, sizes)`. A network that sees boxes has `regions(image_bytes: string [N], boxes: float32 [N, 4])`
+    too, y0 x0 y1 x1 in [0, 1] of the file of the same row; a picture alone is its own box.
     """
 
     def __init__(
@@ -41,6 +48,10 @@ class Served(tf.Module):
             (inputs,), sizes = prepare_each(decode, files, [reads])
             return answer(inputs, sizes)
 
+        def of_boxes(files: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+            (inputs,), sizes = prepare_boxes(levels_of_files, files, require_boxes(boxes), [reads])
+            return answer(inputs, sizes)
+
         # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
         self.variables_of_network = list(variables)
         self.serving_default = tf.function(
@@ -51,6 +62,9 @@ class Served(tf.Module):
             input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
         )
         self.prepared = tf.function(for_any_number(answer), input_signature=reads.signature)
+        if reads.sees_boxes:
+            files = tf.TensorSpec([None], tf.string, name="image_bytes")
+            self.regions = tf.function(for_any_number(of_boxes), input_signature=[files, BOXES])
 
 
 def signature(
@@ -60,6 +74,7 @@ def signature(
     inputs = {
         "serving_default": {"image_bytes": {"dtype": "string", "shape": [None], "content": content}},
         "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
-        "network": reads._asdict(),
+        **({"regions": REGIONS} if reads.sees_boxes else {}),
+        "network": reads.card,
     }
     return inputs, {name: {"dtype": "float32", "shape": shape} for name, shape in outputs.items()}

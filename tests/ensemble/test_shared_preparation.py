@@ -8,15 +8,18 @@ import tensorflow as tf
 
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
+from ensemble.serving.asked_boxes import AskedBoxes
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.fuse_outputs import FuseBoxes, FuseProbabilities, TakeTheOne
 from ensemble.serving.fused_model import FusedModel
 from spine.answers.description import Description
 from spine.core.problems import SpineError
 from spine.member.serving import publish_model
+from spine.training.expand_box import expand_boxes
 from spine.training.network_input import NetworkInput
 from spine.training.preprocess import unletterbox
 from spine.training.served import Served
+from spine.training.view import View
 from tests.member_contract import as_image, grey, png
 
 READS = (NetworkInput(8, 12, "minmax"), NetworkInput(8, 12, "minmax"), NetworkInput(10, 6, "percentile"))
@@ -24,9 +27,9 @@ FILES = [png(grey(20, 30)), png(grey(33, 17, 1))]
 WEIGHTS = (0.5, 0.3, 0.2)
 
 
-def grader(number: int) -> Served:
+def grader(number: int, reads: NetworkInput | None = None) -> Served:
     """Three classes by a matrix of its own times the pixels of its input."""
-    reads = READS[number]
+    reads = reads or READS[number]
     kernel = tf.Variable(
         np.random.default_rng(number).normal(0, 0.5, (reads.height * reads.width, 3)), dtype=tf.float32
     )
@@ -59,7 +62,7 @@ def saved(tmp_path_factory):
         "grader": [load(grader(number), "grader") for number in range(3)],
         "outliner": [load(outliner(number), "outliner") for number in (0, 2)],
     }
-    return models, [{"network": read._asdict()} for read in READS]
+    return models, [{"network": read.card} for read in READS]
 
 
 def of_files(model, files) -> np.ndarray:
@@ -114,22 +117,73 @@ def test_members_that_tell_nothing_of_their_input_answer_the_file(saved):
     )
 
 
+PICTURES = [grey(40, 60), grey(33, 17, 1)]
+BOXES = tf.constant([[0.1, 0.2, 0.6, 0.5], [0.9, 0.1, 1.0, 0.95], [0.3, 0.4, 0.5, 0.5]])
+OF_BOXES = [0, 1, 0]  # the pictures of the boxes
+
+
 @pytest.mark.parametrize("told", [True, False])
-def test_cut_outs_of_any_sizes_are_graded_in_one_batch(saved, told):
+def test_members_that_know_no_boxes_get_what_is_cut_out(saved, told):
     models, cards = saved[0]["grader"], saved[1] if told else ()
-    ensemble = Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS)), cards)
-    image = tf.constant(as_image(grey(40, 60)))
-    boxes = tf.constant([[0, 0, 20, 30], [5, 7, 31, 20], [39, 59, 40, 60]])
+    fused = FusedModel(Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS)), cards), cut=0.2)
+    files = [png(PICTURES[number]) for number in OF_BOXES]
+    crops = []
+    for box, number in zip(BOXES, OF_BOXES, strict=True):
+        y0, x0, y1, x1 = expand_boxes(box[tf.newaxis], 0.2, PICTURES[number].shape)[0].numpy()
+        crops.append(png(PICTURES[number][y0:y1, x0:x1]))
+    expected = sum(weight * of_files(model, crops) for weight, model in zip(WEIGHTS, models, strict=True))
+    np.testing.assert_allclose(fused.regions(tf.constant(files), BOXES)["probabilities"], expected, atol=1e-6)
+    assert fused.regions(tf.constant([], tf.string), BOXES[:0])["probabilities"].shape == (0, 3)
+    assert not hasattr(FusedModel(fused.ensemble), "regions")
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.int32)])
-    def grade(boxes):
-        return ensemble.members_of_each(lambda box: image[0, box[0] : box[2], box[1] : box[3]], boxes)
 
-    for model, said in zip(models, grade(boxes), strict=True):
-        for (y0, x0, y1, x1), row in zip(boxes.numpy(), said["probabilities"], strict=True):
-            alone = model.signatures["image"](image=image[:, y0:y1, x0:x1])["probabilities"][0]
-            np.testing.assert_allclose(row, alone, atol=1e-6)
-    assert [said["probabilities"].shape for said in grade(boxes[:0])] == [(0, 3)] * 3
+@pytest.fixture(scope="module")
+def viewers(tmp_path_factory):
+    """Two loaded networks that see boxes in ways of their own, and one that knows none; and what their cards tell."""
+    views = (View(grow=0.5, levels="picture"), View(grow=0.1, aspect="stretch"), View())
+    reads = [read._replace(view=view) for read, view in zip(READS, views, strict=True)]
+    models = [
+        tf.saved_model.load(str(publish_model(grader(number, read), tmp_path_factory.mktemp("viewer"))))
+        for number, read in enumerate(reads)
+    ]
+    return models, [{"network": read.card} for read in reads]
+
+
+def test_members_of_different_views_see_the_same_boxes_each_in_its_own_way(viewers, saved):
+    models, told = viewers
+    ensemble = Ensemble.of_models(models, FuseProbabilities(Mean(WEIGHTS)), told)
+    assert not ensemble.sees_boxes
+    files = tf.constant([png(PICTURES[number]) for number in OF_BOXES])
+    own = [model.signatures["regions"](image_bytes=files, boxes=BOXES)["probabilities"] for model in models[:2]]
+    fused = FusedModel(ensemble, cut=0.2).regions(files, BOXES)["probabilities"]
+    third = FusedModel(Ensemble.of_models(saved[0]["grader"][2:], FuseProbabilities(Mean((1.0,))), told[2:]), cut=0.2)
+    expected = 0.5 * own[0] + 0.3 * own[1] + 0.2 * third.regions(files, BOXES)["probabilities"]
+    np.testing.assert_allclose(fused, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_boxes_of_images_at_hand_are_answered_as_those_of_files(viewers, shown):
+    models, told = viewers[0][:2], viewers[1][:2] if shown else ()
+    ensemble = Ensemble.of_models(models, FuseProbabilities(Mean((0.5, 0.5))), told)
+    assert ensemble.sees_boxes
+    images = tf.concat([as_image(grey(40, 60, seed)) for seed in range(2)], axis=0)
+    asked = AskedBoxes.in_images(images, tf.constant(OF_BOXES), BOXES, 0.0)
+    files = tf.constant([png(grey(40, 60, number)) for number in OF_BOXES])
+    for model, said in zip(models, ensemble.members_of_boxes(asked), strict=True):
+        expected = model.signatures["regions"](image_bytes=files, boxes=BOXES)["probabilities"]
+        np.testing.assert_allclose(said["probabilities"], expected, atol=1e-6)
+
+
+def test_an_ensemble_that_sees_boxes_is_a_member_that_does(viewers, tmp_path):
+    fused = FusedModel(Ensemble.of_models(viewers[0][:2], FuseProbabilities(Mean((0.5, 0.5))), viewers[1][:2]))
+    nested = Ensemble.of_models(
+        [tf.saved_model.load(str(publish_model(fused, tmp_path)))], FuseProbabilities(Mean((1.0,))), viewers[1][:1]
+    )
+    assert nested.shared_input is None
+    assert nested.sees_boxes
+    files = tf.constant([png(PICTURES[number]) for number in OF_BOXES])
+    answer = FusedModel(nested).regions(files, BOXES)["probabilities"]
+    np.testing.assert_allclose(answer, fused.regions(files, BOXES)["probabilities"], atol=1e-6)
 
 
 def test_maps_and_their_disagreement_are_those_of_the_members(saved):

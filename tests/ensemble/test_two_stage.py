@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 import spine.intake.crop
-from ensemble.serving.expand_box import expand_boxes
 from ensemble.serving.two_stage import TwoStage, publish
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.member.member import Member, Patients
+from spine.training.expand_box import expand_boxes
 from tests.bright_detector import Bright, write_detector
 from tests.member_contract import MemberContract, as_image, png
 

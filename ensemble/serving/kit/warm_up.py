@@ -53,28 +53,29 @@ def _height(pictures: Sequence[Path]) -> int:
 
 
 def _requests(name: str, signature: Any, picture: np.ndarray) -> Iterator[Any]:
-    """PredictionLogs for a signature of one input; none for one whose input has no known meaning."""
+    """PredictionLogs for a signature; none for one whose inputs have no known meaning."""
     import tensorflow as tf
     from tensorflow_serving.apis.model_pb2 import ModelSpec
     from tensorflow_serving.apis.predict_pb2 import PredictRequest
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
     _, inputs = signature.structured_input_signature
-    (only,) = inputs if len(inputs) == 1 else ("",)
-    for values in _inputs(picture).get(only, ()):
-        request = PredictRequest(
-            model_spec=ModelSpec(signature_name=name),
-            inputs={only: tf.make_tensor_proto(values)},
-        )
-        yield PredictionLog(predict_log=PredictLog(request=request))
+    for sent in _sent(picture):
+        if set(sent) == set(inputs):
+            tensors = {one: tf.make_tensor_proto(values) for one, values in sent.items()}
+            request = PredictRequest(model_spec=ModelSpec(signature_name=name), inputs=tensors)
+            yield PredictionLog(predict_log=PredictLog(request=request))
 
 
-def _inputs(picture: np.ndarray) -> dict[str, list[Any]]:
-    """The name of an input -> what is sent as it, once for each request."""
+def _sent(picture: np.ndarray) -> list[dict[str, Any]]:
+    """The inputs of each request, by name."""
     eight = stretched_to_8_bit(picture)
     files = [encode_png(eight), encode_png(picture << 4)]  # 12 bits as 16
     greys = (eight / np.float32(255))[np.newaxis, :, :, np.newaxis]
-    return {"image_bytes": [files[:1], files], "image": [greys], "question": [[b""]]}
+    boxes = np.array([[0.25, 0.25, 0.5, 0.75], [0.5, 0.25, 0.75, 0.75]], np.float32)
+    of_files = [{"image_bytes": files[:1]}, {"image_bytes": files}]
+    of_boxes = [{"image_bytes": files[:1], "boxes": boxes[:1]}, {"image_bytes": files, "boxes": boxes}]
+    return [*of_files, *of_boxes, {"image": greys}, {"question": [b""]}]
 
 
 def _require_answer(signatures: Any, request: Any) -> None:

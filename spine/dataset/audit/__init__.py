@@ -65,6 +65,7 @@ def audit(manifest: Manifest) -> list[Problem]:
         leakage.near_equal_images(manifest, pictures),
         leakage.labels_follow_source(manifest),
         quality.wrong_masks(manifest),
+        quality.wrong_parents(manifest),
         quality.boxes_outside(manifest),
         quality.missing_classes(manifest),
         quality.missing_boxes(manifest),

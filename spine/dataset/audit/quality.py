@@ -12,9 +12,17 @@ from spine.core.files import hash_file
 from spine.core.problems import Problem, SpineError
 from spine.dataset.audit.parts import with_split
 from spine.dataset.manifest import Manifest, rows
-from spine.images.pictures import read_mask
+from spine.images.pictures import read_mask, read_picture
 
-__all__ = ["boxes_outside", "inconsistent_levels", "missing_boxes", "missing_classes", "missing_pixels", "wrong_masks"]
+__all__ = [
+    "boxes_outside",
+    "inconsistent_levels",
+    "missing_boxes",
+    "missing_classes",
+    "missing_pixels",
+    "wrong_masks",
+    "wrong_parents",
+]
 
 
 def wrong_masks(manifest: Manifest) -> Iterator[Problem]:
@@ -35,6 +43,23 @@ def wrong_masks(manifest: Manifest) -> Iterator[Problem]:
         elif mask.max() > len(manifest.mask_labels):
             known = ", ".join(manifest.mask_labels) or "none"
             yield Problem(str(path), f"holds index {mask.max()}; the labels are {known}", "name every index")
+
+
+def wrong_parents(manifest: Manifest) -> Iterator[Problem]:
+    """Whole pictures of crops that cannot be read, were changed, or are not of the size that images.csv says."""
+    crops = manifest.images[manifest.images["parent_sha256"] != ""]
+    for row in rows(crops.drop_duplicates(["parent", "parent_sha256", "parent_height", "parent_width"])):
+        parent, size = row["parent"], (int(row["parent_height"]), int(row["parent_width"]))
+        path = manifest.parent_path(parent)
+        try:
+            shape = read_picture(path, parent).pixels.shape
+        except SpineError as error:
+            yield Problem(str(path), str(error), "build the dataset again with `spine data build CONFIG`")
+            continue
+        if shape != size:
+            yield Problem(str(path), f"is {shape}, images.csv says {size}", "build the dataset again")
+        elif hash_file(path) != row["parent_sha256"]:
+            yield Problem(str(path), "its SHA-256 differs from images.csv: the file was changed", "build again")
 
 
 def boxes_outside(manifest: Manifest) -> Iterator[Problem]:

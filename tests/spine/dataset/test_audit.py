@@ -7,6 +7,7 @@ from spine.dataset.audit.copies import NEAR_EQUAL, TURNS, find_copies
 from spine.dataset.audit.leakage import cramers_v
 from spine.dataset.audit.pictures import thumbnail
 from spine.images.pictures import write_png16
+from spine.intake.crop import CropSettings, crop_samples
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 SPLITS = [("a", "train", ""), ("b", "train", ""), ("c", "validation", ""), ("d", "test", "")]
@@ -218,3 +219,16 @@ def test_the_table_counts_patients_samples_and_labels(tmp_path):
         ["1", "1", "1"],
         ["1", "1", "1"],
     ]
+
+
+def test_whole_pictures_of_crops_that_were_changed_or_lost_are_errors(tmp_path):
+    whole = _dataset(tmp_path / "whole", boxes=[(sample, "0", "disc", 8, 8, 40, 30, "") for sample in "abcd"])
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", CropSettings(label="disc"))
+    assert _reasons(crops, "error") == []
+    write_png16(smooth_noise(9), crops.parent_path("a"))
+    write_png16(smooth_noise(1)[:40], crops.parent_path("b"))
+    crops.parent_path("c").unlink()
+    changed, size, lost = _reasons(crops, "error")
+    assert changed.startswith("its SHA-256 differs")
+    assert size == "is (40, 64), images.csv says (48, 64)"
+    assert "c.png" in lost

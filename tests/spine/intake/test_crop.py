@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from spine.core.problems import SpineError
-from spine.dataset.manifest import Manifest
+from spine.dataset.manifest import IMAGES, Manifest
 from spine.images.pictures import read_mask, read_picture
 from spine.intake.crop import CropSettings, crop_samples, expand_box, match_boxes
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
@@ -70,6 +72,39 @@ def test_the_pixels_and_the_mask_are_the_parents(whole, tmp_path):
     assert mask[0].max() == 0
     assert (mask[1:11, 1:21] == 2).all()
     assert not crops.mask_path("b_disc0").exists()
+
+
+def test_the_whole_pictures_and_boxes_as_they_were_are_kept(whole, tmp_path):
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", DISCS)
+    assert sorted(path.name for path in (tmp_path / "crops" / "parents").iterdir()) == ["a.png", "b.png"]
+    kept = read_picture(crops.parent_path("a"), "a").pixels
+    np.testing.assert_array_equal(kept, smooth_noise(1))
+    row = Manifest.read(tmp_path / "crops").images.set_index("sample").loc["a_disc0"]
+    assert row[["box_x0", "box_y0", "box_x1", "box_y1", "grow"]].tolist() == [10, 10, 30, 20, 0.1]
+    assert row[["parent_height", "parent_width"]].tolist() == [48, 64]
+
+
+def test_whole_pictures_and_boxes_are_part_of_the_data(whole, tmp_path):
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", DISCS)
+    for change in ({"parent_sha256": "0"}, {"box_x0": 9.5}):
+        other = crops.images.assign(**change)
+        assert replace(crops, images=other).data_hash != crops.data_hash
+    columns = [name for name in crops.images if name.startswith(("box_", "parent_", "grow"))]
+    crops.images.drop(columns=columns).to_csv(crops.root / "images.csv", index=False)
+    assert set(Manifest.read(crops.root).images["parent_sha256"]) == {""}
+
+
+def test_the_hash_of_an_older_dataset_stays(tmp_path):
+    told = {"sample": "a_disc0", "patient": "p", "height": 12, "width": 22, "sha256": "1f", "parent": "a"}
+    row = {**dict.fromkeys(IMAGES, ""), **told, "level": "1", "x0": 9, "y0": 9, "x1": 31, "y1": 21}
+    known = "c3c690b8f4e3c5cf66432a272b1ce7a0a3cbfae640cc43fd6b23a2004e53382a"  # before parents were kept
+    assert Manifest(tmp_path, pd.DataFrame([row])).data_hash == known
+
+
+def test_a_parent_is_no_way_out_of_the_dataset(whole, tmp_path):
+    crops = crop_samples(whole, whole.boxes, tmp_path / "crops", DISCS)
+    with pytest.raises(SpineError, match=r"\.\./a"):
+        Manifest(crops.root, crops.images.assign(parent="../a"))
 
 
 def test_a_written_crop_dataset_reads_as_it_is(whole, tmp_path):

@@ -1,4 +1,4 @@
-"""Boxes that a detector gives in the graph -> whole pixels to cut out, as `spine.intake.crop.expand_box` has it."""
+"""Boxes in the graph -> whole pixels to cut out, as `spine.intake.crop.expand_box` has it."""
 
 from __future__ import annotations
 

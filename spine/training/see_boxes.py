@@ -1,0 +1,69 @@
+"""Boxes in pictures -> what networks read, each by its own view: of training, and of what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import tensorflow as tf
+
+from spine.training.expand_box import expand_boxes
+from spine.training.network_input import NetworkInput
+from spine.training.preprocess import decode, fit, normalise
+
+__all__ = ["BOXES", "LevelsOf", "levels_of_files", "levels_of_images", "prepare_boxes", "require_boxes", "see_box"]
+
+Tensor = Any
+LevelsOf = Callable[[str], Tensor]  # a normalisation's name -> a picture (H, W, 1) with its grey levels stretched so
+
+BOXES = tf.TensorSpec([None, 4], tf.float32, name="boxes")  # of the signature `regions`: y0 x0 y1 x1 in [0, 1]
+
+
+def see_box(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
+    """The network input (height, width, 1) of a box (4,), y0 x0 y1 x1 in [0, 1] of its picture."""
+    by_picture = read.view.levels == "picture"
+    picture = levels_of(read.normalisation if by_picture else "none")
+    y0, x0, y1, x1 = tf.unstack(expand_boxes(box[tf.newaxis], read.view.grow or 0.0, tf.shape(picture)[:2])[0])
+    seen = picture[tf.newaxis, y0:y1, x0:x1]
+    levels = seen if by_picture else normalise(seen, read.normalisation)
+    return fit(levels, read.height, read.width, read.view.aspect)[0]
+
+
+def prepare_boxes(
+    levels_of: Callable[[Any], LevelsOf], elements: Any, boxes: Tensor, reads: Sequence[NetworkInput]
+) -> tuple[list[Tensor], Tensor]:
+    """Each of the network inputs (N, height, width, 1) of boxes (N, 4), and the sizes (N, 2) int32 of their pictures.
+
+    `levels_of` gives the picture of one of the `elements`, a tensor (N, ...) such as files.
+    """
+
+    def prepare_one(row: tuple[Any, Tensor]) -> tuple[Tensor, ...]:
+        levels = levels_of(row[0])
+        return *(see_box(levels, row[1], read) for read in reads), tf.shape(levels("none"))[:2]
+
+    specs = (*(tf.TensorSpec([read.height, read.width, 1], tf.float32) for read in reads), tf.TensorSpec([2], tf.int32))
+    *inputs, sizes = tf.map_fn(prepare_one, (elements, boxes), fn_output_signature=specs)
+    return inputs, sizes
+
+
+def levels_of_files(file: Tensor) -> LevelsOf:
+    """Of a PNG or JPEG file's bytes, decoded once."""
+    picture = decode(file)
+    return cache(lambda how: normalise(picture, how))
+
+
+def levels_of_images(images: Tensor, reads: Sequence[NetworkInput]) -> Callable[[Tensor], LevelsOf]:
+    """By the number of one of the grey images (N, H, W, 1); each is stretched once, however many boxes it has."""
+    asked = {"none", *(read.normalisation for read in reads if read.view.levels == "picture")}
+    stretched = {how: normalise(images, how) for how in sorted(asked)}
+    return lambda number: lambda how: stretched[how][number]
+
+
+def require_boxes(boxes: Tensor) -> Tensor:
+    """The same boxes; an error in the graph where one is none: turned about, without numbers, or off the picture."""
+    first, last = boxes[:, :2], boxes[:, 2:]
+    within = tf.reduce_all((first <= last) & (first <= 1) & (last >= 0) & tf.math.is_finite(last - first))
+    message = "boxes are y0 x0 y1 x1 in [0, 1] of their pictures, with y0 <= y1 and x0 <= x1; received"
+    with tf.control_dependencies([tf.debugging.Assert(within, [message, boxes])]):
+        return tf.identity(boxes)
