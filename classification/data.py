@@ -54,7 +54,7 @@ class Data(FitData):
 
     @property
     def reader(self) -> Callable[..., Any]:
-        """Boxes as the network sees them and one-hot labels (N, C), of mixed pictures with what they weigh in the loss."""
+        """Boxes as the network sees them and one-hot labels (N, C); of mixed pictures their weights in the loss too."""
         from spine.training.inputs import classification_data
 
         of_boxes = partial(classification_data, view=self.view)

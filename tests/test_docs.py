@@ -42,6 +42,7 @@ from spine.phantom import PhantomSettings
 from spine.training.augment import Augmentation
 from spine.training.augment.settings import PRESETS
 from spine.training.schedule import Plateau
+from spine.training.view import View
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,6 +57,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "export": ExportSettings,
     "batching": BatchingSettings,
     "A classification member": Classification,
+    "view": View,
     "head": Head,
     "fine_tuning": FineTuning,
     "A segmentation member": Segmentation,
