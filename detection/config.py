@@ -14,7 +14,7 @@ from spine.training import schedule
 from spine.training.augment import Augmentation
 from spine.training.base_weights import SUFFIXES, checked_file
 from spine.training.choices import known
-from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
+from spine.training.schedule import MOST_PIXELS, Count, Decay, Fraction, Positive
 
 if TYPE_CHECKING:
     from spine.dataset.truth import BoxTruth
@@ -201,6 +201,8 @@ class Settings(Strict):
     momentum: Fraction = 0.9  # of sgd and rmsprop
     weight_decay: NotNegative = 1e-4  # half the squared norm of the kernels that learn, times this, joins the loss
     monitor: Literal["map50", "map50_95"] = "map50"  # of the validation images: its highest epoch is kept
+    # What the moving average of the weights keeps of itself at a step; the averages are validated and published.
+    ema: Decay | None = None
     patience: Count = 10  # epochs without a higher one
     augmentation: Augmentation = Augmentation()
 

@@ -22,6 +22,7 @@ from detection.model import build
 from detection.objective import task_of
 from detection.optimizer import optimizer_of
 from detection.sampling import seed_roi_samplers
+from detection.state import State, learning_of
 from detection.trainer import EpochTrainer
 from detection.validation import Validation
 from detection.workers import Workers
@@ -31,6 +32,7 @@ from spine.training.fitting import Fitting
 from spine.training.history import History
 from spine.training.progress import EpochBar, print_line
 from spine.training.schedule import is_over, why_stopped
+from spine.training.weight_average import WeightAverage
 
 __all__ = ["DetectorFitting"]
 
@@ -57,6 +59,11 @@ class DetectorFitting(Fitting):
 
     def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
         """Run the phases, as `Fitting` tells; SpineError where the loss stops being a number."""
+        if self.settings.ema and self.workers.replicas > 1:
+            raise SpineError(
+                f"ema is {self.settings.ema:g}, and {self.workers.replicas} devices train together; a detector's "
+                "moving average is of one device: leave ema out, or show TensorFlow one device (CUDA_VISIBLE_DEVICES)"
+            )
         tf_keras.utils.set_random_seed(self.seed)
         validation = Validation(self.build(), self.data)
         if self.is_chief:
@@ -121,17 +128,25 @@ class DetectorFitting(Fitting):
             bar.step,
         )
         seed_roi_samplers(network, self.seed, trainer.global_step)
-        items = {"network": network, "optimizer": trainer.optimizer, "step": trainer.global_step}
-        state = State(**items, **({"proposer": proposer} if proposer else {}))
-        if history.of(phase.name):
-            self.checkpoints.load(state, len(history))
-        elif history.rows:
+        resumes = bool(history.of(phase.name))
+        if history.rows and not resumes:
             self.checkpoints.load(State(network=proposer or network), _start_of_next_phase(history))
+        average = WeightAverage(learning_of(network), self.settings.ema) if self.settings.ema else None
+        items = {"network": network, "optimizer": trainer.optimizer, "step": trainer.global_step}
+        state = State(average, **items, **({"proposer": proposer} if proposer else {}))
+        if resumes:
+            self.checkpoints.load(state, len(history))
+        if average is not None:
+            trainer.after_step = _one_after_the_other(average.update, bar.step)
         return Session(weights, trainer, state)
 
     def _run_epoch(self, phase: Phase, history: History, session: Session, validation: Validation) -> History:
-        started = time.monotonic()
+        started, average = time.monotonic(), session.state.average
+        if average is not None:
+            average.hide()
         losses = session.trainer.epoch()
+        if average is not None:
+            average.show()
         rate = float(f"{losses.pop('learning_rate'):.6g}")  # it is held in float32
         _refuse_divergence(losses, self.name, len(history) + 1)
         weights = tf_keras.backend.batch_get_value(session.weights)  # by all: batch norm's are the mean over machines
@@ -160,25 +175,12 @@ class Session(NamedTuple):
     state: State
 
 
-class State:
-    """What a checkpoint holds, saved and loaded as a Keras model is."""
+def _one_after_the_other(*calls: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        for each in calls:
+            each()
 
-    def __init__(self, **items: Any) -> None:
-        self.items, self.checkpoint = items, tf.train.Checkpoint(**items)
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """Those of all items."""
-        of_items = (getattr(item, "variables", [item]) for item in self.items.values())
-        return [each for variables in of_items for each in (variables() if callable(variables) else variables)]
-
-    def save_weights(self, path: Path) -> None:
-        """Write all items."""
-        self.checkpoint.write(str(path))
-
-    def load_weights(self, path: Path) -> None:
-        """Read the items that this state has; all of them must be there."""
-        self.checkpoint.read(str(path)).assert_existing_objects_matched().expect_partial()
+    return call
 
 
 def _is_over(history: History, phase: Phase, settings: Settings) -> bool:

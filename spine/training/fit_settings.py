@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from spine.experiment.config import Strict
 from spine.training.augment import Augmentation
-from spine.training.schedule import Count, Fraction, NotNegative, Phase, Plateau, Schedule
+from spine.training.schedule import Count, Decay, Fraction, NotNegative, Phase, Plateau, Schedule
 
 __all__ = ["FitSettings"]
 
@@ -26,7 +26,7 @@ class FitSettings(Strict):
     # The rate of each of the base's stages is this times that of the stage behind it; the head's is the schedule's.
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     # What the moving average of the weights keeps of itself at a step; the averages are validated and published.
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    ema: Decay | None = None
     # Of the truth in training: so much of it is spread over all classes alike; validation measures against the truth.
     label_smoothing: Fraction = 0.0
     # How often the base's last residual block is left out of a picture's step, the ones before it less; null: as it is.

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from spine.core.problems import SpineError
+from spine.training.averaged_model import AveragedModel, UseAverages
 from spine.training.batch_norm import refuse_lone_values
 from spine.training.callbacks import EpochProgress, Recorder, WarmUp
 from spine.training.data import FitData
@@ -21,7 +22,6 @@ from spine.training.history import History
 from spine.training.layer_rates import rates_of, with_rates
 from spine.training.progress import print_line
 from spine.training.schedule import Phase, is_over, next_rate, why_stopped
-from spine.training.weight_average import AveragedModel, UseAverages
 
 __all__ = ["KerasFitting", "optimizer"]
 

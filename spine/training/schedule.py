@@ -16,7 +16,18 @@ from spine.experiment.config import Strict
 from spine.training.history import MONITORS, History
 
 __all__ = [
-    *("MOST_PIXELS", "Count", "Fraction", "NotNegative", "Phase", "Plateau", "Positive", "Schedule", "Scheduled"),
+    *(
+        "MOST_PIXELS",
+        "Count",
+        "Decay",
+        "Fraction",
+        "NotNegative",
+        "Phase",
+        "Plateau",
+        "Positive",
+        "Schedule",
+        "Scheduled",
+    ),
     *("is_over", "next_rate", "warm_up", "with_epochs", "why_stopped"),
 ]
 
@@ -24,6 +35,7 @@ MOST_PIXELS = 8192  # of the height or width that a network reads
 Count = Annotated[int, Field(ge=1, le=10**6)]  # of epochs, layers' units, images in a batch
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Decay = Annotated[float, Field(gt=0, lt=1)]  # what a moving average keeps of itself
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "cosine"]  # cosine: down to 0 at the end of a phase, epoch by epoch
 

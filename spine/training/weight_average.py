@@ -1,4 +1,4 @@
-"""An exponential moving average of what a network learns: it is what is validated, kept and published."""
+"""An exponential moving average of what a network learns, of either Keras: it is validated, kept and published."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from spine.training.batch_norm import norms_of
-
-__all__ = ["AveragedModel", "UseAverages", "WeightAverage", "decay_at"]
+__all__ = ["WeightAverage", "decay_at"]
 
 
 def decay_at(step: int, decay: float) -> float:
@@ -57,74 +54,20 @@ class WeightAverage:
             self.learned = None
 
     def save(self, path: Path) -> None:
-        """Write what goes on after a resume: what was learned, and the count of steps; the averages are shown."""
+        """Write, beside the averages in `path`, what goes on after a resume: what was learned, and the count of steps.
+
+        The averages are shown.
+        """
         assert self.learned is not None
-        with path.open("wb") as stream:
+        with _beside(path).open("wb") as stream:
             np.savez(stream, np.array(self.steps), *self.learned)
 
     def load(self, path: Path) -> None:
         """Read it, with the averages in the variables."""
-        with np.load(path) as stored:
+        with np.load(_beside(path)) as stored:
             steps, *self.learned = (stored[name] for name in stored.files)
         self.steps = int(steps)
         _assign(self.averages, self.variables)
-
-
-class AveragedModel:
-    """A Keras model and the average of its weights, as checkpoints save and load them: the averages are its weights."""
-
-    def __init__(self, model: keras.Model, decay: float) -> None:
-        self.model, self.average = model, WeightAverage([variable.value for variable in learning_of(model)], decay)
-
-    @property
-    def optimizer(self) -> keras.optimizers.Optimizer:
-        """The model's."""
-        return self.model.optimizer
-
-    @property
-    def variables(self) -> list[Any]:
-        """The model's, and those that learn once more."""
-        return [*self.model.variables, *self.average.variables]
-
-    def save_weights(self, path: Path) -> None:
-        """Write the averages as the model's weights, with its optimizer, and what was learned to a file beside."""
-        self.average.show()
-        self.model.save_weights(path)
-        self.average.save(_beside(path))
-
-    def load_weights(self, path: Path) -> None:
-        """Read them back; the averages are shown."""
-        self.model.load_weights(path)
-        self.average.load(_beside(path))
-
-
-class UseAverages(keras.callbacks.Callback):
-    """Moves the average at every step, and shows it from the end of an epoch's steps to the next epoch's first."""
-
-    def __init__(self, average: WeightAverage) -> None:
-        super().__init__()
-        self.average = average
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Go on from what was learned."""
-        self.average.hide()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Take in the step."""
-        self.average.update()
-
-    def on_test_begin(self, logs: Any = None) -> None:
-        """Validate the averages."""
-        self.average.show()
-
-
-def learning_of(model: keras.Model) -> list[keras.Variable]:
-    """What of a model changes in training: its trainable weights, and the moving statistics of batch norm that learns.
-
-    The statistics are averaged alike, so that those of the averages' own maps are met nearly.
-    """
-    norms = [norm for norm in norms_of(model) if norm.trainable]
-    return [*model.trainable_weights, *(statistic for norm in norms for statistic in norm.non_trainable_weights)]
 
 
 def _beside(path: Path) -> Path:

@@ -12,6 +12,7 @@ from detection.fit import DetectorFitting, State
 from detection.optimizer import optimizer_of
 from detection.workers import Workers
 from spine.core.problems import SpineError
+from spine.training.weight_average import WeightAverage
 
 STEPS = 10  # an epoch
 
@@ -110,3 +111,29 @@ def test_the_epoch_that_is_kept_is_the_highest_of_what_is_monitored(tmp_path):
             fitting.checkpoints.save(State(step=tf.Variable(0)), history)
         kept[monitor] = fitting.best_epoch()
     assert kept == {"map50": 1, "map50_95": 2}
+
+
+def test_a_checkpoint_of_a_moving_average_has_the_average_and_goes_on_from_what_was_learned(tmp_path):
+    weight, other = tf.Variable([0.0]), tf.Variable([9.0])
+    average = WeightAverage([weight], 0.5)
+    weight.assign([1.1])
+    average.update()  # keeps 2 / 11 of 0
+    State(average, weight=weight).save_weights(tmp_path / "state")
+    State(weight=other).load_weights(tmp_path / "state")  # as what is published is read
+    assert float(other[0]) == pytest.approx(0.9)
+    resumed = WeightAverage([other], 0.5)
+    State(resumed, weight=other).load_weights(tmp_path / "state")
+    assert float(other[0]) == pytest.approx(0.9)
+    for each, variable in ((average, weight), (resumed, other)):
+        each.hide()
+        assert float(variable[0]) == pytest.approx(1.1)
+        each.update()  # keeps 3 / 12
+        each.show()
+        assert float(variable[0]) == pytest.approx(0.25 * 0.9 + 0.75 * 1.1)
+
+
+def test_a_moving_average_on_several_devices_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(Workers, "replicas", 2)
+    fitting = DetectorFitting("one", Settings(ema=0.9), None, 1, tmp_path, workers=Workers())
+    with pytest.raises(SpineError, match=r"ema is 0.9, and 2 devices train together.* leave ema out"):
+        fitting.run()

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from detection.fit import DetectorFitting
 from detection.train import train
 from ensemble.predict import run as predict
 from spine.core.privacy import patient_hash
@@ -130,3 +132,31 @@ class TestTrainedMember(MemberContract):
     @pytest.fixture
     def member_directory(self, trained) -> Path:
         return trained
+
+
+def test_averages_are_kept_and_a_run_that_broke_off_ends_as_one_that_did_not(tmp_path, monkeypatch):
+    write_boxes(tmp_path / "data", {"train": 4, "validation": 2, "test": 2})
+    few = {**MEMBER, "epochs": 3, "ema": 0.5, "backbone_weights": "none"}
+    whole = experiment_of(tmp_path, {"tiny": few})
+    expected = train(whole, "tiny")
+    record = DetectorFitting._record
+
+    def dying(self, state, history):
+        record(self, state, history)
+        if len(history) == 2:
+            raise KeyboardInterrupt
+
+    broken = whole.model_copy(update={"name": "broken"})
+    with monkeypatch.context() as patch:
+        patch.setattr(DetectorFitting, "_record", dying)
+        with pytest.raises(KeyboardInterrupt):
+            train(broken, "tiny")
+    resumed = train(broken, "tiny")
+    histories = [History.read(directory / "history.csv") for directory in (expected, resumed)]
+    for column in ("loss", "val_map50", "learning_rate"):
+        np.testing.assert_allclose(*(values(history, column) for history in histories), rtol=1e-3, atol=1e-6)
+    models = [tf.saved_model.load(str(directory / "model" / "1")) for directory in (expected, resumed)]
+    one, other = (model.signatures["serving_default"].variables for model in models)
+    assert len(one) > 20
+    for value, same in zip(one, other, strict=True):
+        np.testing.assert_allclose(value, same, rtol=1e-3, atol=1e-4)
