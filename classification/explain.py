@@ -35,12 +35,12 @@ class WatchedClassifier:
         network.get_layer("probabilities").activation = keras.activations.linear
 
     @classmethod
-    def of(cls, settings: Settings, classes: int, saved: Any) -> WatchedClassifier:
+    def of(cls, settings: Settings, classes: int, saved: Any, *, ordinal: bool = False) -> WatchedClassifier:
         """The network of a member's settings, with the weights of its loaded SavedModel.
 
         SpineError where the SavedModel holds no network of these settings, as that of several folds.
         """
-        network = build(settings.model_copy(update={"weights": "none"}), classes)
+        network = build(settings.model_copy(update={"weights": "none"}), classes, ordinal=ordinal)
         values = list(getattr(saved, "variables_of_network", ()))
         shapes = [tuple(variable.shape) for variable in network.variables]
         if [tuple(value.shape) for value in values] != shapes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,8 @@ class ExperimentRun:
         weights make of the members.
         """
         weights = self.weights if alternatives else self.weights.of_served_rule()
-        return ENSEMBLE_TASKS[self.experiment.task].evaluator.of(split, weights)
+        evaluator: Any = ENSEMBLE_TASKS[self.experiment.task].evaluator.of(split, weights)
+        return replace(evaluator, ordinal=True) if self.experiment.ordinal else evaluator
 
     @property
     def directory(self) -> Path:

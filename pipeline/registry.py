@@ -57,9 +57,9 @@ def fetch_weights(task: str, settings: TaskSettings) -> None:
     import_module(f"{package_of(task)}.model").fetch_weights(settings)
 
 
-def watched(task: str, settings: TaskSettings, classes: int, saved: Any) -> Any:
+def watched(task: str, settings: TaskSettings, classes: int, ordinal: bool, saved: Any) -> Any:
     """The network of a member whose layers can be watched, of its loaded SavedModel; SpineError where there is none."""
-    return import_module(f"{package_of(task)}.explain").WatchedClassifier.of(settings, classes, saved)
+    return import_module(f"{package_of(task)}.explain").WatchedClassifier.of(settings, classes, saved, ordinal=ordinal)
 
 
 def evaluate(experiment: Experiment, dataset: Path | None = None) -> list[Path]:

@@ -27,9 +27,11 @@ def test_experiment_loads_and_its_data_config_builds_what_it_reads(path, monkeyp
     from spine.intake import load_data_config
 
     monkeypatch.chdir(ROOT)
-    experiment = load_experiment(path)
-    assert experiment.build, f"{path} names no data config"
-    assert load_data_config(experiment.build).output == experiment.data
+    for experiment in load_experiments(path):
+        assert experiment.build, f"{path} names no data config"
+        config = load_data_config(experiment.build)
+        assert config.output == experiment.data
+        assert not experiment.heads or experiment.target in config.targets
 
 
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)

@@ -15,6 +15,7 @@ from spine.experiment.config import NAME, ExportSettings, apply_override
 
 __all__ = ["CaseSettings", "Discs", "Region", "is_case", "load_case"]
 
+GRADES = "grades."  # how the names of parts begin that grade a target
 TARGET = r"^[A-Za-z][A-Za-z0-9_]*$"  # part of an output's name
 
 
@@ -36,7 +37,8 @@ class Region(Strict):
 
 
 class CaseSettings(Strict):
-    """A case. Parts are experiments' files, whose ensembles are meant, or directories of members or ensembles.
+    """A case. Parts are experiments' files, whose ensembles are meant, or directories of members or ensembles; of a
+    file with several targets the ensemble of the one that it grades.
 
     `grades` has a classifier of disc crops for each target; the classifiers and the `segmentation` may be left out, not
     both. Without a `region` the whole picture is segmented.
@@ -82,7 +84,7 @@ class CaseSettings(Strict):
         segmentation = {"segmentation": self.segmentation} if self.segmentation else {}
         return {
             "detector": self.detector,
-            **{f"grades.{name}": path for name, path in self.grades.items()},
+            **{f"{GRADES}{name}": path for name, path in self.grades.items()},
             **segmentation,
         }
 

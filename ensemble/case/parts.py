@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ensemble.case.config import CaseSettings
+from ensemble.case.config import GRADES, CaseSettings
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
@@ -26,7 +26,7 @@ from spine.member.run_model import load_model
 
 __all__ = ["CaseParts", "Part", "open_parts", "require_target"]
 
-LoadExperiment = Callable[[Path], Experiment]
+LoadExperiment = Callable[..., Experiment]  # of a file, and of which of its targets where it has several
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def open_parts(settings: CaseSettings, load_experiment: LoadExperiment) -> CaseP
                 f"the detector {settings.detector} has no label {cut.label!r}; its labels are "
                 f"{', '.join(detector.labels)}"
             )
-    grades = {target: require_target(parts[f"grades.{target}"], target) for target in settings.grades}
+    grades = {target: require_target(parts[f"{GRADES}{target}"], target) for target in settings.grades}
     segmentation = _require_task(parts["segmentation"], "segmentation") if settings.segmentation else None
     return CaseParts(detector, grades, segmentation)
 
@@ -143,7 +143,7 @@ def _open(name: str, path: Path, load_experiment: LoadExperiment) -> Part:
     if path.is_dir():
         return Part.of_directory(name, path)
     if path.suffix in (".yaml", ".yml"):
-        return Part.of_experiment(name, load_experiment(path))
+        return Part.of_experiment(name, load_experiment(path, target=name.partition(GRADES)[2]))
     raise SpineError(
         f"{name}: {path} does not exist; give an experiment's file, or the directory of a member or an ensemble"
     )

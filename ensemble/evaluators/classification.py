@@ -61,6 +61,7 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
     truth: ClassTruth
     values: np.ndarray
     decisions: Decisions | None = None
+    ordinal: bool = False  # the labels are grades in order
 
     TASK = "classification"
     EVALUATION = ClassificationEvaluation
@@ -95,12 +96,13 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
 
     @staticmethod
     def columns(labels: Sequence[str]) -> list[Column]:
-        """AUC and accuracy with intervals, and the rates."""
+        """AUC and accuracy with intervals, and the rates; what tells of grades is shown where they are in order."""
         rates = {"sensitivity": "sens.", "specificity": "spec.", "f1": "F1"}
+        of_grades = {"quadratic_kappa": "kappa", "mean_absolute_error": "MAE"}
         return [
             Column("roc_auc", "AUC", interval=True),
             Column("accuracy", "accuracy", interval=True),
-            *(Column(metric, heading) for metric, heading in rates.items()),
+            *(Column(metric, heading) for metric, heading in {**rates, **of_grades}.items()),
         ]
 
     @property
@@ -111,7 +113,8 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
     @property
     def reported(self) -> tuple[str, ...]:
         """The metrics of every row, in order."""
-        return (*FIRST, *(name for name in self.names if name not in (*FIRST, *NOT_REPORTED)))
+        others = (*FIRST, *NOT_REPORTED, *(() if self.ordinal else metrics.ORDINAL))
+        return (*FIRST, *(name for name in self.names if name not in others))
 
     @property
     def counts(self) -> ClassificationCounts:

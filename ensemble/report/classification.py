@@ -18,6 +18,7 @@ from ensemble.report.plots import SQUARE, Drawing, intervals
 from ensemble.report.style import GREY, Style, new_figure
 from ensemble.report.worst import Case, worst_cases
 from ensemble.results.evaluation import ClassificationEvaluation
+from spine.metrics.classification import ORDINAL
 
 __all__ = ["ClassificationEvidence"]
 
@@ -70,7 +71,7 @@ class ClassificationEvidence:
         """What the template shows besides the page and its figures."""
         predicted = self.evaluator.ensemble.probabilities.argmax(axis=1)
         return {
-            "columns": COLUMNS,
+            "columns": (*COLUMNS, *ORDINAL) if self.evaluator.ordinal else COLUMNS,
             "cases": self.cases,
             "errors": int(np.sum(predicted != self.evaluator.values)),
             "splits": self._splits(),

@@ -56,16 +56,16 @@ class ShownRun:
 def _of_case(path: Path, settings: CaseSettings, overrides: Sequence[str]) -> ShownRun:
     model = _exported(settings.directory, path)
     experiments = {
-        target: None if part.is_dir() else _chained(part, overrides) for target, part in settings.grades.items()
+        target: None if part.is_dir() else _chained(part, overrides, target) for target, part in settings.grades.items()
     }
     return _with_graders(model, experiments, settings.discs.grow)
 
 
-def _chained(path: Path, overrides: Sequence[str]) -> Experiment:
+def _chained(path: Path, overrides: Sequence[str], target: str) -> Experiment:
     """A case's experiment where it was searched: below the `runs` of the case as a study has it, or below its own."""
-    elsewhere = load_experiment(path, [override for override in overrides if override.startswith("runs=")])
+    elsewhere = load_experiment(path, [override for override in overrides if override.startswith("runs=")], target)
     was_searched = (elsewhere.ensemble_directory / "weights.json").exists()
-    return elsewhere if was_searched else load_experiment(path)
+    return elsewhere if was_searched else load_experiment(path, target=target)
 
 
 def _of_experiment(path: Path, overrides: Sequence[str]) -> ShownRun:
@@ -73,6 +73,9 @@ def _of_experiment(path: Path, overrides: Sequence[str]) -> ShownRun:
         raise SpineError(f"{path} is a study; show one of its cases, such as {cases[0]}, or one of its experiments")
     experiments = load_experiments(path, overrides)
     if len(experiments) > 1:
+        if experiments[0].heads:
+            known = ", ".join(head.target for head in experiments[0].heads)
+            raise SpineError(f"{path} has several targets; add target=NAME for one of {known}")
         names = ", ".join(experiment.name for experiment in experiments)
         raise SpineError(f"{path} is a study of {names}; show one of them by its own file")
     model = _exported(experiments[0].ensemble_directory, path)
@@ -105,7 +108,7 @@ def _grader(target: str, experiment: Experiment, grow: float) -> Grader:
 
     part = Part.of_experiment(target, experiment)
     networks = [
-        watched(experiment.task, experiment.members[member.name], len(experiment.labels), model)
+        watched(experiment.task, experiment.members[member.name], len(experiment.labels), experiment.ordinal, model)
         for member, model in zip(part.members, part.models, strict=True)
     ]
     return Grader(part, tuple(networks), grow)

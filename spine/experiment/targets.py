@@ -42,7 +42,7 @@ def experiments_of_targets(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     targets = raw["targets"]
     _check(raw, targets)
-    shared = {key: value for key, value in raw.items() if key not in _OF_FILE}
+    shared = {key: value for key, value in raw.items() if key not in (*_OF_FILE, *_OF_HEAD)}
     heads = [_head(raw, target, own) for target, own in targets.items()]
     chosen = [raw["target"]] if raw.get("target") else list(targets)
     return {
@@ -80,8 +80,12 @@ def _check(raw: Mapping[str, Any], targets: Any) -> None:
             )
         if "labels" not in own:
             raise SpineError(f"targets.{target} has no labels; give them, such as labels: [normal, narrowed]")
-    if given := [key for key in (*_OF_HEAD, "heads") if key in raw]:
+    if given := [key for key in (*_OF_HEAD, "heads") if raw.get(key) is not None]:
         raise SpineError(f"has {' and '.join(given)} beside targets; give each target its own, and remove it here")
+    if len({target.casefold() for target in targets}) < len(targets):
+        raise SpineError(
+            f"targets {', '.join(targets)} differ in part only in case, which some disks ignore; rename one"
+        )
     if "name" not in raw:
         raise SpineError("has targets and no name; give the name that those of its experiments begin with")
     if (target := raw.get("target")) and target not in targets:

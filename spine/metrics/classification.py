@@ -6,6 +6,8 @@ does not occur there has the rate NaN, also where it is predicted: that is a mis
 scikit-learn's macro F1, which counts it as 0, differs. One that occurs and is never predicted has precision and F1 of
 0, as in scikit-learn.
 
+Metrics of grades (`ORDINAL`) take the classes for numbers 0 to C - 1 in their order; labels without an order have none.
+
 Every function takes `weights`, how often each row counts: (R, N) multiplicities give (R,) values, one a resample of
 a bootstrap, at the price of a matrix product. Without weights each row counts once and the value is a float.
 """
@@ -21,16 +23,20 @@ from spine.metrics.table import Metric, MetricTable
 
 __all__ = [
     "METRICS",
+    "ORDINAL",
     "accuracy",
     "balanced_accuracy",
     "brier",
+    "concordance",
     "confusion",
     "f1",
     "log_loss",
     "macro_f1",
     "matthews",
+    "mean_absolute_error",
     "precision",
     "predicted",
+    "quadratic_kappa",
     "recall",
     "roc_auc",
     "sensitivity",
@@ -140,6 +146,42 @@ def brier(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None)
     return ratio(weights @ error, weights.sum(axis=-1))
 
 
+def quadratic_kappa(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
+    """Cohen's kappa of grades, errors weighed by their square (Cohen 1968); NaN where the truth holds one grade."""
+    counts = confusion(truth, probabilities, weights)
+    true, called = counts.sum(axis=-1), counts.sum(axis=-2)
+    squares = np.square(np.subtract.outer(*2 * [np.arange(counts.shape[-1])]))
+    wrong = (squares * counts).sum(axis=(-2, -1))
+    by_chance = ratio(np.einsum("...i,ij,...j->...", true, squares, called), true.sum(axis=-1))
+    return np.where(_has_several(true), 1 - ratio(wrong, by_chance), np.nan)[()]
+
+
+def mean_absolute_error(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
+    """Mean distance, in grades, of the predicted grade from the true one."""
+    counts = confusion(truth, probabilities, weights)
+    distances = np.abs(np.subtract.outer(*2 * [np.arange(counts.shape[-1])]))
+    return ratio((distances * counts).sum(axis=(-2, -1)), counts.sum(axis=(-2, -1)))
+
+
+def concordance(truth: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> Score:
+    """Lin's concordance correlation (1989) of the true and the expected grade, sum(k p_k).
+
+    2 covariance / (variances + squared difference of the means), all of them sums over N; NaN where the truth holds
+    one grade.
+    """
+    truth, probabilities, weights = _checked(truth, probabilities, weights)
+    grades = np.arange(probabilities.shape[1])
+    whole = weights.sum(axis=-1)
+    # About one centre, so that moments lose no digits; none of them depends on which.
+    true, expected = truth - truth.mean(), probabilities @ grades - truth.mean()
+    mean_of_true, mean_of_expected = (ratio(weights @ one, whole) for one in (true, expected))
+    squares = ratio(weights @ (np.square(true) + np.square(expected)), whole)
+    covariance = ratio(weights @ (true * expected), whole) - mean_of_true * mean_of_expected
+    spread = squares - 2 * mean_of_true * mean_of_expected  # variances and (difference of means)^2
+    return np.where(_has_several(weights @ np.eye(len(grades))[truth]), ratio(2 * covariance, spread), np.nan)[()]
+
+
+ORDINAL = ("quadratic_kappa", "mean_absolute_error", "concordance")
 METRICS = MetricTable(
     {
         "roc_auc": Metric(roc_auc, True, "AUC"),
@@ -154,11 +196,14 @@ METRICS = MetricTable(
         "matthews": Metric(matthews, True, "Matthews correlation"),
         "log_loss": Metric(log_loss, False, "log loss"),
         "brier": Metric(brier, False, "Brier score"),
+        "quadratic_kappa": Metric(quadratic_kappa, True, "quadratic kappa"),
+        "mean_absolute_error": Metric(mean_absolute_error, False, "mean absolute error"),
+        "concordance": Metric(concordance, True, "concordance"),
     },
     headline="roc_auc",
     searched="accuracy",
     undefined={
-        "roc_auc": "the truth holds one class only",
+        **dict.fromkeys(("roc_auc", "quadratic_kappa", "concordance"), "the truth holds one class only"),
         **dict.fromkeys(("sensitivity", "recall", "precision", "f1"), "the truth holds nothing of the positive class"),
         "specificity": "the truth holds nothing but the positive class",
     },
@@ -184,6 +229,11 @@ def _checked(
 
 def _diagonal(counts: np.ndarray) -> np.ndarray:
     return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def _has_several(true: np.ndarray) -> np.ndarray:
+    """Whether the truth, counts (..., C) of its classes, holds more than one."""
+    return (true > 0).sum(axis=-1) > 1
 
 
 def _recalls(counts: np.ndarray) -> np.ndarray:

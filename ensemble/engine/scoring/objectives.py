@@ -17,6 +17,7 @@ from ensemble.engine.scoring.roc_auc import RocAuc
 from ensemble.engine.scoring.stack import Stack, fused_blocks
 from spine import metrics
 from spine.core.problems import SpineError
+from spine.metrics.classification import ORDINAL
 
 __all__ = ["BUILDERS", "OF_THE_CLASS", "Objective", "is_defined", "of_the_class"]
 
@@ -133,7 +134,7 @@ def of_the_class(metric: str, stack: Stack, vectors: int) -> ConfusionMetric:
         return function(optimistic[:, :, :classes] if classes == 2 else optimistic)  # of two, one can always be right
 
     presolved = Presolved.from_probabilities(stack.probabilities, stack.truth, classes)
-    rises = metric != "matthews" or classes == 2
+    rises = metric not in ORDINAL and (metric != "matthews" or classes == 2)
     return ConfusionMetric(presolved, function, vectors, upper_bound if rises else None)
 
 
@@ -157,7 +158,7 @@ def _brier(metric: str, stack: Stack, vectors: int) -> Scores:
 
 OF_THE_CLASS = (
     *("accuracy", "balanced_accuracy", "macro_f1", "sensitivity", "recall"),
-    *("specificity", "precision", "f1", "matthews"),
+    *("specificity", "precision", "f1", "matthews", "quadratic_kappa", "mean_absolute_error"),
 )
 BUILDERS: dict[str, Callable[[str, Stack, int], Scores]] = {
     **dict.fromkeys(OF_THE_CLASS, of_the_class),

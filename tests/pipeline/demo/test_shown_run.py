@@ -41,7 +41,7 @@ def test_members_of_a_classification_can_be_watched(tmp_path, monkeypatch):
     member = Member.open(write_member(tmp_path / "cnn", "classification", GRADES, module))
     part = Part("t", "classification", GRADES, (member,), Mean((1.0,)), None, NOBODY)
     monkeypatch.setattr(Part, "of_experiment", lambda name, experiment: part)
-    experiment = SimpleNamespace(task="classification", members={"cnn": SETTINGS}, labels=GRADES)
+    experiment = SimpleNamespace(task="classification", members={"cnn": SETTINGS}, labels=GRADES, ordinal=False)
     run = shown_run._with_graders(None, {"t": experiment, "u": None}, 0.1)
     assert "directory" in run.reasons["u"]
     picture = np.random.default_rng(0).random((16, 16), np.float32)

@@ -45,6 +45,8 @@ def test_a_tie_goes_to_the_lowest_class():
         ("log_loss", -np.log([0.9, 0.8, 0.3, 0.8, 0.4]).mean()),
         ("brier", (0.1**2 + 0.2**2 + 0.7**2 + 0.2**2 + 0.6**2) / 5),
         ("matthews", (1 * 2 - 1 * 1) / np.sqrt(2 * 2 * 3 * 3)),
+        ("mean_absolute_error", 2 / 5),
+        ("quadratic_kappa", 1 - (1 + 1) / ((3 * 2 + 2 * 3) / 5)),  # of two classes Cohen's own
     ],
 )
 def test_two_classes_by_hand(name, value):
@@ -64,9 +66,34 @@ def test_more_classes_agree_with_scikit_learn(many):
         "roc_auc": reference.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro"),
         "log_loss": reference.log_loss(truth, probabilities),
         "matthews": reference.matthews_corrcoef(truth, called),
+        "quadratic_kappa": reference.cohen_kappa_score(truth, called, weights="quadratic"),
+        "mean_absolute_error": reference.mean_absolute_error(truth, called),
     }
     found = {name: metrics.classification.METRICS[name].function(truth, probabilities) for name in expected}
     assert found == pytest.approx(expected)
+
+
+def test_grades_by_hand():
+    truth, probabilities = np.array([0, 1, 2, 2]), np.array([[1, 0, 0], [0.5, 0, 0.5], [0, 1, 0], [0, 0.25, 0.75]])
+    # called 0, 0, 1, 2: two errors by one grade; by chance 0 0 1 2 of true against 0 1 2 2 of called
+    by_chance = (1 * (0 * 2 + 1 * 1 + 4 * 1) + 1 * (1 * 2 + 0 * 1 + 1 * 1) + 2 * (4 * 2 + 1 * 1 + 0 * 1)) / 4
+    assert metrics.classification.quadratic_kappa(truth, probabilities) == pytest.approx(1 - 2 / by_chance)
+    assert metrics.classification.mean_absolute_error(truth, probabilities) == 2 / 4
+    expected = np.array([0, 1, 1, 1.75])
+    covariance = np.mean((truth - 1.25) * (expected - 0.9375))
+    spread = truth.var() + expected.var() + (1.25 - 0.9375) ** 2
+    assert metrics.classification.concordance(truth, probabilities) == pytest.approx(2 * covariance / spread)
+
+
+def test_grades_of_one_kind_have_no_agreement_beyond_chance():
+    truth = np.array([1, 1])
+    for name in ("quadratic_kappa", "concordance"):
+        assert np.isnan(metrics.classification.METRICS[name].function(truth, one_hot([1, 1], 3))), name
+        resampled = metrics.classification.METRICS[name].function(
+            np.array([0, 1, 2]), one_hot([0, 1, 1], 3), np.array([[1, 1, 1], [0, 3, 0]])
+        )
+        assert np.isfinite(resampled).tolist() == [True, False], name
+    assert metrics.classification.mean_absolute_error(truth, one_hot([0, 2], 3)) == 1
 
 
 def test_two_classes_agree_with_scikit_learn():
@@ -119,6 +146,7 @@ def test_headlines_and_directions_are_known():
     assert {name for name, entry in metrics.classification.METRICS.items() if not entry.higher_is_better} == {
         "log_loss",
         "brier",
+        "mean_absolute_error",
     }
 
 
