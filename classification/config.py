@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +14,7 @@ from spine.training import schedule
 from spine.training.base_weights import checked_file
 from spine.training.choices import known
 from spine.training.fit_settings import FitSettings
+from spine.training.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 from spine.training.view import View
 
@@ -58,7 +59,8 @@ class Settings(FitSettings):
     """
 
     network: str
-    weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file for the base
+    weights: str = "imagenet"  # imagenet, none, or the path of a file of the base's, of Keras or PyTorch
+    pixel_scale: PixelScale = "own"  # of the weights; of a PyTorch file PyTorch's, unless it is given
     alpha: Positive = 1.0  # MobileNet's width; 1 elsewhere
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32, 64, 128)  # of plain_cnn
     height: Annotated[int, Field(ge=8, le=MOST_PIXELS)] = 224
@@ -80,6 +82,11 @@ class Settings(FitSettings):
     @classmethod
     def _is_known(cls, name: str) -> str:
         return known("network", name, NETWORKS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scale_of_file(cls, given: Any) -> Any:
+        return with_scale_of_file(given, "network", "weights", NETWORKS)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:

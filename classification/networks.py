@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spine.training.state_dict.layouts import LAYOUTS
+
 if TYPE_CHECKING:
     import keras
 
@@ -36,11 +38,13 @@ class Network:
     imagenet: bool = True  # whether its weights are published
     alphas: tuple[float, ...] = ()  # the widths whose weights are published; none where it has one width only
     residual: bool = False  # whether it has blocks whose branch is added to a shortcut
+    layout: str = ""  # of PyTorch's weights, a name of spine.training.state_dict.layouts; empty: they do not fit
 
 
 def _application(name: str, least_size: int = 32, alphas: tuple[float, ...] = ()) -> Network:
     """A network of keras.applications, by the name of its function."""
     residual = name.startswith(RESIDUAL)
+    layout = name.lower() if name.lower() in LAYOUTS else ""
 
     def build(settings: Settings, **kwargs: Any) -> keras.Model:
         width = {"alpha": settings.alpha} if alphas else {}
@@ -49,7 +53,7 @@ def _application(name: str, least_size: int = 32, alphas: tuple[float, ...] = ()
     def preprocess(pixels: Any) -> Any:
         return sys.modules[_of_keras(name).__module__].preprocess_input(pixels)
 
-    return Network(build, preprocess, least_size, alphas=alphas, residual=residual)
+    return Network(build, preprocess, least_size, alphas=alphas, residual=residual, layout=layout)
 
 
 def _of_keras(name: str) -> Callable[..., keras.Model]:
@@ -84,6 +88,14 @@ def _efficientnet_lite_scale(pixels: Any) -> Any:
     return preprocess_input(pixels)
 
 
+def _resnet50_v1_5(settings: Settings, *, weights: None, input_shape: Shape) -> keras.Model:
+    import keras
+
+    from spine.training.bases.resnet import resnet50_v1_5
+
+    return resnet50_v1_5(keras, input_shape)
+
+
 def _plain_cnn(settings: Settings, *, weights: None, input_shape: Shape) -> keras.Model:
     """Convolution, batch norm and ReLU, halved after each: the simplest network worth comparing with."""
     import keras
@@ -96,6 +108,12 @@ def _plain_cnn(settings: Settings, *, weights: None, input_shape: Shape) -> kera
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D(padding="same")(x)
     return keras.Model(inputs, x)
+
+
+def _torch_scale(pixels: Any) -> Any:
+    from keras import applications
+
+    return applications.imagenet_utils.preprocess_input(pixels, mode="torch")
 
 
 def _signed(pixels: Any) -> Any:
@@ -122,6 +140,9 @@ NETWORKS: dict[str, Network] = {
     "mobilenetv3small": _application("MobileNetV3Small", alphas=(0.75, 1.0)),
     "mobilenetv3large": _application("MobileNetV3Large", alphas=(0.75, 1.0)),
     "squeezenet": Network(_squeezenet, _squeezenet_scale, least_size=31),
-    "efficientnetlite0": Network(_efficientnet_lite0, _efficientnet_lite_scale, imagenet=False, residual=True),
+    "efficientnetlite0": Network(
+        _efficientnet_lite0, _efficientnet_lite_scale, imagenet=False, residual=True, layout="efficientnetlite0"
+    ),
+    "resnet50v1.5": Network(_resnet50_v1_5, _torch_scale, imagenet=False, residual=True, layout="resnet50v1.5"),
     "plain_cnn": Network(_plain_cnn, _signed, least_size=16, imagenet=False),
 }

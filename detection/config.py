@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +14,7 @@ from spine.training import schedule
 from spine.training.augment import Augmentation
 from spine.training.base_weights import SUFFIXES, checked_file
 from spine.training.choices import known
+from spine.training.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Decay, Fraction, Positive
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ class Settings(Strict):
     """
 
     backbone: str = "resnet50"
-    backbone_weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file
+    backbone_weights: str = "imagenet"  # imagenet, none, or the path of a file of Keras or PyTorch
+    pixel_scale: PixelScale = "own"  # of the weights; of a PyTorch file PyTorch's, unless it is given
     # The backbone's layers up to this level keep their weights; 5 is all of it.
     frozen_stages: Literal[0, 2, 3, 4, 5] = 0
     # Of a backbone with weights: a few images a batch give poor statistics, so its batch norm keeps its own.
@@ -210,6 +212,11 @@ class Settings(Strict):
     @classmethod
     def _is_known(cls, name: str) -> str:
         return known("backbone", name, BACKBONES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scale_of_file(cls, given: Any) -> Any:
+        return with_scale_of_file(given, "backbone", "backbone_weights", BACKBONES)
 
     @model_validator(mode="after")
     def _weights_exist(self) -> Settings:

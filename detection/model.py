@@ -96,7 +96,11 @@ def model_config(settings: Settings, classes: int) -> maskrcnn.MaskRCNN:
     """Model Garden's configuration of the network that the settings ask for."""
     levels = settings.backbone_levels
     grey = GreyConfig(
-        name=settings.backbone, weights=settings.backbone_weights, min_level=levels[0], max_level=levels[-1]
+        name=settings.backbone,
+        weights=settings.backbone_weights,
+        pixel_scale=settings.pixel_scale,
+        min_level=levels[0],
+        max_level=levels[-1],
     )
     return maskrcnn.MaskRCNN(
         num_classes=classes + 1,

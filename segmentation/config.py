@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from spine.training import schedule
 from spine.training.base_weights import checked_file
 from spine.training.choices import known
 from spine.training.fit_settings import FitSettings
+from spine.training.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive, Schedule
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Settings(FitSettings):
 
     architecture: str = "unet"
     encoder: str = "resnet34"
-    encoder_weights: str = "imagenet"  # imagenet, none, or the path of a .h5, .weights.h5 or .keras file
+    encoder_weights: str = "imagenet"  # imagenet, none, or the path of a file of Keras or PyTorch
+    pixel_scale: PixelScale = "own"  # of the weights; of a PyTorch file PyTorch's, unless it is given
     freeze_encoder: Annotated[int, Field(ge=0)] = 0  # epochs
     height: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
     width: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
@@ -100,6 +102,11 @@ class Settings(FitSettings):
                 f"leave it out, or use one of {able}"
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scale_of_file(cls, given: Any) -> Any:
+        return with_scale_of_file(given, "encoder", "encoder_weights", ENCODERS)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:

@@ -30,6 +30,7 @@ class Encoder:
     preprocess: Callable[[Any], Any]
     features: tuple[str | int, ...]
     least_size: int = 32  # height and width, in pixels; the model pads up to it
+    layout: str = ""  # of PyTorch's weights, a name of spine.training.state_dict.layouts; empty: they do not fit
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
     residual: bool = False  # whether it has blocks whose branch is added to a shortcut
 
@@ -44,6 +45,7 @@ def _layer(base: keras.Model, place: str | int) -> Any:
     return base.get_layer(place) if isinstance(place, str) else base.get_layer(index=place)
 
 
+_OF_RESNET = (*(f"conv{stage}_block{last}_out" for stage, last in ((4, 6), (3, 4), (2, 3))), "conv1_relu")
 _OF_EFFICIENTNET = tuple(f"block{block}a_expand_activation" for block in (6, 4, 3, 2))
 
 
@@ -91,7 +93,7 @@ def _resnet(name: str) -> Encoder:
 
 def _vgg(name: str, convolutions: int) -> Encoder:
     deep = tuple(f"block{block}_conv{convolutions}" for block in (5, 4, 3))
-    return Encoder(_own(name), _scale_of("vgg16"), (*deep, "block2_conv2"))
+    return Encoder(_own(name), _scale_of("vgg16"), (*deep, "block2_conv2"), layout=name.lower())
 
 
 def _efficientnet(name: str) -> Encoder:
@@ -104,6 +106,20 @@ def _efficientnet_lite0(*, weights: None, input_shape: tuple[int, int, int]) -> 
     from spine.training.bases.efficientnet_lite import efficientnet_lite0
 
     return efficientnet_lite0(keras, input_shape)
+
+
+def _resnet50_v1_5(*, weights: None, input_shape: tuple[int, int, int]) -> keras.Model:
+    import keras
+
+    from spine.training.bases.resnet import resnet50_v1_5
+
+    return resnet50_v1_5(keras, input_shape)
+
+
+def _torch_scale(pixels: Any) -> Any:
+    from keras import applications
+
+    return applications.imagenet_utils.preprocess_input(pixels, mode="torch")
 
 
 def _efficientnet_lite_scale(pixels: Any) -> Any:
@@ -121,10 +137,19 @@ ENCODERS: dict[str, Encoder] = {
     "resnet34": _resnet("resnet34"),
     "resnet50": _resnet("resnet50"),
     "resnext50": _resnet("resnext50"),
+    # keras.applications' own, and torchvision's: "resnet50" above is of another order of batch norm and convolution.
+    "resnet50v1": Encoder(_own("ResNet50"), _scale_of("resnet50"), _OF_RESNET, residual=True),
+    "resnet50v1.5": Encoder(_resnet50_v1_5, _torch_scale, _OF_RESNET, layout="resnet50v1.5", imagenet=False, residual=True),
     "densenet121": Encoder(
-        _own("DenseNet121"), _scale_of("densenet"), ("pool4_relu", "pool3_relu", "pool2_relu", "conv1_relu")
+        _own("DenseNet121"),
+        _scale_of("densenet"),
+        ("pool4_relu", "pool3_relu", "pool2_relu", "conv1_relu"),
+        layout="densenet121",
     ),
     "inceptionv3": Encoder(_of_library("inceptionv3"), _scale_of("inception_v3"), (228, 86, 16, 9), least_size=75),
+    "inceptionresnetv2": Encoder(
+        _of_library("inceptionresnetv2"), _scale_of("inception_resnet_v2"), (594, 260, 16, 9), least_size=75, residual=True
+    ),
     "mobilenetv2": Encoder(
         _own("MobileNetV2"),
         _scale_of("mobilenet_v2"),
@@ -140,6 +165,11 @@ ENCODERS: dict[str, Encoder] = {
     "efficientnetb0": _efficientnet("EfficientNetB0"),
     "efficientnetb7": _efficientnet("EfficientNetB7"),
     "efficientnetlite0": Encoder(
-        _efficientnet_lite0, _efficientnet_lite_scale, _OF_EFFICIENTNET, imagenet=False, residual=True
+        _efficientnet_lite0,
+        _efficientnet_lite_scale,
+        _OF_EFFICIENTNET,
+        layout="efficientnetlite0",
+        imagenet=False,
+        residual=True,
     ),
 }

@@ -17,7 +17,7 @@ from segmentation.config import Settings
 from segmentation.deep_supervision import ANSWER, with_heads
 from segmentation.encoders import ENCODERS, features_of
 from spine.training import pretrained
-from spine.training.base_weights import scale_and_offset
+from spine.training.pixel_scale import scale_of
 from spine.training.stochastic_depth import with_stochastic_depth
 
 __all__ = ["build", "encoder_of", "fetch_weights", "set_trainable"]
@@ -34,7 +34,8 @@ def build(settings: Settings, classes: int) -> keras.Model:
     inputs = keras.Input((settings.height, settings.width, 1), name="image")
     padding = _padding(settings)
     x = layers.ZeroPadding2D(padding, name="pad")(inputs)
-    x = pretrained.in_scale_of(x, *scale_and_offset(ENCODERS[settings.encoder].preprocess))
+    own = ENCODERS[settings.encoder].preprocess
+    x = pretrained.in_scale_of(x, *scale_of(settings.pixel_scale, own, settings.encoder, "encoder_weights"))
     logits = layers.Cropping2D(padding, name="unpad")(_logits(settings, inputs, x, classes))
     # float32 also under mixed precision: probabilities add up to 1, and small ones stay apart from 0.
     probabilities = layers.Softmax(dtype="float32", name=ANSWER)(logits)
@@ -78,6 +79,9 @@ def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:
 
 
 def _base(settings: Settings) -> keras.Model:
-    build_base = partial(ENCODERS[settings.encoder].build, input_shape=(*settings.padded_size, 3))
-    base = pretrained.build_base(build_base, settings.encoder, settings.encoder_weights, "encoder_weights")
+    encoder = ENCODERS[settings.encoder]
+    build_base = partial(encoder.build, input_shape=(*settings.padded_size, 3))
+    base = pretrained.build_base(
+        build_base, settings.encoder, settings.encoder_weights, encoder.layout, "encoder_weights"
+    )
     return base if settings.stochastic_depth is None else with_stochastic_depth(base, settings.stochastic_depth)

@@ -38,6 +38,7 @@ class Backbone:
     adapted: Callable[[tf_keras.Model], tf_keras.Model] = _unchanged
     levels: range = range(2, 6)  # of its maps; a map of level l has the stride 2**l, in pixels
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
+    layout: str = ""  # of PyTorch's weights, a name of spine.training.state_dict.layouts; empty: they do not fit
     # Where Model Garden publishes them, as its page on vision models lists it; Keras' applications know their own.
     checkpoint: str | None = None
 
@@ -102,6 +103,20 @@ def _mobilenet(alpha: float) -> Backbone:
     return Backbone(_application("MobileNet", alpha=alpha), _scale_of("mobilenet"), places)
 
 
+def _resnet50_v1_5(weights: None) -> tf_keras.Model:
+    import tf_keras
+
+    from spine.training.bases.resnet import resnet50_v1_5
+
+    return resnet50_v1_5(tf_keras, (None, None, 3))
+
+
+def _torch_scale(pixels: Any) -> Any:
+    from tf_keras import applications
+
+    return applications.imagenet_utils.preprocess_input(pixels, mode="torch")
+
+
 def _efficientnet_lite0(weights: None) -> tf_keras.Model:
     import tf_keras
 
@@ -134,6 +149,8 @@ def _dilated(base: tf_keras.Model) -> tf_keras.Model:
     return atrous(same_padding(base), first="block35_10_ac", reduced="mixed_6a", last="block17_20_ac")
 
 
+_OF_RESNET: Places = {2: "conv2_block3_out", 3: "conv3_block4_out", 4: "conv4_block6_out", 5: "conv5_block3_out"}
+
 # The layers of both Inceptions' stems have numbers for names, which depend on what was built before.
 _INCEPTION_RESNET = (_application("InceptionResNetV2"), _scale_of("inception_resnet_v2"))
 
@@ -149,6 +166,16 @@ BACKBONES: dict[str, Backbone] = {
         _application("VGG16"),
         _scale_of("vgg16"),
         {2: "block3_conv3", 3: "block4_conv3", 4: "block5_conv3", 5: "block5_pool"},
+        layout="vgg16",
+    ),
+    # keras.applications' own, and torchvision's; "resnet50" is Model Garden's.
+    "resnet50v1": Backbone(_application("ResNet50"), _scale_of("resnet50"), _OF_RESNET),
+    "resnet50v1.5": Backbone(_resnet50_v1_5, _torch_scale, _OF_RESNET, imagenet=False, layout="resnet50v1.5"),
+    "densenet121": Backbone(
+        _application("DenseNet121"),
+        _scale_of("densenet"),
+        {2: "pool2_relu", 3: "pool3_relu", 4: "pool4_relu", 5: "relu"},
+        layout="densenet121",
     ),
     "mobilenet": _mobilenet(1.0),
     "mobilenet0.25": _mobilenet(0.25),
@@ -158,6 +185,7 @@ BACKBONES: dict[str, Backbone] = {
         _efficientnet_lite_scale,
         {2: "block2b_add", 3: "block3b_add", 4: "block5c_add", 5: "block7a_project_bn"},
         imagenet=False,
+        layout="efficientnetlite0",
     ),
     "inception_v2": Backbone(
         _inception_v2,

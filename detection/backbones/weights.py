@@ -12,7 +12,7 @@ import tf_keras
 from detection.backbones.table import Backbone
 from detection.config import WEIGHTS
 from spine.core.problems import SpineError
-from spine.training.base_weights import checked_file, download, fitting
+from spine.training.base_weights import checked_file, download, load_file
 
 __all__ = ["SETTING", "build_base", "load_checkpoint"]
 
@@ -36,8 +36,7 @@ def build_base(name: str, backbone: Backbone, weights: str) -> tf_keras.Model:
     path = checked_file(weights, name, SETTING, WEIGHTS)
     if path.suffix == ".gz":
         return load_checkpoint(base, weights, name)
-    with fitting(weights, name, base.count_params(), SETTING):
-        base.load_weights(path)
+    load_file(base, weights, name, backbone.layout, SETTING)
     return base
 
 

@@ -13,11 +13,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from spine.core.problems import SpineError
+from spine.training.state_dict import files
+from spine.training.state_dict.opcodes import BadStateDict
 
-__all__ = ["DOWNLOAD_TIMEOUT", "SUFFIXES", "checked_file", "download", "fitting", "scale_and_offset"]
+__all__ = ["DOWNLOAD_TIMEOUT", "SUFFIXES", "checked_file", "download", "load_file", "scale_and_offset"]
 
 DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
-SUFFIXES = (".h5", ".keras")
+SUFFIXES = (".h5", ".keras", *files.SUFFIXES)
 
 
 @contextmanager
@@ -50,13 +52,38 @@ def checked_file(file: str, network: str, setting: str = "weights", suffixes: tu
         )
     if path.suffix not in suffixes:
         raise SpineError(
-            f"{setting} {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras"
+            f"{setting} {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras, "
+            f"of PyTorch in {', '.join(files.SUFFIXES)}"
         )
     return path
 
 
+def load_file(base: Any, file: str, network: str, layout: str = "", setting: str = "weights") -> None:
+    """Give a base of either Keras the weights of a file of Keras, or of PyTorch where `layout` names its modules.
+
+    SpineError where it is damaged or does not fit.
+    """
+    if Path(file).suffix in files.SUFFIXES:
+        _load_state_dict(base, file, network, layout, setting)
+    else:
+        from spine.training.whole_model import load_base_of
+
+        with _fitting(file, network, base.count_params(), setting):
+            if not load_base_of(base, file):
+                base.load_weights(file)
+
+
+def _load_state_dict(base: Any, file: str, network: str, layout: str, setting: str) -> None:
+    from spine.training.state_dict.loading import load_state_dict
+
+    try:
+        load_state_dict(base, Path(file), layout)
+    except (BadStateDict, OSError) as error:
+        raise SpineError(f"{setting} {file!r} cannot be read into {network}: {error}") from None
+
+
 @contextmanager
-def fitting(file: str, network: str, parameters: int, setting: str = "weights") -> Iterator[None]:
+def _fitting(file: str, network: str, parameters: int, setting: str = "weights") -> Iterator[None]:
     """Around Keras' loading of a file into a base: one that does not fit becomes a SpineError."""
     try:
         with warnings.catch_warnings():

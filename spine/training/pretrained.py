@@ -9,24 +9,26 @@ import keras
 import numpy as np
 from keras import layers
 
-from spine.training.base_weights import checked_file, download, fitting
+from spine.training.base_weights import checked_file, download, load_file
 from spine.training.batch_norm import norms_of
 
 __all__ = ["build_base", "in_scale_of", "set_momentum"]
 
 
-def build_base(build: Callable[..., keras.Model], network: str, weights: str, setting: str = "weights") -> keras.Model:
+def build_base(
+    build: Callable[..., keras.Model], network: str, weights: str, layout: str = "", setting: str = "weights"
+) -> keras.Model:
     """The base that `build(weights="imagenet" or None)` gives, with the weights that a setting asks for.
 
-    They are "imagenet", "none", or the path of a .h5, .weights.h5 or .keras file. SpineError where they cannot be
-    downloaded, or the file is missing or does not fit.
+    They are "imagenet", "none", or the path of a file of Keras (.h5, .weights.h5, .keras), or of PyTorch (.pth, .pt,
+    .safetensors) where `layout` names its modules. SpineError where they cannot be downloaded, or the file is missing
+    or does not fit.
     """
     with download(network, setting):
         base = build(weights="imagenet" if weights == "imagenet" else None)
     if weights not in ("imagenet", "none"):
-        path = checked_file(weights, network, setting)
-        with fitting(weights, network, base.count_params(), setting):
-            base.load_weights(path)
+        checked_file(weights, network, setting)
+        load_file(base, weights, network, layout, setting)
     return base
 
 
