@@ -139,7 +139,9 @@ ENCODERS: dict[str, Encoder] = {
     "resnext50": _resnet("resnext50"),
     # keras.applications' own, and torchvision's: "resnet50" above is of another order of batch norm and convolution.
     "resnet50v1": Encoder(_own("ResNet50"), _scale_of("resnet50"), _OF_RESNET, residual=True),
-    "resnet50v1.5": Encoder(_resnet50_v1_5, _torch_scale, _OF_RESNET, layout="resnet50v1.5", imagenet=False, residual=True),
+    "resnet50v1.5": Encoder(
+        _resnet50_v1_5, _torch_scale, _OF_RESNET, layout="resnet50v1.5", imagenet=False, residual=True
+    ),
     "densenet121": Encoder(
         _own("DenseNet121"),
         _scale_of("densenet"),
@@ -148,7 +150,11 @@ ENCODERS: dict[str, Encoder] = {
     ),
     "inceptionv3": Encoder(_of_library("inceptionv3"), _scale_of("inception_v3"), (228, 86, 16, 9), least_size=75),
     "inceptionresnetv2": Encoder(
-        _of_library("inceptionresnetv2"), _scale_of("inception_resnet_v2"), (594, 260, 16, 9), least_size=75, residual=True
+        _of_library("inceptionresnetv2"),
+        _scale_of("inception_resnet_v2"),
+        (594, 260, 16, 9),
+        least_size=75,
+        residual=True,
     ),
     "mobilenetv2": Encoder(
         _own("MobileNetV2"),
