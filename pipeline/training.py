@@ -50,12 +50,16 @@ class Training:
 
         return is_trained(self.experiment, self.member, self.dataset)
 
-    def tidy(self) -> None:
-        """Remove what a training that was killed at its very end had no time to remove."""
+    @property
+    def directory(self) -> Path:
+        """Where it runs: of several members that one training gives, the first one's."""
         from spine.experiment.outcomes import outcomes
 
-        trained_in = outcomes(self.experiment, self.member)[0].directory
-        shutil.rmtree(trained_in / "checkpoints", ignore_errors=True)
+        return outcomes(self.experiment, self.member)[0].directory
+
+    def tidy(self) -> None:
+        """Remove what a training that was killed at its very end had no time to remove."""
+        shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
 
 
 def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) -> list[Path]:
@@ -113,6 +117,8 @@ def _train(
         if training not in outdated:
             show(f"train {training}: up to date")
             training.tidy()
+    # Of members that one training gives, such as snapshots, the first is asked for.
+    outdated = list({training.directory: training for training in reversed(outdated)}.values())[::-1]
     for part, dataset in seen:
         require_trainable(
             part, dataset, [training.member for training in outdated if training.experiment is part], show

@@ -21,6 +21,7 @@ from spine.core.problems import SpineError, within
 from spine.core.strict import Seed, Strict, validate, validate_alone, without_password
 from spine.core.yaml_files import parse_yaml, read_yaml
 from spine.experiment.extends import merge_files, read_files
+from spine.experiment.snapshots import members_of
 from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ class Experiment(Strict):
         _require_apart(raw["members"])
         for name, own in raw["members"].items():
             if isinstance(own, (settings, Foreign)):
-                members[name] = own
+                members.update(members_of(name, own))
                 continue
             if not isinstance(name, str):
                 raise SpineError(f'the member name {name} is a number to YAML; write "{name}", in quotes')
@@ -321,7 +322,10 @@ class Experiment(Strict):
             if "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
-            members[name] = validate(settings, {**shared, **own}, f"members.{name}")
+            found = members_of(name, validate(settings, {**shared, **own}, f"members.{name}"))
+            if taken := [other for other in found if other != name and other in {*members, *raw["members"]}]:
+                raise SpineError(f"members.{name} has a snapshot {taken[0]!r}, as another member is called; rename one")
+            members.update(found)
         return {**raw, "members": members}
 
     @model_validator(mode="after")
@@ -352,6 +356,10 @@ class Experiment(Strict):
             raise ValueError("folds is 1; give 2 or more, or 0 for none")
         if not self.folds and (self.stop_on, self.served, self.fold) != ("fold", "mean", None):
             raise ValueError("stop_on, served and fold need folds; set `folds`, such as folds: 5")
+        if self.served == REFIT and any(getattr(own, "snapshots", 1) > 1 for own in self.members.values()):
+            raise ValueError(
+                "served is refit, which trains to a member's best epoch and so takes no snapshots; use mean"
+            )
         if isinstance(self.fold, int) and not 0 <= self.fold < self.folds:
             raise ValueError(f"fold is {self.fold}; with {self.folds} folds it is 0 to {self.folds - 1}, or refit")
         return self

@@ -1,6 +1,7 @@
 """What one training gives: a member, or several that are published by one network, each in a directory of its own.
 
-An experiment with `targets` trains a member once, with a head for each target, and publishes a member a target.
+An experiment with `targets` trains a member once, with a head for each target, and publishes a member a target. A
+member with `snapshots` is trained once, and published as a member a snapshot.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.folds import part_hash
+from spine.experiment.snapshots import of_one_training
 from spine.member.member import Member
 
 __all__ = ["Outcome", "is_trained", "outcomes"]
@@ -42,7 +44,8 @@ def outcomes(experiment: Experiment, member: str) -> tuple[Outcome, ...]:
 
     The same for each of them, so that whichever is asked for, one training makes them all.
     """
-    return tuple(Outcome(one, member) for one in experiment.siblings)
+    names = of_one_training(experiment.members, member)
+    return tuple(Outcome(one, name) for one in experiment.siblings for name in names)
 
 
 def is_trained(experiment: Experiment, member: str, seen: Manifest) -> bool:

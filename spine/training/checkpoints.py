@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,14 +40,15 @@ class Saveable(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one training below `path`: the newest and the best are kept.
+    """The checkpoints of one training below `path`: the newest, the best and `others` are kept.
 
-    `watched` is what says which is best, as of a `History`.
+    `watched` is what says which is best, as of a `History`; `others` gives further epochs of one.
     """
 
     path: Path
     weights: str = WEIGHTS
     watched: str | None = None
+    others: Callable[[History], Iterable[int]] = lambda history: ()
 
     def history(self) -> History:
         """The epochs that are safe: up to the newest checkpoint."""
@@ -55,13 +56,13 @@ class Checkpoints:
         return History.read(newest / "history.csv", self.watched) if newest else History(watched=self.watched)
 
     def save(self, model: Saveable, history: History) -> None:
-        """Save a model after the last epoch of `history`, then drop what is neither newest nor best."""
+        """Save a model after the last epoch of `history`, then drop those that are not kept."""
         require_room(self.path, _size_of(model), "a checkpoint")
         with atomic_directory(self._of(len(history))) as temporary:
             history.write(temporary / "history.csv")
             model.save_weights(temporary / self.weights)
         assert history.best is not None
-        kept = {self._of(len(history)), self._of(int(history.best["epoch"]))}
+        kept = {self._of(epoch) for epoch in (len(history), int(history.best["epoch"]), *self.others(history))}
         for directory in set(self.path.glob("epoch-[0-9]*")) - kept:
             shutil.rmtree(directory)
 

@@ -23,6 +23,9 @@ class FitSettings(Strict):
     schedule: Schedule = "constant"  # of the learning rate, in each phase
     warmup: NotNegative = 0.0  # epochs of a phase over which the rate rises from a tenth, step by step
     reduce_on_plateau: Plateau | None = None  # with a constant schedule
+    # Each a member of its own: the best network of as many cycles of the last phase's cosine.
+    snapshots: Annotated[int, Field(ge=1, le=100)] = 1
+    snapshot: Count | None = None  # which of them this member is; set where `snapshots` becomes members
     # The rate of each of the base's stages is this times that of the stage behind it; the head's is the schedule's.
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     # What the moving average of the weights keeps of itself at a step; the averages are validated and published.
@@ -40,6 +43,16 @@ class FitSettings(Strict):
             raise ValueError(
                 f"schedule {self.schedule} sets every epoch's rate; set schedule to constant for reduce_on_plateau"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _snapshots_fit(self) -> Self:
+        if self.snapshots > 1 and self.schedule != "cosine":
+            raise ValueError(f"snapshots are taken of cycles of a cosine; set schedule to it, not to {self.schedule}")
+        if self.snapshots > (epochs := self.phases[-1].epochs):
+            raise ValueError(f"snapshots is {self.snapshots}, and the last phase has {epochs} epochs; give it more")
+        if self.snapshot is not None and not self.snapshot <= self.snapshots > 1:
+            raise ValueError(f"snapshot is {self.snapshot} of {self.snapshots}; leave it out, and set snapshots alone")
         return self
 
     @model_validator(mode="after")

@@ -57,7 +57,8 @@ class Fitting(ABC):
     def outcome(self, outcome: Outcome) -> Self:
         """This training as a member that it gives sees it: `best_network`, `export` and `signature` are that one's."""
         trained_in = self.trained_in or self.directory
-        return replace(self, name=outcome.member, directory=outcome.directory, trained_in=trained_in)
+        settings = outcome.experiment.members[outcome.member]
+        return replace(self, name=outcome.member, settings=settings, directory=outcome.directory, trained_in=trained_in)
 
     def own_history(self, history: History) -> History:
         """The history as the record of that member."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from spine.core.problems import SpineError
 from spine.training.averaged_model import AveragedModel, UseAverages
 from spine.training.batch_norm import refuse_lone_values
 from spine.training.callbacks import EpochProgress, Recorder, WarmUp
+from spine.training.checkpoints import Checkpoints
 from spine.training.data import FitData
 from spine.training.devices import strategy
 from spine.training.fit_settings import FitSettings
@@ -21,7 +23,7 @@ from spine.training.fitting import Fitting
 from spine.training.history import History
 from spine.training.layer_rates import rates_of, with_rates
 from spine.training.progress import print_line
-from spine.training.schedule import Phase, is_over, next_rate, why_stopped
+from spine.training.schedule import Phase, cycles_of, is_over, next_rate, why_stopped
 
 __all__ = ["KerasFitting", "optimizer"]
 
@@ -49,6 +51,29 @@ class KerasFitting(Fitting):
     def class_weights(self) -> dict[int, float] | None:
         """What each class weighs in the loss, where Keras is to weigh it."""
         return None
+
+    @property
+    def phases(self) -> tuple[Any, ...]:
+        """The task's own `Phase`s, in order; the last one in as many cycles as there are snapshots."""
+        phases = super().phases
+        return (*phases[:-1], *(replace(last, cycles=self.settings.snapshots) for last in phases[-1:]))
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints: the best of every cycle is kept where a snapshot is to be made of it."""
+        checkpoints = super().checkpoints
+        return checkpoints if self.settings.snapshots == 1 else replace(checkpoints, others=self._snapshots)
+
+    def best_epoch(self) -> int:
+        """The epoch whose network is published: the best, or that of the snapshot's cycle."""
+        if self.settings.snapshot is None:
+            return super().best_epoch()
+        return self._snapshots(self.checkpoints.history())[self.settings.snapshot - 1]
+
+    def _snapshots(self, history: History) -> list[int]:
+        """The best epoch of each cycle that has begun."""
+        rows = (cycle.best for cycle in cycles_of(history, self.phases[-1]))
+        return [int(row["epoch"]) for row in rows if row is not None]
 
     def run(self, prepare_directory: Callable[[], None] = lambda: None) -> History:
         """Run the phases, as `Fitting` tells; SpineError where the validation loss never was a number."""
@@ -103,7 +128,8 @@ class KerasFitting(Fitting):
             verbose=0,
         )
         history = self.checkpoints.history()
-        _refuse_divergence(history, self.name)
+        for cycle in cycles_of(history, phase) if phase.cycles > 1 else [history]:
+            _refuse_divergence(cycle, self.name)
         print_line(f"{self.name} {phase.name}", why_stopped(history, phase, self.settings))
 
     def _compiled(self, network: keras.Model, phase: Phase) -> keras.Model:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import Field
@@ -28,7 +28,7 @@ __all__ = [
         "Schedule",
         "Scheduled",
     ),
-    *("is_over", "next_rate", "warm_up", "with_epochs", "why_stopped"),
+    *("cycle_at", "cycles_of", "is_over", "next_rate", "warm_up", "with_epochs", "why_stopped"),
 ]
 
 MOST_PIXELS = 8192  # of the height or width that a network reads
@@ -55,6 +55,7 @@ class Phase:
     name: str
     epochs: int
     learning_rate: float
+    cycles: int = field(default=1, kw_only=True)  # of the cosine, each with a snapshot at its end
 
 
 AnyPhase = TypeVar("AnyPhase", bound=Phase)
@@ -83,9 +84,9 @@ class Scheduled(EarlyStopping, Protocol):
 
 
 def is_over(history: History, phase: Phase, settings: EarlyStopping) -> bool:
-    """Whether a phase has run its epochs, or its patience has run out."""
+    """Whether a phase has run its epochs, or its patience has run out; each of several cycles runs all of its own."""
     own = history.of(phase.name)
-    return len(own) >= phase.epochs or own.epochs_since_best >= settings.patience
+    return len(own) >= phase.epochs or (phase.cycles == 1 and own.epochs_since_best >= settings.patience)
 
 
 def why_stopped(history: History, phase: Phase, settings: EarlyStopping) -> str:
@@ -96,6 +97,19 @@ def why_stopped(history: History, phase: Phase, settings: EarlyStopping) -> str:
     better = "lower" if MONITORS[own.monitor] > 0 else "higher"
     epochs = f"{own.epochs_since_best} epoch{'s' if own.epochs_since_best > 1 else ''}"
     return f"stopped: no {better} {own.monitor} for {epochs}; epoch {best['epoch']} is kept"
+
+
+def cycle_at(epoch: int, phase: Phase) -> tuple[int, int]:
+    """The first epoch, and that after the last, of the cycle that an epoch is in; all 0-based within the phase."""
+    number = min(((epoch + 1) * phase.cycles - 1) // phase.epochs, phase.cycles - 1)
+    return number * phase.epochs // phase.cycles, (number + 1) * phase.epochs // phase.cycles
+
+
+def cycles_of(history: History, phase: Phase) -> list[History]:
+    """The epochs of a phase, cycle by cycle, those that have begun."""
+    own = history.of(phase.name)
+    bounds = dict.fromkeys(cycle_at(epoch, phase) for epoch in range(len(own)))
+    return [replace(own, rows=own.rows[start:end]) for start, end in bounds]
 
 
 def warm_up(epochs: float, warmup: float) -> float:
@@ -110,7 +124,8 @@ def next_rate(history: History, phase: Phase, settings: Scheduled) -> float:
     """The learning rate of the epoch that follows the phase's last one in `history`, without its warm-up."""
     own, plateau = history.of(phase.name), settings.reduce_on_plateau
     if settings.schedule == "cosine":
-        return phase.learning_rate * (1 + math.cos(math.pi * len(own) / phase.epochs)) / 2
+        start, end = cycle_at(len(own), phase)
+        return phase.learning_rate * (1 + math.cos(math.pi * (len(own) - start) / (end - start))) / 2
     if len(own) < settings.warmup + 1:  # the last epoch's rate was still rising, at least at first
         return phase.learning_rate
     rate = float(own.rows[-1]["learning_rate"])

@@ -57,7 +57,7 @@ def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> 
         return directory
     silence_tensorflow()
     first, *others = outcomes(experiment, member)
-    fitting = fitting_of(first.experiment, member, manifest, seed_of(experiment, member))
+    fitting = fitting_of(first.experiment, first.member, manifest, seed_of(experiment, first.member))
     if experiment.fold == REFIT:
         fitting = replace(fitting, epochs_per_phase=refit_epochs(experiment, member))
     with exclusive_lock(first.directory) if fitting.is_chief else nullcontext():
@@ -115,7 +115,11 @@ def _publish(fitting: Fitting, history: History, outcome: Outcome, config_hash: 
         config_hash=config_hash,
         model_hash=Member.hash_model(version),
         patients=_patients(fitting),
-        details={"network": network.name, "parameters": network.count_params(), **_training_details(history)},
+        details={
+            "network": network.name,
+            "parameters": network.count_params(),
+            **_training_details(history, fitting.best_epoch()),
+        },
     )
     return Member.publish(fitting.directory, card)
 
@@ -130,13 +134,12 @@ def _patients(fitting: Fitting) -> Patients:
     return Patients(salt=salt_id(), trained=trained, stopped=stopped)
 
 
-def _training_details(history: History) -> dict[str, Any]:
-    best = history.best
-    assert best is not None
+def _training_details(history: History, best_epoch: int) -> dict[str, Any]:
+    best = history.rows[best_epoch - 1]
     seconds = sum(float(row["seconds"]) for row in history.rows)
     details = {
         "epochs": len(history),
-        "best_epoch": int(best["epoch"]),
+        "best_epoch": best_epoch,
         "lengths": history.epochs_per_phase,
         "training_seconds": round(seconds, 1),
     }

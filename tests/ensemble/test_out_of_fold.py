@@ -61,6 +61,9 @@ class FakeFitting:
         history.write(self.directory / "history.csv")
         return history
 
+    def best_epoch(self) -> int:
+        return int(History.read(self.directory / "history.csv").best["epoch"])
+
     def own_history(self, history: History) -> History:
         return history
 

@@ -161,6 +161,20 @@ def test_a_warm_up_is_made_of_steps_and_the_schedule_goes_on_after_it(tmp_path):
     assert column(history, "val_loss")[1] == pytest.approx(weight**2 / 2)
 
 
+def test_snapshots_are_the_best_networks_of_the_cycles_and_only_their_checkpoints_stay(tmp_path):
+    options = {"schedule": "cosine", "snapshots": 2, "lengths": (1, 4), "patience": 1, "learning_rate": 0.5}
+    whole = fitting(tmp_path, **options)
+    history = whole.run()
+    # Two steps at each epoch's rate, 0.5 before the cycles and 0.5 and 0.25 within each.
+    weights = np.cumprod([0.5**2, 0.5**2, 0.75**2, 0.5**2, 0.75**2])
+    assert column(history, "val_loss") == pytest.approx(weights**2 / 2)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["epoch-0003", "epoch-0005"]
+    for number, epoch in ((1, 3), (2, 5)):
+        snapshot = fitting(tmp_path, **options, snapshot=number)
+        assert snapshot.best_epoch() == epoch
+        assert weight_of(snapshot) == pytest.approx(weights[epoch - 1])
+
+
 def test_without_options_nothing_is_called_at_a_step(tmp_path):
     plain = fitting(tmp_path)
     model = plain._compiled(plain.build(pretrained=True), plain.phases[0])

@@ -6,7 +6,17 @@ from types import SimpleNamespace
 import pytest
 
 from spine.training.history import History
-from spine.training.schedule import Phase, Plateau, is_over, next_rate, warm_up, why_stopped, with_epochs
+from spine.training.schedule import (
+    Phase,
+    Plateau,
+    cycle_at,
+    cycles_of,
+    is_over,
+    next_rate,
+    warm_up,
+    why_stopped,
+    with_epochs,
+)
 
 PHASE = Phase("frozen", epochs=5, learning_rate=0.1)
 
@@ -74,6 +84,22 @@ def test_after_a_warm_up_a_constant_rate_is_the_phase_s_and_waits_for_a_plateau_
     assert next_rate(history(1, rate=0.055), PHASE, warming) == next_rate(rising, PHASE, warming) == 0.1
     assert next_rate(history(2, before=rising), PHASE, warming) == 0.1
     assert next_rate(history(2, 2, before=rising), PHASE, warming) == 0.1 * 0.5
+
+
+def test_a_cosine_of_cycles_starts_anew_and_no_patience_ends_one():
+    phase = Phase("frozen", 7, 0.1, cycles=3)
+    assert [cycle_at(epoch, phase) for epoch in range(7)] == [*[(0, 2)] * 2, *[(2, 4)] * 2, *[(4, 7)] * 3]
+    assert [cycle_at(epoch, PHASE) for epoch in range(5)] == [(0, 5)] * 5
+    rates = [next_rate(history(*[1] * epochs), phase, settings(schedule="cosine")) for epochs in range(1, 8)]
+    assert rates == pytest.approx([0.05, 0.1, 0.05, 0.1, 0.075, 0.025, 0])  # cos 60 degrees is a half
+    assert not is_over(history(1, 2, 2, 2, 2, 2), phase, settings(patience=2))
+    assert is_over(history(1, 2, 2, 2, 2, 2, 2), phase, settings(patience=2))
+
+
+def test_cycles_are_those_of_their_phase_that_have_begun():
+    found = history(5, 4, 3, before=history(1, 2, phase="before"))
+    cycles = cycles_of(found, Phase("frozen", 7, 0.1, cycles=3))
+    assert [[row["epoch"] for row in cycle.rows] for cycle in cycles] == [[3, 4], [5]]
 
 
 def test_phases_take_the_lengths_of_a_refit_and_those_of_none_are_left_out():

@@ -1,0 +1,27 @@
+"""Snapshots of one training as members: `plain: {snapshots: 3}` stands for plain-1, plain-2 and plain-3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["members_of", "of_one_training"]
+
+
+def members_of(name: str, settings: Any) -> dict[str, Any]:
+    """Name -> settings of the members that a member's settings stand for: itself, or one a snapshot."""
+    count = getattr(settings, "snapshots", 1)
+    if count == 1 or settings.snapshot is not None:
+        return {name: settings}
+    return {f"{name}-{k}": settings.model_copy(update={"snapshot": k}) for k in range(1, count + 1)}
+
+
+def of_one_training(members: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The members that are snapshots of the training that gives `name`, in order, or `name` alone."""
+    own = members[name]
+    if getattr(own, "snapshot", None) is None:
+        return (name,)
+    stem = name.removesuffix(f"-{own.snapshot}")
+    wanted = {f"{stem}-{k}": own.model_copy(update={"snapshot": k}) for k in range(1, own.snapshots + 1)}
+    found = tuple(other for other, settings in wanted.items() if members.get(other) == settings)
+    return found if name in found else (name,)
