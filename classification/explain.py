@@ -18,9 +18,14 @@ from classification.config import Settings
 from classification.model import base_of, build
 from spine.answers.gradcam import gradcam
 from spine.core.problems import SpineError
-from spine.training.preprocess import prepare, unletterbox
+from spine.training.expand_box import expand_boxes
+from spine.training.network_input import NetworkInput
+from spine.training.preprocess import unletterbox
+from spine.training.see_boxes import levels_of_images, see_box
 
 __all__ = ["WatchedClassifier"]
+
+Box = Sequence[float]
 
 LEAST_CELLS = 7  # along the shorter side of the maps that are looked at: as many as the last ones have at 224 pixels
 
@@ -29,14 +34,14 @@ class WatchedClassifier:
     """A member's network whose layer is watched; open it with `WatchedClassifier.of`."""
 
     def __init__(self, network: keras.Model, settings: Settings) -> None:
-        self._network, self._settings = network, settings
+        self._network, self._reads = network, NetworkInput.of(settings, settings.view)
         self._layer = watched_layer(base_of(network))
         # The last layer gives logits: a probability near 1 hardly has a gradient.
         network.get_layer("probabilities").activation = keras.activations.linear
 
     @classmethod
     def of(cls, settings: Settings, classes: int, saved: Any, *, ordinal: bool = False) -> WatchedClassifier:
-        """The network of a member's settings, with the weights of its loaded SavedModel.
+        """The network of a member's settings, their view as its card tells it, with the weights of its SavedModel.
 
         SpineError where the SavedModel holds no network of these settings, as that of several folds.
         """
@@ -52,24 +57,36 @@ class WatchedClassifier:
             variable.assign(value)
         return cls(network, settings)
 
-    def look(self, pictures: Sequence[np.ndarray], classes: Sequence[int]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Probabilities (N, C) of pictures (H, W) in [0, 1], and of each its Grad-CAM (H, W), from 0, of one class.
+    def look(
+        self, picture: np.ndarray, boxes: Sequence[Box], classes: Sequence[int]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Probabilities (N, C) of boxes, y0 x0 y1 x1 in [0, 1] of a picture (H, W) in [0, 1], as the network sees them.
 
-        The score that is differentiated is the log-odds of the class, ln(p / (1 - p)).
+        And of each its Grad-CAM of one class, (H, W) from 0, over the picture: 0 where the network does not look. The
+        score that is differentiated is the log-odds of the class, ln(p / (1 - p)).
         """
-        size = self._settings.height, self._settings.width
-        inputs = [
-            prepare(picture[np.newaxis, ..., np.newaxis], *size, self._settings.normalisation) for picture in pictures
-        ]
+        corners = tf.constant(boxes, tf.float32)
+        levels = levels_of_images(tf.constant(picture[np.newaxis, ..., np.newaxis]), [self._reads])(0)
+        inputs = [see_box(levels, box, self._reads) for box in corners]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             with _watched(self._layer, tape) as seen:
-                logits = self._network(tf.concat(inputs, axis=0), training=False)
+                logits = self._network(tf.stack(inputs), training=False)
             score = tf.reduce_sum(_log_odds(logits, tf.constant(classes)))
         activations = seen[-1]
         maps = gradcam(activations.numpy(), tape.gradient(score, activations).numpy())
+        regions = expand_boxes(corners, self._reads.view.grow or 0.0, picture.shape).numpy()
         return tf.nn.softmax(logits).numpy(), [
-            _on_picture(one, size, picture.shape) for one, picture in zip(maps, pictures, strict=True)
+            self._on_picture(one, region, picture.shape) for one, region in zip(maps, regions, strict=True)
         ]
+
+    def _on_picture(self, cells: np.ndarray, region: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """A map (h, w) of the network's input, laid over the picture (H, W) where its region y0 x0 y1 x1 is."""
+        y0, x0, y1, x1 = region
+        of_input = tf.image.resize(cells[np.newaxis, ..., np.newaxis], self._reads[:2])
+        back = unletterbox if self._reads.view.aspect == "keep" else _resized
+        whole = np.zeros(shape, np.float32)
+        whole[y0:y1, x0:x1] = back(of_input, y1 - y0, x1 - x0)[0, ..., 0]
+        return whole
 
 
 def watched_layer(base: keras.Model) -> Any:
@@ -109,7 +126,5 @@ def _log_odds(logits: Any, classes: Any) -> Any:
     return tf.gather(logits, classes, batch_dims=1) - tf.reduce_logsumexp(others, axis=-1)
 
 
-def _on_picture(cells: np.ndarray, size: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
-    """A map (h, w) of a network's input as one of the picture (H, W) that was letterboxed into it."""
-    whole = tf.image.resize(cells[np.newaxis, ..., np.newaxis], size)
-    return unletterbox(whole, *shape)[0, ..., 0].numpy()
+def _resized(maps: Any, height: int, width: int) -> Any:
+    return tf.image.resize(maps, (height, width), antialias=True)

@@ -83,16 +83,15 @@ def _gradcam(
     grader: Grader, picture: np.ndarray, graded: list[tuple[Finding, Grade]], classes: list[int]
 ) -> Explanation | None:
     """The members' maps by their weights; None where the networks do not say what the answer says."""
-    regions = [_region(finding, grader.grow, picture) for finding, _ in graded]
-    crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in regions]
-    looks = [network.look(crops, classes) for network in grader.networks]
+    boxes = [_box(finding, picture) for finding, _ in graded]
+    looks = [network.look(picture, boxes, classes) for network in grader.networks]
     fused = grader.part.mean([probabilities.astype(np.float64) for probabilities, _ in looks])
     if np.abs(fused - np.stack([grade.probabilities for _, grade in graded])).max() > AGREED:
         return None
     whole = np.zeros(picture.shape)
-    for number, ((x0, y0, x1, y1), which) in enumerate(zip(regions, classes, strict=True)):
-        part = weighted_maps([maps[number] for _, maps in looks], _weights(grader, which))
-        whole[y0:y1, x0:x1] = np.maximum(whole[y0:y1, x0:x1], part)
+    for number, which in enumerate(classes):
+        of_box = weighted_maps([maps[number] for _, maps in looks], _weights(grader, which))
+        whole = np.maximum(whole, of_box)
     told = zip((member.name for member in grader.part.members), _weights(grader, classes[0]), strict=True)
     names = ", ".join(f"{name} {weight:.2f}" for name, weight in told)
     how = f"Grad-CAM of the ensemble: its members' maps by their weights ({names}). Each crop is scaled to itself."
@@ -102,6 +101,14 @@ def _gradcam(
 def _weights(grader: Grader, which: int) -> list[float]:
     """One a member, for a class."""
     return [weight[which] if isinstance(weight, tuple) else weight for weight in grader.part.mean.weights]
+
+
+def _box(finding: Finding, picture: np.ndarray) -> tuple[float, float, float, float]:
+    """Of a finding, y0 x0 y1 x1 in [0, 1]."""
+    if finding.box is None:
+        return 0.0, 0.0, 1.0, 1.0
+    (x0, y0, x1, y1), (height, width) = finding.box, picture.shape
+    return y0 / height, x0 / width, y1 / height, x1 / width
 
 
 def _region(finding: Finding, grow: float, picture: np.ndarray) -> Region:

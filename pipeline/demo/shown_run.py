@@ -14,21 +14,22 @@ from pipeline.registry import watched
 from spine.core.problems import SpineError
 from spine.core.yaml_files import read_yaml
 from spine.experiment.config import Experiment
+from spine.training.view import View
 
 if TYPE_CHECKING:
     from ensemble.case.config import CaseSettings
     from ensemble.case.parts import Part
+    from spine.member.member import Member
 
 __all__ = ["Grader", "ShownRun"]
 
 
 @dataclass(frozen=True)
 class Grader:
-    """What grades one target: members' networks that can be watched, how they are fused, and how far boxes grow."""
+    """What grades one target: members' networks that can be watched, and how they are fused."""
 
     part: Part
     networks: tuple[Any, ...]
-    grow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,14 @@ def _grader(target: str, experiment: Experiment, grow: float) -> Grader:
 
     part = Part.of_experiment(target, experiment)
     networks = [
-        watched(experiment.task, experiment.members[member.name], len(experiment.labels), experiment.ordinal, model)
+        watched(experiment.task, _as_served(experiment, member, grow), len(experiment.labels), experiment.ordinal, model)
         for member, model in zip(part.members, part.models, strict=True)
     ]
-    return Grader(part, tuple(networks), grow)
+    return Grader(part, tuple(networks))
+
+
+def _as_served(experiment: Experiment, member: Member, grow: float) -> Any:
+    """A member's settings with the view that its card tells; where that knows no boxes, of what is cut out for it."""
+    settings: Any = experiment.members[member.name]
+    view = View.model_validate(member.card.input.get("network", {}).get("view", {}))
+    return settings.model_copy(update={"view": view if view.grow is not None else view.of_cut(grow)})

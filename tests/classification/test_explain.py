@@ -9,7 +9,10 @@ from classification.explain import WatchedClassifier, watched_layer
 from classification.export import ServedClassifier
 from classification.model import base_of, build
 from spine.core.problems import SpineError
+from spine.training.view import View
+from tests.member_contract import png
 
+WHOLE = (0, 0, 1, 1)
 SETTINGS = Settings(network="plain_cnn", weights="none", filters=(4, 6), height=32, width=32, head={"dense": [5]})
 
 
@@ -24,15 +27,28 @@ def saved(network):
     return ServedClassifier(network, SETTINGS)
 
 
-def test_the_rebuilt_network_says_what_the_saved_model_says_and_maps_have_the_pictures_sizes(saved):
-    random = np.random.default_rng(0)
-    pictures = [random.random((20, 31), np.float32), random.random((40, 12), np.float32)]
-    probabilities, maps = WatchedClassifier.of(SETTINGS, 3, saved).look(pictures, [0, 2])
-    assert [one.shape for one in maps] == [(20, 31), (40, 12)]
-    assert min(one.min() for one in maps) >= 0
-    for picture, own in zip(pictures, probabilities, strict=True):
+def test_the_rebuilt_network_says_what_the_saved_model_says(saved):
+    for shape in ((20, 31), (40, 12)):
+        picture = np.random.default_rng(0).random(shape, np.float32)
+        (own,), (cam,) = WatchedClassifier.of(SETTINGS, 3, saved).look(picture, [WHOLE], [2])
+        assert cam.shape == shape
+        assert cam.min() >= 0
         expected = saved.image(tf.constant(picture[np.newaxis, ..., np.newaxis]))["probabilities"][0]
         np.testing.assert_allclose(own, expected, atol=1e-5)
+
+
+def test_a_box_is_looked_at_by_the_network_s_own_view(network):
+    settings = SETTINGS.model_copy(update={"view": View(grow=0.5, aspect="stretch", levels="picture")})
+    saved = ServedClassifier(network, settings, settings.view)
+    picture = np.random.default_rng(0).integers(0, 65535, (40, 60), np.uint16)
+    box = (10 / 40, 24 / 60, 18 / 40, 48 / 60)
+    (own,), (cam,) = WatchedClassifier.of(settings, 3, saved).look((picture / 65535).astype(np.float32), [box], [1])
+    expected = saved.regions(tf.constant([png(picture)]), tf.constant([box]))["probabilities"][0]
+    np.testing.assert_allclose(own, expected, atol=1e-5)
+    seen = np.zeros((40, 60), bool)
+    seen[10 - 2 : 18 + 2, 24 - 6 : 48 + 6] = True
+    assert cam[seen].max() > 0
+    assert not cam[~seen].any()
 
 
 def through(layers, x):
@@ -61,7 +77,7 @@ def test_the_map_is_the_gradient_of_the_log_odds_as_finite_differences_have_it(n
         for step in 1e-2 * np.eye(maps.shape[-1], dtype=np.float32)
     ]
     expected = np.maximum((maps[0] * importance).sum(axis=-1), 0)
-    _, (own,) = watched.look([picture], [1])
+    _, (own,) = watched.look(picture, [WHOLE], [1])
     whole = tf.image.resize(expected[..., np.newaxis], (32, 32))[..., 0].numpy()
     np.testing.assert_allclose(own, whole, rtol=0.05, atol=0.02 * whole.max() + 1e-6)
 

@@ -45,7 +45,7 @@ def test_members_of_a_classification_can_be_watched(tmp_path, monkeypatch):
     run = shown_run._with_graders(None, {"t": experiment, "u": None}, 0.1)
     assert "directory" in run.reasons["u"]
     picture = np.random.default_rng(0).random((16, 16), np.float32)
-    said, _ = run.graders["t"].networks[0].look([picture], [1])
+    said, _ = run.graders["t"].networks[0].look(picture, [(0, 0, 1, 1)], [1])
     expected = module.image(picture[np.newaxis, ..., np.newaxis])["probabilities"]
     np.testing.assert_allclose(said, expected, atol=1e-5)
 
