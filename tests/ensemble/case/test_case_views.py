@@ -1,0 +1,88 @@
+"""Classifiers of a case see its boxes each in its own way, straight from the whole picture."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ensemble.case.config import Discs
+from ensemble.case.export import load_chain
+from ensemble.case.parity import measure_case_parity
+from ensemble.case.parts import open_parts
+from ensemble.case.stages import Stages
+from spine.images.pictures import write_png16
+from spine.member.member import Member
+from spine.training.network_input import NetworkInput
+from spine.training.served import Served
+from spine.training.view import View
+from tests.case_on_disk import GRADES, scan, write_case, write_member
+from tests.member_contract import png
+
+UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
+PICTURE = scan(100, 80, (10, 10, 60, 90), UPPER, LOWER)
+# Of the upper disc: 15 columns and 4 rows more on each side, as large as the network's input.
+WIDE = NetworkInput(16, 60, "none", View(grow=1.0))
+NORMAL = NetworkInput(12, 20, "minmax", View(grow=0.1, aspect="stretch", levels="picture"))
+
+
+def viewer(reads):
+    """The probability of the second class is the mean grey of what the network reads."""
+
+    def answer(inputs, sizes):
+        mean = tf.reduce_mean(inputs, axis=[1, 2, 3])
+        return {"probabilities": tf.stack([1 - mean, mean], axis=1)}
+
+    return Served("viewer", [], reads, answer)
+
+
+def no_experiment(path):
+    raise AssertionError(f"{path} is no experiment")
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["told", "untold"])
+def case(request, tmp_path_factory):
+    """Two targets by members of different views, whose cards tell of their input, or do not."""
+    root = tmp_path_factory.mktemp("case")
+    grades = {}
+    for target, reads in (("degeneration", WIDE), ("narrowing", NORMAL)):
+        path = write_member(root / target, "classification", GRADES, viewer(reads))
+        if request.param:
+            card = Member.open(path).card
+            Member.publish(path, card.model_copy(update={"input": {"network": reads.card}}))
+        grades[target] = path
+    # What is cut out for those that know no boxes is of no account here.
+    return write_case(root, grades=grades, segmentation=None, discs=Discs(grow=0.7))
+
+
+@pytest.fixture(scope="module")
+def chain(case):
+    return load_chain(case, open_parts(case, no_experiment))
+
+
+def test_each_target_is_what_its_member_says_of_the_box_in_the_picture(case, chain):
+    outputs = {name: value.numpy()[0] for name, value in chain.serving_default(tf.constant([png(PICTURE)])).items()}
+    parts = open_parts(case, no_experiment)
+    discs = np.flatnonzero(outputs["disc_level"])
+    assert len(discs) == 2
+    for target, part in parts.grades.items():
+        for row in discs:
+            said = part.models[0].signatures["regions"](
+                image_bytes=tf.constant([png(PICTURE)]), boxes=tf.constant(outputs["detection_boxes"][row : row + 1])
+            )
+            np.testing.assert_allclose(
+                outputs[f"disc_probabilities_{target}"][row], said["probabilities"][0], atol=1e-6
+            )
+    x0, y0, x1, y1 = UPPER
+    wide = PICTURE[y0 - 4 : y1 + 4, x0 - 15 : x1 + 15]
+    upper = np.flatnonzero(outputs["disc_level"] == 2)[0]
+    assert outputs["disc_probabilities_degeneration"][upper, 1] == pytest.approx(wide.mean() / 65535, abs=1e-5)
+
+
+def test_the_chain_equals_its_stages(case, chain, tmp_path):
+    write_png16(PICTURE, tmp_path / "picture.png")
+    write_png16(scan(61, 47, (0, 0, 40, 61), (1, 2, 30, 9), (3, 50, 40, 60)), tmp_path / "other.png")
+    stages = Stages(case, open_parts(case, no_experiment))
+
+    class InMemory:
+        signatures = {"serving_default": chain.serving_default}  # noqa: RUF012
+
+    assert measure_case_parity(InMemory, stages, sorted(tmp_path.iterdir())) < 1e-5

@@ -1,0 +1,138 @@
+"""Members with views of their own, and one that knows no boxes, from training over stored predictions to one model."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from classification.train import train
+from ensemble import export, predict
+from ensemble.experiment_run import ExperimentRun
+from pipeline.experiments import validate_experiment
+from spine.core.privacy import salt_id
+from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
+from spine.experiment.foresight import require_trainable
+from spine.intake.crop import CropSettings, crop_samples
+from spine.member.member import Card, Member, Patients
+from spine.member.run_model import load_model, predict_samples
+from spine.member.serving import package_versions, publish_model
+from tests.experiment_on_disk import write_weights
+from tests.grey_model import MeanGrey
+from tests.spine.dataset_on_disk import smooth_noise, write_dataset
+
+SMALL = {"network": "plain_cnn", "weights": "none", "filters": [2], "height": 8, "width": 12, "epochs": 1, "batch": 8}
+VIEWS = {"near": {}, "wide": {"grow": 1.0, "aspect": "stretch", "levels": "picture"}}
+WEIGHTS = {"near": 0.5, "wide": 0.3, "old": 0.2}
+LABELS = ("x", "y")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """Crops of two boxes a picture, and three members: two trained, and one that was published without `regions`."""
+    root = tmp_path_factory.mktemp("views")
+    samples = [f"p{number}" for number in range(6)]
+    corners = {"0": (8.0, 6.5, 28.0, 16.25), "1": (40.0, 30.0, 63.0, 47.5)}
+    whole = write_dataset(
+        root / "whole",
+        {sample: smooth_noise(number) for number, sample in enumerate(samples)},
+        boxes=[(sample, box, "disc", *xyxy, box) for sample in samples for box, xyxy in corners.items()],
+        labels=[(sample, box, "grade", LABELS[int(box)]) for sample in samples for box in corners],
+        splits=list(zip(samples, ["train", "validation", "test"] * 2, [""] * 6, strict=True)),
+    )
+    crop_samples(whole, whole.boxes, root / "data", CropSettings(label="disc", grow=0.2))
+    raw = {
+        "name": "views",
+        "task": "classification",
+        "data": root / "data",
+        "target": "grade",
+        "labels": LABELS,
+        "runs": root / "runs",
+        "members": {"near": SMALL, "wide": {**SMALL, "view": VIEWS["wide"]}, "old": SMALL},
+    }
+    experiment = validate_experiment(raw, "the experiment")
+    for name in VIEWS:
+        train(experiment, name)
+    _write_old(experiment)
+    predict.run(experiment)
+    write_weights(experiment, WEIGHTS)
+    return experiment
+
+
+def _write_old(experiment):
+    directory, manifest = experiment.member_directory("old"), Manifest.read(experiment.data)
+    version = publish_model(MeanGrey(1.0), directory)
+    card = Card(
+        name="old",
+        task="classification",
+        labels=LABELS,
+        versions=package_versions(),
+        model_hash=Member.hash_model(version),
+        config_hash=experiment.member_hash("old", manifest.data_hash, manifest.splits_hash),
+        patients=Patients(salt=salt_id()),
+    )
+    Member.publish(directory, card)
+
+
+@pytest.fixture(scope="module")
+def run(experiment):
+    return ExperimentRun(experiment)
+
+
+def regions_of(model, truth):
+    """By hand: the parents' files, and the boxes in shares of them."""
+    images = Manifest.read(truth.paths[0].parents[1]).images.set_index("sample").loc[list(truth.samples)]
+    files = [(truth.paths[0].parents[1] / "parents" / f"{parent}.png").read_bytes() for parent in images["parent"]]
+    boxes = images[["box_y0", "box_x0", "box_y1", "box_x1"]].to_numpy() / [48, 64, 48, 64]
+    answer = model.signatures["regions"](image_bytes=tf.constant(files), boxes=tf.constant(boxes, tf.float32))
+    return answer["probabilities"].numpy()
+
+
+def test_cards_tell_the_views_with_the_dataset_s_growth(experiment):
+    told = {name: Member.open(experiment.member_directory(name)).card.input for name in VIEWS}
+    assert told["near"]["network"]["view"] == {"grow": 0.2, "aspect": "keep", "levels": "crop"}
+    assert told["wide"]["network"]["view"] == VIEWS["wide"]
+    assert all("regions" in one for one in told.values())
+
+
+def test_stored_predictions_are_of_the_boxes_as_each_member_sees_them(run):
+    split = run.predictions("test")
+    for name in VIEWS:
+        expected = regions_of(load_model(run.members[name]), split.truth)
+        np.testing.assert_allclose(split.stored[name].values, expected, atol=1e-6)
+    crops = [tf.io.decode_png(path.read_bytes(), 1, tf.uint16).numpy().mean() / 65535 for path in split.truth.paths]
+    np.testing.assert_allclose(split.stored["old"].values[:, 1], crops, atol=1e-5)
+
+
+def test_the_dataset_s_own_view_is_its_crops(run):
+    split = run.predictions("test")
+    files = tf.constant([path.read_bytes() for path in split.truth.paths])
+    said = load_model(run.members["near"]).signatures["serving_default"](image_bytes=files)["probabilities"]
+    np.testing.assert_allclose(split.stored["near"].values, said, atol=1e-6)
+
+
+def test_the_served_ensemble_is_what_was_searched_of_the_boxes(experiment, run):
+    export.run(experiment)
+    member = Member.open(experiment.ensemble_directory)
+    assert "regions" in member.card.input
+    split = run.predictions("test")
+    expected = sum(weight * split.stored[name].values.astype(float) for name, weight in WEIGHTS.items())
+    np.testing.assert_allclose(regions_of(load_model(member), split.truth), expected, atol=1e-5)
+
+
+def test_crops_without_their_pictures_are_read_as_they_are_and_a_view_of_more_is_refused(experiment, run, tmp_path):
+    manifest = Manifest.read(experiment.data)
+    lost = manifest.images.drop(
+        columns=[name for name in manifest.images if name.startswith(("box_", "parent_", "grow"))]
+    )
+    for name in ("boxes", "labels", "splits"):
+        getattr(manifest, name).to_csv(tmp_path / f"{name}.csv", index=False)
+    lost.to_csv(tmp_path / "images.csv", index=False)
+    (tmp_path / "dataset.json").write_text('{"mask_labels": []}')
+    older = experiment.model_copy(update={"data": tmp_path})
+    require_trainable(older, Manifest.read(tmp_path), ["near", "old"], print)
+    with pytest.raises(SpineError, match=r"members\.wide: view asks for grow: 1, .*build the dataset again"):
+        require_trainable(older, Manifest.read(tmp_path), ["wide"], print)
+    truth = ExperimentRun(older).truth("test")
+    with pytest.raises(SpineError, match="crop without its picture"):
+        list(predict_samples(load_model(run.members["near"]), truth))
+    assert len(next(predict_samples(load_model(run.members["old"]), truth))) == len(truth.samples)
