@@ -128,6 +128,7 @@ def test_crops_without_their_pictures_are_read_as_they_are_and_a_view_of_more_is
         getattr(manifest, name).to_csv(tmp_path / f"{name}.csv", index=False)
     lost.to_csv(tmp_path / "images.csv", index=False)
     (tmp_path / "dataset.json").write_text('{"mask_labels": []}')
+    (tmp_path / "images").symlink_to((experiment.data / "images").resolve())
     older = experiment.model_copy(update={"data": tmp_path})
     require_trainable(older, Manifest.read(tmp_path), ["near", "old"], print)
     with pytest.raises(SpineError, match=r"members\.wide: view asks for grow: 1, .*build the dataset again"):
