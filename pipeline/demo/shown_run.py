@@ -109,7 +109,9 @@ def _grader(target: str, experiment: Experiment, grow: float) -> Grader:
 
     part = Part.of_experiment(target, experiment)
     networks = [
-        watched(experiment.task, _as_served(experiment, member, grow), len(experiment.labels), experiment.ordinal, model)
+        watched(
+            experiment.task, _as_served(experiment, member, grow), len(experiment.labels), experiment.ordinal, model
+        )
         for member, model in zip(part.members, part.models, strict=True)
     ]
     return Grader(part, tuple(networks))
