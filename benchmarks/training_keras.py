@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from training_pictures import classes, masks
+from training_pictures import CLASSES, classes, masks
 from training_times import Loop, Seconds, Times, now, of_epochs
 
 import classification.config
@@ -18,6 +19,7 @@ import classification.data
 import segmentation.config
 import segmentation.data
 from classification.fit import ClassifierFitting
+from classification.model import Target
 from segmentation.fit import SegmenterFitting
 from spine.training.augment import Augmentation
 from spine.training.inputs import augment_together
@@ -63,7 +65,8 @@ def _fitting(task: str, folder: Path, train: int, validation: int, options: argp
             **shared, network="mobilenet", alpha=0.25, weights="none", height=96, width=160, batch=16
         )
         rows = classification.data.Data(classes(folder / "a", train), classes(folder / "b", validation), own, 0)
-        return ClassifierFitting("ours", own, rows, 0, folder)
+        target = {"degeneration": Target(len(CLASSES), ordinal=False)}
+        return ClassifierFitting("ours", own, rows, 0, folder, targets=target)
     height, width = SIZE
     settings = segmentation.config.Settings(
         **shared, encoder="mobilenet0.25", encoder_weights="none", height=height, width=width, batch=4
@@ -89,8 +92,8 @@ def _ours(fitting: KerasFitting) -> Seconds:
             return [*super()._callbacks(*of), Clock(times)]
 
     with tempfile.TemporaryDirectory() as directory:
-        own = {name: getattr(fitting, name) for name in ("name", "settings", "data", "seed")}
-        Watched(**own, directory=Path(directory)).run()
+        own = {field.name: getattr(fitting, field.name) for field in fields(fitting)}
+        Watched(**{**own, "directory": Path(directory)}).run()
     return of_epochs(times)
 
 

@@ -6,6 +6,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,8 @@ def _ours(fitting: DetectorFitting) -> Seconds:
             times.append(now())
 
     with tempfile.TemporaryDirectory() as directory:
-        own = (fitting.name, fitting.settings, fitting.data, fitting.seed)
-        Watched(*own, Path(directory), workers=fitting.workers).run()
+        own = {field.name: getattr(fitting, field.name) for field in fields(fitting)}
+        Watched(**{**own, "directory": Path(directory)}).run()
     return of_epochs(times, first=0)
 
 
