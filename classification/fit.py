@@ -12,7 +12,7 @@ import keras
 from classification.config import Settings
 from classification.data import Data
 from classification.export import export, signature_of
-from classification.masked import LabelledAccuracy, masked_cross_entropy
+from classification.masked import LOSS, LabelledAccuracy, LabelledLoss, masked_cross_entropy
 from classification.model import PROBABILITIES, Target, base_of, build, build_together, only_of, set_trainable
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
@@ -69,7 +69,7 @@ class ClassifierFitting(KerasFitting):
             return {"loss": "categorical_crossentropy", "metrics": ["accuracy"]}
         return {
             "loss": [masked_cross_entropy for _ in self.targets],
-            "metrics": [[LabelledAccuracy()] for _ in self.targets],
+            "metrics": [[LabelledAccuracy(), LabelledLoss()] for _ in self.targets],
         }
 
     @property
@@ -102,11 +102,16 @@ class ClassifierFitting(KerasFitting):
 
 
 def _called(column: str, names: Mapping[str, str], own: str) -> str:
-    """What a column of Keras' log is called where one of several targets is told of."""
+    """What a column of Keras' log is called where one of several targets is told of; empty where it is left out."""
     for name, target in names.items():
         validated, found, measure = column.partition(f"{name}_")
         if found and validated in ("", "val_"):
-            return (
-                f"{validated}{measure}" if target == own and measure == "accuracy" else f"{validated}{target}_{measure}"
-            )
+            # Keras' own loss of a head takes batches for equally large, the last one too.
+            called = {
+                "loss": "",
+                LOSS: f"{target}_loss",
+                "accuracy": "accuracy" if target == own else f"{target}_accuracy",
+            }
+            told = called.get(measure, f"{target}_{measure}")
+            return validated + told if told else ""
     return column

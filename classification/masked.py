@@ -11,9 +11,10 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["LabelledAccuracy", "masked_cross_entropy"]
+__all__ = ["LOSS", "LabelledAccuracy", "LabelledLoss", "masked_cross_entropy"]
 
 Tensor = Any
+LOSS = "cross_entropy"  # of a head, as Keras' log has it
 
 
 def masked_cross_entropy(truth: Tensor, probabilities: Tensor) -> Tensor:
@@ -34,3 +35,14 @@ class LabelledAccuracy(keras.metrics.Mean):
         """Count the rows of truth and probabilities (N, C)."""
         right = ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1))
         super().update_state(right, sample_weight=ops.cast(ops.sum(y_true, axis=-1) > 0, "float32"))
+
+
+class LabelledLoss(keras.metrics.Mean):
+    """The mean over all rows of `masked_cross_entropy`, whatever the sizes of the batches."""
+
+    def __init__(self, name: str = LOSS) -> None:
+        super().__init__(name=name)
+
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
+        """Count the rows of truth and probabilities (N, C)."""
+        super().update_state(masked_cross_entropy(y_true, y_pred))

@@ -56,8 +56,9 @@ class History:
         return replace(self, rows=(*self.rows, row))
 
     def renamed(self, name: Callable[[str], str]) -> History:
-        """The same epochs, with what `name` makes of each column's name."""
-        return replace(self, rows=tuple({name(column): value for column, value in row.items()} for row in self.rows))
+        """The same epochs, with what `name` makes of each column's name; without those of which it makes nothing."""
+        rows = ({name(column): value for column, value in row.items() if name(column)} for row in self.rows)
+        return replace(self, rows=tuple(rows))
 
     def of(self, phase: str) -> History:
         """The epochs of one phase."""
