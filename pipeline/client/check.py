@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from pipeline.client.remote import RemoteModel
 from spine.core.problems import SpineError
 from spine.core.progress import track
 from spine.dataset.detections import OUTPUTS, Detections
+from spine.dataset.truth import ClassTruth, Region
 
 if TYPE_CHECKING:
     from ensemble.experiment_run import ExperimentRun
@@ -41,13 +42,14 @@ class Checked:
 @dataclass(frozen=True)
 class _Stored:
     """What was predicted of a split: its `samples` with their pictures, the `outputs` that are compared, and how far
-    those of one sample are from what is stored of it.
+    those of one sample are from what is stored of it. Of crops `regions` are the boxes in whole pictures.
     """
 
     samples: list[str]
     pictures: list[Path]
     outputs: tuple[str, ...]
     distance: Callable[[int, Served], float]
+    regions: Sequence[Region] = ()
 
 
 def check_served(model: RemoteModel, experiment: Experiment, split: str = "test", most: int | None = None) -> Checked:
@@ -77,8 +79,15 @@ def _chosen(count: int, most: int | None) -> list[int]:
 
 def _distances(model: RemoteModel, stored: _Stored, numbers: list[int]) -> Iterator[tuple[int, float]]:
     for number in track(numbers, "asking", len(numbers)):
-        served = model.outputs([stored.pictures[number].read_bytes()], only=stored.outputs)
-        yield number, stored.distance(number, served)
+        yield number, stored.distance(number, _asked(model, stored, number))
+
+
+def _asked(model: RemoteModel, stored: _Stored, number: int) -> Served:
+    """The server's answer to a sample: of a crop as the models see it in its whole picture, where they do."""
+    if not stored.regions or not model.sees_boxes:
+        return model.outputs([stored.pictures[number].read_bytes()], only=stored.outputs)
+    picture, box, *_ = stored.regions[number]
+    return model.outputs([picture.read_bytes()], only=stored.outputs, boxes=np.array([box], np.float32))
 
 
 def _stored(run: ExperimentRun, split: str) -> _Stored:
@@ -115,4 +124,5 @@ def _stored(run: ExperimentRun, split: str) -> _Stored:
         decided = apart(served, decisions) if decisions else {}
         return float(np.max([np.abs(answer.reshape(fused.shape) - fused).max(), *decided.values()]))
 
-    return _Stored(samples, pictures, ("probabilities", *names_of(decisions)), far)
+    regions = truth.regions if isinstance(truth, ClassTruth) and truth.grow is not None else ()
+    return _Stored(samples, pictures, ("probabilities", *names_of(decisions)), far, regions)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from pipeline.client.address import Address, Spec
-from pipeline.client.signatures import Output, Served
+from pipeline.client.signatures import Inputs, Output, Served
 
 __all__ = ["Connection", "connect"]
 
@@ -23,7 +23,7 @@ class Connection(Protocol):
         ...
 
     def predict(
-        self, spec: Spec, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Mapping[str, Output]
+        self, spec: Spec, signature: str, inputs: Inputs, outputs: Mapping[str, Output]
     ) -> dict[str, np.ndarray]:
         """Those outputs of a signature, by name."""
         ...

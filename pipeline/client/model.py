@@ -13,9 +13,9 @@ from spine.answers.description import Description
 from spine.answers.from_outputs import answers_of
 from spine.images.pictures import decode_picture
 
-__all__ = ["DESCRIBE", "MEMBERS", "SERVING", "Model", "Spacing", "answer_of"]
+__all__ = ["DESCRIBE", "MEMBERS", "REGIONS", "SERVING", "Model", "Spacing", "answer_of"]
 
-SERVING, MEMBERS, DESCRIBE = "serving_default", "members", "describe"  # signatures
+SERVING, MEMBERS, DESCRIBE, REGIONS = "serving_default", "members", "describe", "regions"  # signatures
 Spacing = tuple[float, float]  # row, column in mm
 
 

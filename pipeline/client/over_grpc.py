@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.client.address import Address, Spec
 from pipeline.client.refusals import ServerError
-from pipeline.client.signatures import Output, Served
+from pipeline.client.signatures import Inputs, Output, Served
 from spine.core.problems import SpineError
 from spine.core.quiet import silence_tensorflow
 
@@ -53,7 +53,7 @@ class OverGrpc:
         return Served(answer.model_spec.version.value, signatures)
 
     def predict(
-        self, spec: Spec, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Mapping[str, Output]
+        self, spec: Spec, signature: str, inputs: Inputs, outputs: Mapping[str, Output]
     ) -> dict[str, np.ndarray]:
         """Those outputs of a signature, by name."""
         import tensorflow as tf
@@ -63,7 +63,9 @@ class OverGrpc:
         _fill(request.model_spec, spec)
         request.model_spec.signature_name = signature
         for name, values in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(list(values), tf.string))
+            is_array = isinstance(values, np.ndarray)
+            tensor = tf.make_tensor_proto(values) if is_array else tf.make_tensor_proto(list(values), tf.string)
+            request.inputs[name].CopyFrom(tensor)
         answer = self._call(self._service.Predict, request)
         if lacking := sorted(outputs.keys() - answer.outputs.keys()):
             raise SpineError(f"the answer of {self.server} lacks the outputs {lacking}; see what answers there")

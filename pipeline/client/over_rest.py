@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.client.address import Address, Spec
 from pipeline.client.refusals import ServerError, from_http
-from pipeline.client.signatures import Output, Served
+from pipeline.client.signatures import Inputs, Output, Served
 from spine.core.problems import SpineError, brief
 
 __all__ = ["OverRest"]
@@ -49,13 +49,10 @@ class OverRest:
             raise self._no_answer("it tells no signatures") from None
 
     def predict(
-        self, spec: Spec, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Mapping[str, Output]
+        self, spec: Spec, signature: str, inputs: Inputs, outputs: Mapping[str, Output]
     ) -> dict[str, np.ndarray]:
         """The outputs of a signature by name; all of them, since REST knows no choice."""
-        encoded = {
-            name: [{"b64": base64.b64encode(value).decode("ascii")} for value in values]
-            for name, values in inputs.items()
-        }
+        encoded = {name: _encoded(values) for name, values in inputs.items()}
         answer = self._json("POST", f"{spec.path}:predict", {"signature_name": signature, "inputs": encoded})
         values = answer.get("outputs") if isinstance(answer, dict) else None
         if len(outputs) == 1 and not isinstance(values, dict):  # the only output of a signature has no name
@@ -111,6 +108,13 @@ class OverRest:
             f"what {self.server} sends is no answer of TF Serving: {why}. See that the address is of its REST API "
             "(port 8501), or of gRPC (8500) with grpc://"
         )
+
+
+def _encoded(values: Sequence[bytes] | np.ndarray) -> list[Any]:
+    if isinstance(values, np.ndarray):
+        numbers: list[Any] = values.tolist()
+        return numbers
+    return [{"b64": base64.b64encode(value).decode("ascii")} for value in values]
 
 
 def _outputs(signature: Mapping[str, Any]) -> dict[str, Output]:

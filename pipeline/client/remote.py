@@ -10,9 +10,9 @@ import numpy as np
 
 from pipeline.client.address import Address, Spec
 from pipeline.client.connection import Connection, connect
-from pipeline.client.model import DESCRIBE, MEMBERS, SERVING, Spacing, answer_of
+from pipeline.client.model import DESCRIBE, MEMBERS, REGIONS, SERVING, Spacing, answer_of
 from pipeline.client.refusals import Patience, ServerError
-from pipeline.client.signatures import Output, wanted_outputs
+from pipeline.client.signatures import Inputs, Output, wanted_outputs
 from spine.answers.answer import Answer
 from spine.answers.description import Description
 from spine.core.problems import SpineError
@@ -100,6 +100,11 @@ class RemoteModel:
         return MEMBERS in self._served.signatures
 
     @property
+    def sees_boxes(self) -> bool:
+        """Whether it answers boxes in pictures, each in its own way."""
+        return REGIONS in self._served.signatures
+
+    @property
     def version(self) -> str:
         """The version that is asked."""
         return str(self._served.version)
@@ -110,22 +115,29 @@ class RemoteModel:
         return answer_of(outputs, self.description, self.version, png, spacing)
 
     def outputs(
-        self, images: Sequence[bytes], *, members: bool = False, only: Collection[str] = ()
+        self,
+        images: Sequence[bytes],
+        *,
+        members: bool = False,
+        only: Collection[str] = (),
+        boxes: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """The outputs for PNG or JPEG files by name: what an answer is made of, or `only` those that are named.
 
-        Of the signature `members` where those are asked for and told. SpineError where the model has no such output.
+        Of the signature `members` where those are asked for and told. With `boxes` (N, 4) float32, y0 x0 y1 x1 in
+        [0, 1] of each file, of `regions`, which `sees_boxes` tells of. SpineError where the model has no such output.
         """
+        signature = REGIONS if boxes is not None else MEMBERS if members and self.tells_members else SERVING
+        inputs: Inputs = {"image_bytes": images, **({} if boxes is None else {"boxes": boxes})}
         try:
-            return self._ask(images, members, only)
+            return self._ask(signature, inputs, only)
         except ServerError as error:
             if error.code != "NOT_FOUND" or self._spec.version is not None:
                 raise
         self._look()
-        return self._ask(images, members, only)
+        return self._ask(signature, inputs, only)
 
-    def _ask(self, images: Sequence[bytes], members: bool, only: Collection[str]) -> dict[str, np.ndarray]:
-        signature = MEMBERS if members and self.tells_members else SERVING
+    def _ask(self, signature: str, inputs: Inputs, only: Collection[str]) -> dict[str, np.ndarray]:
         known = self._served.signatures[signature]
         if lacking := sorted(set(only) - known.keys()):
             raise SpineError(
@@ -133,11 +145,9 @@ class RemoteModel:
                 f"{sorted(known)}; see that it is the model that was meant"
             )
         wanted = {name: known[name] for name in only or wanted_outputs(known)}
-        return self._predict(signature, {"image_bytes": images}, wanted)
+        return self._predict(signature, inputs, wanted)
 
-    def _predict(
-        self, signature: str, inputs: Mapping[str, Sequence[bytes]], outputs: Mapping[str, Output]
-    ) -> dict[str, np.ndarray]:
+    def _predict(self, signature: str, inputs: Inputs, outputs: Mapping[str, Output]) -> dict[str, np.ndarray]:
         spec = self._spec.at(self._served.version)
         return self._patience.ask(lambda: self._connection.predict(spec, signature, inputs, outputs))
 

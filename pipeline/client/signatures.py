@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from spine.core.problems import SpineError
 
-__all__ = ["Output", "Served", "wanted_outputs"]
+__all__ = ["Inputs", "Output", "Served", "wanted_outputs"]
+
+Inputs = Mapping[str, Sequence[bytes] | np.ndarray]  # of a signature, by name: files or texts, or float32
 
 _DTYPES: Mapping[str, Any] = {
     "DT_FLOAT": np.float32,

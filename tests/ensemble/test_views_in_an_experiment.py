@@ -7,7 +7,10 @@ import tensorflow as tf
 from classification.train import train
 from ensemble import export, predict
 from ensemble.experiment_run import ExperimentRun
+from pipeline.client import RemoteModel, ServerError
+from pipeline.client.check import check_served
 from pipeline.experiments import validate_experiment
+from pipeline.server import Server, Source
 from spine.core.privacy import salt_id
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
@@ -117,6 +120,21 @@ def test_the_served_ensemble_is_what_was_searched_of_the_boxes(experiment, run):
     split = run.predictions("test")
     expected = sum(weight * split.stored[name].values.astype(float) for name, weight in WEIGHTS.items())
     np.testing.assert_allclose(regions_of(load_model(member), split.truth), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_server_answers_the_boxes_as_they_were_stored(experiment, run, protocol):
+    export.run(experiment)
+    with Server([Source("small", experiment.ensemble_directory)], rest_port=0, grpc_port=0) as server:
+        address = server.rest_url if protocol == "http" else f"grpc://{server.grpc_address}"
+        with RemoteModel.open(f"{address}/v1/models/small") as model:
+            assert model.sees_boxes
+            done = check_served(model, experiment)
+            assert done.samples == len(run.truth("test").samples)
+            assert not done.differing
+            picture, box, *_ = run.truth("test").regions[0]
+            with pytest.raises(ServerError, match="boxes are y0 x0 y1 x1"):
+                model.outputs([picture.read_bytes()], boxes=np.array([box[::-1]], np.float32))
 
 
 def test_crops_without_their_pictures_are_read_as_they_are_and_a_view_of_more_is_refused(experiment, run, tmp_path):
