@@ -68,7 +68,7 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
     card = {"inputs": _inputs(config), "spine": __version__, "name": config.name}
     listed = config.output.with_name(f"{config.output.name}.build") / "problems.csv"
     with exclusive_lock(config.output):
-        if not force and _is_built(config.output, card, listed):
+        if not force and _is_built(config.output, card, listed) and _keeps_pictures(config):
             return _result(config.output, listed, skipped=True)
         for path in (config.output, listed, listed.with_name("config.yaml")):
             remove_leftovers(path, older_than=0)  # of builds that were killed: this one alone is at work
@@ -196,6 +196,11 @@ def _is_built(root: Path, card: dict[str, Any], listed: Path) -> bool:
     if not (root / "dataset.json").exists() or not listed.exists():
         return False
     return read_if_whole(root / _CARD) == {**card, "problems": hash_file(listed)}
+
+
+def _keeps_pictures(config: DataConfig) -> bool:
+    """Whether crops have their whole pictures beside them, which older versions did not keep."""
+    return config.crop is None or (config.output / "parents").is_dir()
 
 
 def _inputs(config: DataConfig) -> str:

@@ -142,6 +142,15 @@ def test_work_in_progress_is_not_printed_among_results(source, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_crops_that_lack_their_whole_pictures_are_built_again(source):
+    config = _config(source, crop={"label": "disc"})
+    root = build(config).root
+    assert build(config).skipped
+    shutil.rmtree(root / "parents")
+    assert not build(config).skipped
+    assert sorted((root / "parents").iterdir())
+
+
 def test_unchanged_inputs_are_skipped_and_changed_ones_are_not(source):
     config = _config(source)
     first, again = build(config), build(config)
