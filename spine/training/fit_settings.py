@@ -49,7 +49,7 @@ class FitSettings(Strict):
     def _snapshots_fit(self) -> Self:
         if self.snapshots > 1 and self.schedule != "cosine":
             raise ValueError(f"snapshots are taken of cycles of a cosine; set schedule to it, not to {self.schedule}")
-        if self.snapshots > (epochs := self.phases[-1].epochs):
+        if self.snapshots > 1 and self.snapshots > (epochs := self.phases[-1].epochs):
             raise ValueError(f"snapshots is {self.snapshots}, and the last phase has {epochs} epochs; give it more")
         if self.snapshot is not None and not self.snapshot <= self.snapshots > 1:
             raise ValueError(f"snapshot is {self.snapshot} of {self.snapshots}; leave it out, and set snapshots alone")
