@@ -14,8 +14,9 @@ from official.vision.ops.anchor import Anchor
 
 from detection.backbones.backbone import GardenBackbone, GreyConfig, register, set_trainable
 from detection.backbones.table import BACKBONES
-from detection.backbones.weights import build_base
+from detection.backbones.weights import SETTING, build_base
 from detection.config import Settings
+from spine.training.pixel_scale import scale_of
 
 __all__ = ["FasterRCNN", "anchors", "build", "fetch_weights", "model_config"]
 
@@ -89,7 +90,9 @@ def build(settings: Settings, classes: int) -> FasterRCNN:
 
 def fetch_weights(settings: Settings) -> None:
     """Download the backbone's first weights into Keras' cache, or read them; SpineError where that fails."""
-    build_base(settings.backbone, BACKBONES[settings.backbone], settings.backbone_weights)
+    backbone = BACKBONES[settings.backbone]
+    scale_of(settings.pixel_scale, backbone.preprocess, settings.backbone, SETTING)
+    build_base(settings.backbone, backbone, settings.backbone_weights)
 
 
 def model_config(settings: Settings, classes: int) -> maskrcnn.MaskRCNN:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from segmentation.architectures import ARCHITECTURES, Encoded
@@ -34,8 +35,7 @@ def build(settings: Settings, classes: int) -> keras.Model:
     inputs = keras.Input((settings.height, settings.width, 1), name="image")
     padding = _padding(settings)
     x = layers.ZeroPadding2D(padding, name="pad")(inputs)
-    own = ENCODERS[settings.encoder].preprocess
-    x = pretrained.in_scale_of(x, *scale_of(settings.pixel_scale, own, settings.encoder, "encoder_weights"))
+    x = pretrained.in_scale_of(x, *_scale(settings))
     logits = layers.Cropping2D(padding, name="unpad")(_logits(settings, inputs, x, classes))
     # float32 also under mixed precision: probabilities add up to 1, and small ones stay apart from 0.
     probabilities = layers.Softmax(dtype="float32", name=ANSWER)(logits)
@@ -48,6 +48,7 @@ def build(settings: Settings, classes: int) -> keras.Model:
 
 def fetch_weights(settings: Settings) -> None:
     """Download the encoder's first weights into Keras' cache, or read them; SpineError where that fails."""
+    _scale(settings)
     _base(settings)
 
 
@@ -67,6 +68,10 @@ def _padding(settings: Settings) -> tuple[tuple[int, int], tuple[int, int]]:
         padded - size for padded, size in zip(settings.padded_size, (settings.height, settings.width), strict=True)
     )
     return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
+
+
+def _scale(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    return scale_of(settings.pixel_scale, ENCODERS[settings.encoder].preprocess, settings.encoder, "encoder_weights")
 
 
 def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:

@@ -1,5 +1,7 @@
 """The scale that a network's pixels have follows the origin of its weights, and a setting says it."""
 
+from importlib import import_module
+
 import keras
 import numpy as np
 import pytest
@@ -70,3 +72,13 @@ def test_the_scale_stays_where_a_network_is_built_without_its_file():
     started = Classifier(network="vgg16", weights="a.pth", height=32, width=32)
     model = build(started.model_copy(update={"weights": "none"}), 2)  # as a resumed or an explained member is
     np.testing.assert_allclose(model.get_layer("network_scale").scale, 1 / TORCH[1])
+
+
+def test_a_scale_that_cannot_be_is_told_before_anything_trains():
+    for task, member in (
+        (Segmenter, {"encoder": "efficientnetlite0", "encoder_weights": "none", "pixel_scale": "torch"}),
+        (Detector, {"backbone": "efficientnetlite0", "backbone_weights": "none", "pixel_scale": "torch"}),
+    ):
+        fetch = import_module(f"{task.__module__.partition('.')[0]}.model").fetch_weights
+        with pytest.raises(SpineError, match="scales pixels inside"):
+            fetch(task(**member))
