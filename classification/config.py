@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from classification.measured.config import MEASURED, MeasuredSettings
 from classification.networks import NETWORKS
 from spine.experiment.config import Strict
 from spine.training import schedule
@@ -57,6 +58,9 @@ class Settings(FitSettings):
     With pretrained weights there are two phases: the base frozen for `epochs`, then `fine_tuning` (null: none). With
     weights "none" there is one, `epochs` at `learning_rate` with everything trainable; `fine_tuning` does not apply.
     """
+
+    # What is no network has settings of its own.
+    OF_NETWORKS: ClassVar[Mapping[str, Any]] = {MEASURED: MeasuredSettings}
 
     network: str
     weights: str = "imagenet"  # imagenet, none, or the path of a file of the base's, of Keras or PyTorch

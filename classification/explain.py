@@ -45,6 +45,8 @@ class WatchedClassifier:
 
         SpineError where the SavedModel holds no network of these settings, as that of several folds.
         """
+        if not isinstance(settings, Settings):
+            raise SpineError("the member decides by measurements and has no layers to look into; choose another")
         network = build(settings.model_copy(update={"weights": "none"}), classes, ordinal=ordinal)
         values = list(getattr(saved, "variables_of_network", ()))
         shapes = [tuple(variable.shape) for variable in network.variables]

@@ -105,8 +105,9 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
 
 
 def _sums(folds: Sequence[Member]) -> dict[str, Any]:
-    """What all the folds' models together have and took, where each tells it."""
+    """What all the folds' models together have and took, where each tells it, and what they have alike."""
     details = [fold.card.details for fold in folds]
     summed = ("parameters", "epochs", "training_seconds")
     sums = {key: sum(fold[key] for fold in details) for key in summed if all(key in fold for fold in details)}
-    return {**({"network": details[0]["network"]} if "network" in details[0] else {}), **sums}
+    same = {key: details[0][key] for key in ("network", "segmenter", "masks") if key in details[0]}
+    return {**{key: value for key, value in same.items() if all(fold.get(key) == value for fold in details)}, **sums}

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from classification.config import FineTuning, Head
 from classification.config import Settings as Classification
+from classification.measured.config import MeasuredSettings
 from detection import config as detection
 from ensemble.case.config import CaseSettings, Discs, Region
 from pipeline.experiments import validate_experiment
@@ -57,6 +58,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "export": ExportSettings,
     "batching": BatchingSettings,
     "A classification member": Classification,
+    "A member that measures": MeasuredSettings,
     "view": View,
     "head": Head,
     "fine_tuning": FineTuning,

@@ -10,6 +10,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.other_dataset import predict_other_dataset
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence
+from ensemble.report.importance import importance_drawings
 from ensemble.report.members import member_drawings
 from ensemble.report.page import Page, render, templates
 from ensemble.report.plots import Figures, shared_drawings
@@ -53,6 +54,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     shared = {
         **shared_drawings(page.evaluation, page.members, page.styles),
         **member_drawings(page.evaluation, page.styles),
+        **importance_drawings(page.members, page.styles),
         **rule_drawings(page.rules, page.styles),
     }
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())

@@ -15,6 +15,7 @@ import yaml
 from ensemble.costs import describe_budget
 from ensemble.evaluators.verdict import p_value
 from ensemble.experiment_run import ExperimentRun
+from ensemble.report.importance import importances
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
@@ -26,6 +27,7 @@ from ensemble.split_predictions import SplitPredictions
 from spine.dataset.manifest import SPLIT_NAMES, Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.trained import as_trained, trained_otherwise
+from spine.member.importance import Importance
 from spine.member.member import Member
 from spine.member.serving import package_versions
 
@@ -93,6 +95,11 @@ class Page(Generic[TaskEvaluation]):
         """Row -> CSS colour, as in the figures."""
         colours = {name: style["color"] for name, style in self.styles.items()}
         return {name: "currentColor" if colour == INK else colour for name, colour in colours.items()}
+
+    @cached_property
+    def importances(self) -> dict[str, Importance]:
+        """How much each measurement matters to the members that decide by measurements."""
+        return importances(self.members)
 
     @cached_property
     def rules(self) -> RulesShown | None:

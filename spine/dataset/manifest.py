@@ -5,7 +5,7 @@
     labels.csv   one row a label: sample, box (empty: the label is the whole sample's), target, value
     splits.csv   one row a sample: sample, split (train, validation or test), fold (empty without folds)
     masks/       <sample>.png (8-bit class indices, 0 is background), named in `mask_labels` of dataset.json
-    parents/     <parent>.png, the whole pictures that crops were cut out of
+    parents/     <parent>.png, the whole pictures that crops were cut out of; parent_masks/ their masks
 
 Box corners are 0-based half-open float pixels of the sample's own picture. A crop's row also names its `parent` sample
 and the `level` and corners (x0, y0, x1, y1) of its region in the parent; the box that grew by `grow` to that region

@@ -310,7 +310,7 @@ class Experiment(Strict):
         members = {}
         _require_apart(raw["members"])
         for name, own in raw["members"].items():
-            if isinstance(own, (settings, Foreign)):
+            if isinstance(own, (settings, *_others(settings).values(), Foreign)):
                 members.update(members_of(name, own))
                 continue
             if not isinstance(name, str):
@@ -322,7 +322,7 @@ class Experiment(Strict):
             if "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
-            found = members_of(name, validate(settings, {**shared, **own}, f"members.{name}"))
+            found = members_of(name, _member(settings, shared, own, f"members.{name}"))
             if taken := [other for other in found if other != name and other in {*members, *raw["members"]}]:
                 raise SpineError(f"members.{name} has a snapshot {taken[0]!r}, as another member is called; rename one")
             members.update(found)
@@ -441,7 +441,9 @@ class Experiment(Strict):
         """Fingerprint of all that training depends on: the member's settings, task, data, splits and seed."""
         settings = self.members[name].model_dump(mode="json")
         heads = [head.model_dump(mode="json", exclude={"name"}) for head in self.heads]
-        more = [[self.ordinal, heads]] if self.ordinal or heads else []  # older runs know neither
+        more: list[Any] = [[self.ordinal, heads]] if self.ordinal or heads else []  # older runs know neither
+        if made_of := getattr(self.members[name], "made_of", ""):  # another member's SavedModel, now a part of this one
+            more.append(made_of)
         return fingerprint([settings, self.task, self.target, self.labels, self.seed, data_hash, splits_hash, *more])
 
     def write(self, path: Path) -> Path:
@@ -457,6 +459,19 @@ class Experiment(Strict):
         with atomic_file(path) as temporary:
             temporary.write_text(text)
         return path
+
+
+def _others(settings: Any) -> Mapping[str, type[BaseModel]]:
+    """A task's further settings of members, by what is named as the network."""
+    return getattr(settings, "OF_NETWORKS", {})
+
+
+def _member(settings: Any, shared: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Any:
+    """A member's validated settings; of what is shared, another kind of member takes what it has too."""
+    other = _others(settings).get(str(own.get("network")))
+    if other is None:
+        return validate(settings, {**shared, **own}, where)
+    return validate(other, {**{key: value for key, value in shared.items() if key in other.model_fields}, **own}, where)
 
 
 def _require_apart(names: Iterable[Any]) -> None:

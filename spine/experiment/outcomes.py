@@ -42,8 +42,11 @@ class Outcome:
 def outcomes(experiment: Experiment, member: str) -> tuple[Outcome, ...]:
     """The members that the training of `member` gives; it runs in the directory of the first, which is published last.
 
-    The same for each of them, so that whichever is asked for, one training makes them all.
+    The same for each of them, so that whichever is asked for, one training makes them all. What shares nothing, such as
+    a model of measurements, is trained for each target by itself.
     """
+    if getattr(experiment.members[member], "shares_nothing", False):
+        return (Outcome(experiment, member),)
     names = of_one_training(experiment.members, member)
     return tuple(Outcome(one, name) for one in experiment.siblings for name in names)
 

@@ -145,7 +145,7 @@ def _crops(
             continue  # only a detector's: the intake refuses such boxes and says so
         sample = file_name(f"{parent}_{label}{box['box'] or f'n{number}'}")
         if "parent_sha256" not in of_parent:
-            of_parent["parent_sha256"] = _keep(manifest.image_path(parent), parent, root)
+            of_parent["parent_sha256"] = _keep(manifest, row, root)
         hashes = _write(sample, pixels, mask, region, root)
         yield {
             **{**row, **hashes, **of_parent, "grow": settings.grow},
@@ -155,12 +155,16 @@ def _crops(
         }
 
 
-def _keep(picture: Path, parent: str, root: Path) -> str:
-    """Put a crop's whole picture beside it; its SHA-256."""
-    kept = root / "parents" / f"{parent}.png"
-    kept.parent.mkdir(exist_ok=True, parents=True)
-    shutil.copyfile(picture, kept)
-    return hash_file(kept)
+def _keep(manifest: Manifest, row: dict[str, Any], root: Path) -> str:
+    """Put a crop's whole picture beside it, with its mask where it has one; the picture's SHA-256."""
+    parent = row["sample"]
+    kept = {root / "parents" / f"{parent}.png": manifest.image_path(parent)}
+    if row["mask_sha256"]:
+        kept[root / "parent_masks" / f"{parent}.png"] = manifest.mask_path(parent)
+    for copy, file in kept.items():
+        copy.parent.mkdir(exist_ok=True, parents=True)
+        shutil.copyfile(file, copy)
+    return hash_file(next(iter(kept)))
 
 
 def _write(

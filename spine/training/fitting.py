@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.outcomes import Outcome
+from spine.member.member import Patients
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.schedule import Phase, with_epochs
@@ -75,6 +76,16 @@ class Fitting(ABC):
     @abstractmethod
     def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What `member.json` says of the inputs and outputs."""
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the report is to tell besides its epochs."""
+        return {}
+
+    @property
+    def parts_patients(self) -> tuple[Patients, ...]:
+        """The patients that other members have seen which become part of this one."""
+        return ()
 
     @property
     def is_chief(self) -> bool:

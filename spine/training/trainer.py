@@ -119,6 +119,7 @@ def _publish(fitting: Fitting, history: History, outcome: Outcome, config_hash: 
             "network": network.name,
             "parameters": network.count_params(),
             **_training_details(history, fitting.best_epoch()),
+            **fitting.details,
         },
     )
     return Member.publish(fitting.directory, card)
@@ -131,7 +132,8 @@ def _patients(fitting: Fitting) -> Patients:
         tuple(sorted(map(patient_hash, () if truth is None else set(truth.patients))))
         for truth in (fitting.data.train, fitting.data.validation)
     )
-    return Patients(salt=salt_id(), trained=trained, stopped=stopped)
+    own = Patients(salt=salt_id(), trained=trained, stopped=stopped)
+    return Patients.union([own, *(part for part in fitting.parts_patients if part.salt)])
 
 
 def _training_details(history: History, best_epoch: int) -> dict[str, Any]:

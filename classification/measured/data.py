@@ -1,0 +1,138 @@
+"""What a member that measures is fitted on: the discs of the training rows and of the validation split, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from classification.data import class_weights
+from classification.measured.config import MeasuredSettings
+from spine.core.privacy import patient_hash
+from spine.core.problems import SpineError
+from spine.core.progress import track
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import ClassTruth, Region
+from spine.experiment.config import Experiment
+from spine.images.pictures import read_mask
+from spine.member.member import Member
+from spine.training.data import FitData
+
+if TYPE_CHECKING:
+    from classification.measured.export import Measuring
+
+__all__ = ["MeasuredData", "measure_rows"]
+
+
+@dataclass(frozen=True)
+class MeasuredData(FitData):
+    """The training rows and the validation split; `mask_labels` are those of the dataset's masks, background first."""
+
+    train: ClassTruth
+    validation: ClassTruth | None
+    settings: MeasuredSettings
+    own_segmenter: Member | None = None
+    mask_labels: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, experiment: Experiment, manifest: Manifest, settings: Any, seed: int) -> Self:
+        """Read the splits of a dataset; SpineError where one is empty, or labels, weights or masks do not fit."""
+        data = super().of(experiment, manifest, settings, seed)
+        class_weights(settings.class_weights, data.train.values, data.labels)
+        fold = experiment.fold if isinstance(experiment.fold, int) else None
+        data = replace(
+            data, own_segmenter=settings.opened_segmenter(fold), mask_labels=("background", *manifest.mask_labels)
+        )
+        if fold is not None and experiment.stop_on == "fold":
+            data._require_strangers()
+        return data
+
+    def _require_strangers(self) -> None:
+        """SpineError where the segmenter has learned from patients that this fold's model is to predict unseen."""
+        assert self.validation is not None
+        own = set(map(patient_hash, self.validation.patients))
+        if seen := own & set(self.segmenter.card.patients.trained):
+            raise SpineError(
+                f"the segmenter {self.segmenter.path} has learned from {len(seen)} of the {len(own)} patients of the "
+                "fold, so they would not be predicted out of fold. Give one that was trained on other patients, or a "
+                "member with folds of the same patients, as datasets have that `folds` of one data config divides"
+            )
+
+    @property
+    def segmenter(self) -> Member:
+        """That of this fold, where it was trained in folds too."""
+        assert self.own_segmenter is not None
+        return self.own_segmenter
+
+    @property
+    def class_weights(self) -> dict[int, float] | None:
+        """What each class weighs in the loss."""
+        return class_weights(self.settings.class_weights, self.train.values, self.labels)
+
+
+Measure = Callable[[Path, np.ndarray], np.ndarray]  # a picture and boxes (K, 4) -> (K, F)
+
+
+def measure_rows(regions: Sequence[Region], measure: Measure, description: str) -> np.ndarray:
+    """Measurements (N, F) float32 of what samples show, a picture at a time however many of its discs are asked for."""
+    rows_of: dict[Path, list[int]] = {}
+    for row, region in enumerate(regions):
+        rows_of.setdefault(region.picture, []).append(row)
+    boxes = np.array([region.box for region in regions], np.float32)
+    found: dict[int, np.ndarray] = {}
+    for picture, rows in track(rows_of.items(), description, len(rows_of)):
+        found.update(zip(rows, measure(picture, boxes[rows]), strict=True))
+    return np.stack([found[row] for row in range(len(regions))])
+
+
+def by_segmenter(measuring: Measuring) -> Measure:
+    """On the masks of a segmenter, as they are served."""
+    import tensorflow as tf
+
+    from classification.measured.export import FILES
+    from spine.training.see_boxes import BOXES
+
+    of_files = tf.function(measuring.of_files, input_signature=[FILES, BOXES], autograph=False)
+
+    def measure(picture: Path, boxes: np.ndarray) -> np.ndarray:
+        return of_files(tf.fill([len(boxes)], picture.read_bytes()), tf.constant(boxes)).numpy()
+
+    return measure
+
+
+def by_true_masks(labels: tuple[str, ...]) -> Measure:
+    """On the masks of the dataset, whose classes are `labels`; SpineError where a picture has none."""
+    import tensorflow as tf
+
+    from classification.measured.export import classes_of
+    from classification.measured.measure import measure_discs
+    from spine.training.preprocess import decode
+    from spine.training.see_boxes import BOXES
+
+    classes = classes_of(labels)
+
+    inputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([None, None], tf.int32), BOXES]
+
+    def of_file(file: Any, mask: Any, boxes: Any) -> Any:
+        return measure_discs(decode(file)[..., 0], mask, boxes, classes)
+
+    compiled = tf.function(of_file, input_signature=inputs, autograph=False)
+
+    def measure(picture: Path, boxes: np.ndarray) -> np.ndarray:
+        return compiled(picture.read_bytes(), read_mask(mask_of(picture)).astype(np.int32), boxes).numpy()
+
+    return measure
+
+
+def mask_of(picture: Path) -> Path:
+    """Where the mask of a dataset's picture lies, whole or of crops; SpineError where it has none."""
+    folder = picture.parent.parent / ("masks" if picture.parent.name == "images" else "parent_masks")
+    if not (mask := folder / picture.name).exists():
+        raise SpineError(
+            f"{mask} is missing, and masks: true measures on the dataset's own masks; build the dataset again with "
+            "`spine data build CONFIG` from one that has masks, or leave masks: true out"
+        )
+    return mask

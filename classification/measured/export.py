@@ -1,0 +1,111 @@
+"""A member that measures as a SavedModel: the segmenter's graph, the measurements and the fitted model in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from classification.measured.fitted import Fitted
+from classification.measured.measure import MEASUREMENTS, measure_discs
+from classification.measured.picture import Classes
+from spine.measurements.roles import roles_of
+from spine.member.member import Member
+from spine.member.run_model import load_model
+from spine.member.serving import for_any_number
+from spine.training.preprocess import decode, to_grey
+from spine.training.see_boxes import BOXES, require_boxes
+from spine.training.served import REGIONS
+
+__all__ = ["Measuring", "ServedMeasuring", "classes_of", "signature_of"]
+
+Tensor = Any
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+GREY = tf.TensorSpec([None, None, 1], tf.float32)
+FILES = tf.TensorSpec([None], tf.string, name="image_bytes")
+IMAGES = tf.TensorSpec([None, None, None, None], tf.float32, name="image")
+
+
+def classes_of(labels: tuple[str, ...]) -> Classes:
+    """Which of a segmenter's classes are measured, by their names."""
+    roles = {role: labels.index(label) for role, label in roles_of(labels).items()}
+    return Classes(roles.get("vertebra"), roles["disc"], roles.get("canal"))
+
+
+class Measuring(tf.Module):
+    """From pictures and boxes to measurements, by the masks of a segmenter."""
+
+    def __init__(self, segmenter: Member) -> None:
+        super().__init__(name="measuring")
+        self.segmenter = load_model(segmenter)
+        image, classes = self.segmenter.signatures["image"], classes_of(segmenter.card.labels)
+
+        def of_picture(grey: Tensor, boxes: Tensor) -> Tensor:
+            mask = tf.argmax(image(image=grey[tf.newaxis])["probabilities"][0], axis=-1, output_type=tf.int32)
+            return measure_discs(grey[..., 0], mask, boxes, classes)
+
+        # Measurements (K, F) of the discs in boxes (K, 4) of one picture; traced once for all that ask.
+        self._of_picture = tf.function(of_picture, input_signature=[GREY, BOXES], autograph=False)
+
+    def of_files(self, files: Tensor, boxes: Tensor) -> Tensor:
+        """Measurements (N, F) of boxes (N, 4), each in the PNG or JPEG file (N,) of its row.
+
+        A file that occurs several times, with a box for each disc, is segmented once.
+        """
+        distinct, which = tf.unique(files)
+
+        def measure_file(number: Tensor, measured: Tensor) -> tuple[Tensor, Tensor]:
+            rows = tf.where(which == number)
+            found = self._of_picture(decode(distinct[number]), tf.gather(boxes, rows[:, 0]))
+            return number + 1, tf.tensor_scatter_nd_update(measured, rows, found)
+
+        count = tf.shape(distinct)[0]
+        start = tf.constant(0), tf.zeros([tf.shape(files)[0], len(MEASUREMENTS)])
+        return tf.while_loop(lambda number, _: number < count, measure_file, start)[1]
+
+    def of_images(self, images: Tensor) -> Tensor:
+        """Measurements (N, F) of images (N, H, W, 1 or 3) in [0, 1], each the box of its disc."""
+        spec = tf.TensorSpec([len(MEASUREMENTS)], tf.float32)
+        return tf.map_fn(
+            lambda grey: self._of_picture(grey, tf.constant([WHOLE]))[0], to_grey(images), fn_output_signature=spec
+        )
+
+
+class ServedMeasuring(tf.Module):
+    """A classifier whose signatures give `probabilities` (N, C) float32.
+
+    `regions(image_bytes: string [N], boxes: float32 [N, 4])`, y0 x0 y1 x1 in [0, 1] of the file of the same row;
+    `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` of pictures that
+    show one disc and its surroundings.
+    """
+
+    def __init__(self, measuring: Measuring, fitted: Fitted) -> None:
+        super().__init__(name="classifier")
+        self.measuring = measuring
+
+        def answer(measured: Tensor) -> dict[str, Tensor]:
+            return {"probabilities": tf.cast(fitted.probabilities(measured), tf.float32)}
+
+        def of_regions(files: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+            return answer(measuring.of_files(files, require_boxes(boxes)))
+
+        def of_files(files: Tensor) -> dict[str, Tensor]:
+            return of_regions(files, tf.tile([WHOLE], [tf.shape(files)[0], 1]))
+
+        def of_images(images: Tensor) -> dict[str, Tensor]:
+            return answer(measuring.of_images(images))
+
+        self.serving_default = tf.function(for_any_number(of_files), input_signature=[FILES], autograph=False)
+        self.image = tf.function(for_any_number(of_images), input_signature=[IMAGES], autograph=False)
+        self.regions = tf.function(for_any_number(of_regions), input_signature=[FILES, BOXES], autograph=False)
+
+
+def signature_of(classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `member.json` says of the inputs and outputs."""
+    inputs = {
+        "serving_default": {"image_bytes": REGIONS["image_bytes"]},
+        "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
+        "regions": REGIONS,
+    }
+    return inputs, {"probabilities": {"dtype": "float32", "shape": [None, classes]}}
