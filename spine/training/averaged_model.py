@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from spine.training.batch_norm import norms_of
+from spine.training.kept_model import KeptModel
 from spine.training.weight_average import WeightAverage
 
 __all__ = ["AveragedModel", "UseAverages"]
@@ -32,12 +33,12 @@ class AveragedModel:
     def save_weights(self, path: Path) -> None:
         """Write the averages as the model's weights, with its optimizer, and what was learned to a file beside."""
         self.average.show()
-        self.model.save_weights(path)
+        KeptModel(self.model).save_weights(path)
         self.average.save(path)
 
     def load_weights(self, path: Path) -> None:
         """Read them back; the averages are shown."""
-        self.model.load_weights(path)
+        KeptModel(self.model).load_weights(path)
         self.average.load(path)
 
 

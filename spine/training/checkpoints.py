@@ -1,6 +1,6 @@
 """Checkpoints of a training, one an epoch, so that a killed run loses at most the epoch it was in.
 
-checkpoints/epoch-0007/{all.weights.h5, history.csv}     appears complete, or not at all
+checkpoints/epoch-0007/{weights.npz, history.csv}     appears complete, or not at all
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from spine.training.history import History
 
 __all__ = ["Checkpoints", "Saveable"]
 
-WEIGHTS = "all.weights.h5"  # the layers', and the optimizer's where the model is compiled
+WEIGHTS = "weights.npz"  # the layers', and the optimizer's where the model is compiled
 
 
 class Saveable(Protocol):
-    """What checkpoints hold: a Keras model, or what saves and loads as one does."""
+    """What checkpoints hold: a model of Keras 3 as a `KeptModel`, or what saves and loads as one does."""
 
     @property
     def variables(self) -> Sequence[Any]:
@@ -79,6 +79,6 @@ class Checkpoints:
 
 
 def _size_of(model: Saveable) -> int:
-    """Bytes of a checkpoint, rather too many: HDF5 ends the process where a disk fills while it writes."""
+    """Bytes of a checkpoint, rather too many."""
     variables = [*model.variables, *getattr(getattr(model, "optimizer", None), "variables", ())]
     return 2**21 + 5 * sum(math.prod(variable.shape) for variable in variables)  # of 4 bytes each, and their names

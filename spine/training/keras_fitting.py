@@ -21,6 +21,7 @@ from spine.training.devices import strategy
 from spine.training.fit_settings import FitSettings
 from spine.training.fitting import Fitting
 from spine.training.history import History
+from spine.training.kept_model import KeptModel
 from spine.training.layer_rates import rates_of, with_rates
 from spine.training.progress import print_line
 from spine.training.schedule import Phase, cycles_of, is_over, next_rate, why_stopped
@@ -91,7 +92,7 @@ class KerasFitting(Fitting):
     def best_network(self) -> keras.Model:
         """The network of the best epoch, in float32 whatever it was trained in, without a trace of its training."""
         network = self.build(pretrained=False)
-        self.checkpoints.load(network, self.best_epoch())
+        self.checkpoints.load(KeptModel(network), self.best_epoch())
         return network
 
     def _check(self, network: keras.Model) -> None:
@@ -111,8 +112,8 @@ class KerasFitting(Fitting):
         model = self._compiled(network, phase)
         before = len(history) - len(history.of(phase.name))
         if history.best and len(history) == before:
-            self.checkpoints.load(network, int(history.best["epoch"]))
-        state = AveragedModel(model, self.settings.ema) if self.settings.ema else model
+            self.checkpoints.load(KeptModel(network), int(history.best["epoch"]))
+        state = AveragedModel(model, self.settings.ema) if self.settings.ema else KeptModel(model)
         if len(history) > before:
             self.checkpoints.load(state, len(history))
         data = self._shared_data()
@@ -142,7 +143,7 @@ class KerasFitting(Fitting):
         return model
 
     def _callbacks(
-        self, phase: Phase, state: keras.Model | AveragedModel, before: int, steps: int
+        self, phase: Phase, state: KeptModel | AveragedModel, before: int, steps: int
     ) -> list[keras.callbacks.Callback]:
         recorder = Recorder(
             self.checkpoints,

@@ -12,6 +12,7 @@ from spine.core.problems import SpineError
 from spine.member.serving import publish_model
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
+from spine.training.kept_model import KeptModel
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -70,13 +71,13 @@ def test_a_checkpoint_is_not_begun_without_room(tmp_path, monkeypatch):
     history = History().with_epoch("scratch", {"loss": 1.0}, 0.1)
     left(monkeypatch, 2**20)
     with pytest.raises(SpineError, match=r"a checkpoint needs about 2 MB in .*checkpoints, and its disk has 1 MB free"):
-        Checkpoints(tmp_path / "checkpoints").save(model, history)
+        Checkpoints(tmp_path / "checkpoints").save(KeptModel(model), history)
     assert not (tmp_path / "checkpoints").exists()
     left(monkeypatch, 2**24)
-    Checkpoints(tmp_path / "checkpoints").save(model, history)
+    Checkpoints(tmp_path / "checkpoints").save(KeptModel(model), history)
     large = keras.Model(inputs, keras.layers.Dense(10**6)(inputs))  # 5 million numbers of 4 bytes
     with pytest.raises(SpineError, match="a checkpoint needs about 26 MB"):
-        Checkpoints(tmp_path / "checkpoints").save(large, history)
+        Checkpoints(tmp_path / "checkpoints").save(KeptModel(large), history)
 
 
 class Doubling(tf.Module):
