@@ -71,12 +71,14 @@ def _check(raw: Mapping[str, Any], targets: Any) -> None:
     if not isinstance(targets, Mapping) or not targets:
         raise SpineError(f"targets is {targets!r}; give a mapping, such as {{narrowing: {{labels: [no, yes]}}}}")
     for target, own in targets.items():
+        if not isinstance(target, str):
+            raise SpineError(f'the target {target} is a number to YAML; write "{target}", in quotes')
         if not isinstance(own, Mapping):
             raise SpineError(f"targets.{target} is {own!r}; give it labels, such as {{labels: [no, yes]}}")
         if strange := [key for key in own if key not in OF_A_TARGET]:
             raise SpineError(
                 f"targets.{target} has {', '.join(map(str, strange))}; a target has {', '.join(OF_A_TARGET)}"
-                f"{did_you_mean(strange[0], OF_A_TARGET)}"
+                f"{did_you_mean(str(strange[0]), OF_A_TARGET)}"
             )
         if "labels" not in own:
             raise SpineError(f"targets.{target} has no labels; give them, such as labels: [normal, narrowed]")
@@ -88,6 +90,6 @@ def _check(raw: Mapping[str, Any], targets: Any) -> None:
         )
     if "name" not in raw:
         raise SpineError("has targets and no name; give the name that those of its experiments begin with")
-    if (target := raw.get("target")) and target not in targets:
+    if (target := raw.get("target")) and target not in list(targets):
         known = ", ".join(targets)
         raise SpineError(f"target is {target!r}; it is one of {known}{did_you_mean(str(target), targets)}")

@@ -51,6 +51,17 @@ def test_a_box_is_looked_at_by_the_network_s_own_view(network):
     assert not cam[~seen].any()
 
 
+def test_a_network_of_grades_in_order_is_rebuilt_alike():
+    saved, picture = ServedClassifier(build(SETTINGS, 3, ordinal=True), SETTINGS), np.full((32, 32), 0.5, np.float32)
+    picture[:9] = 1
+    own, (seen,) = WatchedClassifier.of(SETTINGS, 3, saved, ordinal=True).look(picture, [WHOLE], [1])
+    expected = saved.image(tf.constant(picture[np.newaxis, ..., np.newaxis]))["probabilities"]
+    np.testing.assert_allclose(own, expected, atol=1e-5)
+    assert np.isfinite(seen).all()
+    with pytest.raises(SpineError, match="of other shapes"):
+        WatchedClassifier.of(SETTINGS, 3, saved)
+
+
 def through(layers, x):
     for layer in layers:
         x = layer(x)

@@ -11,9 +11,13 @@ from classification.data import Data
 from classification.fit import ClassifierFitting
 from classification.model import build
 from classification.train import train
+from ensemble.evaluate import run as evaluate
+from ensemble.experiment_run import ExperimentRun
 from ensemble.predict import run as predict
+from ensemble.search import run as search
 from pipeline import training
 from pipeline.experiments import load_experiments
+from spine.core.files import read_json
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
@@ -101,6 +105,24 @@ def test_what_is_published_of_each_is_the_network_that_it_would_have_alone(exper
         assert [v.shape for v in saved.variables_of_network] == [v.shape for v in alone.variables]
 
 
+def test_each_target_is_searched_and_judged_by_itself(experiments, directories):
+    measured = {}
+    for experiment in experiments:
+        search(experiment)
+        weights = ExperimentRun(experiment).weights
+        assert (weights.metric, weights.split) == (experiment.search.metric or "accuracy", "validation")
+        evaluation = read_json(evaluate(experiment)[0])
+        measured[experiment.target] = set(evaluation["rows"][-1]["metrics"])
+        assert evaluation["target"] == experiment.target
+        if experiment.ordinal:
+            run = ExperimentRun(experiment)
+            truth = run.truth("test")
+            called = run.members["one"].predictions("test").values.argmax(axis=1)
+            error = np.abs(called - truth.values).mean()  # each sample is a unit of its own here
+            assert evaluation["rows"][0]["metrics"]["mean_absolute_error"]["value"] == pytest.approx(error)
+    assert measured["grade"] - measured["degeneration"] == {"quadratic_kappa", "mean_absolute_error", "concordance"}
+
+
 def test_a_head_learns_nothing_from_samples_without_a_value_of_it(experiments):
     manifest = Manifest.read(experiments[0].data)
     fitting = ClassifierFitting.of(experiments[0], "one", manifest, 1)
@@ -125,6 +147,7 @@ def test_a_head_learns_nothing_from_samples_without_a_value_of_it(experiments):
     assert of_head["grade"] == 0 < of_head["degeneration"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_publishes_goes_on_from_its_checkpoints(
     experiments, directories, tmp_path, monkeypatch
 ):
