@@ -34,13 +34,15 @@ class Architecture:
     """A decoder: `decode(encoded, classes)` gives logits (N, H, W, classes).
 
     `features` are those it reads, as what they divide the input's size by; 32 is the encoder's output. `coarse` are
-    layers of the decoder that deep supervision puts a head on, by the same; without them it is refused.
+    layers of the decoder that deep supervision puts a head on, by the same; without them it is refused. With `any_size`
+    the decoder takes features whose heights and widths are not known, as training on patches needs.
     """
 
     decode: Callable[[Encoded, int], Tensor]
     features: tuple[int, ...]
     multiple: int = 32  # of height and width, in pixels; the model pads to it, and un-pads
     coarse: Mapping[int, str] = field(default_factory=dict)
+    any_size: bool = False
 
 
 def _of_library(name: str, layer: str, stages: tuple[int, int, int]) -> Architecture:
@@ -52,7 +54,8 @@ def _of_library(name: str, layer: str, stages: tuple[int, int, int]) -> Architec
         return library.decode(name, encoded.inputs, encoded.features, encoded.last, classes)
 
     coarse = {2 ** (1 + level): layer.format(stage) for level, stage in enumerate(stages)}
-    return Architecture(decode, (32, 16, 8, 4, 2), coarse=coarse)
+    # Keras' bilinear upsampling, the last step of its FPN, needs to know sizes.
+    return Architecture(decode, (32, 16, 8, 4, 2), coarse=coarse, any_size=name != "FPN")
 
 
 def _pspnet(encoded: Encoded, classes: int) -> Tensor:
@@ -72,5 +75,5 @@ ARCHITECTURES: dict[str, Architecture] = {
     "linknet": _of_library("Linknet", "decoder_stage{}_add", (3, 2, 1)),
     "fpn": _of_library("FPN", "segm_stage{}b_relu", (2, 3, 4)),
     "pspnet": Architecture(_pspnet, (8,), multiple=48),
-    "deeplabv3plus": Architecture(_deeplab, (16, 4)),
+    "deeplabv3plus": Architecture(_deeplab, (16, 4), any_size=True),
 }

@@ -13,6 +13,7 @@ from segmentation import algebra
 from segmentation.architectures import ARCHITECTURES
 from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
+from spine.core.strict import Strict
 from spine.training import schedule
 from spine.training.base_weights import checked_file
 from spine.training.choices import known
@@ -23,7 +24,7 @@ from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive, Sche
 if TYPE_CHECKING:
     from spine.dataset.truth import MaskTruth
 
-__all__ = ["SAYED2025", "Phase", "Settings"]
+__all__ = ["SAYED2025", "Patches", "Phase", "Settings"]
 
 Flip = Literal["horizontal", "vertical"]
 Weight = Annotated[float, Field(ge=0)]
@@ -46,6 +47,13 @@ class Phase(schedule.Phase):
     encoder_learns: bool
 
 
+class Patches(Strict):
+    """How a member trains at the pictures' own resolution: on patches of them, of its height and width."""
+
+    per_picture: Annotated[int, Field(ge=1, le=1000)] = 1  # drawn in an epoch
+    foreground: Annotated[float, Field(ge=0, le=1)] = 0.33  # share that is drawn around a pixel of a class
+
+
 class Settings(FitSettings):
     """One member: network, size, loss, training. For the published training see `configs/papers/`.
 
@@ -59,6 +67,7 @@ class Settings(FitSettings):
     freeze_encoder: Annotated[int, Field(ge=0)] = 0  # epochs
     height: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
     width: Annotated[int, Field(ge=32, le=MOST_PIXELS)] = 256
+    patches: Patches | None = None  # null: pictures are resized to height and width, and trained on whole
     normalisation: Literal["minmax", "percentile", "none"] = "minmax"
     # Of every batch norm: an encoder's own 0.999 leaves inference blind after hundreds of steps.
     batch_norm_momentum: Fraction = 0.9
@@ -107,6 +116,19 @@ class Settings(FitSettings):
     @classmethod
     def _scale_of_file(cls, given: Any) -> Any:
         return with_scale_of_file(given, "encoder", "encoder_weights", ENCODERS)
+
+    @model_validator(mode="after")
+    def _may_have_any_size(self) -> Settings:
+        if self.patches and not ARCHITECTURES[self.architecture].any_size:
+            able = ", ".join(name for name, one in ARCHITECTURES.items() if one.any_size)
+            raise ValueError(f"patches need a network of any size, which {self.architecture} is not; use one of {able}")
+        if self.patches and (self.height, self.width) != self.padded_size:
+            raise ValueError(
+                f"height and width are {self.height} and {self.width}; the sides of patches are multiples of "
+                f"{self.multiple} here, and at least {self.least_size}: give {self.padded_size[0]} and "
+                f"{self.padded_size[1]}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
@@ -159,9 +181,19 @@ class Settings(FitSettings):
         return self.pretrained and self.freeze_encoder < self.epochs
 
     @property
+    def multiple(self) -> int:
+        """What height and width of the network's input are multiples of, in pixels."""
+        return ARCHITECTURES[self.architecture].multiple
+
+    @property
+    def least_size(self) -> int:
+        """The least height and width of the network's input, in pixels."""
+        return ENCODERS[self.encoder].least_size
+
+    @property
     def padded_size(self) -> tuple[int, int]:
         """Height and width that the network itself reads: the settings' own, padded to its multiple."""
-        multiple, least = ARCHITECTURES[self.architecture].multiple, ENCODERS[self.encoder].least_size
+        least, multiple = self.least_size, self.multiple
         height, width = (math.ceil(max(size, least) / multiple) * multiple for size in (self.height, self.width))
         return height, width
 

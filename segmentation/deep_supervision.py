@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from segmentation.upsampling import BilinearUpsampling
+
 __all__ = ["ANSWER", "SupervisedLoss", "with_heads", "without_heads"]
 
 Tensor = Any
@@ -28,7 +30,7 @@ def with_heads(network: keras.Model, coarse: Mapping[int, str], classes: int, pa
     answers = [network.output]
     for scale, name in sorted(coarse.items()):
         x = layers.Conv2D(classes, 1, name=f"head{scale}_logits")(network.get_layer(name).output)
-        x = layers.UpSampling2D(scale, interpolation="bilinear", name=f"head{scale}_upsampling")(x)
+        x = BilinearUpsampling(scale, name=f"head{scale}_upsampling")(x)
         x = layers.Cropping2D(padding, name=f"head{scale}_unpad")(x)
         answers.append(layers.Softmax(dtype="float32", name=f"head{scale}")(x))
     return keras.Model(network.input, layers.Concatenate(dtype="float32", name="heads")(answers), name=network.name)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import layers
+from keras import layers, ops
+
+from segmentation.upsampling import BilinearUpsampling
 
 __all__ = ["decode"]
 
@@ -21,13 +23,13 @@ GROUPS = 32  # of channels: Wu and He 2018, "Group normalization"
 def decode(deep: Any, low: Any, classes: int) -> Any:
     """Logits (N, H, W, classes) of features at 1/16 and 1/4 of H and W."""
     x = _pyramid(deep)
-    x = layers.UpSampling2D(4, interpolation="bilinear", name="pyramid_upsampling")(x)
+    x = BilinearUpsampling(4, name="pyramid_upsampling")(x)
     low = _convolution(low, LOW_FILTERS, 1, "low")
     x = layers.Concatenate(name="decoder_concat")([x, low])
     for number in (1, 2):
         x = _convolution(x, FILTERS, 3, f"decoder{number}", separable=True)
     x = layers.Conv2D(classes, 1, name="logits")(x)
-    return layers.UpSampling2D(4, interpolation="bilinear", name="upsampling")(x)
+    return BilinearUpsampling(4, name="upsampling")(x)
 
 
 def _pyramid(deep: Any) -> Any:
@@ -44,6 +46,8 @@ def _whole_image(deep: Any) -> Any:
     x = layers.Conv2D(FILTERS, 1, use_bias=False, name="pyramid_image_conv")(x)
     x = layers.GroupNormalization(GROUPS, name="pyramid_image_gn")(x)
     x = layers.ReLU(name="pyramid_image_relu")(x)
+    if None in deep.shape[1:3]:  # of a network of any size
+        return x + ops.zeros_like(deep[..., :1])
     return layers.UpSampling2D(deep.shape[1:3], name="pyramid_image_upsampling")(x)
 
 

@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 
 from segmentation.config import Settings
+from segmentation.flips import with_flips
+from segmentation.own_size import ServedOwnSize
 from spine.member.serving import publish_model
 from spine.training.network_input import NetworkInput
 from spine.training.preprocess import unletterbox
@@ -17,8 +19,6 @@ from spine.training.served import Served, signature
 __all__ = ["ServedSegmenter", "export", "signature_of"]
 
 Tensor = Any
-
-_AXIS = {"vertical": 1, "horizontal": 2}  # of (N, H, W, C)
 
 
 class ServedSegmenter(Served):
@@ -45,21 +45,16 @@ def _one_size(sizes: Tensor) -> Tensor:
         return tf.identity(sizes[0])
 
 
-def with_flips(network: Any, images: Tensor, flips: tuple[str, ...]) -> Tensor:
-    """The mean of a network's maps of the images and of their flips, each flipped back."""
-    maps = network(images)
-    for flip in flips:
-        axis = [_AXIS[flip]]
-        maps += tf.reverse(network(tf.reverse(images, axis)), axis)
-    return maps / (1 + len(flips))
-
-
 def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
     """Publish a float32 network as `directory/model/<next version>/`; that path."""
-    return publish_model(ServedSegmenter(network, settings), directory)
+    served = ServedOwnSize if settings.patches else ServedSegmenter
+    return publish_model(served(network, settings), directory)
 
 
 def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs."""
-    outputs: dict[str, list[int | None]] = {"probabilities": [None, None, None, classes]}
-    return signature(NetworkInput.of(settings), outputs, content="PNG or JPEG, of one size in a request")
+    maps: dict[str, list[int | None]] = {"probabilities": [None, None, None, classes]}
+    inputs, outputs = signature(NetworkInput.of(settings), maps, content="PNG or JPEG, of one size in a request")
+    if settings.patches:  # its network has no size, so there is nothing to prepare for it
+        del inputs["network"]
+    return inputs, outputs

@@ -29,10 +29,11 @@ ENCODER = "encoder"  # the name of the encoder's layer in the whole model
 def build(settings: Settings, classes: int) -> keras.Model:
     """The member's network: (N, height, width, 1) float32 in [0, 1] -> (N, height, width, classes) float32.
 
-    With deep supervision the answers of its coarser levels lie behind: `without_heads` takes them off. SpineError where
-    weights cannot be downloaded, read or do not fit.
+    Trained on patches it takes any height and width that are multiples of its own. With deep supervision the answers of
+    its coarser levels lie behind: `without_heads` takes them off. SpineError where weights cannot be downloaded, read
+    or do not fit.
     """
-    inputs = keras.Input((settings.height, settings.width, 1), name="image")
+    inputs = keras.Input((*_size(settings, (settings.height, settings.width)), 1), name="image")
     padding = _padding(settings)
     x = layers.ZeroPadding2D(padding, name="pad")(inputs)
     x = pretrained.in_scale_of(x, *_scale(settings))
@@ -62,6 +63,11 @@ def set_trainable(model: keras.Model, encoder: bool) -> None:
     encoder_of(model).trainable = encoder
 
 
+def _size(settings: Settings, size: tuple[int, int]) -> tuple[int | None, int | None]:
+    """Height and width of an input, None where they are not known as with patches."""
+    return (None, None) if settings.patches else size
+
+
 def _padding(settings: Settings) -> tuple[tuple[int, int], tuple[int, int]]:
     """Rows above and below, columns left and right."""
     rows, columns = (
@@ -85,7 +91,7 @@ def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:
 
 def _base(settings: Settings) -> keras.Model:
     encoder = ENCODERS[settings.encoder]
-    build_base = partial(encoder.build, input_shape=(*settings.padded_size, 3))
+    build_base = partial(encoder.build, input_shape=(*_size(settings, settings.padded_size), 3))
     base = pretrained.build_base(
         build_base, settings.encoder, settings.encoder_weights, encoder.layout, "encoder_weights"
     )

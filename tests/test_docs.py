@@ -23,6 +23,7 @@ from classification.measured.config import MeasuredSettings
 from detection import config as detection
 from ensemble.case.config import CaseSettings, Discs, Region
 from pipeline.experiments import validate_experiment
+from segmentation.config import Patches
 from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
 from spine.core.strict import validate
@@ -63,6 +64,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "head": Head,
     "fine_tuning": FineTuning,
     "A segmentation member": Segmentation,
+    "patches": Patches,
     "A detection member": detection.Settings,
     "decoder": detection.Decoder,
     "fpn": detection.FPN,

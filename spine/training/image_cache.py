@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ from spine.training.network_input import NetworkInput
 from spine.training.preprocess import decode, letterbox_mask, prepare
 from spine.training.see_boxes import levels_of_files, see_box
 
-__all__ = ["MEMORY_LIMIT", "ImageCache"]
+__all__ = ["MEMORY_LIMIT", "WHITE", "ImageCache", "read_each", "storage"]
 
 Tensor = Any
 
 MEMORY_LIMIT = 2 * 1024**3  # bytes of cached pictures held in memory; more go to a temporary file
-_WHITE = 65535
+WHITE = 65535
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ImageCache:
         distinct, rows = np.unique(keys, return_inverse=True)
         told = [json.loads(key) for key in distinct]
         files, boxes = [file for file, _ in told], np.array([box for _, box in told], np.float32)
-        values = _storage((len(files), reads.height, reads.width, 1), np.uint16, memory_limit)
+        values = storage((len(files), reads.height, reads.width, 1), np.uint16, memory_limit)
         _fill(values, files, lambda file, box: _read_box(file, box, reads), boxes)
         return cls(values, rows)
 
@@ -68,13 +68,13 @@ class ImageCache:
         cls, paths: Sequence[Path], size: tuple[int, int], kind: type, read: Callable[[Tensor], Tensor], limit: int
     ) -> ImageCache:
         files, rows = np.unique([str(path) for path in paths], return_inverse=True)
-        values = _storage((len(files), *size, 1), kind, limit)
+        values = storage((len(files), *size, 1), kind, limit)
         _fill(values, files.tolist(), read)
         return cls(values, rows)
 
     def batch(self, samples: Tensor) -> Tensor:
         """Images (N, height, width, 1) float32 in [0, 1] of the samples (N,), inside a tf.data graph."""
-        return tf.cast(self.stored(samples), tf.float32) / _WHITE
+        return tf.cast(self.stored(samples), tf.float32) / WHITE
 
     def stored(self, samples: Tensor) -> Tensor:
         """The samples' (N,) values as they are stored, inside a tf.data graph."""
@@ -84,12 +84,17 @@ class ImageCache:
 
 
 def _fill(values: np.ndarray, files: list[str], read: Callable[..., Tensor], *others: np.ndarray) -> None:
-    """With what `read` makes of each file, and of the row of each of the `others`."""
+    for row, picture in enumerate(read_each(files, read, *others)):
+        values[row] = picture
+
+
+def read_each(files: list[str], read: Callable[..., Tensor], *others: np.ndarray) -> Iterator[np.ndarray]:
+    """What `read` makes of each file, and of the row of each of the `others`; SpineError where one is no picture."""
     data = tf.data.Dataset.from_tensor_slices((files, *others)).map(read, tf.data.AUTOTUNE)
     pictures = data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
     for row in track(range(len(files)), "preparing pictures"):
         try:
-            values[row] = next(pictures)
+            yield next(pictures)
         except tf.errors.OpError as error:
             raise SpineError(
                 f"{files[row]} cannot be read as PNG or JPEG: {error.message}; "
@@ -99,11 +104,11 @@ def _fill(values: np.ndarray, files: list[str], read: Callable[..., Tensor], *ot
 
 def _read(file: Tensor, height: int, width: int, how: str) -> Tensor:
     image = prepare(decode(tf.io.read_file(file))[tf.newaxis], height, width, how)[0]
-    return tf.cast(tf.round(image * _WHITE), tf.uint16)
+    return tf.cast(tf.round(image * WHITE), tf.uint16)
 
 
 def _read_box(file: Tensor, box: Tensor, reads: NetworkInput) -> Tensor:
-    return tf.cast(tf.round(see_box(levels_of_files(tf.io.read_file(file)), box, reads) * _WHITE), tf.uint16)
+    return tf.cast(tf.round(see_box(levels_of_files(tf.io.read_file(file)), box, reads) * WHITE), tf.uint16)
 
 
 def _read_mask(file: Tensor, height: int, width: int) -> Tensor:
@@ -111,7 +116,8 @@ def _read_mask(file: Tensor, height: int, width: int) -> Tensor:
     return letterbox_mask(mask[tf.newaxis] + 1, height, width)[0]
 
 
-def _storage(shape: tuple[int, ...], kind: type, memory_limit: int) -> np.ndarray:
+def storage(shape: tuple[int, ...], kind: type, memory_limit: int) -> np.ndarray:
+    """Room for pictures of that shape and dtype: in memory, or above `memory_limit` bytes in a file without a name."""
     if (size := math.prod(shape) * np.dtype(kind).itemsize) <= memory_limit:
         return np.empty(shape, kind)
     # A mapped file ends the process on a full disk.

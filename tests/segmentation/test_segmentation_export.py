@@ -9,7 +9,8 @@ import tensorflow as tf
 from segmentation.architectures import ARCHITECTURES
 from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
-from segmentation.export import ServedSegmenter, export, with_flips
+from segmentation.export import ServedSegmenter, export
+from segmentation.flips import with_flips
 from segmentation.model import build
 from tests.clean_process import run_clean
 from tests.member_contract import as_image, grey, png
