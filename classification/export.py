@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from classification.config import Settings
 from spine.member.serving import publish_model
+from spine.training.mean_over_flips import mean_over_flips
 from spine.training.network_input import NetworkInput
 from spine.training.served import Served, signature
 from spine.training.view import WHOLE, View
@@ -24,7 +26,8 @@ class ServedClassifier(Served):
 
     def __init__(self, network: keras.Model, settings: Settings, view: View = WHOLE) -> None:
         def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
-            return {"probabilities": tf.cast(network(inputs, training=False), tf.float32)}
+            mean = mean_over_flips(partial(network, training=False), inputs, sizes, settings.test_time)
+            return {"probabilities": tf.cast(mean, tf.float32)}
 
         variables = (variable.value for variable in network.variables)
         super().__init__("classifier", variables, NetworkInput.of(settings, view), answer)

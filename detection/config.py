@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -208,6 +209,16 @@ class Settings(Strict):
     patience: Count = 10  # epochs without a higher one
     augmentation: Augmentation = Augmentation()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _answers_once(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and "test_time" in raw:
+            raise ValueError(
+                "test_time is of probabilities and maps, which have a mean; boxes of flipped pictures would have to be "
+                "fused, which is an ensemble: leave it out, or train another seed"
+            )
+        return raw
+
     @field_validator("backbone")
     @classmethod
     def _is_known(cls, name: str) -> str:
@@ -289,6 +300,11 @@ class Settings(Strict):
         require_classes(train)
         if self.backbone_weights not in ("imagenet", "none"):
             checked_file(self.backbone_weights, self.backbone, "backbone_weights", WEIGHTS)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     @property
     def network(self) -> str:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SAYED2025", "Patches", "Phase", "Settings"]
 
-Flip = Literal["horizontal", "vertical"]
 Weight = Annotated[float, Field(ge=0)]
 
 # The 17 networks of Sayed et al. 2025, Table 4, as (architecture, encoder).
@@ -84,7 +83,6 @@ class Settings(FitSettings):
     learning_rate: Positive = 3e-3
     schedule: Schedule = "cosine"
     batch: Count = 8
-    test_time_flips: tuple[Flip, ...] = ()  # the member answers the mean over the image and these flips of it
 
     @field_validator("architecture")
     @classmethod

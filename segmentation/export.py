@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import keras
 import tensorflow as tf
 
 from segmentation.config import Settings
-from segmentation.flips import with_flips
 from segmentation.own_size import ServedOwnSize
 from spine.member.serving import publish_model
+from spine.training.mean_over_flips import mean_over_flips
 from spine.training.network_input import NetworkInput
 from spine.training.preprocess import unletterbox
 from spine.training.served import Served, signature
@@ -30,7 +31,8 @@ class ServedSegmenter(Served):
 
     def __init__(self, network: keras.Model, settings: Settings) -> None:
         def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
-            inner = with_flips(lambda x: network(x, training=False), inputs, settings.test_time_flips)
+            maps_of = partial(network, training=False)
+            inner = mean_over_flips(maps_of, inputs, sizes, settings.test_time, of_maps=True)
             height, width = tf.unstack(_one_size(sizes))
             outer = unletterbox(tf.cast(inner, tf.float32), height, width)
             return {"probabilities": outer / tf.reduce_sum(outer, axis=-1, keepdims=True)}

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from segmentation.config import Settings
-from segmentation.flips import with_flips
 from spine.member.serving import for_any_number
+from spine.training.mean_over_flips import mean_over_flips
 from spine.training.preprocess import decode_alike, normalise, to_grey
 
 __all__ = ["MOST_AT_ONCE", "TILE", "ServedOwnSize"]
@@ -36,8 +36,7 @@ class ServedOwnSize(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32)])
         def answer_padded(images: Tensor) -> Tensor:
-            answers = with_flips(lambda x: network(x, training=False), images, settings.test_time_flips)
-            return tf.cast(answers, tf.float32)
+            return tf.cast(network(images, training=False), tf.float32)
 
         def answer_whole(images: Tensor) -> Tensor:
             size = tf.shape(images)[1:3]
@@ -51,15 +50,18 @@ class ServedOwnSize(tf.Module):
             alone = image[tf.newaxis]
             return tf.cond(fits, lambda: answer_whole(alone), lambda: in_tiles(answer_whole, alone, tile, classes))[0]
 
-        def of_images(images: Tensor) -> dict[str, Tensor]:
-            grey = normalise(to_grey(images), settings.normalisation)
+        def answer_all(grey: Tensor) -> Tensor:
             spec = tf.TensorSpec([None, None, classes], tf.float32)
             answers = tf.cond(
                 tf.size(grey) <= most,
                 lambda: answer_whole(grey),
                 lambda: tf.map_fn(answer_one, grey, fn_output_signature=spec),
             )
-            answers.set_shape([None, None, None, classes])
+            return tf.ensure_shape(answers, [None, None, None, classes])
+
+        def of_images(images: Tensor) -> dict[str, Tensor]:
+            grey = normalise(to_grey(images), settings.normalisation)
+            answers = mean_over_flips(answer_all, grey, None, settings.test_time, of_maps=True)
             return {"probabilities": answers / tf.reduce_sum(answers, axis=-1, keepdims=True)}
 
         # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.

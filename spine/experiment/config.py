@@ -78,6 +78,11 @@ class TaskSettings(Protocol):
         """What tells the weights that it starts from, published or a file's, and for what; empty where it has none."""
         ...
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is allowed and likely a slip, a sentence each."""
+        ...
+
 
 SettingsOf = Callable[[str], type[BaseModel]]  # a task's name -> its TaskSettings; SpineError where it is not known
 
@@ -245,6 +250,11 @@ class Foreign(Strict):
     @property
     def initial_weights(self) -> tuple[()]:
         """Nothing."""
+        return ()
+
+    @property
+    def doubts(self) -> tuple[()]:
+        """None."""
         return ()
 
 

@@ -52,6 +52,8 @@ def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence
                 experiment.members[name].check(train)
             except SpineError as error:
                 raise SpineError(f"members.{name}{f' of {one.target}' if experiment.heads else ''}: {error}") from None
+        for doubt in experiment.members[name].doubts:
+            show(f"warning: members.{name}: {doubt}")
         if (batch := experiment.members[name].batch) > samples:
             show(f"warning: members.{name}: batch is {batch}; the {samples} training samples are one batch")
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from spine.experiment.config import Strict
 from spine.training.augment import Augmentation
+from spine.training.augment.settings import Flip
 from spine.training.schedule import Count, Decay, Fraction, NotNegative, Phase, Plateau, Schedule
 
 __all__ = ["FitSettings"]
@@ -35,6 +36,7 @@ class FitSettings(Strict):
     # How often the base's last residual block is left out of a picture's step, the ones before it less; null: as it is.
     stochastic_depth: Fraction | None = None
     augmentation: Augmentation = Augmentation()
+    test_time: tuple[Flip, ...] = ()  # the member answers the mean over a picture and these flips of it
     mixed_precision: bool = False
 
     @model_validator(mode="after")
@@ -76,6 +78,16 @@ class FitSettings(Strict):
     def tunes_base(self) -> bool:
         """Whether there is a phase in which a base learns that starts from weights."""
         raise NotImplementedError(f"{type(self).__name__} of a task says when its base learns")
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Flips at test time that no training picture has."""
+        unseen = sorted(flip for flip in set(self.test_time) if not getattr(self.augmentation, flip))
+        return tuple(
+            f"test_time has {flip}, which augmentation has not; unless the pictures face both ways, a network errs on "
+            f"what it never saw: give augmentation.{flip}, or leave it out of test_time"
+            for flip in unseen
+        )
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from classification.config import Settings
 from classification.export import ServedClassifier, export
 from classification.model import build
+from spine.training.preprocess import prepare
 from tests.member_contract import as_image, grey, png
 
 SETTINGS = Settings(network="plain_cnn", weights="none", height=32, width=48, filters=(4, 8))
@@ -67,6 +68,30 @@ def test_a_picture_of_the_network_s_size_is_answered_as_by_keras(network, served
 def test_an_image_of_one_grey_level_has_an_answer(served):
     flat = served.signatures["image"](image=tf.fill([2, 9, 9, 1], 0.5))["probabilities"].numpy()
     np.testing.assert_allclose(flat.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_flipped_picture_is_answered_alike_where_flips_are_averaged(network):
+    served = ServedClassifier(network, SETTINGS.model_copy(update={"test_time": ("vertical_flip", "horizontal_flip")}))
+    pictures = [grey(60, 73), grey(61, 70, seed=4), grey(20, 47, seed=5)]  # padded by odd and even numbers of lines
+    turned = [picture[::-1] if row % 2 else picture[:, ::-1] for row, picture in enumerate(pictures)]
+    answers, of_turned = (
+        served.serving_default(tf.constant([png(np.ascontiguousarray(one)) for one in some]))["probabilities"].numpy()
+        for some in (pictures, turned)
+    )
+    np.testing.assert_allclose(of_turned, answers, atol=1e-5)
+    inputs = np.stack([network.predict(_prepared(picture), verbose=0)[0] for picture in _four(pictures[0])])
+    np.testing.assert_allclose(answers[0], inputs.mean(axis=0), atol=1e-5)
+    assert np.ptp(inputs, axis=0).max() > 0.01  # the flips alone are answered otherwise
+    prepared = served.prepared(_prepared(pictures[0]), tf.constant([[60, 73]]))["probabilities"]
+    np.testing.assert_allclose(prepared[0], answers[0], atol=1e-5)
+
+
+def _four(picture):
+    return picture, picture[::-1], picture[:, ::-1], picture[::-1, ::-1]
+
+
+def _prepared(picture):
+    return prepare(as_image(picture), SETTINGS.height, SETTINGS.width, SETTINGS.normalisation)
 
 
 def test_inputs_below_the_network_s_least_size_are_resized_up():

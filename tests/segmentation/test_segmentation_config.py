@@ -131,7 +131,7 @@ def test_class_weights_are_one_for_all_or_by_label():
         ({"gamma": -1}, "gamma: .*greater than or equal to 0; received -1"),
         ({"class_weights": {"disc": -1}}, "class_weights"),
         ({"height": 16}, "height: .*received 16"),
-        ({"test_time_flips": ["diagonal"]}, "test_time_flips"),
+        ({"test_time": ["diagonal"]}, "test_time"),
         ({"encoders": "vgg16"}, "encoders: unknown key; the known ones are .*, architecture, encoder, "),
     ],
 )

@@ -10,7 +10,6 @@ from segmentation.architectures import ARCHITECTURES
 from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
 from segmentation.export import ServedSegmenter, export
-from segmentation.flips import with_flips
 from segmentation.model import build
 from tests.clean_process import run_clean
 from tests.member_contract import as_image, grey, png
@@ -58,29 +57,34 @@ def test_pictures_of_different_sizes_are_refused(served):
         served.serving_default(files)
 
 
-def test_flips_are_averaged_where_the_image_lies():
-    column = tf.reshape(tf.range(3.0), [1, 1, 3, 1])
-
-    def leaning(x):  # adds what depends on the place, as a network with padding does
-        return x + column
-
-    images = tf.reshape(tf.constant([10.0, 20.0, 30.0]), [1, 1, 3, 1])
-    mean = with_flips(leaning, images, ("horizontal",)).numpy().ravel()
-    np.testing.assert_allclose(mean, [(10 + 10 + 0 + 2) / 2, (20 + 20 + 1 + 1) / 2, (30 + 30 + 2 + 0) / 2])
-
-
 def test_flips_of_the_settings_are_in_the_graph():
     inputs = keras.Input((64, 96, 1))
     ramp = np.linspace(0, 0.5, 96, dtype=np.float32)[:, None]  # what depends on the place: the column
     first = inputs / 2 + ramp
     network = keras.Model(inputs, keras.ops.concatenate([first, 1 - first], axis=-1))
-    flipped = ServedSegmenter(network, SETTINGS.model_copy(update={"test_time_flips": ("horizontal", "vertical")}))
+    flipped = ServedSegmenter(network, SETTINGS.model_copy(update={"test_time": ("horizontal_flip",)}))
     image = as_image(grey(64, 96))
-    # Of three answers one has the ramp the other way round, and ramp + its reverse is 0.5.
-    expected = image[..., 0] / 2 + (ramp + (0.5 - ramp) + ramp)[:, 0] / 3
+    expected = image[..., 0] / 2 + 0.5 / 2  # a ramp and its reverse add up to 0.5
     np.testing.assert_allclose(flipped.image(image)["probabilities"][..., 0], expected, atol=1e-5)
     plain = ServedSegmenter(network, SETTINGS).image(image)["probabilities"][..., 0]
     np.testing.assert_allclose(plain, image[..., 0] / 2 + ramp[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("flips", [("horizontal_flip",), ("horizontal_flip", "vertical_flip")])
+def test_the_answer_of_a_flipped_picture_is_the_flipped_answer(flips):
+    inputs = keras.Input((64, 96, 1))
+    uneven = keras.layers.Conv2D(2, 5, padding="same", activation="softmax", kernel_initializer="glorot_normal")
+    network = keras.Model(inputs, uneven(inputs))
+    served = ServedSegmenter(network, SETTINGS.model_copy(update={"test_time": flips}))
+    image = as_image(grey(50, 37))  # 47 of 96 columns, 24 and 25 beside them
+    axes = {"horizontal_flip": 2, "vertical_flip": 1}
+    answer = served.image(image)["probabilities"].numpy()
+    plain = ServedSegmenter(network, SETTINGS)
+    for flip in flips:
+        turned = served.image(np.flip(image, axes[flip]))["probabilities"].numpy()
+        np.testing.assert_allclose(turned, np.flip(answer, axes[flip]), atol=1e-5)
+        alone = plain.image(np.flip(image, axes[flip]))["probabilities"].numpy()
+        assert np.abs(alone - np.flip(plain.image(image)["probabilities"], axes[flip])).max() > 0.01
 
 
 SERVE = """

@@ -36,7 +36,7 @@ MEMBER = {
     "epochs": EPOCHS,
     "learning_rate": 2e-3,
     "batch_norm_momentum": 0.7,
-    "test_time_flips": ["vertical"],
+    "test_time": ["vertical_flip"],
 }
 
 

@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from spine.experiment.config import Strict
 
-__all__ = ["PRESETS", "Augmentation", "Fill", "Interval"]
+__all__ = ["PRESETS", "Augmentation", "Fill", "Flip", "Interval"]
 
+Flip = Literal["horizontal_flip", "vertical_flip"]  # left and right, upside down
 Fill = Literal["nearest", "constant", "reflect", "wrap"]  # constant is black
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+import detection.config
 from pipeline import stages, training
 from pipeline.experiments import validate_experiment
 from spine.core.problems import SpineError
@@ -135,3 +136,18 @@ def test_a_batch_that_is_larger_than_the_data_is_told(tmp_path):
     members = {"first": experiment.members["first"].model_copy(update={"batch": rows + 1})}
     require_trainable(experiment.model_copy(update={"members": members}), manifest, ["first"], shown.append)
     assert shown == [f"warning: members.first: batch is {rows + 1}; the {rows} training samples are one batch"]
+
+
+def test_a_flip_at_test_time_that_was_never_trained_is_doubted(tmp_path):
+    flips = {"test_time": ["vertical_flip", "horizontal_flip"], "augmentation": {"horizontal_flip": True}}
+    experiment = classified(tmp_path, "010101", shared={**flips, "batch": 2})
+    shown = []
+    require_trainable(experiment, Manifest.read(experiment.data), ["only"], shown.append)
+    assert [line.split(";")[0] for line in shown] == [
+        "warning: members.only: test_time has vertical_flip, which augmentation has not"
+    ]
+
+
+def test_boxes_have_no_mean_over_flips():
+    with pytest.raises(ValueError, match="boxes of flipped pictures would have to be fused"):
+        detection.config.Settings(test_time=["horizontal_flip"])
