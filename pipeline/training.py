@@ -73,9 +73,10 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     from spine.experiment.folds import parts, refit
     from spine.experiment.foreign import require_predictions
     from spine.experiment.foresight import require_metric
+    from spine.experiment.seeds import seeds_of
     from spine.experiment.trained import under_another_salt
 
-    chosen = list(only) or list(experiment.members)
+    chosen = [each for name in only for each in seeds_of(name, experiment.members)] or list(experiment.members)
     _require_known(experiment, chosen)
     for line in under_another_salt(experiment):
         show(f"warning: {line}")
@@ -108,7 +109,7 @@ def _train(
     experiment: Experiment, manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str], show: Show
 ) -> None:
     from spine.experiment.folds import view
-    from spine.experiment.foresight import require_trainable
+    from spine.experiment.foresight import require_trainable, warn_of_doubts
 
     seen = [(part, view(part, manifest)) for part in parts]
     trainings = [Training(name, part, dataset) for name in names for part, dataset in seen]
@@ -123,8 +124,10 @@ def _train(
         require_trainable(
             part, dataset, [training.member for training in outdated if training.experiment is part], show
         )
+    to_train = list(dict.fromkeys(training.member for training in outdated))
+    warn_of_doubts(experiment, to_train, show)
     file = experiment.write(experiment.directory / "experiment.yaml")
-    _fetch(experiment, file, list(dict.fromkeys(training.member for training in outdated)), show)
+    _fetch(experiment, file, to_train, show)
 
     package = registry.package_of(experiment.task)
 

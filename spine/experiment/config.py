@@ -21,6 +21,7 @@ from spine.core.problems import SpineError, within
 from spine.core.strict import Seed, Strict, validate, validate_alone, without_password
 from spine.core.yaml_files import parse_yaml, read_yaml
 from spine.experiment.extends import merge_files, read_files
+from spine.experiment.seeds import member_of_seed, with_seeds
 from spine.experiment.snapshots import members_of
 from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
 
@@ -316,10 +317,11 @@ class Experiment(Strict):
         settings = info.context["settings_of"](str(raw.get("task")))
         shared = raw.get("shared") or {}
         _require_settings(shared, "shared")
+        named, shared = with_seeds(raw["members"], shared, _others(settings))
         validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
         members = {}
-        _require_apart(raw["members"])
-        for name, own in raw["members"].items():
+        _require_apart(named)
+        for name, own in named.items():
             if isinstance(own, (settings, *_others(settings).values(), Foreign)):
                 members.update(members_of(name, own))
                 continue
@@ -333,10 +335,10 @@ class Experiment(Strict):
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
             found = members_of(name, _member(settings, shared, own, f"members.{name}"))
-            if taken := [other for other in found if other != name and other in {*members, *raw["members"]}]:
+            if taken := [other for other in found if other != name and other in {*members, *named}]:
                 raise SpineError(f"members.{name} has a snapshot {taken[0]!r}, as another member is called; rename one")
             members.update(found)
-        return {**raw, "members": members}
+        return {**raw, "shared": shared, "members": members}
 
     @model_validator(mode="after")
     def _is_complete(self) -> Experiment:
@@ -636,9 +638,12 @@ def apply_override(raw: dict[str, Any], text: str) -> None:
     *parents, last = key.split(".")
     members = raw.get("members")
     if parents[:1] == ["members"] and isinstance(members, dict) and [*parents, last][1] not in members:
+        name = [*parents, last][1]
+        if (whole := member_of_seed(name)) in members:
+            raise SpineError(f"override {text!r}: the seeds of {whole} have one set of settings; give members.{whole}")
         raise SpineError(
             f"override {text!r}: no member has that name; the members are {', '.join(members)}"
-            f"{did_you_mean([*parents, last][1], members)}"
+            f"{did_you_mean(name, members)}"
         )
     place: Any = raw
     for part in parents:

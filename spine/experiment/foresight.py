@@ -12,7 +12,15 @@ from spine.experiment.folds import refit, view
 from spine.experiment.truth import read_truth, read_truths
 from spine.tasks import TASKS
 
-__all__ = ["absent", "reason_undefined", "require_classes", "require_metric", "require_trainable", "warn_of_test"]
+__all__ = [
+    "absent",
+    "reason_undefined",
+    "require_classes",
+    "require_metric",
+    "require_trainable",
+    "warn_of_doubts",
+    "warn_of_test",
+]
 
 Show = Callable[[str], None]
 
@@ -52,10 +60,15 @@ def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence
                 experiment.members[name].check(train)
             except SpineError as error:
                 raise SpineError(f"members.{name}{f' of {one.target}' if experiment.heads else ''}: {error}") from None
-        for doubt in experiment.members[name].doubts:
-            show(f"warning: members.{name}: {doubt}")
         if (batch := experiment.members[name].batch) > samples:
             show(f"warning: members.{name}: batch is {batch}; the {samples} training samples are one batch")
+
+
+def warn_of_doubts(experiment: Experiment, names: Sequence[str], show: Show) -> None:
+    """Show what these members' settings allow and is likely a slip."""
+    for name in names:
+        for doubt in experiment.members[name].doubts:
+            show(f"warning: members.{name}: {doubt}")
 
 
 def warn_of_test(experiment: Experiment, manifest: Manifest, show: Show) -> None:

@@ -18,7 +18,7 @@ from spine.core.problems import SpineError
 from spine.dataset.truth import BoxTruth, ClassTruth, MaskTruth, Region
 from spine.training.augment.elastic import apply_elastic, apply_elastic_to_masks, draw_elastic
 from spine.training.augment.intensity import apply_intensity, draw_intensity
-from spine.training.augment.mixing import mix, mix_boxes, mix_labels, mixing_of, weighed
+from spine.training.augment.mixing import mix, mix_boxes, mix_labels, mix_masks, mixing_of, weighed
 from spine.training.augment.settings import Augmentation
 from spine.training.augment.spatial import (
     affine,
@@ -151,8 +151,7 @@ def classification_data(
         images, labels = pictures.batch(samples), tf.gather(one_hot, samples)
         if augmentation is not None:
             images = augment(images, augmentation, own_seed)
-        if augmentation is not None and augmentation.mixes:
-            images, labels = mix_labels(images, labels, mixing_of(images, augmentation, own_seed))
+            images, labels = mix_labels(images, labels, augmentation, own_seed)
         if training and class_weights is not None:
             return images, *weighed(labels, tf.constant(class_weights, tf.float32))
         return images, labels
@@ -190,10 +189,7 @@ def segmentation_data(
         if augmentation is not None:
             images, masks = augment_together(images, masks, augmentation, own_seed)
         one_hot = tf.one_hot(tf.cast(masks[..., 0], tf.int32) - 1, len(truth.labels))
-        if augmentation is not None and augmentation.mixes:
-            mixing = mixing_of(images, augmentation, own_seed)
-            return mix(images, mixing), mix(one_hot, mixing)
-        return images, one_hot
+        return (images, one_hot) if augmentation is None else mix_masks(images, one_hot, augmentation, own_seed)
 
     return _batches(len(truth.samples), batch, seed, training, first_epoch, example)
 

@@ -29,16 +29,23 @@ def turned_axes(flips: Sequence[Flip]) -> list[tuple[int, ...]]:
 
 
 def mean_over_flips(
-    network: Callable[[Tensor], Tensor], inputs: Tensor, sizes: Tensor, flips: Sequence[Flip], *, of_maps: bool = False
+    network: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    sizes: Tensor | None,
+    flips: Sequence[Flip],
+    *,
+    of_maps: bool = False,
 ) -> Tensor:
-    """The mean of a network's answers to letterboxed inputs (N, H, W, 1) and to their flips; maps are turned back.
+    """The mean of a network's answers to inputs (N, H, W, 1) and to their flips; maps are turned back.
 
-    `sizes` (N, 2) int32 are the heights and widths of the pictures that were letterboxed. A picture is turned about its
-    own middle, as if it had been letterboxed after the flip: where the padding is odd that is not the input's middle.
+    `sizes` (N, 2) int32 are the heights and widths of the pictures that were letterboxed, None where nothing pads them.
+    A picture is turned about its own middle, as if it had been letterboxed after the flip: where the padding is odd
+    that is not the input's middle.
     """
     if not flips:
         return network(inputs)
-    ends = _ends(sizes, tf.shape(inputs)[1], tf.shape(inputs)[2])
+    height, width = tf.unstack(tf.shape(inputs)[1:3])
+    ends = tf.stack([[height - 1, width - 1]]) if sizes is None else _ends(sizes, height, width)
     answers = []
     for axes in turned_axes(flips):
         answer = network(_turned(inputs, ends, axes))
@@ -57,6 +64,7 @@ def _ends(sizes: Tensor, height: Tensor, width: Tensor) -> Tensor:
 
 
 def _turned(maps: Tensor, ends: Tensor, axes: tuple[int, ...]) -> Tensor:
+    ends = tf.broadcast_to(ends, [tf.shape(maps)[0], 2])
     for axis in axes:
         length = tf.shape(maps)[axis]
         # A line of odd padding that would come from outside is the one that is left over on the other side.

@@ -19,6 +19,7 @@ __all__ = [
     "mix",
     "mix_boxes",
     "mix_labels",
+    "mix_masks",
     "mixing_of",
     "partners",
     "shares",
@@ -102,8 +103,19 @@ def _inside(rectangle: Tensor, height: Tensor, width: Tensor) -> Tensor:
     return (in_rows[:, :, tf.newaxis] & in_columns[:, tf.newaxis, :])[..., tf.newaxis]
 
 
-def mix_labels(images: Tensor, labels: Tensor, mixing: Mixing) -> tuple[Tensor, Tensor]:
-    """Images (N, H, W, C) as `mix` gives them, and their labels (N, K) in the same shares."""
+def mix_masks(images: Tensor, masks: Tensor, settings: Augmentation, seed: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (N, H, W, C) and their one-hot masks (N, H, W, K), mixed as the settings say."""
+    if not settings.mixes:
+        return images, masks
+    mixing = mixing_of(images, settings, seed)
+    return mix(images, mixing), mix(masks, mixing)
+
+
+def mix_labels(images: Tensor, labels: Tensor, settings: Augmentation, seed: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (N, H, W, C) mixed as the settings say, and their labels (N, K) in the same shares."""
+    if not settings.mixes:
+        return images, labels
+    mixing = mixing_of(images, settings, seed)
     own = shares(mixing, *tf.unstack(tf.shape(images)[1:3]))[:, tf.newaxis]
     return mix(images, mixing), own * labels + (1 - own) * partners(labels)
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from spine.training.augment import Augmentation
-from spine.training.augment.mixing import Mixing, draw_mixing, mix, mix_boxes, mix_labels, mixing_of, shares, weighed
+from spine.training.augment.mixing import Mixing, draw_mixing, mix, mix_boxes, mix_labels, shares, weighed
 from spine.training.inputs import augment_with_boxes
 
 H, W = 6, 8
@@ -19,7 +19,7 @@ def settings(**values):
 
 
 def mixed_by(augmentation, images, seed=1):
-    return mix_labels(images, tf.eye(len(images)), mixing_of(images, augmentation, tf.constant([0, seed])))
+    return mix_labels(images, tf.eye(len(images)), augmentation, tf.constant([0, seed]))
 
 
 def test_a_blend_and_a_pasted_rectangle_by_hand():

@@ -55,3 +55,11 @@ def test_without_flips_a_network_is_asked_once():
     asked = []
     mean_over_flips(lambda x: asked.append(x) or x, tf.zeros([1, 2, 2, 1]), tf.constant([[2, 2]]), ())
     assert len(asked) == 1
+
+
+def test_where_nothing_pads_the_input_is_reversed():
+    images = np.random.default_rng(0).random((2, 3, 4, 1)).astype(np.float32)
+    seen = []
+    mean_over_flips(lambda x: seen.append(np.asarray(x)) or x, images, None, BOTH)
+    for one, expected in zip(seen, [images, images[:, ::-1], images[:, :, ::-1], images[:, ::-1, ::-1]], strict=True):
+        np.testing.assert_array_equal(one, expected)

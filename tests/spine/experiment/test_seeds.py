@@ -1,0 +1,99 @@
+"""`seeds: n` of a member is n members, in all that reads an experiment."""
+
+import pytest
+
+from pipeline.experiments import load_experiment, validate_experiment
+from pipeline.training import train_members
+from spine.core.problems import SpineError
+from spine.experiment.seeds import seeds_of, with_seeds
+from spine.training.trainer import seed_of
+
+RAW = {
+    "name": "small",
+    "task": "classification",
+    "data": "data/small",
+    "target": "degeneration",
+    "labels": ["normal", "degenerated"],
+    "members": {
+        "one": {"network": "plain_cnn", "weights": "none", "seeds": 3},
+        "other": {"network": "plain_cnn", "weights": "none", "filters": [4]},
+    },
+}
+
+
+def members(**changes):
+    return {**RAW["members"], **changes}
+
+
+def test_each_seed_is_a_member_of_the_same_settings_that_draws_for_itself():
+    experiment = validate_experiment(RAW, "small")
+    assert list(experiment.members) == ["one_seed1", "one_seed2", "one_seed3", "other"]
+    first, second, third, _ = experiment.members.values()
+    assert first == second == third
+    assert len({seed_of(experiment, name) for name in experiment.members}) == 4
+
+
+def test_shared_seeds_are_of_all_that_are_trained_unless_they_say_otherwise():
+    shared = {"seeds": 2, "network": "plain_cnn", "weights": "none"}
+    named = {"one": None, "other": {"seeds": 1}, "far": {"foreign": True}, "three": {"seeds": 3}}
+    experiment = validate_experiment({**RAW, "shared": shared, "members": named}, "small")
+    assert list(experiment.members) == [
+        *("one_seed1", "one_seed2", "other", "far"),
+        *("three_seed1", "three_seed2", "three_seed3"),
+    ]
+
+
+def test_the_resolved_copy_has_the_seeds_and_loads_to_an_equal_experiment(tmp_path):
+    experiment = validate_experiment({**RAW, "shared": {"seeds": 2}}, "small")
+    written = experiment.write(tmp_path / "resolved.yaml")
+    assert "seeds" not in written.read_text()
+    assert load_experiment(written).members == experiment.members
+    changed = load_experiment(written, ["members.one_seed2.epochs=3"]).members
+    assert [changed[f"one_seed{number}"].epochs for number in (1, 2, 3)] == [35, 3, 35]
+
+
+def test_overrides_are_of_all_seeds(tmp_path):
+    file = tmp_path / "small.yaml"
+    file.write_text(
+        "name: small\ntask: classification\ndata: d\ntarget: t\nlabels: [a, b]\n"
+        "members: {one: {network: plain_cnn, weights: none, seeds: 2}}\n"
+    )
+    changed = load_experiment(file, ["members.one.epochs=7", "members.one.seeds=3"]).members
+    assert [changed[f"one_seed{number}"].epochs for number in (1, 2, 3)] == [7, 7, 7]
+    assert list(load_experiment(file, ["members.one.seeds=1"]).members) == ["one"]
+    with pytest.raises(SpineError, match=r"the seeds of one have one set of settings; give members\.one"):
+        load_experiment(file, ["members.one_seed2.epochs=7"])
+
+
+def test_each_seed_may_have_snapshots():
+    of_one = {**RAW["members"]["one"], "seeds": 2, "snapshots": 2, "schedule": "cosine", "epochs": 4}
+    experiment = validate_experiment({**RAW, "members": {"one": of_one}}, "small")
+    assert list(experiment.members) == ["one_seed1-1", "one_seed1-2", "one_seed2-1", "one_seed2-2"]
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (members(one_seed2={"network": "vgg16"}), r"members\.one: one of its seeds is called one_seed2, as another"),
+        ({"one_seed2": {"network": "vgg16"}, **members()}, "one of its seeds is called one_seed2"),
+        (members(ONE_SEED2={"network": "vgg16"}), "differ only in case"),
+        (members(far={"foreign": True, "seeds": 2}), "seeds: unknown key"),
+        *(
+            (members(one={"network": "vgg16", "seeds": seeds}), r"members\.one\.seeds is")
+            for seeds in (0, 101, True, "3")
+        ),
+    ],
+)
+def test_wrong_seeds_say_what_holds(named, message):
+    with pytest.raises(SpineError, match=message):
+        validate_experiment({**RAW, "members": named}, "small")
+
+
+def test_a_name_stands_for_its_seeds():
+    expanded, _ = with_seeds(RAW["members"], {})
+    assert seeds_of("one", expanded) == ["one_seed1", "one_seed2", "one_seed3"]
+    assert seeds_of("one_seed2", expanded) == ["one_seed2"]
+    assert seeds_of("other", expanded) == ["other"]
+    assert seeds_of("two", expanded) == ["two"]
+    with pytest.raises(SpineError, match="'two' is not"):
+        train_members(validate_experiment(RAW, "small"), print, ["two"])
