@@ -26,7 +26,8 @@ class ServedClassifier(Served):
 
     def __init__(self, network: keras.Model, settings: Settings, view: View = WHOLE) -> None:
         def answer(inputs: Tensor, sizes: Tensor) -> dict[str, Tensor]:
-            mean = mean_over_flips(partial(network, training=False), inputs, sizes, settings.test_time)
+            padded = sizes if view.aspect == "keep" else None
+            mean = mean_over_flips(partial(network, training=False), inputs, padded, settings.test_time)
             return {"probabilities": tf.cast(mean, tf.float32)}
 
         variables = (variable.value for variable in network.variables)

@@ -168,7 +168,7 @@ class MemberContract:
         if reads is None:
             pytest.skip("it has no network input of its own")
         pictures = tf.concat([as_image(grey(61, 33, seed)) for seed in range(2)], axis=0)
-        (inputs,), sizes = prepare_all(pictures, [reads])
+        (inputs,), (sizes,) = prepare_all(pictures, [reads])
         prepared = {
             name: value.numpy() for name, value in model.signatures["prepared"](inputs=inputs, sizes=sizes).items()
         }

@@ -50,8 +50,8 @@ class AskedBoxes:
         """What a network reads of the boxes."""
         return read if read.sees_boxes else read._replace(view=read.view.of_cut(self.cut or 0.0))
 
-    def prepare(self, reads: Sequence[NetworkInput]) -> tuple[list[Tensor], Tensor]:
-        """The network inputs of each, and the sizes of the pictures."""
+    def prepare(self, reads: Sequence[NetworkInput]) -> tuple[list[Tensor], list[Tensor]]:
+        """The network inputs of each, and the sizes of what they were made of."""
         return prepare_boxes(self.levels_of(reads), self.elements, self.boxes, reads)
 
     def picture_of(self, row: tuple[Tensor, Tensor]) -> Tensor:

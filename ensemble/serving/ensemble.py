@@ -19,7 +19,7 @@ from spine.training.preprocess import decode, decode_alike
 __all__ = ["Ensemble", "Loaded"]
 
 Tensor = Any
-Prepare = Callable[[Sequence[NetworkInput]], tuple[list[Tensor], Tensor]]
+Prepare = Callable[[Sequence[NetworkInput]], tuple[list[Tensor], list[Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Ensemble(tf.Module):
     def members_of_files(self, files: Tensor) -> list[Outputs]:
         """What each member says of PNG or JPEG files (N) string; where every pixel has an answer, of one size."""
 
-        def prepare(reads: Sequence[NetworkInput]) -> tuple[list[Tensor], Tensor]:
+        def prepare(reads: Sequence[NetworkInput]) -> tuple[list[Tensor], list[Tensor]]:
             if self._gives_maps:
                 return prepare_all(decode_alike(files), reads)
             return prepare_each(decode, files, reads)
@@ -122,7 +122,7 @@ class Ensemble(tf.Module):
         return self._say(asked.prepare, otherwise, asked.seen_by)
 
     def members_of_prepared(self, inputs: Tensor, sizes: Tensor) -> list[Outputs]:
-        """What each member says of the `shared_input`, made of images of those `sizes` (N, 2) int32."""
+        """What each member says of the `shared_input`, made of what had those `sizes` (N, 2) int32."""
         return [one.prepared(inputs=inputs, sizes=sizes) for one in self._loaded if one.prepared]
 
     def _say(
@@ -133,10 +133,10 @@ class Ensemble(tf.Module):
     ) -> list[Outputs]:
         reads = [seen_by(one.reads) if one.reads else None for one in self._loaded]
         distinct = list(dict.fromkeys(filter(None, reads)))
-        prepared, sizes = prepare(distinct) if distinct else ([], None)
-        inputs = dict(zip(distinct, prepared, strict=True))
+        prepared = zip(distinct, *prepare(distinct), strict=True) if distinct else ()
+        by_read = {read: {"inputs": inputs, "sizes": sizes} for read, inputs, sizes in prepared}
         return [
-            one.prepared(inputs=inputs[read], sizes=sizes) if read and one.prepared else otherwise(one.model)
+            one.prepared(**by_read[read]) if read and one.prepared else otherwise(one.model)
             for one, read in zip(self._loaded, reads, strict=True)
         ]
 

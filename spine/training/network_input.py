@@ -75,24 +75,28 @@ class NetworkInput(NamedTuple):
         ]
 
 
-def prepare_all(images: Tensor, reads: Sequence[NetworkInput]) -> tuple[list[Tensor], Tensor]:
-    """Each of the network inputs (N, height, width, 1) of images (N, H, W, C), and the sizes (N, 2) int32, H and W."""
+def prepare_all(images: Tensor, reads: Sequence[NetworkInput]) -> tuple[list[Tensor], list[Tensor]]:
+    """Each of the network inputs (N, height, width, 1) of images (N, H, W, C), and its sizes (N, 2) int32.
+
+    Sizes are the height and width of what an input was made of, here of the whole image for each.
+    """
     sizes = tf.repeat(tf.shape(images)[tf.newaxis, 1:3], tf.shape(images)[0], axis=0)
-    return [prepare(images, *read[:3], read.view.aspect) for read in reads], sizes
+    return [prepare(images, *read[:3], read.view.aspect) for read in reads], [sizes] * len(reads)
 
 
 def prepare_each(
     picture_of: Callable[[Any], Tensor], elements: Any, reads: Sequence[NetworkInput]
-) -> tuple[list[Tensor], Tensor]:
+) -> tuple[list[Tensor], list[Tensor]]:
     """As `prepare_all`, of pictures of any sizes: `picture_of` makes (H, W, 1) of one of the `elements`.
 
     `elements` are a tensor (N, ...), such as files, or a tuple of them.
     """
 
     def prepare_one(element: Any) -> tuple[Tensor, ...]:
-        inputs, sizes = prepare_all(picture_of(element)[tf.newaxis], reads)
-        return *(one[0] for one in inputs), sizes[0]
+        picture = picture_of(element)
+        inputs, _ = prepare_all(picture[tf.newaxis], reads)
+        return *(one[0] for one in inputs), tf.shape(picture)[:2]
 
     specs = (*(tf.TensorSpec([read.height, read.width, 1], tf.float32) for read in reads), tf.TensorSpec([2], tf.int32))
     *inputs, sizes = tf.map_fn(prepare_one, elements, fn_output_signature=specs)
-    return inputs, sizes
+    return inputs, [sizes] * len(reads)

@@ -22,29 +22,36 @@ BOXES = tf.TensorSpec([None, 4], tf.float32, name="boxes")  # of the signature `
 
 def see_box(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
     """The network input (height, width, 1) of a box (4,), y0 x0 y1 x1 in [0, 1] of its picture."""
+    return fit(_seen(levels_of, box, read), read.height, read.width, read.view.aspect)[0]
+
+
+def _seen(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
+    """What a network sees of a box, (1, H, W, 1), before it is fitted to the network's size."""
     by_picture = read.view.levels == "picture"
     picture = levels_of(read.normalisation if by_picture else "none")
     y0, x0, y1, x1 = tf.unstack(expand_boxes(box[tf.newaxis], read.view.grow or 0.0, tf.shape(picture)[:2])[0])
     seen = picture[tf.newaxis, y0:y1, x0:x1]
-    levels = seen if by_picture else normalise(seen, read.normalisation)
-    return fit(levels, read.height, read.width, read.view.aspect)[0]
+    return seen if by_picture else normalise(seen, read.normalisation)
 
 
 def prepare_boxes(
     levels_of: Callable[[Any], LevelsOf], elements: Any, boxes: Tensor, reads: Sequence[NetworkInput]
-) -> tuple[list[Tensor], Tensor]:
-    """Each of the network inputs (N, height, width, 1) of boxes (N, 4), and the sizes (N, 2) int32 of their pictures.
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Each of the network inputs (N, height, width, 1) of boxes (N, 4), and its sizes (N, 2) int32: of what it sees.
 
     `levels_of` gives the picture of one of the `elements`, a tensor (N, ...) such as files.
     """
 
-    def prepare_one(row: tuple[Any, Tensor]) -> tuple[Tensor, ...]:
+    def prepare_one(row: tuple[Any, Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         levels = levels_of(row[0])
-        return *(see_box(levels, row[1], read) for read in reads), tf.shape(levels("none"))[:2]
+        seen = [_seen(levels, row[1], read) for read in reads]
+        inputs = (fit(one, read.height, read.width, read.view.aspect)[0] for one, read in zip(seen, reads, strict=True))
+        return tuple(inputs), tuple(tf.shape(one)[1:3] for one in seen)
 
-    specs = (*(tf.TensorSpec([read.height, read.width, 1], tf.float32) for read in reads), tf.TensorSpec([2], tf.int32))
-    *inputs, sizes = tf.map_fn(prepare_one, (elements, boxes), fn_output_signature=specs)
-    return inputs, sizes
+    inputs = tuple(tf.TensorSpec([read.height, read.width, 1], tf.float32) for read in reads)
+    specs = inputs, tuple(tf.TensorSpec([2], tf.int32) for _ in reads)
+    prepared, sizes = tf.map_fn(prepare_one, (elements, boxes), fn_output_signature=specs)
+    return list(prepared), list(sizes)
 
 
 def levels_of_files(file: Tensor) -> LevelsOf:

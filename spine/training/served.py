@@ -28,9 +28,9 @@ class Served(tf.Module):
 
     `serving_default(image_bytes: string [N])` takes PNG or JPEG files, each of its own size, or with `alike` of one;
     `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` takes decoded images; `prepared(inputs: float32 [N, height,
-    width, 1], sizes: int32 [N, 2])` takes what both make of them, and the images' own heights and widths. All answer by
-    `answer(inputs, sizes)`. A network that sees boxes has `regions(image_bytes: string [N], boxes: float32 [N, 4])`
-    too, y0 x0 y1 x1 in [0, 1] of the file of the same row; a picture alone is its own box.
+    width, 1], sizes: int32 [N, 2])` takes what both make of them, and the heights and widths of what that was made of.
+    All answer by `answer(inputs, sizes)`. A network that sees boxes has `regions(image_bytes: string [N], boxes:
+    float32 [N, 4])` too, y0 x0 y1 x1 in [0, 1] of the file of the same row; a picture alone is its own box.
     """
 
     def __init__(
@@ -39,17 +39,17 @@ class Served(tf.Module):
         super().__init__(name=name)
 
         def of_images(images: Tensor) -> dict[str, Tensor]:
-            (inputs,), sizes = prepare_all(images, [reads])
+            (inputs,), (sizes,) = prepare_all(images, [reads])
             return answer(inputs, sizes)
 
         def of_files(files: Tensor) -> dict[str, Tensor]:
             if alike:
                 return of_images(decode_alike(files))
-            (inputs,), sizes = prepare_each(decode, files, [reads])
+            (inputs,), (sizes,) = prepare_each(decode, files, [reads])
             return answer(inputs, sizes)
 
         def of_boxes(files: Tensor, boxes: Tensor) -> dict[str, Tensor]:
-            (inputs,), sizes = prepare_boxes(levels_of_files, files, require_boxes(boxes), [reads])
+            (inputs,), (sizes,) = prepare_boxes(levels_of_files, files, require_boxes(boxes), [reads])
             return answer(inputs, sizes)
 
         # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.

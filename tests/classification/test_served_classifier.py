@@ -10,6 +10,7 @@ from classification.config import Settings
 from classification.export import ServedClassifier, export
 from classification.model import build
 from spine.training.preprocess import prepare
+from spine.training.view import View
 from tests.member_contract import as_image, grey, png
 
 SETTINGS = Settings(network="plain_cnn", weights="none", height=32, width=48, filters=(4, 8))
@@ -84,6 +85,19 @@ def test_a_flipped_picture_is_answered_alike_where_flips_are_averaged(network):
     assert np.ptp(inputs, axis=0).max() > 0.01  # the flips alone are answered otherwise
     prepared = served.prepared(_prepared(pictures[0]), tf.constant([[60, 73]]))["probabilities"]
     np.testing.assert_allclose(prepared[0], answers[0], atol=1e-5)
+
+
+def test_a_flipped_box_of_a_flipped_picture_is_answered_alike(network):
+    """Odd padding of what is seen of the box, not of the picture."""
+    settings = SETTINGS.model_copy(update={"test_time": ("horizontal_flip",)})
+    picture = grey(60, 80)
+    for aspect in ("keep", "stretch"):
+        served = ServedClassifier(network, settings, View(grow=0.0, aspect=aspect))
+        answers = [
+            served.regions(tf.constant([png(np.ascontiguousarray(one))]), tf.constant([box]))["probabilities"]
+            for one, box in ((picture, [0.1, 0.1, 0.9, 0.425]), (picture[:, ::-1], [0.1, 0.575, 0.9, 0.9]))
+        ]
+        np.testing.assert_allclose(answers[1], answers[0], atol=1e-5)
 
 
 def _four(picture):

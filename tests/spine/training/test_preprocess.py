@@ -79,7 +79,7 @@ def test_depths_of_one_scan_answer_alike(how):
     coarse = rng.integers(0, 200, (40, 30))  # fits in 8 bits, so that every depth can hold it exactly
     files = [coarse.astype(np.uint8), (coarse * 16).astype(np.uint16), (coarse * 257).astype(np.uint16)]
     encodings = tf.constant([encoded(file) for file in files])
-    (answers,), sizes = prepare_each(decode, encodings, [NetworkInput(32, 32, how)])
+    (answers,), (sizes,) = prepare_each(decode, encodings, [NetworkInput(32, 32, how)])
     np.testing.assert_array_equal(sizes, [[40, 30]] * 3)
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-6)
     np.testing.assert_allclose(answers[2], answers[0], atol=1e-6)
