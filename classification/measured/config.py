@@ -89,6 +89,11 @@ class MeasuredSettings(Strict):
         return True
 
     @property
+    def doubts(self) -> tuple[()]:
+        """None."""
+        return ()
+
+    @property
     def initial_weights(self) -> tuple[()]:
         """Nothing."""
         return ()

@@ -27,7 +27,8 @@ def with_seeds(
 ) -> tuple[dict[Any, Any], dict[str, Any]]:
     """Members with one for each seed, in their order, and what is shared; neither has `seeds` any more.
 
-    One seed is the member itself. What is shared is not of networks that are kept `apart`. SpineError where `seeds` is no number of them, or two members get one name.
+    One seed is the member itself. What is shared is not of networks that are kept `apart`. SpineError where `seeds` is
+    no number of them, or two members get one name.
     """
     expanded: dict[Any, Any] = {}
     for name, own in members.items():

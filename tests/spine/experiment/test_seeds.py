@@ -43,6 +43,12 @@ def test_shared_seeds_are_of_all_that_are_trained_unless_they_say_otherwise():
     ]
 
 
+def test_shared_seeds_are_not_of_members_that_are_no_networks():
+    named = {"trees": {"network": "trees"}, "own": {"network": "trees", "seeds": 2}}
+    expanded, _ = with_seeds({**named, "one": None}, {"seeds": 2}, apart={"trees": None})
+    assert list(expanded) == ["trees", "own_seed1", "own_seed2", "one_seed1", "one_seed2"]
+
+
 def test_the_resolved_copy_has_the_seeds_and_loads_to_an_equal_experiment(tmp_path):
     experiment = validate_experiment({**RAW, "shared": {"seeds": 2}}, "small")
     written = experiment.write(tmp_path / "resolved.yaml")
