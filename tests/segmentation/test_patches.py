@@ -79,6 +79,24 @@ def test_tiles_that_see_enough_answer_as_the_whole_picture_does():
     assert np.abs(tiled - whole)[:, 5:-5, 5:-5].mean() < 1e-3
 
 
+@pytest.mark.parametrize("most", [2**21, 1000])
+def test_the_answer_of_a_flipped_picture_is_the_flipped_answer(most):
+    inputs = keras.Input((None, None, 1))
+    drawn = keras.initializers.RandomNormal(stddev=1.0, seed=1)
+    uneven = keras.layers.Conv2D(2, 5, padding="same", activation="softmax", kernel_initializer=drawn)
+    network = keras.Model(inputs, uneven(inputs))
+    picture = as_image(grey(51, 77))  # padded by odd numbers of lines
+    flipped, plain = (
+        ServedOwnSize(network, SETTINGS.model_copy(update={"test_time": flips}), most, tile=32)
+        for flips in (("horizontal_flip", "vertical_flip"), ())
+    )
+    for axis in (1, 2):
+        answer = flipped.image(np.flip(picture, axis))["probabilities"]
+        np.testing.assert_allclose(answer, np.flip(flipped.image(picture)["probabilities"], axis), atol=1e-5)
+        alone = plain.image(np.flip(picture, axis))["probabilities"]
+        assert np.abs(alone - np.flip(plain.image(picture)["probabilities"], axis)).max() > 0.01
+
+
 def test_tiles_are_averaged_by_gaussian_weights():
     random = np.random.default_rng(0)
     picture = random.uniform(size=(1, 25, 10, 1)).astype(np.float32)
