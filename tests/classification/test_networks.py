@@ -32,7 +32,7 @@ def small(network: str, **changes) -> Settings:
 
 
 def test_the_known_names_are_those_of_keras_and_our_own():
-    assert set(NETWORKS) == set(APPLICATIONS) | {"squeezenet", "efficientnetlite0", "plain_cnn"}
+    assert set(NETWORKS) == set(APPLICATIONS) | {"squeezenet", "efficientnetlite0", "resnet50v1.5", "plain_cnn"}
 
 
 @pytest.mark.parametrize("network", sorted(APPLICATIONS))
