@@ -25,7 +25,7 @@ from ensemble.results.evaluation import Alternative, Bootstrap, Comparison, Eval
 from ensemble.results.found_weights import FoundWeights
 from ensemble.results.overlap import SEARCH, Overlap, early_stopped_on_searched, find_overlap
 from ensemble.results.searched import Searched
-from ensemble.serving.exported import describe_lacking_model, exported, not_exportable_reason
+from ensemble.serving.exported import describe_lacking_model, exported, not_exportable_reason, postprocess_on_card
 from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.files import fingerprint, read_if_whole, with_nulls
@@ -101,6 +101,7 @@ def _inputs_hash(run: ExperimentRun, split: SplitPredictions, served: Member | N
     stored = [predictions.hash for predictions in split.stored.values()]
     cards = [member.card.model_dump() for member in run.members.values()]
     settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
+    settings += postprocess_on_card(experiment).values()
     model = served.card.model_hash if served else not_exportable_reason(run.members, weights)
     return fingerprint([stored, cards, weights.as_json(), split.truth.hash, settings, model])
 

@@ -71,10 +71,12 @@ class ExperimentRun:
 
     def evaluator_of(self, split: SplitPredictions, *, alternatives: bool = False) -> Any:
         """The same of predictions that were read, such as those of another dataset; on demand with what other rules'
-        weights make of the members.
+        weights make of the members, and what post-processing makes of the ensemble.
         """
         weights = self.weights if alternatives else self.weights.of_served_rule()
-        evaluator: Any = ENSEMBLE_TASKS[self.experiment.task].evaluator.of(split, weights)
+        pieces = self.experiment.postprocess.rules(self.experiment.labels) if alternatives else {}
+        of_task: Any = ENSEMBLE_TASKS[self.experiment.task].evaluator
+        evaluator: Any = of_task.of(split, weights, pieces) if pieces else of_task.of(split, weights)
         return replace(evaluator, ordinal=True) if self.experiment.ordinal else evaluator
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ensemble.results.found_weights import FoundWeights
 from ensemble.serving.decide_outputs import decided_on_card, deciding
 from ensemble.serving.describe import description_of
 from ensemble.serving.ensemble import Ensemble
-from ensemble.serving.exported import not_exportable_reason
+from ensemble.serving.exported import not_exportable_reason, postprocess_on_card
 from ensemble.serving.fuse_outputs import fuse_for
 from ensemble.serving.fused_model import FusedModel, told_input
 from ensemble.serving.kit.write import write_serving_kit
@@ -27,6 +27,7 @@ from spine.answers.description import Description
 from spine.core.files import fingerprint
 from spine.dataset.truth import AnyTruth, ClassTruth
 from spine.experiment.config import Experiment
+from spine.experiment.postprocess import PieceRule
 from spine.member.member import Card, Member, NoModel, Patients
 from spine.member.serving import drop_unnamed_versions, package_versions
 from spine.training.inputs import subset
@@ -57,6 +58,7 @@ def run(experiment: Experiment) -> list[Path]:
         [
             *(weights.kept, models, searched, *weights.fusion_settings.values()),
             *(description.model_dump(mode="json"), experiment.export.frozen),
+            *postprocess_on_card(experiment).values(),
         ]
     )
     if not Member.is_complete(directory, config_hash):
@@ -65,6 +67,7 @@ def run(experiment: Experiment) -> list[Path]:
         version, parity = publish_fused(
             *(run, members, weights.mean(), boxes, directory, description, weights.decisions),
             frozen=experiment.export.frozen,
+            pieces=experiment.postprocess.rules(experiment.labels),
         )
         cut = _cut(run.truth(experiment.search_split))
         card = _card(experiment, members, weights, config_hash, version, parity)
@@ -83,13 +86,14 @@ def publish_fused(
     decisions: Decisions | None = None,
     *,
     frozen: bool = False,
+    pieces: Mapping[int, PieceRule] | None = None,
 ) -> tuple[Path, float]:
     """Publish members' SavedModels as one below `directory`; its path, and how far it is from the NumPy ensemble.
 
     Detectors are fused by the weights of the `mean` and the thresholds of `boxes`, others by the `mean`; what the
-    `decisions` make of a classification is served too.
+    `decisions` make of a classification is served too, and a mask is post-processed by the rules of `pieces`.
     """
-    fuse = deciding(fuse_for(run.experiment.task, mean, boxes), decisions, len(run.experiment.labels))
+    fuse = deciding(fuse_for(run.experiment.task, mean, boxes, pieces), decisions, len(run.experiment.labels))
     ensemble = Ensemble.load(members, fuse, frozen=frozen)
     truth = run.truth(run.experiment.search_split)
     pictures = truth.paths[:PARITY_PICTURES]
@@ -102,6 +106,7 @@ def publish_fused(
         temperatures=mean.temperatures,
         decisions=decisions,
         frozen=frozen,
+        pieces=pieces,
         crops=_crops(truth),
     )
     return publish_served(FusedModel(ensemble, description, _cut(truth)), directory, measure, pictures)
@@ -141,6 +146,7 @@ def _card(
             "weights": weights.kept,
             **weights.fusion_settings,
             "frozen": experiment.export.frozen,
+            **postprocess_on_card(experiment),
             "parity": parity,
         },
     )

@@ -36,6 +36,7 @@ from spine.experiment.config import (
     ExportSettings,
     SearchSettings,
 )
+from spine.experiment.postprocess import PostprocessSettings
 from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
 from spine.intake.dicom_seg import read_segmentations
@@ -55,6 +56,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "Experiment": Experiment,
     "search": SearchSettings,
     "decide": DecideSettings,
+    "postprocess": PostprocessSettings,
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "batching": BatchingSettings,

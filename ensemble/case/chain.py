@@ -16,6 +16,7 @@ from ensemble.serving.fused_model import FILES, IMAGES
 from ensemble.serving.side_by_side import SideBySide
 from spine.answers.description import Description, disc_output
 from spine.dataset.detections import OUTPUTS
+from spine.experiment.postprocess import PieceRule
 from spine.member.serving import for_any_number
 from spine.training.expand_box import expand_boxes
 from spine.training.preprocess import decode_alike, to_grey
@@ -60,8 +61,10 @@ class Chain(tf.Module):
         segmentation: Ensemble | None = None,
         region: Cut | None = None,
         description: Description | None = None,
+        pieces: Mapping[int, PieceRule] | None = None,
     ) -> None:
         super().__init__(name="case")
+        self.pieces = dict(pieces or {})  # rules by which the whole picture's mask is post-processed
         self.discs, self.region = discs, region
         of_pictures = {"detection": detector} | ({"mask": segmentation} if segmentation and not region else {})
         self.of_pictures = SideBySide(of_pictures)
@@ -93,9 +96,9 @@ class Chain(tf.Module):
         if self.of_discs:
             answer |= self._grade(self.of_discs, images, found, is_disc, members)
         if self.of_regions and self.region:
-            answer |= with_mask(self._in_best(self.of_regions, self.region, images, found, members))
+            answer |= with_mask(self._in_best(self.of_regions, self.region, images, found, members), self.pieces)
         elif "mask" in of_pictures:
-            answer |= with_mask(only_where(found["num_detections"] > 0, of_pictures["mask"]))
+            answer |= with_mask(only_where(found["num_detections"] > 0, of_pictures["mask"]), self.pieces)
         return answer
 
     def _sure_enough(self, outputs: Outputs) -> Outputs:

@@ -69,6 +69,7 @@ def load_chain(settings: CaseSettings, parts: CaseParts) -> Chain:
         parts.segmentation.load() if parts.segmentation else None,
         _cut(settings.region, parts.detector) if settings.region else None,
         describe(settings, parts),
+        parts.segmentation.pieces if parts.segmentation else None,
     )
 
 

@@ -6,12 +6,15 @@ Maps are outputs by name: `probabilities` (N, H, W, C), with members `probabilit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from ensemble.fusion.pieces_graph import postprocess_in_graph
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.side_by_side import answer_of
+from spine.experiment.postprocess import PieceRule
 
 __all__ = ["in_regions", "only_where", "with_mask"]
 
@@ -19,8 +22,10 @@ Tensor = Any
 Maps = dict[str, Tensor]
 
 
-def with_mask(maps: Maps) -> Maps:
-    """The same and `mask` (N, H, W) int32, the likeliest class of each pixel."""
+def with_mask(maps: Maps, pieces: Mapping[int, PieceRule]) -> Maps:
+    """The same and `mask` (N, H, W) int32, each pixel's likeliest class, post-processed by the rules of `pieces`."""
+    if pieces:
+        return {**maps, "mask": postprocess_in_graph(maps["probabilities"], pieces)}
     return {**maps, "mask": tf.argmax(maps["probabilities"], axis=-1, output_type=tf.int32)}
 
 

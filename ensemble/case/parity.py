@@ -11,7 +11,7 @@ import numpy as np
 from ensemble.case.stages import Stages, WholePixels
 from ensemble.decisions.decide import names_of
 from ensemble.results.decisions import Decisions
-from ensemble.serving.parity import distance, require_decisions
+from ensemble.serving.parity import distance, require_decisions, require_masks
 from spine.answers.description import disc_output
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
@@ -49,6 +49,8 @@ def _of_picture(model: Any, stages: Stages, picture: Path) -> float:
     differences = [distance(found, stages.detect(picture)), *_of_discs(answer, found, pixels, stages)]
     if segmentation := stages.parts.segmentation:
         expected = stages.map_of(segmentation, pixels, _region(found, pixels, stages))
+        if segmentation.pieces:
+            require_masks([answer], segmentation.pieces)
         differences.append(float(np.abs(answer["probabilities"][0] - expected).max()))
     return max(differences)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.problems import SpineError
 from spine.core.shapes import of_shape
 from spine.experiment.config import Experiment
+from spine.experiment.postprocess import PieceRule, PostprocessSettings
 from spine.member.member import Member, NoModel, Patients
 from spine.member.run_model import load_model
 
@@ -43,6 +44,7 @@ class Part:
     pictures: tuple[Path, ...] = ()  # of its dataset, where it has one
     target: str = ""  # of a classification, where it is known
     decisions: Decisions | None = None  # on the probabilities of a classification
+    pieces: Mapping[int, PieceRule] = field(default_factory=dict)  # rules that post-process a segmentation's masks
 
     @classmethod
     def of_experiment(cls, name: str, experiment: Experiment) -> Part:
@@ -64,6 +66,7 @@ class Part:
             tuple(run.truth(experiment.search_split).paths),
             experiment.target,
             weights.decisions,
+            experiment.postprocess.rules(experiment.labels),
         )
 
     @classmethod
@@ -72,7 +75,11 @@ class Part:
         member = Member.open(path)
         card = member.card
         alone, decisions = Mean((1.0,)), _decisions_of(member)
-        return cls(name, card.task, card.labels, (member,), alone, None, card.patients, decisions=decisions)
+        return cls(
+            *(name, card.task, card.labels, (member,), alone, None, card.patients),
+            decisions=decisions,
+            pieces=_pieces_of(member),
+        )
 
     @property
     def weights(self) -> list[float]:
@@ -84,7 +91,8 @@ class Part:
         """What its answers depend on."""
         models = [[member.name, member.card.model_hash] for member in self.members]
         decided = [self.decisions.model_dump(mode="json")] if self.decisions else []
-        return [models, self.mean.weights, self.mean.temperatures, repr(self.boxes), *decided]
+        cleaned = [sorted(self.pieces.items())] if self.pieces else []
+        return [models, self.mean.weights, self.mean.temperatures, repr(self.boxes), *decided, *cleaned]
 
     @cached_property
     def models(self) -> list[Any]:
@@ -97,6 +105,15 @@ class Part:
         fuse = TakeTheOne() if alone else fuse_for(self.task, self.mean, self.boxes)
         fuse = deciding(fuse, self.decisions, len(self.labels))
         return Ensemble.of_models(self.models, fuse, [member.card.input for member in self.members])
+
+
+def _pieces_of(member: Member) -> dict[int, PieceRule]:
+    """By which rules an ensemble post-processes masks, as its card says; SpineError where that does not hold."""
+    told = member.card.details.get("postprocess", {}) if member.card.kind == "ensemble" else {}
+    try:
+        return of_shape(PostprocessSettings)(told).rules(member.card.labels)
+    except ValueError as error:
+        raise SpineError(f"{member.path / 'member.json'}: details.postprocess: {error}; export it again") from None
 
 
 def _decisions_of(member: Member) -> Decisions | None:

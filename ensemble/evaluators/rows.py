@@ -26,7 +26,11 @@ __all__ = [
 
 EQUAL = "equal weights"
 ENSEMBLE = "ensemble"
-FIELDS = {"reduced": "reduced", "alternative": "alternatives"}  # of rows that are not the leaderboard's
+FIELDS = {
+    "reduced": "reduced",
+    "alternative": "alternatives",
+    "postprocessed": "postprocessed",
+}  # of rows that are not the leaderboard's
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class Evaluator(ABC, Generic[Row]):
     """All rows of one split, the truth of its samples, and the patient (U,) of every unit that is scored once.
 
     `reduced` are the ensembles that are left when one member is taken out, under that member's name; `alternatives` are
-    those of other weights, under the name of the rule that made them.
+    those of other weights, under the name of the rule that made them; `postprocessed` is the ensemble with its masks
+    post-processed, where that is asked for.
     """
 
     rows: tuple[Row, ...]
@@ -81,6 +86,7 @@ class Evaluator(ABC, Generic[Row]):
     patients: np.ndarray
     reduced: tuple[Row, ...] = field(default=(), kw_only=True)
     alternatives: tuple[Row, ...] = field(default=(), kw_only=True)
+    postprocessed: tuple[Row, ...] = field(default=(), kw_only=True)
 
     TASK: ClassVar[str]
     EVALUATION: ClassVar[type[Evaluation]]  # what metrics.json holds of the task
@@ -189,7 +195,7 @@ def alternative_rows(alternatives: Iterable[str]) -> list[tuple[str, RowKind, fl
 
 def by_kind(rows: Sequence[Row]) -> dict[str, tuple[Row, ...]]:
     """The fields of an `Evaluator` that these rows fill: `rows`, `reduced` and `alternatives`."""
-    found: dict[str, tuple[Row, ...]] = {"rows": (), "reduced": (), "alternatives": ()}
+    found: dict[str, tuple[Row, ...]] = {"rows": (), "reduced": (), "alternatives": (), "postprocessed": ()}
     for row in rows:
         found[FIELDS.get(row.kind, "rows")] += (row,)
     return found

@@ -31,8 +31,11 @@ from ensemble.evaluators.rows import (
     names_of_classes,
     reduced_rows,
 )
+from ensemble.fusion.pieces import postprocess
 from ensemble.results.evaluation import (
     Estimate,
+    Postprocessed,
+    RowKind,
     SegmentationCounts,
     SegmentationEvaluation,
     SegmentationRow,
@@ -42,9 +45,10 @@ from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
 from spine.core.progress import track
 from spine.dataset.truth import MaskTruth
+from spine.experiment.postprocess import PieceRule
 from spine.metrics import segmentation as metrics
 from spine.metrics.rates import mean_of_defined
-from spine.metrics.statistics import wilcoxon
+from spine.metrics.statistics import interval, wilcoxon
 from spine.metrics.surface import TOLERANCE, surface_scores
 
 __all__ = ["SegmentationEvaluator", "SegmentedRow", "disagreement", "predict_image"]
@@ -67,6 +71,7 @@ NAMES_OF_A_CLASS = {
     "surface_dice": f"surface distance score at {TOLERANCE:g} mm",
 }
 NAMES_OF_SURFACES = {f"{name}{OF_SURFACES}": f"foreground {NAMES_OF_A_CLASS[name]}" for name in SURFACES}
+POSTPROCESSED = "post-processed"  # the row of the ensemble with its masks post-processed
 CHUNK = 2**18  # pixels that are fused at a time: memory stays bounded however large an image is
 
 
@@ -99,8 +104,10 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
     COMPARED = ("dice_foreground", "iou_foreground")
 
     @classmethod
-    def of(cls, split: SplitPredictions, weights: FoundWeights) -> SegmentationEvaluator:
-        """Count every image once; one image is in memory at a time."""
+    def of(
+        cls, split: SplitPredictions, weights: FoundWeights, pieces: Mapping[int, PieceRule] | None = None
+    ) -> SegmentationEvaluator:
+        """Count every image once; one image is in memory at a time. The rules of `pieces` post-process masks."""
         truth = split.truth
         assert isinstance(truth, MaskTruth)
         sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
@@ -109,12 +116,23 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
         others = [*weights.without_each(), *alternatives.values()]
         measured = [
             _measure(
-                mask, predict_image(sources, weights, number, others), truth.spacings[number], truth.labels, members
+                mask,
+                _called(sources, weights, number, others, pieces),
+                truth.spacings[number],
+                truth.labels,
+                members,
+                bool(pieces),
             )
             for number, mask in enumerate(track(truth, "judging images", len(truth)))
         ]
         counts, surfaces, disagreements, *pairs = (np.stack(found) for found in zip(*measured, strict=True))
-        named = [*named_rows(weights.weights), *reduced_rows(weights.weights), *alternative_rows(alternatives)]
+        cleaned: list[tuple[str, RowKind, float | None]] = [(POSTPROCESSED, "postprocessed", None)] if pieces else []
+        named = [
+            *named_rows(weights.weights),
+            *cleaned,
+            *reduced_rows(weights.weights),
+            *alternative_rows(alternatives),
+        ]
         rows = [SegmentedRow(*row, counts[:, number], surfaces[:, number]) for number, row in enumerate(named)]
         return cls(
             truth=truth,
@@ -167,7 +185,23 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
 
     @property
     def notes(self) -> list[str]:
-        """Which images have no spacing, so that no distances in mm are known."""
+        """Which images have no spacing, so that no distances in mm are known; what post-processing changes."""
+        return [*self._of_surfaces, *self._of_pieces]
+
+    @property
+    def _of_pieces(self) -> list[str]:
+        """With and without post-processing, where it is asked for."""
+        headline = self.COMPARED[0]
+        scores = [float(self.score(row, headline)) for row in (self.ensemble, *self.postprocessed)]
+        if len(scores) == 1:
+            return []
+        return [
+            f"Masks are served post-processed: {self.names[headline]} {scores[1]:.4f}, and {scores[0]:.4f} without. "
+            "The ensemble's row is without, as its weights were searched."
+        ]
+
+    @property
+    def _of_surfaces(self) -> list[str]:
         known, images = sum(self._spaced), len(self.truth)
         if known == images:
             return []
@@ -210,6 +244,23 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
             name=row.name, kind=row.kind, weight=row.weight, metrics=estimates, missing_outlines=outlines
         )
 
+    def further(self, draws: np.ndarray, confidence: float) -> dict[str, Postprocessed]:
+        """With post-processing, where it is asked for."""
+        if not self.postprocessed:
+            return {}
+        (cleaned,), patients = self.postprocessed, self.counts.patients
+
+        def estimate(name: str, ahead: bool) -> Estimate:
+            def measure(weights: np.ndarray) -> Any:
+                own = self.score(cleaned, name, weights)
+                return own - self.score(self.ensemble, name, weights) if ahead else own
+
+            return Estimate.of(interval(measure, draws, confidence), name, self.TASK, patients)
+
+        metrics, differences = ({name: estimate(name, ahead) for name in self.reported} for ahead in (False, True))
+        missing = self.written(cleaned, {}).missing_outlines
+        return {"postprocessed": Postprocessed(metrics=metrics, differences=differences, missing_outlines=missing)}
+
     def tables(self) -> list[pd.DataFrame]:
         """images.csv: a line a row and image."""
         return [pd.concat([self._table(row) for row in self.rows], ignore_index=True)]
@@ -244,6 +295,23 @@ def predict_image(
     return np.concatenate(predicted, axis=1).reshape(-1, height, width)
 
 
+def _called(
+    sources: Mapping[str, Images],
+    weights: FoundWeights,
+    number: int,
+    others: Sequence[FoundWeights],
+    pieces: Mapping[int, PieceRule] | None,
+) -> np.ndarray:
+    """As `predict_image`, with the ensemble's post-processed mask behind the ensemble's own."""
+    predicted = predict_image(sources, weights, number, others)
+    if not pieces:
+        return predicted
+    members = {name: np.asarray(source.image(number), np.float64) for name, source in sources.items()}
+    probabilities = fused(members, weights)
+    mask = postprocess(probabilities.reshape(*predicted.shape[1:], -1), pieces)
+    return np.insert(predicted, len(sources) + 2, mask.astype(np.uint8), axis=0)
+
+
 def disagreement(predicted: np.ndarray) -> np.ndarray:
     """Share (H, W) of members that call a pixel otherwise than most of them, of their classes (M, H, W)."""
     votes = np.stack([(predicted == label).sum(axis=0) for label in range(int(predicted.max()) + 1)])
@@ -257,7 +325,12 @@ def _call(outputs: Mapping[str, np.ndarray], weights: FoundWeights, others: Sequ
 
 
 def _measure(
-    mask: np.ndarray, predicted: np.ndarray, spacing: tuple[float, float] | None, labels: Sequence[str], members: int
+    mask: np.ndarray,
+    predicted: np.ndarray,
+    spacing: tuple[float, float] | None,
+    labels: Sequence[str],
+    members: int,
+    cleaned: bool,
 ) -> tuple[Any, ...]:
     """Counts (R, C, 3), surface scores (R, C - 1, 2), the share of pixels on which members differ, and the counts of
     `Pairs`, of one image. Surfaces of ensembles that are no row of the leaderboard are not measured: they cost the
@@ -267,7 +340,7 @@ def _measure(
     counts = np.stack([metrics.count(mask, one, classes) for one in predicted])
     surfaces = np.full((len(predicted), classes - 1, len(SURFACES)), np.nan)
     if spacing is not None:
-        for place, one in enumerate(predicted[: members + 2]):
+        for place, one in enumerate(predicted[: members + 2 + cleaned]):
             surfaces[place] = surface_scores(mask, one, spacing, classes)
     own = predicted[:members]
     foreground = (mask > 0) | (own > 0).any(axis=0)

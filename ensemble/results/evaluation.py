@@ -35,14 +35,14 @@ __all__ = [
         "Counts",
     ),
     *("DeLongTest", "DetectionCounts", "DetectionEvaluation", "DetectionRow", "ErrorPairs", "Estimate", "Evaluation"),
-    *("LeftOut", "McNemarTest", "Pair", "PairedTestResult", "Row", "RowCost", "RowKind"),
+    *("LeftOut", "McNemarTest", "Pair", "PairedTestResult", "Postprocessed", "Row", "RowCost", "RowKind"),
     *("SegmentationCounts", "SegmentationEvaluation", "SegmentationRow", "WilcoxonTest"),
 ]
 
 NO_VARIANCE = "the difference has no variance"
 AGAIN = "run `spine evaluate EXPERIMENT` again"
 
-RowKind = Literal["member", "equal", "ensemble", "reduced", "alternative"]
+RowKind = Literal["member", "equal", "ensemble", "reduced", "alternative", "postprocessed"]
 
 
 class Row(Written):
@@ -350,12 +350,21 @@ class ClassificationEvaluation(Evaluation):
         return self.decisions.describe(self.labels) if self.decisions else []
 
 
+class Postprocessed(Written):
+    """The ensemble with its masks post-processed, as they are served: metrics, and what they are ahead of without."""
+
+    metrics: dict[str, Estimate]
+    differences: dict[str, Estimate]
+    missing_outlines: dict[str, StrictInt]
+
+
 class SegmentationEvaluation(Evaluation):
     """metrics.json of segmentation."""
 
     task: Literal["segmentation"]
     counts: SegmentationCounts
     rows: tuple[SegmentationRow, ...] = Field(min_length=1)
+    postprocessed: Postprocessed | None = None
 
 
 class DetectionEvaluation(Evaluation):

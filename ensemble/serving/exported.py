@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.results.found_weights import FoundWeights
 from spine.core.problems import SpineError
+from spine.experiment.config import Experiment
 from spine.member.member import Member
 
-__all__ = ["describe_lacking_model", "exported", "not_exportable_reason"]
+__all__ = ["describe_lacking_model", "exported", "not_exportable_reason", "postprocess_on_card"]
 
 
 def not_exportable_reason(members: Mapping[str, Member], weights: FoundWeights) -> str:
@@ -35,7 +37,19 @@ def exported(run: ExperimentRun) -> Member | None:
             f"the model in {directory} was exported with other weights than its weights.json now holds; "
             "run `spine export EXPERIMENT` again"
         )
+    asked, told = postprocess_on_card(run.experiment), member.card.details
+    if told.get("postprocess") != asked.get("postprocess"):
+        raise SpineError(
+            f"the model in {directory} was exported with postprocess {told.get('postprocess') or 'off'}, and the "
+            f"experiment has {asked.get('postprocess') or 'none'}; run `spine export EXPERIMENT` again"
+        )
     return member
+
+
+def postprocess_on_card(experiment: Experiment) -> dict[str, Any]:
+    """What `details` of an exported ensemble's card has of its post-processing; nothing where there is none."""
+    settings = experiment.postprocess
+    return {} if settings.asks_for_nothing else {"postprocess": settings.model_dump(mode="json")}
 
 
 def describe_lacking_model(members: Mapping[str, Member], weights: FoundWeights) -> list[str]:

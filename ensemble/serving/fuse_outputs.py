@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -12,8 +12,10 @@ from ensemble.fusion.disagreement import disagreement
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
 from ensemble.fusion.fuse_boxes_graph import fuse_boxes_in_graph
+from ensemble.fusion.pieces_graph import postprocess_in_graph
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.dataset.detections import OUTPUTS
+from spine.experiment.postprocess import PieceRule
 
 __all__ = ["Fuse", "FuseBoxes", "FuseProbabilities", "Outputs", "TakeTheOne", "fuse_for"]
 
@@ -33,16 +35,23 @@ class Fuse(Protocol):
         ...
 
 
-def fuse_for(task: str, mean: Mean, boxes: BoxFusion | None = None) -> Fuse:
-    """The task's: of probabilities by the `mean`; of `boxes` by their thresholds and the weights of the `mean`."""
+def fuse_for(
+    task: str, mean: Mean, boxes: BoxFusion | None = None, pieces: Mapping[int, PieceRule] | None = None
+) -> Fuse:
+    """The task's: of probabilities by the `mean`; of `boxes` by their thresholds and the weights of the `mean`.
+
+    Masks are post-processed by the rules of `pieces`, where there are any.
+    """
     if boxes:
         return FuseBoxes(tuple(float(weight) for weight in mean.weights if not isinstance(weight, tuple)), boxes)
-    return FuseProbabilities(mean, "mask" in ENSEMBLE_TASKS[task].outputs)
+    return FuseProbabilities(mean, "mask" in ENSEMBLE_TASKS[task].outputs, pieces or {})
 
 
 @dataclass(frozen=True)
 class FuseProbabilities:
     """`probabilities` (N, C) or (N, H, W, C) by the `mean`, with `gives_mask` their argmax `mask` (N, H, W) int32.
+
+    By the rules of `pieces` the mask is post-processed; the probabilities stay as they are.
 
     Of members `probabilities_members` (N, K, ...), as each says them, and their `disagreement` in bits, (N) or
     (N, H, W).
@@ -50,12 +59,16 @@ class FuseProbabilities:
 
     mean: Mean
     gives_mask: bool = False
+    pieces: Mapping[int, PieceRule] = field(default_factory=dict)
 
     def __call__(self, outputs: Sequence[Outputs]) -> dict[str, Tensor]:
         """Fused."""
         probabilities = self.mean([output["probabilities"] for output in outputs])
-        mask = {"mask": tf.argmax(probabilities, axis=-1, output_type=tf.int32)} if self.gives_mask else {}
-        return {"probabilities": probabilities, **mask}
+        if not self.gives_mask:
+            return {"probabilities": probabilities}
+        if self.pieces:
+            return {"probabilities": probabilities, "mask": postprocess_in_graph(probabilities, self.pieces)}
+        return {"probabilities": probabilities, "mask": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
 
     def members(self, outputs: Sequence[Outputs]) -> dict[str, Tensor]:
         """Stacked, and how far apart."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import numpy as np
 from ensemble.decisions.decide import apart
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion, fuse_boxes
+from ensemble.fusion.pieces import postprocess
 from ensemble.results.decisions import Decisions
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.dataset.truth import ClassTruth
+from spine.experiment.postprocess import PieceRule
 from spine.member.run_model import answer_files, detect_pictures, predict_pictures, predict_samples
 
-__all__ = ["BOX_PARITY", "FROZEN_PARITY", "PARITY", "distance", "measure_parity", "require_decisions"]
+__all__ = ["BOX_PARITY", "FROZEN_PARITY", "PARITY", "distance", "measure_parity", "require_decisions", "require_masks"]
 
 PARITY = 1e-5  # the largest difference allowed between the fused graph and the NumPy ensemble, both from float32
 BOX_PARITY = 1e-4  # the same of corners and scores of detections
@@ -34,13 +36,15 @@ def measure_parity(
     decisions: Decisions | None = None,
     *,
     frozen: bool = False,
+    pieces: Mapping[int, PieceRule] | None = None,
     crops: ClassTruth | None = None,
 ) -> float:
     """Largest absolute difference between a fused model, loaded, and the ensemble of float32 re-predictions.
 
     Of `crops` it is also measured on boxes in their whole pictures, which each model sees in its own way. With a
     `fusion`, of detections; `weights` and `temperatures` are those of `Mean`. Raises SpineError above `PARITY`, of
-    detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`, and where other than the `decisions` are made.
+    detections `BOX_PARITY`, of a `frozen` model `FROZEN_PARITY`, where other than the `decisions` are made, and where
+    masks are others than the rules of `pieces` make.
     """
     loaded = [fused, *models]
     if fusion is None:
@@ -52,6 +56,8 @@ def measure_parity(
     else:
         difference, allowed = _of_boxes(loaded, weights, pictures, fusion), BOX_PARITY
     allowed = FROZEN_PARITY if frozen else allowed
+    if pieces:
+        require_masks((answer_files(fused, [picture]) for picture in pictures), pieces)
     if decisions:
         require_decisions(answer_files(fused, pictures), decisions)
     if difference > allowed:
@@ -61,6 +67,17 @@ def measure_parity(
             + ("Set export.frozen: false" if frozen else "Report this with the members' configs")
         )
     return difference
+
+
+def require_masks(answers: Iterable[Mapping[str, np.ndarray]], pieces: Mapping[int, PieceRule]) -> None:
+    """SpineError unless a model's masks are what the rules of `pieces` make of the `probabilities` that it gave."""
+    for outputs in answers:
+        for mask, probabilities in zip(outputs["mask"], outputs["probabilities"], strict=True):
+            if not np.array_equal(mask, postprocess(probabilities, pieces)):
+                raise SpineError(
+                    "the exported model's mask is not what postprocess makes of its probabilities; it was not "
+                    "published. Report this with the experiment's file"
+                )
 
 
 def require_decisions(outputs: Mapping[str, np.ndarray], decisions: Decisions) -> None:

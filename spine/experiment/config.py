@@ -21,6 +21,7 @@ from spine.core.problems import SpineError, within
 from spine.core.strict import Seed, Strict, validate, validate_alone, without_password
 from spine.core.yaml_files import parse_yaml, read_yaml
 from spine.experiment.extends import merge_files, read_files
+from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.seeds import member_of_seed, with_seeds
 from spine.experiment.snapshots import members_of
 from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
@@ -292,6 +293,7 @@ class Experiment(Strict):
     members: Mapping[str, Any]
     search: SearchSettings = SearchSettings()
     decide: DecideSettings = DecideSettings()
+    postprocess: PostprocessSettings = PostprocessSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()
 
@@ -407,6 +409,13 @@ class Experiment(Strict):
                 f"decide.{asked[0]} is of two labels, a negative and a positive one, and labels is {self.labels}; "
                 "leave it out, or ask for sets of labels by decide.coverage"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _cleans_masks(self) -> Experiment:
+        if not self.postprocess.asks_for_nothing and self.task != "segmentation":
+            raise ValueError(f"postprocess is for segmentation, and the task is {self.task}; leave it out")
+        self.postprocess.rules(self.labels)
         return self
 
     @property

@@ -10,7 +10,10 @@ from ensemble.engine.scoring.images import Images
 from ensemble.evaluators import segmentation
 from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
+from ensemble.fusion.pieces import postprocess
 from spine.core.files import read_json
+from spine.experiment.postprocess import PieceRule
+from spine.metrics.segmentation import count, mean_over_pixels
 from spine.metrics.surface import surface_scores
 from tests.bootstrap import bootstrap_interval
 from tests.csv_rows import csv_rows
@@ -200,3 +203,27 @@ def test_the_leaderboard_fits_a_terminal(experiment):
     assert "6 test patients, 12 images" in text
     assert "foreground Dice IoU vertebra disc canal HD95 surface" in text
     assert "…" not in text
+
+
+def test_post_processing_is_judged_beside_the_ensemble_without_it(tmp_path):
+    asked = {"largest_components": {"canal": 1}, "smallest_area": {"vertebra": 0.5, "disc": 0.5}}
+    experiment = write_segmentation_experiment(tmp_path, members=("unet",), noise=(1.4,), postprocess=asked, **FAST)
+    found = read_json(evaluate.run(experiment)[0])
+    split = ExperimentRun(experiment).predictions("test")
+    rules = {1: PieceRule(share=0.5), 2: PieceRule(share=0.5), 3: PieceRule(most=1)}
+    counts, plain = [], []
+    values = split.stored["unet"].values
+    for row, mask in zip(split.stored["unet"].index.itertuples(), split.truth, strict=True):
+        said = values[row.offset : row.offset + row.height * row.width].astype(np.float64)
+        said = said.reshape(row.height, row.width, -1)
+        counts.append(count(mask, postprocess(said, rules), 4))
+        plain.append(count(mask, said.argmax(axis=-1), 4))
+    with_, without = (mean_over_pixels(np.array(one)) for one in (counts, plain))
+    told = found["postprocessed"]
+    assert told["metrics"]["dice_foreground"]["value"] == pytest.approx(with_)
+    assert told["differences"]["dice_foreground"]["value"] == pytest.approx(with_ - without)
+    assert with_ != without
+    assert row_of(found, "ensemble")["metrics"]["dice_foreground"]["value"] == pytest.approx(without)
+    assert any(
+        f"post-processed: foreground Dice {with_:.4f}, and {without:.4f} without" in note for note in found["notes"]
+    )

@@ -9,8 +9,12 @@ import tensorflow as tf
 
 from ensemble import export, predict
 from ensemble.experiment_run import ExperimentRun
+from ensemble.fusion.pieces import postprocess
+from ensemble.serving.exported import exported
 from ensemble.serving.parity import PARITY
 from spine.core.files import read_json, write_json
+from spine.core.problems import SpineError
+from spine.experiment.postprocess import PostprocessSettings
 from spine.member.member import Member
 from spine.member.run_model import load_model, predict_pictures
 from spine.member.serving import publish_model
@@ -126,3 +130,26 @@ class TestEnsemble(MemberContract):
     @classmethod
     def member_directory(cls, experiment):
         return experiment.ensemble_directory
+
+
+def test_a_post_processed_mask_is_served_and_a_change_of_it_is_exported_again(experiment):
+    asked = {"largest_components": {"canal": 1, "disc": 1}, "smallest_area": {"vertebra": 0.5}}
+    settings = experiment.search.model_copy(update={"name": "cleaned"})
+    cleaned = experiment.model_copy(
+        update={"search": settings, "postprocess": PostprocessSettings.model_validate(asked)}
+    )
+    write_weights(cleaned, WEIGHTS, "dice_foreground")
+    export.run(cleaned)
+    member = Member.open(cleaned.ensemble_directory)
+    assert member.card.details["postprocess"] == asked
+    noise = np.random.default_rng(0).uniform(0, 0.65, (2, 9, 12, 1)).astype(np.float32)
+    models = [load_model(one) for one in (member, Member.open(experiment.ensemble_directory))]
+    answer, plain = (model.signatures["image"](image=tf.constant(noise)) for model in models)
+    rules = cleaned.postprocess.rules(cleaned.labels)
+    expected = [postprocess(one, rules) for one in answer["probabilities"].numpy()]
+    np.testing.assert_array_equal(answer["mask"], expected)
+    np.testing.assert_array_equal(answer["probabilities"], plain["probabilities"])
+    assert (answer["mask"].numpy() != plain["mask"].numpy()).any()
+    without = cleaned.model_copy(update={"postprocess": PostprocessSettings()})
+    with pytest.raises(SpineError, match=r"exported with postprocess .* run `spine export EXPERIMENT` again"):
+        exported(ExperimentRun(without))

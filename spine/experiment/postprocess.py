@@ -1,0 +1,46 @@
+"""How the mask of a segmentation's ensemble is cleaned of pieces that anatomy does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from spine.core.near_names import did_you_mean
+from spine.core.strict import Strict
+
+__all__ = ["PieceRule", "PostprocessSettings"]
+
+
+class PieceRule(NamedTuple):
+    """Which pieces of a class stay: at most so many, the largest; those of a share of the largest one's area."""
+
+    most: int | None = None
+    share: float = 0.0
+
+
+class PostprocessSettings(Strict):
+    """What is done to the ensemble's mask, by label; nothing unless asked."""
+
+    largest_components: Mapping[str, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=dict)
+    smallest_area: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+
+    @property
+    def asks_for_nothing(self) -> bool:
+        """Whether the mask is the likeliest class of each pixel."""
+        return not (self.largest_components or self.smallest_area)
+
+    def rules(self, labels: Sequence[str]) -> dict[int, PieceRule]:
+        """Class number -> its rule; ValueError where a label is none of `labels`, or is the background, the first."""
+        named = dict.fromkeys((*self.largest_components, *self.smallest_area))
+        for label in named:
+            if label not in labels[1:]:
+                raise ValueError(
+                    f"postprocess names {label!r}; it is of {', '.join(labels[1:])}, not of the background"
+                    f"{did_you_mean(label, labels[1:])}"
+                )
+        return {
+            labels.index(label): PieceRule(self.largest_components.get(label), self.smallest_area.get(label, 0.0))
+            for label in named
+        }

@@ -1,0 +1,110 @@
+"""Post-processing of masks: by hand, against OpenCV's components, and in the graph as on arrays."""
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ensemble.fusion.pieces import kept_pieces, postprocess
+from ensemble.fusion.pieces_graph import kept_pieces_in_graph, postprocess_in_graph
+from spine.experiment.postprocess import PieceRule, PostprocessSettings
+
+LABELS = ("background", "bone", "canal")
+
+# Pieces of class 1 by size: 4 (through a corner), 3, 1; of class 2: 2 and 2.
+MASK = np.array(
+    [
+        [1, 1, 0, 2, 0, 1],
+        [0, 1, 0, 2, 0, 0],
+        [0, 0, 1, 0, 0, 1],
+        [2, 2, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 1],
+    ]
+)
+
+
+def kept(rules: dict[int, PieceRule]) -> np.ndarray:
+    """What stays of `MASK`, which arrays and graph agree about."""
+    found = kept_pieces(MASK, rules)
+    in_graph = kept_pieces_in_graph(tf.constant(np.stack([MASK, MASK]), tf.int32), rules, 3).numpy()
+    for one in in_graph:
+        np.testing.assert_array_equal(one, found)
+    return MASK * found
+
+
+def test_the_largest_pieces_of_a_class_stay_joined_by_corners():
+    np.testing.assert_array_equal(kept({1: PieceRule(most=3)}), MASK)
+    two = kept({1: PieceRule(most=2)})
+    assert two[0, 5] == 0
+    assert (two == 1).sum() == 4 + 3
+    assert (kept({1: PieceRule(most=1)}) == 1).sum() == 4
+
+
+def test_of_pieces_as_large_the_first_row_by_row_stays():
+    one = kept({2: PieceRule(most=1)})
+    assert one[:2, 3].tolist() == [2, 2]
+    assert one[3, :2].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("share", "left"), [(0.25, 4 + 3 + 1), (0.26, 4 + 3), (0.75, 4 + 3), (0.76, 4)])
+def test_pieces_below_a_share_of_the_largest_are_dropped(share, left):
+    assert (kept({1: PieceRule(share=share)}) == 1).sum() == left
+
+
+def probabilities(mask: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Of three classes: 0.6 for that of the mask, 0.3 for the second, 0.1 for the third."""
+    eye = np.eye(3)
+    return (0.1 + 0.5 * eye[mask] + 0.2 * eye[second]).astype(np.float32)
+
+
+def test_what_is_dropped_becomes_the_next_class_or_background():
+    second = np.zeros_like(MASK)
+    second[0, 5] = 2  # would be a third canal, a speck
+    second[3, :2] = 1
+    rules = {1: PieceRule(most=2), 2: PieceRule(most=1)}
+    expected = MASK.copy()
+    expected[0, 5] = 0  # bone, then canal that is not the largest, then background
+    expected[3, :2] = 1  # canal, then bone: it touches the large one at a corner
+    found = postprocess(probabilities(MASK, second), rules)
+    np.testing.assert_array_equal(found, expected)
+    in_graph = postprocess_in_graph(tf.constant(probabilities(MASK, second)[None]), rules)
+    np.testing.assert_array_equal(in_graph[0], expected)
+
+
+def test_graph_and_arrays_agree_on_noise_blobs_and_spirals():
+    random = np.random.default_rng(0)
+    rules = {1: PieceRule(share=0.2), 2: PieceRule(most=2), 3: PieceRule(most=1, share=0.5)}
+    answer = tf.function(
+        lambda maps: postprocess_in_graph(maps, rules), input_signature=[tf.TensorSpec([None, None, None, 4])]
+    )
+    for number in range(30):
+        height, width = random.integers(1, 40, 2)
+        maps = random.dirichlet(np.ones(4), (2, height, width)).astype(np.float32)
+        if number % 2:
+            maps = np.stack([cv2.GaussianBlur(one, (0, 0), 1.5) for one in maps]).reshape(maps.shape)
+        found = answer(maps).numpy()
+        np.testing.assert_array_equal(found, [postprocess(one, rules) for one in maps])
+        for mask in found:  # by OpenCV, no rule is broken
+            for label, rule in rules.items():
+                areas = cv2.connectedComponentsWithStats((mask == label).astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
+                assert len(areas) <= (rule.most or len(areas))
+                assert areas.min(initial=10**6) >= rule.share * areas.max(initial=0)
+
+
+def test_a_winding_piece_is_one():
+    spiral = np.zeros((31, 31), np.int32)
+    spiral[::2] = 1
+    spiral[1::4, -1] = spiral[3::4, 0] = 1  # one line that winds down from row to row
+    spiral[0, 0] = 0
+    rules = {1: PieceRule(most=1)}
+    assert kept_pieces(spiral, rules).all()
+    assert kept_pieces_in_graph(tf.constant(spiral[None]), rules, 2).numpy().all()
+
+
+def test_rules_are_by_label():
+    settings = PostprocessSettings(largest_components={"canal": 1}, smallest_area={"bone": 0.1, "canal": 0.05})
+    assert settings.rules(LABELS) == {1: PieceRule(None, 0.1), 2: PieceRule(1, 0.05)}
+    assert PostprocessSettings().asks_for_nothing
+    for label in ("background", "cnal"):
+        with pytest.raises(ValueError, match=f"postprocess names '{label}'; it is of bone, canal, not"):
+            PostprocessSettings(largest_components={label: 1}).rules(LABELS)
