@@ -12,10 +12,10 @@ from classification.measured.config import MEASURED, MeasuredSettings
 from classification.networks import NETWORKS
 from spine.experiment.config import Strict
 from spine.training import schedule
-from spine.training.base_weights import checked_file
 from spine.training.choices import known
 from spine.training.fit_settings import FitSettings
-from spine.training.pixel_scale import PixelScale, with_scale_of_file
+from spine.training.pretrained.base_weights import checked_file
+from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 from spine.training.view import View
 

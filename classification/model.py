@@ -19,9 +19,9 @@ from keras import layers
 from classification.config import Head, Settings, Unfreeze
 from classification.networks import NETWORKS
 from classification.ordinal import CumulativeLogits
-from spine.training import pretrained
-from spine.training.pixel_scale import scale_of
-from spine.training.stochastic_depth import with_stochastic_depth
+from spine.training.pretrained import keras_base
+from spine.training.pretrained.pixel_scale import scale_of
+from spine.training.regularisation.stochastic_depth import with_stochastic_depth
 
 __all__ = ["PROBABILITIES", "Target", "base_of", "build", "build_together", "fetch_weights", "only_of", "set_trainable"]
 
@@ -58,7 +58,7 @@ def _network(settings: Settings, heads: Mapping[str, Target]) -> keras.Model:
     inputs = keras.Input((settings.height, settings.width, 1), name="image")
     x, size = _resized_up(inputs, settings)
     own = NETWORKS[settings.network].preprocess
-    x = pretrained.in_scale_of(x, *scale_of(settings.pixel_scale, own, settings.network))
+    x = keras_base.in_scale_of(x, *scale_of(settings.pixel_scale, own, settings.network))
     x = _pooled(_base(settings, (*size, 3))(x), settings.head)
     outputs = [_head(x, settings.head, target, prefix) for prefix, target in heads.items()]
     return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=settings.network)
@@ -116,12 +116,12 @@ def _head(x: Any, head: Head, target: Target, prefix: str) -> Any:
 def _base(settings: Settings, shape: tuple[int, int, int]) -> keras.Model:
     network = NETWORKS[settings.network]
     build_base = partial(network.build, settings, input_shape=shape)
-    base = pretrained.build_base(build_base, settings.network, settings.weights, network.layout)
+    base = keras_base.build_base(build_base, settings.network, settings.weights, network.layout)
     if settings.stochastic_depth is not None:
         base = with_stochastic_depth(base, settings.stochastic_depth)
     base.name = BASE
     if not settings.pretrained:
-        pretrained.set_momentum(base, settings.batch_norm_momentum)
+        keras_base.set_momentum(base, settings.batch_norm_momentum)
     return base
 
 

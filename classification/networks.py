@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spine.training.state_dict.layouts import LAYOUTS
+from spine.training.pretrained.state_dict.layouts import LAYOUTS
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +38,7 @@ class Network:
     imagenet: bool = True  # whether its weights are published
     alphas: tuple[float, ...] = ()  # the widths whose weights are published; none where it has one width only
     residual: bool = False  # whether it has blocks whose branch is added to a shortcut
-    layout: str = ""  # of PyTorch's weights, a name of spine.training.state_dict.layouts; empty: they do not fit
+    layout: str = ""  # of PyTorch's weights, a name of `pretrained.state_dict.layouts`; empty: none fit
 
 
 def _application(name: str, least_size: int = 32, alphas: tuple[float, ...] = ()) -> Network:
@@ -77,13 +77,13 @@ def _squeezenet_scale(pixels: Any) -> Any:
 def _efficientnet_lite0(settings: Settings, *, weights: None, input_shape: Shape) -> keras.Model:
     import keras
 
-    from spine.training.bases.efficientnet_lite import efficientnet_lite0
+    from spine.training.pretrained.bases.efficientnet_lite import efficientnet_lite0
 
     return efficientnet_lite0(keras, input_shape)
 
 
 def _efficientnet_lite_scale(pixels: Any) -> Any:
-    from spine.training.bases.efficientnet_lite import preprocess_input
+    from spine.training.pretrained.bases.efficientnet_lite import preprocess_input
 
     return preprocess_input(pixels)
 
@@ -91,7 +91,7 @@ def _efficientnet_lite_scale(pixels: Any) -> Any:
 def _resnet50_v1_5(settings: Settings, *, weights: None, input_shape: Shape) -> keras.Model:
     import keras
 
-    from spine.training.bases.resnet import resnet50_v1_5
+    from spine.training.pretrained.bases.resnet import resnet50_v1_5
 
     return resnet50_v1_5(keras, input_shape)
 

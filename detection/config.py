@@ -13,9 +13,9 @@ from detection.backbones.table import BACKBONES
 from spine.experiment.config import Strict
 from spine.training import schedule
 from spine.training.augment import Augmentation
-from spine.training.base_weights import SUFFIXES, checked_file
 from spine.training.choices import known
-from spine.training.pixel_scale import PixelScale, with_scale_of_file
+from spine.training.pretrained.base_weights import SUFFIXES, checked_file
+from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Decay, Fraction, Positive
 
 if TYPE_CHECKING:

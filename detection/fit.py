@@ -31,8 +31,8 @@ from spine.training.checkpoints import Checkpoints
 from spine.training.fitting import Fitting
 from spine.training.history import History
 from spine.training.progress import EpochBar, print_line
+from spine.training.regularisation.weight_average import WeightAverage
 from spine.training.schedule import is_over, why_stopped
-from spine.training.weight_average import WeightAverage
 
 __all__ = ["DetectorFitting"]
 

@@ -16,7 +16,7 @@ from detection.backbones.backbone import GardenBackbone, GreyConfig, register, s
 from detection.backbones.table import BACKBONES
 from detection.backbones.weights import SETTING, build_base
 from detection.config import Settings
-from spine.training.pixel_scale import scale_of
+from spine.training.pretrained.pixel_scale import scale_of
 
 __all__ = ["FasterRCNN", "anchors", "build", "fetch_weights", "model_config"]
 

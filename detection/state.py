@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from spine.training.weight_average import WeightAverage
+from spine.training.regularisation.weight_average import WeightAverage
 
 __all__ = ["State", "learning_of"]
 

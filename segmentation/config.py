@@ -15,10 +15,10 @@ from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
 from spine.core.strict import Strict
 from spine.training import schedule
-from spine.training.base_weights import checked_file
 from spine.training.choices import known
 from spine.training.fit_settings import FitSettings
-from spine.training.pixel_scale import PixelScale, with_scale_of_file
+from spine.training.pretrained.base_weights import checked_file
+from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive, Schedule
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ class Encoder:
     preprocess: Callable[[Any], Any]
     features: tuple[str | int, ...]
     least_size: int = 32  # height and width, in pixels; the model pads up to it
-    layout: str = ""  # of PyTorch's weights, a name of spine.training.state_dict.layouts; empty: they do not fit
+    layout: str = ""  # of PyTorch's weights, a name of `pretrained.state_dict.layouts`; empty: none fit
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
     residual: bool = False  # whether it has blocks whose branch is added to a shortcut
 
@@ -103,7 +103,7 @@ def _efficientnet(name: str) -> Encoder:
 def _efficientnet_lite0(*, weights: None, input_shape: tuple[int, int, int]) -> keras.Model:
     import keras
 
-    from spine.training.bases.efficientnet_lite import efficientnet_lite0
+    from spine.training.pretrained.bases.efficientnet_lite import efficientnet_lite0
 
     return efficientnet_lite0(keras, input_shape)
 
@@ -111,7 +111,7 @@ def _efficientnet_lite0(*, weights: None, input_shape: tuple[int, int, int]) -> 
 def _resnet50_v1_5(*, weights: None, input_shape: tuple[int, int, int]) -> keras.Model:
     import keras
 
-    from spine.training.bases.resnet import resnet50_v1_5
+    from spine.training.pretrained.bases.resnet import resnet50_v1_5
 
     return resnet50_v1_5(keras, input_shape)
 
@@ -123,7 +123,7 @@ def _torch_scale(pixels: Any) -> Any:
 
 
 def _efficientnet_lite_scale(pixels: Any) -> Any:
-    from spine.training.bases.efficientnet_lite import preprocess_input
+    from spine.training.pretrained.bases.efficientnet_lite import preprocess_input
 
     return preprocess_input(pixels)
 

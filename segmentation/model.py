@@ -17,9 +17,9 @@ from segmentation.architectures import ARCHITECTURES, Encoded
 from segmentation.config import Settings
 from segmentation.deep_supervision import ANSWER, with_heads
 from segmentation.encoders import ENCODERS, features_of
-from spine.training import pretrained
-from spine.training.pixel_scale import scale_of
-from spine.training.stochastic_depth import with_stochastic_depth
+from spine.training.pretrained import keras_base
+from spine.training.pretrained.pixel_scale import scale_of
+from spine.training.regularisation.stochastic_depth import with_stochastic_depth
 
 __all__ = ["build", "encoder_of", "fetch_weights", "set_trainable"]
 
@@ -36,14 +36,14 @@ def build(settings: Settings, classes: int) -> keras.Model:
     inputs = keras.Input((*_size(settings, (settings.height, settings.width)), 1), name="image")
     padding = _padding(settings)
     x = layers.ZeroPadding2D(padding, name="pad")(inputs)
-    x = pretrained.in_scale_of(x, *_scale(settings))
+    x = keras_base.in_scale_of(x, *_scale(settings))
     logits = layers.Cropping2D(padding, name="unpad")(_logits(settings, inputs, x, classes))
     # float32 also under mixed precision: probabilities add up to 1, and small ones stay apart from 0.
     probabilities = layers.Softmax(dtype="float32", name=ANSWER)(logits)
     model = keras.Model(inputs, probabilities, name=settings.network)
     if settings.deep_supervision:
         model = with_heads(model, ARCHITECTURES[settings.architecture].coarse, classes, padding)
-    pretrained.set_momentum(model, settings.batch_norm_momentum)
+    keras_base.set_momentum(model, settings.batch_norm_momentum)
     return model
 
 
@@ -92,7 +92,7 @@ def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:
 def _base(settings: Settings) -> keras.Model:
     encoder = ENCODERS[settings.encoder]
     build_base = partial(encoder.build, input_shape=(*_size(settings, settings.padded_size), 3))
-    base = pretrained.build_base(
+    base = keras_base.build_base(
         build_base, settings.encoder, settings.encoder_weights, encoder.layout, "encoder_weights"
     )
     return base if settings.stochastic_depth is None else with_stochastic_depth(base, settings.stochastic_depth)

@@ -13,7 +13,7 @@ from tf_keras import layers
 
 from detection.backbones.table import BACKBONES, Backbone, maps_of
 from detection.backbones.weights import SETTING, build_base
-from spine.training.pixel_scale import scale_of
+from spine.training.pretrained.pixel_scale import scale_of
 
 __all__ = ["KEY", "GardenBackbone", "GreyBackbone", "GreyConfig", "register", "set_trainable"]
 

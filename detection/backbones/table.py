@@ -38,7 +38,7 @@ class Backbone:
     adapted: Callable[[tf_keras.Model], tf_keras.Model] = _unchanged
     levels: range = range(2, 6)  # of its maps; a map of level l has the stride 2**l, in pixels
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
-    layout: str = ""  # of PyTorch's weights, a name of spine.training.state_dict.layouts; empty: they do not fit
+    layout: str = ""  # of PyTorch's weights, a name of `pretrained.state_dict.layouts`; empty: none fit
     # Where Model Garden publishes them, as its page on vision models lists it; Keras' applications know their own.
     checkpoint: str | None = None
 
@@ -106,7 +106,7 @@ def _mobilenet(alpha: float) -> Backbone:
 def _resnet50_v1_5(weights: None) -> tf_keras.Model:
     import tf_keras
 
-    from spine.training.bases.resnet import resnet50_v1_5
+    from spine.training.pretrained.bases.resnet import resnet50_v1_5
 
     return resnet50_v1_5(tf_keras, (None, None, 3))
 
@@ -120,13 +120,13 @@ def _torch_scale(pixels: Any) -> Any:
 def _efficientnet_lite0(weights: None) -> tf_keras.Model:
     import tf_keras
 
-    from spine.training.bases.efficientnet_lite import efficientnet_lite0
+    from spine.training.pretrained.bases.efficientnet_lite import efficientnet_lite0
 
     return efficientnet_lite0(tf_keras, (None, None, 3))
 
 
 def _efficientnet_lite_scale(pixels: Any) -> Any:
-    from spine.training.bases.efficientnet_lite import preprocess_input
+    from spine.training.pretrained.bases.efficientnet_lite import preprocess_input
 
     return preprocess_input(pixels)
 

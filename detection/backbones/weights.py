@@ -12,7 +12,7 @@ import tf_keras
 from detection.backbones.table import Backbone
 from detection.config import WEIGHTS
 from spine.core.problems import SpineError
-from spine.training.base_weights import checked_file, download, load_file
+from spine.training.pretrained.base_weights import checked_file, download, load_file
 
 __all__ = ["SETTING", "build_base", "load_checkpoint"]
 

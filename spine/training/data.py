@@ -81,7 +81,7 @@ class FitData:
 
     def training(self, first_epoch: int) -> Any:
         """Endless augmented batches from the epoch `first_epoch` (0-based) on, their truth smoothed where asked."""
-        from spine.training.label_smoothing import smoothed
+        from spine.training.regularisation.label_smoothing import smoothed
 
         batches = self.batches(self.train, training=True, first_epoch=first_epoch, batch=self._batch(self.train))
         return smoothed(batches, self.settings.label_smoothing) if self.settings.label_smoothing else batches

@@ -12,7 +12,6 @@ import keras
 import tensorflow as tf
 
 from spine.core.problems import SpineError
-from spine.training.averaged_model import AveragedModel, UseAverages
 from spine.training.batch_norm import refuse_lone_values
 from spine.training.callbacks import EpochProgress, Recorder, WarmUp
 from spine.training.checkpoints import Checkpoints
@@ -22,8 +21,9 @@ from spine.training.fit_settings import FitSettings
 from spine.training.fitting import Fitting
 from spine.training.history import History
 from spine.training.kept_model import KeptModel
-from spine.training.layer_rates import rates_of, with_rates
 from spine.training.progress import print_line
+from spine.training.regularisation.averaged_model import AveragedModel, UseAverages
+from spine.training.regularisation.layer_rates import rates_of, with_rates
 from spine.training.schedule import Phase, cycles_of, is_over, next_rate, why_stopped
 
 __all__ = ["KerasFitting", "optimizer"]

@@ -9,7 +9,7 @@ from classification.config import Head, Settings
 from classification.model import base_of, build, set_trainable
 from classification.networks import NETWORKS
 from classification.squeezenet import SqueezeNet
-from spine.training.base_weights import scale_and_offset
+from spine.training.pretrained.base_weights import scale_and_offset
 
 APPLICATIONS = {
     name.lower(): getattr(keras.applications, name) for name in dir(keras.applications) if name[0].isupper()

@@ -7,7 +7,7 @@ import pytest
 
 from classification.networks import NETWORKS
 from classification.squeezenet import SqueezeNet
-from spine.training.base_weights import scale_and_offset
+from spine.training.pretrained.base_weights import scale_and_offset
 from tests.published_weights import published
 
 

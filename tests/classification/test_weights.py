@@ -9,7 +9,7 @@ from classification import squeezenet
 from classification.config import Settings
 from classification.model import base_of, build
 from spine.core.problems import SpineError
-from spine.training import base_weights
+from spine.training.pretrained import base_weights
 from tests.loopback import HangsUp, NotThere, SaysSomethingElse, serving
 
 

@@ -12,7 +12,7 @@ from detection.fit import DetectorFitting, State
 from detection.optimizer import optimizer_of
 from detection.workers import Workers
 from spine.core.problems import SpineError
-from spine.training.weight_average import WeightAverage
+from spine.training.regularisation.weight_average import WeightAverage
 
 STEPS = 10  # an epoch
 

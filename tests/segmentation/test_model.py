@@ -15,7 +15,7 @@ from segmentation.config import SAYED2025, Settings
 from segmentation.encoders import ENCODERS, SCALES, features_of
 from segmentation.model import build, encoder_of, set_trainable
 from spine.core.problems import SpineError
-from spine.training import base_weights
+from spine.training.pretrained import base_weights
 
 SMALL = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 50, "width": 71}
 LARGE = ("vgg19", "resnet50", "resnext50", "densenet121", "inceptionv3", "efficientnetb7")

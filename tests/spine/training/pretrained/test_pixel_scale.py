@@ -12,7 +12,7 @@ from classification.networks import NETWORKS
 from detection.config import Settings as Detector
 from segmentation.config import Settings as Segmenter
 from spine.core.problems import SpineError
-from spine.training.pixel_scale import scale_of
+from spine.training.pretrained.pixel_scale import scale_of
 
 TORCH = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 

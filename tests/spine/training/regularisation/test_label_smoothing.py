@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from spine.training.label_smoothing import smooth, smoothed
+from spine.training.regularisation.label_smoothing import smooth, smoothed
 
 
 def test_a_share_of_the_truth_is_spread_over_all_classes():

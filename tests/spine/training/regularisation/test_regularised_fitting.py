@@ -13,8 +13,8 @@ import tensorflow as tf
 from spine.training.fit_settings import FitSettings
 from spine.training.history import History
 from spine.training.keras_fitting import KerasFitting
+from spine.training.regularisation.weight_average import decay_at
 from spine.training.schedule import Phase
-from spine.training.weight_average import decay_at
 
 STEPS = 2  # an epoch
 

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from spine.training.base_weights import checked_file, download, load_file
 from spine.training.batch_norm import norms_of
+from spine.training.pretrained.base_weights import checked_file, download, load_file
 
 __all__ = ["build_base", "in_scale_of", "set_momentum"]
 

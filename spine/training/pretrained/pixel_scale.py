@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from spine.core.problems import SpineError
-from spine.training.base_weights import scale_and_offset
-from spine.training.state_dict.files import SUFFIXES
-from spine.training.state_dict.layouts import LAYOUTS
+from spine.training.pretrained.base_weights import scale_and_offset
+from spine.training.pretrained.state_dict.files import SUFFIXES
+from spine.training.pretrained.state_dict.layouts import LAYOUTS
 
 __all__ = ["PixelScale", "scale_of", "with_scale_of_file"]
 

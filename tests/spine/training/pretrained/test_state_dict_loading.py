@@ -11,11 +11,11 @@ import pytest
 import tf_keras
 from keras import applications
 
-from spine.training.bases.efficientnet_lite import efficientnet_lite0
-from spine.training.bases.resnet import resnet50_v1_5
-from spine.training.state_dict.layouts import LAYOUTS
-from spine.training.state_dict.loading import load_state_dict
-from spine.training.state_dict.opcodes import BadStateDict
+from spine.training.pretrained.bases.efficientnet_lite import efficientnet_lite0
+from spine.training.pretrained.bases.resnet import resnet50_v1_5
+from spine.training.pretrained.state_dict.layouts import LAYOUTS
+from spine.training.pretrained.state_dict.loading import load_state_dict
+from spine.training.pretrained.state_dict.opcodes import BadStateDict
 from tests.torch_files import write_archive, write_safetensors, write_stream
 
 Weights = dict[str, np.ndarray]

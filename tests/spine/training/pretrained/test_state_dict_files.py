@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from spine.training.state_dict.files import read_tensors
-from spine.training.state_dict.opcodes import BadStateDict
+from spine.training.pretrained.state_dict.files import read_tensors
+from spine.training.pretrained.state_dict.opcodes import BadStateDict
 from tests.torch_files import (
     archive,
     number,

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from spine.training.state_dict.opcodes import BadStateDict, Storage, Tensor, read_pickle
+from spine.training.pretrained.state_dict.opcodes import BadStateDict, Storage, Tensor, read_pickle
 
 __all__ = ["SUFFIXES", "read_tensors"]
 

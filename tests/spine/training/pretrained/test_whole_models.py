@@ -14,8 +14,8 @@ from detection.backbones.table import BACKBONES
 from detection.backbones.weights import build_base
 from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
-from spine.training import pretrained
-from spine.training.base_weights import load_file
+from spine.training.pretrained import keras_base
+from spine.training.pretrained.base_weights import load_file
 
 RADIMAGENET = {  # its name in each task; segmentation's InceptionV3 is the library's, of the same weights
     "ResNet50": ("resnet50", "resnet50v1", "resnet50v1"),
@@ -130,7 +130,7 @@ def test_a_file_of_radimagenet_s_kind_starts_each_task_s_network(name, tmp_path)
     settings = Classifier(network=classifier, weights=file, pixel_scale="radimagenet", height=96, width=96)
     loaded = [
         base_of(build(settings, 2)),
-        pretrained.build_base(
+        keras_base.build_base(
             lambda weights: ENCODERS[encoder].build(weights=weights, input_shape=(96, 96, 3)), encoder, file
         ),
         build_base(backbone, BACKBONES[backbone], file),

@@ -13,8 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from spine.core.problems import SpineError
-from spine.training.state_dict import files
-from spine.training.state_dict.opcodes import BadStateDict
+from spine.training.pretrained.state_dict import files
+from spine.training.pretrained.state_dict.opcodes import BadStateDict
 
 __all__ = ["DOWNLOAD_TIMEOUT", "SUFFIXES", "checked_file", "download", "load_file", "scale_and_offset"]
 
@@ -66,7 +66,7 @@ def load_file(base: Any, file: str, network: str, layout: str = "", setting: str
     if Path(file).suffix in files.SUFFIXES:
         _load_state_dict(base, file, network, layout, setting)
     else:
-        from spine.training.whole_model import load_base_of
+        from spine.training.pretrained.whole_model import load_base_of
 
         with _fitting(file, network, base.count_params(), setting):
             if not load_base_of(base, file):
@@ -74,7 +74,7 @@ def load_file(base: Any, file: str, network: str, layout: str = "", setting: str
 
 
 def _load_state_dict(base: Any, file: str, network: str, layout: str, setting: str) -> None:
-    from spine.training.state_dict.loading import load_state_dict
+    from spine.training.pretrained.state_dict.loading import load_state_dict
 
     try:
         load_state_dict(base, Path(file), layout)

@@ -8,7 +8,7 @@ from keras import layers
 from classification.config import Settings
 from classification.networks import NETWORKS
 from spine.core.problems import SpineError
-from spine.training.stochastic_depth import with_stochastic_depth
+from spine.training.regularisation.stochastic_depth import with_stochastic_depth
 
 
 def doubling() -> keras.Model:

@@ -18,8 +18,8 @@ __all__ = ["LAYOUTS", "Layout"]
 @dataclass(frozen=True)
 class Layout:
     """`modules`: Keras layer, with _ for / in its name -> PyTorch module. `scale` is that of its pixels, a name of
-    `spine.training.pixel_scale`; `epsilon` that of its batch norm. `children` names the modules of a network that was
-    cut into `nn.Sequential(*network.children())`, as RadImageNet's are.
+    `pretrained.pixel_scale`; `epsilon` that of its batch norm. `children` names the modules of a network that
+    was cut into `nn.Sequential(*network.children())`, as RadImageNet's are.
     """
 
     modules: Mapping[str, str]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from spine.training.layer_rates import rates_of, stages_of, with_rates
+from spine.training.regularisation.layer_rates import rates_of, stages_of, with_rates
 
 
 def stages_by_name(base):

@@ -9,7 +9,7 @@ import keras
 
 from spine.training.batch_norm import norms_of
 from spine.training.kept_model import KeptModel
-from spine.training.weight_average import WeightAverage
+from spine.training.regularisation.weight_average import WeightAverage
 
 __all__ = ["AveragedModel", "UseAverages"]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from spine.training.state_dict.files import read_tensors
-from spine.training.state_dict.layouts import LAYOUTS, Layout
-from spine.training.state_dict.opcodes import BadStateDict
+from spine.training.pretrained.state_dict.files import read_tensors
+from spine.training.pretrained.state_dict.layouts import LAYOUTS, Layout
+from spine.training.pretrained.state_dict.opcodes import BadStateDict
 
 __all__ = ["load_state_dict"]
 

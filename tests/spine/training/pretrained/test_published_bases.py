@@ -12,7 +12,7 @@ from detection.backbones.weights import build_base
 from segmentation.config import Settings as Segmenter
 from segmentation.model import build as build_segmenter
 from segmentation.model import encoder_of
-from spine.training.bases.efficientnet_lite import efficientnet_lite0, preprocess_input
+from spine.training.pretrained.bases.efficientnet_lite import efficientnet_lite0, preprocess_input
 from tests.published_weights import published, stored_by_layer
 
 FILES = {
