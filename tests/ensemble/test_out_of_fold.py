@@ -25,7 +25,7 @@ from spine.experiment.config import Experiment
 from spine.experiment.folds import fold_of_patients, parts, refit
 from spine.experiment.foreign import read_samples, write_foreign
 from spine.images.pictures import read_greys
-from spine.member.member import Member
+from spine.member.member import Member, Patients
 from spine.member.serving import publish_model
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
@@ -46,6 +46,7 @@ class FakeFitting:
     fold: int | str
     epochs_per_phase: dict[str, int] | None = None
     is_chief: bool = True
+    parts_patients: tuple[Patients, ...] = ()
 
     @property
     def checkpoints(self) -> Checkpoints:

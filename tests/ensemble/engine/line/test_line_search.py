@@ -7,6 +7,7 @@ import pytest
 
 from ensemble.engine.line.sweep import sweep
 from ensemble.engine.scoring.confusion_metric import ConfusionMetric
+from ensemble.engine.scoring.objectives import BUILDERS
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.search import search_weights
 from spine.core.problems import SpineError
@@ -53,7 +54,7 @@ def test_no_place_on_a_line_is_better_than_its_best_stretch(seed, held, monkeypa
     assert best.score >= counted(start + places * (stop - start)).max()
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", BUILDERS)
 def test_lines_are_never_worse_than_the_grid_and_reach_a_finer_one(metric):
     probabilities, truth = members_of(4, classes=2)
     members = {f"m{number}": said for number, said in enumerate(probabilities)}
