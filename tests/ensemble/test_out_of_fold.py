@@ -4,7 +4,7 @@ The model of fold k gives p(degenerated) = m ** (k + 1), m the mean grey of the 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +47,7 @@ class FakeFitting:
     epochs_per_phase: dict[str, int] | None = None
     is_chief: bool = True
     parts_patients: tuple[Patients, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def checkpoints(self) -> Checkpoints:
