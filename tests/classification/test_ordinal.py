@@ -1,12 +1,13 @@
 """Labels in order: what the classes' probabilities are of one score, and that nothing of it is lost far from 0."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from classification.config import Settings
 from classification.model import build
-from classification.ordinal import CumulativeLogits
+from classification.ordinal import FASTER, CumulativeLogits
 
 
 def sigmoid(x):
@@ -17,9 +18,9 @@ def layer_with(first: float, distances: list[float]) -> CumulativeLogits:
     """With thresholds at `first` and so far on; softplus(x) = d - 1e-4 at x = ln(e^(d - 1e-4) - 1)."""
     layer = CumulativeLogits(len(distances) + 2)
     layer.build((None, 1))
-    layer.first.assign([first])
+    layer.first.assign([first / FASTER])
     if distances:
-        layer.distances.assign(np.log(np.expm1(np.array(distances) - 1e-4)))
+        layer.distances.assign(np.log(np.expm1(np.array(distances) - 1e-4)) / FASTER)
     return layer
 
 
@@ -37,11 +38,26 @@ def test_of_two_labels_it_is_a_logistic_regression():
     np.testing.assert_allclose(np.exp(logits[:, 1]), sigmoid([1.5, -1.5]), rtol=1e-5)
 
 
-def test_at_first_all_classes_are_alike_likely_and_a_higher_score_is_a_higher_class():
-    layer = CumulativeLogits(5)
-    probabilities = tf.nn.softmax(layer(tf.constant([[0.0], [-9.0], [9.0]]))).numpy()
-    np.testing.assert_allclose(probabilities[0], 0.2, rtol=1e-5)
-    assert probabilities.argmax(axis=1).tolist()[1:] == [0, 4]
+def test_at_first_each_class_is_the_likeliest_somewhere():
+    scores = np.array([[-9.0], [-2.0], [0.0], [2.0], [9.0]], np.float32)  # thresholds at -3, -1, 1 and 3
+    probabilities = tf.nn.softmax(CumulativeLogits(5)(tf.constant(scores))).numpy()
+    assert probabilities.argmax(axis=1).tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(probabilities[2, 2], sigmoid(1) - sigmoid(-1), rtol=1e-5)
+    np.testing.assert_allclose(CumulativeLogits(2)(tf.constant([[0.0]])).numpy(), np.log(0.5), rtol=1e-6)
+
+
+def test_thresholds_are_learned_at_a_rate_for_tuning():
+    # One sample of the middle class, right between the thresholds: they move apart.
+    layer, optimizer = CumulativeLogits(3), keras.optimizers.Adam(0.0002)
+    layer.build((None, 1))
+    optimizer.build(layer.trainable_variables)
+    for _ in range(500):
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_mean(tf.nn.log_softmax(layer(tf.constant([[0.0]])))[:, 1])
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, layer.trainable_variables), layer.trainable_variables, strict=True)
+        )
+    assert float(tf.nn.softmax(layer(tf.constant([[0.0]])))[0, 1]) > sigmoid(1) - sigmoid(-1) + 0.05
 
 
 def test_a_confident_error_far_from_0_still_has_a_gradient():
