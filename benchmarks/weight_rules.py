@@ -42,7 +42,7 @@ from weight_rules_pools import Draw, Simulated, Stored, stored
 from ensemble.engine.grid.greedy import search_greedy
 from ensemble.engine.nested.resampled_gains import Draws, ResampledGains
 from ensemble.engine.rules.rules import RULES, Evidence, Ruled
-from spine.experiment.config import SearchSettings
+from spine.experiment.stages import SearchSettings
 
 PICKS = 25  # of greedy selection
 TRIALS = 100  # of CMA-ES

@@ -26,7 +26,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.problem_of import problem_of
 from pipeline.experiments import load_experiment
 from spine.dataset.truth import BoxTruth
-from spine.experiment.config import steps_of
+from spine.experiment.stages import steps_of
 
 __all__ = ["Draw", "Simulated", "Stored", "stored"]
 

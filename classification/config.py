@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from classification.measured.config import MEASURED, MeasuredSettings
 from classification.networks import NETWORKS
-from spine.experiment.config import Strict
+from spine.core.strict import Strict
 from spine.training import schedule
 from spine.training.choices import known
 from spine.training.fit_settings import FitSettings

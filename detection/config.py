@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from detection.backbones.table import BACKBONES
-from spine.experiment.config import Strict
+from spine.core.strict import Strict
 from spine.training import schedule
 from spine.training.augment import Augmentation
 from spine.training.choices import known

@@ -15,7 +15,8 @@ from ensemble.results.found_weights import FoundWeights
 from spine.core.files import read_if_whole, write_json
 from spine.core.problems import SpineError
 from spine.core.progress import track
-from spine.experiment.config import Experiment, SearchSettings
+from spine.experiment.config import Experiment
+from spine.experiment.stages import SearchSettings
 from spine.member.member import Member
 
 __all__ = ["LATENCY", "SIZE", "Cost", "budget_of", "costs_of", "describe_budget", "megabytes_of", "pareto_front"]

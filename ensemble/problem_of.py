@@ -10,7 +10,8 @@ from ensemble.search_problem.base import SearchProblem
 from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.problems import SpineError
-from spine.experiment.config import Experiment, SearchSettings
+from spine.experiment.config import Experiment
+from spine.experiment.stages import SearchSettings
 from spine.tasks import TASKS
 
 __all__ = ["problem_of", "problem_of_split"]

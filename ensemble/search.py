@@ -23,7 +23,8 @@ from ensemble.split_predictions import SplitPredictions
 from ensemble.weight_search import METHODS, Bookkeeping, find_weights, search_weights
 from spine.core.files import fingerprint, read_if_whole
 from spine.core.privacy import patient_hash, salt_id
-from spine.experiment.config import Experiment, SearchSettings, steps_of
+from spine.experiment.config import Experiment
+from spine.experiment.stages import SearchSettings, steps_of
 from spine.tasks import TASKS
 
 __all__ = ["METHODS", "SearchResult", "run", "search_weights", "summary"]

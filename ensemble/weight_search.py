@@ -40,7 +40,7 @@ from spine.core.progress import track
 from spine.core.strict import validate
 from spine.dataset.detections import Detections
 from spine.dataset.truth import BoxTruth
-from spine.experiment.config import SearchSettings, steps_of
+from spine.experiment.stages import SearchSettings, steps_of
 from spine.predictions.predictions import Predictions
 
 if TYPE_CHECKING:

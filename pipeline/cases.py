@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.experiments import load_experiment
 from spine.core.disk import at_work
+from spine.core.strict import validate
 from spine.core.yaml_files import read_yaml
-from spine.experiment.config import Study, validate
+from spine.experiment.loading import Study
 
 if TYPE_CHECKING:
     from ensemble.case.config import CaseSettings

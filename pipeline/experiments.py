@@ -1,4 +1,4 @@
-"""Experiment files of every task: `spine.experiment.config` with the settings of all that `pipeline.registry` knows."""
+"""Experiment files of every task: `spine.experiment.loading` with the settings of what `pipeline.registry` knows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.registry import task_settings
-from spine.experiment import config
+from spine.experiment import loading
 from spine.experiment.config import Experiment
 
 __all__ = ["load_experiment", "load_experiments", "load_other_datasets", "validate_experiment"]
@@ -18,19 +18,19 @@ def load_experiment(path: Path | str, overrides: Sequence[str] = (), target: str
 
     Of a file with `targets` it is the experiment of `target`.
     """
-    return config.load_experiment(path, overrides, task_settings, target)
+    return loading.load_experiment(path, overrides, task_settings, target)
 
 
 def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
     """The experiment of an experiment file, one for each of its targets, or all of a study's."""
-    return config.load_experiments(path, overrides, task_settings)
+    return loading.load_experiments(path, overrides, task_settings)
 
 
 def load_other_datasets(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
     """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
-    return config.load_other_datasets(path, overrides, task_settings)
+    return loading.load_other_datasets(path, overrides, task_settings)
 
 
 def validate_experiment(raw: Any, where: str) -> Experiment:
     """Validate an experiment of any task; `where` names it in the error."""
-    return config.validate_experiment(raw, where, task_settings)
+    return loading.validate_experiment(raw, where, task_settings)

@@ -28,15 +28,9 @@ from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
 from spine.core.strict import validate
 from spine.dataset.splits import SplitSettings
-from spine.experiment.config import (
-    BatchingSettings,
-    DecideSettings,
-    EvaluateSettings,
-    Experiment,
-    ExportSettings,
-    SearchSettings,
-)
+from spine.experiment.config import Experiment
 from spine.experiment.postprocess import PostprocessSettings
+from spine.experiment.stages import BatchingSettings, DecideSettings, EvaluateSettings, ExportSettings, SearchSettings
 from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
 from spine.intake.dicom_seg import read_segmentations

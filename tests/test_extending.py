@@ -18,8 +18,8 @@ from segmentation.encoders import ENCODERS, Encoder
 from segmentation.fit import SegmenterFitting
 from segmentation.losses import LOSSES, dice_scores
 from spine.core.problems import SpineError
+from spine.core.strict import validate
 from spine.dataset.manifest import Manifest
-from spine.experiment.config import validate
 from spine.training.history import History
 from tests.experiment_on_disk import write_experiment
 from tests.segmentation_on_disk import experiment_of, write_masks

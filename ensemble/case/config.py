@@ -11,7 +11,8 @@ from pydantic import Field, FiniteFloat, field_validator, model_validator
 from spine.core.problems import within
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import read_yaml
-from spine.experiment.config import NAME, ExportSettings, apply_override
+from spine.experiment.loading import apply_override
+from spine.experiment.stages import NAME, ExportSettings
 
 __all__ = ["CaseSettings", "Discs", "Region", "is_case", "load_case"]
 

@@ -11,7 +11,7 @@ from ensemble.decisions.calibration import fit_calibration
 from ensemble.decisions.conformal import fewest_patients, fit_conformal
 from ensemble.decisions.operating_point import choose_operating_point, fewest_positives
 from ensemble.results.decisions import Conformal, Decisions, OperatingPoint
-from spine.experiment.config import DecideSettings
+from spine.experiment.stages import DecideSettings
 
 __all__ = ["fit_decisions"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.results.evaluation import Estimate
-from spine.experiment.config import EvaluateSettings
+from spine.experiment.stages import EvaluateSettings
 from spine.metrics.statistics import Interval, interval, patient_resamples
 from spine.tasks import TASKS
 

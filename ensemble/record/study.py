@@ -23,7 +23,8 @@ from ensemble.names import weight_names
 from ensemble.record.storage import open_storage
 from spine.core.problems import SpineError
 from spine.core.progress import bar
-from spine.experiment.config import STORAGES, without_password
+from spine.core.strict import without_password
+from spine.experiment.stages import STORAGES
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

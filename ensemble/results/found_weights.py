@@ -24,7 +24,8 @@ from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
 from spine.core.shapes import of_shape
 from spine.dataset.manifest import OUT_OF_FOLD
-from spine.experiment.config import DecideSettings, Experiment
+from spine.experiment.config import Experiment
+from spine.experiment.stages import DecideSettings
 from spine.member.member import Patients
 from spine.tasks import TASKS
 

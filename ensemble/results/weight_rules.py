@@ -9,7 +9,7 @@ from pydantic import Field, StrictInt, StrictStr
 from ensemble.engine.grid.choice import SAME
 from ensemble.results.scores import Number, Score
 from ensemble.results.written import Written
-from spine.experiment.config import RULELESS
+from spine.experiment.stages import RULELESS
 
 __all__ = ["Ahead", "ComparedRule", "OneSplit", "PrunedMember", "RuleComparison", "RuleWeights", "WeightShrinkage"]
 

@@ -16,7 +16,7 @@ from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.search_problem.context import SearchContext
 from spine.core.problems import SpineError
-from spine.experiment.config import SearchSettings, steps_of
+from spine.experiment.stages import SearchSettings, steps_of
 
 __all__ = ["SearchProblem"]
 

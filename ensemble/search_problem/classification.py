@@ -20,7 +20,7 @@ from ensemble.engine.scoring.stack import Stack
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.context import Repeat, SearchContext
 from spine import metrics
-from spine.experiment.config import SearchSettings
+from spine.experiment.stages import SearchSettings
 
 __all__ = ["ClassificationProblem"]
 

@@ -13,7 +13,7 @@ from ensemble.engine.scoring.objectives import Objective
 from ensemble.search_problem.base import SearchProblem
 from ensemble.search_problem.context import SearchContext
 from spine.core.problems import SpineError
-from spine.experiment.config import SearchSettings
+from spine.experiment.stages import SearchSettings
 
 __all__ = ["DetectionProblem"]
 

@@ -25,7 +25,7 @@ from ensemble.results.found_weights import NO_SCORE, Contributions, MemberContri
 from ensemble.search_problem.context import SearchContext
 from ensemble.search_problem.resampling import Resampled
 from spine.core.progress import track
-from spine.experiment.config import SearchSettings, steps_of
+from spine.experiment.stages import SearchSettings, steps_of
 
 __all__ = ["find_contributions", "find_nested_estimate"]
 

@@ -23,7 +23,7 @@ from ensemble.engine.nested.resampled_gains import (
 from ensemble.engine.rules.cross_validation import draws_of_folds, fold_of_units
 from ensemble.engine.rules.rules import Evidence
 from ensemble.search_problem.context import SearchContext
-from spine.experiment.config import SearchSettings, steps_of
+from spine.experiment.stages import SearchSettings, steps_of
 
 __all__ = ["Resampled", "resample"]
 

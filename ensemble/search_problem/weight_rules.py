@@ -22,7 +22,7 @@ from ensemble.results.weight_rules import (
 )
 from ensemble.search_problem.resampling import Resampled
 from spine.core.problems import SpineError
-from spine.experiment.config import SearchSettings
+from spine.experiment.stages import SearchSettings
 
 __all__ = ["RuledWeights", "WeightRules", "find_rules"]
 

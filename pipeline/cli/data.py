@@ -51,7 +51,7 @@ def crop(
     trust: Trust = False,
 ) -> None:
     """Make every box of a dataset a sample, true or detected boxes; patients keep their splits."""
-    from spine.experiment.config import validate
+    from spine.core.strict import validate
     from spine.intake import DataConfig
 
     chosen = {"label": label, "grow": grow, "require": require, "detector": detector}

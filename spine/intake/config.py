@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator,
 
 from spine.core.numbers import finite
 from spine.core.problems import SpineError
+from spine.core.strict import Strict, validate
 from spine.core.yaml_files import read_yaml
 from spine.dataset.splits import SplitSettings
-from spine.experiment.config import NAME, Strict, validate
+from spine.experiment.stages import NAME
 from spine.images.dicom.windows import WindowChoice, checked_choice
 from spine.intake.crop import CropSettings
 from spine.intake.reading import Kind

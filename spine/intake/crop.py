@@ -17,8 +17,8 @@ from spine.core.files import hash_file
 from spine.core.names import file_name
 from spine.core.problems import SpineError
 from spine.core.progress import track
+from spine.core.strict import Strict
 from spine.dataset.manifest import BOXES, IMAGES, LABELS, SPLITS, Manifest, rows
-from spine.experiment.config import Strict
 from spine.images.pictures import read_mask, read_picture, write_mask, write_png16
 
 __all__ = ["CropSettings", "crop_samples", "expand_box", "match_boxes"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spine.experiment.config import Strict
+from spine.core.strict import Strict
 from spine.training.augment import Augmentation
 from spine.training.augment.settings import Flip
 from spine.training.schedule import Count, Decay, Fraction, NotNegative, Phase, Plateau, Schedule

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
-from spine.experiment.config import Strict
+from spine.core.strict import Strict
 from spine.training.history import MONITORS, History
 
 __all__ = [

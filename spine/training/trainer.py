@@ -23,9 +23,10 @@ from spine.core.problems import SpineError
 from spine.core.processes import die_with_parent, exclusive_lock
 from spine.core.quiet import silence_tensorflow
 from spine.dataset.manifest import Manifest
-from spine.experiment.config import REFIT, Experiment, load_experiment
+from spine.experiment.config import REFIT, Experiment
 from spine.experiment.dataset import read_dataset
 from spine.experiment.folds import refit_epochs, view
+from spine.experiment.loading import load_experiment
 from spine.experiment.outcomes import Outcome, is_trained, outcomes
 from spine.member.member import Card, Member, Patients
 from spine.training.fitting import Fitting

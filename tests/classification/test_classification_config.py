@@ -6,7 +6,7 @@ import pytest
 from classification.config import Phase, Settings
 from classification.networks import NETWORKS
 from spine.core.problems import SpineError
-from spine.experiment.config import validate
+from spine.core.strict import validate
 
 SAYED2025 = {
     "network": "resnet50",

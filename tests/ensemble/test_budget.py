@@ -10,7 +10,8 @@ from ensemble.search import run, search_weights
 from spine import metrics
 from spine.core.files import read_json
 from spine.core.problems import SpineError
-from spine.experiment.config import SearchSettings, validate
+from spine.core.strict import validate
+from spine.experiment.stages import SearchSettings
 from tests.experiment_on_disk import write_experiment
 from tests.found_weights import found_weights
 

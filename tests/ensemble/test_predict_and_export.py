@@ -17,7 +17,8 @@ from ensemble.serving.kit.warm_up import WARM_UP
 from ensemble.serving.parity import PARITY, measure_parity
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
-from spine.experiment.config import Experiment, ExportSettings, SearchSettings
+from spine.experiment.config import Experiment
+from spine.experiment.stages import ExportSettings, SearchSettings
 from spine.member.member import Card, Member, Patients
 from spine.member.run_model import load_model, predict_pictures
 from spine.member.serving import publish_model

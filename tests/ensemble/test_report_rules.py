@@ -11,7 +11,7 @@ from ensemble.report.decisions import decision_drawings
 from ensemble.report.rules import MADE, RulesShown
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
-from spine.experiment.config import DecideSettings
+from spine.experiment.stages import DecideSettings
 from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
 from tests.found_weights import found_weights

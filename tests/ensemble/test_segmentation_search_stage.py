@@ -21,7 +21,8 @@ from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import MaskTruth
-from spine.experiment.config import Experiment, SearchSettings
+from spine.experiment.config import Experiment
+from spine.experiment.stages import SearchSettings
 from spine.member.member import Card, Member
 from spine.metrics.statistics import patient_resamples
 from spine.predictions.predictions import Predictions

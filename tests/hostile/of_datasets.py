@@ -123,7 +123,7 @@ def _read_dataset(folder: Path) -> Found:
 
 def _build_again(folder: Path) -> Found:
     """A build over one that is there: its card tells whether anything changed."""
-    from spine.experiment.config import validate
+    from spine.core.strict import validate
     from spine.intake import DataConfig, build
 
     result = build(validate(DataConfig, config_of(folder), "the config of the test"))

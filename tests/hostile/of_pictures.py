@@ -18,8 +18,8 @@ import yaml
 from spine.annotations import Annotation, Box, read_annotations, write_annotations
 from spine.core.files import hash_file
 from spine.core.problems import SpineError
+from spine.core.strict import validate
 from spine.dataset.manifest import Manifest, rows
-from spine.experiment.config import validate
 from spine.intake import DataConfig, build
 from spine.intake.reading import read_images
 from tests.csv_rows import csv_rows

@@ -9,9 +9,9 @@ from pipeline.experiments import validate_experiment
 from segmentation.data import Data
 from segmentation.train import train
 from spine.core.files import read_json
+from spine.core.strict import validate
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import MaskTruth
-from spine.experiment.config import validate
 from spine.images.pictures import read_mask, read_picture, write_png16
 from spine.intake import DataConfig, build
 from tests.bright_detector import write_detector

@@ -9,8 +9,8 @@ import pytest
 from pipeline import registry
 from pipeline.experiments import validate_experiment
 from segmentation.train import train
+from spine.core.strict import validate
 from spine.dataset.manifest import Manifest
-from spine.experiment.config import validate
 from spine.experiment.truth import read_truth
 from spine.images.pictures import read_mask, write_mask, write_png16
 from spine.intake import DataConfig, build

@@ -9,7 +9,7 @@ from segmentation.config import SAYED2025, Phase, Settings
 from segmentation.encoders import ENCODERS
 from segmentation.losses import LOSSES
 from spine.core.problems import SpineError
-from spine.experiment.config import validate
+from spine.core.strict import validate
 
 PUBLISHED = {  # Sayed et al. 2025
     "architecture": "linknet",

@@ -8,7 +8,7 @@ https://github.com/tensorflow/serving/tree/master/tensorflow_serving.
 from __future__ import annotations
 
 from ensemble.serving.kit.versions import Served
-from spine.experiment.config import BatchingSettings
+from spine.experiment.stages import BatchingSettings
 
 __all__ = ["METRICS", "MODELS", "batching_config", "models_config", "monitoring_config"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spine.core.problems import SpineError
-from spine.experiment.config import ExportSettings
+from spine.experiment.stages import ExportSettings
 
 __all__ = ["Served"]
 

@@ -9,7 +9,7 @@ from ensemble.serving.kit.container import compose_file, start_script
 from ensemble.serving.kit.versions import Served
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.files import atomic_file
-from spine.experiment.config import ExportSettings
+from spine.experiment.stages import ExportSettings
 from spine.member.member import Member
 
 __all__ = ["write_serving_kit"]

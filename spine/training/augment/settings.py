@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from spine.experiment.config import Strict
+from spine.core.strict import Strict
 
 __all__ = ["PRESETS", "Augmentation", "Fill", "Flip", "Interval"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from ensemble.decisions.decide import calibrated
 from ensemble.decisions.fit import fit_decisions
-from spine.experiment.config import DecideSettings
+from spine.experiment.stages import DecideSettings
 
 
 def fit(truth, patients, labels=("normal", "degenerated"), **asked):

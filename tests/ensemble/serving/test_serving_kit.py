@@ -18,7 +18,7 @@ from ensemble.serving.kit.versions import Served
 from ensemble.serving.kit.write import write_serving_kit
 from spine.core.problems import SpineError
 from spine.core.strict import validate
-from spine.experiment.config import BatchingSettings, ExportSettings
+from spine.experiment.stages import BatchingSettings, ExportSettings
 from spine.member.member import Card
 
 # The messages that no package ships: field -> number and type, as their .proto files have them.

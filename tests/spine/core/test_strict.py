@@ -9,7 +9,7 @@ from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import parse_yaml
 from spine.dataset.splits import SplitSettings
-from spine.experiment.config import SearchSettings
+from spine.experiment.stages import SearchSettings
 from spine.training.augment import Augmentation
 
 

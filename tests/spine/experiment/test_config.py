@@ -6,7 +6,9 @@ import yaml
 
 from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
 from spine.core.problems import SpineError
-from spine.experiment.config import read_yaml, steps_of, without_password
+from spine.core.strict import without_password
+from spine.core.yaml_files import read_yaml
+from spine.experiment.stages import steps_of
 from spine.intake import load_data_config
 
 SMALL = """

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from spine.core.files import hash_directory
 from spine.core.problems import SpineError
-from spine.experiment.config import validate
+from spine.core.strict import validate
 from spine.phantom import PhantomSettings, generate
 
 SMALL = PhantomSettings(patients=6, seed=11, size=(128, 160), slices=(5, 7), t2star=0.4, distractors=0.6)

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from spine.core.problems import SpineError
-from spine.experiment.config import Strict, validate
+from spine.core.strict import Strict, validate
 from spine.training.augment import PRESETS, Augmentation
 
 

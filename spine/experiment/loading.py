@@ -1,0 +1,174 @@
+"""Experiment files and studies of them, read: what they extend, `key=value` overrides, an experiment a target.
+
+Paths are relative to the working directory, but that of `extends` to the file (`extends.py`). `${NAME}` and
+`${NAME:-default}` in text are replaced from the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from spine.core.near_names import did_you_mean
+from spine.core.problems import SpineError, within
+from spine.core.strict import Strict, validate
+from spine.core.yaml_files import parse_yaml, read_yaml
+from spine.experiment.config import Experiment, SettingsOf
+from spine.experiment.extends import merge_files, read_files
+from spine.experiment.seeds import member_of_seed
+from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
+
+__all__ = [
+    "Study",
+    "apply_override",
+    "load_experiment",
+    "load_experiments",
+    "load_other_datasets",
+    "validate_experiment",
+]
+
+
+class Elsewhere(Strict):
+    """An experiment whose members and weights are judged on the test split of another dataset too."""
+
+    experiment: Path
+    build: Path  # that dataset's data config
+
+
+class Study(Strict):
+    """Experiments that belong together and run one after another, such as those of the quickstart."""
+
+    experiments: tuple[Path, ...] = Field(min_length=1)
+    also: tuple[Elsewhere, ...] = ()  # judged when they have all run
+    cases: tuple[Path, ...] = ()  # exported then: what chains their ensembles into one model
+
+
+def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
+    """The experiment of a file, one for each of its `targets`, or all of a study's; overrides apply to each."""
+    raw = read_yaml(path)
+    if "experiments" not in raw:
+        return _experiments_of(path, overrides, settings_of)
+    study = validate(Study, raw, str(path))
+    with within(path):
+        return tuple(one for file in study.experiments for one in _experiments_of(file, overrides, settings_of))
+
+
+def load_other_datasets(
+    path: Path | str, overrides: Sequence[str], settings_of: SettingsOf
+) -> tuple[tuple[Experiment, Path], ...]:
+    """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
+    raw = read_yaml(path)
+    also = validate(Study, raw, str(path)).also if "experiments" in raw else ()
+    with within(path):
+        return tuple(
+            (one, judged.build) for judged in also for one in _experiments_of(judged.experiment, overrides, settings_of)
+        )
+
+
+def load_experiment(
+    path: Path | str, overrides: Sequence[str], settings_of: SettingsOf, target: str = ""
+) -> Experiment:
+    """Read an experiment file and what it extends, apply `key=value` overrides (dotted keys, YAML values), validate it.
+
+    `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks. Of a
+    file with `targets` the experiment of `target`; SpineError where it has several, and none is named.
+    """
+    files = _read_files(path)
+    if target and is_of_targets(merge_files(files.values())):
+        overrides = [*overrides, f"target={target}"]
+    experiments = _experiments_of(path, overrides, settings_of)
+    if len(experiments) > 1:
+        targets = ", ".join(one.target for one in experiments)
+        raise SpineError(f"{path} has several targets; add target=NAME for one of {targets}")
+    return experiments[0]
+
+
+def _experiments_of(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
+    """The experiment of a file, or one for each of its targets."""
+    files = _read_files(path)
+    with within(path):
+        raw = merge_files(files.values())
+        if not is_of_targets(raw):
+            return (_validated(raw, overrides, files, settings_of),)
+        of_file, of_each = settings_of_file(overrides)
+        for override in of_file:
+            apply_override(raw, override)
+        return tuple(_validated(one, of_each, files, settings_of) for one in experiments_of_targets(raw).values())
+
+
+def _read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
+    files = read_files(path)
+    for file, own in files.items():
+        with within(path):
+            _require_experiment(own, file)
+    return files
+
+
+def _validated(
+    raw: dict[str, Any], overrides: Sequence[str], files: Iterable[Path], settings_of: SettingsOf
+) -> Experiment:
+    own = deepcopy(raw)
+    for override in overrides:
+        apply_override(own, override)
+    return validate_experiment(own, _told(files), settings_of)
+
+
+def _told(files: Iterable[Path]) -> str:
+    """A file with those that it extends, any of which may have what is wrong."""
+    own, *others = map(str, files)
+    return f"{own} (extends {', '.join(others)})" if others else own
+
+
+def _require_experiment(raw: Mapping[str, Any], path: Path) -> None:
+    """SpineError where a file is another kind of configuration."""
+    if "sources" in raw and "members" not in raw:
+        raise SpineError(
+            f"{path} is a data config (it has `sources`), not an experiment; build it with "
+            f"`spine data build {path}`, and give an experiment's file here"
+        )
+    if "detector" in raw and "members" not in raw:
+        raise SpineError(
+            f"{path} is a case (it has a `detector`), not an experiment; export it with `spine export {path}`, "
+            "and give an experiment's file here"
+        )
+    if "experiments" in raw and "members" not in raw:
+        study = validate(Study, raw, str(path))
+        raise SpineError(
+            f"{path} is a study of several experiments; give the file of one of them here: "
+            f"{', '.join(map(str, study.experiments))}"
+        )
+
+
+def validate_experiment(raw: Any, where: str, settings_of: SettingsOf) -> Experiment:
+    """Validate an experiment; `settings_of` gives the settings of a task's members, `where` names it in the error."""
+    return validate(Experiment, raw, where, {"settings_of": settings_of})
+
+
+def apply_override(raw: dict[str, Any], text: str) -> None:
+    """Set one value of a configuration by `key=value`, dotted key and YAML value; SpineError where it is none."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise SpineError(f"override {text!r} is not of the form key=value, such as search.step=0.05")
+    *parents, last = key.split(".")
+    members = raw.get("members")
+    if parents[:1] == ["members"] and isinstance(members, dict) and [*parents, last][1] not in members:
+        name = [*parents, last][1]
+        if (whole := member_of_seed(name)) in members:
+            raise SpineError(f"override {text!r}: the seeds of {whole} have one set of settings; give members.{whole}")
+        raise SpineError(
+            f"override {text!r}: no member has that name; the members are {', '.join(members)}"
+            f"{did_you_mean(name, members)}"
+        )
+    place: Any = raw
+    for part in parents:
+        place = place.setdefault(part, {})
+        if place is None or not isinstance(place, dict):
+            raise SpineError(f"override {text!r}: {part!r} is no group of settings in this file")
+    try:
+        place[last] = parse_yaml(value)
+    except ValueError as error:
+        raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({error}); correct it") from None
