@@ -56,7 +56,6 @@ def export(network: keras.Model, settings: Settings, directory: Path) -> Path:
 def signature_of(settings: Settings, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs."""
     maps: dict[str, list[int | None]] = {"probabilities": [None, None, None, classes]}
-    inputs, outputs = signature(NetworkInput.of(settings), maps, content="PNG or JPEG, of one size in a request")
-    if settings.patches:  # its network has no size, so there is nothing to prepare for it
-        del inputs["network"]
-    return inputs, outputs
+    # With patches its network has no size, so there is nothing to prepare for it.
+    reads = None if settings.patches else NetworkInput.of(settings)
+    return signature(reads, maps, content="PNG or JPEG, of one size in a request")

@@ -11,6 +11,7 @@ from segmentation.config import Settings
 from spine.member.serving import for_any_number
 from spine.training.mean_over_flips import mean_over_flips
 from spine.training.preprocess import decode_alike, normalise, to_grey
+from spine.training.served import FILES, IMAGES
 
 __all__ = ["MOST_AT_ONCE", "TILE", "ServedOwnSize"]
 
@@ -67,13 +68,9 @@ class ServedOwnSize(tf.Module):
         # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
         self.variables_of_network = [variable.value for variable in network.variables]
         self.serving_default = tf.function(
-            for_any_number(lambda files: of_images(decode_alike(files))),
-            input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
+            for_any_number(lambda files: of_images(decode_alike(files))), input_signature=[FILES]
         )
-        self.image = tf.function(
-            for_any_number(of_images),
-            input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
-        )
+        self.image = tf.function(for_any_number(of_images), input_signature=[IMAGES])
 
 
 def in_tiles(answer: Any, images: Tensor, tile: int, classes: int) -> Tensor:

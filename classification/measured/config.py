@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from spine.core.problems import SpineError
-from spine.core.strict import Strict
+from spine.experiment.config import NoNetwork
 from spine.measurements.roles import roles_of
 from spine.training.schedule import Count, Phase, Positive
 
@@ -22,7 +22,7 @@ __all__ = ["MEASURED", "MeasuredSettings"]
 MEASURED = "measurements"  # the network's name of such a member
 
 
-class MeasuredSettings(Strict):
+class MeasuredSettings(NoNetwork):
     """One member that measures discs on a segmenter's mask, and what its model learns of the measurements by."""
 
     network: Literal["measurements"] = "measurements"
@@ -87,16 +87,6 @@ class MeasuredSettings(Strict):
     def shares_nothing(self) -> bool:
         """Each of several targets has a model of its own."""
         return True
-
-    @property
-    def doubts(self) -> tuple[()]:
-        """None."""
-        return ()
-
-    @property
-    def initial_weights(self) -> tuple[()]:
-        """Nothing."""
-        return ()
 
     @property
     def batch(self) -> int:

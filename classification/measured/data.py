@@ -92,8 +92,8 @@ def by_segmenter(measuring: Measuring) -> Measure:
     """On the masks of a segmenter, as they are served."""
     import tensorflow as tf
 
-    from classification.measured.export import FILES
     from spine.training.see_boxes import BOXES
+    from spine.training.served import FILES
 
     of_files = tf.function(measuring.of_files, input_signature=[FILES, BOXES], autograph=False)
 

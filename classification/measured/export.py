@@ -15,7 +15,7 @@ from spine.member.run_model import load_model
 from spine.member.serving import for_any_number
 from spine.training.preprocess import decode, to_grey
 from spine.training.see_boxes import BOXES, require_boxes
-from spine.training.served import REGIONS
+from spine.training.served import FILES, IMAGES, signature
 
 __all__ = ["Measuring", "ServedMeasuring", "classes_of", "signature_of"]
 
@@ -23,8 +23,6 @@ Tensor = Any
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 GREY = tf.TensorSpec([None, None, 1], tf.float32)
-FILES = tf.TensorSpec([None], tf.string, name="image_bytes")
-IMAGES = tf.TensorSpec([None, None, None, None], tf.float32, name="image")
 
 
 def classes_of(labels: tuple[str, ...]) -> Classes:
@@ -103,9 +101,4 @@ class ServedMeasuring(tf.Module):
 
 def signature_of(classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `member.json` says of the inputs and outputs."""
-    inputs = {
-        "serving_default": {"image_bytes": REGIONS["image_bytes"]},
-        "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
-        "regions": REGIONS,
-    }
-    return inputs, {"probabilities": {"dtype": "float32", "shape": [None, classes]}}
+    return signature(None, {"probabilities": [None, classes]}, sees_boxes=True)

@@ -12,7 +12,6 @@ from ensemble.case.maps import in_regions, only_where, with_mask
 from ensemble.serving.asked_boxes import AskedBoxes
 from ensemble.serving.describe import describing
 from ensemble.serving.ensemble import Ensemble
-from ensemble.serving.fused_model import FILES, IMAGES
 from ensemble.serving.side_by_side import SideBySide
 from spine.answers.description import Description, disc_output
 from spine.dataset.detections import OUTPUTS
@@ -20,6 +19,7 @@ from spine.experiment.postprocess import PieceRule
 from spine.member.serving import for_any_number
 from spine.training.expand_box import expand_boxes
 from spine.training.preprocess import decode_alike, to_grey
+from spine.training.served import FILES, IMAGES
 
 __all__ = ["Chain", "Cut"]
 
@@ -73,17 +73,17 @@ class Chain(tf.Module):
         if description:
             self.describe = describing(description)
 
-    @tf.function(input_signature=FILES)
+    @tf.function(input_signature=[FILES])
     def serving_default(self, image_bytes: Tensor) -> Outputs:
         """The answer to PNG or JPEG files of one size."""
         return for_any_number(lambda files: self._answer(decode_alike(files)))(image_bytes)
 
-    @tf.function(input_signature=IMAGES)
+    @tf.function(input_signature=[IMAGES])
     def image(self, image: Tensor) -> Outputs:
         """The answer to decoded images."""
         return for_any_number(lambda images: self._answer(to_grey(images)))(image)
 
-    @tf.function(input_signature=FILES)
+    @tf.function(input_signature=[FILES])
     def members(self, image_bytes: Tensor) -> Outputs:
         """The same with what each member says, and how much they disagree."""
         return for_any_number(lambda files: self._answer(decode_alike(files), members=True))(image_bytes)

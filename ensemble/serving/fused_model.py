@@ -15,12 +15,9 @@ from spine.answers.description import Description
 from spine.member.member import Member
 from spine.member.serving import for_any_number
 from spine.training.see_boxes import BOXES
-from spine.training.served import REGIONS
+from spine.training.served import FILES, IMAGES, REGIONS
 
-__all__ = ["FILES", "IMAGES", "FusedModel", "told_input"]
-
-FILES = [tf.TensorSpec([None], tf.string, name="image_bytes")]
-IMAGES = [tf.TensorSpec([None, None, None, None], tf.float32, name="image")]
+__all__ = ["FusedModel", "told_input"]
 
 
 def told_input(members: Sequence[Member], cut: float | None) -> dict[str, Any]:
@@ -43,13 +40,13 @@ class FusedModel(tf.Module):
     def __init__(self, ensemble: Ensemble, description: Description | None = None, cut: float | None = None) -> None:
         super().__init__()
         self.ensemble, self._cut = ensemble, cut
-        self.serving_default = tf.function(for_any_number(self._of_files), input_signature=FILES)
-        self.image = tf.function(for_any_number(ensemble.of_images), input_signature=IMAGES)
-        self.members = tf.function(for_any_number(self._with_members), input_signature=FILES)
+        self.serving_default = tf.function(for_any_number(self._of_files), input_signature=[FILES])
+        self.image = tf.function(for_any_number(ensemble.of_images), input_signature=[IMAGES])
+        self.members = tf.function(for_any_number(self._with_members), input_signature=[FILES])
         if reads := ensemble.shared_input:
             self.prepared = tf.function(for_any_number(self._of_prepared), input_signature=reads.signature)
         if ensemble.sees_boxes or cut is not None:
-            self.regions = tf.function(for_any_number(self._of_boxes), input_signature=[*FILES, BOXES])
+            self.regions = tf.function(for_any_number(self._of_boxes), input_signature=[FILES, BOXES])
         if description:
             self.describe = describing(description)
 

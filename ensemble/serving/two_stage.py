@@ -19,6 +19,7 @@ from spine.member.run_model import load_model
 from spine.member.serving import drop_unnamed_versions, for_any_number, package_versions, publish_model
 from spine.training.expand_box import expand_boxes
 from spine.training.preprocess import decode
+from spine.training.served import FILES, IMAGES
 
 __all__ = ["KIND", "TwoStage", "publish"]
 
@@ -42,12 +43,12 @@ class TwoStage(tf.Module):
         self.finder, self.discs = regions, discs
         self.region, self.grow, self.confidence = region, grow, confidence
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[FILES])
     def serving_default(self, image_bytes: Tensor) -> Outputs:
         """Detections in PNG or JPEG files, each of its own size."""
         return for_any_number(lambda files: self._each(lambda file: self._detect(decode(file)), files))(image_bytes)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")])
+    @tf.function(input_signature=[IMAGES])
     def image(self, image: Tensor) -> Outputs:
         """Detections in decoded images."""
         return for_any_number(lambda images: self._each(self._detect, images))(image)

@@ -25,7 +25,7 @@ from spine.experiment.stages import NAME, DecideSettings, EvaluateSettings, Expo
 if TYPE_CHECKING:
     from spine.tasks import Task
 
-__all__ = ["REFIT", "Experiment", "Foreign", "Head", "SettingsOf", "TaskSettings"]
+__all__ = ["REFIT", "Experiment", "Foreign", "Head", "NoNetwork", "SettingsOf", "TaskSettings"]
 
 REFIT = "refit"
 _WHAT_LABELS_ARE = {
@@ -57,7 +57,21 @@ class TaskSettings(Protocol):
 SettingsOf = Callable[[str], type[BaseModel]]  # a task's name -> its TaskSettings; SpineError where it is not known
 
 
-class Foreign(Strict):
+class NoNetwork(Strict):
+    """Settings of a member that is no network: it starts from no weights, and no setting is likely a slip."""
+
+    @property
+    def initial_weights(self) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    @property
+    def doubts(self) -> tuple[()]:
+        """None."""
+        return ()
+
+
+class Foreign(NoNetwork):
     """A member that nothing here trains: its predictions come from elsewhere."""
 
     foreign: Literal[True]
@@ -69,16 +83,6 @@ class Foreign(Strict):
             "spine.experiment.foreign.write_foreign (docs/foreign_members.md), or publish a two-stage detector there "
             "with `spine two-stage`"
         )
-
-    @property
-    def initial_weights(self) -> tuple[()]:
-        """Nothing."""
-        return ()
-
-    @property
-    def doubts(self) -> tuple[()]:
-        """None."""
-        return ()
 
 
 class Head(Strict):

@@ -77,8 +77,7 @@ def load_experiment(
     `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks. Of a
     file with `targets` the experiment of `target`; SpineError where it has several, and none is named.
     """
-    files = _read_files(path)
-    if target and is_of_targets(merge_files(files.values())):
+    if target and is_of_targets(merge_files(_read_files(path).values())):
         overrides = [*overrides, f"target={target}"]
     experiments = _experiments_of(path, overrides, settings_of)
     if len(experiments) > 1:

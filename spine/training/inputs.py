@@ -43,6 +43,7 @@ __all__ = [
     "steps_per_epoch",
     "subset",
     "training_batches",
+    "with_one_hot_masks",
 ]
 
 Tensor = Any
@@ -188,10 +189,20 @@ def segmentation_data(
         images, masks = pictures.batch(samples), stored.stored(samples)
         if augmentation is not None:
             images, masks = augment_together(images, masks, augmentation, own_seed)
-        one_hot = tf.one_hot(tf.cast(masks[..., 0], tf.int32) - 1, len(truth.labels))
-        return (images, one_hot) if augmentation is None else mix_masks(images, one_hot, augmentation, own_seed)
+        return with_one_hot_masks(images, masks, truth, augmentation, own_seed)
 
     return _batches(len(truth.samples), batch, seed, training, first_epoch, example)
+
+
+def with_one_hot_masks(
+    images: Tensor, masks: Tensor, truth: MaskTruth, augmentation: Augmentation | None = None, seed: Tensor = None
+) -> tuple[Tensor, Tensor]:
+    """Images (N, H, W, 1) and what is learned of their masks (N, H, W, C), both mixed where the augmentation mixes.
+
+    `masks` (N, H, W, 1) hold class index + 1; where they are 0 no class is true.
+    """
+    one_hot = tf.one_hot(tf.cast(masks[..., 0], tf.int32) - 1, len(truth.labels))
+    return (images, one_hot) if augmentation is None else mix_masks(images, one_hot, augmentation, seed)
 
 
 def _only_for_training(augmentation: Augmentation | None, training: bool) -> None:

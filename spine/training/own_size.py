@@ -14,10 +14,9 @@ import tensorflow as tf
 
 from spine.core.problems import SpineError
 from spine.dataset.truth import MaskTruth
-from spine.training.augment.mixing import mix, mixing_of
 from spine.training.augment.settings import Augmentation
 from spine.training.image_cache import MEMORY_LIMIT, WHITE, read_each, storage
-from spine.training.inputs import augment_together, in_order, ordered_batches, training_batches
+from spine.training.inputs import augment_together, in_order, ordered_batches, training_batches, with_one_hot_masks
 from spine.training.preprocess import decode, normalise, to_grey
 
 __all__ = ["MARGIN", "OwnSizeCache", "Window", "patch_data", "whole_data"]
@@ -162,11 +161,7 @@ def patch_data(
         if augmentation is not None:
             images, masks = augment_together(images, masks, augmentation, own_seed)
         images, masks = (part[:, rows : rows + height, columns : columns + width] for part in (images, masks))
-        one_hot = _one_hot(masks, truth)
-        if augmentation is not None and augmentation.mixes:
-            mixing = mixing_of(images, augmentation, own_seed)
-            return mix(images, mixing), mix(one_hot, mixing)
-        return images, one_hot
+        return with_one_hot_masks(images, masks, truth, augmentation, own_seed)
 
     return in_order(training_batches(len(truth.samples), batch, seed, first_epoch), example)
 
@@ -186,8 +181,7 @@ def whole_data(
         return _stacked(stored, samples, [Window.centred((int(y), int(x)), height, width) for y, x in sizes])
 
     def example(samples: Tensor) -> tuple[Tensor, Tensor]:
-        images, masks = _in_graph(shown, [samples], None, None)
-        return images, _one_hot(masks, truth)
+        return with_one_hot_masks(*_in_graph(shown, [samples], None, None), truth)
 
     return in_order(ordered_batches(len(truth.samples), batch), example)
 
@@ -206,7 +200,3 @@ def _in_graph(make: Any, inputs: list[Tensor], height: int | None, width: int | 
     for part in (pictures, masks):
         part.set_shape([None, height, width, 1])
     return tf.cast(pictures, tf.float32) / WHITE, masks
-
-
-def _one_hot(masks: Tensor, truth: MaskTruth) -> Tensor:
-    return tf.one_hot(tf.cast(masks[..., 0], tf.int32) - 1, len(truth.labels))

@@ -12,11 +12,13 @@ from spine.training.network_input import NetworkInput, prepare_all, prepare_each
 from spine.training.preprocess import decode, decode_alike
 from spine.training.see_boxes import BOXES, levels_of_files, prepare_boxes, require_boxes
 
-__all__ = ["REGIONS", "Served", "signature"]
+__all__ = ["FILES", "IMAGES", "REGIONS", "Served", "signature"]
 
 Tensor = Any
 Answer = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
+FILES = tf.TensorSpec([None], tf.string, name="image_bytes")
+IMAGES = tf.TensorSpec([None, None, None, None], tf.float32, name="image")
 REGIONS = {  # what a card says of `regions`
     "image_bytes": {"dtype": "string", "shape": [None], "content": "PNG or JPEG"},
     "boxes": {"dtype": "float32", "shape": [None, 4], "content": "y0 x0 y1 x1", "range": [0, 1]},
@@ -54,27 +56,29 @@ class Served(tf.Module):
 
         # Only the variables are tracked: the saved graph then holds no Keras object, and loads where there is none.
         self.variables_of_network = list(variables)
-        self.serving_default = tf.function(
-            for_any_number(of_files), input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")]
-        )
-        self.image = tf.function(
-            for_any_number(of_images),
-            input_signature=[tf.TensorSpec([None, None, None, None], tf.float32, name="image")],
-        )
+        self.serving_default = tf.function(for_any_number(of_files), input_signature=[FILES])
+        self.image = tf.function(for_any_number(of_images), input_signature=[IMAGES])
         self.prepared = tf.function(for_any_number(answer), input_signature=reads.signature)
         if reads.sees_boxes:
-            files = tf.TensorSpec([None], tf.string, name="image_bytes")
-            self.regions = tf.function(for_any_number(of_boxes), input_signature=[files, BOXES])
+            self.regions = tf.function(for_any_number(of_boxes), input_signature=[FILES, BOXES])
 
 
 def signature(
-    reads: NetworkInput, outputs: Mapping[str, list[int | None]], content: str = "PNG or JPEG"
+    reads: NetworkInput | None,
+    outputs: Mapping[str, list[int | None]],
+    content: str = "PNG or JPEG",
+    *,
+    sees_boxes: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `member.json` says of the inputs and outputs; `outputs` are shapes by name, None where any size goes."""
+    """What `member.json` says of the inputs and outputs; `outputs` are shapes by name, None where any size goes.
+
+    `reads` is None of what has no network input of its own; `sees_boxes` then says whether it has `regions`.
+    """
+    sees_boxes = reads.sees_boxes if reads else sees_boxes
     inputs = {
         "serving_default": {"image_bytes": {"dtype": "string", "shape": [None], "content": content}},
         "image": {"image": {"dtype": "float32", "shape": [None, None, None, None], "range": [0, 1]}},
-        **({"regions": REGIONS} if reads.sees_boxes else {}),
-        "network": reads.card,
+        **({"regions": REGIONS} if sees_boxes else {}),
+        **({"network": reads.card} if reads else {}),
     }
     return inputs, {name: {"dtype": "float32", "shape": shape} for name, shape in outputs.items()}
