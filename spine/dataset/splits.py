@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,9 +18,9 @@ from pydantic import Field, model_validator
 
 from spine.core.problems import SpineError
 from spine.core.strict import Seed, Strict
-from spine.dataset.manifest import SPLIT_NAMES, SPLITS
+from spine.dataset.manifest import SPLIT_NAMES, SPLITS, Manifest
 
-__all__ = ["SplitSettings", "folds", "make_splits", "split_by_fractions"]
+__all__ = ["SplitSettings", "folds", "make_splits", "split_by_fractions", "splits_like"]
 
 DRAWS = 500
 
@@ -40,7 +41,14 @@ class SplitSettings(Strict):
     balance: Literal["samples", "labels"] = "samples"  # what is divided by the fractions, beside patients
     within: Literal["", "source"] = ""  # the same fractions in every source
     stated: bool = False  # take the split that the source's annotations or folders state
+    like: Path | None = None  # another dataset: its patients stay where it has them, others are train
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _is_like_another_alone(self) -> SplitSettings:
+        if self.like and (others := sorted(self.model_fields_set - {"like"})):
+            raise ValueError(f"like takes the splits of {self.like}; remove {', '.join(others)}")
+        return self
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> SplitSettings:
@@ -85,6 +93,30 @@ def make_splits(
         (sample, split[patient], fold.get(patient, ""))
         for sample, patient in dict(zip(images["sample"], patients, strict=True)).items()
     ]
+    return pd.DataFrame(rows, columns=list(SPLITS))
+
+
+def splits_like(images: pd.DataFrame, other: Manifest) -> pd.DataFrame:
+    """The splits.csv of the samples in `images`: each patient is where the dataset `other` has him.
+
+    Patients that it has not are train; where it has folds, they are spread over them. Raises SpineError where `other`
+    has a patient in two splits, or the two datasets share none.
+    """
+    placed = other.splits.assign(patient=other.splits["sample"].map(other.patient_of()))
+    place = placed[["patient", "split", "fold"]].drop_duplicates()
+    if twice := sorted(place.loc[place["patient"].duplicated(), "patient"]):
+        raise SpineError(f"{len(twice)} patients of {other.root} are in two splits or folds; see its splits.csv")
+    place_of = {patient: (split, fold) for patient, split, fold in place.itertuples(index=False)}
+    patients = sorted(set(images["patient"]))
+    if not set(patients) & set(place_of):
+        raise SpineError(
+            f"splits.like is {other.root}, which has none of these {len(patients)} patients; name a dataset of the "
+            "same patients, whose names or pseudonyms are alike"
+        )
+    numbers = sorted({fold for _, fold in place_of.values()} - {""}) or [""]
+    strangers = [patient for patient in patients if patient not in place_of]
+    place_of |= {patient: ("train", numbers[index % len(numbers)]) for index, patient in enumerate(strangers)}
+    rows = [(sample, *place_of[patient]) for sample, patient in zip(images["sample"], images["patient"], strict=True)]
     return pd.DataFrame(rows, columns=list(SPLITS))
 
 

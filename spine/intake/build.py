@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from spine.dataset.manifest import Manifest
+    from spine.dataset.splits import SplitSettings
     from spine.intake.crop import CropSettings
+    from spine.intake.records import Records
 
 __all__ = ["SUMMARY", "BuildResult", "build", "detection_counts", "detection_table"]
 
@@ -82,6 +84,8 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
 
 
 def _check_output(config: DataConfig) -> None:
+    if config.splits.like and config.output.resolve() == config.splits.like.resolve():
+        raise SpineError(f"output {config.output} is the dataset whose splits are taken; choose another `output`")
     if config.dataset and config.output.resolve() == config.dataset.resolve():
         raise SpineError(f"output {config.output} is the dataset that is cropped; choose another `output`")
     for source in config.sources:
@@ -110,7 +114,6 @@ def _listing(file: Path) -> Iterator[list[Problem]]:
 
 def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
     from spine.dataset.manifest import Manifest
-    from spine.dataset.splits import make_splits
     from spine.intake.records import Records
     from spine.intake.sources import read_source
 
@@ -125,12 +128,21 @@ def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
         manifest = records.manifest()
         if config.crop:
             manifest = _crop(manifest, root, config.crop, problems)
+    replace(manifest, splits=_splits(manifest, records, config.splits)).write()
+    _write_notes(records.notes, root / "notes.csv")
+
+
+def _splits(manifest: Manifest, records: Records, settings: SplitSettings) -> pd.DataFrame:
+    from spine.dataset.manifest import Manifest
+    from spine.dataset.splits import make_splits, splits_like
+
+    if settings.like:
+        return splits_like(manifest.images, Manifest.read(settings.like))
     parents = manifest.images["parent"].where(manifest.images["parent"] != "", manifest.images["sample"])
     # Patients as the source names them: a split must not change with the salt.
     images = manifest.images.assign(patient=parents.map(records.patients))
     stated = dict(zip(images["sample"], parents.map(records.stated), strict=True))
-    replace(manifest, splits=make_splits(images, manifest.labels, config.splits, stated)).write()
-    _write_notes(records.notes, root / "notes.csv")
+    return make_splits(images, manifest.labels, settings, stated)
 
 
 def _crop(manifest: Manifest, root: Path, settings: CropSettings, problems: list[Problem]) -> Manifest:
@@ -207,7 +219,7 @@ def _inputs(config: DataConfig) -> str:
     """Fingerprint of the config and of every input file's name, size and time of change."""
     given = [source.images for source in config.sources]
     given += [annotations.path for source in config.sources for annotations in source.annotations]
-    given += [config.dataset / "dataset.json"] if config.dataset else []
+    given += [other / "dataset.json" for other in (config.dataset, config.splits.like) if other]
     given += [config.crop.detector / "member.json"] if config.crop and config.crop.detector else []
     trees = [walk(path) for path in given]
     files = sorted({file for tree in trees for file in tree.files})

@@ -353,3 +353,31 @@ def test_data_configs_are_lab_books_named_as_their_file(path):
     assert config.name == path.stem
     assert config.output == Path("data") / path.stem
     assert f"spine data build configs/data/{path.name}" in header
+
+
+def test_a_dataset_takes_the_splits_of_another_one_of_the_same_patients(source, tmp_path):
+    other = build(_config(source, splits={"test": 0.25, "folds": 3, "seed": 4}, output=tmp_path / "other")).root
+    placed = Manifest.read(other).splits
+    fold_of = {row.sample[3:5]: (row.split, row.fold) for row in placed.itertuples()}
+    cv2.imwrite(str(source / "images" / "p5_0.png"), np.full((20, 30), 9, np.uint8))
+    whole = {"source": {"unnamed": "background"}, "splits": {"like": str(other)}}
+    result = build(_config(source, **whole))
+    assert not result.skipped
+    assert build(_config(source, **whole)).skipped
+    own = {row.sample[3:5]: (row.split, row.fold) for row in Manifest.read(result.root).splits.itertuples()}
+    assert own == {**fold_of, "p5": ("train", "0")}
+    build(_config(source, splits={"test": 0.25, "folds": 3, "seed": 5}, output=tmp_path / "other"))
+    assert not build(_config(source, **whole)).skipped
+
+
+def test_splits_like_another_dataset_say_what_is_wrong(source, tmp_path):
+    with pytest.raises(ValueError, match="remove test"):
+        _config(source, splits={"like": "data/other", "test": 0.2})
+    with pytest.raises(SpineError, match="is not a dataset"):
+        build(_config(source, splits={"like": str(tmp_path / "missing")}))
+    with pytest.raises(SpineError, match="whose splits are taken"):
+        build(_config(source, splits={"like": str(tmp_path / "out")}))
+    strangers = {"source": {"patient": r"(?P<patient>p\d_\d)"}, "output": tmp_path / "other"}
+    build(_config(source, **strangers))
+    with pytest.raises(SpineError, match="has none of these 4 patients"):
+        build(_config(source, splits={"like": str(tmp_path / "other")}))
