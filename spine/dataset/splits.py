@@ -41,12 +41,15 @@ class SplitSettings(Strict):
     balance: Literal["samples", "labels"] = "samples"  # what is divided by the fractions, beside patients
     within: Literal["", "source"] = ""  # the same fractions in every source
     stated: bool = False  # take the split that the source's annotations or folders state
-    like: Path | None = None  # another dataset: its patients stay where it has them, others are train
+    like: Path | None = (
+        None  # another dataset: patients stay where it has them, others are train; with `folds`, test stays
+    )
     seed: Seed = 0
 
     @model_validator(mode="after")
     def _is_like_another_alone(self) -> SplitSettings:
-        if self.like and (others := sorted(self.model_fields_set - {"like"})):
+        allowed = {"like", "folds", "stratify", "seed"} if self.folds else {"like"}
+        if self.like and (others := sorted(self.model_fields_set - allowed)):
             raise ValueError(f"like takes the splits of {self.like}; remove {', '.join(others)}")
         return self
 
@@ -96,27 +99,23 @@ def make_splits(
     return pd.DataFrame(rows, columns=list(SPLITS))
 
 
-def splits_like(images: pd.DataFrame, other: Manifest) -> pd.DataFrame:
+def splits_like(images: pd.DataFrame, labels: pd.DataFrame, settings: SplitSettings, other: Manifest) -> pd.DataFrame:
     """The splits.csv of the samples in `images`: each patient is where the dataset `other` has him.
 
-    Patients that it has not are train; where it has folds, they are spread over them. Raises SpineError where `other`
-    has a patient in two splits, or the two datasets share none.
+    Patients that it has not are train; where it has folds, they are spread over them. With `settings.folds` only its
+    test patients stay, and all others are drawn into folds anew. Raises SpineError where `other` has a patient in two
+    splits, or the two datasets share none.
     """
-    placed = other.splits.assign(patient=other.splits["sample"].map(other.patient_of()))
-    place = placed[["patient", "split", "fold"]].drop_duplicates()
-    if twice := sorted(place.loc[place["patient"].duplicated(), "patient"]):
-        raise SpineError(f"{len(twice)} patients of {other.root} are in two splits or folds; see its splits.csv")
-    place_of = {patient: (split, fold) for patient, split, fold in place.itertuples(index=False)}
-    patients = sorted(set(images["patient"]))
-    if not set(patients) & set(place_of):
-        raise SpineError(
-            f"splits.like is {other.root}, which has none of these {len(patients)} patients; name a dataset of the "
-            "same patients, whose names or pseudonyms are alike"
+    split, fold = _placed_as(other, sorted(set(images["patient"])))
+    if settings.folds:
+        split = {patient: "test" if part == "test" else "train" for patient, part in split.items()}
+        fold = _folds_beside_test(
+            images["patient"].tolist(), split, _values_of(images, labels, settings.stratify), None, settings
         )
-    numbers = sorted({fold for _, fold in place_of.values()} - {""}) or [""]
-    strangers = [patient for patient in patients if patient not in place_of]
-    place_of |= {patient: ("train", numbers[index % len(numbers)]) for index, patient in enumerate(strangers)}
-    rows = [(sample, *place_of[patient]) for sample, patient in zip(images["sample"], images["patient"], strict=True)]
+    rows = [
+        (sample, split[patient], fold.get(patient, ""))
+        for sample, patient in zip(images["sample"], images["patient"], strict=True)
+    ]
     return pd.DataFrame(rows, columns=list(SPLITS))
 
 
@@ -175,6 +174,25 @@ def _as_stated(images: pd.DataFrame, stated: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SPLITS))
 
 
+def _placed_as(other: Manifest, patients: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The split and the fold of each of these patients, as the dataset `other` has them."""
+    placed = other.splits.assign(patient=other.splits["sample"].map(other.patient_of()))
+    place = placed[["patient", "split", "fold"]].drop_duplicates()
+    if twice := sorted(place.loc[place["patient"].duplicated(), "patient"]):
+        raise SpineError(f"{len(twice)} patients of {other.root} are in two splits or folds; see its splits.csv")
+    place_of = {patient: (split, fold) for patient, split, fold in place.itertuples(index=False)}
+    if not set(patients) & set(place_of):
+        raise SpineError(
+            f"splits.like is {other.root}, which has none of these {len(patients)} patients; name a dataset of the "
+            "same patients, whose names or pseudonyms are alike"
+        )
+    numbers = sorted({fold for _, fold in place_of.values()} - {""}) or [""]
+    strangers = [patient for patient in patients if patient not in place_of]
+    place_of |= {patient: ("train", numbers[index % len(numbers)]) for index, patient in enumerate(strangers)}
+    split = {patient: place_of[patient][0] for patient in patients}
+    return split, {patient: place_of[patient][1] for patient in patients}
+
+
 def _test_and_folds(
     patients: list[str], values: list[tuple[str, ...]], strata: list[str] | None, settings: SplitSettings
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -182,15 +200,24 @@ def _test_and_folds(
     if settings.test > 0:
         apart = {"train": 1 - settings.test, "test": settings.test}
         split = split_by_fractions(patients, apart, settings.seed, values, strata)
+    return split, _folds_beside_test(patients, split, values, strata, settings)
+
+
+def _folds_beside_test(
+    patients: list[str],
+    split: Mapping[str, str],
+    values: list[tuple[str, ...]],
+    strata: list[str] | None,
+    settings: SplitSettings,
+) -> dict[str, str]:
     kept = [index for index, patient in enumerate(patients) if split[patient] == "train"]
-    fold = folds(
+    return folds(
         [patients[index] for index in kept],
         settings.folds or 2,
         settings.seed,
         [values[index] for index in kept],
         [strata[index] for index in kept] if strata else None,
     )
-    return split, fold
 
 
 def _values_of(images: pd.DataFrame, labels: pd.DataFrame, target: str) -> list[tuple[str, ...]]:

@@ -137,7 +137,7 @@ def _splits(manifest: Manifest, records: Records, settings: SplitSettings) -> pd
     from spine.dataset.splits import make_splits, splits_like
 
     if settings.like:
-        return splits_like(manifest.images, Manifest.read(settings.like))
+        return splits_like(manifest.images, manifest.labels, settings, Manifest.read(settings.like))
     parents = manifest.images["parent"].where(manifest.images["parent"] != "", manifest.images["sample"])
     # Patients as the source names them: a split must not change with the salt.
     images = manifest.images.assign(patient=parents.map(records.patients))

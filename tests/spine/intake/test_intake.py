@@ -366,6 +366,10 @@ def test_a_dataset_takes_the_splits_of_another_one_of_the_same_patients(source, 
     assert build(_config(source, **whole)).skipped
     own = {row.sample[3:5]: (row.split, row.fold) for row in Manifest.read(result.root).splits.itertuples()}
     assert own == {**fold_of, "p5": ("train", "0")}
+    fold_again = {"like": str(other), "folds": 2, "seed": 1}
+    again = Manifest.read(build(_config(source, splits=fold_again, output=tmp_path / "again")).root).splits
+    assert set(again.loc[again["split"] == "test", "sample"]) == set(placed.loc[placed["split"] == "test", "sample"])
+    assert sorted(again["fold"].unique()) == ["", "0", "1"]
     build(_config(source, splits={"test": 0.25, "folds": 3, "seed": 5}, output=tmp_path / "other"))
     assert not build(_config(source, **whole)).skipped
 
