@@ -24,11 +24,12 @@ class IntensityParameters(NamedTuple):
     noise: Tensor | None  # standard deviation, where white is 1
     noise_seed: Tensor
     bias: Tensor | None = None  # (N, POINTS, POINTS, 1), logarithms of a factor at the points of a coarse grid
+    solarised: Tensor | None = None  # bool: which images are
 
 
 def draw_intensity(settings: Augmentation, n: Tensor, seed: Tensor) -> IntensityParameters:
     """Parameters of n images; the same seed, an integer tensor (2,), draws the same ones."""
-    bias_seed = tf.random.fold_in(seed, 1)
+    bias_seed, solarised_seed = tf.random.fold_in(seed, 1), tf.random.fold_in(seed, 2)
     seed, noise_seed = tf.unstack(tf.random.split(seed))
     uniform = tf.random.stateless_uniform([5, n, 1, 1, 1], seed)
     applied = tf.cast(uniform[0] < settings.probability, tf.float32)
@@ -44,6 +45,9 @@ def draw_intensity(settings: Augmentation, n: Tensor, seed: Tensor) -> Intensity
         most = settings.bias_field
         return applied * tf.random.stateless_uniform([n, POINTS, POINTS, 1], bias_seed, -most, most)
 
+    def solarised() -> Tensor:
+        return applied * tf.random.stateless_uniform([n, 1, 1, 1], solarised_seed) > 1 - settings.solarisation
+
     return IntensityParameters(
         gamma=factor(1, settings.gamma),
         contrast=factor(2, settings.contrast),
@@ -51,11 +55,17 @@ def draw_intensity(settings: Augmentation, n: Tensor, seed: Tensor) -> Intensity
         noise=value(4, (0, settings.noise)) if settings.noise else None,
         noise_seed=noise_seed,
         bias=bias() if settings.bias_field else None,
+        solarised=solarised() if settings.solarisation else None,
     )
 
 
 def apply_intensity(images: Tensor, parameters: IntensityParameters) -> Tensor:
-    """Images (N, H, W, C) float32 in [0, 1] after bias field, gamma, contrast, brightness and noise, clipped to it."""
+    """Images (N, H, W, C) float32 in [0, 1], solarised first, after bias field, gamma, contrast, brightness and noise.
+
+    They are clipped to [0, 1].
+    """
+    if parameters.solarised is not None:
+        images = tf.where(parameters.solarised, 1 - tf.abs(2 * images - 1), images)
     if parameters.bias is not None:
         images = _with_bias(images, parameters.bias)
     if parameters.gamma is not None:

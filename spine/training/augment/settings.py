@@ -58,6 +58,7 @@ class Augmentation(Strict):
     noise: Fraction = 0.0  # greatest standard deviation of Gaussian noise; white is 1
     # Greatest natural logarithm of a smooth factor on grey levels, as of a receive coil: 0.3 is 0.74 to 1.35 times.
     bias_field: Fraction = 0.0
+    solarisation: Chance = 0.0  # that bright turns dark and grey turns bright, as fluid and marrow do from T2 to T1
     mixup: Mix = 0.0  # blend an image with another of its batch
     cutmix: Mix = 0.0  # paste a rectangle of another; with both, half of the images each
     probability: Fraction = (

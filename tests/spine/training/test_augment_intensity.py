@@ -67,3 +67,19 @@ def test_same_seed_draws_the_same():
     first, again, other = (draw_intensity(settings, 8, [0, seed]).gamma.numpy() for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
+
+
+def test_solarised_grey_turns_bright_and_bright_turns_dark():
+    np.testing.assert_allclose(changed(solarised=np.array([True]).reshape(1, 1, 1, 1)), [0, 0.5, 1, 0])
+    np.testing.assert_array_equal(changed(solarised=np.array([False]).reshape(1, 1, 1, 1)), GREY.ravel())
+
+
+def test_as_many_are_solarised_as_asked_for_and_nothing_else_is_drawn_anew():
+    settings = {"gamma": 0.3, "solarisation": 0.25}
+    drawn = draw_intensity(Augmentation.model_validate(settings), 4000, [0, 1])
+    without = draw_intensity(Augmentation.model_validate({"gamma": 0.3}), 4000, [0, 1])
+    assert without.solarised is None
+    np.testing.assert_array_equal(drawn.gamma, without.gamma)
+    assert np.mean(drawn.solarised) == pytest.approx(0.25, abs=0.03)
+    half = draw_intensity(Augmentation.model_validate({**settings, "probability": 0.5}), 4000, [0, 1])
+    assert np.mean(half.solarised) == pytest.approx(0.125, abs=0.03)
