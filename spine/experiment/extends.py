@@ -1,7 +1,8 @@
 """An experiment file may start from another one: `extends: spider_degeneration.yaml`, relative to the file itself.
 
 It is as if both were one file: mappings are merged key by key, at every depth, and anything else that the file gives
-(a list, a number, null) replaces what the other has. The name is the file's own, so that no two write into one run.
+(a list, a number, null) replaces what the other has. A member that is null is left out. The name is the file's own, so
+that no two write into one run.
 """
 
 from __future__ import annotations
@@ -47,7 +48,15 @@ def merge_files(files: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of all files of `read_files` as one mapping."""
     own, *others = files
     nameless = [{key: value for key, value in other.items() if key != "name"} for other in others]
-    return reduce(lambda ours, theirs: merge(theirs, ours), nameless, dict(own))
+    merged = reduce(lambda ours, theirs: merge(theirs, ours), nameless, dict(own))
+    return _without_null_members(merged) if others else merged
+
+
+def _without_null_members(merged: dict[str, Any]) -> dict[str, Any]:
+    members = merged.get("members")
+    if not isinstance(members, Mapping):
+        return merged
+    return {**merged, "members": {name: settings for name, settings in members.items() if settings is not None}}
 
 
 def merge(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
