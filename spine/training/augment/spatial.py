@@ -108,15 +108,16 @@ def _projections(matrices: Tensor) -> Tensor:
 def apply_spatial_to_boxes(boxes: Tensor, matrices: Tensor, height: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
     """Boxes (N, M, 4) moved by matrices (N, 2, 3), and which of them (N, M) are still there.
 
-    x0 y0 x1 y1 in 0-based half-open float pixels. A box becomes the bounds of its moved corners, clipped to the image;
-    one whose centre leaves the image, or that had no area, becomes zeros and False: the sliver of a disc is no disc.
+    x0 y0 x1 y1 in 0-based half-open float pixels. A box becomes the bounds of the ellipse that it holds, moved and
+    clipped to the image: what a box is drawn around seldom fills its corners, whose bounds would grow with every
+    rotation (Kalra et al., ICCV 2021). One whose centre leaves the image, or that had no area, becomes zeros and
+    False: the sliver of a disc is no disc.
     """
     x0, y0, x1, y1 = tf.unstack(boxes, axis=-1)
-    corners = tf.stack([[x0, y0], [x1, y0], [x0, y1], [x1, y1]])  # (4, 2, N, M)
-    moved = tf.einsum("nij,cjnm->cinm", matrices[:, :, :2], corners) + tf.transpose(matrices[:, :, 2:], [1, 0, 2])
+    linear, translation = matrices[:, :, :2], matrices[:, :, 2]
+    centre = tf.einsum("nij,jnm->inm", linear, tf.stack([x0 + x1, y0 + y1]) / 2) + tf.transpose(translation)[..., None]
+    half = tf.sqrt(tf.einsum("nij,jnm->inm", linear**2, (tf.stack([x1 - x0, y1 - y0]) / 2) ** 2))
     limits = tf.cast(tf.stack([width, height]), tf.float32)[:, tf.newaxis, tf.newaxis]
-    centre = tf.reduce_mean(moved, axis=0)
-    low = tf.clip_by_value(tf.reduce_min(moved, axis=0), 0.0, limits)
-    high = tf.clip_by_value(tf.reduce_max(moved, axis=0), 0.0, limits)
+    low, high = tf.clip_by_value(centre - half, 0.0, limits), tf.clip_by_value(centre + half, 0.0, limits)
     there = (x1 > x0) & (y1 > y0) & tf.reduce_all((centre > 0) & (centre < limits), axis=0)
     return tf.stack([low[0], low[1], high[0], high[1]], -1) * tf.cast(there, tf.float32)[..., tf.newaxis], there
