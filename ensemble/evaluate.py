@@ -19,6 +19,7 @@ from ensemble.evaluators.resampled_scores import ResampledScores
 from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.evaluators.verdict import compare
 from ensemble.experiment_run import ExperimentRun
+from ensemble.fusion.fuse import without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.other_dataset import cost, describe, predict_other_dataset
 from ensemble.results.evaluation import Alternative, Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost
@@ -100,7 +101,8 @@ def _inputs_hash(run: ExperimentRun, split: SplitPredictions, served: Member | N
     experiment, weights = run.experiment, run.weights
     stored = [predictions.hash for predictions in split.stored.values()]
     cards = [member.card.model_dump() for member in run.members.values()]
-    settings = [experiment.evaluate.model_dump(), experiment.seed, VERSION, salt_id()]
+    judged = {key: value for key, value in experiment.evaluate.model_dump().items() if key != "also" or value}
+    settings = [judged, weights.given, experiment.seed, VERSION, salt_id()]
     settings += postprocess_on_card(experiment).values()
     model = served.card.model_hash if served else not_exportable_reason(run.members, weights)
     return fingerprint([stored, cards, weights.as_json(), split.truth.hash, settings, model])
@@ -127,6 +129,7 @@ def _evaluate(run: ExperimentRun, test: Evaluator, validation: Evaluator, overla
     comparisons = (
         compare(scores, test.equal, "equal weights"),
         compare(scores, best, f"the best single member on {searched_on}"),
+        *(compare(scores, row, "the weights given by hand") for row in test.given),
     )
     settings = experiment.evaluate
     return test.EVALUATION(
@@ -152,6 +155,7 @@ def _evaluate(run: ExperimentRun, test: Evaluator, validation: Evaluator, overla
         rows=tuple(_row(row, scores) for row in test.rows),
         comparisons=comparisons,
         without=tuple(_without(row, scores) for row in test.reduced),
+        given=weights.given,
         alternatives=tuple(_alternative(row, weights, scores) for row in test.alternatives),
         pairs=test.pairs.rates([row.name for row in test.members], scores.measure),
         costs={},
@@ -250,11 +254,13 @@ def _alternative(row: EvaluatedRow, weights: FoundWeights, scores: ResampledScor
 def _costs(experiment: Experiment, test: Evaluator, servable: dict[str, Member]) -> dict[str, RowCost]:
     """Row -> seconds an image and megabytes, of those that are known.
 
-    Equal weights, and an ensemble that was not exported, cost the sum of the members they run: they are `summed`.
+    Equal and given weights, and an ensemble that was not exported, cost the sum of the members they run: they are
+    `summed`.
     """
     measured = costs_of(experiment, servable, test.truth.paths)
     weighed = [row.name for row in test.members if row.weight]
     runs = {test.equal.name: list(experiment.members), test.ensemble.name: weighed}
+    runs |= {name: list(without_zeros(weights)) for name, weights in experiment.given_weights.items()}
     sums = {
         name: Cost.sum_of([measured[member] for member in of])
         for name, of in runs.items()

@@ -60,10 +60,13 @@ class ExperimentRun:
 
     @cached_property
     def weights(self) -> FoundWeights:
-        """What the search wrote; SpineError where it searched other members, settings or predictions than now."""
+        """What the search wrote, and what the experiment gives to be judged beside it.
+
+        SpineError where it searched other members, settings or predictions than now.
+        """
         weights = read_weights(self.experiment)
         require_current(weights, self.predictions(weights.split), self.experiment)
-        return weights
+        return weights.model_copy(update={"given": self.experiment.given_weights})
 
     def evaluator(self, split: str) -> Any:
         """The rows of a split's leaderboard: the members, and what they give together."""

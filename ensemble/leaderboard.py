@@ -26,10 +26,11 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
     columns = [column for column in named if column.metric in evaluation.rows[0].metrics]
     footnotes = evaluation.footnotes([column.metric for column in columns])
     search = evaluation.search.describe(evaluation.names)
+    notes = [*evaluation.notes, *filter(None, [evaluation.describe_given])]
     table = Table(
         title=f"{escape(_where(evaluation))}: {counts.patients} test patients, {counts.units} {evaluation.units}, "
         f"{evaluation.bootstrap.confidence * 100:g} % intervals over patients",
-        caption=escape("\n".join([*evaluation.notes, *footnotes, *evaluation.decided, *search, *evaluation.verdicts])),
+        caption=escape("\n".join([*notes, *footnotes, *evaluation.decided, *search, *evaluation.verdicts])),
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=0,

@@ -46,6 +46,8 @@ def run(experiment: Experiment) -> list[Path]:
     hashes = {name: stored.hash for name, stored in predictions.stored.items()}
     folds = [experiment.stop_on, experiment.served] if experiment.folds else []
     asked = {**settings.model_dump(mode="json", exclude={"allow_overlap"}), "rule": settings.served_rule}
+    if not settings.weights:
+        del asked["weights"]  # older versions knew none
     decide = [] if experiment.decide.asks_for_nothing else [experiment.decide.model_dump(mode="json")]
     inputs_hash = fingerprint(
         [asked, experiment.task, experiment.seed, hashes, *folds, *overlap.notes, *decide, salt_id(), VERSION]

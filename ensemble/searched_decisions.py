@@ -11,6 +11,7 @@ from ensemble.results.found_weights import FoundWeights
 from ensemble.search_problem.weight_rules import WeightRules
 from ensemble.split_predictions import SplitPredictions
 from spine.experiment.config import Experiment
+from spine.experiment.stages import UNCHOSEN
 
 __all__ = ["find_decisions"]
 
@@ -36,6 +37,6 @@ def find_decisions(
     probabilities = fused(members, weights.of_members(members)) if unseen is None else unseen
     found = fit_decisions(settings, experiment.labels, probabilities, np.asarray(truth), np.asarray(patients))
     assert found is not None
-    chosen = len(members) > 1 and weights.method != "equal"
+    chosen = len(members) > 1 and weights.method not in UNCHOSEN
     notes = [*found.notes, FLATTERED] if unseen is None and chosen else found.notes
     return found.model_copy(update={"asked": settings.model_dump(mode="json"), **({"notes": notes} if notes else {})})

@@ -40,7 +40,8 @@ from spine.core.progress import track
 from spine.core.strict import validate
 from spine.dataset.detections import Detections
 from spine.dataset.truth import BoxTruth
-from spine.experiment.stages import SearchSettings, steps_of
+from spine.experiment.given_weights import describe_given, normalised_weights
+from spine.experiment.stages import FIXED, SearchSettings, steps_of
 from spine.predictions.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class SearchOptions(TypedDict, total=False):
     """What `search_weights` takes by name: further settings, a budget, a seed, and what `Bookkeeping` has."""
 
     trials: int
+    weights: Mapping[str, float]
     iou_thresholds: Sequence[float]
     score_thresholds: Sequence[float]
     temperature: bool
@@ -110,6 +112,8 @@ def search_weights(
     are not chosen. `temperature` fits one to each member first; `per_class` then gives the chosen members a weight for
     every class.
 
+    Method "fixed" takes `weights` by member, which are normalised and only scored.
+
     `patients` are those of the rows (of images); with them, weights are made by a `rule` (docs/search.md), exponential
     unless given, of so many `resamples` of the patients. Without them they are the optimum: rows of one patient are
     alike, and resampling rows would take them for patients. Raises SpineError on arrays, names or numbers that do not
@@ -147,7 +151,10 @@ def find_weights(
         progress, trials = bookkeeping.progress, settings.trials
         choice = record.search(method, steps=grid.steps, trials=trials, seed=seed, progress=progress)
     else:
-        choice = _choose_among(_choose_by(method, grid), by_threshold, bookkeeping)
+        choice = _choose_among(_choose_by(settings, names, grid), by_threshold, bookkeeping)
+        if method == FIXED:
+            of_thresholds = [choice.why] if len(by_threshold.thresholds) > 1 else []
+            choice = replace(choice, why=" ".join([describe_given(settings.weights), *of_thresholds]))
         if bookkeeping.storage is not None:
             record.write(choice)
     temperatures = dict(zip(names, problem.temperatures, strict=False))
@@ -212,8 +219,8 @@ def _by_rule(
 
 def _settings(given: dict[str, Any]) -> SearchSettings:
     """What was given as settings; SpineError on what does not hold."""
-    if (method := given["method"]) not in METHODS:
-        raise SpineError(f"method {method!r} is not known; it is one of {', '.join(METHODS)}")
+    if (method := given["method"]) not in (*METHODS, FIXED):
+        raise SpineError(f"method {method!r} is not known; it is one of {', '.join((*METHODS, FIXED))}")
     if not isinstance(step := given["step"], Real):
         raise SpineError(f"step is {step!r}; give a number 1/n such as 0.1, 0.05 or 0.02")
     try:
@@ -276,8 +283,11 @@ def _choose_among(choose: Choose, by_threshold: ObjectiveByThreshold, bookkeepin
     return Choice.over(choices, pairs)
 
 
-def _choose_by(method: str, grid: Simplex) -> Choose:
+def _choose_by(settings: SearchSettings, names: tuple[str, ...], grid: Simplex) -> Choose:
     """How a method that is no sampler chooses under one objective; only the grid's can be stopped and go on."""
+    method = settings.method
+    if method == FIXED:
+        return partial(_take, settings.weights, names)
     if method == "grid":
         return partial(search_grid, grid=grid)
 
@@ -290,6 +300,12 @@ def _choose_by(method: str, grid: Simplex) -> Choose:
         return Choice.of(weights, objective.gains(weights))
 
     return choose
+
+
+def _take(given: Mapping[str, float], names: tuple[str, ...], objective: Objective, **_: Any) -> Choice:
+    """The weights that were given, and what they score."""
+    weights = np.array([list(normalised_weights(given, names, "weights").values())])
+    return Choice.of(weights, objective.gains(weights))
 
 
 def _result(

@@ -16,6 +16,7 @@ from ensemble.evaluators.rows import (
     Evaluator,
     PairedTest,
     alternative_rows,
+    by_kind,
     fused,
     fusions,
     named_rows,
@@ -30,7 +31,6 @@ from ensemble.results.evaluation import (
     DeLongTest,
     Estimate,
     McNemarTest,
-    RowKind,
 )
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
@@ -76,15 +76,11 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
         weights = weights.of_members(members)
         outputs = [*members.values(), *fusions(members, weights)]
         reduced, others = weights.without_each(), weights.alternatives()
-        return cls(
-            _rows(named_rows(weights.weights), outputs),
-            split.truth,
-            patients,
-            values,
-            weights.decisions,
-            reduced=_rows(reduced_rows(weights.weights), [fused(members, other) for other in reduced]),
-            alternatives=_rows(alternative_rows(others), [fused(members, other) for other in others.values()]),
-        )
+        named = [*named_rows(weights), *reduced_rows(weights.weights), *alternative_rows(others)]
+        outputs += [fused(members, other) for other in (*reduced, *others.values())]
+        rows = [ClassifiedRow(*row, probabilities) for row, probabilities in zip(named, outputs, strict=True)]
+        kinds: Any = by_kind(rows)
+        return cls(truth=split.truth, patients=patients, values=values, decisions=weights.decisions, **kinds)
 
     @property
     def pairs(self) -> Pairs:
@@ -173,12 +169,6 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
             return {}
         units = DecidedUnits(self.ensemble.probabilities, self.values, self.patients, draws, confidence)
         return {"decisions": units.judge(self.decisions, self.truth.labels)}
-
-
-def _rows(
-    named: Sequence[tuple[str, RowKind, float | None]], outputs: Sequence[np.ndarray]
-) -> tuple[ClassifiedRow, ...]:
-    return tuple(ClassifiedRow(*row, probabilities) for row, probabilities in zip(named, outputs, strict=True))
 
 
 def _delong(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLongTest | None:

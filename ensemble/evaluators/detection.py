@@ -95,9 +95,9 @@ class DetectionEvaluator(Evaluator[DetectedRow]):
         weights = weights.of_members(members)
         others = weights.alternatives()
         equal = weights.model_copy(update={"weights": dict.fromkeys(members, 1 / len(members))})
-        fusions = [equal, weights, *weights.without_each(), *others.values()]
+        fusions = [equal, *weights.of_given(), weights, *weights.without_each(), *others.values()]
         predictions = [*members.values(), *(_fuse(list(members.values()), one) for one in fusions)]
-        named = [*named_rows(weights.weights), *reduced_rows(weights.weights), *alternative_rows(others)]
+        named = [*named_rows(weights), *reduced_rows(weights.weights), *alternative_rows(others)]
         unknown = np.full(len(truth), np.nan)
         rows = [
             DetectedRow(*row, detections, match_images(truth, detections), unknown)

@@ -114,6 +114,11 @@ class Evaluator(ABC, Generic[Row]):
         """The searched ensemble."""
         return next(row for row in self.rows if row.kind == "ensemble")
 
+    @property
+    def given(self) -> tuple[Row, ...]:
+        """The ensembles of weights that were given by hand to be judged beside the searched ones."""
+        return tuple(row for row in self.rows if row.kind == "given")
+
     def completed(self, validation: Evaluator[Any], models: Mapping[str, Path]) -> Self:
         """The rows with what this split alone does not tell: settled on `validation`, or measured on their `models`.
 
@@ -176,10 +181,12 @@ class Evaluator(ABC, Generic[Row]):
         return []
 
 
-def named_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float | None]]:
+def named_rows(found: FoundWeights) -> list[tuple[str, RowKind, float | None]]:
     """Name, kind and weight of every row of members with these weights, in the leaderboard's order; no name twice."""
+    weights, taken = found.weights, [*found.weights, *found.given]
     members: list[tuple[str, RowKind, float | None]] = [(name, "member", float(weights[name])) for name in weights]
-    return [*members, (free(EQUAL, weights), "equal", None), (free(ENSEMBLE, weights), "ensemble", None)]
+    given: list[tuple[str, RowKind, float | None]] = [(name, "given", None) for name in found.given]
+    return [*members, (free(EQUAL, taken), "equal", None), *given, (free(ENSEMBLE, taken), "ensemble", None)]
 
 
 def reduced_rows(weights: Mapping[str, float]) -> list[tuple[str, RowKind, float | None]]:
@@ -194,7 +201,7 @@ def alternative_rows(alternatives: Iterable[str]) -> list[tuple[str, RowKind, fl
 
 
 def by_kind(rows: Sequence[Row]) -> dict[str, tuple[Row, ...]]:
-    """The fields of an `Evaluator` that these rows fill: `rows`, `reduced` and `alternatives`."""
+    """The fields of an `Evaluator` that these rows fill: `rows`, `reduced`, `alternatives` and `postprocessed`."""
     found: dict[str, tuple[Row, ...]] = {"rows": (), "reduced": (), "alternatives": (), "postprocessed": ()}
     for row in rows:
         found[FIELDS.get(row.kind, "rows")] += (row,)
@@ -212,7 +219,9 @@ def fused(members: Mapping[str, np.ndarray], weights: FoundWeights) -> np.ndarra
     return weights.mean(kept)([members[name] for name in kept])
 
 
-def fusions(members: Mapping[str, np.ndarray], weights: FoundWeights) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of all members, and what the weights make of those of weight above 0, from float64 (..., C)."""
+def fusions(members: Mapping[str, np.ndarray], weights: FoundWeights) -> tuple[np.ndarray, ...]:
+    """The mean of all members, what each of the given weights makes of them, and what the weights make of those of
+    weight above 0, from float64 (..., C).
+    """
     equal = weighted_mean(list(members.values()), [1 / len(members)] * len(members))
-    return equal, fused(members, weights)
+    return equal, *(fused(members, given) for given in weights.of_given()), fused(members, weights)

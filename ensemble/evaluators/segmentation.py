@@ -112,7 +112,7 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
         assert isinstance(truth, MaskTruth)
         sources = {name: Images.of(name, stored) for name, stored in split.stored.items()}
         weights = weights.of_members(split.stored)
-        alternatives, members = weights.alternatives(), len(split.stored)
+        alternatives, measured_rows = weights.alternatives(), len(named_rows(weights)) + bool(pieces)
         others = [*weights.without_each(), *alternatives.values()]
         measured = [
             _measure(
@@ -120,15 +120,15 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
                 _called(sources, weights, number, others, pieces),
                 truth.spacings[number],
                 truth.labels,
-                members,
-                bool(pieces),
+                len(split.stored),
+                measured_rows,
             )
             for number, mask in enumerate(track(truth, "judging images", len(truth)))
         ]
         counts, surfaces, disagreements, *pairs = (np.stack(found) for found in zip(*measured, strict=True))
         cleaned: list[tuple[str, RowKind, float | None]] = [(POSTPROCESSED, "postprocessed", None)] if pieces else []
         named = [
-            *named_rows(weights.weights),
+            *named_rows(weights),
             *cleaned,
             *reduced_rows(weights.weights),
             *alternative_rows(alternatives),
@@ -285,7 +285,8 @@ def predict_image(
 ) -> np.ndarray:
     """The class (R, H, W) uint8 that every row gives to each pixel of one image.
 
-    Rows are as `named_rows` has them: members, equal weights, ensemble; then ensembles with the weights of `others`.
+    Rows are as `named_rows` has them: members, equal weights, given ones, ensemble; then ensembles with the weights of
+    `others`.
     """
     outputs = {name: source.image(number) for name, source in sources.items()}
     height, width = next(iter(sources.values())).sizes[number]
@@ -309,7 +310,7 @@ def _called(
     members = {name: np.asarray(source.image(number), np.float64) for name, source in sources.items()}
     probabilities = fused(members, weights)
     mask = postprocess(probabilities.reshape(*predicted.shape[1:], -1), pieces)
-    return np.insert(predicted, len(sources) + 2, mask.astype(np.uint8), axis=0)
+    return np.insert(predicted, len(named_rows(weights)), mask.astype(np.uint8), axis=0)
 
 
 def disagreement(predicted: np.ndarray) -> np.ndarray:
@@ -330,17 +331,17 @@ def _measure(
     spacing: tuple[float, float] | None,
     labels: Sequence[str],
     members: int,
-    cleaned: bool,
+    shown: int,
 ) -> tuple[Any, ...]:
     """Counts (R, C, 3), surface scores (R, C - 1, 2), the share of pixels on which members differ, and the counts of
-    `Pairs`, of one image. Surfaces of ensembles that are no row of the leaderboard are not measured: they cost the
-    most, and nothing tells them.
+    `Pairs`, of one image. Surfaces of rows after the `shown` ones, which are not of the leaderboard, are not measured:
+    they cost the most, and nothing tells them.
     """
     classes = len(labels)
     counts = np.stack([metrics.count(mask, one, classes) for one in predicted])
     surfaces = np.full((len(predicted), classes - 1, len(SURFACES)), np.nan)
     if spacing is not None:
-        for place, one in enumerate(predicted[: members + 2 + cleaned]):
+        for place, one in enumerate(predicted[:shown]):
             surfaces[place] = surface_scores(mask, one, spacing, classes)
     own = predicted[:members]
     foreground = (mask > 0) | (own > 0).any(axis=0)

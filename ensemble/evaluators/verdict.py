@@ -94,7 +94,7 @@ class _Verdict:
 
     @property
     def _whom(self) -> str:
-        return f"{self.role} ({self.other.name})" if self.other.kind == "member" else self.other.name
+        return self.other.name if self.other.kind == "equal" else f"{self.role} ({self.other.name})"
 
     @property
     def _worse_by(self) -> str:

@@ -82,7 +82,7 @@ def see_image(
             free("input", names): grey,
             free("truth", names): overlay(grey, mask, classes),
             **drawn,
-            free(DISAGREEMENT, names): heat(grey, disagreement(predicted[:-2])),
+            free(DISAGREEMENT, names): heat(grey, disagreement(predicted[: len(split.stored)])),
         },
         dice={str(name): None if np.isnan(dice) else dice for name, dice in rows["dice_foreground"].items()},
         disagreement=float(rows["disagreement"].iloc[0]),

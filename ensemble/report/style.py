@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ COLOURS = (
     *("#b8622d", "#7766cc", "#6f8f3f", "#996655"),
 )
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))  # after ten members the colours repeat in another dash
+
+DOTS = ((0, (1, 1.5)), (0, (6, 2, 1, 2)))  # weights that a person gave are grey as equal ones, in other dashes
 
 Style = dict[str, Any]
 
@@ -48,7 +51,7 @@ _RC: Any = {
 
 
 def styles_of(names: Sequence[tuple[str, str]]) -> dict[str, Style]:
-    """Row name -> line style, of (name, kind): a colour a member, equal weights grey, the ensemble ink."""
+    """Row name -> line style, of (name, kind): a colour a member, equal and given weights grey, the ensemble ink."""
     members = [name for name, kind in names if kind == "member"]
     styles: dict[str, Style] = {
         name: {
@@ -58,10 +61,12 @@ def styles_of(names: Sequence[tuple[str, str]]) -> dict[str, Style]:
         }
         for index, name in enumerate(members)
     }
+    given = [name for name, kind in names if kind == "given"]
     others = {
         "equal": {"color": GREY, "linestyle": (0, (3, 2)), "linewidth": 1.3},
         "ensemble": {"color": INK, "linestyle": "-", "linewidth": 2.2},
     }
+    styles |= {name: {"color": GREY, "linestyle": dash, "linewidth": 1.3} for name, dash in zip(given, cycle(DOTS))}
     return styles | {name: others[kind] for name, kind in names if kind in others}
 
 

@@ -42,7 +42,7 @@ __all__ = [
 NO_VARIANCE = "the difference has no variance"
 AGAIN = "run `spine evaluate EXPERIMENT` again"
 
-RowKind = Literal["member", "equal", "ensemble", "reduced", "alternative", "postprocessed"]
+RowKind = Literal["member", "equal", "given", "ensemble", "reduced", "alternative", "postprocessed"]
 
 
 class Row(Written):
@@ -258,6 +258,7 @@ class Evaluation(Written):
     rows: tuple[Row, ...] = Field(min_length=1)
     comparisons: tuple[Comparison, ...]
     without: tuple[LeftOut, ...]
+    given: dict[str, dict[str, Number]] = Field(default_factory=dict)  # row -> weights, normalised, of given ones
     alternatives: tuple[Alternative, ...] = ()
     pairs: ErrorPairs
     costs: dict[str, RowCost]
@@ -296,6 +297,15 @@ class Evaluation(Written):
     def ensemble(self) -> Row:
         """The row of the searched ensemble."""
         return next(row for row in self.rows if row.kind == "ensemble")
+
+    @property
+    def describe_given(self) -> str:
+        """A sentence on the rows of weights that a person gave; empty where there are none."""
+        told = [
+            f"{name} is {', '.join(f'{member} {weight:.3g}' for member, weight in weights.items() if weight)}"
+            for name, weights in self.given.items()
+        ]
+        return f"Weights given by hand, not searched, normalised to sum 1: {'; '.join(told)}." if told else ""
 
     @property
     def is_of_other_dataset(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field, JsonValue, StrictInt, StrictStr, field_validator, model_validator
@@ -212,6 +212,8 @@ class FoundWeights(Written):
     budget: KeptBudget | None = None
     decisions: Decisions | None = None
     inputs_hash: StrictStr = ""
+    # Name -> weights that a person gives to be judged beside these (evaluate.also); the experiment's, not the file's.
+    given: dict[str, dict[str, float]] = Field(default_factory=dict, exclude=True)
 
     @field_validator("weights")
     @classmethod
@@ -310,6 +312,14 @@ class FoundWeights(Written):
             for name, one in self._others.items()
             if name != self.rule and not self._is_row_of_equal(name, one)
         }
+
+    def of_given(self) -> list[Self]:
+        """These with each of the given weights: members as they are, and of boxes the thresholds that these have."""
+        plain: dict[str, Any] = {"temperatures": {}, "class_weights": {}}
+        return [
+            self.model_copy(update={**plain, "weights": {name: one[name] for name in self.weights}})
+            for one in self.given.values()
+        ]
 
     @property
     def _others(self) -> dict[str, RuleWeights | OneSplit]:

@@ -11,6 +11,7 @@ from ensemble.results.found_weights import Contributions, FoundWeights, MemberCo
 from ensemble.results.scores import Number
 from ensemble.results.weight_rules import PrunedMember, RuleComparison, RuleWeights, WeightShrinkage
 from ensemble.results.written import Written
+from spine.experiment.stages import UNCHOSEN
 from spine.tasks import TASKS
 
 __all__ = ["Searched"]
@@ -57,12 +58,18 @@ class Searched(Written):
     def describe(self, names: Mapping[str, str]) -> list[str]:
         """At most four lines of a sentence or two; `names` are the metrics' readable names."""
         metric = names.get(self.metric, self.metric)
+        if self.method in UNCHOSEN:
+            return [f"{self._unchosen} Score ({metric}): {_score(self.score)} on the {self.split} patients."]
         if not self.rules:
             return [f"Search score ({metric}): {_score(self.score)} on the patients it chose on{self._on_others()}"]
         optimum = self.rules.get("optimum")
         of_optimum = f"The optimum alone: {_score(optimum.score if optimum else None)} on the patients it chose on"
         lines = [self._rule, self._held(metric), self._better(metric), f"{of_optimum}{self._on_others()}"]
         return [line for line in lines if line]
+
+    @property
+    def _unchosen(self) -> str:
+        return "Equal weights, not searched." if self.method == "equal" else "Weights given by hand, not searched."
 
     @property
     def _rule(self) -> str:

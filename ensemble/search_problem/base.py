@@ -16,6 +16,7 @@ from ensemble.engine.scoring.objective_by_threshold import ObjectiveByThreshold
 from ensemble.engine.scoring.objectives import Objective
 from ensemble.search_problem.context import SearchContext
 from spine.core.problems import SpineError
+from spine.experiment.given_weights import normalised_weights
 from spine.experiment.stages import SearchSettings, steps_of
 
 __all__ = ["SearchProblem"]
@@ -65,6 +66,8 @@ class SearchProblem(ABC):
             raise SpineError("method 'line' does not support a budget; use grid, best, greedy, tpe or cmaes")
         members = len(self.members)
         tried = np.full((1, members), 1 / members) if settings.method == "equal" else np.eye(members)
+        if settings.weights:
+            tried = np.array([list(normalised_weights(settings.weights, self.names, "weights").values())])
         budget.require(tried, self.names)
         return replace(by_threshold, at=lambda fusion: budget.within(by_threshold.at(fusion)))
 

@@ -23,7 +23,7 @@ from ensemble.engine.nested.resampled_gains import (
 from ensemble.engine.rules.cross_validation import draws_of_folds, fold_of_units
 from ensemble.engine.rules.rules import Evidence
 from ensemble.search_problem.context import SearchContext
-from spine.experiment.stages import SearchSettings, steps_of
+from spine.experiment.stages import UNCHOSEN, SearchSettings, steps_of
 
 __all__ = ["Resampled", "resample"]
 
@@ -63,7 +63,7 @@ def resample(
     are in no folds.
     """
     members = context.members
-    if not settings.resamples or settings.method == "equal" or members == 1:
+    if not settings.resamples or settings.method in UNCHOSEN or members == 1:
         return None
     asked = 1 if settings.method == "best" else steps_of(settings.step)
     steps = steps_within(members, asked, min(MOST_VECTORS, context.most))

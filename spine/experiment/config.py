@@ -17,6 +17,7 @@ from spine.core.files import atomic_file, fingerprint
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 from spine.core.strict import Seed, Strict, validate, validate_alone
+from spine.experiment.given_weights import normalised_weights
 from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.seeds import with_seeds
 from spine.experiment.snapshots import members_of
@@ -224,6 +225,15 @@ class Experiment(Strict):
         return self
 
     @model_validator(mode="after")
+    def _gives_weights_to_its_members(self) -> Experiment:
+        if self.search.weights:
+            normalised_weights(self.search.weights, self.members, "search.weights")
+        for name in self.given_weights:
+            if name in self.members:
+                raise ValueError(f"evaluate.also names weights {name!r}, as a member is called; rename them")
+        return self
+
+    @model_validator(mode="after")
     def _decides_of_classes(self) -> Experiment:
         if self.decide.asks_for_nothing:
             return self
@@ -255,6 +265,14 @@ class Experiment(Strict):
         """The experiments whose members are trained together: one for each head, in order, or this one alone."""
         changes = [{name: getattr(head, name) for name in Head.model_fields} for head in self.heads]
         return tuple(self.model_copy(update=update) for update in changes) or (self,)
+
+    @property
+    def given_weights(self) -> dict[str, dict[str, float]]:
+        """Name -> member -> weight of `evaluate.also`, each normalised; SpineError where members differ."""
+        return {
+            name: normalised_weights(weights, self.members, f"evaluate.also.{name}")
+            for name, weights in self.evaluate.also.items()
+        }
 
     @property
     def directory(self) -> Path:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from spine.core.strict import Strict, without_password
+from spine.experiment.given_weights import require_shares
 
 __all__ = [
+    "FIXED",
     "NAME",
     "RULELESS",
     "STORAGES",
+    "UNCHOSEN",
     "BatchingSettings",
     "DecideSettings",
     "EvaluateSettings",
@@ -22,7 +26,9 @@ __all__ = [
 ]
 
 MOST = 10**6  # resamples or trials: more are days of work, and a slip of the pen
-RULELESS = ("equal", "best")  # methods that decide the weights by themselves, whatever the rule
+FIXED = "fixed"  # the method of weights that are given by hand
+UNCHOSEN = ("equal", FIXED)  # methods that choose nothing
+RULELESS = (*UNCHOSEN, "best")  # methods that decide the weights by themselves, whatever the rule
 FINEST = 10_000  # steps of weights from 0 to 1
 STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -33,7 +39,8 @@ class SearchSettings(Strict):
 
     name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
     metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50
-    method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes"] = "grid"
+    method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes", "fixed"] = "grid"
+    weights: Mapping[str, float] = Field(default_factory=dict)  # of `fixed`: member to weight, normalised to sum 1
     step: float = 0.1
     trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
     # Of detection, thresholds of weighted boxes fusion to try: boxes above the IoU become one, boxes below the score
@@ -57,6 +64,21 @@ class SearchSettings(Strict):
     def _divides_one(cls, step: float) -> float:
         steps_of(step)
         return step
+
+    @model_validator(mode="after")
+    def _has_weights_where_they_are_fixed(self) -> SearchSettings:
+        if self.method == FIXED and not self.weights:
+            raise ValueError("method 'fixed' needs weights; give each member one, such as weights: {a: 0.6, b: 0.4}")
+        if self.method != FIXED and self.weights:
+            raise ValueError(
+                f"weights are of method 'fixed', and the method is {self.method!r}; leave them out, or give "
+                "method: fixed. To judge them beside searched ones, give them in evaluate.also"
+            )
+        if self.weights:
+            require_shares(self.weights)
+        if self.method == FIXED and self.per_class:
+            raise ValueError("method 'fixed' leaves nothing to choose by class; leave per_class out")
+        return self
 
     @model_validator(mode="after")
     def _budget_has_a_method(self) -> SearchSettings:
@@ -103,6 +125,15 @@ class EvaluateSettings(Strict):
     resamples: int = Field(default=2000, ge=100, le=MOST)  # bootstrap resamples of patients
     confidence: float = Field(default=0.95, gt=0, lt=1)
     allow_overlap: bool = False  # allow test patients that were trained or searched on; the report says so
+    # Name -> weights given by hand (member to weight, normalised to sum 1): judged beside the searched ones.
+    also: Mapping[Annotated[str, Field(pattern=NAME)], Mapping[str, float]] = Field(default_factory=dict)
+
+    @field_validator("also")
+    @classmethod
+    def _are_shares(cls, also: Mapping[str, Mapping[str, float]]) -> Mapping[str, Mapping[str, float]]:
+        for weights in also.values():
+            require_shares(weights)
+        return also
 
 
 class DecideSettings(Strict):
