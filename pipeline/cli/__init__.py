@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import client, data, experiments, serve
+from pipeline.cli import client, data, experiments, papers, serve
 from pipeline.cli.demo import demo
 from pipeline.cli.pacs import pacs
 from spine import __version__
@@ -20,6 +20,7 @@ __all__ = ["app", "main"]
 app = experiments.app
 app.add_typer(data.app, name="data")
 app.add_typer(serve.app, name="serve")
+app.add_typer(papers.app, name="papers")
 client.add_client(app, serve.app)
 app.command()(demo)
 app.command()(pacs)
