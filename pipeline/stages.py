@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline import registry
@@ -10,8 +10,9 @@ from pipeline.data import build_data, build_dataset
 from pipeline.training import train_members
 from spine.core.disk import at_work
 from spine.experiment.config import Experiment
+from spine.experiment.loading import TwoStages
 
-__all__ = ["evaluate_other_dataset", "run_all", "run_stage"]
+__all__ = ["evaluate_other_dataset", "publish_two_stages", "run_all", "run_stage"]
 
 Show = Callable[[str], None]
 RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
@@ -32,6 +33,15 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     train_members(experiment, show)
     written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]
+
+
+def publish_two_stages(experiment: Experiment, stages: Sequence[TwoStages], show: Show) -> None:
+    """Publish the two-stage detectors among an experiment's members; what is unchanged is kept."""
+    for one in stages:
+        if one.output.parent.parent.resolve() == experiment.directory.resolve():
+            show(f"two-stage {one.output.name}")
+            settings = one.model_dump(include={"label", "grow", "confidence"})
+            registry.two_stage(one.regions, one.discs, one.output, **settings)
 
 
 def evaluate_other_dataset(experiment: Experiment, config: Path, show: Show) -> tuple[Path, list[Path]]:

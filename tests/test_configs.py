@@ -7,6 +7,9 @@ import yaml
 
 from pipeline.cases import load_case
 from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
+from pipeline.papers.facts import PAPERS
+from pipeline.papers.pack import pack_of
+from spine.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name not in ("data", "cases"))
@@ -19,7 +22,13 @@ DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
 def test_there_are_configs():
     assert EXPERIMENTS
     assert DATA
-    assert {path.stem for path in STUDIES} == {"quickstart", "spider_case", "spider_regions", "sayed2025_regions"}
+    assert {path.stem for path in STUDIES} == {
+        "quickstart",
+        "spider_case",
+        "spider_regions",
+        "sayed2025_regions",
+        *PAPERS,
+    }
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -52,9 +61,10 @@ def test_data_config_loads(path, monkeypatch):
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_study_names_experiments_that_load(path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert len({experiment.name for experiment in load_experiments(path)}) > 1
+    experiments = load_experiments(path)
+    assert len({experiment.name for experiment in experiments}) == len(experiments)
     judged = load_other_datasets(path)
-    assert judged
+    assert path.stem in PAPERS or (judged and len(experiments) > 1)
     assert all(config in [data.relative_to(ROOT) for data in DATA] for _, config in judged)
 
 
@@ -69,6 +79,37 @@ def test_what_a_study_judges_elsewhere_comes_from_its_own_experiments(path, monk
         crops = load_data_config(config)
         assert crops.dataset in [experiment.data for experiment in experiments]
         assert crops.crop.detector.parents[1] in [experiment.directory for experiment in experiments]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_pack_compares_and_shows_what_its_experiments_have(paper, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    full = pack_of(Path("configs/papers") / f"{paper}.yaml")
+    files = {Path("configs/papers") / f"{paper}.yaml": full, **{path: pack_of(path) for path in full.scales.values()}}
+    for path, pack in files.items():
+        experiments = {experiment.name: experiment for experiment in load_experiments(path)}
+        assert pack.paper == paper
+        assert pack.name not in experiments, "their reports would lie at one place"
+        assert (pack.data is None) == (pack is not full)
+        for table in pack.tables:
+            named = [table.experiment, *(one.experiment for one in table.all_columns.values() if one.experiment)]
+            named += [row.experiment for row in table.rows.values() if row and row.experiment]
+            assert set(named) <= set(experiments), table.printed
+            for column in table.all_columns.values():
+                assert column.metric in (*TASKS[experiments[table.experiment].task].metrics.titles, "seconds_an_image")
+        assert {figure.split("/")[0] for figure in pack.figures} <= set(experiments)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_what_a_pack_asks_of_a_folder_is_what_its_data_configs_read(paper, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = Path("configs/papers") / f"{paper}.yaml"
+    layout = pack_of(path).data
+    read = {str(experiment.build): experiment.build.read_text() for experiment in load_experiments(path)}
+    told = "\n".join(read.values())
+    assert f"${{{layout.variable}:-{layout.default}}}" in told
+    for held in layout.holds:
+        assert held.split("/")[0] in told, held
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)

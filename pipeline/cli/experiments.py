@@ -42,12 +42,18 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
     """Run all stages in order; skip what is done and unchanged."""
     from pipeline.cases import export_cases_of
     from pipeline.experiments import load_other_datasets
-    from pipeline.stages import evaluate_other_dataset, run_all
+    from pipeline.papers.pack import choose
+    from pipeline.stages import evaluate_other_dataset, publish_two_stages, run_all
+    from spine.experiment.loading import load_two_stages
 
+    experiment, overrides = choose(experiment, overrides or ())
     experiments = _load(experiment, overrides)
     _trust(experiments, trust)
     other_datasets = load_other_datasets(experiment, overrides or ())
-    written = [run_all(settings, show) for settings in experiments]
+    stages, written = load_two_stages(experiment), []
+    for settings in experiments:
+        publish_two_stages(settings, stages, show)
+        written.append(run_all(settings, show))
     also = [(settings, *evaluate_other_dataset(settings, config, show)) for settings, config in other_datasets]
     cases = export_cases_of(experiment, overrides or (), show)
     for settings, paths in zip(experiments, written, strict=True):
@@ -56,7 +62,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
     for settings, dataset, paths in also:
         show_leaderboard(settings, dataset)
         show_paths(paths)
-    show_paths(cases)
+    show_paths([*cases, *_paper_report(experiment, experiments)])
     show(_next_step(experiment, experiments, overrides or []))
 
 
@@ -185,10 +191,20 @@ def _next_step(path: Path, experiments: tuple[Experiment, ...], overrides: list[
 
 def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
     from pipeline.experiments import load_experiments
+    from pipeline.papers.pack import choose
     from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()
-    return load_experiments(path, overrides or ())
+    return load_experiments(*choose(path, overrides or ()))
+
+
+def _paper_report(path: Path, experiments: tuple[Experiment, ...]) -> list[Path]:
+    """The report of a pack, the paper's tables beside ours; nothing of other files."""
+    from pipeline.papers.compare import write_paper_report
+    from pipeline.papers.pack import pack_of
+
+    pack = pack_of(path)
+    return [write_paper_report(pack, experiments)] if pack else []
 
 
 def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:

@@ -13,7 +13,7 @@ from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import parse_yaml
 
-__all__ = ["PAPERS", "Fact", "Facts", "PrintedTable", "PrintedWeights", "read_facts"]
+__all__ = ["PAPERS", "Fact", "Facts", "Note", "PrintedTable", "PrintedWeights", "read_facts"]
 
 PAPERS = ("sayed2025_plid", "ma2020_cervical", "sci2024_cord", "tapkir_fracture", "levan2020_implant")
 
@@ -59,14 +59,31 @@ class PrintedTable(Strict):
         return dict(zip(self.columns, self.rows[name], strict=True))
 
 
+class Note(Strict):
+    """What a reader must know `about` a table, or a row or column of it (`table.column`): a footnote there."""
+
+    about: tuple[str, ...] = Field(min_length=1)
+    text: str
+
+
 class Facts(Strict):
-    """All that one paper printed and that we use."""
+    """All that one paper printed and that we use, and notes on where it contradicts itself or ours differs."""
 
     citation: str
     title: str
     facts: Mapping[str, Fact] = Field(default_factory=dict)
     weights: Mapping[str, PrintedWeights] = Field(default_factory=dict)
     tables: Mapping[str, PrintedTable] = Field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+    @model_validator(mode="after")
+    def _notes_are_about_something(self) -> Facts:
+        for about in (one for note in self.notes for one in note.about):
+            name, _, part = about.partition(".")
+            table = self.tables.get(name)
+            if table is None or (part and part not in (*table.rows, *table.columns)):
+                raise ValueError(f"a note is about {about!r}, which is no table, row or column")
+        return self
 
     def __getitem__(self, name: str) -> float:
         """The value of a fact."""

@@ -24,10 +24,12 @@ from spine.experiment.targets import experiments_of_targets, is_of_targets, sett
 
 __all__ = [
     "Study",
+    "TwoStages",
     "apply_override",
     "load_experiment",
     "load_experiments",
     "load_other_datasets",
+    "load_two_stages",
     "validate_experiment",
 ]
 
@@ -39,12 +41,25 @@ class Elsewhere(Strict):
     build: Path  # that dataset's data config
 
 
+class TwoStages(Strict):
+    """Two detectors of earlier experiments, published as one member of a later one, as `spine two-stage` does it."""
+
+    regions: Path
+    discs: Path
+    output: Path  # runs/<experiment>/members/<member>
+    label: str = ""
+    grow: float = Field(default=0.1, ge=0)
+    confidence: float = Field(default=0.25, ge=0, le=1)
+
+
 class Study(Strict):
     """Experiments that belong together and run one after another, such as those of the quickstart."""
 
     experiments: tuple[Path, ...] = Field(min_length=1)
+    two_stage: tuple[TwoStages, ...] = ()  # each published before the experiment that it is a member of
     also: tuple[Elsewhere, ...] = ()  # judged when they have all run
     cases: tuple[Path, ...] = ()  # exported then: what chains their ensembles into one model
+    pack: Mapping[str, Any] = Field(default_factory=dict)  # of a published system: `pipeline.papers.pack` reads it
 
 
 def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
@@ -67,6 +82,12 @@ def load_other_datasets(
         return tuple(
             (one, judged.build) for judged in also for one in _experiments_of(judged.experiment, overrides, settings_of)
         )
+
+
+def load_two_stages(path: Path | str) -> tuple[TwoStages, ...]:
+    """The two-stage detectors that a study publishes; none of an experiment's."""
+    raw = read_yaml(path)
+    return validate(Study, raw, str(path)).two_stage if "experiments" in raw else ()
 
 
 def load_experiment(

@@ -128,6 +128,13 @@ class EvaluateSettings(Strict):
     # Name -> weights given by hand (member to weight, normalised to sum 1): judged beside the searched ones.
     also: Mapping[Annotated[str, Field(pattern=NAME)], Mapping[str, float]] = Field(default_factory=dict)
 
+    @field_validator("also", mode="before")
+    @classmethod
+    def _leaves_out_null(cls, also: Any) -> Any:
+        """A file that extends another leaves the other's weights out so, as it does members."""
+        given = also.items() if isinstance(also, Mapping) else ()
+        return {name: weights for name, weights in given if weights is not None} if given else also
+
     @field_validator("also")
     @classmethod
     def _are_shares(cls, also: Mapping[str, Mapping[str, float]]) -> Mapping[str, Mapping[str, float]]:

@@ -1,0 +1,128 @@
+"""A paper's pack: a study with the paper's name, the layout of the data it runs on, and its tables beside ours.
+
+spine run configs/papers/sayed2025_plid.yaml data.root=/path/to/plid
+spine run configs/papers/sayed2025_plid.yaml scale=phantom
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from pipeline.papers.facts import Note, read_facts
+from pipeline.papers.layout import Layout
+from spine.core.near_names import did_you_mean
+from spine.core.problems import SpineError
+from spine.core.strict import Strict, validate
+from spine.core.yaml_files import read_yaml
+from spine.experiment.loading import Study
+from spine.experiment.stages import NAME
+
+__all__ = ["ComparedColumn", "ComparedRow", "ComparedTable", "Pack", "choose", "pack_of"]
+
+ROOT, SCALE = "data.root", "scale"  # the overrides that are a pack's
+
+
+class ComparedColumn(Strict):
+    """Which metric of ours stands beside a printed column; of the table's experiment unless it names another."""
+
+    metric: str
+    experiment: str = ""
+    scale: float = 100  # ours times this is in the unit of what is printed
+
+
+class ComparedRow(Strict):
+    """Which row of ours stands beside a printed one; of the column's experiment and metric unless it names others."""
+
+    row: str
+    experiment: str = ""
+    metric: str = ""
+
+
+class ComparedTable(Strict):
+    """A printed table, the experiment that has its rows, and what stands beside each column.
+
+    `rows` tells which of our rows a printed one is, where it is called otherwise, and null of one that is not run;
+    `more` are rows, `extra` columns of ours alone.
+    """
+
+    printed: str
+    experiment: str
+    rows: Mapping[str, ComparedRow | None] = Field(default_factory=dict)
+    more: tuple[str, ...] = ()
+    columns: Mapping[str, ComparedColumn] = Field(min_length=1)
+    extra: Mapping[str, ComparedColumn] = Field(default_factory=dict)
+
+    @property
+    def all_columns(self) -> dict[str, ComparedColumn]:
+        """The printed columns, then those of ours alone."""
+        return {**self.columns, **self.extra}
+
+    def row(self, name: str) -> ComparedRow | None:
+        """Our row beside a printed one; None where it is not run."""
+        return self.rows.get(name, ComparedRow(row=name))
+
+
+class Pack(Strict):
+    """What a study says as the pack of a `paper`; its report is `runs/<name>/report.html`."""
+
+    paper: str
+    name: str = Field(pattern=NAME)
+    data: Layout | None = None  # none where the data are generated
+    scales: Mapping[str, Path] = Field(default_factory=dict)  # by `scale=NAME` another pack's file runs instead
+    tables: tuple[ComparedTable, ...] = ()
+    figures: tuple[str, ...] = ()  # `experiment/picture`, pictures of their evaluations
+    notes: tuple[Note, ...] = ()  # where this pack differs from the paper
+
+    @model_validator(mode="after")
+    def _compares_what_is_printed(self) -> Pack:
+        printed = read_facts(self.paper).tables
+        for table in self.tables:
+            if table.printed not in printed:
+                raise ValueError(f"tables has {table.printed!r}; the paper's are {', '.join(printed)}")
+            known = printed[table.printed]
+            for what, names, have in (("rows", table.rows, known.rows), ("columns", table.columns, known.columns)):
+                if unknown := [name for name in names if name not in have]:
+                    raise ValueError(f"{table.printed} has no {unknown[0]!r}; its {what} are {', '.join(have)}")
+        return self
+
+
+def pack_of(path: Path | str) -> Pack | None:
+    """The pack of a study's file; None where it is another file. SpineError where it does not hold."""
+    raw = read_yaml(path)
+    if "experiments" not in raw:
+        return None
+    study = validate(Study, raw, str(path))
+    return validate(Pack, study.pack, f"{path}, pack") if study.pack else None
+
+
+def choose(path: Path, overrides: Sequence[str]) -> tuple[Path, list[str]]:
+    """The file to run and the overrides that are left: `scale` picks another file, `data.root` says where data are.
+
+    Of what is no pack both are returned as they are. SpineError where the scale is not known, there are no data to
+    give a place for, or the folder lacks something that the pack reads: before anything is trained.
+    """
+    pack = pack_of(path)
+    if pack is None:
+        return path, list(overrides)
+    given = dict(text.split("=", 1) for text in overrides if text.split("=", 1)[0] in (ROOT, SCALE) and "=" in text)
+    left = [text for text in overrides if text.split("=", 1)[0] not in (ROOT, SCALE)]
+    if (scale := given.pop(SCALE, "")) not in ("", "full"):
+        return choose(_of_scale(pack, scale), [*left, *(f"{key}={value}" for key, value in given.items())])
+    if pack.data is None and ROOT in given:
+        raise SpineError(f"{path} runs on generated data; leave {ROOT} out, or scale={scale or 'phantom'}")
+    if pack.data is not None:
+        if root := given.get(ROOT):
+            os.environ[pack.data.variable] = str(Path(root).expanduser().resolve())
+        pack.data.require()
+    return path, left
+
+
+def _of_scale(pack: Pack, scale: str) -> Path:
+    known = ["full", *pack.scales]
+    if scale not in pack.scales:
+        raise SpineError(f"scale is {scale!r}; the pack has {', '.join(known)}{did_you_mean(scale, known)}")
+    return pack.scales[scale]

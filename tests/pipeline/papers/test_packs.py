@@ -1,0 +1,190 @@
+"""Packs: which file runs, what is missing in the user's folder, and the paper's table beside ours."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from ensemble import evaluate
+from pipeline.papers.compare import paper_page, write_paper_report
+from pipeline.papers.facts import read_facts
+from pipeline.papers.layout import Layout
+from pipeline.papers.pack import Pack, choose, pack_of
+from spine.core.problems import SpineError
+from spine.core.strict import validate
+from tests.experiment_on_disk import write_experiment
+
+ROOT = Path(__file__).resolve().parents[3]
+SAYED = Path("configs/papers/sayed2025_plid.yaml")
+PHANTOM = Path("configs/papers/phantom/sayed2025_plid.yaml")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("PLID", raising=False)
+
+
+def write_plid(root):
+    for file in ("studies/p1/IM1.dcm", "masks/p1/IM1.png"):
+        (root / file).parent.mkdir(parents=True)
+        (root / file).touch()
+    (root / "regions.csv").write_text("image,xmin,ymin,xmax,ymax\na,1,2,3,4\n")
+    (root / "discs.csv").write_text("image,xmin,ymin,xmax,ymax,level,finding\na,1,2,3,4,L4/L5,PLID\n")
+    (root / "slices.csv").write_text("image,finding\na,PLID\n")
+    return root
+
+
+def test_another_scale_is_another_file(here):
+    assert choose(SAYED, ["scale=phantom", "seed=2"]) == (PHANTOM, ["seed=2"])
+    assert pack_of(PHANTOM).data is None
+
+
+def test_data_root_is_handed_to_the_data_configs(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("PLID", "elsewhere")
+    root = write_plid(tmp_path / "plid")
+    assert choose(SAYED, [f"data.root={root}", "scale=full"]) == (SAYED, [])
+    assert os.environ["PLID"] == str(root)
+
+
+def test_what_is_no_pack_is_left_alone(here):
+    experiment = Path("configs/papers/tapkir_classification.yaml")
+    assert choose(experiment, ["scale=phantom"]) == (experiment, ["scale=phantom"])
+    assert pack_of("configs/quickstart.yaml") is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["scale=phantm"], r"scale is 'phantm'; the pack has full, phantom\. Did you mean 'phantom'"),
+        (["scale=phantom", "data.root=/x"], r"runs on generated data; leave data\.root out"),
+        (
+            ["data.root=/nowhere"],
+            r"/nowhere is no folder; say where the data are by data\.root=DIR or the variable PLID",
+        ),
+        ([], r"data/plid_source is no folder(.|\n)*discs\.csv: image, xmin, ymin, xmax, ymax, level, finding"),
+    ],
+)
+def test_what_does_not_hold_is_told_before_anything_runs(here, overrides, message):
+    with pytest.raises(SpineError, match=message):
+        choose(SAYED, overrides)
+
+
+def test_all_that_is_missing_is_listed_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLID", str(tmp_path))
+    write_plid(tmp_path)
+    layout = pack_of(ROOT / SAYED).data
+    assert layout.missing() == []
+    (tmp_path / "masks" / "p1" / "IM1.png").unlink()
+    (tmp_path / "regions.csv").unlink()
+    (tmp_path / "discs.csv").write_text("image;xmin\n")
+    (tmp_path / "slices.csv").write_text("image,finding\n")
+    told = layout.missing()
+    assert [one.removeprefix(f"{tmp_path}/").split(" ")[0] for one in told] == [
+        *("masks", "regions.csv", "discs.csv", "slices.csv")
+    ]
+    assert "is empty" in told[0]
+    assert "is not there" in told[1]
+    assert "has no column image, xmin, ymin, xmax, ymax, level, finding; its columns are image;xmin" in told[2]
+    assert "has no row below its header" in told[3]
+
+
+def test_a_table_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00")
+    (told,) = Layout(variable="NOT_SET_HERE", default=tmp_path, holds={"labels.csv": "image"}).missing()
+    assert "cannot be read" in told
+
+
+def pack(**others):
+    table = {
+        "printed": "classification",
+        "experiment": "small",
+        "columns": {"accuracy": {"metric": "accuracy"}, "auc": {"metric": "roc_auc"}},
+        "extra": {"balanced accuracy": {"metric": "balanced_accuracy"}},
+        "rows": {"AEM": {"row": "equal weights"}, "WAEM": {"row": "ensemble"}, "xception": None},
+        "more": ["published"],
+    }
+    raw = {"paper": "sayed2025_plid", "name": "our_pack", "tables": [{**table, **others}]}
+    return validate(Pack, {**raw, "notes": [{"about": ["classification.AEM"], "text": "A note of ours."}]}, "the pack")
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    also = {"published": {"vgg16": 0.2, "resnet50": 0.1}}
+    experiment = write_experiment(
+        tmp_path_factory.mktemp("pack"), members=("vgg16", "resnet50"), evaluate={"resamples": 100, "also": also}
+    )
+    evaluate.run(experiment)
+    return experiment
+
+
+def test_the_papers_table_stands_beside_ours(judged):
+    page = paper_page(pack(), {"small": judged}, judged.runs / "our_pack")
+    (table,) = page.tables
+    rows = {row.name: row for row in table.rows}
+    own = {name: rows[name].cells[0] for name in rows}
+    scores = {row.name: row.metrics["accuracy"].value for row in evaluated(judged).rows}
+    assert (own["vgg16"].printed, own["vgg16"].ours) == ("89.87", f"{100 * scores['vgg16']:.2f}")
+    assert (own["AEM"].printed, own["AEM"].ours) == ("98.1", f"{100 * scores['equal weights']:.2f}")
+    assert (own["published"].printed, own["published"].ours) == ("–", f"{100 * scores['published']:.2f}")
+    assert (own["densenet121"].printed, own["densenet121"].ours) == ("93.04", "–")  # not among these members
+    assert own["xception"].ours == "–"  # not run
+    assert rows["vgg16"].cells[2].printed == "–"  # balanced accuracy is ours alone
+    assert own["vgg16"].interval
+    assert rows["WAEM"].ours == "ensemble"
+    assert "15 test patients, 30 units" in table.measured_on
+    assert page.reports == {"small": "../small/report.html"}
+
+
+def evaluated(experiment):
+    from ensemble.experiment_run import ExperimentRun
+
+    return ExperimentRun(experiment).evaluation()
+
+
+def test_footnotes_stand_where_they_matter(judged):
+    page = paper_page(pack(), {"small": judged}, judged.runs / "our_pack")
+    (table,) = page.tables
+    rows = {row.name: row for row in table.rows}
+    (auc,) = table.columns[1].marks
+    assert "taken from hard labels" in page.notes[auc - 1]
+    assert [page.notes[mark - 1] for mark in rows["AEM"].marks] == ["A note of ours."]
+    assert rows["vgg16"].marks == ()
+    assert set(page.notes) == {note.text for note in read_facts("sayed2025_plid").notes} | {"A note of ours."}
+    assert len(set(page.notes)) == len(page.notes)
+
+
+def test_the_report_is_one_page_that_says_what_it_is_of(judged):
+    path = write_paper_report(pack(), [judged])
+    assert path == judged.runs / "our_pack" / "report.html"
+    text = path.read_text()
+    assert "they say nothing of patients".casefold() in text.casefold()  # no data of a user: generated
+    assert re.search(r"<td>AEM<sup>", text)
+    assert "WAEM against resnet50" in text
+    assert "<script" not in text
+    assert not re.search(r'src="(?!data:)', text)
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"printed": "table9"}, "tables has 'table9'; the paper's are classification, segmentation"),
+        ({"rows": {"vgg17": {"row": "vgg16"}}}, "classification has no 'vgg17'; its rows are vgg16"),
+        ({"columns": {"acc": {"metric": "accuracy"}}}, "classification has no 'acc'; its columns are accuracy"),
+    ],
+)
+def test_a_pack_compares_what_is_printed(others, message):
+    with pytest.raises(SpineError, match=message):
+        pack(**others)
+
+
+def test_what_our_experiments_lack_is_told(judged):
+    experiments, place = {"small": judged}, judged.runs / "our_pack"
+    with pytest.raises(SpineError, match="small has no metric 'acuracy'"):
+        paper_page(pack(columns={"accuracy": {"metric": "acuracy"}}), experiments, place)
+    with pytest.raises(SpineError, match="the pack compares 'other', and its experiments are small"):
+        paper_page(pack(experiment="other"), experiments, place)
+    shows = pack().model_copy(update={"figures": ("small/roc",)})
+    with pytest.raises(SpineError, match=r"roc.png does not exist; run `spine report` of small"):
+        paper_page(shows, experiments, place)
