@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -82,6 +82,10 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         *place, key = error["loc"]
         known = _known_keys(model, place)
         return f"unknown key; the known ones are {', '.join(known)}{did_you_mean(str(key), known)}"
+    if error["type"] == "union_tag_invalid":
+        known = re.findall(r"'([^']+)'", error["ctx"]["expected_tags"])
+        tag, key = error["ctx"]["tag"], error["ctx"]["discriminator"].strip("'()")
+        return f"{key} is {tag!r}; the known ones are {', '.join(known)}{did_you_mean(tag, known)}"
     if error["type"] == "missing":
         return "is required"
     if error["type"] == "string_type" and isinstance(error["input"], (bool, int, float)):
@@ -95,12 +99,18 @@ def _explain(model: type[BaseModel], error: Any) -> str:
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    models = [model]
     for part in location:
-        field = model.model_fields.get(str(part))
-        inner = [kind for kind in _kinds(field.annotation if field else None) if issubclass(kind, BaseModel)]
-        if inner:
-            model = inner[0]
-    return list(model.model_fields)
+        field = models[0].model_fields.get(str(part))
+        if field:
+            models = [kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)] or models
+        else:  # a place in a list, or which of several models it is
+            models = [one for one in models if _is_tagged(one, part)] or models
+    return list(models[0].model_fields)
+
+
+def _is_tagged(model: type[BaseModel], tag: str | int) -> bool:
+    return any(get_args(field.annotation) == (tag,) for field in model.model_fields.values())
 
 
 def _kinds(annotation: Any) -> list[type]:

@@ -18,7 +18,7 @@ from spine.experiment.stages import NAME
 from spine.images.dicom.windows import WindowChoice, checked_choice
 from spine.intake.crop import CropSettings
 from spine.intake.reading import Kind
-from spine.phantom import PhantomSettings
+from spine.phantom import AnySettings
 
 __all__ = ["AnnotationSource", "DataConfig", "GeneratedStudies", "Source", "Target", "load_data_config"]
 
@@ -110,7 +110,7 @@ class GeneratedStudies(Strict):
     """Phantom studies, generated before the sources are read."""
 
     directory: Path
-    settings: PhantomSettings
+    settings: AnySettings
 
 
 class DataConfig(Strict):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spine.phantom.settings import PhantomSettings
+from spine.phantom.settings import AnySettings, FractureSettings, KindSettings, PhantomSettings
 
-__all__ = ["PhantomSettings", "generate"]
+__all__ = ["AnySettings", "FractureSettings", "KindSettings", "PhantomSettings", "generate"]
 
 
-def generate(settings: PhantomSettings, directory: Path) -> Path:
-    """Write the studies that `settings` ask for into `directory`, as `spine.phantom.study` tells; it is returned.
+def generate(settings: KindSettings, directory: Path) -> Path:
+    """Write the studies that `settings` ask for into `directory`, as `study` of their kind tells; it is returned.
 
     Equal settings give equal bytes. An unchanged copy is kept, a damaged or other phantom is replaced; SpineError where
     the directory holds anything else.
     """
-    from spine.phantom.study import write_phantom  # OpenCV and pydicom; the settings alone need neither
+    from spine.phantom.store import write_phantom  # OpenCV and pydicom; the settings alone need neither
 
     return write_phantom(settings, directory)

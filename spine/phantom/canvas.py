@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
-__all__ = ["Canvas"]
+__all__ = ["Canvas", "Plane"]
 
 FINE = 3  # fine pixels a pixel and axis; odd, so that one of them lies at the pixel's centre
 _SHIFT = 4  # fractional bits of OpenCV's polygon corners
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A picture's size in pixels, spacing in mm, where the spine's foot lies in it, in mm."""
+
+    shape: tuple[int, int]
+    spacing: float
+    foot: tuple[float, float]
 
 
 class Canvas:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spine.phantom.paint import paint_sagittal
-from spine.phantom.patient import draw_patient
+from spine.phantom.lumbar.paint import mottling, paint_sagittal
+from spine.phantom.lumbar.patient import draw_patient
 from spine.phantom.scanner import acquire, draw_scanner
 from spine.phantom.sequences import SEQUENCES
 from spine.phantom.settings import PhantomSettings
@@ -20,6 +20,6 @@ def draw_picture(height: int, seed: int = 0) -> np.ndarray:
     """
     rng, settings = np.random.default_rng(seed), PhantomSettings.model_validate({"size": (height, height)})
     patient = draw_patient("phantom", rng, settings.difficulty)
-    scanner = draw_scanner(patient, rng, settings)
+    scanner = draw_scanner(patient.scale, rng, settings)
     signal, instances = paint_sagittal(patient, scanner.plane, scanner.offset, SEQUENCES["t2"])
-    return acquire(signal, instances, patient, scanner, rng)
+    return acquire(signal, mottling(instances, patient), scanner, rng)

@@ -1,4 +1,4 @@
-"""One scanner session: geometry and gain drawn at random, and what they make of a painted plane."""
+"""One MR session: geometry and gain drawn at random, and what they make of a painted plane."""
 
 from __future__ import annotations
 
@@ -7,13 +7,25 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from spine.phantom.paint import BODY, DISC, Plane
-from spine.phantom.patient import Patient
-from spine.phantom.settings import PhantomSettings
+from spine.phantom.canvas import Plane
+from spine.phantom.noise import unit_noise
+from spine.phantom.settings import MRSettings
 
-__all__ = ["Scanner", "acquire", "draw_scanner"]
+__all__ = ["LUMBAR", "Region", "Scanner", "acquire", "draw_scanner"]
 
 _MOST = 4095  # 12 bits
+
+
+@dataclass(frozen=True)
+class Region:
+    """Between what the view of a part of the spine is drawn."""
+
+    height: tuple[float, float]  # of the picture, mm
+    foot: tuple[tuple[float, float], tuple[float, float]]  # of the spine, as shares of width and height
+    gap: tuple[float, float]  # between slices, mm
+
+
+LUMBAR = Region((245, 290), ((0.50, 0.62), (0.78, 0.84)), (3.6, 4.6))
 
 
 @dataclass(frozen=True)
@@ -35,16 +47,17 @@ class Scanner:
     interleaved: bool  # files in the order of acquisition: every second slice first
 
 
-def draw_scanner(patient: Patient, rng: np.random.Generator, settings: PhantomSettings) -> Scanner:
-    """Draw a session at random."""
+def draw_scanner(scale: float, rng: np.random.Generator, settings: MRSettings, region: Region = LUMBAR) -> Scanner:
+    """Draw a session at random for a patient of a size, 1 being average."""
     height = int(rng.integers(settings.size[0] // 8, settings.size[1] // 8 + 1)) * 8
     width = round(height * rng.uniform(0.8, 0.9) / 8) * 8
-    spacing = patient.scale * rng.uniform(245, 290) / height
-    foot = (rng.uniform(0.50, 0.62) * width * spacing, rng.uniform(0.78, 0.84) * height * spacing)
+    spacing = scale * rng.uniform(*region.height) / height
+    across, down = region.foot
+    foot = (rng.uniform(*across) * width * spacing, rng.uniform(*down) * height * spacing)
     return Scanner(
         plane=Plane((height, width), round(spacing, 4), foot),
         slices=int(rng.choice(settings.slices)),
-        gap=round(rng.uniform(3.6, 4.6), 2),
+        gap=round(rng.uniform(*region.gap), 2),
         offset=rng.uniform(-1.2, 1.2),
         oblique=(rng.normal(0, 0.05), rng.normal(0, 0.03)),
         gain=10 ** rng.uniform(2.0, 3.4),
@@ -58,11 +71,12 @@ def draw_scanner(patient: Patient, rng: np.random.Generator, settings: PhantomSe
     )
 
 
-def acquire(
-    signal: np.ndarray, instances: np.ndarray, patient: Patient, scanner: Scanner, rng: np.random.Generator
-) -> np.ndarray:
-    """Stored values (H, W) uint16 of a painted plane: texture, coil, motion, blur, Rician noise, gain, 12 bits."""
-    image = signal * _texture(instances, patient, rng) * _sensitivity(signal.shape, scanner)
+def acquire(signal: np.ndarray, mottling: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
+    """Stored values (H, W) uint16 of a painted plane: texture, coil, motion, blur, Rician noise, gain, 12 bits.
+
+    `mottling` (H, W) float32 is the contrast of the texture at each pixel.
+    """
+    image = signal * _texture(mottling, rng) * _sensitivity(signal.shape, scanner)
     if scanner.ghost:
         shift = image.shape[0] // 7
         image = image + scanner.ghost * (np.roll(image, shift, axis=0) + np.roll(image, -shift, axis=0))
@@ -73,21 +87,10 @@ def acquire(
     return np.clip(np.rint(magnitude * scanner.gain / scanner.slope), 0, _MOST).astype(np.uint16)
 
 
-def _texture(instances: np.ndarray, patient: Patient, rng: np.random.Generator) -> np.ndarray:
-    """Multiplies the signal: fine mottling everywhere, stronger in marrow, in each disc as its own wear has it."""
-    strength = np.full(256, 0.09, np.float32)
-    strength[BODY:DISC] = 0.13
-    for i, disc in enumerate(patient.discs):
-        strength[DISC + i] = disc.mottle
-    grain = _unit_noise(instances.shape, 0.9, rng) + 0.5 * _unit_noise(instances.shape, 2.5, rng)
-    return np.maximum(1 + strength[instances] * grain, 0.1)
-
-
-def _unit_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of mean 0 and standard deviation 1."""
-    # The variance that a Gaussian of this width leaves of white noise is 1 / (4 pi sigma^2).
-    white = rng.standard_normal(shape, dtype=np.float32)
-    return cv2.GaussianBlur(white, (0, 0), sigma) * np.float32(2 * sigma * np.sqrt(np.pi))
+def _texture(mottling: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Multiplies the signal."""
+    grain = unit_noise(mottling.shape, 0.9, rng) + 0.5 * unit_noise(mottling.shape, 2.5, rng)
+    return np.maximum(1 + mottling * grain, 0.1)
 
 
 def _sensitivity(shape: tuple[int, ...], scanner: Scanner) -> np.ndarray:

@@ -12,8 +12,9 @@ from classification.measured.measure import MEASUREMENTS, measure_discs
 from classification.measured.picture import Classes
 from classification.measured.pieces import pieces_of
 from spine.measurements import measure
-from spine.phantom.paint import BODY, CANAL, DISC, Plane, paint_sagittal
-from spine.phantom.patient import draw_patient
+from spine.phantom.canvas import Plane
+from spine.phantom.lumbar.paint import BODY, CANAL, DISC, paint_sagittal
+from spine.phantom.lumbar.patient import draw_patient
 from spine.phantom.sequences import SEQUENCES
 
 LABELS = ("background", "vertebra", "disc", "canal")

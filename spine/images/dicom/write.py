@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["SAGITTAL", "MRSeries", "write_mr_series"]
+__all__ = ["SAGITTAL", "MRSeries", "new_dataset", "set_pixels", "write_mr_series"]
 
 # Columns run towards posterior (+y), rows towards the feet (-z): PS3.3 C.7.6.2.1.1.
 SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
@@ -43,6 +43,7 @@ class MRSeries:
     echo_time: float = 100.0
     flip_angle: float = 90.0
     years: int = 50
+    body_part: str = "LSPINE"
 
     def __post_init__(self) -> None:
         places = (*self.position, *self.orientation[0], *self.orientation[1], *self.spacing, self.gap)
@@ -86,32 +87,58 @@ def write_mr_series(
 
 def _series_dataset(series: MRSeries) -> Dataset:
     """What all slices share."""
+    from pydicom.uid import MRImageStorage
+
+    names = (series.patient, series.study, series.number)
+    dataset = new_dataset(MRImageStorage, "MR", names, series.description, series.body_part, series.years)
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
+    _set_acquisition(dataset, series)
+    return dataset
+
+
+def new_dataset(
+    sop_class: str, modality: str, names: tuple[str, str, int], description: str, body_part: str, years: int
+) -> Dataset:
+    """What the files of one series share, whatever they hold; `names` are patient, study and the series' number.
+
+    Equal names give equal UIDs.
+    """
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+    from pydicom.uid import ExplicitVRLittleEndian
 
+    patient, study, number = names
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = MRImageStorage
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
-    dataset.Modality = "MR"
-    dataset.PatientID = series.patient
-    dataset.PatientName = series.patient
-    dataset.PatientAge = f"{series.years:03d}Y"
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class
+    dataset.Modality = modality
+    dataset.PatientID = dataset.PatientName = patient
+    dataset.PatientAge = f"{years:03d}Y"
     dataset.PatientPosition = "HFS"
-    dataset.StudyID = series.study
-    dataset.StudyInstanceUID = _uid(series.patient, series.study)
-    dataset.SeriesInstanceUID = _uid(series.patient, series.study, series.number)
-    dataset.FrameOfReferenceUID = _uid(series.patient, series.study, "frame")
-    dataset.SeriesNumber = series.number
-    dataset.SeriesDescription = series.description
-    dataset.BodyPartExamined = "LSPINE"
+    dataset.StudyID = study
+    dataset.StudyInstanceUID = _uid(patient, study)
+    dataset.SeriesInstanceUID = _uid(*names)
+    dataset.FrameOfReferenceUID = _uid(patient, study, "frame")
+    dataset.SeriesNumber = number
+    dataset.SeriesDescription = description
+    dataset.BodyPartExamined = body_part
     for name in ("Study", "Series", "Acquisition", "Content"):
         setattr(dataset, f"{name}Date", _DATE)
         setattr(dataset, f"{name}Time", _TIME)
-    _set_acquisition(dataset, series)
     return dataset
+
+
+def set_pixels(dataset: Dataset, pixels: np.ndarray, names: tuple[str, str, int], number: int) -> None:
+    """Stored values (H, W) uint16 of the image `number` of a series, whose UID follows from its names."""
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = _uid(*names, number)
+    dataset.InstanceNumber = number
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated, dataset.PixelRepresentation = 16, 0
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.PixelData = pixels.astype("<u2").tobytes()
+    dataset["PixelData"].VR = "OW"
 
 
 def _set_acquisition(dataset: Dataset, series: MRSeries) -> None:
@@ -128,22 +155,13 @@ def _set_acquisition(dataset: Dataset, series: MRSeries) -> None:
     dataset.ImageOrientationPatient = [round(float(value), 8) for value in np.ravel(series.orientation)]
     dataset.RescaleSlope, dataset.RescaleIntercept = series.slope, series.intercept
     dataset.WindowCenter, dataset.WindowWidth = series.window
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated, dataset.PixelRepresentation = 16, 0
 
 
 def _set_slice(dataset: Dataset, pixels: np.ndarray, series: MRSeries, index: int, number: int) -> None:
     position = series.position_of(index)
-    dataset.SOPInstanceUID = _uid(series.patient, series.study, series.number, number)
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.InstanceNumber = number
     dataset.ImagePositionPatient = [round(float(value), 4) for value in position]
     dataset.SliceLocation = round(float(position @ series.normal), 4)
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.PixelData = pixels.astype("<u2").tobytes()
-    dataset["PixelData"].VR = "OW"
+    set_pixels(dataset, pixels, (series.patient, series.study, series.number), number)
 
 
 def _uid(*parts: object) -> str:

@@ -8,11 +8,13 @@ import pytest
 
 from spine.core.problems import SpineError
 from spine.measurements import LENGTHS, RATIOS, measure
-from spine.phantom.anatomy import Pose, Spine, body_outline
-from spine.phantom.annotate import MASK_LABELS
-from spine.phantom.paint import BODY, CANAL, DISC, Plane, paint_sagittal
-from spine.phantom.patient import Patient, draw_patient
+from spine.phantom.canvas import Plane
+from spine.phantom.lumbar.anatomy import Spine, body_outline
+from spine.phantom.lumbar.annotate import MASK_LABELS
+from spine.phantom.lumbar.paint import BODY, CANAL, DISC, paint_sagittal
+from spine.phantom.lumbar.patient import Patient, draw_patient
 from spine.phantom.sequences import SEQUENCES
+from spine.phantom.shapes import Pose
 
 LABELS = ("background", *MASK_LABELS)
 TOLERANCES = {

@@ -70,6 +70,11 @@ class TestGenerate:
     def test_equal_settings_give_equal_bytes(self, phantom, tmp_path):
         assert hash_directory(generate(SMALL, tmp_path / "again")) == hash_directory(phantom)
 
+    def test_the_bytes_are_those_of_the_first_version(self, tmp_path):
+        one = PhantomSettings(patients=1, seed=4, size=(128, 128), slices=(3,), distractors=1)
+        first = "8574f149a61b3cb8d3a0f0dfe6e997ef4cd18461a6553d114212097a3d7155da"
+        assert hash_directory(generate(one, tmp_path / "one")) == first
+
     def test_another_seed_gives_other_studies(self, phantom, tmp_path):
         other = generate(SMALL.model_copy(update={"seed": 12}), tmp_path / "other")
         assert hash_directory(other / "studies") != hash_directory(phantom / "studies")

@@ -1,10 +1,13 @@
 """An MR series written as DICOM: pixels come back, and the geometry is the one asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pydicom
 import pytest
 
 from spine.images.dicom.write import MRSeries, write_mr_series
+from spine.images.dicom.write_plain import PlainImage, write_image
 
 SERIES = MRSeries("p1", "s1", 3, "t2_tse_sag", position=(20.0, -100.0, 150.0), spacing=(1.5, 1.25), gap=4.0)
 PIXELS = np.arange(3 * 2 * 5, dtype=np.uint16).reshape(3, 2, 5) * 100
@@ -59,3 +62,31 @@ def test_refuses_what_it_cannot_write(tmp_path, pixels, order, message):
 def test_no_series_lies_where_no_number_tells(numbers):
     with pytest.raises(ValueError, match="not finite"):
         MRSeries("p1", "s1", 3, "t2", **{"position": (0.0, 0.0, 0.0), **numbers})
+
+
+RADIOGRAPH = PlainImage("CR", "p1", "s1", 2, 1, "L-spine AP", "LSPINE", 60, (2000, 4000), tags={"ViewPosition": "AP"})
+
+
+def test_a_single_image_comes_back_with_its_tags(tmp_path):
+    write_image(PIXELS[0], RADIOGRAPH, tmp_path / "p1" / "IM0001.dcm")
+    read = pydicom.dcmread(tmp_path / "p1" / "IM0001.dcm")
+    np.testing.assert_array_equal(read.pixel_array, PIXELS[0])
+    assert (read.Modality, read.ViewPosition, read.PatientID, read.BitsStored) == ("CR", "AP", "p1", 12)
+    write_image(PIXELS[0], replace(RADIOGRAPH, number=2), tmp_path / "IM0002.dcm")
+    other = pydicom.dcmread(tmp_path / "IM0002.dcm")
+    assert other.SeriesInstanceUID == read.SeriesInstanceUID
+    assert other.SOPInstanceUID != read.SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("pixels", "image", "told"),
+    [
+        (PIXELS[0] + 4000, RADIOGRAPH, "below 4096 must hold"),
+        (PIXELS, RADIOGRAPH, "pixels are"),
+        (PIXELS[0], replace(RADIOGRAPH, modality="MR"), "one of CT, CR"),
+    ],
+)
+def test_what_cannot_be_written_as_a_single_image_is_refused(tmp_path, pixels, image, told):
+    with pytest.raises(ValueError, match=told):
+        write_image(pixels, image, tmp_path / "x.dcm")
+    assert not list(tmp_path.iterdir())

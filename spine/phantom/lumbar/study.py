@@ -1,4 +1,4 @@
-"""Write phantom studies and what is true of them, as a hospital's export and a reader's annotations would be.
+"""Write lumbar phantom studies and what is true of them, as a hospital's export and a reader's annotations would be.
 
     studies/<patient>/<series>/IM0001.dcm ...   sagittal T2W or T2*W; T1W and axial T2W for some
     annotations.coco.json                       boxes of lumbar_region, disc and vertebra
@@ -15,59 +15,32 @@ from pathlib import Path
 
 import numpy as np
 
-from spine.core.files import atomic_directory, fingerprint, hash_file, read_if_whole, walk, write_json
-from spine.core.problems import SpineError
 from spine.core.progress import track
 from spine.images.dicom.write import SAGITTAL, MRSeries, write_mr_series
-from spine.phantom.annotate import AnnotatedSlice, whole, write_annotations
-from spine.phantom.paint import paint_axial, paint_sagittal
-from spine.phantom.patient import Patient, draw_patient
+from spine.phantom.lumbar.annotate import AnnotatedSlice, whole, write_annotations
+from spine.phantom.lumbar.paint import mottling, paint_axial, paint_sagittal
+from spine.phantom.lumbar.patient import Patient, draw_patient
 from spine.phantom.scanner import Scanner, acquire, draw_scanner
 from spine.phantom.sequences import AXIAL, SEQUENCES, Sequence
 from spine.phantom.settings import PhantomSettings
 
-__all__ = ["write_phantom"]
-
-_VERSION = 1  # raise it when equal settings give other bytes
-_CARD = "phantom.json"
+__all__ = ["write_studies"]
 
 
-def write_phantom(settings: PhantomSettings, directory: Path) -> Path:
-    """`spine.phantom.generate`: write the studies, or keep the unchanged copy that is there; gives the directory."""
-    directory = Path(directory)
-    wanted = fingerprint([_VERSION, settings.model_dump(mode="json")])
-    if _is_current(directory, wanted):
-        return directory
-    with atomic_directory(directory) as temporary:
-        pictures: list[AnnotatedSlice] = []
-        for index in track(range(settings.patients), "generating phantom studies"):
-            pictures += _write_patient(index, settings, temporary / "studies")
-        write_annotations(pictures, temporary)
-        middle = {picture.patient.identifier: picture.name for picture in pictures[1::3]}
-        marks = {"settings_hash": wanted, "content_hash": _content_hash(temporary)}
-        write_json({**marks, "settings": settings.model_dump(mode="json"), "middle": middle}, temporary / _CARD)
-    return directory
-
-
-def _is_current(directory: Path, wanted: str) -> bool:
-    if not directory.exists() or not any(directory.iterdir()):
-        return False
-    if not (directory / _CARD).is_file():
-        raise SpineError(f"{directory} holds files but no {_CARD}; give the phantom a directory of its own")
-    card = read_if_whole(directory / _CARD)
-    return card.get("settings_hash") == wanted and card.get("content_hash") == _content_hash(directory)
-
-
-def _content_hash(directory: Path) -> str:
-    files = [path for path in walk(directory, hidden=True).files if path.name != _CARD]
-    return fingerprint([(path.relative_to(directory).as_posix(), hash_file(path)) for path in files])
+def write_studies(settings: PhantomSettings, directory: Path) -> dict[str, object]:
+    """Write the studies of all patients; gives what phantom.json tells of them."""
+    pictures: list[AnnotatedSlice] = []
+    for index in track(range(settings.patients), "generating phantom studies"):
+        pictures += _write_patient(index, settings, directory / "studies")
+    write_annotations(pictures, directory)
+    return {"middle": {picture.patient.identifier: picture.name for picture in pictures[1::3]}}
 
 
 def _write_patient(index: int, settings: PhantomSettings, studies: Path) -> list[AnnotatedSlice]:
     """Write one patient's series; gives the middle slice of the main one between its neighbours."""
     rng = np.random.default_rng([settings.seed, index])
     patient = draw_patient(f"ph{index + 1:03d}", rng, settings.difficulty)
-    scanner = draw_scanner(patient, rng, settings)
+    scanner = draw_scanner(patient.scale, rng, settings)
     main = SEQUENCES["t2star" if rng.uniform() < settings.t2star else "t2"]
     with_t1, with_axial = rng.uniform(size=2) < settings.distractors
     folder = studies / patient.identifier
@@ -88,7 +61,7 @@ def _write_sagittal(
 ) -> tuple[list[Path], list[np.ndarray]]:
     steps = np.arange(scanner.slices) - scanner.slices // 2
     planes = [paint_sagittal(patient, scanner.plane, scanner.offset + scanner.gap * step, sequence) for step in steps]
-    pixels = np.stack([acquire(signal, instances, patient, scanner, rng) for signal, instances in planes])
+    pixels = np.stack([acquire(signal, mottling(instances, patient), scanner, rng) for signal, instances in planes])
     orientation = _oblique(scanner.oblique)
     plane, normal = scanner.plane, np.cross(*orientation)
     # The foot of the spine lies near the scanner's origin.
@@ -104,7 +77,7 @@ def _write_sagittal(
 def _write_axial(patient: Patient, scanner: Scanner, folder: Path, rng: np.random.Generator) -> None:
     signal = paint_axial(patient, (128, 160), 1.6, AXIAL)
     nothing = np.zeros(signal.shape, np.uint8)
-    pixels = np.stack([acquire(signal, nothing, patient, scanner, rng) for _ in range(5)])
+    pixels = np.stack([acquire(signal, mottling(nothing, patient), scanner, rng) for _ in range(5)])
     orientation = np.eye(3)[:2]  # columns towards the left hand, rows towards posterior
     series = _series(patient, scanner, AXIAL, 4, pixels, orientation, np.array([-128.0, -102.0, -60.0]), 1.6)
     write_mr_series(pixels, series, folder / AXIAL.folder)

@@ -7,34 +7,18 @@ The plane is sagittal: first coordinate towards posterior, second towards inferi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from spine.phantom.patient import Disc, Patient
+from spine.phantom.lumbar.patient import Disc, Patient
+from spine.phantom.shapes import Pose, smooth_line, stack, superellipse
 
-__all__ = ["Pose", "Spine", "body_outline", "disc_outline", "protrusion_outline", "superellipse"]
+__all__ = ["Spine", "body_outline", "disc_outline", "protrusion_outline"]
 
 # Degrees between the endplates, lowest first, for a lordosis of 1.
 _DISC_WEDGE = (14, 10, 7, 5, 3.5, 2, 1, 0, 0)
 _BODY_WEDGE = (7, 2, 0, -1, -2.5, -3, -3, -3, -3)
 _BODY_SIZE = (1.02, 1.02, 1.0, 0.98, 0.95, 0.91, 0.87, 0.83, 0.8)
-
-
-@dataclass(frozen=True)
-class Pose:
-    """A place in the plane, in mm and radians; a positive `tilt` has its front lower."""
-
-    centre: np.ndarray
-    tilt: float
-    depth: float
-    height: float
-    wedge: float  # radians by which the front is more open than the back
-
-    def place(self, points: np.ndarray) -> np.ndarray:
-        """From its own (towards posterior, up) to the plane, (n, 2) both."""
-        cos, sin = np.cos(self.tilt), np.sin(self.tilt)
-        return self.centre + np.atleast_2d(points) @ np.array([[cos, -sin], [-sin, -cos]])
 
 
 @dataclass(frozen=True)
@@ -57,7 +41,7 @@ class Spine:
             open_angle = np.deg2rad(_DISC_WEDGE[i]) * patient.lordosis * min(1.0, disc.height / 11)
             wedge = np.deg2rad(_BODY_WEDGE[i]) * patient.lordosis
             for height, angle in ((disc.height, open_angle), (patient.body_height * _BODY_SIZE[i], wedge)):
-                pose = _stack(point, tilt, depth, height, angle)
+                pose = stack(point, tilt, depth, height, angle)
                 poses.append(pose)
                 point, tilt = pose.place(np.array([0, height / 2]))[0], tilt - angle
         return cls(sacrum, tuple(poses[0::2]), tuple(poses[1::2]))
@@ -68,33 +52,18 @@ class Spine:
             f.place(np.array([[f.depth / 2 + gap, -f.height / 2], [f.depth / 2 + gap, 0]])) for f in self.sacrum[::-1]
         ]
         high = [f.place(np.array([[f.depth / 2 + gap, s * f.height / 2] for s in (-0.7, 0.7)])) for f in self.bodies]
-        return _smooth(np.concatenate([*low, *high]))
+        return smooth_line(np.concatenate([*low, *high]))
 
     def back(self, gap: float) -> np.ndarray:
         """A smooth line `gap` mm behind the bodies alone, which falls straight behind the sacrum, (n, 2)."""
         high = [pose.place(np.array([pose.depth / 2 + gap, 0])) for pose in self.bodies]
         low = high[0] + np.array([[7.0, 90.0], [2.0, 55.0]])
-        return _smooth(np.concatenate([low, *high]))
+        return smooth_line(np.concatenate([low, *high]))
 
     def before(self, gap: float) -> np.ndarray:
         """A smooth line `gap` mm in front of the bodies, from the sacrum up, (n, 2)."""
         poses = (*self.sacrum[::-1], *self.bodies)
-        return _smooth(np.concatenate([f.place(np.array([-f.depth / 2 - gap, 0])) for f in poses]))
-
-
-def superellipse(depth: float, height: float, power: float) -> np.ndarray:
-    """Outline |x / (depth / 2)|^power + |y / (height / 2)|^power = 1, (72, 2)."""
-    return _unit_superellipse(power) * (depth / 2, height / 2)
-
-
-@lru_cache(maxsize=32)
-def _unit_superellipse(power: float, side: int = 18) -> np.ndarray:
-    # Evenly along a square, then drawn in to the curve: corners and edges are sampled alike.
-    run, one = np.linspace(-1, 1, side, endpoint=False), np.ones(side)
-    square = np.concatenate([np.stack(xy, 1) for xy in ((one, run), (-run, one), (-one, -run), (run, -one))])
-    unit = square / (np.abs(square) ** power).sum(axis=1, keepdims=True) ** (1 / power)
-    unit.setflags(write=False)
-    return unit
+        return smooth_line(np.concatenate([f.place(np.array([-f.depth / 2 - gap, 0])) for f in poses]))
 
 
 def body_outline(pose: Pose, below: Disc, above: Disc, wave: np.ndarray, rim: float = 0.0) -> np.ndarray:
@@ -124,12 +93,6 @@ def protrusion_outline(pose: Pose, disc: Disc) -> np.ndarray:
     return pose.place(outline + np.array([pose.depth / 2 - 3, 0]))
 
 
-def _stack(point: np.ndarray, tilt: float, depth: float, height: float, wedge: float) -> Pose:
-    """The pose that stands on `point`, leaning by half its wedge."""
-    standing = Pose(point, tilt - wedge / 2, depth, height, wedge)
-    return Pose(standing.place(np.array([0, height / 2]))[0], standing.tilt, depth, height, wedge)
-
-
 def _sacrum(patient: Patient, point: np.ndarray, tilt: float) -> tuple[Pose, ...]:
     """S1, S2 and S3 downwards, smaller and more tilted each."""
     poses = []
@@ -139,16 +102,3 @@ def _sacrum(patient: Patient, point: np.ndarray, tilt: float) -> tuple[Pose, ...
         poses.append(Pose(hanging.place(np.array([0, -height / 2]))[0], tilt, hanging.depth, height, 0.06))
         point, tilt = hanging.place(np.array([2.0, -height - 1.5]))[0], tilt + np.deg2rad(14)
     return tuple(poses)
-
-
-def _smooth(points: np.ndarray, count: int = 160) -> np.ndarray:
-    """Resample a line to `count` points and smooth it over about one level."""
-    place = np.linspace(0, len(points) - 1, count)
-    line = np.stack([np.interp(place, np.arange(len(points)), column) for column in points.T], axis=1)
-    window = np.hanning(count // 8 + 2)[1:-1]
-    # Extended as a mirror through its ends, so that the ends stay where they are.
-    width = len(window)
-    padded = np.concatenate([2 * line[0] - line[width:0:-1], line, 2 * line[-1] - line[-2 : -width - 2 : -1]])
-    kernel = window / window.sum()
-    smooth = np.stack([np.convolve(column, kernel, mode="same") for column in padded.T], axis=1)
-    return smooth[width:-width]

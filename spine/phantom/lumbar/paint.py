@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from spine.phantom.anatomy import Pose, Spine, body_outline, disc_outline, protrusion_outline, superellipse
-from spine.phantom.canvas import Canvas
-from spine.phantom.patient import Disc, Patient
+from spine.phantom.canvas import Canvas, Plane
+from spine.phantom.lumbar.anatomy import Spine, body_outline, disc_outline, protrusion_outline
+from spine.phantom.lumbar.patient import Disc, Patient
 from spine.phantom.sequences import Sequence
+from spine.phantom.shapes import Pose, superellipse
 
-__all__ = ["BODY", "CANAL", "DISC", "Plane", "paint_axial", "paint_sagittal"]
+__all__ = ["BODY", "CANAL", "DISC", "mottling", "paint_axial", "paint_sagittal"]
 
 # Instance numbers on the canvas: body i is BODY + i, disc i is DISC + i, lowest first.
 CANAL, BODY, DISC = 1, 20, 40
-
-
-@dataclass(frozen=True)
-class Plane:
-    """A picture's size in pixels, spacing in mm, where the sacral endplate's middle lies in it, in mm."""
-
-    shape: tuple[int, int]
-    spacing: float
-    foot: tuple[float, float]
 
 
 class _Painter:
@@ -212,6 +202,15 @@ def paint_axial(patient: Patient, shape: tuple[int, int], spacing: float, sequen
     ):
         canvas.fill(middle + np.array(centre) + superellipse(width, height, 2.5), tissue[name])
     return canvas.picture()
+
+
+def mottling(instances: np.ndarray, patient: Patient) -> np.ndarray:
+    """Contrast of the texture at each pixel: stronger in marrow, in each disc as its own wear has it."""
+    strength = np.full(256, 0.09, np.float32)
+    strength[BODY:DISC] = 0.13
+    for i, disc in enumerate(patient.discs):
+        strength[DISC + i] = disc.mottle
+    return strength[instances]
 
 
 def _closed(line: np.ndarray, left: float) -> np.ndarray:

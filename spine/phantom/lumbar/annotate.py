@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from spine.core.files import write_json
-from spine.phantom.paint import BODY, CANAL, DISC
-from spine.phantom.patient import Patient
+from spine.phantom.lumbar.paint import BODY, CANAL, DISC
+from spine.phantom.lumbar.patient import Patient
 
 __all__ = ["CATEGORIES", "MASK_LABELS", "AnnotatedSlice", "whole", "write_annotations"]
 
@@ -23,7 +23,7 @@ _GRADES = ("pfirrmann", "herniation", "bulging", "narrowing")
 
 @dataclass(frozen=True)
 class AnnotatedSlice:
-    """What is drawn where in one picture: instances (H, W) uint8 as `spine.phantom.paint` numbers them."""
+    """What is drawn where in one picture: instances (H, W) uint8 as `spine.phantom.lumbar.paint` numbers them."""
 
     name: str  # relative to studies/
     patient: Patient
@@ -37,7 +37,7 @@ class AnnotatedSlice:
 
 
 def write_annotations(pictures: list[AnnotatedSlice], directory: Path) -> None:
-    """Write masks/, annotations.coco.json and discs.csv, as `spine.phantom.study` tells."""
+    """Write masks/, annotations.coco.json and discs.csv, as `spine.phantom.lumbar.study` tells."""
     for picture in pictures:
         _write_mask(picture, directory / "masks")
     write_json(_coco(pictures), directory / "annotations.coco.json")
