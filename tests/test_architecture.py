@@ -22,11 +22,8 @@ ALLOWED = {
 ROOMS = (
     (("core", ("spine", "spine.core")),),
     (("images", ("spine.images",)),),
-    (
-        ("annotations", ("spine.annotations",)),
-        ("phantom", ("spine.phantom",)),
-        ("measurements", ("spine.measurements",)),
-    ),
+    (("annotations", ("spine.annotations",)), ("measurements", ("spine.measurements",))),
+    (("phantom", ("spine.phantom",)),),
     (("dataset", ("spine.dataset",)),),
     (("metrics", ("spine.metrics",)), ("predictions", ("spine.predictions",))),
     (("tasks", ("spine.tasks",)), ("answers", ("spine.answers",))),

@@ -35,7 +35,7 @@ from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
 from spine.intake.dicom_seg import read_segmentations
 from spine.intake.spider import read_release
-from spine.phantom import FractureSettings, PhantomSettings
+from spine.phantom import CervicalSettings, FractureSettings, PhantomSettings
 from spine.training.augment import Augmentation
 from spine.training.augment.settings import PRESETS
 from spine.training.schedule import Plateau
@@ -81,6 +81,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "crop": CropSettings,
     "splits": SplitSettings,
     "phantom": PhantomSettings,
+    "phantom of necks": CervicalSettings,
     "phantom of fractures": FractureSettings,
     "Case": CaseSettings,
     "discs": Discs,

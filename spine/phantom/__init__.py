@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spine.phantom.settings import AnySettings, FractureSettings, KindSettings, PhantomSettings
+from spine.phantom.settings import AnySettings, CervicalSettings, FractureSettings, KindSettings, PhantomSettings
 
-__all__ = ["AnySettings", "FractureSettings", "KindSettings", "PhantomSettings", "generate"]
+__all__ = ["AnySettings", "CervicalSettings", "FractureSettings", "KindSettings", "PhantomSettings", "generate"]
 
 
 def generate(settings: KindSettings, directory: Path) -> Path:

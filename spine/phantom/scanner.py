@@ -11,7 +11,7 @@ from spine.phantom.canvas import Plane
 from spine.phantom.noise import unit_noise
 from spine.phantom.settings import MRSettings
 
-__all__ = ["LUMBAR", "Region", "Scanner", "acquire", "draw_scanner"]
+__all__ = ["CERVICAL", "LUMBAR", "Region", "Scanner", "acquire", "draw_scanner"]
 
 _MOST = 4095  # 12 bits
 
@@ -23,9 +23,11 @@ class Region:
     height: tuple[float, float]  # of the picture, mm
     foot: tuple[tuple[float, float], tuple[float, float]]  # of the spine, as shares of width and height
     gap: tuple[float, float]  # between slices, mm
+    coil: float = 1.0  # how deep it sees, 1 being a surface coil behind the back
 
 
 LUMBAR = Region((245, 290), ((0.50, 0.62), (0.78, 0.84)), (3.6, 4.6))
+CERVICAL = Region((215, 250), ((0.48, 0.58), (1.06, 1.14)), (2.8, 3.4), coil=2.2)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def draw_scanner(scale: float, rng: np.random.Generator, settings: MRSettings, r
         slope=float(rng.choice([1.0, 1.0, 1.0, 0.5, 2.25])),
         noise=settings.noise * 10 ** rng.uniform(-2.0, -1.15),
         blur=rng.uniform(0.35, 0.75),
-        depth=rng.uniform(70, 160),
+        depth=rng.uniform(70, 160) * region.coil,
         shading=(0.35 * settings.difficulty * rng.uniform(), *rng.uniform(0, 2 * np.pi, 1), *rng.uniform(-2, 2, 2)),
         ghost=rng.uniform(0.03, 0.1) if rng.uniform() < 0.2 else 0.0,
         interleaved=bool(rng.uniform() < 0.5),

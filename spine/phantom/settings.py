@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from spine.core.strict import Strict
 
-__all__ = ["AnySettings", "FractureSettings", "KindSettings", "MRSettings", "PhantomSettings"]
+__all__ = ["AnySettings", "CervicalSettings", "FractureSettings", "KindSettings", "MRSettings", "PhantomSettings"]
 
 Difficulty = Annotated[float, Field(ge=0, le=3)]  # scatter of each visible sign; 0: the signs tell the truth
 Noise = Annotated[float, Field(ge=0, le=5)]  # multiplies each scanner's own noise
@@ -50,9 +50,19 @@ class PhantomSettings(MRSettings):
     """Lumbar sagittal MR with masks, boxes and grades of discs: the kind where none is named."""
 
     # Excluded, so that what is written of these settings reads as it did when there was no other kind.
-    kind: Literal["lumbar"] = Field("lumbar", exclude=True)
+    kind: Literal["lumbar"] = Field(default="lumbar", exclude=True)
     t2star: Share = 0.15  # share of patients with T2*W instead of T2W
     distractors: Share = 0.35  # share of patients with a T1, and with an axial T2, series too
+
+
+class CervicalSettings(MRSettings):
+    """Cervical sagittal MR with boxes of injured discs and of lesions of the cord."""
+
+    kind: Literal["cervical"]
+    slices: tuple[Literal[3, 5, 7, 9, 11], ...] = (5, 7)
+    disc: Share = 0.45  # share of patients with an injured disc
+    injury: Share = 0.35  # share of patients with a lesion of the cord
+    t1: Share = 0.3  # share of patients with a T1W series too
 
 
 class FractureSettings(KindSettings):
@@ -81,6 +91,8 @@ def kind(settings: Any) -> str:
 
 
 AnySettings = Annotated[
-    Annotated[PhantomSettings, Tag("lumbar")] | Annotated[FractureSettings, Tag("fracture")],
+    Annotated[PhantomSettings, Tag("lumbar")]
+    | Annotated[CervicalSettings, Tag("cervical")]
+    | Annotated[FractureSettings, Tag("fracture")],
     Discriminator(kind),
 ]

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["Pose", "smooth_line", "stack", "superellipse"]
+__all__ = ["Pose", "bounds", "smooth_line", "stack", "superellipse"]
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,9 @@ def smooth_line(points: np.ndarray, count: int = 160) -> np.ndarray:
     kernel = window / window.sum()
     smooth = np.stack([np.convolve(column, kernel, mode="same") for column in padded.T], axis=1)
     return smooth[width:-width]
+
+
+def bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """The smallest x0, y0, x1, y1 (half-open pixels) around what is true."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -14,6 +14,7 @@ __all__ = ["write_phantom"]
 _VERSION = 1  # raise it when equal settings give other bytes
 _KINDS = {
     "lumbar": "spine.phantom.lumbar.study",
+    "cervical": "spine.phantom.cervical.study",
     "fracture": "spine.phantom.fracture.study",
 }
 _CARD = "phantom.json"  # settings, fingerprints, and what the kind tells

@@ -111,7 +111,8 @@ def new_dataset(
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class
+    dataset.SOPClassUID = sop_class
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.Modality = modality
     dataset.PatientID = dataset.PatientName = patient
     dataset.PatientAge = f"{years:03d}Y"
@@ -131,7 +132,8 @@ def new_dataset(
 
 def set_pixels(dataset: Dataset, pixels: np.ndarray, names: tuple[str, str, int], number: int) -> None:
     """Stored values (H, W) uint16 of the image `number` of a series, whose UID follows from its names."""
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = _uid(*names, number)
+    dataset.SOPInstanceUID = _uid(*names, number)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset.InstanceNumber = number
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"

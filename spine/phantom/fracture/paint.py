@@ -66,8 +66,8 @@ def _muscles(plane: np.ndarray, patient: Patient, side: int, rng: np.random.Gene
         fill(plane, np.concatenate([outer, inner[::-1]]), _MUSCLE + rng.normal(0, 7))
         stroke(plane, outer, _FAT + rng.uniform(20, 80), rng.uniform(0.5, 2.0))
     for _ in range(10):
-        angle, radius = rng.uniform(0, 1.45), rng.uniform(26, 50)
-        place = (side * radius * np.cos(angle), 13 + radius * np.sin(angle))
+        angle, far = rng.uniform(0, 1.45), rng.uniform(26, 50)
+        place = (side * far * np.cos(angle), 13 + far * np.sin(angle))
         fill(plane, ellipse(place, *rng.uniform(0.8, 4.5, 2)), _FAT + rng.uniform(20, 110))
     stroke(plane, np.array([(0.0, 34.0), (rng.normal(0, 1), 8 + patient.neck[1] / 2 - patient.fat)]), _FAT + 30, 1.4)
 

@@ -62,7 +62,7 @@ def paint_bone(patient: Patient, height: float, rng: np.random.Generator) -> tup
 
     `height`, -1 to 1, is where the plane cuts the vertebra: pedicles in the middle, an open ring below.
     """
-    filled = np.zeros(_SHAPE, np.uint8)
+    filled: np.ndarray = np.zeros(_SHAPE, np.uint8)
     for outline in _parts(patient, height, rng):
         fill(filled, outline * patient.scale, 255)
     filled = cv2.GaussianBlur(filled, (0, 0), 0.7 / FINE)  # joints of the parts are rounded
@@ -107,7 +107,8 @@ def _spinous(patient: Patient, height: float, rng: np.random.Generator) -> list[
     root = patient.body[1] / 2 + patient.canal[1]
     tip = root + patient.spinous * (0.75 + 0.3 * abs(height))
     tips = [
-        ellipse((side * (1.2 + patient.bifid), tip + rng.normal(0, 0.8)), *rng.normal(5.4, 0.6, 2)) for side in (-1, 1)
+        ellipse((side * (1.2 + patient.bifid), tip + rng.normal(0, 0.8)), rng.normal(5.4, 0.6), rng.normal(5.4, 0.6))
+        for side in (-1, 1)
     ]
     return [_bar((0, root), (rng.normal(0, 1.2), tip), rng.normal(6.2, 0.6)), *tips]
 
@@ -115,7 +116,7 @@ def _spinous(patient: Patient, height: float, rng: np.random.Generator) -> list[
 def _foramina(patient: Patient, rng: np.random.Generator) -> list[np.ndarray]:
     """The holes of the vertebral arteries in the transverse processes."""
     beside = patient.body[0] / 2 + 3.8
-    return [ellipse((side * beside, -0.3), *rng.normal(5.8, 0.7, 2), 2) for side in (-1, 1)]
+    return [ellipse((side * beside, -0.3), rng.normal(5.8, 0.7), rng.normal(5.8, 0.7), 2) for side in (-1, 1)]
 
 
 def _draw_joints(bone: np.ndarray, patient: Patient, rng: np.random.Generator) -> None:

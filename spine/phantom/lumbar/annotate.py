@@ -13,6 +13,7 @@ import pandas as pd
 from spine.core.files import write_json
 from spine.phantom.lumbar.paint import BODY, CANAL, DISC
 from spine.phantom.lumbar.patient import Patient
+from spine.phantom.shapes import bounds
 
 __all__ = ["CATEGORIES", "MASK_LABELS", "AnnotatedSlice", "whole", "write_annotations"]
 
@@ -33,7 +34,7 @@ class AnnotatedSlice:
     def boxes(self) -> dict[int, tuple[int, int, int, int]]:
         """Instance number of each visible body and disc -> x0, y0, x1, y1, half-open pixels."""
         found = (int(value) for value in np.unique(self.instances) if value >= BODY)
-        return {value: _box(self.instances == value) for value in found}
+        return {value: bounds(self.instances == value) for value in found}
 
 
 def write_annotations(pictures: list[AnnotatedSlice], directory: Path) -> None:
@@ -64,7 +65,7 @@ def _coco(pictures: list[AnnotatedSlice]) -> dict[str, object]:
                 **{"patient_id": picture.patient.identifier, "sequence": picture.sequence},
             }
         )
-        region = _box(picture.instances >= BODY)
+        region = bounds(picture.instances >= BODY)
         boxes = [(1, region), *((2 if value >= DISC else 3, box) for value, box in picture.boxes().items())]
         for category, (x0, y0, x1, y1) in boxes:
             bbox = [x0, y0, x1 - x0, y1 - y0]
@@ -87,12 +88,6 @@ def _disc_rows(picture: AnnotatedSlice) -> Iterator[dict[str, object]]:
             **{"ivd_level": disc.level, "xmin": x0, "ymin": y0, "xmax": x1, "ymax": y1},
             **{name: int(getattr(disc, name)) if whole else "" for name in _GRADES},
         }
-
-
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """The smallest x0, y0, x1, y1 (half-open pixels) around what is true."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def whole(instances: np.ndarray) -> np.ndarray:

@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from spine.core.progress import track
-from spine.images.dicom.write import SAGITTAL, MRSeries, write_mr_series
+from spine.images.dicom.write import write_mr_series
 from spine.phantom.lumbar.annotate import AnnotatedSlice, whole, write_annotations
 from spine.phantom.lumbar.paint import mottling, paint_axial, paint_sagittal
 from spine.phantom.lumbar.patient import Patient, draw_patient
 from spine.phantom.scanner import Scanner, acquire, draw_scanner
 from spine.phantom.sequences import AXIAL, SEQUENCES, Sequence
+from spine.phantom.series import Owner, describe_series, slice_offsets, write_sagittal
 from spine.phantom.settings import PhantomSettings
 
 __all__ = ["write_studies"]
@@ -59,19 +60,10 @@ def _write_patient(index: int, settings: PhantomSettings, studies: Path) -> list
 def _write_sagittal(
     patient: Patient, scanner: Scanner, sequence: Sequence, number: int, folder: Path, rng: np.random.Generator
 ) -> tuple[list[Path], list[np.ndarray]]:
-    steps = np.arange(scanner.slices) - scanner.slices // 2
-    planes = [paint_sagittal(patient, scanner.plane, scanner.offset + scanner.gap * step, sequence) for step in steps]
+    planes = [paint_sagittal(patient, scanner.plane, offset, sequence) for offset in slice_offsets(scanner)]
     pixels = np.stack([acquire(signal, mottling(instances, patient), scanner, rng) for signal, instances in planes])
-    orientation = _oblique(scanner.oblique)
-    plane, normal = scanner.plane, np.cross(*orientation)
-    # The foot of the spine lies near the scanner's origin.
-    foot = plane.foot[0] * orientation[0] + plane.foot[1] * orientation[1]
-    first = rng.normal(0, 15, 3) - foot + steps[0] * scanner.gap * normal
-    series = _series(patient, scanner, sequence, number, pixels, orientation, first)
-    order = list(range(scanner.slices))
-    if scanner.interleaved:
-        order = order[0::2] + order[1::2]
-    return write_mr_series(pixels, series, folder / sequence.folder, order), [instances for _, instances in planes]
+    files = write_sagittal(pixels, scanner, sequence, number, _owner(patient), folder, rng)
+    return files, [instances for _, instances in planes]
 
 
 def _write_axial(patient: Patient, scanner: Scanner, folder: Path, rng: np.random.Generator) -> None:
@@ -79,43 +71,10 @@ def _write_axial(patient: Patient, scanner: Scanner, folder: Path, rng: np.rando
     nothing = np.zeros(signal.shape, np.uint8)
     pixels = np.stack([acquire(signal, mottling(nothing, patient), scanner, rng) for _ in range(5)])
     orientation = np.eye(3)[:2]  # columns towards the left hand, rows towards posterior
-    series = _series(patient, scanner, AXIAL, 4, pixels, orientation, np.array([-128.0, -102.0, -60.0]), 1.6)
+    position = np.array([-128.0, -102.0, -60.0])
+    series = describe_series(_owner(patient), scanner, AXIAL, 4, pixels, orientation, position, 1.6)
     write_mr_series(pixels, series, folder / AXIAL.folder)
 
 
-def _series(
-    patient: Patient,
-    scanner: Scanner,
-    sequence: Sequence,
-    number: int,
-    pixels: np.ndarray,
-    orientation: np.ndarray,
-    position: np.ndarray,
-    spacing: float | None = None,
-) -> MRSeries:
-    bright = float(np.percentile(pixels, 99.5)) * scanner.slope
-    return MRSeries(
-        patient=patient.identifier,
-        study="1",
-        number=number,
-        description=sequence.description,
-        position=tuple(position),
-        orientation=(tuple(orientation[0]), tuple(orientation[1])),
-        spacing=(spacing or scanner.plane.spacing,) * 2,
-        gap=scanner.gap,
-        window=(round(bright / 2, 1), round(bright, 1)),
-        slope=scanner.slope,
-        scanning=sequence.scanning,
-        repetition_time=sequence.repetition_time,
-        echo_time=sequence.echo_time,
-        flip_angle=sequence.flip_angle,
-        years=patient.years,
-    )
-
-
-def _oblique(turns: tuple[float, float]) -> np.ndarray:
-    """The sagittal directions of columns and rows, (2, 3), turned about the vertical and the front-to-back axis."""
-    (cos_z, cos_y), (sin_z, sin_y) = np.cos(turns), np.sin(turns)
-    about_z = np.array([[cos_z, -sin_z, 0], [sin_z, cos_z, 0], [0, 0, 1]])
-    about_y = np.array([[cos_y, 0, sin_y], [0, 1, 0], [-sin_y, 0, cos_y]])
-    return np.array(SAGITTAL) @ (about_z @ about_y).T
+def _owner(patient: Patient) -> Owner:
+    return Owner(patient.identifier, patient.years, "LSPINE")

@@ -1,0 +1,1 @@
+"""Cervical sagittal MR with injured discs and lesions of the cord, and boxes around them."""
