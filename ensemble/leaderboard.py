@@ -39,7 +39,7 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
         table.add_column(
             escape(heading), justify="right" if heading else "left", no_wrap=bool(heading), overflow="fold"
         )
-    for row in evaluation.rows:
+    for row in evaluation.table_rows:
         values = [_cell(row.metrics[column.metric], column) for column in columns]
         weight = "" if row.weight is None else f"{row.weight:.2f}"
         table.add_row(escape(row.name), weight, *values, style="bold" if row.kind == "ensemble" else None)
@@ -59,9 +59,9 @@ def write_leaderboard(evaluation: Evaluation, path: Path) -> None:
             for name, one in row.metrics.items()
             for suffix, value in (("", one.value), ("_low", one.low), ("_high", one.high))
         }
-        for row in evaluation.rows
+        for row in evaluation.table_rows
     ]
-    reasons = [row.reasons for row in evaluation.rows]
+    reasons = [row.reasons for row in evaluation.table_rows]
     table = pd.DataFrame(rows)
     write_sheet(table.assign(undefined=reasons) if any(reasons) else table, path)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-__all__ = ["free", "weight_names"]
+__all__ = ["POSTPROCESSED", "free", "weight_names"]
+
+POSTPROCESSED = "ensemble, post-processed"  # the row of a segmentation's ensemble with its masks as they are served
 
 
 def free(name: str, members: Collection[str]) -> str:

@@ -32,6 +32,7 @@ from ensemble.evaluators.rows import (
     reduced_rows,
 )
 from ensemble.fusion.pieces import postprocess
+from ensemble.names import POSTPROCESSED
 from ensemble.results.evaluation import (
     Estimate,
     Postprocessed,
@@ -71,7 +72,6 @@ NAMES_OF_A_CLASS = {
     "surface_dice": f"surface distance score at {TOLERANCE:g} mm",
 }
 NAMES_OF_SURFACES = {f"{name}{OF_SURFACES}": f"foreground {NAMES_OF_A_CLASS[name]}" for name in SURFACES}
-POSTPROCESSED = "post-processed"  # the row of the ensemble with its masks post-processed
 CHUNK = 2**18  # pixels that are fused at a time: memory stays bounded however large an image is
 
 
@@ -117,7 +117,7 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
         measured = [
             _measure(
                 mask,
-                _called(sources, weights, number, others, pieces),
+                predict_image(sources, weights, number, others, pieces),
                 truth.spacings[number],
                 truth.labels,
                 len(split.stored),
@@ -262,8 +262,8 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
         return {"postprocessed": Postprocessed(metrics=metrics, differences=differences, missing_outlines=missing)}
 
     def tables(self) -> list[pd.DataFrame]:
-        """images.csv: a line a row and image."""
-        return [pd.concat([self._table(row) for row in self.rows], ignore_index=True)]
+        """images.csv: a line a row and image, where masks are post-processed of what is served too."""
+        return [pd.concat([self._table(row) for row in (*self.rows, *self.postprocessed)], ignore_index=True)]
 
     def _table(self, row: SegmentedRow) -> pd.DataFrame:
         labels, rates = self.truth.labels, metrics.RATES["dice"](row.counts)
@@ -281,36 +281,31 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
 
 
 def predict_image(
-    sources: Mapping[str, Images], weights: FoundWeights, number: int, others: Sequence[FoundWeights] = ()
-) -> np.ndarray:
-    """The class (R, H, W) uint8 that every row gives to each pixel of one image.
-
-    Rows are as `named_rows` has them: members, equal weights, given ones, ensemble; then ensembles with the weights of
-    `others`.
-    """
-    outputs = {name: source.image(number) for name, source in sources.items()}
-    height, width = next(iter(sources.values())).sizes[number]
-    starts = range(0, height * width, CHUNK)
-    parts = ({name: rows[start : start + CHUNK] for name, rows in outputs.items()} for start in starts)
-    predicted = [_call(part, weights, others) for part in parts]
-    return np.concatenate(predicted, axis=1).reshape(-1, height, width)
-
-
-def _called(
     sources: Mapping[str, Images],
     weights: FoundWeights,
     number: int,
-    others: Sequence[FoundWeights],
-    pieces: Mapping[int, PieceRule] | None,
+    others: Sequence[FoundWeights] = (),
+    pieces: Mapping[int, PieceRule] | None = None,
 ) -> np.ndarray:
-    """As `predict_image`, with the ensemble's post-processed mask behind the ensemble's own."""
-    predicted = predict_image(sources, weights, number, others)
+    """The class (R, H, W) uint8 that every row gives to each pixel of one image.
+
+    Rows are as `named_rows` has them: members, equal weights, given ones, ensemble; with `pieces` then the ensemble's
+    mask as their rules post-process it; then ensembles with the weights of `others`.
+    """
+    outputs = {name: source.image(number) for name, source in sources.items()}
+    height, width = next(iter(sources.values())).sizes[number]
+    place = len(named_rows(weights)) - 1  # of the ensemble
+    predicted, probabilities = [], []
+    for start in range(0, height * width, CHUNK):
+        rows = _fused({name: rows[start : start + CHUNK] for name, rows in outputs.items()}, weights, others)
+        predicted.append(np.stack([one.argmax(axis=1) for one in rows]).astype(np.uint8))
+        if pieces:
+            probabilities.append(rows[place])
+    classes = np.concatenate(predicted, axis=1).reshape(-1, height, width)
     if not pieces:
-        return predicted
-    members = {name: np.asarray(source.image(number), np.float64) for name, source in sources.items()}
-    probabilities = fused(members, weights)
-    mask = postprocess(probabilities.reshape(*predicted.shape[1:], -1), pieces)
-    return np.insert(predicted, len(named_rows(weights)), mask.astype(np.uint8), axis=0)
+        return classes
+    cleaned = postprocess(np.concatenate(probabilities).reshape(height, width, -1), pieces)
+    return np.insert(classes, place + 1, cleaned.astype(np.uint8), axis=0)
 
 
 def disagreement(predicted: np.ndarray) -> np.ndarray:
@@ -319,10 +314,12 @@ def disagreement(predicted: np.ndarray) -> np.ndarray:
     return 1 - votes.max(axis=0) / len(predicted)
 
 
-def _call(outputs: Mapping[str, np.ndarray], weights: FoundWeights, others: Sequence[FoundWeights]) -> np.ndarray:
+def _fused(
+    outputs: Mapping[str, np.ndarray], weights: FoundWeights, others: Sequence[FoundWeights]
+) -> list[np.ndarray]:
+    """Probabilities (pixels, C) of every row, in float64."""
     members = {name: np.asarray(rows, dtype=np.float64) for name, rows in outputs.items()}
-    rows = (*members.values(), *fusions(members, weights), *(fused(members, other) for other in others))
-    return np.stack([one.argmax(axis=1) for one in rows]).astype(np.uint8)
+    return [*members.values(), *fusions(members, weights), *(fused(members, other) for other in others)]
 
 
 def _measure(

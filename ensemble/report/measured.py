@@ -15,6 +15,7 @@ from ensemble.report.style import GREY, INK, new_figure
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
 from spine.core.progress import track
+from spine.experiment.postprocess import PieceRule
 from spine.measurements import LENGTHS, RATIOS, Canal, Disc, Measurements, Vertebra, measure, roles_of
 
 __all__ = ["Agreement", "Measured", "draw_differences"]
@@ -74,8 +75,11 @@ class Measured:
     images: int = 0
 
     @classmethod
-    def of(cls, split: SplitPredictions, weights: FoundWeights) -> Measured:
-        """Measure every image's two masks; a true structure is compared with the predicted one that lies on it."""
+    def of(cls, split: SplitPredictions, weights: FoundWeights, pieces: Mapping[int, PieceRule]) -> Measured:
+        """Measure every image's two masks; a true structure is compared with the predicted one that lies on it.
+
+        The predicted mask is the one that is served: post-processed by the rules of `pieces`, if there are any.
+        """
         truth: Any = split.truth
         roles = roles_of(truth.labels)
         if not roles.keys() & {"vertebra", "disc"}:
@@ -84,8 +88,8 @@ class Measured:
         sources = {name: Images.of(name, one) for name, one in split.stored.items()}
         both = []
         for number, mask in enumerate(track(truth, "measuring masks", len(truth))):
-            ensemble = predict_image(sources, weights, number)[-1]
-            own, other = (measure(one, truth.labels, truth.spacings[number], **names) for one in (mask, ensemble))
+            served = predict_image(sources, weights, number, pieces=pieces)[-1]
+            own, other = (measure(one, truth.labels, truth.spacings[number], **names) for one in (mask, served))
             both.append((own, other))
         return cls.between(both)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import grey_picture, heat, outlined, overlay
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
+from spine.experiment.postprocess import PieceRule
 
 __all__ = ["SeenImage", "choose", "see_image", "worst"]
 
@@ -33,7 +34,7 @@ class SeenImage:
     columns: dict[str, np.ndarray]
     dice: dict[str, float | None]  # None where truth and prediction hold background alone
     disagreement: float
-    errors: np.ndarray  # the ensemble's classes under the outlines of the truth, RGB
+    errors: np.ndarray  # the last row's classes, which are served, under the outlines of the truth, RGB
 
     def line(self, why: str) -> Line:
         """As a line of the grid; below each row's picture its Dice."""
@@ -43,7 +44,7 @@ class SeenImage:
 
 
 def worst(images: pd.DataFrame, count: int, name: str = ENSEMBLE) -> list[str]:
-    """The samples on which the ensemble's Dice is lowest, of images.csv, lowest first; `name` is its row's there."""
+    """The samples on which the Dice of a row of images.csv, the ensemble's, is lowest; lowest first."""
     ensemble = images[images["name"] == name].dropna(subset="dice_foreground")
     return ensemble.sort_values("dice_foreground", kind="stable")["sample"].head(count).tolist()
 
@@ -62,16 +63,23 @@ def choose(images: pd.DataFrame, name: str = ENSEMBLE) -> dict[str, list[str]]:
 
 
 def see_image(
-    split: SplitPredictions, weights: FoundWeights, names: Sequence[str], images: pd.DataFrame, sample: str
+    split: SplitPredictions,
+    weights: FoundWeights,
+    names: Sequence[str],
+    images: pd.DataFrame,
+    sample: str,
+    pieces: Mapping[int, PieceRule],
 ) -> SeenImage:
     """Read one image again, fuse it by the weights, and draw what every row made of it.
 
-    An unreadable picture is left black.
+    With rules of `pieces` the last of the `names` is the ensemble's with its mask post-processed by them. An unreadable
+    picture is left black.
     """
     truth: Any = split.truth
     number, classes = truth.samples.index(sample), len(truth.labels)
     mask = truth.mask(number)
-    predicted = predict_image({name: Images.of(name, one) for name, one in split.stored.items()}, weights, number)
+    sources = {name: Images.of(name, one) for name, one in split.stored.items()}
+    predicted = predict_image(sources, weights, number, pieces=pieces)
     grey = grey_picture(truth.paths[number], LONGEST)
     grey = np.zeros(_fitting(mask.shape), np.uint8) if grey is None else grey
     drawn = {name: overlay(grey, one, classes) for name, one in zip(names, predicted, strict=True)}
@@ -82,7 +90,7 @@ def see_image(
             free("input", names): grey,
             free("truth", names): overlay(grey, mask, classes),
             **drawn,
-            free(DISAGREEMENT, names): heat(grey, disagreement(predicted[: len(split.stored)])),
+            free(DISAGREEMENT, names): heat(grey, disagreement(predicted[: len(sources)])),
         },
         dice={str(name): None if np.isnan(dice) else dice for name, dice in rows["dice_foreground"].items()},
         disagreement=float(rows["disagreement"].iloc[0]),

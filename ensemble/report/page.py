@@ -88,7 +88,7 @@ class Page(Generic[TaskEvaluation]):
     @cached_property
     def styles(self) -> dict[str, Style]:
         """Row -> how figures draw it."""
-        return styles_of([(row.name, row.kind) for row in self.evaluation.rows])
+        return styles_of([(row.name, row.kind) for row in self.evaluation.table_rows])
 
     @property
     def colours(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -16,9 +17,10 @@ from ensemble.report.picture_grid import Line, draw_cases, draw_grid
 from ensemble.report.pixels import data_url
 from ensemble.report.plots import Drawing, bars_of_classes, intervals
 from ensemble.report.style import Style
-from ensemble.results.evaluation import SegmentationEvaluation
+from ensemble.results.evaluation import SegmentationEvaluation, SegmentationRow
 from ensemble.split_predictions import SplitPredictions
 from spine.core.problems import one_file
+from spine.experiment.postprocess import PieceRule
 from spine.images.tint import class_colour
 
 __all__ = ["SegmentationEvidence"]
@@ -52,8 +54,15 @@ class SegmentationEvidence:
         return cls(page, images, page.split)
 
     @property
-    def _ensemble(self) -> str:
-        return self.page.evaluation.ensemble.name
+    def _served(self) -> SegmentationRow:
+        """The ensemble's row with its masks as they are served."""
+        return self.page.evaluation.table_rows[-1]
+
+    @property
+    def _pieces(self) -> Mapping[int, PieceRule]:
+        """The rules that served masks are post-processed by."""
+        asked = self.page.evaluation.postprocessed is not None
+        return self.page.experiment.postprocess.rules(self.page.evaluation.labels) if asked else {}
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
@@ -69,13 +78,13 @@ class SegmentationEvidence:
 
     def context(self) -> dict[str, Any]:
         """What the template shows besides the page and its figures."""
-        labels = self.page.evaluation.labels
+        labels, spaced = self.page.evaluation.labels, self.page.evaluation.counts.with_spacing
         return {
-            "columns": COLUMNS,
-            "surfaces": SURFACES if self.page.evaluation.counts.with_spacing else (),
-            "surfaces_of_all": tuple(NAMES_OF_SURFACES),
+            "columns": (*COLUMNS, *NAMES_OF_SURFACES) if spaced else COLUMNS,
+            "surfaces": SURFACES if spaced else (),
+            "served": self._served,
             "names_of_a_class": NAMES_OF_A_CLASS,
-            "missing": any(any(row.missing_outlines.values()) for row in self.page.evaluation.rows),
+            "missing": any(any(row.missing_outlines.values()) for row in self.page.evaluation.table_rows),
             "legend": {label: class_colour(index) for index, label in enumerate(labels) if index},
             "shown": self.shown,
             "cases": [{**vars(case), "errors": data_url(case.errors)} for case in self.cases],
@@ -85,33 +94,33 @@ class SegmentationEvidence:
 
     def pictures(self) -> dict[str, Drawing]:
         """The figures that are PNG alone: overlays, and the worst cases under the outlines of the truth."""
-        worst_cases = [(case.errors, f"Dice {case.dice['ensemble']:.3f}") for case in self.cases]
+        worst_cases = [(case.errors, f"Dice {case.dice[self._served.name]:.3f}") for case in self.cases]
         if not self.shown:  # nothing but background anywhere
             return {}
         return {"overlays": partial(draw_grid, self.shown), "worst_cases": partial(draw_cases, worst_cases)}
 
     @cached_property
     def measured(self) -> Measured:
-        """What is measured on the ensemble's masks beside the true ones."""
-        return Measured.of(self.split, self.page.weights)
+        """What is measured on the masks that are served beside the true ones."""
+        return Measured.of(self.split, self.page.weights, self._pieces)
 
     @cached_property
     def shown(self) -> list[Line]:
         """Typical and worst images as all rows see them."""
         return [
             self._see(sample).line(why)
-            for why, samples in choose(self.images, self._ensemble).items()
+            for why, samples in choose(self.images, self._served.name).items()
             for sample in samples
         ]
 
     @cached_property
     def cases(self) -> list[SeenImage]:
         """The images that went worst."""
-        return [self._see(sample) for sample in worst(self.images, WORST_CASES, self._ensemble)]
+        return [self._see(sample) for sample in worst(self.images, WORST_CASES, self._served.name)]
 
     def _see(self, sample: str) -> SeenImage:
-        names = [row.name for row in self.page.evaluation.rows]
-        return see_image(self.split, self.page.weights, names, self.images, sample)
+        names = [row.name for row in self.page.evaluation.table_rows]
+        return see_image(self.split, self.page.weights, names, self.images, sample, self._pieces)
 
     def _splits(self) -> list[SplitCounts]:
         """A row a split: patients and samples, of those that have a mask."""

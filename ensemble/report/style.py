@@ -65,6 +65,7 @@ def styles_of(names: Sequence[tuple[str, str]]) -> dict[str, Style]:
     others = {
         "equal": {"color": GREY, "linestyle": (0, (3, 2)), "linewidth": 1.3},
         "ensemble": {"color": INK, "linestyle": "-", "linewidth": 2.2},
+        "postprocessed": {"color": INK, "linestyle": (0, (5, 1.5)), "linewidth": 2.2},
     }
     styles |= {name: {"color": GREY, "linestyle": dash, "linewidth": 1.3} for name, dash in zip(given, cycle(DOTS))}
     return styles | {name: others[kind] for name, kind in names if kind in others}

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
+from ensemble.names import POSTPROCESSED
 from ensemble.results.decisions_on_test import DecisionsOnTest
 from ensemble.results.estimate import Estimate
 from ensemble.results.overlap import Overlap
@@ -284,6 +285,11 @@ class Evaluation(Written):
         return next(row for row in self.rows if row.name == name)
 
     @property
+    def table_rows(self) -> tuple[Row, ...]:
+        """The rows of tables: the leaderboard's, and where masks are post-processed the ensemble as it is served."""
+        return self.rows
+
+    @property
     def verdicts(self) -> list[str]:
         """The verdict in its sentences, one a comparison; older files have one sentence."""
         return [one.verdict for one in self.comparisons if one.verdict in self.verdict] or [self.verdict]
@@ -375,6 +381,14 @@ class SegmentationEvaluation(Evaluation):
     counts: SegmentationCounts
     rows: tuple[SegmentationRow, ...] = Field(min_length=1)
     postprocessed: Postprocessed | None = None
+
+    @property
+    def table_rows(self) -> tuple[Row, ...]:
+        """With the ensemble as it is served."""
+        if not (served := self.postprocessed):
+            return self.rows
+        told = {"metrics": served.metrics, "missing_outlines": served.missing_outlines}
+        return (*self.rows, SegmentationRow(name=POSTPROCESSED, kind="postprocessed", weight=None, **told))
 
 
 class DetectionEvaluation(Evaluation):

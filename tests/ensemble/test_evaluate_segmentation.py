@@ -11,6 +11,7 @@ from ensemble.evaluators import segmentation
 from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.pieces import postprocess
+from ensemble.names import POSTPROCESSED
 from spine.core.files import read_json
 from spine.experiment.postprocess import PieceRule
 from spine.metrics.segmentation import count, mean_over_pixels
@@ -227,3 +228,12 @@ def test_post_processing_is_judged_beside_the_ensemble_without_it(tmp_path):
     assert any(
         f"post-processed: foreground Dice {with_:.4f}, and {without:.4f} without" in note for note in found["notes"]
     )
+    board = csv_rows(experiment.evaluation_directory / "leaderboard.csv")[-1]
+    assert board["name"] == POSTPROCESSED
+    assert float(board["dice_foreground"]) == pytest.approx(with_)
+    assert float(board["hausdorff_95_mm_foreground"]) == told["metrics"]["hausdorff_95_mm_foreground"]["value"]
+    images = pd.read_csv(experiment.evaluation_directory / "images.csv").set_index("name").loc[POSTPROCESSED]
+    assert images["dice_foreground"].tolist() == pytest.approx([mean_over_pixels(one[None]) for one in counts])
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(evaluate.leaderboard(experiment))
+    assert f"{with_:.3f}" in console.export_text()

@@ -6,11 +6,16 @@ import pytest
 
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
-from ensemble.report import pixels
+from ensemble.fusion.pieces import postprocess
+from ensemble.names import POSTPROCESSED
+from ensemble.report import page, pixels
+from ensemble.report.measured import Measured
 from ensemble.report.overlays import choose, worst
+from ensemble.report.segmentation import SegmentationEvidence
 from spine.core.files import read_json
 from spine.dataset.manifest import Manifest
 from spine.images import tint
+from spine.measurements import measure
 from spine.member.member import Member
 from spine.predictions.predictions import Predictions
 from tests.ensemble.test_report import Page
@@ -109,6 +114,36 @@ def test_pictures_that_are_gone_leave_the_masks(tmp_path):
     page = Page(import_module("ensemble.report").run(experiment)[0].read_text())
     assert page.open == []
     assert "Left out: the dataset knows no pixel spacing." in page.text
+
+
+def test_masks_are_shown_and_measured_as_they_are_served(tmp_path):
+    asked = {"largest_components": {"canal": 1}, "smallest_area": {"vertebra": 0.5, "disc": 0.5}}
+    experiment = write_segmentation_experiment(tmp_path, members=("unet",), noise=(1.4,), postprocess=asked, **FAST)
+    evaluate.run(experiment)
+    run, rules = ExperimentRun(experiment), experiment.postprocess.rules(experiment.labels)
+    split = run.predictions("test")
+    evidence = SegmentationEvidence.of(
+        page.Page(run, run.evaluation(), run.manifest, split, experiment.evaluation_directory)
+    )
+    images = evidence.images.set_index(["sample", "name"])["dice_foreground"]
+    assert evidence.cases[0].sample == images[:, POSTPROCESSED].idxmin()
+    assert images[:, POSTPROCESSED].tolist() != images[:, "ensemble"].tolist()
+    index = split.stored["unet"].index.set_index("sample")
+    cleaned = {}
+    for sample, row in index.iterrows():
+        said = split.stored["unet"].values[row.offset : row.offset + row.height * row.width].astype(np.float64)
+        cleaned[sample] = postprocess(said.reshape(row.height, row.width, -1), rules)
+    for line in evidence.shown:
+        grey = line.pictures["input"]
+        shown = line.pictures[POSTPROCESSED]
+        np.testing.assert_array_equal(shown, pixels.overlay(grey, cleaned[line.sample], 4))
+        assert line.captions[POSTPROCESSED] == f"{images[line.sample, POSTPROCESSED]:.3f}"
+    truths = dict(zip(split.truth.samples, split.truth, strict=True))
+    both = [
+        (measure(truths[sample], experiment.labels, spacing), measure(cleaned[sample], experiment.labels, spacing))
+        for sample, spacing in zip(split.truth.samples, split.truth.spacings, strict=True)
+    ]
+    assert evidence.measured.found == Measured.between(both).found
 
 
 def table(dice):
