@@ -16,6 +16,7 @@ from ensemble.costs import describe_budget
 from ensemble.evaluators.verdict import p_value
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.importance import importances
+from ensemble.report.member_facts import MemberFacts, member_facts
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
@@ -95,6 +96,11 @@ class Page(Generic[TaskEvaluation]):
         """Row -> CSS colour, as in the figures."""
         colours = {name: style["color"] for name, style in self.styles.items()}
         return {name: "currentColor" if colour == INK else colour for name, colour in colours.items()}
+
+    @property
+    def member_facts(self) -> list[MemberFacts]:
+        """What each member is, sees and was trained with."""
+        return member_facts(self.members, as_trained(self.experiment)["members"])
 
     @cached_property
     def importances(self) -> dict[str, Importance]:
