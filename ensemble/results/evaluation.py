@@ -383,12 +383,18 @@ class SegmentationEvaluation(Evaluation):
     postprocessed: Postprocessed | None = None
 
     @property
-    def table_rows(self) -> tuple[Row, ...]:
+    def table_rows(self) -> tuple[SegmentationRow, ...]:
         """With the ensemble as it is served."""
         if not (served := self.postprocessed):
             return self.rows
-        told = {"metrics": served.metrics, "missing_outlines": served.missing_outlines}
-        return (*self.rows, SegmentationRow(name=POSTPROCESSED, kind="postprocessed", weight=None, **told))
+        own = SegmentationRow(
+            name=POSTPROCESSED,
+            kind="postprocessed",
+            weight=None,
+            metrics=served.metrics,
+            missing_outlines=served.missing_outlines,
+        )
+        return (*self.rows, own)
 
 
 class DetectionEvaluation(Evaluation):
