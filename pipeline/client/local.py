@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.client.model import DESCRIBE, MEMBERS, SERVING, Spacing, answer_of
+from pipeline.client.model import DESCRIBE, MEMBERS, REGIONS, SERVING, Spacing, answer_of
 from spine.answers.answer import Answer
 from spine.answers.description import Description
 from spine.core.files import read_json
 from spine.core.problems import SpineError, brief, one_file
 from spine.core.shapes import of_shape
+from spine.images.pictures import decode_picture, encode_png
 from spine.member.member import Card, Member
 
 __all__ = ["LocalModel", "described_by", "read_description"]
+
+Box = tuple[float, float, float, float]
+_DISC = "disc"  # what a box is called that a classifier is asked about
 
 
 class LocalModel:
@@ -42,27 +48,56 @@ class LocalModel:
             raise SpineError(f"the SavedModel {path} has no signature {SERVING}; export it with `spine export`")
         return cls(model, _description(model, member.card), path.name)
 
-    def answer(self, png: bytes, spacing: Spacing | None = None, *, members: bool = False) -> Answer:
-        """What it says of one picture; see `Model`."""
+    @property
+    def sees_boxes(self) -> bool:
+        """Whether it answers boxes in pictures, each in its own way."""
+        return REGIONS in self._model.signatures
+
+    def answer(
+        self, png: bytes, spacing: Spacing | None = None, *, members: bool = False, box: Box | None = None
+    ) -> Answer:
+        """What it says of one picture; see `Model`. Where it `sees_boxes`, of one disc, whose `box` is in pixels.
+
+        That answer does not tell the members apart.
+        """
+        if box is not None:
+            answer = answer_of(self._of_boxes([png], box), self.description, self.version, png, spacing)
+            return replace(answer, findings=tuple(replace(one, label=_DISC, box=box) for one in answer.findings))
         asked = MEMBERS if members and MEMBERS in self._model.signatures else SERVING
         return answer_of(self.outputs(png, asked), self.description, self.version, png, spacing)
 
     def outputs(self, png: bytes, signature: str = SERVING) -> dict[str, np.ndarray]:
         """The outputs of a signature for one picture, with an axis of one picture first."""
+        return self._ask(signature, [png])
+
+    def _of_boxes(self, pngs: Sequence[bytes], box: Box) -> dict[str, np.ndarray]:
+        """The outputs of `regions` for the same box of pictures of one size."""
+        height, width = decode_picture(pngs[0], Path("the picture")).shape
+        x0, y0, x1, y1 = box
+        corners = [y0 / height, x0 / width, y1 / height, x1 / width]
+        return self._ask(REGIONS, pngs, boxes=np.array([corners] * len(pngs), np.float32))
+
+    def _ask(self, signature: str, pngs: Sequence[bytes], **inputs: np.ndarray) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
+        given = {name: tf.constant(value) for name, value in inputs.items()}
         try:
-            answer = self._model.signatures[signature](image_bytes=tf.constant([png]))
+            answer = self._model.signatures[signature](image_bytes=tf.constant(list(pngs)), **given)
         except tf.errors.OpError as error:
             raise SpineError(
                 f"the model cannot answer the picture ({brief(error.message)}); send a PNG or JPEG of a usual size"
             ) from None
         return {name: value.numpy() for name, value in answer.items()}
 
-    def outputs_of_images(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """The outputs of the signature `image` for grey pictures (N, H, W) in [0, 1], an axis of N first."""
+    def outputs_of_images(self, images: np.ndarray, box: Box | None = None) -> dict[str, np.ndarray]:
+        """The outputs of the signature `image` for grey pictures (N, H, W) in [0, 1], an axis of N first.
+
+        With a `box`, x0 y0 x1 y1 in pixels, those of `regions` for that disc in each of them.
+        """
         import tensorflow as tf
 
+        if box is not None:
+            return self._of_boxes([encode_png(np.rint(one * 65535).astype(np.uint16)) for one in images], box)
         batch = tf.constant(images[..., np.newaxis], tf.float32)
         return {name: value.numpy() for name, value in self._model.signatures["image"](image=batch).items()}
 

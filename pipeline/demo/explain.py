@@ -139,9 +139,9 @@ def _of_grades(run: ShownRun, findings: list[Finding], target: str, classes: lis
     """The probability of each finding's class, in the box that lies where its own was; 0 where none does."""
 
     def score(pictures: np.ndarray) -> np.ndarray:
+        if run.model.description.task == "classification":  # of the picture, or of one disc in it
+            return run.model.outputs_of_images(pictures, findings[0].box)["probabilities"][:, classes]
         outputs = run.model.outputs_of_images(pictures)
-        if findings[0].box is None:
-            return outputs["probabilities"][:, classes]
         there = overlaps(findings, outputs["detection_boxes"], pictures.shape[1:])
         there = there * (outputs["disc_level"] > 0)[:, np.newaxis]
         probabilities = outputs[f"disc_probabilities_{target}"][:, :, classes].swapaxes(1, 2)

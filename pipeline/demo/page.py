@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from pipeline.demo.examples import Example
 from pipeline.demo.explain import BOXES, LIKELIEST
 from pipeline.demo.look import banner
 from pipeline.demo.pictures import heat_over
@@ -31,8 +32,8 @@ _PROGRESS = gr.Progress()  # as a default Gradio finds it, and hands a fresh one
 Values = dict[Any, Any]  # by component
 
 
-def page_of(run: ShownRun, scratch: Path, example: Path) -> gr.Blocks:
-    """The page of a run; visitors' files are kept below `scratch`, `example` is the file of who has none."""
+def page_of(run: ShownRun, scratch: Path, example: Example) -> gr.Blocks:
+    """The page of a run; visitors' files are kept below `scratch`, `example` is for who has none."""
     page = _Page(run, scratch, example)
     page.blocks.queue(max_size=_WAITING, default_concurrency_limit=1)
     return page.blocks
@@ -41,7 +42,7 @@ def page_of(run: ShownRun, scratch: Path, example: Path) -> gr.Blocks:
 class _Page:
     """The components by what they show, and the events between them."""
 
-    def __init__(self, run: ShownRun, scratch: Path, example: Path) -> None:
+    def __init__(self, run: ShownRun, scratch: Path, example: Example) -> None:
         self.run, self.scratch, self.example = run, scratch, example
         description = run.model.description
         with gr.Blocks(
@@ -124,7 +125,7 @@ class _Page:
         return self._answered(visit, lambda own: own.open(Path(path or "")))
 
     def _example(self, visit: Visit | None) -> Values:
-        return {self.file: None, **self._answered(visit, lambda own: own.open(self.example))}
+        return {self.file: None, **self._answered(visit, lambda own: own.open(*self.example))}
 
     def _chosen(self, number: int, visit: Visit | None) -> Values:
         return self._answered(visit, lambda own: own.choose(int(number)))

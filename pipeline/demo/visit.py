@@ -21,6 +21,8 @@ from spine.core.problems import SpineError
 
 __all__ = ["Visit"]
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass
 class Visit:
@@ -30,6 +32,7 @@ class Visit:
     folder: Path
     pictures: tuple[SentPicture, ...] = ()
     remarks: tuple[str, ...] = ()
+    box: Box | None = None  # of the one disc that is asked about
     picture: SentPicture | None = None
     answer: Answer | None = None
     explanation: Explanation | None = None
@@ -40,24 +43,26 @@ class Visit:
         """A visit with a folder of its own below `scratch`."""
         return cls(run, Path(tempfile.mkdtemp(prefix="visit-", dir=scratch)))
 
-    def open(self, path: Path) -> None:
-        """Read a file that was dropped and answer its first picture; SpineError where there is none."""
+    def open(self, path: Path, box: Box | None = None) -> None:
+        """Read a file that was dropped and answer its first picture, or one disc in it, whose `box` is x0 y0 x1 y1 in
+        pixels; SpineError where there is none.
+        """
         self.close()
         upload = read_upload(path, self.folder)
-        self.pictures, self.remarks = upload.pictures, upload.remarks
+        self.pictures, self.remarks, self.box = upload.pictures, upload.remarks, box
         self.choose(0)
 
     def choose(self, number: int) -> None:
         """Answer another picture of the upload."""
         self.picture, self.answer, self.explanation = None, None, None
         picture = self.pictures[number]
-        self.answer = self.run.model.answer(picture.png, picture.spacing, members=True)
+        self.answer = self.run.model.answer(picture.png, picture.spacing, members=True, box=self.box)
         self.picture = picture
         self._write()
 
     def close(self) -> None:
         """Forget the upload; what was unpacked or written of it is removed."""
-        self.pictures, self.remarks, self.written = (), (), []
+        self.pictures, self.remarks, self.written, self.box = (), (), [], None
         self.picture, self.answer, self.explanation = None, None, None
         for entry in self.folder.iterdir():
             shutil.rmtree(entry, ignore_errors=True)

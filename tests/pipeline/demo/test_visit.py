@@ -7,13 +7,20 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from pipeline.client import LocalModel
 from pipeline.demo import uploads
 from pipeline.demo.examples import example_of
+from pipeline.demo.shown_run import ShownRun
 from pipeline.demo.tables import findings_table, legend, measurements_table
 from pipeline.demo.visit import Visit
+from spine.answers.description import Description
 from spine.core.problems import SpineError
-from spine.images.pictures import write_png16
+from spine.images.pictures import read_picture, write_png16
+from spine.training.network_input import NetworkInput
+from spine.training.served import Served
+from spine.training.view import View
 from tests.pipeline.demo.conftest import PICTURE
 
 
@@ -27,7 +34,7 @@ def visit(run, tmp_path):
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    return example_of(tmp_path_factory.mktemp("example"))
+    return example_of(tmp_path_factory.mktemp("example")).path
 
 
 def test_a_picture_is_answered_drawn_and_written(visit, picture):
@@ -142,7 +149,48 @@ def test_names_of_a_model_are_shown_not_run(visit, picture):
         assert name not in shown
 
 
-def test_the_example_of_a_classifier_is_one_disc(tmp_path):
-    picture = cv2.imread(str(example_of(tmp_path, disc=True)), cv2.IMREAD_UNCHANGED)
+@pytest.fixture
+def wide(tmp_path):
+    """A visit to a classifier whose probability is the mean grey of a disc with as much around it on each side."""
+
+    def answer(inputs, sizes):
+        mean = tf.reduce_mean(inputs, axis=[1, 2, 3])
+        return {"probabilities": tf.stack([1 - mean, mean], axis=1)}
+
+    module = Served("viewer", [], NetworkInput(16, 32, "none", View(grow=2.0, aspect="stretch")), answer)
+
+    class InMemory:
+        signatures = {  # noqa: RUF012
+            "serving_default": lambda image_bytes: module.serving_default(image_bytes),
+            "regions": lambda image_bytes, boxes: module.regions(image_bytes, boxes),
+        }
+
+    description = Description.of_task("viewer", "classification", ("normal", "bright"), target="brightness")
+    return Visit.begin(ShownRun(LocalModel(InMemory(), description, "1")), tmp_path)
+
+
+def test_the_example_of_a_classifier_that_sees_boxes_has_its_surroundings(wide, tmp_path):
+    path, box = example_of(tmp_path, disc=True, sees_boxes=wide.run.model.sees_boxes)
+    pixels = read_picture(path, "example").pixels
+    assert max(pixels.shape) > 200
+    wide.open(path, box)
+    (finding,) = wide.answer.findings
+    assert (finding.label, finding.box) == ("disc", box)
+    x0, y0, x1, y1 = box
+    width, height = x1 - x0, y1 - y0
+    top, bottom = max(0, int(y0 - height)), min(pixels.shape[0], round(y1 + height))
+    around = pixels[top:bottom, int(x0 - width) : round(x1 + width)].mean() / 65535
+    assert finding.grades[0].probabilities[1] == pytest.approx(around, abs=0.02)
+    inside = pixels[int(y0) : round(y1), int(x0) : round(x1)].mean() / 65535
+    assert abs(inside - around) > 0.05  # so the surroundings are what is told apart here
+    assert wide.subjects == ["brightness"]
+    assert wide.explain("brightness", "bright", lambda share: None).how.startswith("Occlusion")
+    assert "disc" in findings_table(wide.answer)
+    wide.open(path)  # the same file, dropped: all of the picture is the disc
+    assert wide.answer.findings[0].box is None
+
+
+def test_the_example_of_another_classifier_is_one_disc_cut_out(tmp_path):
+    picture = cv2.imread(str(example_of(tmp_path, disc=True).path), cv2.IMREAD_UNCHANGED)
     assert picture.dtype == np.uint16
     assert max(picture.shape) < 80
