@@ -12,6 +12,7 @@ import pandas as pd
 from ensemble.case.config import CaseSettings
 from ensemble.case.parts import CaseParts
 from ensemble.case.stages import Stages
+from ensemble.fusion.pieces import postprocess
 from spine import metrics
 from spine.dataset.detections import Detections
 from spine.dataset.manifest import Manifest, rows
@@ -106,7 +107,7 @@ class Judge:
             true = self._true_boxes(sample, region.label)
             box = None if true.empty else tuple(true.iloc[0][["x0", "y0", "x1", "y1"]])
             whole = self.stages.map_of(part, pixels, self.stages.grown(box, region.grow, pixels) if box else None)
-            counted["true"] = metrics.segmentation.count(mask, whole.argmax(axis=-1), classes)
+            counted["true"] = metrics.segmentation.count(mask, postprocess(whole, part.pieces), classes)
         return counted
 
     def _true_boxes(self, sample: str, label: str) -> pd.DataFrame:
