@@ -76,6 +76,11 @@ class MeasuredSettings(NoNetwork):
         return member
 
     @property
+    def models_within(self) -> tuple[Path, ...]:
+        """The directories of the members whose SavedModels run in this one: the segmenter's, and those of its folds."""
+        return (self.segmenter, *sorted(self.segmenter.glob("fold-*")))
+
+    @property
     def made_of(self) -> str:
         """The fingerprint of the segmenter's SavedModel, empty without one: another makes another member."""
         from spine.member.member import Member

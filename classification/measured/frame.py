@@ -101,7 +101,8 @@ def _own_pixels(picture: Picture, boxes: Tensor) -> Tensor:
     """Which pixels of the class disc (P, K) bool are those of each box's disc."""
     pieces = picture.discs
     corners = tf.reshape(boxes, [-1, 2, 2]) * tf.cast(tf.shape(picture.grey), tf.float32)
-    first, last = tf.unstack(corners, axis=1)
+    # To a thousandth of a pixel, as `expand_boxes`: a box has the same pixels whichever way its corners came.
+    first, last = tf.unstack(tf.round(corners * 1e3) / 1e3, axis=1)
     spread = (last - first) * AROUND / 2
     middles = tf.cast(pieces.places[:, tf.newaxis], tf.float32) + 0.5
     inside = tf.reduce_all((middles >= first - spread) & (middles <= last + spread), axis=-1)

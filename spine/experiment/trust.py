@@ -13,9 +13,14 @@ __all__ = ["trust", "trust_members"]
 
 
 def trust_members(experiment: Experiment, show: Callable[[str], None]) -> None:
-    """Trust the SavedModels of an experiment's members, and of their folds, as they are now."""
+    """Trust the SavedModels of an experiment's members, of their folds, and of what is in them, as they are now.
+
+    What is in a member, such as the segmenter of one that measures, has to run before the member is trained.
+    """
     several = [experiment, *parts(experiment), *([refit(experiment)] if experiment.folds else ())]
-    trust(dict.fromkeys(one.member_directory(name) for one in several for name in experiment.members), show)
+    own = [one.member_directory(name) for one in several for name in experiment.members]
+    within = [path for settings in experiment.members.values() for path in getattr(settings, "models_within", ())]
+    trust(dict.fromkeys([*own, *within]), show)
 
 
 def trust(directories: Iterable[Path], show: Callable[[str], None]) -> None:

@@ -37,8 +37,9 @@ def require_seal(directory: Path, model_hash: str) -> None:
             f"the SavedModel of {directory} was not made in this project, or has changed since (fingerprint "
             f"{model_hash[:16]}), and running one may read and write files. If you trust whoever made it, run `spine "
             "predict EXPERIMENT --trust` once (of a detector for crops `spine data crop ... --trust`, for two stages "
-            "`spine two-stage ... --trust`). Members that were trained before models were sealed are asked for like "
-            "this once. Those that were trained under another .spine-salt need no trust once it is put back, or "
+            "`spine two-stage ... --trust`, of a segmenter that members measure by `spine run EXPERIMENT --trust`). "
+            "Members that were trained before models were sealed are asked for like this once. Those that were trained "
+            "under another .spine-salt need no trust once it is put back, or "
             "SPINE_SALT set to it"
         )
 

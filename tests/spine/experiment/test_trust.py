@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from ensemble import evaluate, export, predict
 from pipeline.cli import app, main
+from pipeline.experiments import validate_experiment
 from spine.core.files import read_json
 from spine.core.problems import SpineError
 from spine.experiment.trust import trust, trust_members
@@ -42,6 +43,17 @@ def test_what_was_published_here_runs(tmp_path):
 def test_what_comes_from_elsewhere_says_so_and_what_to_do(theirs):
     with pytest.raises(SpineError, match=r"was not made in this project.*spine predict EXPERIMENT --trust"):
         _ = Member.open(theirs).trusted_model
+
+
+def test_a_segmenter_that_a_member_measures_by_is_trusted_with_it(theirs, tmp_path):
+    shutil.copytree(theirs, theirs / "fold-0")
+    own = {"network": "measurements", "segmenter": str(theirs)}
+    raw = {"name": "e", "task": "classification", "data": "d", "labels": ["a", "b"], "runs": str(tmp_path / "runs")}
+    told = []
+    trust_members(validate_experiment({**raw, "members": {"measured": own}}, "e"), told.append)
+    assert len(told) == 2
+    assert Member.open(theirs).may_run
+    assert Member.open(theirs / "fold-0").may_run
 
 
 def test_a_forged_card_does_not_help(theirs):
