@@ -32,6 +32,18 @@ SHARED = frozenset(("backbone", "decoder"))  # by the RPN and the box head
 
 LEAST_MIXUP = 1.5  # what Zhang et al. 2019 ("Bag of Freebies for Training Object Detection Neural Networks") found best
 
+_ELSEWHERE = "is of classification and segmentation; a detector's trainer is Model Garden's"
+_OF_OTHERS = {  # training options that detectors have not, why, and what to do
+    "test_time": "is of probabilities and maps, which have a mean; boxes of flipped pictures would have to be fused, "
+    "which is an ensemble: leave it out, or train another seed",
+    "snapshots": f"{_ELSEWHERE}, and its cosine falls once: leave it out, or set seeds instead",
+    "layer_decay": f"{_ELSEWHERE}, with one rate for all layers: leave it out, or hold some still by frozen_stages",
+    "label_smoothing": f"{_ELSEWHERE}, with its own losses: leave it out",
+    "stochastic_depth": f"{_ELSEWHERE}, with backbones as they are: leave it out",
+    "reduce_on_plateau": f"{_ELSEWHERE}: leave it out, or set schedule to step",
+    "mixed_precision": f"{_ELSEWHERE}, in float32: leave it out",
+}
+
 WEIGHTS = (*SUFFIXES, ".gz")  # of a backbone's file; Model Garden publishes its ResNet-50 as .tar.gz
 
 
@@ -211,12 +223,9 @@ class Settings(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _answers_once(cls, raw: Any) -> Any:
-        if isinstance(raw, Mapping) and "test_time" in raw:
-            raise ValueError(
-                "test_time is of probabilities and maps, which have a mean; boxes of flipped pictures would have to be "
-                "fused, which is an ensemble: leave it out, or train another seed"
-            )
+    def _has_no_options_of_others(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and (given := next((key for key in _OF_OTHERS if key in raw), None)):
+            raise ValueError(f"{given} {_OF_OTHERS[given]}")
         return raw
 
     @field_validator("backbone")

@@ -33,6 +33,48 @@ def test_each_seed_is_a_member_of_the_same_settings_that_draws_for_itself():
     assert len({seed_of(experiment, name) for name in experiment.members}) == 4
 
 
+@pytest.mark.parametrize(
+    ("task", "own"),
+    [
+        ("segmentation", {"encoder": "resnet18", "encoder_weights": "none"}),
+        ("detection", {"backbone": "resnet18", "backbone_weights": "none"}),
+    ],
+)
+def test_members_of_every_task_have_seeds(task, own):
+    labels = ["background", "disc"] if task == "segmentation" else ["disc"]
+    raw = {
+        "name": "small",
+        "task": task,
+        "data": "data/small",
+        "labels": labels,
+        "members": {"one": own | {"seeds": 2}},
+    }
+    experiment = validate_experiment(raw, "small")
+    first, second = experiment.members.values()
+    assert list(experiment.members) == ["one_seed1", "one_seed2"]
+    assert first == second
+    assert len({seed_of(experiment, name) for name in experiment.members}) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "instead"),
+    [
+        ("snapshots", 3, "set seeds instead"),
+        ("layer_decay", 0.8, "frozen_stages"),
+        ("label_smoothing", 0.1, "its own losses"),
+        ("stochastic_depth", 0.1, "leave it out"),
+        ("reduce_on_plateau", {"factor": 0.5}, "set schedule to step"),
+        ("mixed_precision", True, "float32"),
+        ("test_time", ["horizontal_flip"], "train another seed"),
+    ],
+)
+def test_what_detectors_have_not_is_said_with_the_reason(key, value, instead):
+    own = {"backbone": "resnet18", "backbone_weights": "none", key: value}
+    raw = {"name": "small", "task": "detection", "data": "data/small", "labels": ["disc"], "members": {"one": own}}
+    with pytest.raises(SpineError, match=rf"members\.one is not valid:\s+{key} is of .*{instead}"):
+        validate_experiment(raw, "small")
+
+
 def test_shared_seeds_are_of_all_that_are_trained_unless_they_say_otherwise():
     shared = {"seeds": 2, "network": "plain_cnn", "weights": "none"}
     named = {"one": None, "other": {"seeds": 1}, "far": {"foreign": True}, "three": {"seeds": 3}}
