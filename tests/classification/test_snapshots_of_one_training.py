@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from classification.fit import ClassifierFitting
 from classification.train import train
 from pipeline import training
 from pipeline.experiments import validate_experiment
+from spine.dataset.manifest import Manifest
+from spine.experiment.outcomes import Outcome
 from spine.member.member import Member
-from spine.training import trainer
+from spine.training import callbacks, trainer
 from spine.training.history import History
 from tests.experiment_on_disk import write_dataset
 
@@ -51,6 +54,51 @@ def test_one_training_publishes_a_member_a_snapshot(tmp_path, monkeypatch):
     shown = []
     assert training.train_members(experiment, shown.append) == directories
     assert shown == ["train plain-1: up to date", "train plain-2: up to date"]
+
+
+@pytest.mark.slow
+def test_a_training_killed_within_a_cycle_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    write_dataset(tmp_path / "data", LABELS, 1, {"train": 4, "validation": 3, "test": 1})
+    raw = {"name": "e", "task": "classification", "data": tmp_path / "data", "target": "degeneration", "labels": LABELS}
+    own = {**SMALL, "epochs": 6, "schedule": "cosine", "snapshots": 2, "learning_rate": 0.05, "warmup": 1, "ema": 0.8}
+    begin = callbacks.Recorder.on_epoch_begin
+
+    def fitted(runs, kill=None):
+        experiment = validate_experiment({**raw, "runs": tmp_path / runs, "members": {"plain": own}}, "snapshots")
+        manifest = Manifest.read(experiment.data)
+        fitting = ClassifierFitting.of(experiment, "plain-1", manifest, 7)
+        if kill is not None:
+
+            def killed(recorder, epoch, logs=None):
+                if epoch == kill:
+                    raise KeyboardInterrupt
+                begin(recorder, epoch, logs)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(callbacks.Recorder, "on_epoch_begin", killed)
+                with pytest.raises(KeyboardInterrupt):
+                    fitting.run()
+        history = fitting.run()
+        rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history.rows]
+        weights = []
+        for name in experiment.members:
+            one = fitting.outcome(Outcome(experiment, name))
+            weights.append((one.best_epoch(), one.best_network().get_weights()))
+        return rows, weights
+
+    rows, weights = fitted("whole")
+    # Within the first cycle, and within the second, which worse epochs than the best of the first may have begun: the
+    # checkpoint of either is still there.
+    for kill in (2, 4):
+        resumed, others = fitted(f"killed-{kill}", kill)
+        assert resumed == rows
+        for (epoch, one), (other_epoch, other) in zip(weights, others, strict=True):
+            assert epoch == other_epoch
+            for value, again in zip(one, other, strict=True):
+                np.testing.assert_array_equal(value, again)
+    rates = [row["learning_rate"] for row in rows]
+    assert rates[:3] == pytest.approx([rates[0], 0.05 * 0.75, 0.05 * 0.25])  # (1 + cos(k pi / 3)) / 2
+    assert rates[3:] == pytest.approx([0.05, 0.05 * 0.75, 0.05 * 0.25])
 
 
 def test_a_process_is_started_once_for_all_snapshots(tmp_path, monkeypatch):
