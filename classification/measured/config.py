@@ -94,6 +94,11 @@ class MeasuredSettings(NoNetwork):
         return True
 
     @property
+    def draws_nothing(self) -> bool:
+        """Whether it learns the same whatever its seed: trees draw rows and measurements."""
+        return self.model == "logistic_regression"
+
+    @property
     def batch(self) -> int:
         """All rows are learned from at once, however few."""
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from spine.member.member import Member
 from spine.training.augment.settings import PRESETS, Augmentation
 from spine.training.view import WHOLE, View
 
-__all__ = ["MemberFacts", "member_facts"]
+__all__ = ["MemberFacts", "MemberTable"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Settings = Mapping[str, Any]  # a member's, in plain values, as it was trained with
@@ -46,13 +46,27 @@ class MemberFacts:
     parameters: int | None
     sees: str
     weights: str  # where they come from
-    options: str  # of training, those that are on
+    options: tuple[str, ...]  # of training, those that are on
     epochs: str
 
 
-def member_facts(members: Mapping[str, Member], trained: Mapping[str, Settings]) -> list[MemberFacts]:
-    """A row each, of the cards and the settings that members were `trained` with."""
-    return [_of(name, member, trained.get(name, {})) for name, member in members.items()]
+@dataclass(frozen=True)
+class MemberTable:
+    """A row each; options that all networks were trained with are `shared`, and in no row."""
+
+    rows: tuple[MemberFacts, ...]
+    shared: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, members: Mapping[str, Member], trained: Mapping[str, Settings]) -> MemberTable:
+        """Of the cards and the settings that members were `trained` with."""
+        rows = {name: _of(name, member, trained.get(name, {})) for name, member in members.items()}
+        networks = [row for name, row in rows.items() if "augmentation" in trained.get(name, {})]
+        if len(networks) < 2:
+            return cls(tuple(rows.values()))
+        shared = tuple(one for one in networks[0].options if all(one in row.options for row in networks))
+        own = {row: tuple(one for one in row.options if one not in shared) for row in rows.values()}
+        return cls(tuple(replace(row, options=options) for row, options in own.items()), shared)
 
 
 def _of(name: str, member: Member, settings: Settings) -> MemberFacts:
@@ -63,7 +77,7 @@ def _of(name: str, member: Member, settings: Settings) -> MemberFacts:
         parameters=details.get("parameters"),
         sees=_sees(member, settings),
         weights=_origin(member, settings),
-        options=", ".join([*_of_name(name), *_options(settings)]),
+        options=(*_of_name(name), *_options(settings)),
         epochs=_epochs(details),
     )
 

@@ -16,7 +16,7 @@ from ensemble.costs import describe_budget
 from ensemble.evaluators.verdict import p_value
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.importance import importances
-from ensemble.report.member_facts import MemberFacts, member_facts
+from ensemble.report.member_facts import MemberTable
 from ensemble.report.members import cheapest_sets, cost_rows
 from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
@@ -98,9 +98,9 @@ class Page(Generic[TaskEvaluation]):
         return {name: "currentColor" if colour == INK else colour for name, colour in colours.items()}
 
     @property
-    def member_facts(self) -> list[MemberFacts]:
+    def member_table(self) -> MemberTable:
         """What each member is, sees and was trained with."""
-        return member_facts(self.members, as_trained(self.experiment)["members"])
+        return MemberTable.of(self.members, as_trained(self.experiment)["members"])
 
     @cached_property
     def importances(self) -> dict[str, Importance]:

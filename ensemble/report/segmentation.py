@@ -19,7 +19,7 @@ from ensemble.report.plots import Drawing, bars_of_classes, intervals
 from ensemble.report.style import Style
 from ensemble.results.evaluation import SegmentationEvaluation, SegmentationRow
 from ensemble.split_predictions import SplitPredictions
-from spine.core.problems import one_file
+from spine.core.problems import SpineError, one_file
 from spine.experiment.postprocess import PieceRule
 from spine.images.tint import class_colour
 
@@ -30,6 +30,7 @@ COLUMNS = (
     *("pixel_accuracy", "precision_foreground", "recall_foreground"),
 )
 WORST_CASES = 6
+AGAIN = "remove it, and run `spine evaluate EXPERIMENT` again"
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,13 @@ class SegmentationEvidence:
     def of(cls, page: Page[SegmentationEvaluation]) -> SegmentationEvidence:
         """Read images.csv, and open the predictions."""
         path = page.directory / "images.csv"
-        with one_file(path, "remove it, and run `spine evaluate EXPERIMENT` again"):
+        with one_file(path, AGAIN):
             images = pd.read_csv(path, dtype={"sample": str, "patient": str, "name": str}, keep_default_na=False)
             numbers = images.columns.drop(["sample", "patient", "name"])
             images[numbers] = images[numbers].apply(pd.to_numeric)
         images["sample"] = images["sample"].str.removeprefix("'")  # what keeps a spreadsheet from running a name
+        if (served := page.evaluation.table_rows[-1].name) not in set(images["name"]):
+            raise SpineError(f"{path} has no rows of the {served}, as older versions wrote it; {AGAIN}")
         return cls(page, images, page.split)
 
     @property

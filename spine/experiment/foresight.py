@@ -9,6 +9,7 @@ from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.folds import refit, view
+from spine.experiment.seeds import member_of_seed
 from spine.experiment.truth import read_truth, read_truths
 from spine.tasks import TASKS
 
@@ -69,6 +70,16 @@ def warn_of_doubts(experiment: Experiment, names: Sequence[str], show: Show) -> 
     for name in names:
         for doubt in experiment.members[name].doubts:
             show(f"warning: members.{name}: {doubt}")
+    for seeds in _seeds_that_draw_nothing(experiment, names):
+        show(f"warning: members {', '.join(seeds)} are the same, since nothing in them is drawn; leave seeds out")
+
+
+def _seeds_that_draw_nothing(experiment: Experiment, names: Sequence[str]) -> list[list[str]]:
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        if (of := member_of_seed(name)) and getattr(experiment.members[name], "draws_nothing", False):
+            alike.setdefault(of, []).append(name)
+    return [seeds for seeds in alike.values() if len(seeds) > 1]
 
 
 def warn_of_test(experiment: Experiment, manifest: Manifest, show: Show) -> None:

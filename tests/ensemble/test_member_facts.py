@@ -1,10 +1,11 @@
 """The report's table of members: what each sees, where its weights come from, and how it was trained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ensemble.report.member_facts import member_facts
+from ensemble.report.member_facts import MemberTable
 from pipeline.registry import task_settings
 from spine.member.member import Card, Member
 from spine.training.network_input import NetworkInput
@@ -14,9 +15,12 @@ TOLD = {"network": "mobilenet", "parameters": 1200, "epochs": 24, "best_epoch": 
 
 
 def facts(settings, details=TOLD, **card):
-    member = Member(Path("nowhere"), Card(name="one", task="any", labels=("a", "b"), details=details, **card))
-    (found,) = member_facts({"one": member}, {"one": settings} if settings is not None else {})
-    return found
+    (found,) = MemberTable.of({"one": member(details, **card)}, {"one": settings} if settings is not None else {}).rows
+    return replace(found, options=", ".join(found.options))
+
+
+def member(details=TOLD, **card):
+    return Member(Path("nowhere"), Card(name="one", task="any", labels=("a", "b"), details=details, **card))
 
 
 def trained(task, **settings):
@@ -90,3 +94,15 @@ def test_folds_snapshots_measuring_and_strange_members():
     # Files of the project's own are told by their name alone, and what another version wrote is left out.
     other = facts({"weights": "/home/me/lite0.h5", "fine_tuning": None, "augmentation": {"older": 1}})
     assert (other.weights, other.options) == ("lite0.h5, frozen", "")
+
+
+def test_what_all_networks_were_trained_with_is_told_once():
+    shared = {"augmentation": "mr", "schedule": "cosine"}
+    one = trained("classification", network="plain_cnn", weights="none", **shared)
+    other = trained("classification", network="plain_cnn", weights="none", ema=0.9, **shared)
+    settings = {"one": one, "other": other, "measured": {"class_weights": "balanced"}}
+    table = MemberTable.of({name: member() for name in (*settings, "foreign")}, settings)
+    assert table.shared == ("cosine learning rate", "augmentation mr")
+    assert [row.options for row in table.rows] == [(), ("weights averaged (0.9)",), ("class weights",), ()]
+    alone = MemberTable.of({"one": member()}, {"one": one})
+    assert (alone.shared, alone.rows[0].options) == ((), ("cosine learning rate", "augmentation mr"))

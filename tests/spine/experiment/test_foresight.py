@@ -145,6 +145,17 @@ def test_a_batch_that_is_larger_than_the_data_is_told(tmp_path):
     assert shown == [f"warning: members.first: batch is {rows + 1}; the {rows} training samples are one batch"]
 
 
+def test_seeds_of_what_draws_nothing_are_told_to_be_the_same():
+    measured = {"network": "measurements", "segmenter": "outlines", "seeds": 2}
+    members = {"trees": measured, "line": measured | {"model": "logistic_regression"}}
+    raw = {"name": "e", "task": "classification", "data": "data", "labels": ["a", "b"], "members": members}
+    experiment, shown = validate_experiment(raw, "e"), []
+    warn_of_doubts(experiment, list(experiment.members), shown.append)
+    assert shown == [
+        "warning: members line_seed1, line_seed2 are the same, since nothing in them is drawn; leave seeds out"
+    ]
+
+
 def test_a_flip_at_test_time_that_was_never_trained_is_doubted(tmp_path):
     flips = {"test_time": ["vertical_flip", "horizontal_flip"], "augmentation": {"horizontal_flip": True}}
     experiment = classified(tmp_path, "010101", shared={**flips, "batch": 2})
