@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 __all__ = ["POSTPROCESSED", "free", "weight_names"]
 
-POSTPROCESSED = "ensemble, post-processed"  # the row of a segmentation's ensemble with its masks as they are served
+POSTPROCESSED = "as served"  # the row of a segmentation's ensemble with its masks post-processed
 
 
 def free(name: str, members: Collection[str]) -> str:

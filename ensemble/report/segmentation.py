@@ -25,10 +25,8 @@ from spine.images.tint import class_colour
 
 __all__ = ["SegmentationEvidence"]
 
-COLUMNS = (
-    *("dice_foreground", "iou_foreground", "iou_all", "dice_foreground_per_image"),
-    *("pixel_accuracy", "precision_foreground", "recall_foreground"),
-)
+FIRST = ("dice_foreground", "iou_foreground")  # of the leaderboard's columns
+LAST = ("iou_all", "dice_foreground_per_image", "pixel_accuracy", "precision_foreground", "recall_foreground")
 WORST_CASES = 6
 AGAIN = "remove it, and run `spine evaluate EXPERIMENT` again"
 
@@ -83,7 +81,7 @@ class SegmentationEvidence:
         """What the template shows besides the page and its figures."""
         labels, spaced = self.page.evaluation.labels, self.page.evaluation.counts.with_spacing
         return {
-            "columns": (*COLUMNS, *NAMES_OF_SURFACES) if spaced else COLUMNS,
+            "columns": (*FIRST, *(NAMES_OF_SURFACES if spaced else ()), *LAST),
             "surfaces": SURFACES if spaced else (),
             "served": self._served,
             "names_of_a_class": NAMES_OF_A_CLASS,
