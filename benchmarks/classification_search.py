@@ -39,7 +39,7 @@ def main() -> None:
     table.add_row(f"NumPy loop ({len(looped):,} vectors)", f"{loop * 1e6:.0f} us", f"{loop / engine:,.0f}")
     table.add_row(f"GridSampler (cube of {cube:,})", f"{sampler * 1e3:.1f} ms", f"{sampler / engine:,.0f}")
     for finer in arguments.finer:
-        seconds, one = timed(lambda finer=finer: search(members, truth, finer))
+        seconds, one = timed(partial(search, members, truth, finer))
         told = f"exact grid, step {finer:g}: {one.evaluated:,} vectors in {seconds:.1f} s, accuracy {one.score:.4f}"
         table.add_row(told, f"{seconds / one.evaluated * 1e6:.3g} us", f"{seconds / one.evaluated / engine:.2g}")
     Console(width=130).print(table)

@@ -127,6 +127,7 @@ def started(directory: Path) -> tuple[subprocess.Popen, str, str]:
     """The server's process, and the addresses of its two ports."""
     command = [sys.executable, "-m", "pipeline.cli", "serve", str(directory), "--rest-port", "0", "--grpc-port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
     url = address = ""
     while not (url and address):
         line = process.stderr.readline()

@@ -44,13 +44,19 @@ TRAINERS = Path(__file__).resolve().parent / "nnunet_trainer"
 PREDICTED = ("validation", "test")
 
 
+def masks_of(experiment: Experiment, split: str) -> MaskTruth:
+    truth = read_samples(experiment, split)
+    assert isinstance(truth, MaskTruth), experiment.task  # `require_foreign` lets no other task through
+    return truth
+
+
 def main() -> None:
     options = parse()
     experiment: Experiment = options.experiment
     require_foreign(experiment, options.member)
     if experiment.build:
         build_data(experiment, print)
-    train, *others = (read_samples(experiment, split) for split in ("train", *PREDICTED))
+    train, *others = (masks_of(experiment, split) for split in ("train", *PREDICTED))
     work = Work(options.work or experiment.directory / "nnunet", Path(options.python), options.minutes)
     if not work.planned.exists():
         write_dataset(train, work.dataset)

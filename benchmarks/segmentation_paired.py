@@ -43,7 +43,7 @@ def paired(first: Experiment, second: Experiment) -> Table:
         )
     draws = patient_resamples(ours.patients, first.evaluate.resamples, first.seed)
     dice_of_patients = (judged.dice_of_patients(judged.ensemble) for judged in (ours, theirs))
-    title = f"{ours.counts['patients']} patients, {len(ours.truth)} images; Wilcoxon over patients "
+    title = f"{ours.counts.patients} patients, {len(ours.truth)} images; Wilcoxon over patients "
     table = Table(
         "", first.name, second.name, "difference (95 %)", title=f"{title}p = {wilcoxon(*dice_of_patients).p:.2g}"
     )

@@ -90,10 +90,10 @@ def measured(options: argparse.Namespace) -> Measured:
     silence_tensorflow()
     (task,) = options.tasks
     if task == "detection":
-        from training_model_garden import loops
+        from training_model_garden import loops as make
     else:
-        from training_keras import loops
-    name, ours, bare, validation = loops(task, options)
+        from training_keras import loops as make
+    name, ours, bare, validation = make(task, options)
     rounds = [(ours(), bare()) for _ in range(options.rounds)]
     own, peer = (list(seconds) for seconds in zip(*rounds, strict=True))
     return Measured(name, own, peer, validation() if validation else None)

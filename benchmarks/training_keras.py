@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Clock(keras.callbacks.Callback):
         self.times.append(now())
 
 
-def loops(task: str, options: argparse.Namespace) -> tuple[str, Loop, Loop, None]:
+def loops(task: str, options: argparse.Namespace) -> tuple[str, Loop, Loop, Callable[[], float] | None]:
     """What is trained, and the two loops."""
     folder = Path(tempfile.mkdtemp())
     train, validation = (max(2, round(count * options.share)) for count in COUNTS[task])
@@ -125,6 +126,7 @@ def _augmented(images: np.ndarray, targets: np.ndarray, batch: int, augmentation
         if not has_masks:
             return augment_together(pictures, None, augmentation, seed)[0], tf.one_hot(truth, targets.shape[-1])
         moved, stored = augment_together(pictures, truth[..., tf.newaxis], augmentation, seed)
+        assert stored is not None  # masks were given
         return moved, tf.one_hot(tf.cast(stored[..., 0], tf.int32) - 1, targets.shape[-1])
 
     # Masks move as class numbers + 1, so that 0 may come in from outside: as one-hot they would be four pictures.

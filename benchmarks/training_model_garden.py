@@ -32,7 +32,7 @@ BATCH = 4
 SIZE = (224, 176)
 
 
-def loops(task: str, options: argparse.Namespace) -> tuple[str, Loop, Loop, Callable[[], float]]:
+def loops(task: str, options: argparse.Namespace) -> tuple[str, Loop, Loop, Callable[[], float] | None]:
     """What is trained, the two loops, and how long our validation of an epoch takes."""
     folder = Path(tempfile.mkdtemp())
     train, validation = (BATCH * max(1, round(count * options.share / BATCH)) for count in COUNTS)

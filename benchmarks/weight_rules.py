@@ -176,9 +176,10 @@ def autogluon(problems: Sequence[tuple[Draw, float]], python: Path) -> Iterator[
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number}.npz" for number in range(len(problems))]
         for path, (draw, _) in zip(paths, problems, strict=True):
+            assert draw.rows is not None, "only draws of rows come here"
             probabilities, truth = draw.rows
             np.savez(path, probabilities=probabilities, truth=truth)
-        command = [python, script, *paths, "roc_auc", str(PICKS)]
+        command = [*map(str, [python, script, *paths]), "roc_auc", str(PICKS)]
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     for line, (draw, equal) in zip(lines[-len(problems) :], problems, strict=True):
         yield draw.judged(np.array(json.loads(line)["weights"]), 0) - equal

@@ -1,4 +1,6 @@
+import importlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -237,3 +239,10 @@ def test_post_processing_is_judged_beside_the_ensemble_without_it(tmp_path):
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(evaluate.leaderboard(experiment))
     assert f"{with_:.3f}" in console.export_text()
+
+
+def test_the_paired_benchmark_tells_no_difference_between_an_experiment_and_itself(experiment, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
+    table = importlib.import_module("segmentation_paired").paired(experiment, experiment)
+    assert "6 patients, 12 images" in str(table.title)
+    assert list(table.columns[3].cells) == ["+0.000 (+0.000 to +0.000)"] * (2 + 2 * (len(MASK_LABELS) - 1))
