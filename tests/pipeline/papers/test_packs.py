@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from ensemble import evaluate
+from pipeline.cli import app
 from pipeline.papers.compare import paper_page, write_paper_report
 from pipeline.papers.facts import read_facts
 from pipeline.papers.layout import Layout
@@ -188,3 +190,32 @@ def test_what_our_experiments_lack_is_told(judged):
     shows = pack().model_copy(update={"figures": ("small/roc",)})
     with pytest.raises(SpineError, match=r"roc.png does not exist; run `spine report` of small"):
         paper_page(shows, experiments, place)
+
+
+def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypatch):
+    """Which parts run, and what is published before them; no training: every stage is replaced."""
+    done = []
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show: done.append(settings.name) or [])
+    monkeypatch.setattr(
+        "pipeline.registry.two_stage", lambda regions, discs, output, **settings: done.append((output.name, settings))
+    )
+    monkeypatch.setattr(
+        "pipeline.stages.evaluate_other_dataset",
+        lambda settings, config, show: done.append((settings.name, config.stem)) or (config, []),
+    )
+    monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
+    written = Path("runs") / "report.html"
+    monkeypatch.setattr("pipeline.papers.compare.write_paper_report", lambda pack, experiments: written)
+    monkeypatch.setattr(Layout, "require", lambda layout: None)
+    found = CliRunner().invoke(app, ["run", str(SAYED), "data.root=/somewhere"])
+    assert found.exit_code == 0, found.output
+    assert found.stdout.splitlines()[-1] == str(written)
+    assert done[:4] == [
+        *("sayed2025_detection_regions", "sayed2025_detection_discs"),
+        ("two_stage", {"label": "", "grow": 0.1, "confidence": 0.25}),
+        "sayed2025_detection",
+    ]
+    assert done[-2:] == [
+        ("sayed2025_classification", "plid_discs_detected"),
+        ("sayed2025_segmentation", "plid_regions_detected"),
+    ]
