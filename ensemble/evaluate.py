@@ -23,6 +23,7 @@ from ensemble.fusion.fuse import without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.other_dataset import cost, describe, predict_other_dataset
 from ensemble.results.evaluation import Alternative, Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost
+from ensemble.results.few_patients import caution
 from ensemble.results.found_weights import FoundWeights
 from ensemble.results.overlap import SEARCH, Overlap, early_stopped_on_searched, find_overlap
 from ensemble.results.searched import Searched
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard", "run"]
 
-ENOUGH_PATIENTS = 10  # in test; below, the report warns
 VERSION = 14  # of metrics.json: another one is computed afresh
 
 
@@ -175,7 +175,7 @@ def _notes(run: ExperimentRun, test: Evaluator, overlap: Overlap) -> list[str]:
         *overlap.notes,
         *describe_lacking_model(run.members, weights),
         *_not_run(run.members),
-        *_few(test),
+        *filter(None, [caution(test.counts.patients)]),
         *test.notes,
         *weights.flattered,
         *(weights.folds.notes if weights.folds else ()),
@@ -191,15 +191,6 @@ def _not_run(members: Mapping[str, Member]) -> list[str]:
         f"Not timed: {', '.join(strange)}, whose SavedModel was not made in this project and is not trusted here "
         "(`spine predict EXPERIMENT --trust`)."
     ]
-
-
-def _few(test: Evaluator) -> list[str]:
-    """Resampling so few patients gives intervals that are too narrow, and misses what other patients would show."""
-    patients = test.counts.patients
-    if patients >= ENOUGH_PATIENTS:
-        return []
-    few = f"There {'is' if patients == 1 else 'are'} only {patients} test patient{'s' if patients != 1 else ''}"
-    return [f"{few}: too few to judge by. Intervals are rough, and other patients may give quite other figures."]
 
 
 def _verdict(test: Evaluator, comparisons: Sequence[Comparison]) -> str:

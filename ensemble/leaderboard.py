@@ -26,7 +26,7 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
     columns = [column for column in named if column.metric in evaluation.rows[0].metrics]
     footnotes = evaluation.footnotes([column.metric for column in columns])
     search = evaluation.search.describe(evaluation.names)
-    notes = [*evaluation.notes, *filter(None, [evaluation.describe_given])]
+    notes = [*evaluation.warnings, *filter(None, [evaluation.describe_given])]
     table = Table(
         title=f"{escape(_where(evaluation))}: {counts.patients} test patients, {counts.units} {evaluation.units}, "
         f"{evaluation.bootstrap.confidence * 100:g} % intervals over patients",

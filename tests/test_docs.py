@@ -28,6 +28,7 @@ from segmentation.config import Settings as Segmentation
 from spine.annotations import FORMATS
 from spine.core.strict import validate
 from spine.dataset.splits import SplitSettings
+from spine.experiment.about import AboutSettings
 from spine.experiment.config import Experiment
 from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.stages import BatchingSettings, DecideSettings, EvaluateSettings, ExportSettings, SearchSettings
@@ -54,6 +55,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "batching": BatchingSettings,
+    "about": AboutSettings,
     "A classification member": Classification,
     "A member that measures": MeasuredSettings,
     "view": View,

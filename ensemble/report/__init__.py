@@ -1,4 +1,4 @@
-"""The report stage: one self-contained HTML file, and its figures as PNG."""
+"""The report stage: one self-contained HTML file, its figures as PNG, and cards and a checklist beside it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.other_dataset import predict_other_dataset
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence
+from ensemble.report.documents import DOCUMENTS, write_documents
 from ensemble.report.importance import importance_drawings
 from ensemble.report.members import member_drawings
 from ensemble.report.page import Page, render, templates
@@ -36,7 +37,8 @@ EVIDENCE: dict[str, Any] = {
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     """Write `runs/<experiment>/report.html` and the figures beside metrics.json; skipped where nothing changed.
 
-    With `dataset`, on whose test split the members were judged too, the page is `report-<dataset>.html`.
+    And the documents that the page links to. With `dataset`, on whose test split the members were judged too, the page
+    is `report-<dataset>.html`; the documents are then of both, where the experiment's own test split was judged.
     """
     run = ExperimentRun(experiment)
     directory = run.evaluation_directory(dataset)
@@ -45,9 +47,10 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     manifest = Manifest.read(dataset) if dataset else run.manifest
     evaluation = run.evaluation(dataset)
     _require_of_these_weights(evaluation, run.weights.weights)
+    documents = _documents(run, evaluation, manifest if dataset else None)
     inputs_hash = _inputs_hash(experiment, evaluation, manifest)
     if path.exists() and _is_current(done, inputs_hash):
-        return [path]
+        return [path, *documents]
     split = predict_other_dataset(run, dataset) if dataset else run.predictions("test")
     page = Page(run, evaluation, manifest, split, directory)
     evidence = EVIDENCE[experiment.task].of(page)
@@ -58,11 +61,21 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         **rule_drawings(page.rules, page.styles),
     }
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
+    context = {**evidence.context(), "documents": DOCUMENTS if documents else {}}
     with atomic_file(path) as temporary:
-        temporary.write_text(render(page, figures, evidence.TEMPLATE, evidence.context()), encoding="utf-8")
+        temporary.write_text(render(page, figures, evidence.TEMPLATE, context), encoding="utf-8")
     pictures = figures.write(done.parent)
     write_json({"inputs_hash": inputs_hash, "figures": [picture.name for picture in pictures]}, done)
-    return [path]
+    return [path, *documents]
+
+
+def _documents(run: ExperimentRun, evaluation: Evaluation, other: Manifest | None) -> list[Path]:
+    """Cards and checklist; none where only another dataset was judged, for they are of the experiment's own."""
+    if other is None:
+        return write_documents(run, evaluation)
+    if not (run.evaluation_directory() / "metrics.json").exists():
+        return []
+    return write_documents(run, run.evaluation(), other)
 
 
 def _require_of_these_weights(evaluation: Evaluation, weights: Mapping[str, float]) -> None:

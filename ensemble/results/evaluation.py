@@ -16,6 +16,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 from ensemble.names import POSTPROCESSED
 from ensemble.results.decisions_on_test import DecisionsOnTest
 from ensemble.results.estimate import Estimate
+from ensemble.results.few_patients import caution
 from ensemble.results.overlap import Overlap
 from ensemble.results.scores import Number
 from ensemble.results.searched import Searched
@@ -293,6 +294,16 @@ class Evaluation(Written):
     def verdicts(self) -> list[str]:
         """The verdict in its sentences, one a comparison; older files have one sentence."""
         return [one.verdict for one in self.comparisons if one.verdict in self.verdict] or [self.verdict]
+
+    @property
+    def caution(self) -> str:
+        """What to keep in mind of intervals over so few patients; "" where they are enough."""
+        return caution(self.counts.patients)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notes, with the caution also where an older version wrote none."""
+        return tuple(dict.fromkeys(filter(None, (*self.notes, self.caution))))
 
     @property
     def members(self) -> tuple[Row, ...]:

@@ -9,8 +9,10 @@
 
 Box corners are 0-based half-open float pixels of the sample's own picture. A crop's row also names its `parent` sample
 and the `level` and corners (x0, y0, x1, y1) of its region in the parent; the box that grew by `grow` to that region
-(box_x0, box_y0, box_x1, box_y1), and the parent's height, width and SHA-256. Where pixels are not the measured values
-themselves and the way back is known, value = pixel * `scale` + `offset`. Changing a split does not change `data_hash`.
+(box_x0, box_y0, box_x1, box_y1), and the parent's height, width and SHA-256. Where pixels are not the measured
+values themselves and the way back is known, value = pixel * `scale` + `offset`. Of DICOM a row has what
+`spine.images.acquired` keeps of the header: a band of ages, the sex, the maker, the modality, whether text is burned
+in. Changing a split does not change `data_hash`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from spine.core.files import fingerprint, read_json, write_json
 from spine.core.near_names import did_you_mean
 from spine.core.numbers import finite
 from spine.core.problems import SpineError, one_file
+from spine.images.acquired import COLUMNS
 
 __all__ = ["BOXES", "IMAGES", "LABELS", "OUT_OF_FOLD", "SPLITS", "SPLIT_NAMES", "Manifest", "rows"]
 
@@ -37,6 +40,7 @@ IMAGES = (
     *("sample", "patient", "study", "series", "sequence", "height", "width", "spacing_y", "spacing_x"),
     *("sha256", "mask_sha256", "source", "parent", "level", "x0", "y0", "x1", "y1", "scale", "offset"),
     *("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width", "parent_sha256"),
+    *COLUMNS,
 )
 BOXES = ("sample", "box", "label", "x0", "y0", "x1", "y1", "level")
 LABELS = ("sample", "box", "target", "value")
@@ -51,10 +55,11 @@ _NUMBERS = {
 }
 _ONCE = {"images": ["sample"], "boxes": ["sample", "box"], "labels": ["sample", "box", "target"], "splits": ["sample"]}
 _BUILD_AGAIN = "build the dataset again with `spine data build CONFIG`"
-_SCALING = ("scale", "offset")  # not in `data_hash`: they tell of pixels alone, whose hashes are
+_SCALING = ("scale", "offset")  # not in `data_hash`: they tell of pixels alone, whose hashes are; nor is whom they show
 # Of crops; in `data_hash` where there are some, so that no other dataset's changed when they came.
 _OF_PARENTS = ("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width", "parent_sha256")
-_ADDED = (*_SCALING, *_OF_PARENTS)  # datasets that were built before these columns lack them
+_UNHASHED = (*_SCALING, *COLUMNS)
+_ADDED = (*_UNHASHED, *_OF_PARENTS)  # datasets that were built before these columns lack them
 _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 
 
@@ -135,7 +140,7 @@ class Manifest:
     @cached_property
     def data_hash(self) -> str:
         """Fingerprint of pictures, masks, boxes and labels; splits are apart."""
-        left_out = _ADDED if self._with_parents.empty else _SCALING
+        left_out = _ADDED if self._with_parents.empty else _UNHASHED
         hashed = {**_TABLES, "images": tuple(column for column in IMAGES if column not in left_out)}
         tables = [getattr(self, name)[list(hashed[name])] for name in ("images", "boxes", "labels")]
         return fingerprint([*(_canonical(table) for table in tables), list(self.mask_labels)])

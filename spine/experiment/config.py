@@ -17,6 +17,7 @@ from spine.core.files import atomic_file, fingerprint
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 from spine.core.strict import Seed, Strict, validate, validate_alone
+from spine.experiment.about import AboutSettings
 from spine.experiment.given_weights import normalised_weights
 from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.seeds import with_seeds
@@ -122,6 +123,7 @@ class Experiment(Strict):
     postprocess: PostprocessSettings = PostprocessSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()
+    about: AboutSettings = AboutSettings()
 
     @field_validator("extends", mode="before")
     @classmethod

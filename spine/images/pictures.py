@@ -11,6 +11,7 @@ import numpy as np
 
 from spine.core.files import atomic_file
 from spine.core.problems import SpineError, one_file
+from spine.images.acquired import UNTOLD, Acquired
 from spine.images.decoders import jpeg, png, tiff
 from spine.images.decoders.raster import Raster
 from spine.images.integrity import COPY_AGAIN, check_bytes
@@ -45,7 +46,8 @@ class Picture:
     tells how to get back to them, if that can be told. `name` is the POSIX path relative to the source's image root,
     with `#k` appended for frame, page or slice k (0-based) of a file of several. `spacing` is (y, x) in mm. `patient`,
     `study`, `series` and `sequence` are the raw identifiers of the file: the intake pseudonymises them. `note` tells
-    what a reader should know: why this slice was chosen, a shift of the values, burned-in annotation.
+    what a reader should know: why this slice was chosen, a shift of the values, burned-in annotation. `acquired` is
+    what may be kept of its header.
     """
 
     pixels: np.ndarray
@@ -58,6 +60,7 @@ class Picture:
     sequence: str = ""
     note: str = ""
     scaling: Scaling | None = None
+    acquired: Acquired = UNTOLD
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.uint16 or not self.pixels.size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -65,6 +65,7 @@ class Records:
             "source": source.name,
             "sha256": hash_file(self.root / "images" / f"{sample}.png"),
             "mask_sha256": mask_sha256,
+            **asdict(picture.acquired),
         }
         self.images.append({**dict.fromkeys(IMAGES, ""), **_geometry(picture), **known})
         self.patients[sample], self.stated[sample] = patient, encodable(annotation.split)

@@ -280,7 +280,7 @@ def test_a_member_that_calls_one_class_alone_is_told(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("patients", "few"), [(9, True), (10, False)])
+@pytest.mark.parametrize(("patients", "few"), [(9, True), (10, True), (49, True), (50, False)])
 def test_few_patients_are_told(tmp_path, patients, few):
     experiment = write_experiment(tmp_path, patients={"train": 1, "validation": 3, "test": patients}, **FAST)
     assert any(f"only {patients} test patients" in note for note in evaluated(experiment)["notes"]) == few

@@ -153,7 +153,7 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
     search.run(experiment)
     export.run(experiment)
     evaluate.run(experiment)
-    (page,) = report.run(experiment)
+    page, *_ = report.run(experiment)
     assert "out-of-fold" in page.read_text()
     weights = json.loads((experiment.ensemble_directory / "weights.json").read_text())
     assert weights["split"] == "out-of-fold"

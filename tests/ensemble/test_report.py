@@ -7,11 +7,13 @@ import pytest
 
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
+from ensemble.report.documents import DOCUMENTS
 from ensemble.report.style import COLOURS, styles_of
 from ensemble.report.worst import worst_cases
 from spine.core.files import read_json
 from spine.core.problems import SpineError
 from spine.member.member import Member, Patients
+from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.experiment_on_disk import write_experiment
 
 FAST = {"evaluate": {"resamples": 200}}
@@ -56,7 +58,7 @@ def written(tmp_path_factory):
         patch.setenv("SPINE_SALT", "salt of the tests")
         experiment = write_experiment(tmp_path_factory.mktemp("report"), noise=(1.5, 1.6, 1.7), **FAST)
         paths = report(experiment)
-    return experiment, [*paths, *sorted(experiment.evaluation_directory.glob("*.png"))], Page(paths[0].read_text())
+    return experiment, [paths[0], *sorted(experiment.evaluation_directory.glob("*.png"))], Page(paths[0].read_text())
 
 
 def test_the_page_is_whole_and_fetches_nothing(written):
@@ -66,7 +68,7 @@ def test_the_page_is_whole_and_fetches_nothing(written):
     for tag, attributes in page.tags:
         for name in ("src", "href"):
             value = attributes.get(name) or ""
-            assert value == "" or value.startswith(("data:image/png;base64,", "#")), (tag, value)
+            assert value == "" or value.startswith(("data:image/png;base64,", "#")) or value in DOCUMENTS, (tag, value)
     assert "url(http" not in page.text
 
 
@@ -124,7 +126,7 @@ def test_worst_cases_are_the_most_confident_errors(written):
 def test_a_report_that_is_up_to_date_is_kept(written):
     experiment, paths, _ = written
     before = paths[0].stat().st_mtime_ns
-    assert report(experiment) == paths[:1]
+    assert report(experiment)[0] == paths[0]
     assert paths[0].stat().st_mtime_ns == before
     paths[1].unlink()
     report(experiment)
@@ -185,3 +187,11 @@ def test_members_keep_their_own_look():
     looks = {(style["color"], str(style["linestyle"])) for style in styles.values()}
     assert len(looks) == 14
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in COLOURS)
+
+
+def test_the_documents_beside_it_are_valid_and_linked(written):
+    experiment, _, page = written
+    assert_valid(experiment.directory)
+    linked = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert linked == list(DOCUMENTS)
+    assert all((experiment.directory / file).exists() for file in linked)

@@ -7,10 +7,12 @@ import pytest
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.boxes import choose, draw_boxes, see_boxes, worst
+from ensemble.report.documents import DOCUMENTS
 from spine.core.files import read_json
 from spine.images.tint import class_colour, rgb
 from tests import detection_on_disk
 from tests.detection_on_disk import write_detection_experiment
+from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.ensemble.test_report import Page
 
 FAST = {"evaluate": {"resamples": 100}}
@@ -33,7 +35,7 @@ def test_the_page_is_whole_and_fetches_nothing(written):
     for tag, attributes in page.tags:
         for name in ("src", "href"):
             value = attributes.get(name) or ""
-            assert value == "" or value.startswith(("data:image/", "#")), (tag, value)
+            assert value == "" or value.startswith(("data:image/", "#")) or value in DOCUMENTS, (tag, value)
 
 
 def test_no_figure_is_cut_at_its_edges(written):
@@ -142,3 +144,11 @@ def test_a_box_is_drawn_where_it_is_in_its_classs_colour():
     assert np.array_equal(drawn[35, 20], rgb(class_colour(2)))  # y1 is the first row outside
     assert (drawn[28, 20] == 90).all()
     assert (drawn[39, 50] == 90).all()
+
+
+def test_the_documents_beside_it_are_valid_and_linked(written):
+    experiment, page = written
+    assert_valid(experiment.directory)
+    linked = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert linked == list(DOCUMENTS)
+    assert all((experiment.directory / file).exists() for file in linked)

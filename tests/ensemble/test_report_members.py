@@ -51,7 +51,7 @@ def page(tmp_path, monkeypatch):
         if "search" in settings:
             search.run(experiment)
         evaluate.run(experiment)
-        (path,) = import_module("ensemble.report").run(experiment)
+        path, *_ = import_module("ensemble.report").run(experiment)
         pictures = {picture.stem for picture in experiment.evaluation_directory.glob("*.png")}
         return experiment, path.read_text(), pictures
 
@@ -108,7 +108,7 @@ def test_patients_that_also_stopped_the_training_are_told(page):
         patients = member.card.patients.model_copy(update={"stopped": ()})
         Member.publish(member.path, member.card.model_copy(update={"patients": patients}))
     evaluate.run(experiment)
-    (path,) = import_module("ensemble.report").run(experiment)
+    path, *_ = import_module("ensemble.report").run(experiment)
     assert "stopped" not in path.read_text().split("<pre>")[0]
 
 

@@ -133,7 +133,7 @@ def reported(tmp_path_factory):
         )
         search.run(experiment)
         evaluate.run(experiment)
-        (path,) = import_module("ensemble.report").run(experiment)
+        path, *_ = import_module("ensemble.report").run(experiment)
         yield experiment, path
 
 
@@ -225,7 +225,7 @@ def test_files_of_older_versions_make_a_page_without_rules(reported):
         content["search"] = {key: one for key, one in content.get("search", {}).items() if key not in rules}
         content["comparisons"] = content.get("comparisons", [])[::-1]  # the best single member was first
         write_json({key: one for key, one in content.items() if key not in rules}, path)
-    (path,) = import_module("ensemble.report").run(experiment)
+    path, *_ = import_module("ensemble.report").run(experiment)
     text = path.read_text()
     assert "Which rule holds on other patients?" not in text
     assert "<h2>Decisions</h2>" not in text

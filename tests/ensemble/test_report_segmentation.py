@@ -9,6 +9,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.pieces import postprocess
 from ensemble.names import POSTPROCESSED
 from ensemble.report import page, pixels
+from ensemble.report.documents import DOCUMENTS
 from ensemble.report.measured import Measured
 from ensemble.report.overlays import choose, worst
 from ensemble.report.segmentation import SegmentationEvidence
@@ -18,6 +19,7 @@ from spine.images import tint
 from spine.measurements import measure
 from spine.member.member import Member
 from spine.predictions.predictions import Predictions
+from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.ensemble.test_report import Page
 from tests.experiment_on_disk import write_segmentation_experiment
 
@@ -31,7 +33,7 @@ def written(tmp_path_factory):
         experiment = write_segmentation_experiment(tmp_path_factory.mktemp("report"), **FAST)
         evaluate.run(experiment)
         paths = import_module("ensemble.report").run(experiment)
-    return experiment, [*paths, *sorted(experiment.evaluation_directory.glob("*.png"))], Page(paths[0].read_text())
+    return experiment, [paths[0], *sorted(experiment.evaluation_directory.glob("*.png"))], Page(paths[0].read_text())
 
 
 def test_the_page_is_whole_and_fetches_nothing(written):
@@ -40,7 +42,7 @@ def test_the_page_is_whole_and_fetches_nothing(written):
     for tag, attributes in page.tags:
         for name in ("src", "href"):
             value = attributes.get(name) or ""
-            assert value == "" or value.startswith(("data:image/", "#")), (tag, value)
+            assert value == "" or value.startswith(("data:image/", "#")) or value in DOCUMENTS, (tag, value)
 
 
 def test_the_page_says_what_metrics_json_holds(written):
@@ -181,3 +183,11 @@ def test_disagreement_glows_where_members_differ():
     drawn = pixels.heat(np.full((10, 10), 80, np.uint8), shares)
     assert drawn[0, 0].tolist() == [60, 60, 60]
     assert drawn[5, 5].tolist() == pixels.HEAT[0].tolist()
+
+
+def test_the_documents_beside_it_are_valid_and_linked(written):
+    experiment, _, page = written
+    assert_valid(experiment.directory)
+    linked = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert linked == list(DOCUMENTS)
+    assert all((experiment.directory / file).exists() for file in linked)

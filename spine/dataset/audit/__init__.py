@@ -54,7 +54,7 @@ def count(manifest: Manifest) -> pd.DataFrame:
 
 def audit(manifest: Manifest) -> list[Problem]:
     """Everything that is wrong with a dataset, errors first; reads every picture and mask once."""
-    from spine.dataset.audit import leakage, quality
+    from spine.dataset.audit import leakage, privacy, quality
     from spine.dataset.audit.pictures import read_pictures
 
     pictures = read_pictures(manifest)
@@ -71,5 +71,6 @@ def audit(manifest: Manifest) -> list[Problem]:
         quality.missing_boxes(manifest),
         quality.missing_pixels(manifest),
         quality.inconsistent_levels(manifest),
+        privacy.burned_in_text(manifest),
     ]
     return sorted((problem for found in checks for problem in found), key=lambda problem: problem.severity)

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from spine.core.problems import SpineError
+from spine.images.acquired import UNTOLD, Acquired
+from spine.images.dicom.acquired import acquired_of
 from spine.images.dicom.headers import frame_count, read_header
-from spine.images.dicom.objects import class_of, is_burned_in, is_directory, is_image, modality_of, patient_of
+from spine.images.dicom.objects import class_of, is_directory, is_image, modality_of, patient_of
 from spine.images.dicom.sequence import echo_time, sequence_of
 from spine.images.dicom.values import Header
 
@@ -54,7 +56,6 @@ class Image:
     sequence: str
     date: str
     localizer: bool
-    burned_in: bool
     stack: str
     size: tuple[str, str]
     number: int | None = None
@@ -67,6 +68,7 @@ class Image:
     echo_number: str = ""
     kind: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    acquired: Acquired = UNTOLD
 
     @property
     def folder(self) -> Path:
@@ -154,7 +156,6 @@ def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
         sequence=sequence_of(header, frame),
         date=_date(header),
         localizer="LOCALIZER" in kind,
-        burned_in=bool(is_burned_in(header)),
         stack=content.label("StackID"),
         size=(header.label("Rows"), header.label("Columns")),
         number=number,
@@ -166,6 +167,7 @@ def _image(header: Header, path: Path, frame: int, frames: int) -> Image:
         echo=echo_time(header, frame) or None,
         echo_number=header.label("EchoNumbers"),
         kind=kind,
+        acquired=acquired_of(header),
     )
 
 

@@ -75,7 +75,7 @@ def read_pictures(
 
 def _picture(wanted: Wanted, frame: Frame, file_name: str) -> Picture:
     series = wanted.series
-    burned_in = "burned-in annotation" if series.burned_in else ""
+    burned_in = "burned-in annotation" if series.acquired.burned_in == "YES" else ""
     return Picture(
         frame.pixels,
         wanted.slice.path,
@@ -87,6 +87,7 @@ def _picture(wanted: Wanted, frame: Frame, file_name: str) -> Picture:
         series.sequence,
         note="; ".join(filter(None, [wanted.reason, frame.note, burned_in])),
         scaling=frame.scaling,
+        acquired=series.acquired,
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from spine.core.problems import Problem, SpineError, one_file
+from spine.images.acquired import UNTOLD, Acquired
 from spine.images.dicom.copies import without_copies
 from spine.images.dicom.headers import quiet
 from spine.images.dicom.image import Image, NoImageError, images_of
@@ -50,7 +51,8 @@ class Series:
     `patient` is PatientID; where that is empty PatientName, the study's UID, or the first UID of the folder's stacks;
     "" of a lone image of which nothing tells. `ordered_by` is the element that its positions come from:
     ImagePositionPatient or SliceLocation (mm), or InstanceNumber (slices). `volumetric` says whether its images may be
-    slices of a volume, `kind` is FrameType or ImageType, `burned_in` is BurnedInAnnotation = YES.
+    slices of a volume, `kind` is FrameType or ImageType. `acquired` is what its first header tells, with burned-in text
+    where any of them does.
     """
 
     uid: str
@@ -63,7 +65,7 @@ class Series:
     date: str = ""
     localizer: bool = False
     kind: tuple[str, ...] = ()
-    burned_in: bool = False
+    acquired: Acquired = UNTOLD
     ordered_by: str = POSITION
     volumetric: bool = True
 
@@ -152,10 +154,16 @@ def _series(stack: Sequence[Image]) -> Series:
         date=first.date,
         localizer=first.localizer,
         kind=first.kind,
-        burned_in=any(image.burned_in for image in stack),
+        acquired=_acquired_of(stack),
         ordered_by=line.by,
         volumetric=first.is_slice,
     )
+
+
+def _acquired_of(stack: Sequence[Image]) -> Acquired:
+    burned_in = {image.acquired.burned_in for image in stack}
+    worst = next(answer for answer in ("YES", "", "NO") if answer in burned_in)
+    return replace(stack[0].acquired, burned_in=worst)
 
 
 def _with_patients(series: list[Series]) -> list[Series]:

@@ -120,7 +120,7 @@ def test_a_tree_of_20000_slices_is_no_work_of_minutes(uid):
 def _image(k, uid, orientation):
     texts = dict.fromkeys(("study", "series_number", "reference", "description", "sequence", "date", "stack"), "")
     known = {"patient": "P", "uid": uid, "instance": f"1.{k}", "modality": "MR", "size": ("2", "2"), "number": k}
-    flags = {"localizer": False, "burned_in": False}
+    flags = {"localizer": False}
     place = {"place": k, "orientation": orientation, "origin": (4.0 * k, 0.0, 0.0)}
     return Image(Path(f"{k // 15}/{k:05d}"), 0, 1, **texts, **known, **flags, **place)
 

@@ -1,0 +1,184 @@
+"""Cards and checklist: valid by ATLAS, their counts and figures those of the run, and nobody named in them."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+from ensemble import evaluate
+from ensemble.experiment_run import ExperimentRun
+from ensemble.report.documents import DOCUMENTS, write_documents
+from ensemble.report.documents.answers import ANSWERS
+from ensemble.report.documents.claim import ITEMS
+from ensemble.results.few_patients import ENOUGH, caution
+from spine.core.files import read_json
+from spine.dataset.manifest import Manifest
+from spine.member.member import Card, Member, Patients
+from tests.ensemble.documents.atlas_schema import MODEL_CARD, assert_valid
+from tests.experiment_on_disk import write_experiment
+
+FAST = {"evaluate": {"resamples": 100}}
+FILES = ("model_card.json", "model_card.md", "dataset_card.json", "dataset_card.md", "claim_2024.md")
+
+
+def tell_of_patients(root, **columns):
+    """Write columns of images.csv, each patient -> value."""
+    table = pd.read_csv(root / "images.csv", dtype=str, keep_default_na=False)
+    for name, values in columns.items():
+        table[name] = table["patient"].map(values).fillna("")
+    table.to_csv(root / "images.csv", index=False)
+
+
+def written(experiment):
+    run = ExperimentRun(experiment)
+    write_documents(run, run.evaluation())
+    return {name: (experiment.directory / name).read_text() for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory):
+    """Of a run whose test split has 8 women and 7 men, whose validation split 11 and 1."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", "salt of the tests")
+        experiment = write_experiment(tmp_path_factory.mktemp("documents"), **FAST)
+        sexes = {f"test{n:02d}": "F" if n < 8 else "M" for n in range(15)}
+        sexes |= {f"validation{n:02d}": "M" if n == 4 else "F" for n in range(12)}
+        ages = {f"test{n:02d}": "40-49" if n < 9 else "90+" for n in range(15)}
+        makers = {f"test{n:02d}": "Siemens" for n in range(15)}
+        modality = dict.fromkeys((*sexes, "train00"), "MR")
+        tell_of_patients(experiment.data, sex=sexes, age=ages, manufacturer=makers, modality=modality)
+        evaluate.run(experiment)
+        return experiment, written(experiment)
+
+
+def test_cards_are_valid(documents):
+    experiment, _ = documents
+    assert_valid(experiment.directory)
+
+
+def test_the_schema_refuses_what_atlas_does_not_know(documents):
+    experiment, _ = documents
+    card = read_json(experiment.directory / "model_card.json")
+    for spoilt in (
+        {**card, "Model": {**card["Model"], "Accuracy": "0.9"}},
+        {**card, "Model": {**card["Model"], "Link": "here"}},
+        {**card, "$schema": "https://example.org"},
+    ):
+        with pytest.raises(ValidationError):
+            Draft202012Validator(MODEL_CARD).validate(spoilt)
+
+
+def test_partitions_have_the_datasets_counts(documents):
+    _, texts = documents
+    train, validation, test = json.loads(texts["dataset_card.json"])["Dataset"]["Partitions"]
+    assert [one["Partition"] for one in (train, validation, test)] == ["Training", "Validation", "Internal testing"]
+    assert train["Total"] == {"Patient count": 4, "Image count": 4 * 2 * 2}
+    assert test["Total"]["Patient count"] == 15
+    assert test["Total"]["Age range"] == [[40, "years"], [120, "years"]]
+    assert {"Sex": "Female", "Patient count": 8} in test["Subsets"]
+    assert {"Sex": "Male", "Patient count": 7} in test["Subsets"]
+    assert {"Age range": [[90, "years"], [120, "years"]], "Patient count": 6} in test["Subsets"]
+    assert {"Criterion": "Scanner: Siemens", "Patient count": 15} in test["Subsets"]
+    images = [row["Image count"] for row in test["Subsets"] if row.get("Criterion", "").startswith("degeneration")]
+    assert sum(images) == 15 * 2 * 2
+
+
+def test_one_man_among_women_is_not_told(documents):
+    _, texts = documents
+    _, validation, _ = json.loads(texts["dataset_card.json"])["Dataset"]["Partitions"]
+    assert not [row for row in validation["Subsets"] if "Sex" in row]
+    assert "By sex: left out, the groups are small." in validation["Comments"]
+    assert "By age: not known." in validation["Comments"]
+
+
+def test_figures_are_those_of_metrics_json(documents):
+    experiment, texts = documents
+    found = read_json(experiment.evaluation_directory / "metrics.json")
+    area = found["rows"][-1]["metrics"]["roc_auc"]
+    told = f"{area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})"
+    for name in ("model_card.json", "model_card.md", "claim_2024.md"):
+        assert told in texts[name], name
+    assert "vgg: plain_cnn, 1,234 parameters, weight 0.333" in texts["model_card.json"]
+
+
+def test_few_patients_carry_a_caution_everywhere(documents):
+    _, texts = documents
+    for name in ("model_card.json", "model_card.md", "claim_2024.md"):
+        assert "There are only 15 test patients, fewer than 50" in texts[name], name
+
+
+@pytest.mark.parametrize(("patients", "told"), [(1, "is only 1 test patient:"), (9, "too few"), (10, "fewer than 50")])
+def test_what_is_told_of_few_patients(patients, told):
+    assert told in caution(patients)
+    assert caution(ENOUGH) == ""
+    assert caution(ENOUGH - 1)
+
+
+def test_nobody_and_no_place_of_this_machine_is_named(documents):
+    experiment, texts = documents
+    manifest = Manifest.read(experiment.data)
+    names = {*manifest.images["patient"], *manifest.images["sample"], str(experiment.data), str(experiment.runs)}
+    for name, text in texts.items():
+        assert not [one for one in names if one in text], name
+
+
+def test_the_checklist_has_each_item_once(documents):
+    _, texts = documents
+    lines = re.findall(r"^- \[([ x])\] \*\*(\d+)\. .*?\*\* (.*)$", texts["claim_2024.md"], flags=re.MULTILINE)
+    assert [int(number) for _, number, _ in lines] == list(range(1, 45))
+    assert [number for items in ITEMS.values() for number in items] == list(range(1, 45))
+    assert set(ANSWERS) <= set(range(1, 45))
+    ticked = [text for mark, _, text in lines if mark == "x"]
+    assert f"answer {len(ticked)} whole" in texts["claim_2024.md"]
+    assert len(ticked) > 8
+    assert all(re.search(r"\(`[^`]+`", text) for text in ticked)
+    assert not [text for text in ticked if "To be written" in text]
+    blank = {int(number) for mark, number, text in lines if text == "*To be written by the authors.*"}
+    assert {2, 4, 5, 6, 15, 18, 34, 41, 44} <= blank
+
+
+def test_what_people_say_fills_their_blanks(tmp_path):
+    about = {"link": "https://example.org/m", "authors": ["A. Bee"], "funding": "None.", "license": "CC0"}
+    experiment = write_experiment(tmp_path, members=("only",), about=about, **FAST)
+    evaluate.run(experiment)
+    texts = written(experiment)
+    assert_valid(experiment.directory)
+    model = json.loads(texts["model_card.json"])["Model"]
+    assert (model["Link"], model["Descriptors"]["Authors"]) == ("https://example.org/m", [{"Name": "A. Bee"}])
+    assert model["Descriptors"]["License"] == {"Text": "CC0"}
+    assert re.search(r"- \[x\] \*\*44\. .*\*\* None\. \(`experiment.yaml, about`\)", texts["claim_2024.md"])
+    assert "One member, no ensemble." in texts["model_card.md"]
+
+
+def test_labels_are_text_in_markdown(tmp_path):
+    experiment = write_experiment(tmp_path, members=("only",), labels=("<b>|*", "a`[x](y)"), **FAST)
+    evaluate.run(experiment)
+    texts = written(experiment)
+    assert_valid(experiment.directory)
+    for name in ("model_card.md", "dataset_card.md", "claim_2024.md"):
+        assert "<b>" not in texts[name]
+        assert "[x](y)" not in texts[name]
+    assert r"&lt;b&gt;\|\*" in texts["dataset_card.md"]
+
+
+def test_a_foreign_member_is_told_as_what_it_is(tmp_path):
+    experiment = write_experiment(tmp_path, members=("own", "theirs"), **FAST)
+    member = Member.open(experiment.member_directory("theirs"))
+    card = Card(**member.card.model_dump(include={"name", "task", "labels", "model_hash"}), kind="foreign")
+    Member.publish(member.path, card.model_copy(update={"patients": Patients()}))
+    evaluate.run(experiment)
+    texts = written(experiment)
+    assert_valid(experiment.directory)
+    assert "theirs: trained elsewhere, its network is not told, weight 0.500" in texts["model_card.md"]
+    assert "theirs: names no patients that it learned from" in texts["model_card.md"]
+    assert "It is not known of theirs." in texts["claim_2024.md"]
+
+
+def test_documents_that_did_not_change_are_left(documents):
+    experiment, _ = documents
+    before = {name: (experiment.directory / name).stat().st_mtime_ns for name in FILES}
+    written(experiment)
+    assert before == {name: (experiment.directory / name).stat().st_mtime_ns for name in FILES}
+    assert set(DOCUMENTS) <= set(FILES)
