@@ -20,6 +20,7 @@ from spine.intake.build import SUMMARY
 from spine.member import predict
 from spine.metrics import classification as metrics
 from spine.metrics.statistics import patient_resamples
+from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.experiment_on_disk import noisy, write_dataset, write_experiment, write_predictions
 
 FAST = {"evaluate": {"resamples": 200}}
@@ -162,3 +163,9 @@ def test_its_report_lies_beside_the_own_one(experiment, other):
     assert found["notes"][0] not in own.read_text()
     assert f"{found['counts']['units']} units from" in elsewhere_.read_text()
     assert (experiment.directory / "evaluation-detected" / "roc.png").exists()
+    assert_valid(experiment.directory, ("dataset_card", "dataset_card-detected"))
+    card = read_json(experiment.directory / "dataset_card-detected.json")["Dataset"]
+    assert [one["Partition"] for one in card["Partitions"]][-1] == "Test"
+    told = (experiment.directory / "claim_2024.md").read_text()
+    assert "None by this run. detected is of the same patients." in told
+    assert "### Test on detected" in (experiment.directory / "model_card.md").read_text()

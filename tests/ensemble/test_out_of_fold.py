@@ -30,6 +30,7 @@ from spine.member.serving import publish_model
 from spine.training.checkpoints import Checkpoints
 from spine.training.history import History
 from spine.training.trainer import train_member
+from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.experiment_on_disk import write_dataset
 from tests.grey_model import MeanGrey
 
@@ -155,6 +156,10 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
     evaluate.run(experiment)
     page, *_ = report.run(experiment)
     assert "out-of-fold" in page.read_text()
+    assert_valid(experiment.directory)
+    told = (experiment.directory / "claim_2024.md").read_text()
+    assert "Train and validation are used together in 3 folds, disjoint by patient." in told
+    assert f"chosen on {len(fold_of)} patients of out-of-fold" in told
     weights = json.loads((experiment.ensemble_directory / "weights.json").read_text())
     assert weights["split"] == "out-of-fold"
     assert {key: weights["folds"][key] for key in ("count", "stop_on", "served")} == {

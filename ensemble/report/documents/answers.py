@@ -28,10 +28,12 @@ class Answer:
 
 
 def _kind(facts: Facts) -> Answer:
-    count = len(facts.members)
+    count, measured = len(facts.members), _measured(facts)
     networks = f"an ensemble of {count} models" if count > 1 else "one model"
+    how = "Machine learning on measurements" if len(measured) == count else "Deep learning"
+    by = f", {len(measured)} of them by measurements" if 0 < len(measured) < count else ""
     return Answer(
-        f"Deep learning for {facts.experiment.task} of spine images: {networks}.", (SETTINGS,), "title and abstract"
+        f"{how} for {facts.experiment.task} of spine images: {networks}{by}.", (SETTINGS,), "title and abstract"
     )
 
 
@@ -182,15 +184,14 @@ def _robustness(facts: Facts) -> Answer:
     if evaluation.search.nested and evaluation.search.nested.resamples:
         parts.append(f"the search again on {evaluation.search.nested.resamples} resamples of patients")
     told = f"Sensitivity to the choice of members and weights: {'; '.join(parts)}." if parts else ""
-    return Answer(told, (METRICS, f"{REPORT}, Members"), "robustness to images of other kinds")
+    return Answer(told, (METRICS, f"{REPORT}, What each member adds"), "robustness to images of other kinds")
 
 
 def _explained(facts: Facts) -> Answer:
-    measured = [name for name, settings in facts.settings.items() if settings.get("network") == "measurements"]
+    measured = _measured(facts)
     told = f"Importance of each measurement to {', '.join(measured)}." if measured else ""
-    return Answer(
-        told, (REPORT,), "what was explained and how that was validated; spine demo draws Grad-CAM and occlusion maps"
-    )
+    left = "what was explained and how that was validated; spine demo draws Grad-CAM and occlusion maps"
+    return Answer(told, (f"{REPORT}, What is measured, and how much it matters",), left)
 
 
 def _internal(facts: Facts) -> Answer:
@@ -201,10 +202,12 @@ def _internal(facts: Facts) -> Answer:
 
 
 def _external(facts: Facts) -> Answer:
-    if not facts.elsewhere:
-        return Answer("None by this run.", (METRICS,), "external testing, or why there is none")
-    told = " ".join(words.performance(one) for one in facts.elsewhere)
-    sources = tuple(f"evaluation-{one.dataset}/metrics.json" for one in facts.elsewhere)
+    same = [one.dataset for one in facts.elsewhere if one not in facts.elsewhere_external]
+    apart = f" {', '.join(same)} is of the same patients." if same else ""
+    if not facts.elsewhere_external:
+        return Answer(f"None by this run.{apart}", (METRICS,), "external testing, or why there is none")
+    told = " ".join(words.performance(one) for one in facts.elsewhere_external)
+    sources = tuple(f"evaluation-{one.dataset}/metrics.json" for one in facts.elsewhere_external)
     return Answer(told, sources, "whether these patients and scanners are others")
 
 
@@ -238,7 +241,7 @@ def _diagnostic(facts: Facts) -> Answer:
 def _failures(facts: Facts) -> Answer:
     return Answer(
         "The cases in which the ensemble is most wrong are shown, beside what each member says of them.",
-        (f"{REPORT}, worst cases", "evaluation/worst_cases.png"),
+        (f"{REPORT}, Worst cases",),
         "what they have in common",
     )
 
@@ -258,6 +261,11 @@ def _available(facts: Facts) -> Answer:
 
 def _funding(facts: Facts) -> Answer:
     return Answer(facts.about.funding, (f"{SETTINGS}, about",))
+
+
+def _measured(facts: Facts) -> list[str]:
+    """The members that decide by measurements, and are no networks."""
+    return [name for name, settings in facts.settings.items() if settings.get("network") == "measurements"]
 
 
 def _how_many(one: Population) -> str:

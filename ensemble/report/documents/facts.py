@@ -123,3 +123,8 @@ class Facts:
             if {row.name: row.weight for row in one.members} == self.weights.weights:
                 found.append(one)
         return found
+
+    @property
+    def elsewhere_external(self) -> list[Evaluation]:
+        """Those of other patients; a detector's crops of the same patients are no external test."""
+        return [one for one in self.elsewhere if not one.against_own_dataset]

@@ -47,7 +47,9 @@ def architecture(facts: Facts) -> str:
     if len(facts.members) == 1:
         return f"One member, no ensemble. {members}."
     fused = "Weighted boxes fusion of detections" if ENSEMBLE_TASKS[facts.experiment.task].fuses_boxes else ""
-    return f"{fused or 'Weighted mean of probabilities'} of {len(facts.weights.kept)} members. {members}."
+    heads = [head.target for head in facts.experiment.heads]
+    together = f" Each network learns {len(heads)} targets together: {', '.join(heads)}." if heads else ""
+    return f"{fused or 'Weighted mean of probabilities'} of {len(facts.weights.kept)} members. {members}.{together}"
 
 
 def inputs(facts: Facts) -> str:
@@ -121,12 +123,14 @@ def performance(evaluation: Evaluation) -> str:
     """The ensemble, equal weights and the member that was best on validation, on one test split."""
     counts = evaluation.counts
     where = f"Test split of {evaluation.dataset or 'the dataset'}: {counts.patients} patients, {counts.units} "
-    told = [f"{where}{evaluation.units}."]
+    told = [f"{where}{evaluation.units}.", *(evaluation.notes if evaluation.is_of_other_dataset else ())]
     told += [f"{row.name}: {scores(evaluation, row)}." for row in _shown(evaluation)]
     return " ".join([*told, f"In brackets: {intervals(evaluation)}", *evaluation.verdicts])
 
 
 def _shown(evaluation: Evaluation) -> list[Row]:
+    if len(evaluation.members) == 1:
+        return [evaluation.ensemble]
     best = evaluation.best_on_validation
     rows = [row for row in evaluation.rows if row.kind in ("ensemble", "equal") or row.name == best]
     return sorted(rows, key=lambda row: ("ensemble", "equal", "member").index(row.kind))
@@ -139,12 +143,15 @@ def limitations(facts: Facts) -> list[str]:
     if evaluation.stopped_on_searched:
         names = ", ".join(evaluation.stopped_on_searched)
         told.append(f"The training of {names} stopped on patients that the weights were chosen on, too.")
-    if not facts.elsewhere:
-        told.append("It was tested on patients of the dataset it learned from, and on no other dataset.")
+    if not facts.elsewhere_external:
+        told.append("It was tested on patients of the dataset it learned from, and on no others.")
     told.append("No score was measured apart by age, sex or scanner.")
     if facts.data.findings["targets that the source alone tells"]:
         told.append("Labels follow the source of the images, so that a model may have learned the source.")
-    told += [f"{line[0].upper()}{line[1:]}." for line in trained_otherwise(facts.experiment)]
+    if changed := len(trained_otherwise(facts.experiment)):  # its lines quote settings, which may be paths
+        told.append(
+            f"{changed} of {len(facts.members)} members were trained with other settings than the experiment has."
+        )
     return told
 
 

@@ -164,8 +164,8 @@ DATASET_CARD = of(
 )
 
 
-def assert_valid(directory: Path) -> None:
-    """Both cards of a run."""
-    for name, schema in (("model_card", MODEL_CARD), ("dataset_card", DATASET_CARD)):
+def assert_valid(directory: Path, datasets: tuple[str, ...] = ("dataset_card",)) -> None:
+    """The cards of a run."""
+    for name, schema in (("model_card", MODEL_CARD), *((name, DATASET_CARD) for name in datasets)):
         Draft202012Validator.check_schema(schema)
         Draft202012Validator(schema).validate(read_json(directory / f"{name}.json"))

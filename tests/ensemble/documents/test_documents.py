@@ -12,6 +12,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.report.documents import DOCUMENTS, write_documents
 from ensemble.report.documents.answers import ANSWERS
 from ensemble.report.documents.claim import ITEMS
+from ensemble.report.page import templates
 from ensemble.results.few_patients import ENOUGH, caution
 from spine.core.files import read_json
 from spine.dataset.manifest import Manifest
@@ -137,6 +138,13 @@ def test_the_checklist_has_each_item_once(documents):
     assert not [text for text in ticked if "To be written" in text]
     blank = {int(number) for mark, number, text in lines if text == "*To be written by the authors.*"}
     assert {2, 4, 5, 6, 15, 18, 34, 41, 44} <= blank
+
+
+def test_headings_of_the_report_that_are_named_are_there(documents):
+    _, texts = documents
+    named = set(re.findall(r"`report\.html, ([^`]+)`", texts["claim_2024.md"]))
+    assert {"Leaderboard", "Weights", "Training", "Worst cases", "What each member adds"} <= named
+    assert not [heading for heading in named if f"<h2>{heading}</h2>" not in "".join(templates().values())]
 
 
 def test_what_people_say_fills_their_blanks(tmp_path):
