@@ -55,10 +55,10 @@ _NUMBERS = {
 }
 _ONCE = {"images": ["sample"], "boxes": ["sample", "box"], "labels": ["sample", "box", "target"], "splits": ["sample"]}
 _BUILD_AGAIN = "build the dataset again with `spine data build CONFIG`"
-_SCALING = ("scale", "offset")  # not in `data_hash`: they tell of pixels alone, whose hashes are; nor is whom they show
+_SCALING = ("scale", "offset")  # not in `data_hash`: they tell of pixels alone, whose hashes are
 # Of crops; in `data_hash` where there are some, so that no other dataset's changed when they came.
 _OF_PARENTS = ("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width", "parent_sha256")
-_UNHASHED = (*_SCALING, *COLUMNS)
+_UNHASHED = (*_SCALING, *COLUMNS)  # nor is what headers tell of patients and scanners
 _ADDED = (*_UNHASHED, *_OF_PARENTS)  # datasets that were built before these columns lack them
 _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 

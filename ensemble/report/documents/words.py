@@ -171,6 +171,8 @@ def selection(facts: Facts) -> str:
     """How weights were chosen, on whom, and by which rule."""
     weights = facts.weights
     metric = facts.evaluation.names.get(weights.metric, weights.metric)
+    if weights.method == "fixed":
+        return weights.why or "The weights were given by hand, not searched."
     return (
         f"Weights were chosen on {len(weights.patients.searched)} patients of {weights.split} by {metric}, method "
         f"{weights.method}, rule {weights.rule}."
