@@ -183,6 +183,8 @@ def _images_of_labels(facts: Facts, data: DataFacts, split: str) -> Mapping[str,
         table = table[table["split"] == split]
         of = {name: table.loc[table["label"] == name, "sample"] for name in experiment.labels}
         return {f"With a box of {name}": int(samples.nunique()) for name, samples in of.items()}
+    if experiment.task != "segmentation":
+        return {}
     masks = with_split(data.manifest, data.manifest.images)
     masks = masks[masks["mask_sha256"].fillna("") != ""]
     return {"With a mask": int((masks["split"] == split).sum())}

@@ -149,7 +149,7 @@ def test_any_text_is_read_back_equal(tmp_path):
         ("images.csv", "a,007,,,,48,64", "a,007,,,,inf,64", "'inf' is not a number"),
         ("images.csv", "0.30000000000000004", "1_0", "'1_0' is not a number"),
         ("images.csv", "sample,", "sample,extra,", "has 33 cells, the header 34"),
-        ("images.csv", "a,007", "a,b,c,007", "has 30 cells, the header 28"),
+        ("images.csv", "a,007", "a,b,c,007", "has 35 cells, the header 33"),
         ("boxes.csv", "1.5,2.0,10.25,9.0", "nan,2.0,10.25,9.0", "'nan' is not a number"),
         ("boxes.csv", "1.5,2.0,10.25,9.0", "10.25,2.0,1.5,9.0", "x0 < x1"),
         ("boxes.csv", "1.5,2.0,10.25,9.0", ",2.0,10.25,9.0", "x0 < x1"),
