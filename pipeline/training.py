@@ -21,7 +21,7 @@ from spine.experiment.config import REFIT, Experiment
 if TYPE_CHECKING:
     from spine.dataset.manifest import Manifest
 
-__all__ = ["Training", "train_members"]
+__all__ = ["Training", "command_of", "share_of_cores", "train_members"]
 
 Show = Callable[[str], None]
 
@@ -179,18 +179,23 @@ def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show)
         fetch_in_own_process(file, pretrained)
 
 
-def _train_in_own_process(package: str, file: Path, name: str, jobs: int, *overrides: str) -> int:
+def command_of(package: str, file: Path, name: str, *overrides: str) -> list[str]:
+    """What trains a member of an experiment file in a process of its own."""
     # -m puts the working directory first on the path; an installed package must win over a stray folder there.
-    command = [sys.executable, "-P", "-m", f"{package}.train", str(file), "--member", name, *overrides]
+    return [sys.executable, "-P", "-m", f"{package}.train", str(file), "--member", name, *overrides]
+
+
+def _train_in_own_process(package: str, file: Path, name: str, jobs: int, *overrides: str) -> int:
+    command = command_of(package, file, name, *overrides)
     # Its output is news of the work (stderr, 2), not the result of this command.
     environment = {**as_child(), "PYTHONUNBUFFERED": "1"}
     if jobs == 1:
         return run_child(command, environment)
     # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn into a pipe.
-    return run_child(command, environment | _share_of_cores(jobs), line_by_line=True)
+    return run_child(command, environment | share_of_cores(jobs), line_by_line=True)
 
 
-def _share_of_cores(jobs: int) -> dict[str, str]:
+def share_of_cores(jobs: int) -> dict[str, str]:
     """TensorFlow's threads for one of several trainings, so that they do not fight for the cores."""
     threads = str(max(1, usable_cores() // jobs))
     return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}

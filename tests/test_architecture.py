@@ -54,7 +54,7 @@ HOMES = {
     "highdicom": ("spine/dicom_results/",),
     "dicomweb_client": ("pipeline/pacs/archive.py",),
     "dicomanonymizer": ("spine/images/dicom/deidentify.py",),
-    "optuna": ("ensemble/record/study.py", "ensemble/record/storage.py"),
+    "optuna": ("ensemble/record/",),
     "jinja2": ("ensemble/report/",),
     "numba": ("ensemble/engine/",),
     "keras": ("classification/", "segmentation/", "spine/training/"),

@@ -32,6 +32,7 @@ from spine.experiment.about import AboutSettings
 from spine.experiment.config import Experiment
 from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.stages import BatchingSettings, DecideSettings, EvaluateSettings, ExportSettings, SearchSettings
+from spine.experiment.tuning import Range, TuneSettings
 from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
 from spine.intake.dicom_seg import read_segmentations
@@ -56,6 +57,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "export": ExportSettings,
     "batching": BatchingSettings,
     "about": AboutSettings,
+    "tune": TuneSettings,
+    "range": Range,
     "A classification member": Classification,
     "A member that measures": MeasuredSettings,
     "view": View,

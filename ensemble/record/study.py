@@ -9,9 +9,7 @@ Processes that search one study, on one machine or on several, share its trials;
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +18,9 @@ import numpy as np
 from ensemble.engine.grid.choice import Choice
 from ensemble.engine.scoring.objective_by_threshold import FusionThresholds, ObjectiveByThreshold
 from ensemble.names import weight_names
-from ensemble.record.storage import open_storage
+from ensemble.record.opened import open_study, quiet
 from spine.core.problems import SpineError
 from spine.core.progress import bar
-from spine.core.strict import without_password
-from spine.experiment.stages import STORAGES
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -37,7 +33,6 @@ __all__ = ["SAMPLERS", "Record"]
 
 SAMPLERS = ("optuna-grid", "tpe", "cmaes")
 LARGEST = 50_000  # points that Optuna's GridSampler, which holds the whole cube, is asked for
-ATTEMPTS = 5  # at a database in which another process makes the same tables at the same moment
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ class Record:
 
         Members and equal weights are fused as the chosen ones are.
         """
-        with _quiet():
+        with quiet():
             study = self._open()
             others = np.concatenate([np.eye(len(self.names)), self._equal])
             objective = self.by_threshold.at(choice.thresholds[0])
@@ -72,7 +67,7 @@ class Record:
 
     def note_rules(self, rule: str, rules: Mapping[str, Any]) -> None:
         """Keep as attributes of the study which rule serves, and the weights of every rule."""
-        with _quiet():
+        with quiet():
             study = self._open()
             study.set_user_attr("rule", rule)
             study.set_user_attr("rules", dict(rules))
@@ -82,7 +77,7 @@ class Record:
 
         `trials` are those of all processes together; of several that end at once each may finish one more.
         """
-        with _quiet():
+        with quiet():
             study = self._open()
             if method == "optuna-grid":
                 self._search_cube(study, steps, progress)
@@ -163,7 +158,9 @@ class Record:
         return Choice.of(weights, self.by_threshold.first.score_of(np.array([trial.value for trial in trials])))
 
     def _open(self) -> Study:
-        study = self._create(ATTEMPTS)
+        study = open_study(
+            self.storage, self.study_name, maximise=self.by_threshold.first.higher_is_better, stage="search"
+        )
         stored = study.user_attrs.get("inputs_hash", self.facts["inputs_hash"])
         if stored != self.facts["inputs_hash"]:
             raise SpineError(
@@ -173,28 +170,6 @@ class Record:
         for key, value in {**self.facts, "members": list(self.names)}.items():
             study.set_user_attr(key, value)
         return study
-
-    def _create(self, attempts: int) -> Study:
-        import optuna
-        from sqlalchemy.exc import DBAPIError
-
-        try:
-            return optuna.create_study(
-                storage=open_storage(self.storage),
-                study_name=self.study_name,
-                direction="maximize" if self.by_threshold.first.higher_is_better else "minimize",
-                load_if_exists=True,
-            )
-        except Exception as error:  # each database, and each driver that lacks, has errors of its own
-            if isinstance(error, SpineError) or not isinstance(self.storage, str):
-                raise
-            if attempts > 1 and any(isinstance(raised, DBAPIError) for raised in (error, error.__cause__)):
-                time.sleep(0.2)
-                return self._create(attempts - 1)
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise SpineError(
-                without_password(f"the search storage {self.storage} cannot be opened: {reason}. {_way_out(reason)}")
-            ) from None
 
     def _sampler(self, method: str, steps: int, seed: int) -> BaseSampler:
         from optuna import samplers
@@ -245,30 +220,7 @@ class Record:
         return np.full((1, len(self.names)), 1 / len(self.names))
 
 
-def _way_out(reason: str) -> str:
-    """What to do where a study's storage cannot be opened, for that reason."""
-    if "malformed" in reason or "not a database" in reason:  # SQLite's words for a damaged file
-        return "Move the file away and run `spine search EXPERIMENT` again: a new one is made"
-    return (
-        f"Give search.storage a URL that begins with {STORAGES}, of a database that is there, its driver "
-        "installed, or leave it out for study.db"
-    )
-
-
 def _finished(study: Study) -> list[FrozenTrial]:
     from optuna.trial import TrialState
 
     return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna's log lines off, and on again as they were."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

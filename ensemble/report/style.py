@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["GREY", "INK", "Style", "as_png", "as_svg", "new_figure", "styles_of"]
+__all__ = ["COLOURS", "GREY", "INK", "Style", "as_png", "as_svg", "new_figure", "styles_of"]
 
 INK = "#1b1f24"  # in SVG it becomes the page's text colour, so that a figure follows light and dark
 GREY = "#8a9099"

@@ -76,6 +76,18 @@ def train(experiment: ExperimentFile, overrides: Overrides = None, member: Membe
 
 
 @app.command()
+def tune(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Search for a member's settings on validation, by the experiment's `tune`; go on with a killed search."""
+    from pipeline.tuning.tune import tune as tune_member
+    from spine.core.disk import at_work
+    from spine.core.quiet import silence_tensorflow
+
+    silence_tensorflow()
+    with at_work("tune"):
+        show_paths(tune_member(experiment, overrides or (), show))
+
+
+@app.command()
 def predict(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
     """Run the members' SavedModels over the validation and test splits."""
     _trust(_load(experiment, overrides), trust)

@@ -51,13 +51,23 @@ def as_child() -> Mapping[str, str]:
     return {**os.environ, PARENT: str(os.getpid())}
 
 
-def run_child(command: Sequence[str], environment: Mapping[str, str], *, line_by_line: bool = False) -> int:
+def run_child(
+    command: Sequence[str], environment: Mapping[str, str], *, line_by_line: bool = False, log: Path | None = None
+) -> int:
     """Run a process to its exit status, negative where a signal ended it; it does not outlive this call.
 
-    Line by line, what it says comes to stderr as whole lines, so that several may share the terminal.
+    Line by line, what it says comes to stderr as whole lines, so that several may share the terminal. With a `log`
+    it is added to that file instead.
     """
+    if log is not None:
+        with log.open("ab") as stream:
+            return _run(command, environment, stdout=stream, stderr=stream, text=True)
     pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    child = subprocess.Popen(command, env=environment, **(pipe if line_by_line else {}))
+    return _run(command, environment, **(pipe if line_by_line else {}))
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], **streams: Any) -> int:
+    child = subprocess.Popen(command, env=environment, **streams)
     _children.add(child)
     try:
         for line in child.stdout or ():

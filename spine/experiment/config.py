@@ -23,6 +23,7 @@ from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.seeds import with_seeds
 from spine.experiment.snapshots import members_of
 from spine.experiment.stages import NAME, DecideSettings, EvaluateSettings, ExportSettings, SearchSettings
+from spine.experiment.tuning import TuneSettings
 
 if TYPE_CHECKING:
     from spine.tasks import Task
@@ -124,6 +125,7 @@ class Experiment(Strict):
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()
     about: AboutSettings = AboutSettings()
+    tune: TuneSettings | None = None  # of `spine tune`, which alone reads it
 
     @field_validator("extends", mode="before")
     @classmethod

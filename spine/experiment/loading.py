@@ -30,6 +30,7 @@ __all__ = [
     "load_experiments",
     "load_other_datasets",
     "load_two_stages",
+    "read_settings",
     "validate_experiment",
 ]
 
@@ -105,6 +106,15 @@ def load_experiment(
         targets = ", ".join(one.target for one in experiments)
         raise SpineError(f"{path} has several targets; add target=NAME for one of {targets}")
     return experiments[0]
+
+
+def read_settings(path: Path | str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The settings of a file, of those that it extends and of overrides as one mapping, before it is validated."""
+    with within(path):
+        raw = deepcopy(merge_files(_read_files(path).values()))
+        for override in overrides:
+            apply_override(raw, override)
+        return raw
 
 
 def _experiments_of(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:

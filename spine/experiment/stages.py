@@ -22,6 +22,7 @@ __all__ = [
     "EvaluateSettings",
     "ExportSettings",
     "SearchSettings",
+    "known_storage",
     "steps_of",
 ]
 
@@ -109,9 +110,7 @@ class SearchSettings(Strict):
     @field_validator("storage")
     @classmethod
     def _is_kept_somewhere_known(cls, url: str) -> str:
-        if url and not re.match(r"journal:///|(sqlite|postgresql)(\+\w+)?://", url):
-            raise ValueError(f"give a URL that begins with {STORAGES}, or leave it out for study.db")
-        return url
+        return known_storage(url)
 
     @field_serializer("storage")
     def _hide_password(self, url: str) -> str:
@@ -211,6 +210,13 @@ class ExportSettings(Strict):
         if stable in ("newest", "previous") or (type(stable) is int and stable > 0):
             return stable
         raise ValueError("it is newest, previous, or the number of a version")
+
+
+def known_storage(url: str) -> str:
+    """The URL of a study's record, or none; ValueError where it is another kind."""
+    if url and not re.match(r"journal:///|(sqlite|postgresql)(\+\w+)?://", url):
+        raise ValueError(f"give a URL that begins with {STORAGES}, or leave it out for study.db")
+    return url
 
 
 def steps_of(step: float) -> int:

@@ -17,7 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("tensorflow", "keras", "pandas", "numpy", "pydicom", "cv2", "optuna", "numba", "matplotlib", "sklearn")
 COMMANDS = (
     [],
-    *([name] for name in ("run", "train", "predict", "search", "export", "evaluate", "report", "two-stage", "data")),
+    *(
+        [name]
+        for name in ("run", "train", "tune", "predict", "search", "export", "evaluate", "report", "two-stage", "data")
+    ),
     ["client"],
     ["pacs"],
     ["serve", "check"],

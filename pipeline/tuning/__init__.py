@@ -1,0 +1,1 @@
+"""`spine tune`: a search for the settings of a member, each trial a training of it."""
