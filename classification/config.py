@@ -109,7 +109,7 @@ class Settings(FitSettings):
         """SpineError where the weights are no file, a class has no weight or row, or the view needs whole pictures."""
         from classification.data import class_weights
 
-        self.view.of_crops(train.grow, train.lost_pictures)
+        self.view.of_crops(train.grow, train.lost_pictures, train.has_neighbours)
         class_weights(self.class_weights, train.values, train.labels)
         if self.weights not in ("imagenet", "none"):
             checked_file(self.weights, self.network)

@@ -47,9 +47,11 @@ class Data(FitData):
     def view(self) -> View:
         """What the network sees of a box, its growth as the dataset's where the settings leave that open.
 
-        SpineError where the dataset's crops do not tell of what they were cut out, and the view needs that.
+        SpineError where the dataset's crops do not tell of what they were cut out, or of neighbours, and the view needs
+        that.
         """
-        view: View = self.settings.view.of_crops(self.train.grow, self.train.lost_pictures)
+        train = self.train
+        view: View = self.settings.view.of_crops(train.grow, train.lost_pictures, train.has_neighbours)
         return view
 
     @property

@@ -62,14 +62,15 @@ class WatchedClassifier:
     def look(
         self, picture: np.ndarray, boxes: Sequence[Box], classes: Sequence[int]
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Probabilities (N, C) of boxes, y0 x0 y1 x1 in [0, 1] of a picture (H, W) in [0, 1], as the network sees them.
+        """Probabilities (N, C) of boxes, y0 x0 y1 x1 in [0, 1] of a picture (H, W) in [0, 1], as the network sees them
+        in the picture alone.
 
         And of each its Grad-CAM of one class, (H, W) from 0, over the picture: 0 where the network does not look. The
         score that is differentiated is the log-odds of the class, ln(p / (1 - p)).
         """
         corners = tf.constant(boxes, tf.float32)
         levels = levels_of_images(tf.constant(picture[np.newaxis, ..., np.newaxis]), [self._reads])(0)
-        inputs = [see_box(levels, box, self._reads) for box in corners]
+        inputs = [see_box([levels], box, self._reads) for box in corners]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             with _watched(self._layer, tape) as seen:
                 logits = self._network(tf.stack(inputs), training=False)

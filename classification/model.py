@@ -1,6 +1,6 @@
 """A member's network, a Keras model from grey pictures in [0, 1] to class probabilities.
 
-grey (N, H, W, 1) -> resized up to the network's least size -> 3 channels in the network's own scale
+grey (N, H, W, 1) -> resized up to the network's least size -> 3 channels in the network's own scale (3 slices are them)
   -> base -> pooling -> dense layers -> dropout -> softmax (N, C) float32
 
 Of several targets each has dense layers, dropout and a softmax of its own.
@@ -37,7 +37,7 @@ class Target(NamedTuple):
 
 
 def build(settings: Settings, classes: int, *, ordinal: bool = False) -> keras.Model:
-    """The member's network: (N, height, width, 1) float32 in [0, 1] -> (N, classes) float32 probabilities.
+    """The member's network: (N, height, width, slices) float32 in [0, 1] -> (N, classes) float32 probabilities.
 
     SpineError where weights cannot be downloaded, read or do not fit.
     """
@@ -55,7 +55,7 @@ def only_of(network: keras.Model, target: str) -> keras.Model:
 
 
 def _network(settings: Settings, heads: Mapping[str, Target]) -> keras.Model:
-    inputs = keras.Input((settings.height, settings.width, 1), name="image")
+    inputs = keras.Input((settings.height, settings.width, settings.view.slices), name="image")
     x, size = _resized_up(inputs, settings)
     own = NETWORKS[settings.network].preprocess
     x = keras_base.in_scale_of(x, *scale_of(settings.pixel_scale, own, settings.network))

@@ -113,8 +113,8 @@ def publish_fused(
 
 
 def _crops(truth: AnyTruth) -> ClassTruth | None:
-    """The first samples, where they are crops of pictures that are at hand."""
-    if not isinstance(truth, ClassTruth) or truth.grow is None:
+    """The first samples, where they are crops of pictures that are at hand, or have slices next to them."""
+    if not isinstance(truth, ClassTruth) or (truth.grow is None and not truth.has_neighbours):
         return None
     return subset(truth, range(min(len(truth.samples), PARITY_PICTURES)))
 

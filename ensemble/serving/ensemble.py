@@ -12,7 +12,7 @@ from ensemble.serving.asked_boxes import AskedBoxes
 from ensemble.serving.freeze import freeze
 from ensemble.serving.fuse_outputs import Fuse, Outputs
 from spine.member.member import Member
-from spine.member.run_model import gives_maps, load_model, sees_boxes
+from spine.member.run_model import gives_maps, load_model, sees_boxes, sees_slices
 from spine.training.network_input import NetworkInput, prepare_all, prepare_each
 from spine.training.preprocess import decode, decode_alike
 
@@ -87,6 +87,11 @@ class Ensemble(tf.Module):
         return all(one.reads.sees_boxes if one.reads else sees_boxes(one.model) for one in self._loaded)
 
     @property
+    def sees_slices(self) -> bool:
+        """Whether a member sees the slices next to a picture."""
+        return any(one.reads.sees_slices if one.reads else sees_slices(one.model) for one in self._loaded)
+
+    @property
     def shared_input(self) -> NetworkInput | None:
         """What the networks of all members read, where that is the same."""
         return self._loaded[0].reads if len({one.reads for one in self._loaded}) == 1 else None
@@ -115,8 +120,8 @@ class Ensemble(tf.Module):
         """What each member says of boxes in pictures, each by its own view of them."""
 
         def otherwise(model: Any) -> Outputs:
-            if sees_boxes(model):
-                return model.signatures["regions"](image_bytes=asked.files(), boxes=asked.boxes)  # type: ignore[no-any-return]
+            if sees_boxes(model) or sees_slices(model):
+                return asked.ask(model)
             return _one_by_one(model, asked.picture_of, asked.rows)
 
         return self._say(asked.prepare, otherwise, asked.seen_by)

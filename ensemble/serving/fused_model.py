@@ -15,16 +15,17 @@ from spine.answers.description import Description
 from spine.member.member import Member
 from spine.member.serving import for_any_number
 from spine.training.see_boxes import BOXES
-from spine.training.served import FILES, IMAGES, REGIONS
+from spine.training.served import FILES, IMAGES, NEIGHBOURS, told_of_boxes
 
 __all__ = ["FusedModel", "told_input"]
 
 
 def told_input(members: Sequence[Member], cut: float | None) -> dict[str, Any]:
     """What an ensemble's card says of its inputs: as its first member's, but for boxes, which others may not see."""
-    told = {name: value for name, value in members[0].card.input.items() if name != "regions"}
-    sees = cut is not None or all("regions" in member.card.input for member in members)
-    return {**told, "regions": REGIONS} if sees else told
+    told = {name: value for name, value in members[0].card.input.items() if name not in ("regions", "slices")}
+    sees_boxes = cut is not None or all("regions" in member.card.input for member in members)
+    sees_slices = any("slices" in member.card.input for member in members)
+    return {**told, **told_of_boxes(sees_boxes, sees_slices)}
 
 
 class FusedModel(tf.Module):
@@ -34,7 +35,8 @@ class FusedModel(tf.Module):
     of the ensemble's `fuse`; `members(image_bytes)` those and each member's own. `prepared(inputs, sizes)` is there
     where all members' networks read the same, `describe(question: string [N])` where there is a description.
     `regions(image_bytes, boxes)` is there where all members see boxes, or others are to get what is cut out of the
-    picture, the boxes grown by `cut`.
+    picture, the boxes grown by `cut`; so is `slices(image_bytes, boxes, before, after)` where a member sees the slices
+    next to a picture.
     """
 
     def __init__(self, ensemble: Ensemble, description: Description | None = None, cut: float | None = None) -> None:
@@ -47,6 +49,8 @@ class FusedModel(tf.Module):
             self.prepared = tf.function(for_any_number(self._of_prepared), input_signature=reads.signature)
         if ensemble.sees_boxes or cut is not None:
             self.regions = tf.function(for_any_number(self._of_boxes), input_signature=[FILES, BOXES])
+        if ensemble.sees_slices:
+            self.slices = tf.function(for_any_number(self._of_slices), input_signature=[FILES, BOXES, *NEIGHBOURS])
         if description:
             self.describe = describing(description)
 
@@ -61,3 +65,9 @@ class FusedModel(tf.Module):
 
     def _of_boxes(self, files: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.ensemble.fuse(self.ensemble.members_of_boxes(AskedBoxes.in_files(files, boxes, self._cut)))
+
+    def _of_slices(
+        self, files: tf.Tensor, boxes: tf.Tensor, before: tf.Tensor, after: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        asked = AskedBoxes.in_slices(files, boxes, before, after, self._cut)
+        return self.ensemble.fuse(self.ensemble.members_of_boxes(asked))

@@ -13,7 +13,7 @@ from pipeline.client.remote import RemoteModel
 from spine.core.problems import SpineError
 from spine.core.progress import track
 from spine.dataset.detections import OUTPUTS, Detections
-from spine.dataset.truth import ClassTruth, Region
+from spine.dataset.truth import AnyTruth, ClassTruth, Region
 
 if TYPE_CHECKING:
     from ensemble.experiment_run import ExperimentRun
@@ -42,7 +42,8 @@ class Checked:
 @dataclass(frozen=True)
 class _Stored:
     """What was predicted of a split: its `samples` with their pictures, the `outputs` that are compared, and how far
-    those of one sample are from what is stored of it. Of crops `regions` are the boxes in whole pictures.
+    those of one sample are from what is stored of it. Of crops `regions` are the boxes in whole pictures, and of
+    slices of a series what is next to them.
     """
 
     samples: list[str]
@@ -83,11 +84,17 @@ def _distances(model: RemoteModel, stored: _Stored, numbers: list[int]) -> Itera
 
 
 def _asked(model: RemoteModel, stored: _Stored, number: int) -> Served:
-    """The server's answer to a sample: of a crop as the models see it in its whole picture, where they do."""
-    if not stored.regions or not model.sees_boxes:
+    """The server's answer to a sample: of a crop as the models see it in its whole picture, and in the slices next to
+    that, where they do.
+    """
+    if not stored.regions or not (model.sees_boxes or model.sees_slices):
         return model.outputs([stored.pictures[number].read_bytes()], only=stored.outputs)
-    picture, box, *_ = stored.regions[number]
-    return model.outputs([picture.read_bytes()], only=stored.outputs, boxes=np.array([box], np.float32))
+    region = stored.regions[number]
+    boxes, picture = np.array([region.box], np.float32), region.picture.read_bytes()
+    if not model.sees_slices:
+        return model.outputs([picture], only=stored.outputs, boxes=boxes)
+    before, after = ([file.read_bytes() if file else b""] for file in (region.before, region.after))
+    return model.outputs([picture], only=stored.outputs, boxes=boxes, neighbours=(before, after))
 
 
 def _stored(run: ExperimentRun, split: str) -> _Stored:
@@ -124,5 +131,11 @@ def _stored(run: ExperimentRun, split: str) -> _Stored:
         decided = apart(served, decisions) if decisions else {}
         return float(np.max([np.abs(answer.reshape(fused.shape) - fused).max(), *decided.values()]))
 
-    regions = truth.regions if isinstance(truth, ClassTruth) and truth.grow is not None else ()
-    return _Stored(samples, pictures, ("probabilities", *names_of(decisions)), far, regions)
+    return _Stored(samples, pictures, ("probabilities", *names_of(decisions)), far, _regions(truth))
+
+
+def _regions(truth: AnyTruth) -> Sequence[Region]:
+    """Of crops, and of pictures that have slices next to them."""
+    if isinstance(truth, ClassTruth) and (truth.grow is not None or truth.has_neighbours):
+        return truth.regions
+    return ()

@@ -13,9 +13,10 @@ from spine.answers.description import Description
 from spine.answers.from_outputs import answers_of
 from spine.images.pictures import decode_picture
 
-__all__ = ["DESCRIBE", "MEMBERS", "REGIONS", "SERVING", "Model", "Spacing", "answer_of"]
+__all__ = ["DESCRIBE", "MEMBERS", "REGIONS", "SERVING", "SLICES", "Model", "Spacing", "answer_of"]
 
-SERVING, MEMBERS, DESCRIBE, REGIONS = "serving_default", "members", "describe", "regions"  # signatures
+SERVING, MEMBERS, DESCRIBE = "serving_default", "members", "describe"  # signatures
+REGIONS, SLICES = "regions", "slices"
 Spacing = tuple[float, float]  # row, column in mm
 
 

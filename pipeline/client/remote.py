@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from pipeline.client.address import Address, Spec
 from pipeline.client.connection import Connection, connect
-from pipeline.client.model import DESCRIBE, MEMBERS, REGIONS, SERVING, Spacing, answer_of
+from pipeline.client.model import DESCRIBE, MEMBERS, REGIONS, SERVING, SLICES, Spacing, answer_of
 from pipeline.client.refusals import Patience, ServerError
 from pipeline.client.signatures import Inputs, Output, wanted_outputs
 from spine.answers.answer import Answer
@@ -105,6 +105,11 @@ class RemoteModel:
         return REGIONS in self._served.signatures
 
     @property
+    def sees_slices(self) -> bool:
+        """Whether it answers pictures together with the slices next to them."""
+        return SLICES in self._served.signatures
+
+    @property
     def version(self) -> str:
         """The version that is asked."""
         return str(self._served.version)
@@ -121,14 +126,20 @@ class RemoteModel:
         members: bool = False,
         only: Collection[str] = (),
         boxes: np.ndarray | None = None,
+        neighbours: tuple[Sequence[bytes], Sequence[bytes]] | None = None,
     ) -> dict[str, np.ndarray]:
         """The outputs for PNG or JPEG files by name: what an answer is made of, or `only` those that are named.
 
         Of the signature `members` where those are asked for and told. With `boxes` (N, 4) float32, y0 x0 y1 x1 in
-        [0, 1] of each file, of `regions`, which `sees_boxes` tells of. SpineError where the model has no such output.
+        [0, 1] of each file, of `regions`, which `sees_boxes` tells of; with their `neighbours` too, files of the slices
+        before and after, each empty where there is none, of `slices`, which `sees_slices` tells of. SpineError where
+        the model has no such output.
         """
+        inputs: dict[str, Any] = {"image_bytes": images, **({} if boxes is None else {"boxes": boxes})}
         signature = REGIONS if boxes is not None else MEMBERS if members and self.tells_members else SERVING
-        inputs: Inputs = {"image_bytes": images, **({} if boxes is None else {"boxes": boxes})}
+        if neighbours:
+            signature = SLICES
+            inputs |= dict(zip(("before", "after"), neighbours, strict=True))
         try:
             return self._ask(signature, inputs, only)
         except ServerError as error:

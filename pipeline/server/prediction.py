@@ -20,6 +20,7 @@ from pipeline.server.servable import Inputs, Outputs, Signature
 __all__ = ["Prediction"]
 
 _FILES = "image_bytes"  # the contract's input of PNG and JPEG files
+_NEIGHBOURS = ("before", "after")  # and of the slices next to them, empty where there are none
 _SIZES = "sizes"  # the contract's input, with prepared images, of what sizes the answer takes
 _IMAGES = 4  # axes of decoded images: N, H, W, C
 
@@ -91,6 +92,8 @@ def _picture_sizes(inputs: Inputs) -> Iterator[Size]:
     for name, value in inputs.items():
         if name == _FILES and value.dtype == object:
             yield from sizes_of(value.flat, name)
+        elif name in _NEIGHBOURS and value.dtype == object:
+            yield from sizes_of((file for file in value.flat if file), name)
         elif value.ndim == _IMAGES:
             yield from repeat(value.shape[1:3], len(value))
         elif name == _SIZES and value.shape[1:] == (2,):

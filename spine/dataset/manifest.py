@@ -6,13 +6,15 @@
     splits.csv   one row a sample: sample, split (train, validation or test), fold (empty without folds)
     masks/       <sample>.png (8-bit class indices, 0 is background), named in `mask_labels` of dataset.json
     parents/     <parent>.png, the whole pictures that crops were cut out of; parent_masks/ their masks
+    neighbours/  <name>.png, slices next to a sample's that are no samples themselves
 
 Box corners are 0-based half-open float pixels of the sample's own picture. A crop's row also names its `parent` sample
 and the `level` and corners (x0, y0, x1, y1) of its region in the parent; the box that grew by `grow` to that region
-(box_x0, box_y0, box_x1, box_y1), and the parent's height, width and SHA-256. Where pixels are not the measured
-values themselves and the way back is known, value = pixel * `scale` + `offset`. Of DICOM a row has what
-`spine.images.acquired` keeps of the header: a band of ages, the sex, the maker, the modality, whether text is burned
-in. Changing a split does not change `data_hash`.
+(box_x0, box_y0, box_x1, box_y1), and the parent's height, width and SHA-256. `before` and `after` name the slices next
+to the picture in its series, "" where there is none; a crop's lie in parents/, others in images/, or in neighbours/
+where they are no samples. Where pixels are not the measured values themselves and the way back is known, value =
+pixel * `scale` + `offset`. Of DICOM a row has what `spine.images.acquired` keeps of the header: a band of ages, the
+sex, the maker, the modality, whether text is burned in. Changing a split does not change `data_hash`.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ IMAGES = (
     *("sha256", "mask_sha256", "source", "parent", "level", "x0", "y0", "x1", "y1", "scale", "offset"),
     *("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width", "parent_sha256"),
     *COLUMNS,
+    *("before", "before_sha256", "after", "after_sha256"),
 )
 BOXES = ("sample", "box", "label", "x0", "y0", "x1", "y1", "level")
 LABELS = ("sample", "box", "target", "value")
@@ -59,7 +62,9 @@ _SCALING = ("scale", "offset")  # not in `data_hash`: they tell of pixels alone,
 # Of crops; in `data_hash` where there are some, so that no other dataset's changed when they came.
 _OF_PARENTS = ("grow", "box_x0", "box_y0", "box_x1", "box_y1", "parent_height", "parent_width", "parent_sha256")
 _UNHASHED = (*_SCALING, *COLUMNS)  # nor is what headers tell of patients and scanners
-_ADDED = (*_UNHASHED, *_OF_PARENTS)  # datasets that were built before these columns lack them
+# Of slices of a series; in `data_hash` where one has a neighbour.
+_OF_NEIGHBOURS = ("before", "before_sha256", "after", "after_sha256")
+_ADDED = (*_UNHASHED, *_OF_PARENTS, *_OF_NEIGHBOURS)  # datasets that were built before these columns lack them
 _TABLES = {"images": IMAGES, "boxes": BOXES, "labels": LABELS, "splits": SPLITS}
 
 
@@ -89,7 +94,7 @@ class Manifest:
                 told = ", ".join(repr(value) for value in row.values())
                 raise SpineError(f"{self.root}/{name}.csv names {told} twice; a {' and '.join(key)} has one row")
         known = set(self.images["sample"])
-        files = known | set(self._with_parents["parent"])
+        files = known | set(self._with_parents["parent"]) | self._neighbours
         if unsafe := sorted(name for name in files if not re.fullmatch(_SAMPLE, name)):
             raise SpineError(
                 f"{self.root}/images.csv names the sample {unsafe[0]!r}, which cannot be a file's name; use letters, "
@@ -137,10 +142,18 @@ class Manifest:
         """The 16-bit grey PNG that a parent's crops were cut out of; it exists where `parent_sha256` is not empty."""
         return self.root / "parents" / f"{parent}.png"
 
+    def neighbour_path(self, name: str, *, of_crop: bool) -> Path:
+        """The 16-bit grey PNG of a slice that `before` or `after` names, of a crop's parent or of a whole picture."""
+        if of_crop:
+            return self.parent_path(name)
+        return self.image_path(name) if name in self._samples else self.root / "neighbours" / f"{name}.png"
+
     @cached_property
     def data_hash(self) -> str:
         """Fingerprint of pictures, masks, boxes and labels; splits are apart."""
-        left_out = _ADDED if self._with_parents.empty else _UNHASHED
+        left_out = {*_UNHASHED}
+        left_out |= {*_OF_PARENTS} if self._with_parents.empty else set()
+        left_out |= set() if self._neighbours else {*_OF_NEIGHBOURS}
         hashed = {**_TABLES, "images": tuple(column for column in IMAGES if column not in left_out)}
         tables = [getattr(self, name)[list(hashed[name])] for name in ("images", "boxes", "labels")]
         return fingerprint([*(_canonical(table) for table in tables), list(self.mask_labels)])
@@ -149,6 +162,16 @@ class Manifest:
     def _with_parents(self) -> pd.DataFrame:
         """The rows of images.csv whose parent's picture is kept."""
         return self.images[~self.images["parent_sha256"].isin(["", None, math.nan])]
+
+    @cached_property
+    def _neighbours(self) -> set[str]:
+        """All slices that are named as next to another."""
+        named = {*self.images["before"], *self.images["after"]}
+        return {name for name in named if isinstance(name, str) and name}
+
+    @cached_property
+    def _samples(self) -> frozenset[str]:
+        return frozenset(self.images["sample"])
 
     @cached_property
     def splits_hash(self) -> str:
@@ -231,6 +254,8 @@ def _check_values(table: pd.DataFrame, name: str) -> None:
         if not ((sizes >= 1) & (sizes % 1 == 0)).all(axis=None):
             raise ValueError("heights and widths are whole numbers from 1 up")
         _check_parents(table[table["parent_sha256"] != ""])
+        if any(((table[name] == "") != (table[f"{name}_sha256"] == "")).any() for name in ("before", "after")):
+            raise ValueError("a slice named in `before` or `after` has its SHA-256 beside it")
     elif name == "boxes":
         if not ((table["x0"] < table["x1"]) & (table["y0"] < table["y1"])).all():
             raise ValueError("x0 < x1 and y0 < y1 hold of each box")

@@ -24,13 +24,21 @@ class Region(NamedTuple):
     """What a sample shows: the `box` of a `picture`, y0 x0 y1 x1 in [0, 1], grown by `grow` and cut out.
 
     A picture that is no crop is a box of itself, of no growth. So is a crop whose own picture is `lost`, as in datasets
-    that older versions built: `picture` is the crop.
+    that older versions built: `picture` is the crop. `before` and `after` are the slices next to the picture, where the
+    dataset has them.
     """
 
     picture: Path
     box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     grow: float | None = None
     lost: bool = False
+    before: Path | None = None
+    after: Path | None = None
+
+    @property
+    def slices(self) -> tuple[Path, Path, Path]:
+        """The slice before, the picture and the slice after; the picture again where it has no neighbour."""
+        return self.before or self.picture, self.picture, self.after or self.picture
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,11 @@ class ClassTruth:
     def lost_pictures(self) -> bool:
         """Whether crops do not tell of the pictures that they were cut out of."""
         return any(region.lost for region in self.regions)
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether any picture has a slice next to it."""
+        return any(region.before or region.after for region in self.regions)
 
     @cached_property
     def hash(self) -> str:
@@ -320,15 +333,19 @@ def _regions(manifest: Manifest, rows: pd.DataFrame) -> tuple[Region, ...]:
     """Where each sample's picture was cut out."""
     regions = []
     for sample, row in zip(rows.index, rows_of(rows), strict=True):
+        before, after = (
+            manifest.neighbour_path(row[side], of_crop=bool(row["parent"])) if row[side] else None
+            for side in ("before", "after")
+        )
         if not row["parent"]:
-            regions.append(Region(manifest.image_path(str(sample))))
+            regions.append(Region(manifest.image_path(str(sample)), before=before, after=after))
         elif not row["parent_sha256"]:
             regions.append(Region(manifest.image_path(str(sample)), lost=True))
         else:
             height, width = row["parent_height"], row["parent_width"]
             y0, x0, y1, x1 = (row[f"box_{corner}"] for corner in ("y0", "x0", "y1", "x1"))
             box = (y0 / height, x0 / width, y1 / height, x1 / width)
-            regions.append(Region(manifest.parent_path(row["parent"]), box, row["grow"]))
+            regions.append(Region(manifest.parent_path(row["parent"]), box, row["grow"], False, before, after))
     return tuple(regions)
 
 

@@ -47,7 +47,8 @@ class Picture:
     with `#k` appended for frame, page or slice k (0-based) of a file of several. `spacing` is (y, x) in mm. `patient`,
     `study`, `series` and `sequence` are the raw identifiers of the file: the intake pseudonymises them. `note` tells
     what a reader should know: why this slice was chosen, a shift of the values, burned-in annotation. `acquired` is
-    what may be kept of its header.
+    what may be kept of its header. A slice of a `stack` has its `place` there: slices of one stack are next to each
+    other where their places differ by 1. One that was read only because it is next to a chosen one is `beside` it.
     """
 
     pixels: np.ndarray
@@ -61,6 +62,9 @@ class Picture:
     note: str = ""
     scaling: Scaling | None = None
     acquired: Acquired = UNTOLD
+    stack: str = ""
+    place: int = 0
+    beside: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.uint16 or not self.pixels.size:

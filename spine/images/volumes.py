@@ -8,7 +8,7 @@ looks as radiologists view it, and slice k of a label volume is the mask of slic
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from spine.core.problems import SpineError, one_file
 from spine.images.decoders import metaimage, nifti, nrrd
 from spine.images.decoders.grid import Grid
 from spine.images.integrity import COPY_AGAIN
+from spine.images.neighbours import beside
 from spine.images.pictures import Picture
 from spine.images.plane import in_plane, plane_of
 from spine.images.scaling import Sixteen
@@ -108,15 +109,20 @@ def middle_first(count: int, n: int | None = None) -> list[int]:
     return sorted(range(count), key=lambda k: (abs(2 * k - (count - 1)), k))[:n]
 
 
-def sagittal_slices(volume: Volume, n: int | None = None, name: str = "") -> list[Picture]:
+def sagittal_slices(volume: Volume, n: int | None = None, name: str = "", *, neighbours: bool = False) -> list[Picture]:
     """The n slices nearest the mid-sagittal one, nearest first, or with n=None every slice from left to right.
+
+    With `neighbours` those next to them follow, as `beside`.
 
     A picture is named `name#k` (`name` is the file's name if not given), k counting slices from the left. Values that
     are no whole numbers of 16 bits are scaled, and signed ones shifted, by one rule for the whole volume, so that
     slices stay comparable; the note then says so.
     """
     indices = middle_first(len(volume.array), n)
-    return [_picture(volume, k, name or volume.path.name, chosen=n is not None) for k in indices]
+    name = name or volume.path.name
+    pictures = [_picture(volume, k, name, chosen=n is not None) for k in indices]
+    others = beside(indices, len(volume.array)) if neighbours else []
+    return pictures + [replace(_picture(volume, k, name, chosen=False), beside=True) for k in others]
 
 
 def sagittal_masks(volume: Volume, n: int | None = None) -> dict[int, np.ndarray]:
@@ -140,7 +146,8 @@ def _picture(volume: Volume, k: int, name: str, chosen: bool) -> Picture:
     notes += [str(rule.scaling)] if rule.scaling else []
     _, y, x = volume.spacing
     pixels = rule(volume.values(k))
-    return Picture(pixels, volume.path, f"{name}#{k}", (y, x), note="; ".join(notes), scaling=rule.scaling)
+    own = Picture(pixels, volume.path, f"{name}#{k}", (y, x), note="; ".join(notes), scaling=rule.scaling)
+    return replace(own, stack=name, place=k) if len(volume.array) > 1 else own
 
 
 def _grid(path: Path) -> Grid:

@@ -18,6 +18,7 @@ from spine.experiment.stages import NAME
 from spine.images.dicom.windows import WindowChoice, checked_choice
 from spine.intake.crop import CropSettings
 from spine.intake.reading import Kind
+from spine.intake.series_by_name import FILE, GROUPS
 from spine.phantom import AnySettings
 
 __all__ = ["AnnotationSource", "DataConfig", "GeneratedStudies", "Source", "Target", "load_data_config"]
@@ -49,6 +50,7 @@ class Source(Strict):
     slices: int | None = Field(default=1, ge=1)  # mid-sagittal ones of a patient's series or a volume; null: every one
     window: WindowChoice = "file"  # of DICOM: file, none, a window's name or number, or [centre, width]
     patient: str = ""  # regular expression on the relative name: its groups, joined, are the patient
+    series: str = ""  # keeps slices next to a picture: file (DICOM, volumes), or an expression of series and slice
     pseudonymise: bool | None = None  # null: DICOM only
     annotations: tuple[AnnotationSource, ...] = ()
     unnamed: Literal["leave_out", "background"] = "leave_out"  # the pictures that no annotation names
@@ -72,13 +74,26 @@ class Source(Strict):
     @field_validator("patient")
     @classmethod
     def _has_groups(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groups
-        except re.error as error:
-            raise ValueError(f"is not a regular expression ({error})") from error
-        if pattern and not groups:
+        if pattern and not _compiled(pattern).groups:
             raise ValueError(r"has no group that names the patient; write one such as p(?P<patient>\d+)_")
         return pattern
+
+    @field_validator("series")
+    @classmethod
+    def _tells_slices(cls, pattern: str) -> str:
+        if pattern not in ("", FILE) and not set(GROUPS) <= _compiled(pattern).groupindex.keys():
+            raise ValueError(
+                r"names no groups series and slice; write them such as (?P<series>p\d+_t2)_s(?P<slice>\d+), or "
+                "`series: file` for DICOM and volumes, which tell the order themselves"
+            )
+        return pattern
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression ({error})") from error
 
 
 class Target(Strict):

@@ -69,7 +69,8 @@ def crop_samples(manifest: Manifest, boxes: pd.DataFrame, root: Path, settings: 
     `boxes` has the columns of boxes.csv: the manifest's own, or detected ones as `match_boxes` gives them. A crop
     inherits patient, study, sequence, spacing, split and fold of its parent, the labels of its box, its piece of the
     parent's mask, and the boxes of other labels that lie more than half within it, with their labels. The parent's
-    picture is kept beside it, with the box as it was before it grew, for members that see more of it. Boxes outside
+    picture is kept beside it, with the box as it was before it grew, for members that see more of it, and so are the
+    slices next to the picture. Boxes outside
     their picture are left out; SpineError where none is left.
     """
     parents = {row["sample"]: row for row in rows(manifest.images)}
@@ -135,6 +136,8 @@ def _crops(
 ) -> Iterator[dict[str, Any]]:
     """Write the crops of one picture; yields their rows of images.csv, with the number of the box."""
     parent, label = row["sample"], re.sub(r"\W+", "-", settings.label)
+    if row["parent"]:  # itself a crop, and its neighbours are whole
+        row = {**row, **dict.fromkeys(("before", "before_sha256", "after", "after_sha256"), "")}
     pixels = read_picture(manifest.image_path(parent), parent).pixels
     of_parent = dict(zip(("parent_height", "parent_width"), pixels.shape, strict=True))
     mask = read_mask(manifest.mask_path(parent)) if row["mask_sha256"] else None
@@ -156,9 +159,11 @@ def _crops(
 
 
 def _keep(manifest: Manifest, row: dict[str, Any], root: Path) -> str:
-    """Put a crop's whole picture beside it, with its mask where it has one; the picture's SHA-256."""
+    """Put a crop's whole picture and the slices next to it beside it, with its mask; the picture's SHA-256."""
     parent = row["sample"]
     kept = {root / "parents" / f"{parent}.png": manifest.image_path(parent)}
+    for name in filter(None, (row["before"], row["after"])):
+        kept[root / "parents" / f"{name}.png"] = manifest.neighbour_path(name, of_crop=False)
     if row["mask_sha256"]:
         kept[root / "parent_masks" / f"{parent}.png"] = manifest.mask_path(parent)
     for copy, file in kept.items():

@@ -25,6 +25,7 @@ from spine.core.files import walk
 from spine.core.problems import Problem, SpineError, lost_in, one_file
 from spine.images.images import Images, Item
 from spine.images.kinds import Kind, claimed_kind, is_half_of_pair, kind_of, may_be_dicom
+from spine.images.neighbours import beside
 from spine.images.pictures import Picture, count_pages, read_greys
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def read_images(
     slices: int | None = None,
     patient_of: Callable[[str], str] = lambda name: "",
     window: WindowChoice = "file",
+    *,
+    neighbours: bool = False,
 ) -> Images:
     """Find the pictures of a file, a folder or a tree; only headers are read yet.
 
@@ -49,6 +52,7 @@ def read_images(
     no slices (a radiograph, a PNG, a page of a TIFF) passes through. `patient_of` a name is the patient that it tells,
     "" where the DICOM header does; `window` what of DICOM becomes black and white, as `spine.images.dicom.windows`
     tells.
+    With `neighbours` the slices next to the chosen ones come, too, as `beside` them.
     Names are POSIX paths relative to `root` (to its folder if it is a file).
 
     Raises SpineError where `root` does not exist, `kind` is unknown or `slices` is below 1.
@@ -62,7 +66,7 @@ def read_images(
         raise SpineError(f"slices is {slices}; give 1 or more, or leave it out for every slice")
     base = root if root.is_dir() else root.parent
     tree = walk(root)
-    scan = _Scan(base, kind, slices, patient_of, window, problems=list(lost_in(tree)))
+    scan = _Scan(base, kind, slices, patient_of, window, neighbours, problems=list(lost_in(tree)))
     scan.names.update(scan.name(path) for path in tree.lost if claimed_kind(path))
     for path in tree.files:
         scan.add(path)
@@ -78,6 +82,7 @@ class _Scan:
     slices: int | None
     patient_of: Callable[[str], str]
     window: WindowChoice
+    neighbours: bool
     items: list[Item] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -134,8 +139,9 @@ class _Scan:
 
         name, count, n = self.name(path), sagittal_count(path), self.slices
         self.names.update(f"{name}#{k}" for k in range(count))
-        chosen = len(middle_first(count, n))
-        self.items.append(Item(path, chosen, lambda: _read_slices(path, n, name)))
+        chosen = middle_first(count, n)
+        wanted = len(chosen) + (len(beside(chosen, count)) if self.neighbours else 0)
+        self.items.append(Item(path, wanted, lambda: _read_slices(path, n, name, self.neighbours)))
 
     def finish(self) -> Images:
         """Group the DICOM files to series, choose, and hand everything out."""
@@ -148,7 +154,13 @@ class _Scan:
         return Images(tuple(items), frozenset(self.names), list(self.problems), tuple(self.problems))
 
     def _take_dicom(self) -> None:
-        from spine.images.dicom.pictures import every_image, midsagittal_images, name_of, read_pictures
+        from spine.images.dicom.pictures import (
+            every_image,
+            midsagittal_images,
+            name_of,
+            read_pictures,
+            with_neighbours,
+        )
         from spine.images.dicom.remarks import Summary
         from spine.images.dicom.series import find_series
 
@@ -160,6 +172,7 @@ class _Scan:
         if self.slices is not None:
             wanted, problems = midsagittal_images(series, self.slices)
             self.problems += problems
+        wanted = with_neighbours(wanted) if self.neighbours else wanted
         summary = Summary()
         for path, group in _by_path(wanted).items():
             read = partial(read_pictures, path, group, self.name(path), self.window, summary)
@@ -190,12 +203,12 @@ def _read_pages(path: Path, names: list[str]) -> Iterator[Picture | Problem]:
         yield Picture(pixels, path, name, note=note, scaling=pages.scaling)
 
 
-def _read_slices(path: Path, n: int | None, name: str) -> Iterator[Picture | Problem]:
+def _read_slices(path: Path, n: int | None, name: str, neighbours: bool) -> Iterator[Picture | Problem]:
     from spine.images.volumes import read_volume, sagittal_slices
 
     volume = read_volume(path)
     yield from _remarks(path, volume.remarks)
-    yield from sagittal_slices(volume, n, name)
+    yield from sagittal_slices(volume, n, name, neighbours=neighbours)
 
 
 def _remarks(path: Path, remarks: list[str]) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from spine.dataset.manifest import BOXES, IMAGES, LABELS, Manifest
 from spine.images.pictures import Picture, write_mask, write_png16
 from spine.intake.config import Source, Target
 from spine.intake.masks import merged_mask
+from spine.intake.slices import SlicesInOrder, Where
 
 __all__ = ["Records", "patient_by_name"]
 
@@ -47,12 +48,23 @@ class Records:
     notes: dict[str, str] = field(default_factory=dict)  # sample -> why this slice, what was done to its values
     orphans: list[str] = field(default_factory=list)  # pictures of unknown patients, each its own patient
     told: set[str] = field(default_factory=set)  # the names of all raw values that the annotations have
+    slices: SlicesInOrder = field(default_factory=SlicesInOrder)
     _taken: set[str] = field(default_factory=set)
 
-    def add(self, source: Source, picture: Picture, annotation: Annotation, masks: Sequence[Annotation] = ()) -> None:
-        """Write one picture and its mask, merged of all that are told of it, and note its rows."""
+    def add(
+        self,
+        source: Source,
+        picture: Picture,
+        annotation: Annotation,
+        masks: Sequence[Annotation] = (),
+        where: Where | None = None,
+    ) -> None:
+        """Write one picture and its mask, merged of all that are told of it, and note its rows.
+
+        `where` is its place in a series, where its neighbours are kept.
+        """
         patient = self._patient(source, picture, annotation)
-        hide = bool(picture.series) if source.pseudonymise is None else source.pseudonymise
+        hide = _hides(source, picture)
         sample = self._sample(source, picture, annotation, pseudonym(patient) if hide else "")
         write_png16(picture.pixels, self.root / "images" / f"{sample}.png")
         mask_sha256 = self._write_mask(sample, picture, masks)
@@ -68,9 +80,20 @@ class Records:
             **asdict(picture.acquired),
         }
         self.images.append({**dict.fromkeys(IMAGES, ""), **_geometry(picture), **known})
+        if where:
+            self.slices.samples[where] = self.images[-1]
         self.patients[sample], self.stated[sample] = patient, encodable(annotation.split)
         self.notes[sample] = encodable(picture.note)
         self._note_labels(picture.name, sample, annotation)
+
+    def add_neighbour(self, source: Source, picture: Picture, where: Where) -> None:
+        """Write a picture that is no sample, and may be next to one."""
+        patient = _known_patient(source, picture, Annotation(picture.name)) or f"{source.name}/{picture.name}"
+        hidden = pseudonym(patient) if _hides(source, picture) else ""
+        name = self._sample(source, picture, Annotation(picture.name), hidden, "_beside")
+        file = self.root / "neighbours" / f"{name}.png"
+        write_png16(picture.pixels, file)
+        self.slices.add_other(where, file, *picture.pixels.shape)
 
     def manifest(self) -> Manifest:
         """The dataset without splits; SpineError where nothing was read, or a target is `of` what nobody tells."""
@@ -80,6 +103,7 @@ class Records:
             if settings.of not in self.told:
                 known = ", ".join(sorted(self.told)) or "none"
                 raise SpineError(f"targets.{target}.of is {settings.of!r}; what the annotations tell is: {known}")
+        self.slices.tell()
         return Manifest(
             self.root,
             pd.DataFrame(self.images, columns=list(IMAGES)),
@@ -94,20 +118,21 @@ class Records:
         return "; ".join(told[:_MOST_TOLD]) + more or "the folders hold no image"
 
     def _patient(self, source: Source, picture: Picture, told: Annotation) -> str:
-        # One patient is one, however his name's accents are written: else he might be on both sides of a split.
-        if patient := patient_by_name(source.patient, picture.name) or told.patient or picture.patient:
-            return encodable(composed(patient))
+        if patient := _known_patient(source, picture, told):
+            return patient
         self.orphans.append(picture.name)
         return encodable(f"{source.name}/{picture.name}")
 
-    def _sample(self, source: Source, picture: Picture, annotation: Annotation, pseudonymous: str) -> str:
+    def _sample(
+        self, source: Source, picture: Picture, annotation: Annotation, pseudonymous: str, ending: str = ""
+    ) -> str:
         """A readable, file-safe name, unique in any case; where patients are hidden it is made of the pseudonym."""
         path, number = slice_of(picture.name)
         place = PurePosixPath(path)
         own = f"{place.with_name(stem_of(place))}{number and '#' + number}"
         if pseudonymous:
             own = f"{pseudonymous}_{annotation.sequence or picture.sequence}"
-        name = file_name(re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_."))
+        name = file_name(re.sub(r"[^A-Za-z0-9.-]+", "_", f"{source.name}_{own}").strip("_.") + ending)
         numbered = (f"{name}_n{number}" for number in itertools.count(1))
         names = numbered if pseudonymous else itertools.chain([name], numbered)
         sample = next(name for name in names if name.lower() not in self._taken)
@@ -147,6 +172,17 @@ class Records:
             except ValueError as error:
                 reason = f"{settings.of} is {value!r}, from which {target} cannot be told: {error}"
                 self.problems.append(Problem(name, reason, "correct it, or name the value in `targets`"))
+
+
+def _known_patient(source: Source, picture: Picture, told: Annotation) -> str:
+    # One patient is one, however his name's accents are written: else he might be on both sides of a split.
+    patient = patient_by_name(source.patient, picture.name) or told.patient or picture.patient
+    return encodable(composed(patient))
+
+
+def _hides(source: Source, picture: Picture) -> bool:
+    """Whether patients are told by pseudonyms."""
+    return bool(picture.series) if source.pseudonymise is None else source.pseudonymise
 
 
 def patient_by_name(pattern: str, name: str) -> str:

@@ -19,6 +19,8 @@ from spine.intake.by_picture import ByPicture
 from spine.intake.config import AnnotationSource, Source
 from spine.intake.merge import merge
 from spine.intake.records import Records, patient_by_name
+from spine.intake.series_by_name import FILE, SeriesByName
+from spine.intake.slices import Where
 
 __all__ = ["read_source"]
 
@@ -30,8 +32,12 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
     if not source.images.exists():
         raise SpineError(f"source {source.name}: {source.images} does not exist; fix `images` in the data config")
     by_name = partial(patient_by_name, source.patient)
-    images = read_images(source.images, source.read, source.slices, patient_of=by_name, window=source.window)
+    images = read_images(
+        *(source.images, source.read, source.slices), by_name, source.window, neighbours=bool(source.series)
+    )
     by_picture, known, heard = ByPicture(images.names), len(records.orphans), _Heard()
+    named = source.series not in ("", FILE)
+    in_order = SeriesByName.of(images.names, source.series, by_name) if named else SeriesByName()
     with within(f"source {source.name}"):
         readings = [_read(one, source, scratch) for one in source.annotations]
     taken = {place for reading in readings for place in reading.read}
@@ -41,13 +47,15 @@ def read_source(source: Source, records: Records, scratch: Path) -> None:
     for picture in track(images, f"reading {source.name}", len(images)):
         try:
             with one_file(picture.path):
-                _take(source, picture, by_picture, records, heard)
+                _take(source, picture, by_picture, records, heard, in_order)
         except SpineError as error:
             records.problems.append(Problem.from_error(error, picture.path))
     pictures = [problem for problem in images.problems if problem.severity == "error" or problem.path not in taken]
     records.problems += [*_lost(heard), *pictures]  # an object that is no picture may be an annotation
     records.problems += _without_patient(source, records.orphans[known:])
-    records.problems += [*_unnamed(source, by_picture, heard.unnamed, len(images)), *_boxless(source, heard.boxless)]
+    records.problems += [*in_order.problems(str(source.images)), *_without_order(source, heard)]
+    records.problems += _unnamed(source, by_picture, heard.unnamed, len(images) - heard.beside)
+    records.problems += _boxless(source, heard.boxless)
     records.problems += [*_differing(source, heard.differing), *_partly_masked(source, heard.masked)]
 
 
@@ -60,10 +68,33 @@ class _Heard:
     boxless: list[str] = field(default_factory=list)
     differing: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # key -> where, and how
     masked: dict[str, frozenset[str]] = field(default_factory=dict)  # picture -> the labels of its masks
+    beside: int = 0  # pictures that were read as neighbours only
+    placed: int = 0  # pictures whose place in a series is known
 
 
-def _take(source: Source, picture: Picture, by_picture: ByPicture, records: Records, heard: _Heard) -> None:
-    """Match one picture with what is told of it, and note it in the dataset or among those left out."""
+def _where(source: Source, picture: Picture, in_order: SeriesByName) -> Where | None:
+    """A picture's place in its series, by its name or as its file tells it; None where its neighbours are not kept."""
+    if named := in_order.places.get(picture.name):
+        return source.name, *named
+    return (source.name, f"{FILE}:{picture.stack}", picture.place) if source.series and picture.stack else None
+
+
+def _take(
+    source: Source, picture: Picture, by_picture: ByPicture, records: Records, heard: _Heard, in_order: SeriesByName
+) -> None:
+    """Note one picture as a sample, or as one that may be next to a sample."""
+    where = _where(source, picture, in_order)
+    heard.placed += where is not None
+    heard.beside += picture.beside
+    is_sample = not picture.beside and _match(source, picture, by_picture, records, heard, where)
+    if where and not is_sample:
+        records.add_neighbour(source, picture, where)
+
+
+def _match(
+    source: Source, picture: Picture, by_picture: ByPicture, records: Records, heard: _Heard, where: Where | None
+) -> bool:
+    """Match one picture with what is told of it; whether it became a sample, else it is among those left out."""
     height, width = picture.pixels.shape
     place, annotations = str(source.folder / picture.name), by_picture.of(picture.name)
     merged = merge(place, annotations, height, width)
@@ -72,13 +103,15 @@ def _take(source: Source, picture: Picture, by_picture: ByPicture, records: Reco
         heard.lost[slice_of(place)[0], merged.annotation.refused].append(place)
     elif merged.is_named or _counts_unnamed(source, by_picture, picture.name):
         masks = () if by_picture.lost_a_mask(picture.name) else merged.masks
-        records.add(source, picture, merged.annotation, masks)
+        records.add(source, picture, merged.annotation, masks, where)
         heard.boxless += [picture.name] if merged.is_named and not by_picture.speaks_of_boxes(annotations) else []
         heard.masked[picture.name] = frozenset(label for mask in masks for label in mask.mask_labels)
         for key, values in merged.differing:
             heard.differing[key].append(f"{picture.name}: {values}")
+        return True
     else:
         heard.unnamed.append(picture.name)
+    return False
 
 
 def _is_anothers(problem: Problem, taken: Collection[str]) -> bool:
@@ -143,6 +176,15 @@ def _lost(heard: _Heard) -> Iterator[Problem]:
             f"{what}: none of the boxes drawn on it counts ({shown}), and without them it would pass for background",
             "fix its boxes, or remove them from the annotation where there is nothing to find",
         )
+
+
+def _without_order(source: Source, heard: _Heard) -> Iterator[Problem]:
+    if source.series and not heard.placed:
+        reason = f"series is {source.series!r}, and by it no picture has a place in a series"
+        advice = (
+            "the pictures were kept without neighbours; give an expression that finds series and slice in the names"
+        )
+        yield Problem(str(source.images), reason, advice, "warning")
 
 
 def _unnamed(source: Source, by_picture: ByPicture, names: Sequence[str], total: int) -> Iterator[Problem]:

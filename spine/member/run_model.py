@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from spine.tasks import outputs_of
 
 __all__ = [
     *("BATCH_OF_MAPS", "answer_files", "answer_regions", "detect_pictures", "gives_maps", "load_model"),
-    *("predict_pictures", "predict_regions", "predict_samples", "sees_boxes"),
+    *("predict_pictures", "predict_regions", "predict_samples", "sees_boxes", "sees_slices"),
 ]
 
 BATCH = 32  # pictures a call: memory stays bounded however many there are
@@ -70,22 +70,36 @@ def sees_boxes(model: Any) -> bool:
     return "regions" in model.signatures
 
 
+def sees_slices(model: Any) -> bool:
+    """Whether it answers pictures together with the slices next to them, by `slices`."""
+    return "slices" in model.signatures
+
+
 def answer_regions(model: Any, regions: Sequence[Region]) -> dict[str, np.ndarray]:
-    """The outputs of `regions`, by name, for one request with these boxes of pictures."""
+    """The outputs of `regions`, or of `slices` where the model sees them, by name, for one request with these boxes."""
     import tensorflow as tf
 
-    encoded = tf.constant([region.picture.read_bytes() for region in regions])
-    boxes = tf.constant([region.box for region in regions], tf.float32)
-    outputs = model.signatures["regions"](image_bytes=encoded, boxes=boxes)
+    def files(paths: Iterable[Path | None]) -> Any:
+        return tf.constant([path.read_bytes() if path else b"" for path in paths])
+
+    inputs = {
+        "image_bytes": files(region.picture for region in regions),
+        "boxes": tf.constant([region.box for region in regions], tf.float32),
+    }
+    if sees_slices(model):
+        inputs["before"] = files(region.before for region in regions)
+        inputs["after"] = files(region.after for region in regions)
+    outputs = model.signatures["slices" if sees_slices(model) else "regions"](**inputs)
     return {name: value.numpy() for name, value in outputs.items()}
 
 
 def predict_samples(model: Any, truth: AnyTruth) -> Iterator[np.ndarray]:
-    """As `predict_pictures`, of a truth's samples: crops as the model sees their boxes, where it sees boxes.
+    """As `predict_pictures`, of a truth's samples: crops as the model sees their boxes, where it sees boxes, and with
+    the slices next to them, where it sees those.
 
     SpineError where it does, and the dataset's crops do not tell of what they were cut out.
     """
-    if not isinstance(truth, ClassTruth) or not sees_boxes(model):
+    if not isinstance(truth, ClassTruth) or not (sees_boxes(model) or sees_slices(model)):
         yield from predict_pictures(model, truth.paths, truth.sizes)
     elif truth.lost_pictures:
         raise SpineError(
@@ -97,7 +111,7 @@ def predict_samples(model: Any, truth: AnyTruth) -> Iterator[np.ndarray]:
 
 
 def predict_regions(model: Any, regions: Sequence[Region]) -> Iterator[np.ndarray]:
-    """Probabilities (n, C) float32 of successive batches of boxes in pictures, by `regions`."""
+    """Probabilities (n, C) float32 of successive batches of boxes in pictures, by `answer_regions`."""
     for batch in _alike([0] * len(regions), BATCH):
         yield answer_regions(model, regions[batch])["probabilities"]
 

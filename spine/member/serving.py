@@ -16,7 +16,7 @@ from spine.member.seals import is_sealed
 
 __all__ = ["drop_unnamed_versions", "for_any_number", "next_version", "package_versions", "publish_model"]
 
-OPTIONAL = ("prepared", "regions", "members", "describe")  # signatures that some SavedModels have
+OPTIONAL = ("prepared", "regions", "slices", "members", "describe")  # signatures that some SavedModels have
 _PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
 
 

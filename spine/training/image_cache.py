@@ -31,7 +31,7 @@ WHITE = 65535
 
 @dataclass(frozen=True)
 class ImageCache:
-    """Pictures as the network reads them, (N, height, width, 1) uint16 where 65535 is 1.0, or masks alike in uint8.
+    """Pictures as the network reads them, (N, height, width, C) uint16 where 65535 is 1.0, or masks alike in uint8.
 
     Half the memory of float32 and 30 times as fine as float16 near white. A mask holds class index + 1, and 0 where the
     letterbox pads. `rows` (samples,) names the picture of each sample, so that one that occurs twice is stored once.
@@ -50,12 +50,14 @@ class ImageCache:
     @classmethod
     def of_regions(cls, regions: Sequence[Region], reads: NetworkInput, memory_limit: int = MEMORY_LIMIT) -> ImageCache:
         """Read boxes in pictures as the network sees them, each box of a picture once, as every SavedModel does."""
-        keys = [json.dumps([str(region.picture), region.box]) for region in regions]
+        slices = [region.slices if reads.sees_slices else (region.picture,) for region in regions]
+        keys = [json.dumps([[*map(str, own)], region.box]) for own, region in zip(slices, regions, strict=True)]
         distinct, rows = np.unique(keys, return_inverse=True)
         told = [json.loads(key) for key in distinct]
-        files, boxes = [file for file, _ in told], np.array([box for _, box in told], np.float32)
-        values = storage((len(files), reads.height, reads.width, 1), np.uint16, memory_limit)
-        _fill(values, files, lambda file, box: _read_box(file, box, reads), boxes)
+        files, boxes = np.array([files for files, _ in told]), np.array([box for _, box in told], np.float32)
+        values = storage((len(files), *reads.shape), np.uint16, memory_limit)
+        names = [" or ".join(dict.fromkeys(own)) for own in files.tolist()]
+        _fill(values, names, lambda name, own, box: _read_box(own, box, reads), files, boxes)
         return cls(values, rows)
 
     @classmethod
@@ -73,7 +75,7 @@ class ImageCache:
         return cls(values, rows)
 
     def batch(self, samples: Tensor) -> Tensor:
-        """Images (N, height, width, 1) float32 in [0, 1] of the samples (N,), inside a tf.data graph."""
+        """Images (N, height, width, C) float32 in [0, 1] of the samples (N,), inside a tf.data graph."""
         return tf.cast(self.stored(samples), tf.float32) / WHITE
 
     def stored(self, samples: Tensor) -> Tensor:
@@ -107,8 +109,9 @@ def _read(file: Tensor, height: int, width: int, how: str) -> Tensor:
     return tf.cast(tf.round(image * WHITE), tf.uint16)
 
 
-def _read_box(file: Tensor, box: Tensor, reads: NetworkInput) -> Tensor:
-    return tf.cast(tf.round(see_box(levels_of_files(tf.io.read_file(file)), box, reads) * WHITE), tf.uint16)
+def _read_box(files: Tensor, box: Tensor, reads: NetworkInput) -> Tensor:
+    slices = [levels_of_files(tf.io.read_file(file)) for file in tf.unstack(files)]
+    return tf.cast(tf.round(see_box(slices, box, reads) * WHITE), tf.uint16)
 
 
 def _read_mask(file: Tensor, height: int, width: int) -> Tensor:

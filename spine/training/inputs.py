@@ -134,9 +134,10 @@ def classification_data(
     memory_limit: int = MEMORY_LIMIT,
     view: View = WHOLE,
 ) -> tf.data.Dataset:
-    """Batches of images (N, height, width, 1) float32 in [0, 1] and one-hot labels (N, C) float32.
+    """Batches of images (N, height, width, slices) float32 in [0, 1] and one-hot labels (N, C) float32.
 
-    Images are what the `view`, of a known growth, sees of the samples' boxes; without a growth their own pictures.
+    Images are what the `view`, of a known growth, sees of the samples' boxes; without a growth their own pictures. With
+    3 `slices` of the view they are so in the slice before and the slice after, too.
 
     For training endless, shuffled and augmented as `training_batches` tells; else every sample once, in truth's order.
     Mixed images have labels in their shares; with `class_weights` batches for training have a third part, the weights
@@ -144,7 +145,7 @@ def classification_data(
     """
     _only_for_training(augmentation, training)
     reads = NetworkInput(height, width, normalisation, view)
-    regions = truth.regions if reads.sees_boxes else tuple(map(Region, truth.paths))
+    regions = truth.regions if reads.sees_boxes or reads.sees_slices else tuple(map(Region, truth.paths))
     pictures = ImageCache.of_regions(regions, reads, memory_limit)
     one_hot = tf.constant(truth.one_hot)
 

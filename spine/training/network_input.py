@@ -16,10 +16,11 @@ Tensor = Any
 
 
 class NetworkInput(NamedTuple):
-    """A network's input (N, height, width, 1): grey levels stretched by `normalisation`, fitted to the size.
+    """A network's input (N, height, width, channels): grey levels stretched by `normalisation`, fitted to the size.
 
     The `view` says what is read of a box in a picture; of a picture alone it is the box. Where the view has no `grow`
-    the network knows no boxes, as of a segmentation, or of crops whose pictures are not at hand.
+    the network knows no boxes, as of a segmentation, or of crops whose pictures are not at hand. Its `slices` are the
+    channels; a picture without neighbours is repeated.
     """
 
     height: int
@@ -43,7 +44,7 @@ class NetworkInput(NamedTuple):
         if "prepared" not in model.signatures or reads is None:
             return None
         inputs = model.signatures["prepared"].structured_input_signature[1].get("inputs")
-        fits = inputs is not None and inputs.shape.as_list() == [None, reads.height, reads.width, 1]
+        fits = inputs is not None and inputs.shape.as_list() == [None, *reads.shape]
         return reads if fits and str(reads.normalisation) in NORMALISATIONS else None
 
     @classmethod
@@ -62,26 +63,41 @@ class NetworkInput(NamedTuple):
         return told if self.view == WHOLE else {**told, "view": self.view.model_dump()}
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one input."""
+        return self.height, self.width, self.view.slices
+
+    @property
     def sees_boxes(self) -> bool:
         """Whether boxes in pictures can be made into it."""
         return self.view.grow is not None
 
     @property
+    def sees_slices(self) -> bool:
+        """Whether the slices next to a picture are a part of it."""
+        return self.view.slices > 1
+
+    @property
     def signature(self) -> list[tf.TensorSpec]:
         """Of the contract's `prepared(inputs, sizes)`."""
         return [
-            tf.TensorSpec([None, self.height, self.width, 1], tf.float32, name="inputs"),
+            tf.TensorSpec([None, *self.shape], tf.float32, name="inputs"),
             tf.TensorSpec([None, 2], tf.int32, name="sizes"),
         ]
 
 
 def prepare_all(images: Tensor, reads: Sequence[NetworkInput]) -> tuple[list[Tensor], list[Tensor]]:
-    """Each of the network inputs (N, height, width, 1) of images (N, H, W, C), and its sizes (N, 2) int32.
+    """Each of the network inputs (N, height, width, channels) of images (N, H, W, C), and its sizes (N, 2) int32.
 
     Sizes are the height and width of what an input was made of, here of the whole image for each.
     """
     sizes = tf.repeat(tf.shape(images)[tf.newaxis, 1:3], tf.shape(images)[0], axis=0)
-    return [prepare(images, *read[:3], read.view.aspect) for read in reads], [sizes] * len(reads)
+    return [_prepared(images, read) for read in reads], [sizes] * len(reads)
+
+
+def _prepared(images: Tensor, read: NetworkInput) -> Tensor:
+    channel = prepare(images, *read[:3], read.view.aspect)
+    return tf.concat([channel] * read.view.slices, axis=-1) if read.sees_slices else channel
 
 
 def prepare_each(
@@ -97,6 +113,6 @@ def prepare_each(
         inputs, _ = prepare_all(picture[tf.newaxis], reads)
         return *(one[0] for one in inputs), tf.shape(picture)[:2]
 
-    specs = (*(tf.TensorSpec([read.height, read.width, 1], tf.float32) for read in reads), tf.TensorSpec([2], tf.int32))
+    specs = (*(tf.TensorSpec(read.shape, tf.float32) for read in reads), tf.TensorSpec([2], tf.int32))
     *inputs, sizes = tf.map_fn(prepare_one, elements, fn_output_signature=specs)
     return inputs, [sizes] * len(reads)

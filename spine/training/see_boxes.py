@@ -12,17 +12,33 @@ from spine.training.expand_box import expand_boxes
 from spine.training.network_input import NetworkInput
 from spine.training.preprocess import decode, fit, normalise
 
-__all__ = ["BOXES", "LevelsOf", "levels_of_files", "levels_of_images", "prepare_boxes", "require_boxes", "see_box"]
+__all__ = [
+    *("BOXES", "LevelsOf", "Slices", "levels_of_files", "levels_of_images", "or_itself", "prepare_boxes"),
+    *("require_boxes", "see_box", "slices_of_files"),
+]
 
 Tensor = Any
 LevelsOf = Callable[[str], Tensor]  # a normalisation's name -> a picture (H, W, 1) with its grey levels stretched so
+Slices = Sequence[LevelsOf]  # a picture; or the slice before, the picture and the slice after, of any sizes
 
 BOXES = tf.TensorSpec([None, 4], tf.float32, name="boxes")  # of the signature `regions`: y0 x0 y1 x1 in [0, 1]
 
 
-def see_box(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
-    """The network input (height, width, 1) of a box (4,), y0 x0 y1 x1 in [0, 1] of its picture."""
-    return fit(_seen(levels_of, box, read), read.height, read.width, read.view.aspect)[0]
+def see_box(slices: Slices, box: Tensor, read: NetworkInput) -> Tensor:
+    """The network input (height, width, channels) of a box (4,), y0 x0 y1 x1 in [0, 1] of its picture.
+
+    A network of several slices sees the box in each of them, in a picture alone as often; others in the picture.
+    """
+    return _see(slices, box, read)[0]
+
+
+def _see(slices: Slices, box: Tensor, read: NetworkInput) -> tuple[Tensor, Tensor]:
+    """The same, and the height and width (2,) int32 of what is seen of the picture."""
+    count, picture = read.view.slices, slices[len(slices) // 2]
+    shown = slices if len(slices) == count else [picture] * count
+    seen = [_seen(levels_of, box, read) for levels_of in shown]
+    channels = [fit(one, read.height, read.width, read.view.aspect)[0] for one in seen]
+    return tf.concat(channels, axis=-1), tf.shape(seen[count // 2])[1:3]
 
 
 def _seen(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
@@ -35,20 +51,21 @@ def _seen(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
 
 
 def prepare_boxes(
-    levels_of: Callable[[Any], LevelsOf], elements: Any, boxes: Tensor, reads: Sequence[NetworkInput]
+    slices_of: Callable[[Any], Slices], elements: Any, boxes: Tensor, reads: Sequence[NetworkInput]
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Each of the network inputs (N, height, width, 1) of boxes (N, 4), and its sizes (N, 2) int32: of what it sees.
+    """Each of the network inputs (N, height, width, channels) of boxes (N, 4), and its sizes (N, 2) int32: of what it
+    sees of the picture.
 
-    `levels_of` gives the picture of one of the `elements`, a tensor (N, ...) such as files.
+    `slices_of` gives the picture of one row of the `elements`, tensors (N, ...) such as files, alone or with its
+    neighbours.
     """
 
     def prepare_one(row: tuple[Any, Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        levels = levels_of(row[0])
-        seen = [_seen(levels, row[1], read) for read in reads]
-        inputs = (fit(one, read.height, read.width, read.view.aspect)[0] for one, read in zip(seen, reads, strict=True))
-        return tuple(inputs), tuple(tf.shape(one)[1:3] for one in seen)
+        slices = slices_of(row[0])
+        inputs, sizes = zip(*(_see(slices, row[1], read) for read in reads), strict=True)
+        return inputs, sizes
 
-    inputs = tuple(tf.TensorSpec([read.height, read.width, 1], tf.float32) for read in reads)
+    inputs = tuple(tf.TensorSpec(read.shape, tf.float32) for read in reads)
     specs = inputs, tuple(tf.TensorSpec([2], tf.int32) for _ in reads)
     prepared, sizes = tf.map_fn(prepare_one, (elements, boxes), fn_output_signature=specs)
     return list(prepared), list(sizes)
@@ -60,11 +77,21 @@ def levels_of_files(file: Tensor) -> LevelsOf:
     return cache(lambda how: normalise(picture, how))
 
 
+def slices_of_files(files: Sequence[Tensor]) -> Slices:
+    """Of the bytes of a picture's file; or of those of the slice before, the picture and the slice after."""
+    return [levels_of_files(file) for file in files]
+
+
 def levels_of_images(images: Tensor, reads: Sequence[NetworkInput]) -> Callable[[Tensor], LevelsOf]:
     """By the number of one of the grey images (N, H, W, 1); each is stretched once, however many boxes it has."""
     asked = {"none", *(read.normalisation for read in reads if read.view.levels == "picture")}
     stretched = {how: normalise(images, how) for how in sorted(asked)}
     return lambda number: lambda how: stretched[how][number]
+
+
+def or_itself(neighbours: Tensor, files: Tensor) -> Tensor:
+    """The files (N) string of slices next to pictures, and of a picture its own file where that is empty."""
+    return tf.where(neighbours == "", files, neighbours)
 
 
 def require_boxes(boxes: Tensor) -> Tensor:

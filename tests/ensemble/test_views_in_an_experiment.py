@@ -24,16 +24,21 @@ from tests.grey_model import MeanGrey
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 SMALL = {"network": "plain_cnn", "weights": "none", "filters": [2], "height": 8, "width": 12, "epochs": 1, "batch": 8}
-VIEWS = {"near": {}, "wide": {"grow": 1.0, "aspect": "stretch", "levels": "picture"}}
-WEIGHTS = {"near": 0.5, "wide": 0.3, "old": 0.2}
+VIEWS = {"near": {}, "wide": {"grow": 1.0, "aspect": "stretch", "levels": "picture"}, "three": {"slices": 3}}
+WEIGHTS = {"near": 0.4, "wide": 0.2, "old": 0.1, "three": 0.3}
 LABELS = ("x", "y")
 
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    """Crops of two boxes a picture, and three members: two trained, and one that was published without `regions`."""
+    """Crops of two boxes a picture, each with a slice before or after it, and four members: three trained, and one that
+    was published without `regions`.
+    """
     root = tmp_path_factory.mktemp("views")
     samples = [f"p{number}" for number in range(6)]
+    pairs = {first: f"p{number + 3}" for number, first in enumerate(samples[:3])}  # of one split
+    neighbours = {"after": pairs, "before": {second: first for first, second in pairs.items()}}
+    neighbours |= {f"{side}_sha256": dict.fromkeys(told, "1f") for side, told in neighbours.items()}
     corners = {"0": (8.0, 6.5, 28.0, 16.25), "1": (40.0, 30.0, 63.0, 47.5)}
     whole = write_dataset(
         root / "whole",
@@ -41,6 +46,7 @@ def experiment(tmp_path_factory):
         boxes=[(sample, box, "disc", *xyxy, box) for sample in samples for box, xyxy in corners.items()],
         labels=[(sample, box, "grade", LABELS[int(box)]) for sample in samples for box in corners],
         splits=list(zip(samples, ["train", "validation", "test"] * 2, [""] * 6, strict=True)),
+        **neighbours,
     )
     crop_samples(whole, whole.boxes, root / "data", CropSettings(label="disc", grow=0.2))
     raw = {
@@ -50,7 +56,7 @@ def experiment(tmp_path_factory):
         "target": "grade",
         "labels": LABELS,
         "runs": root / "runs",
-        "members": {"near": SMALL, "wide": {**SMALL, "view": VIEWS["wide"]}, "old": SMALL},
+        "members": {**{name: {**SMALL, "view": view} for name, view in VIEWS.items()}, "old": SMALL},
     }
     experiment = validate_experiment(raw, "the experiment")
     for name in VIEWS:
@@ -82,19 +88,28 @@ def run(experiment):
 
 
 def regions_of(model, truth):
-    """By hand: the parents' files, and the boxes in shares of them."""
-    images = Manifest.read(truth.paths[0].parents[1]).images.set_index("sample").loc[list(truth.samples)]
-    files = [(truth.paths[0].parents[1] / "parents" / f"{parent}.png").read_bytes() for parent in images["parent"]]
+    """By hand: the parents' files, the boxes in shares of them, and where it is asked for the slices next to them."""
+    root = truth.paths[0].parents[1]
+    images = Manifest.read(root).images.set_index("sample").loc[list(truth.samples)]
     boxes = images[["box_y0", "box_x0", "box_y1", "box_x1"]].to_numpy() / [48, 64, 48, 64]
-    answer = model.signatures["regions"](image_bytes=tf.constant(files), boxes=tf.constant(boxes, tf.float32))
-    return answer["probabilities"].numpy()
+    asked = {"image_bytes": images["parent"]}
+    if "slices" in model.signatures:
+        asked |= {"before": images["before"], "after": images["after"]}
+    files = {
+        name: tf.constant([(root / "parents" / f"{one}.png").read_bytes() if one else b"" for one in column])
+        for name, column in asked.items()
+    }
+    signature = model.signatures["slices" if "slices" in model.signatures else "regions"]
+    return signature(**files, boxes=tf.constant(boxes, tf.float32))["probabilities"].numpy()
 
 
 def test_cards_tell_the_views_with_the_dataset_s_growth(experiment):
     told = {name: Member.open(experiment.member_directory(name)).card.input for name in VIEWS}
-    assert told["near"]["network"]["view"] == {"grow": 0.2, "aspect": "keep", "levels": "crop"}
-    assert told["wide"]["network"]["view"] == VIEWS["wide"]
+    assert told["near"]["network"]["view"] == {"grow": 0.2, "aspect": "keep", "levels": "crop", "slices": 1}
+    assert told["wide"]["network"]["view"] == {**VIEWS["wide"], "slices": 1}
+    assert told["three"]["network"]["view"] == {**told["near"]["network"]["view"], "slices": 3}
     assert all("regions" in one for one in told.values())
+    assert [name for name, one in told.items() if "slices" in one] == ["three"]
 
 
 def test_stored_predictions_are_of_the_boxes_as_each_member_sees_them(run):
@@ -116,10 +131,16 @@ def test_the_dataset_s_own_view_is_its_crops(run):
 def test_the_served_ensemble_is_what_was_searched_of_the_boxes(experiment, run):
     export.run(experiment)
     member = Member.open(experiment.ensemble_directory)
-    assert "regions" in member.card.input
+    assert {"regions", "slices"} < set(member.card.input)
     split = run.predictions("test")
     expected = sum(weight * split.stored[name].values.astype(float) for name, weight in WEIGHTS.items())
-    np.testing.assert_allclose(regions_of(load_model(member), split.truth), expected, atol=1e-5)
+    model = load_model(member)
+    np.testing.assert_allclose(regions_of(model, split.truth), expected, atol=1e-5)
+    picture, box, *_ = split.truth.regions[0]
+    alone = {"image_bytes": tf.constant([picture.read_bytes()]), "boxes": tf.constant([box], tf.float32)}
+    without = model.signatures["slices"](**alone, before=tf.constant([b""]), after=tf.constant([b""]))["probabilities"]
+    np.testing.assert_allclose(model.signatures["regions"](**alone)["probabilities"], without, atol=1e-6)
+    assert np.abs(without[0] - expected[0]).max() > 1e-4  # its neighbour counts
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
@@ -129,6 +150,7 @@ def test_a_server_answers_the_boxes_as_they_were_stored(experiment, run, protoco
         address = server.rest_url if protocol == "http" else f"grpc://{server.grpc_address}"
         with RemoteModel.open(f"{address}/v1/models/small") as model:
             assert model.sees_boxes
+            assert model.sees_slices
             done = check_served(model, experiment)
             assert done.samples == len(run.truth("test").samples)
             assert not done.differing

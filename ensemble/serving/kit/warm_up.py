@@ -75,7 +75,8 @@ def _sent(picture: np.ndarray) -> list[dict[str, Any]]:
     boxes = np.array([[0.25, 0.25, 0.5, 0.75], [0.5, 0.25, 0.75, 0.75]], np.float32)
     of_files = [{"image_bytes": files[:1]}, {"image_bytes": files}]
     of_boxes = [{"image_bytes": files[:1], "boxes": boxes[:1]}, {"image_bytes": files, "boxes": boxes}]
-    return [*of_files, *of_boxes, {"image": greys}, {"question": [b""]}]
+    of_slices = [{**sent, "before": sent["image_bytes"], "after": sent["image_bytes"]} for sent in of_boxes]
+    return [*of_files, *of_boxes, *of_slices, {"image": greys}, {"question": [b""]}]
 
 
 def _require_answer(signatures: Any, request: Any) -> None:

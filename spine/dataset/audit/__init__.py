@@ -66,6 +66,7 @@ def audit(manifest: Manifest) -> list[Problem]:
         leakage.labels_follow_source(manifest),
         quality.wrong_masks(manifest),
         quality.wrong_parents(manifest),
+        quality.wrong_neighbours(manifest),
         quality.boxes_outside(manifest),
         quality.missing_classes(manifest),
         quality.missing_boxes(manifest),

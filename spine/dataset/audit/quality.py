@@ -21,6 +21,7 @@ __all__ = [
     "missing_classes",
     "missing_pixels",
     "wrong_masks",
+    "wrong_neighbours",
     "wrong_parents",
 ]
 
@@ -59,6 +60,25 @@ def wrong_parents(manifest: Manifest) -> Iterator[Problem]:
         if shape != size:
             yield Problem(str(path), f"is {shape}, images.csv says {size}", "build the dataset again")
         elif hash_file(path) != row["parent_sha256"]:
+            yield Problem(str(path), "its SHA-256 differs from images.csv: the file was changed", "build again")
+
+
+def wrong_neighbours(manifest: Manifest) -> Iterator[Problem]:
+    """Slices next to a picture that cannot be read, or were changed."""
+    named = [
+        (row["parent"] != "", row[side], row[f"{side}_sha256"])
+        for row in rows(manifest.images[["parent", "before", "before_sha256", "after", "after_sha256"]])
+        for side in ("before", "after")
+        if row[side]
+    ]
+    for of_crop, name, stated in dict.fromkeys(named):
+        path = manifest.neighbour_path(name, of_crop=of_crop)
+        try:
+            read_picture(path, name)
+        except SpineError as error:
+            yield Problem(str(path), str(error), "build the dataset again with `spine data build CONFIG`")
+            continue
+        if hash_file(path) != stated:
             yield Problem(str(path), "its SHA-256 differs from images.csv: the file was changed", "build again")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spine.core.problems import Problem, SpineError, examples
@@ -16,16 +16,17 @@ from spine.images.dicom.series import Series, Slice
 from spine.images.dicom.windows import WindowChoice
 from spine.images.pictures import Picture
 
-__all__ = ["Wanted", "every_image", "midsagittal_images", "name_of", "read_pictures"]
+__all__ = ["Wanted", "every_image", "midsagittal_images", "name_of", "read_pictures", "with_neighbours"]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One image to read: its series, its slice, and why it was chosen."""
+    """One image to read: its series, its slice, and why it was chosen; or it is just `beside` a chosen one."""
 
     series: Series
     slice: Slice
     reason: str = ""
+    beside: bool = False
 
 
 def every_image(series: Sequence[Series]) -> list[Wanted]:
@@ -48,6 +49,19 @@ def midsagittal_images(series: Sequence[Series], slices: int) -> tuple[list[Want
         wanted += chosen
         problems += remarks
     return wanted, problems
+
+
+def with_neighbours(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The wanted images of slices, and behind them those that are next to one in its series."""
+    chosen = {one.slice for one in wanted}
+    others: dict[Slice, Wanted] = {}
+    for one in filter(_has_order, wanted):
+        acquisition, place = one.series.order[one.slice]
+        near = {(acquisition, place - 1), (acquisition, place + 1)}
+        for item, where in one.series.order.items():
+            if where in near and item not in chosen:
+                others[item] = Wanted(one.series, item, beside=True)
+    return [*wanted, *others.values()]
 
 
 def name_of(item: Slice, file_name: str) -> str:
@@ -76,7 +90,7 @@ def read_pictures(
 def _picture(wanted: Wanted, frame: Frame, file_name: str) -> Picture:
     series = wanted.series
     burned_in = "burned-in annotation" if series.acquired.burned_in == "YES" else ""
-    return Picture(
+    picture = Picture(
         frame.pixels,
         wanted.slice.path,
         name_of(wanted.slice, file_name),
@@ -88,7 +102,18 @@ def _picture(wanted: Wanted, frame: Frame, file_name: str) -> Picture:
         note="; ".join(filter(None, [wanted.reason, frame.note, burned_in])),
         scaling=frame.scaling,
         acquired=series.acquired,
+        beside=wanted.beside,
     )
+    if not _has_order(wanted):
+        return picture
+    acquisition, place = series.order[wanted.slice]
+    first = series.slices[0]  # tells stacks of one series UID apart
+    return replace(picture, stack=f"{first.path}#{first.frame}/{acquisition}", place=place)
+
+
+def _has_order(wanted: Wanted) -> bool:
+    """Whether the image is a slice of a volume, and has a place in it."""
+    return wanted.series.volumetric and is_stack(wanted.series) and wanted.slice in wanted.series.order
 
 
 def _of_patient(series: list[Series], slices: int) -> tuple[list[Wanted], list[Problem]]:

@@ -22,8 +22,11 @@ from spine.images.dicom.image import Image, NoImageError, images_of
 from spine.images.dicom.line import POSITION, layers, line_of
 from spine.images.dicom.remarks import folded
 from spine.images.dicom.stacks import shared_series, stacks_of
+from spine.images.neighbours import places
 
 __all__ = ["Series", "Slice", "find_series"]
+
+_TOWARDS = (-1, 1, -1)  # right, back and feet, in the patient's system
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,24 @@ class Series:
         placed = [one for one in self.slices if one.position is not None]
         groups = layers([one.position for one in placed if one.position is not None])
         return [tuple(sorted((placed[k] for k in group), key=_acquired)) for group in groups]
+
+    @cached_property
+    def order(self) -> dict[Slice, tuple[int, int]]:
+        """Of each placed slice how many were acquired at its place before it, and the place, by whole numbers.
+
+        They count to the patient's right, to the back or to the feet, as slices of volumes do: slices of one
+        acquisition are next to each other where they differ by 1.
+        """
+        numbers = places(self.positions)
+        if self.normal is not None:
+            axis = int(np.argmax(np.abs(self.normal)))
+            if self.normal[axis] * _TOWARDS[axis] < 0:
+                numbers = [numbers[-1] - number for number in numbers]
+        return {
+            one: (acquisition, number)
+            for number, layer in zip(numbers, self.layers, strict=True)
+            for acquisition, one in enumerate(layer)
+        }
 
     @cached_property
     def positions(self) -> list[float]:

@@ -33,9 +33,10 @@ def build_base(
 
 
 def in_scale_of(x: Any, scale: np.ndarray, offset: np.ndarray) -> Any:
-    """Grey (N, H, W, 1) in [0, 1] as the three channels that a base was trained on; float32."""
+    """Grey (N, H, W, 1) in [0, 1], or three grey channels, as those that a base was trained on; float32."""
     # float32 also under mixed precision: half floats hold 255 grey levels, but not 65,535.
-    x = layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
+    if x.shape[-1] == 1:
+        x = layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
     return layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="network_scale")(x)
 
 

@@ -27,7 +27,7 @@ def in_shares(x0, y0, x1, y1, height=20, width=30):
 
 def seen(box, height, width, how="minmax", **view):
     read = NetworkInput(height, width, how, View(**view))
-    return see_box(levels_of_files(tf.constant(png(PICTURE))), box, read).numpy()[..., 0]
+    return see_box([levels_of_files(tf.constant(png(PICTURE)))], box, read).numpy()[..., 0]
 
 
 def stretched(values, low, high):
@@ -134,7 +134,8 @@ def test_the_dataset_s_own_view_is_its_crops(truth):
 def test_images_that_are_at_hand_are_seen_as_their_files(truth):
     picture = SHARES[np.newaxis, ..., np.newaxis]
     boxes = tf.stack([in_shares(10, 6, 18, 12), in_shares(0, 0, 4, 5)])
-    (first, second), _ = prepare_boxes(levels_of_images(picture, READS), tf.constant([0, 0]), boxes, READS)
+    levels_of = levels_of_images(picture, READS)
+    (first, second), _ = prepare_boxes(lambda number: [levels_of(number)], tf.constant([0, 0]), boxes, READS)
     for read, result in zip(READS, (first, second), strict=True):
         np.testing.assert_allclose(result[1, ..., 0], seen(boxes[1], 16, 24, read.normalisation, **dict(read.view)))
 
@@ -171,11 +172,14 @@ def test_a_network_of_whole_pictures_knows_no_boxes():
 
 
 def test_a_view_of_crops_without_their_pictures_asks_for_a_build():
-    assert View().of_crops(None, True).grow is None
-    assert View(aspect="stretch").of_crops(None, True).aspect == "stretch"
+    assert View().of_crops(None, True, False).grow is None
+    assert View(aspect="stretch").of_crops(None, True, False).aspect == "stretch"
     for view in (View(grow=0.5), View(levels="picture")):
         with pytest.raises(SpineError, match="build the dataset again"):
-            view.of_crops(None, True)
-    assert View().of_crops(0.1, False).grow == 0.1
-    assert View(grow=0.5).of_crops(0.1, False).grow == 0.5
-    assert View(levels="picture").of_crops(None, False).grow is None
+            view.of_crops(None, True, False)
+    assert View().of_crops(0.1, False, False).grow == 0.1
+    assert View(grow=0.5).of_crops(0.1, False, False).grow == 0.5
+    assert View(levels="picture").of_crops(None, False, False).grow is None
+    with pytest.raises(SpineError, match="no picture of the dataset has a slice next to it"):
+        View(slices=3).of_crops(0.1, False, False)
+    assert View(slices=3).of_crops(0.1, False, True).slices == 3
