@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from classification.measured.config import MEASURED, MeasuredSettings
 from classification.networks import NETWORKS
 from spine.core.strict import Strict
 from spine.training import schedule
-from spine.training.choices import known
+from spine.training.choices import NameIn
 from spine.training.fit_settings import FitSettings
 from spine.training.pretrained.base_weights import checked_file
 from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
@@ -62,7 +62,7 @@ class Settings(FitSettings):
     # What is no network has settings of its own.
     OF_NETWORKS: ClassVar[Mapping[str, Any]] = {MEASURED: MeasuredSettings}
 
-    network: str
+    network: Annotated[str, NameIn(NETWORKS, "network")]
     weights: str = "imagenet"  # imagenet, none, or the path of a file of the base's, of Keras or PyTorch
     pixel_scale: PixelScale = "own"  # of the weights; of a PyTorch file PyTorch's, unless it is given
     alpha: Positive = 1.0  # MobileNet's width; 1 elsewhere
@@ -81,11 +81,6 @@ class Settings(FitSettings):
     # Of batch norm trained from scratch: Keras' own 0.99 leaves inference blind after a few hundred steps.
     batch_norm_momentum: Fraction = 0.9
     bootstrap: Literal["none", "sample", "patient"] = "none"  # bagging: drawn with replacement, for each member anew
-
-    @field_validator("network")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        return known("network", name, NETWORKS)
 
     @model_validator(mode="before")
     @classmethod

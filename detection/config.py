@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from detection.backbones.table import BACKBONES
 from spine.core.strict import Strict
 from spine.training import schedule
 from spine.training.augment import Augmentation
-from spine.training.choices import known
+from spine.training.choices import NameIn
 from spine.training.pretrained.base_weights import SUFFIXES, checked_file
 from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Decay, Fraction, Positive
@@ -175,7 +175,7 @@ class Settings(Strict):
     For the published training see `configs/papers/`.
     """
 
-    backbone: str = "resnet50"
+    backbone: Annotated[str, NameIn(BACKBONES, "backbone")] = "resnet50"
     backbone_weights: str = "imagenet"  # imagenet, none, or the path of a file of Keras or PyTorch
     pixel_scale: PixelScale = "own"  # of the weights; of a PyTorch file PyTorch's, unless it is given
     # The backbone's layers up to this level keep their weights; 5 is all of it.
@@ -227,11 +227,6 @@ class Settings(Strict):
         if isinstance(raw, Mapping) and (given := next((key for key in _OF_OTHERS if key in raw), None)):
             raise ValueError(f"{given} {_OF_OTHERS[given]}")
         return raw
-
-    @field_validator("backbone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        return known("backbone", name, BACKBONES)
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
 from spine.core.strict import Strict
 from spine.training import schedule
-from spine.training.choices import known
+from spine.training.choices import NameIn
 from spine.training.fit_settings import FitSettings
 from spine.training.pretrained.base_weights import checked_file
 from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
@@ -59,8 +59,8 @@ class Settings(FitSettings):
     `epochs` in all; the encoder is frozen in the first `freeze_encoder` of them, its batch norm with it.
     """
 
-    architecture: str = "unet"
-    encoder: str = "resnet34"
+    architecture: Annotated[str, NameIn(ARCHITECTURES, "architecture")] = "unet"
+    encoder: Annotated[str, NameIn(ENCODERS, "encoder")] = "resnet34"
     encoder_weights: str = "imagenet"  # imagenet, none, or the path of a file of Keras or PyTorch
     pixel_scale: PixelScale = "own"  # of the weights; of a PyTorch file PyTorch's, unless it is given
     freeze_encoder: Annotated[int, Field(ge=0)] = 0  # epochs
@@ -83,16 +83,6 @@ class Settings(FitSettings):
     learning_rate: Positive = 3e-3
     schedule: Schedule = "cosine"
     batch: Count = 8
-
-    @field_validator("architecture")
-    @classmethod
-    def _is_architecture(cls, name: str) -> str:
-        return known("architecture", name, ARCHITECTURES)
-
-    @field_validator("encoder")
-    @classmethod
-    def _is_encoder(cls, name: str) -> str:
-        return known("encoder", name, ENCODERS)
 
     @field_validator("loss")
     @classmethod

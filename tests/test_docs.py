@@ -17,81 +17,20 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from classification.config import FineTuning, Head
-from classification.config import Settings as Classification
-from classification.measured.config import MeasuredSettings
-from detection import config as detection
-from ensemble.case.config import CaseSettings, Discs, Region
 from pipeline.experiments import validate_experiment
-from segmentation.config import Patches
-from segmentation.config import Settings as Segmentation
+from pipeline.schema.sections import SECTIONS
 from spine.annotations import FORMATS
 from spine.core.strict import validate
-from spine.dataset.splits import SplitSettings
-from spine.experiment.about import AboutSettings
-from spine.experiment.config import Experiment
-from spine.experiment.postprocess import PostprocessSettings
-from spine.experiment.stages import BatchingSettings, DecideSettings, EvaluateSettings, ExportSettings, SearchSettings
-from spine.experiment.tuning import Range, TuneSettings
-from spine.intake.config import DataConfig, Source, Target
-from spine.intake.crop import CropSettings
+from spine.intake.config import DataConfig
 from spine.intake.dicom_seg import read_segmentations
 from spine.intake.spider import read_release
-from spine.phantom import CervicalSettings, FractureSettings, PhantomSettings
-from spine.training.augment import Augmentation
 from spine.training.augment.settings import PRESETS
-from spine.training.schedule import Plateau
-from spine.training.view import View
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGE = (ROOT / "docs" / "settings.md").read_text()
 PROGRAM = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["spine"].split(":")[0]
 VERBS = typer.main.get_command(importlib.import_module(PROGRAM).app).commands
-TABLES: dict[str, type[BaseModel]] = {
-    "Experiment": Experiment,
-    "search": SearchSettings,
-    "decide": DecideSettings,
-    "postprocess": PostprocessSettings,
-    "evaluate": EvaluateSettings,
-    "export": ExportSettings,
-    "batching": BatchingSettings,
-    "about": AboutSettings,
-    "tune": TuneSettings,
-    "range": Range,
-    "A classification member": Classification,
-    "A member that measures": MeasuredSettings,
-    "view": View,
-    "head": Head,
-    "fine_tuning": FineTuning,
-    "A segmentation member": Segmentation,
-    "patches": Patches,
-    "A detection member": detection.Settings,
-    "decoder": detection.Decoder,
-    "fpn": detection.FPN,
-    "anchor": detection.Anchor,
-    "rpn_head": detection.RPNHead,
-    "roi_generator": detection.ROIGenerator,
-    "roi_sampler": detection.ROISampler,
-    "roi_aligner": detection.ROIAligner,
-    "detection_head": detection.DetectionHead,
-    "detection_generator": detection.DetectionGenerator,
-    "parser": detection.Parser,
-    "losses": detection.Losses,
-    "reduce_on_plateau": Plateau,
-    "augmentation": Augmentation,
-    "Data config": DataConfig,
-    "source": Source,
-    "target": Target,
-    "crop": CropSettings,
-    "splits": SplitSettings,
-    "phantom": PhantomSettings,
-    "phantom of necks": CervicalSettings,
-    "phantom of fractures": FractureSettings,
-    "Case": CaseSettings,
-    "discs": Discs,
-    "region": Region,
-}
 
 
 def written(section: str) -> dict[str, str]:
@@ -128,13 +67,13 @@ def yaml_of(value: Any) -> str:
             return str(value)
 
 
-@pytest.mark.parametrize("section", TABLES)
+@pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_is_told_with_its_default(section):
-    assert written(section) == {name: told(field) for name, field in TABLES[section].model_fields.items()}
+    assert written(section) == {name: told(field) for name, field in SECTIONS[section].model_fields.items()}
 
 
 def test_no_section_is_left_unread():
-    assert re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE) == list(TABLES)
+    assert re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE) == list(SECTIONS)
 
 
 def test_every_preset_is_named():

@@ -37,7 +37,7 @@ class MeasuredSettings(NoNetwork):
     l2: Positive = 30.0  # of logistic regression: the penalty on its weights, 1 / C
     class_weights: Literal["none", "balanced"] | Mapping[str, Positive] = "none"
 
-    @field_validator("masks", mode="before")
+    @field_validator("masks", mode="before", json_schema_input_type=Literal["segmenter", "true", True])
     @classmethod
     def _may_be_a_truth_of_yaml(cls, masks: Any) -> Any:
         return "true" if masks is True else masks

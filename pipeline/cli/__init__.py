@@ -12,6 +12,7 @@ import typer
 from pipeline.cli import client, data, experiments, papers, serve
 from pipeline.cli.demo import demo
 from pipeline.cli.pacs import pacs
+from pipeline.cli.schema import schema
 from spine import __version__
 from spine.core.ending import run_to_the_end
 
@@ -24,6 +25,7 @@ app.add_typer(papers.app, name="papers")
 client.add_client(app, serve.app)
 app.command()(demo)
 app.command()(pacs)
+app.command()(schema)
 
 
 def _print_version(asked: bool) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_serializer, field_validator, model_validator
 
 from spine.core.strict import Strict, without_password
 from spine.experiment.given_weights import require_shares
@@ -127,7 +127,7 @@ class EvaluateSettings(Strict):
     # Name -> weights given by hand (member to weight, normalised to sum 1): judged beside the searched ones.
     also: Mapping[Annotated[str, Field(pattern=NAME)], Mapping[str, float]] = Field(default_factory=dict)
 
-    @field_validator("also", mode="before")
+    @field_validator("also", mode="before", json_schema_input_type=Mapping[str, Mapping[str, float] | None])
     @classmethod
     def _leaves_out_null(cls, also: Any) -> Any:
         """A file that extends another leaves the other's weights out so, as it does members."""
@@ -204,7 +204,7 @@ class ExportSettings(Strict):
     batching: BatchingSettings = BatchingSettings()
     frozen: bool = False  # weights as constants: faster on CPUs, by rounding of its own apart from the members
 
-    @field_validator("stable", mode="before")
+    @field_validator("stable", mode="before", json_schema_input_type=Literal["newest", "previous"] | PositiveInt)
     @classmethod
     def _names_a_version(cls, stable: Any) -> Any:
         if stable in ("newest", "previous") or (type(stable) is int and stable > 0):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, field_validator, model_validator
 
 from spine.core.numbers import finite
 from spine.core.problems import SpineError
@@ -60,7 +60,7 @@ class Source(Strict):
         """What the images' names are relative to."""
         return self.images if self.images.is_dir() else self.images.parent
 
-    @field_validator("window", mode="before")
+    @field_validator("window", mode="before", json_schema_input_type=str | NonNegativeInt | tuple[float, float])
     @classmethod
     def _is_a_window(cls, window: object) -> WindowChoice:
         return checked_choice(window)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import core_schema
 
 from spine.core.near_names import did_you_mean
 
-__all__ = ["known"]
+__all__ = ["NameIn", "known"]
 
 
 def known(what: str, name: str, table: Iterable[str]) -> str:
@@ -15,3 +19,25 @@ def known(what: str, name: str, table: Iterable[str]) -> str:
     if name not in names:
         raise ValueError(f"{what} {name!r} is not known; it is one of {', '.join(names)}{did_you_mean(name, names)}")
     return name
+
+
+@dataclass(frozen=True)
+class NameIn:
+    """Of a setting, as in `Annotated[str, NameIn(NETWORKS, "network")]`: a name that the table has.
+
+    The JSON Schema of the settings lists the table's names, so that editors offer them.
+    """
+
+    table: Mapping[str, Any]
+    what: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        """The text, checked by `known`."""
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """The text, one of the names."""
+        return {**handler(schema), "enum": sorted(self.table)}
+
+    def _known(self, name: str) -> str:
+        return known(self.what, name, self.table)

@@ -23,6 +23,7 @@ COMMANDS = (
     ),
     ["client"],
     ["pacs"],
+    ["schema"],
     ["serve", "check"],
     *(["data", name] for name in ("build", "crop", "export", "check", "deidentify")),
 )

@@ -24,9 +24,11 @@ def _as_chance(value: Any) -> Any:
     return (0.5 if value else 0.0) if isinstance(value, bool) else value
 
 
-Interval = Annotated[tuple[float, float], BeforeValidator(_as_interval)]  # a number x means [-x, x]
+Interval = Annotated[
+    tuple[float, float], BeforeValidator(_as_interval, json_schema_input_type=float | tuple[float, float])
+]  # a number x means [-x, x]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Chance = Annotated[Fraction, BeforeValidator(_as_chance)]  # true means one half
+Chance = Annotated[Fraction, BeforeValidator(_as_chance, json_schema_input_type=bool | Fraction)]  # true means one half
 Mix = Annotated[float, Field(ge=0, le=100)]  # a of the Beta(a, a) that shares are drawn from; 0 does not mix
 
 _NOTHING = (0.0, 0.0)
