@@ -43,7 +43,7 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
         version, parity = publish_served(
             load_chain(settings, parts), directory, lambda model: require_case_parity(model, stages, pictures), pictures
         )
-        Member.publish(directory, _card(settings, parts, config_hash, version, parity))
+        Member.publish(directory, _card(settings, parts, config_hash, version, parity if pictures else None))
     kit = write_serving_kit(directory, settings.export.name or settings.name, settings.export)
     return [Member.open(directory).model, *kit]
 
@@ -56,7 +56,8 @@ def hash_of(settings: CaseSettings, parts: CaseParts) -> str:
 
 def _pictures(parts: CaseParts) -> Sequence[Path]:
     """Whole pictures of the parts' datasets, where one has some."""
-    pictures = next((part.pictures for part in (parts.detector, parts.segmentation) if part and part.pictures), ())
+    named = (parts.detector, parts.segmentation, *parts.grades.values())
+    pictures = next((part.pictures for part in named if part and part.pictures), ())
     return pictures[:PARITY_PICTURES]
 
 
@@ -95,7 +96,7 @@ def _cut(settings: Discs | Region, detector: Part) -> Cut:
     return Cut(which, settings.grow, settings.confidence, getattr(settings, "count", None))
 
 
-def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: Path, parity: float) -> Card:
+def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: Path, parity: float | None) -> Card:
     description = describe(settings, parts)
     return Card(
         name=settings.name,

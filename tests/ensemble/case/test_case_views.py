@@ -1,21 +1,27 @@
 """Classifiers of a case see its boxes each in its own way, straight from the whole picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from ensemble.case import export
+from ensemble.case import parts as parts_of_cases
 from ensemble.case.config import Discs
 from ensemble.case.export import load_chain
 from ensemble.case.parity import measure_case_parity
-from ensemble.case.parts import open_parts
+from ensemble.case.parts import CaseParts, Part, open_parts
 from ensemble.case.stages import Stages
+from spine.dataset.truth import ClassTruth
 from spine.images.pictures import write_png16
-from spine.member.member import Member
+from spine.member.member import Card, Member
 from spine.training.network_input import NetworkInput
 from spine.training.served import Served
 from spine.training.view import View
 from tests.case_on_disk import GRADES, scan, write_case, write_member
 from tests.member_contract import png
+from tests.spines_on_disk import LABELS, write_discs
 
 UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
 PICTURE = scan(100, 80, (10, 10, 60, 90), UPPER, LOWER)
@@ -86,3 +92,18 @@ def test_the_chain_equals_its_stages(case, chain, tmp_path):
         signatures = {"serving_default": chain.serving_default}  # noqa: RUF012
 
     assert measure_case_parity(InMemory, stages, sorted(tmp_path.iterdir())) < 1e-5
+
+
+def test_a_case_is_checked_on_the_pictures_that_its_graders_crops_were_cut_out_of(tmp_path):
+    manifest = write_discs(tmp_path, {"validation": 2})
+    truth = ClassTruth.of_classification(manifest, "validation", "narrowing", LABELS)
+    detector, segmentation = (
+        Part.of_directory(
+            "detector", Member.publish(tmp_path / "detector", Card(name="one", task="detection", labels=("disc",))).path
+        ),
+        None,
+    )
+    grader = replace(detector, name="grades.narrowing", pictures=parts_of_cases._whole_pictures(truth))
+    pictures = export._pictures(CaseParts(detector, {"narrowing": grader}, segmentation))
+    assert [path.parent.name for path in pictures] == ["parents"] * 2
+    assert export._pictures(CaseParts(detector, {"narrowing": detector}, segmentation)) == ()
