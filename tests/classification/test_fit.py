@@ -17,7 +17,8 @@ from classification import train
 from classification.config import Settings
 from spine.training import keras_fitting
 from tests.experiment_on_disk import write_experiment
-keras_fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+devices = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # one for both: a second would use the first one's keys
+keras_fitting.strategy = lambda: devices
 changes = {"network": "plain_cnn", "weights": "none", "height": 16, "width": 16, "filters": [4], "epochs": 2}
 experiment = write_experiment(Path(sys.argv[1]), members=("two",), patients={"train": 3, "validation": 2, "test": 1})
 experiment = experiment.model_copy(update={"members": {"two": Settings(**changes)}, "name": "devices"})
