@@ -39,6 +39,18 @@ def write(tmp_path):
     return write
 
 
+def test_what_measures_is_fitted_for_each_target_by_itself(write):
+    measured = {"network": "measurements", "segmenter": "outlines", "seeds": 2}
+    experiments = load_experiments(write(members={**FILE["members"], "measured": measured}, folds=2))
+    for one in experiments:
+        assert [outcome.directory for outcome in outcomes(one, "measured_seed2")] == [
+            one.member_directory("measured_seed2")
+        ]
+        assert len(outcomes(one, "plain")) == 2
+    first, second = (one.member_hash("measured_seed1", "data", "splits") for one in experiments)
+    assert first != second
+
+
 def test_each_target_is_an_experiment_of_its_own(write):
     graded, narrowed = load_experiments(write())
     assert (graded.name, graded.target, graded.labels, graded.ordinal) == (
