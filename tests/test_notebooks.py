@@ -1,0 +1,49 @@
+"""The tutorials' notebooks are kept without outputs, and run from end to end."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
+RUNS = {"classification": "discs", "detection": "boxes", "segmentation": "spine"}
+
+
+def read(path):
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def test_there_is_one_for_each_task():
+    assert [path.stem for path in NOTEBOOKS] == sorted(RUNS)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_is_kept_without_outputs(path):
+    cells = read(path).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * len(code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path, tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
+    spine = tmp_path / "bin" / "spine"  # of this checkout, whatever is installed
+    spine.parent.mkdir()
+    spine.write_text(f"#!{sys.executable}\nfrom pipeline.cli import main\n\nmain()\n")
+    spine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{spine.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = read(path)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    run = tmp_path / "tutorial" / "runs" / RUNS[path.stem]
+    assert (run / "report.html").exists()
+    table = notebook.cells[-2 if path.stem != "classification" else -5].outputs[-1].data["text/plain"]
+    assert "ensemble" in table
