@@ -77,10 +77,11 @@ class TuningStudy:
         maximise: bool,
         seed: int,
         facts: Mapping[str, Any],
+        place: str,
     ) -> TuningStudy:
         """The study of that name in a storage; `facts` say what it is of, `inputs_hash` among them.
 
-        SpineError where the study is of other facts, or cannot be opened.
+        SpineError where the study is of other facts, or cannot be opened; `place` is what to remove then.
         """
         with quiet():
             study = open_study(storage, name, maximise=maximise, stage="tune")
@@ -88,8 +89,8 @@ class TuningStudy:
             if stored != facts["inputs_hash"]:
                 raise SpineError(
                     f"study {name!r} was tuned on other data, another space or other settings ({stored[:8]}, now "
-                    f"{facts['inputs_hash'][:8]}), so its trials do not compare; remove it, move it away, or give "
-                    "the experiment another name"
+                    f"{facts['inputs_hash'][:8]}), so its trials do not compare; remove {place}, move it "
+                    "away, or give the experiment another name"
                 )
             for key, value in facts.items():
                 if study.user_attrs.get(key) != value:

@@ -19,7 +19,7 @@ from ensemble.record.tuning_study import State
 from pipeline import registry
 from pipeline.training import command_of, share_of_cores
 from pipeline.tuning.judge import judge_in_own_process
-from spine.core.files import read_if_whole, write_json
+from spine.core.files import fingerprint, read_if_whole, write_json
 from spine.core.problems import SpineError
 from spine.core.processes import as_child, end_children, run_child
 from spine.experiment.config import Experiment
@@ -50,7 +50,9 @@ def run_trial(experiment: Experiment, member: str, directory: Path, watch: Watch
     With folds, the first one is trained. SpineError where a signal ended the training, or it cannot be judged: then
     the trial may go on later.
     """
-    if kept := read_if_whole(directory / "result.json"):
+    tried = fingerprint(experiment.members[member].model_dump(mode="json"))
+    kept = read_if_whole(directory / "result.json")
+    if kept.pop("tried", "") == tried:
         return Ended(**kept)
     trained = _below(experiment, member, directory)
     file, overrides = trained.write(directory / "experiment.yaml"), ["fold=0"] if experiment.folds else []
@@ -69,7 +71,7 @@ def run_trial(experiment: Experiment, member: str, directory: Path, watch: Watch
         ended = Ended("complete", score) if math.isfinite(score) else Ended("failed", note="the metric has no value")
     if rows := History.read(history).rows:
         History(rows[: epochs or None]).write(directory / "history.csv")
-    write_json(asdict(ended), directory / "result.json")
+    write_json({**asdict(ended), "tried": tried}, directory / "result.json")
     for training in directory.glob("*/"):
         shutil.rmtree(training, ignore_errors=True)
     return ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pipeline.tuning.trial import Ended, run_trial, watched_value
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
 from spine.core.processes import exclusive_lock
+from spine.core.strict import without_password
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.dataset import read_dataset
@@ -122,7 +124,8 @@ class Tuning:
         asked = self.study.ask()
         if asked is not None:
             self._is_free(asked.number, stack)
-            self._trial(asked.number).mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._trial(asked.number), ignore_errors=True)  # of a study that was removed
+            self._trial(asked.number).mkdir(parents=True)
         return asked
 
     def _is_free(self, number: int, stack: ExitStack) -> bool:
@@ -210,4 +213,5 @@ def _opened(file: TunedFile, manifest: Manifest, judged: Judged) -> TuningStudy:
         maximise=judged.higher_is_better,
         seed=experiment.seed,
         facts={"inputs_hash": fingerprint([asked, folds, hashed, judged.metric]), "metric": judged.metric},
+        place=f"the study from {without_password(settings.storage)}" if settings.storage else str(directory),
     )

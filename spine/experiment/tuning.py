@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_serializer, field_validator, model_validator
 
 from spine.core.strict import Strict, without_password
 from spine.experiment.stages import known_storage
@@ -62,13 +62,17 @@ class Range(Strict):
 
 
 Dimension = Range | Choices
+_Dimension = Annotated[  # a mapping is told as a range that is wrong, and not as a wrong list besides
+    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("list")],
+    Discriminator(lambda given: "range" if isinstance(given, (Mapping, Range)) else "list"),
+]
 
 
 class TuneSettings(Strict):
     """The search for a member's settings: each trial trains it once, and is judged on validation."""
 
     member: str
-    space: Mapping[str, Dimension] = Field(min_length=1)  # setting, dotted where it is in a group, to its values
+    space: Mapping[str, _Dimension] = Field(min_length=1)  # setting, dotted where it is in a group, to its values
     trials: int = Field(default=20, ge=1, le=MOST)  # of all processes and starts together
     minutes: float | None = Field(default=None, gt=0)  # of trials, all together; none begins after that
     sampler: Literal["tpe", "random", "grid"] = "tpe"

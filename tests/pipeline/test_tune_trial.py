@@ -87,8 +87,12 @@ def test_a_training_that_the_system_killed_may_go_on(train, tmp_path):
 
 def test_a_trial_that_was_judged_is_not_trained_again(train, tmp_path):
     train(1)
-    (tmp_path / "0000" / "result.json").write_text(json.dumps({"state": "complete", "score": 0.5, "note": ""}))
+    file = tmp_path / "0000" / "result.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({**kept, "score": 0.5}))
     assert train(1, "fail") == Ended("complete", 0.5)
+    file.write_text(json.dumps({**kept, "tried": "other settings"}))
+    assert train(1, "fail") == Ended("failed", note="the training diverged")
 
 
 def test_a_score_that_is_no_number_is_no_score(train, monkeypatch):
