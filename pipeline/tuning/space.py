@@ -135,6 +135,10 @@ class TunedFile:
             )
         if self.trained not in members:
             raise SpineError(f"tune.member {member!r} gives several snapshots; set its snapshots to 1 to tune it")
+        if several := {"snapshots", "snapshot"} & set(self.settings.space):
+            raise SpineError(
+                f"tune.space has {several.pop()}, by which one training gives several members; leave it out"
+            )
         if hasattr(self.own, "foreign"):
             raise SpineError(f"tune.member {member!r} is an external member, which nothing here trains")
 

@@ -340,6 +340,8 @@ def test_folds_train_the_first_one(write, trainings):
         ({"batch": {"low": 2, "high": 3.5}}, r"space.batch: the setting is a whole number, and the range has 3.5"),
         ({"head.dropout": {"low": 0, "high": 1}}, r"space.head.dropout has 1: .*less than 1"),
         ({"optimizer": ["adam", "lion"]}, r"space.optimizer has 'lion': "),
+        ({"snapshots": [1, 2]}, "tune.space has snapshots, by which one training gives several members"),
+        ({"seeds": [1, 2]}, "the member has no setting 'seeds'"),
         ({"batch": [4, "many"]}, r"space.batch has 'many': "),
     ],
 )
