@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ensemble.results.few_patients import caution
 from spine.core.files import write_json
 from spine.metrics.statistics import Interval
 
@@ -73,7 +74,10 @@ class CaseEvaluation:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(title="95 % intervals over patients", box=SIMPLE_HEAD, padding=0)
+        told = caution(self.patients) or None
+        table = Table(
+            title="95 % intervals over patients", caption=told, caption_justify="left", box=SIMPLE_HEAD, padding=0
+        )
         for heading in ("", "measure", "patients", "detected regions", "true regions", "difference"):
             table.add_column(heading, justify="right" if heading == "patients" else "left", overflow="fold")
         for one in self.measures:

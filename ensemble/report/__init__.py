@@ -10,7 +10,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.other_dataset import predict_other_dataset
 from ensemble.report.classification import ClassificationEvidence
 from ensemble.report.detection import DetectionEvidence
-from ensemble.report.documents import DOCUMENTS, write_documents
+from ensemble.report.documents import linked, write_documents
 from ensemble.report.importance import importance_drawings
 from ensemble.report.members import member_drawings
 from ensemble.report.page import Page, render, templates
@@ -61,7 +61,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
         **rule_drawings(page.rules, page.styles),
     }
     figures = Figures.draw({**evidence.drawings(page.styles), **shared}, evidence.pictures())
-    context = {**evidence.context(), "documents": DOCUMENTS if documents else {}}
+    context = {**evidence.context(), "documents": linked(dataset) if documents else {}}
     with atomic_file(path) as temporary:
         temporary.write_text(render(page, figures, evidence.TEMPLATE, context), encoding="utf-8")
     pictures = figures.write(done.parent)

@@ -23,6 +23,7 @@ from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.rules import RulesShown
 from ensemble.report.style import INK, Style, styles_of
 from ensemble.results.evaluation import Evaluation
+from ensemble.results.few_patients import caution
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
 from spine.dataset.manifest import SPLIT_NAMES, Manifest
@@ -174,6 +175,7 @@ def render(page: Page[Any], figures: Figures, template: str, context: Mapping[st
         left_aside=page.weights.nested.left_aside,
         budget=describe_budget(page.weights),
         searched_on=page.weights.split,
+        few_searched=caution(len(page.weights.patients.searched), page.weights.split),
         provenance=page.provenance,
         weights=page.weights,
         rules=page.rules,

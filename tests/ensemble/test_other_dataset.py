@@ -167,5 +167,6 @@ def test_its_report_lies_beside_the_own_one(experiment, other):
     card = read_json(experiment.directory / "dataset_card-detected.json")["Dataset"]
     assert [one["Partition"] for one in card["Partitions"]][-1] == "Test"
     told = (experiment.directory / "claim_2024.md").read_text()
+    assert '<a href="dataset_card-detected.md">Dataset card of detected</a>' in elsewhere_.read_text()
     assert "None by this run. detected is of the same patients." in told
     assert "### Test on detected" in (experiment.directory / "model_card.md").read_text()

@@ -18,9 +18,18 @@ from ensemble.results.evaluation import Evaluation
 from spine.core.files import atomic_file
 from spine.dataset.manifest import Manifest
 
-__all__ = ["DOCUMENTS", "write_documents"]
+__all__ = ["DOCUMENTS", "linked", "write_documents"]
 
 DOCUMENTS = {"model_card.md": "Model card", "dataset_card.md": "Dataset card", "claim_2024.md": "CLAIM 2024 checklist"}
+
+
+def linked(dataset: Path | None = None) -> dict[str, str]:
+    """The files that a page links to, and how it calls them; of another dataset its own card."""
+    if dataset is None:
+        return DOCUMENTS
+    name = dataset.resolve().name
+    other = {"dataset_card.md": (f"dataset_card-{name}.md", f"Dataset card of {name}")}
+    return dict(other.get(file, (file, title)) for file, title in DOCUMENTS.items())
 
 
 def write_documents(run: ExperimentRun, evaluation: Evaluation, other: Manifest | None = None) -> list[Path]:

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ensemble.report.documents.answers import ANSWERS, Answer
+from ensemble.report.documents.answer import Answer
 from ensemble.report.documents.atlas import BLANK
 from ensemble.report.documents.facts import Facts
 from ensemble.report.documents.markdown import escaped
+from ensemble.report.documents.methods import METHODS
+from ensemble.report.documents.results import RESULTS
 
-__all__ = ["ITEMS", "claim_checklist"]
+__all__ = ["ANSWERS", "ITEMS", "claim_checklist"]
+
+ANSWERS = {**METHODS, **RESULTS}
 
 ITEMS: Mapping[str, Mapping[int, str]] = {
     "Title and abstract": {

@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.documents import DOCUMENTS, write_documents
-from ensemble.report.documents.answers import ANSWERS
-from ensemble.report.documents.claim import ITEMS
+from ensemble.report.documents.claim import ANSWERS, ITEMS
 from ensemble.report.page import templates
 from ensemble.results.few_patients import ENOUGH, caution
 from spine.core.files import read_json

@@ -1,30 +1,17 @@
-"""What a run knows of the items of CLAIM 2024, by number; the items that are missing here are for people alone."""
+"""What a run knows of the items of CLAIM 2024 up to its results; those that are missing here are for people alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from ensemble.report.documents import words
+from ensemble.report.documents.answer import CARD, METRICS, REPORT, SETTINGS, WEIGHTS, Answer, counted
 from ensemble.report.documents.atlas import BLANK
 from ensemble.report.documents.dataset_card import re_identification, splitting
 from ensemble.report.documents.facts import Facts
-from spine.dataset.population import Group, Population
 from spine.member.serving import package_versions
 
-__all__ = ["ANSWERS", "Answer"]
-
-METRICS, WEIGHTS, SETTINGS, CARD = "evaluation/metrics.json", "weights.json", "experiment.yaml", "dataset_card.json"
-REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the run `told`, the files or figures it comes from, and what is `left` for people to write."""
-
-    told: str = ""
-    sources: tuple[str, ...] = ()
-    left: str = ""
+__all__ = ["METHODS"]
 
 
 def _kind(facts: Facts) -> Answer:
@@ -93,7 +80,7 @@ def _acquired(facts: Facts) -> Answer:
     if len(known):
         told.append(f"pixel spacing {known.min():.3g} to {known.max():.3g} mm")
     told += [
-        f"scanners of {one.split} by patients: {_counted(one.makers)}"
+        f"scanners of {one.split} by patients: {counted(one.makers)}"
         for one in facts.data.populations
         if one.makers.is_known
     ]
@@ -211,80 +198,12 @@ def _external(facts: Facts) -> Answer:
     return Answer(told, sources, "whether these patients and scanners are others")
 
 
-def _counted_patients(facts: Facts) -> Answer:
-    return Answer(
-        ", ".join(f"{one.split} {_how_many(one)}" for one in facts.data.populations) + ".",
-        (CARD,),
-        "who was excluded, and why; problems.csv beside the dataset lists the files that could not be used",
-    )
-
-
-def _demographics(facts: Facts) -> Answer:
-    told = [_who(one) for one in facts.data.populations]
-    if not any(told):
-        return Answer(left="age, sex and findings: the dataset keeps none of the headers")
-    return Answer(" ".join(filter(None, told)), (CARD,), "clinical characteristics")
-
-
-def _performance(facts: Facts) -> Answer:
-    return Answer(words.performance(facts.evaluation), (METRICS, "evaluation/leaderboard.csv"))
-
-
-def _diagnostic(facts: Facts) -> Answer:
-    evaluation = facts.evaluation
-    known = [name for name in ("sensitivity", "specificity", "precision") if name in evaluation.ensemble.metrics]
-    told = f"Ensemble: {words.scores(evaluation, evaluation.ensemble, known)}." if known else ""
-    decided = " ".join(evaluation.decided)
-    return Answer(f"{told} {decided} {evaluation.caution}".strip(), (METRICS,)) if told or decided else Answer()
-
-
-def _failures(facts: Facts) -> Answer:
-    return Answer(
-        "The cases in which the ensemble is most wrong are shown, beside what each member says of them.",
-        (f"{REPORT}, Worst cases",),
-        "what they have in common",
-    )
-
-
-def _limitations(facts: Facts) -> Answer:
-    told = " ".join([*words.limitations(facts), facts.about.limitations]).strip()
-    return Answer(told, (METRICS, CARD), "limitations of the study")
-
-
-def _protocol(facts: Facts) -> Answer:
-    return Answer("All settings as resolved.", (SETTINGS,), "a reference to the study protocol")
-
-
-def _available(facts: Facts) -> Answer:
-    return Answer(facts.about.availability, (f"{SETTINGS}, about",))
-
-
-def _funding(facts: Facts) -> Answer:
-    return Answer(facts.about.funding, (f"{SETTINGS}, about",))
-
-
 def _measured(facts: Facts) -> list[str]:
     """The members that decide by measurements, and are no networks."""
     return [name for name, settings in facts.settings.items() if settings.get("network") == "measurements"]
 
 
-def _how_many(one: Population) -> str:
-    exams = "" if one.examinations is None else f", {one.examinations} examinations"
-    return f"{one.patients} patients{exams}, {one.images} images"
-
-
-def _who(one: Population) -> str:
-    groups = {"sex": one.sexes, "age": one.ages}
-    told = [f"{name} {_counted(group)}" for name, group in groups.items() if group.is_known]
-    return f"{one.split}: {'; '.join(told)}." if told else ""
-
-
-def _counted(group: Group) -> str:
-    rest: Iterable[str] = [f"left out in small groups {group.left_out}"] if group.left_out else []
-    return ", ".join([*(f"{name} {count}" for name, count in group.shown.items()), *rest])
-
-
-ANSWERS: Mapping[int, Callable[[Facts], Answer]] = {
+METHODS: Mapping[int, Callable[[Facts], Answer]] = {
     1: _kind,
     3: _use,
     7: _sources,
@@ -310,13 +229,4 @@ ANSWERS: Mapping[int, Callable[[Facts], Answer]] = {
     31: _explained,
     32: _internal,
     33: _external,
-    35: _counted_patients,
-    36: _demographics,
-    37: _performance,
-    38: _diagnostic,
-    39: _failures,
-    40: _limitations,
-    42: _protocol,
-    43: _available,
-    44: _funding,
 }
