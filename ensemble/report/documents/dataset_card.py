@@ -86,7 +86,7 @@ def _properties(facts: Facts, data: DataFacts, is_own: bool) -> dict[str, Any]:
     found = {name: count for name, count in data.findings.items() if count}
     noise = "; ".join(f"{name}: {count}" for name, count in found.items()) or "nothing"
     return {
-        "Confidentiality": f"Medical images of people. {BLANK}",
+        "Confidentiality": f"Whether these are images of people, and who may see them. {BLANK}",
         "Missing information": _missing(data),
         "Motivation": BLANK,
         "Noise": f"The audit of its tables found: {noise}. The command spine data check looks at the pictures, too.",

@@ -2,10 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from scipy.stats import norm, t
 
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
@@ -114,6 +117,15 @@ def test_what_is_told_of_few_patients(patients, told):
     assert told in caution(patients)
     assert caution(ENOUGH) == ""
     assert caution(ENOUGH - 1)
+
+
+@pytest.mark.parametrize(("patients", "narrower"), [(50, 3), (20, 9), (10, 18)])
+def test_how_much_too_narrow_intervals_are(patients, narrower):
+    """In per cent, as the docs say: against Student's, with the variance divided by n rather than n - 1."""
+    width = np.sqrt((patients - 1) / patients) * norm.ppf(0.975) / t.ppf(0.975, patients - 1)
+    assert round(100 * (1 - width)) == narrower
+    page = (Path(__file__).parents[3] / "docs" / "documents.md").read_text()
+    assert re.search(rf"{narrower} % at {patients}\b", page)
 
 
 def test_nobody_and_no_place_of_this_machine_is_named(documents):
