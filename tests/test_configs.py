@@ -43,6 +43,18 @@ def test_experiment_loads_and_its_data_config_builds_what_it_reads(path, monkeyp
         assert not experiment.heads or experiment.target in config.targets
 
 
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_a_segmentation_has_the_labels_of_its_masks_in_their_order(path, monkeypatch):
+    from spine.intake import load_data_config
+
+    monkeypatch.chdir(ROOT)
+    for experiment in load_experiments(path):
+        annotations = [one for source in load_data_config(experiment.build).sources for one in source.annotations]
+        masks = [one.options["labels"] for one in annotations if one.format == "mask" and "labels" in one.options]
+        if experiment.task == "segmentation" and masks:
+            assert list(experiment.labels[1:]) == masks[0]
+
+
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
 def test_its_header_is_a_lab_book(path):
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
