@@ -38,10 +38,10 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
 def publish_two_stages(experiment: Experiment, stages: Sequence[TwoStages], show: Show) -> None:
     """Publish the two-stage detectors among an experiment's members; what is unchanged is kept."""
     for one in stages:
-        if one.output.parent.parent.resolve() == experiment.directory.resolve():
-            show(f"two-stage {one.output.name}")
-            settings = one.model_dump(include={"label", "grow", "confidence"})
-            registry.two_stage(one.regions, one.discs, one.output, **settings)
+        regions, discs, output = (experiment.runs / path for path in (one.regions, one.discs, one.output))
+        if output.parent.parent == experiment.directory:
+            show(f"two-stage {output.name}")
+            registry.two_stage(regions, discs, output, **one.model_dump(include={"label", "grow", "confidence"}))
 
 
 def evaluate_other_dataset(experiment: Experiment, config: Path, show: Show) -> tuple[Path, list[Path]]:

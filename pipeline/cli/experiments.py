@@ -62,8 +62,9 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
     for settings, dataset, paths in also:
         show_leaderboard(settings, dataset)
         show_paths(paths)
-    show_paths([*cases, *_paper_report(experiment, experiments)])
-    show(_next_step(experiment, experiments, overrides or []))
+    paper = _paper_report(experiment, experiments)
+    show_paths([*cases, *paper])
+    show(f"next: open {paper[0]} in a browser" if paper else _next_step(experiment, experiments, overrides or []))
 
 
 @app.command()

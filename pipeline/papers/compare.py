@@ -97,13 +97,11 @@ class _Comparison:
         )
 
     def _measured_on(self, compared: ComparedTable) -> str:
-        names = dict.fromkeys(
-            [compared.experiment, *(one.experiment for one in compared.rows.values() if one and one.experiment)]
-        )
+        others = [*compared.all_columns.values(), *compared.rows.values()]
+        names = dict.fromkeys([compared.experiment, *(one.experiment for one in others if one and one.experiment)])
         told = [
             f"{name}: {one.counts.patients} test patients, {one.counts.units} {one.units}"
-            for name in names
-            if (one := self._evaluation(name))
+            for name, one in ((name, self._evaluation(name)) for name in names)
         ]
         return f"Ours of {'; '.join(told)}. Below each value its interval over patients."
 
@@ -112,10 +110,9 @@ class _Comparison:
         numbers = printed.row(name) if name in printed.rows else {}
         cells = []
         for column, one in compared.all_columns.items():
-            scale = one.scale
             told = f"{numbers[column]:g}" if column in numbers else NONE
-            ours, interval = self._ours(own, one.experiment or compared.experiment, one.metric, scale)
-            cells.append(Cell(told, ours, interval))
+            ours = self._ours(own, one.experiment or compared.experiment, one.metric, one.scale)
+            cells.append(Cell(told, *ours))
         is_run = any(cell.ours != NONE for cell in cells)
         return PaperRow(
             name=name.replace("_", " "),
@@ -126,9 +123,10 @@ class _Comparison:
 
     def _ours(self, own: ComparedRow | None, experiment: str, metric: str, scale: float) -> tuple[str, str]:
         """A value and its interval, as text; a dash where this pack has no such row."""
-        evaluation = self._evaluation(own.experiment or experiment) if own else None
-        row = next((row for row in evaluation.rows if own and row.name == own.row), None) if evaluation else None
-        if row is None or own is None:
+        if own is None:
+            return NONE, ""
+        row = next((row for row in self._evaluation(own.experiment or experiment).rows if row.name == own.row), None)
+        if row is None:
             return NONE, ""
         metric = own.metric or metric
         if metric not in row.metrics:
@@ -139,7 +137,7 @@ class _Comparison:
         interval = "" if one.low is None or one.high is None else f"{scale * one.low:.1f}–{scale * one.high:.1f}"
         return f"{scale * one.value:.{digits}f}", interval if scale == 100 else ""
 
-    def _evaluation(self, name: str) -> Evaluation | None:
+    def _evaluation(self, name: str) -> Evaluation:
         if name not in self.evaluations:
             raise SpineError(f"the pack compares {name!r}, and its experiments are {', '.join(self.evaluations)}")
         return self.evaluations[name]

@@ -108,8 +108,9 @@ def choose(path: Path, overrides: Sequence[str]) -> tuple[Path, list[str]]:
     pack = pack_of(path)
     if pack is None:
         return path, list(overrides)
-    given = dict(text.split("=", 1) for text in overrides if text.split("=", 1)[0] in (ROOT, SCALE) and "=" in text)
-    left = [text for text in overrides if text.split("=", 1)[0] not in (ROOT, SCALE)]
+    of_pack = [text for text in overrides if text.startswith((f"{ROOT}=", f"{SCALE}="))]
+    given = dict(text.split("=", 1) for text in of_pack)
+    left = [text for text in overrides if text not in of_pack]
     if (scale := given.pop(SCALE, "")) not in ("", "full"):
         return choose(_of_scale(pack, scale), [*left, *(f"{key}={value}" for key, value in given.items())])
     if pack.data is None and ROOT in given:

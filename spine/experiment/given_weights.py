@@ -10,13 +10,14 @@ from spine.core.problems import SpineError
 
 __all__ = ["describe_given", "normalised_weights", "require_shares"]
 
+MOST = 1e6
 SAME = 1e-9  # how far from 1 a sum of written decimals may be by rounding alone
 
 
 def require_shares(weights: Mapping[str, float]) -> None:
-    """ValueError where a weight is below 0, or none is above it."""
-    if below := [name for name, weight in weights.items() if not weight >= 0]:
-        raise ValueError(f"the weight of {below[0]} is {weights[below[0]]:g}; give 0 or more")
+    """ValueError where a weight is below 0 or above MOST, or none is above 0."""
+    if outside := [name for name, weight in weights.items() if not 0 <= weight <= MOST]:
+        raise ValueError(f"the weight of {outside[0]} is {weights[outside[0]]:g}; give 0 to {MOST:g}")
     if not any(weights.values()):
         raise ValueError("all weights are 0; give one member more")
 

@@ -43,11 +43,14 @@ class Elsewhere(Strict):
 
 
 class TwoStages(Strict):
-    """Two detectors of earlier experiments, published as one member of a later one, as `spine two-stage` does it."""
+    """Two detectors of earlier experiments, published as one member of a later one, as `spine two-stage` does it.
+
+    Paths are below the experiments' `runs`: <experiment>/members/<member> or <experiment>/ensembles/<ensemble>.
+    """
 
     regions: Path
     discs: Path
-    output: Path  # runs/<experiment>/members/<member>
+    output: Path
     label: str = ""
     grow: float = Field(default=0.1, ge=0)
     confidence: float = Field(default=0.25, ge=0, le=1)

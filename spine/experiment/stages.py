@@ -32,6 +32,7 @@ UNCHOSEN = ("equal", FIXED)  # methods that choose nothing
 RULELESS = (*UNCHOSEN, "best")  # methods that decide the weights by themselves, whatever the rule
 FINEST = 10_000  # steps of weights from 0 to 1
 STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
+Weight = Annotated[float, Field(strict=True)]  # given by hand; neither true nor text is one
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
@@ -41,7 +42,7 @@ class SearchSettings(Strict):
     name: str = Field(default="weighted", pattern=NAME)  # the ensemble's directory
     metric: str = ""  # empty: accuracy, of segmentation dice_foreground, of detection map50
     method: Literal["grid", "line", "equal", "best", "greedy", "optuna-grid", "tpe", "cmaes", "fixed"] = "grid"
-    weights: Mapping[str, float] = Field(default_factory=dict)  # of `fixed`: member to weight, normalised to sum 1
+    weights: Mapping[str, Weight] = Field(default_factory=dict)  # of `fixed`: member to weight, normalised to sum 1
     step: float = 0.1
     trials: int = Field(default=200, ge=1, le=MOST)  # of tpe and cmaes
     # Of detection, thresholds of weighted boxes fusion to try: boxes above the IoU become one, boxes below the score
@@ -125,7 +126,7 @@ class EvaluateSettings(Strict):
     confidence: float = Field(default=0.95, gt=0, lt=1)
     allow_overlap: bool = False  # allow test patients that were trained or searched on; the report says so
     # Name -> weights given by hand (member to weight, normalised to sum 1): judged beside the searched ones.
-    also: Mapping[Annotated[str, Field(pattern=NAME)], Mapping[str, float]] = Field(default_factory=dict)
+    also: Mapping[Annotated[str, Field(pattern=NAME)], Mapping[str, Weight]] = Field(default_factory=dict)
 
     @field_validator("also", mode="before", json_schema_input_type=Mapping[str, Mapping[str, float] | None])
     @classmethod

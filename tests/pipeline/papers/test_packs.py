@@ -65,6 +65,7 @@ def test_what_is_no_pack_is_left_alone(here):
             ["data.root=/nowhere"],
             r"/nowhere is no folder; say where the data are by data\.root=DIR or the variable PLID",
         ),
+        (["data.root"], r"data/plid_source is no folder"),
         ([], r"data/plid_source is no folder(.|\n)*discs\.csv: image, xmin, ymin, xmax, ymax, level, finding"),
     ],
 )
@@ -210,6 +211,7 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
     found = CliRunner().invoke(app, ["run", str(SAYED), "data.root=/somewhere"])
     assert found.exit_code == 0, found.output
     assert found.stdout.splitlines()[-1] == str(written)
+    assert f"next: open {written} in a browser" in found.stderr
     assert done[:4] == [
         *("sayed2025_detection_regions", "sayed2025_detection_discs"),
         ("two_stage", {"label": "", "grow": 0.1, "confidence": 0.25}),
