@@ -107,7 +107,7 @@ def _missing(data: DataFacts) -> str:
     if not data.privacy.demographics:
         told.append("Neither age nor sex is known: no header told, or an older version built it, which kept none.")
     if not data.modalities:
-        told.append("No modality is known, since no DICOM header was read.")
+        told.append("No modality is known: no DICOM header was read, or an older version built it.")
     return " ".join(told)
 
 

@@ -149,8 +149,8 @@ def _combined(facts: Facts) -> Answer:
 
 def _metrics(facts: Facts) -> Answer:
     evaluation = facts.evaluation
-    told = ", ".join(evaluation.names[name] for name in evaluation.rows[0].metrics)
-    return Answer(f"{told[:1].upper()}{told[1:]}.", (METRICS,), "why these")
+    told = "; ".join(evaluation.names[name] for name in evaluation.rows[0].metrics)  # some names hold a comma
+    return Answer(f"{told}.", (METRICS,), "why these")
 
 
 def _statistics(facts: Facts) -> Answer:

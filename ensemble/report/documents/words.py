@@ -107,9 +107,9 @@ def columns(evaluation: Evaluation) -> list[str]:
 
 
 def scores(evaluation: Evaluation, row: Row, metrics: Iterable[str] = ()) -> str:
-    """Such as `AUC 0.912 (0.871 to 0.944), accuracy 0.83 (0.79 to 0.88)`."""
+    """Such as `AUC 0.912 (0.871 to 0.944); accuracy 0.83 (0.79 to 0.88)`."""
     chosen = list(metrics) or columns(evaluation)
-    return ", ".join(f"{evaluation.names[name]} {row.metrics[name].describe()}" for name in chosen)
+    return "; ".join(f"{evaluation.names[name]} {row.metrics[name].describe()}" for name in chosen)
 
 
 def intervals(evaluation: Evaluation) -> str:
