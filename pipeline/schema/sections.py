@@ -23,7 +23,7 @@ from spine.experiment.stages import BatchingSettings, DecideSettings, EvaluateSe
 from spine.experiment.tuning import Range, TuneSettings
 from spine.intake.config import DataConfig, Source, Target
 from spine.intake.crop import CropSettings
-from spine.phantom import CervicalSettings, FractureSettings, PhantomSettings
+from spine.phantom import CervicalSettings, FractureSettings, ImplantSettings, PhantomSettings
 from spine.training.augment import Augmentation
 from spine.training.schedule import Plateau
 from spine.training.view import View
@@ -70,6 +70,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "phantom": PhantomSettings,
     "phantom of necks": CervicalSettings,
     "phantom of fractures": FractureSettings,
+    "phantom of implants": ImplantSettings,
     "Case": CaseSettings,
     "discs": Discs,
     "region": Region,

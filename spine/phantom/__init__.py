@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spine.phantom.settings import AnySettings, CervicalSettings, FractureSettings, KindSettings, PhantomSettings
+from spine.phantom.settings import (
+    AnySettings,
+    CervicalSettings,
+    FractureSettings,
+    ImplantSettings,
+    KindSettings,
+    PhantomSettings,
+)
 
-__all__ = ["AnySettings", "CervicalSettings", "FractureSettings", "KindSettings", "PhantomSettings", "generate"]
+__all__ = [
+    "AnySettings",
+    "CervicalSettings",
+    "FractureSettings",
+    "ImplantSettings",
+    "KindSettings",
+    "PhantomSettings",
+    "generate",
+]
 
 
 def generate(settings: KindSettings, directory: Path) -> Path:

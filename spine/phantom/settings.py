@@ -9,7 +9,10 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from spine.core.strict import Strict
 
-__all__ = ["AnySettings", "CervicalSettings", "FractureSettings", "KindSettings", "MRSettings", "PhantomSettings"]
+__all__ = [
+    *("AnySettings", "CervicalSettings", "FractureSettings", "ImplantSettings"),
+    *("KindSettings", "MRSettings", "PhantomSettings"),
+]
 
 Difficulty = Annotated[float, Field(ge=0, le=3)]  # scatter of each visible sign; 0: the signs tell the truth
 Noise = Annotated[float, Field(ge=0, le=5)]  # multiplies each scanner's own noise
@@ -84,6 +87,23 @@ class FractureSettings(KindSettings):
         return self
 
 
+class ImplantSettings(KindSettings):
+    """Radiographs and MR with a spinal implant (Lum) or a scoliosis (sco), of three sources that the label follows."""
+
+    kind: Literal["implant"]  # of four patients two are of `xray`, one of `mri`, one of `scoliosis`
+    slices: tuple[Literal[3, 5, 7, 9, 11], ...] = (5, 7)  # of an MR series
+    confounding: Share = 0.9  # share of patients whose finding is that of their source; 1: the source tells the label
+    plain: Share = 0.25  # share of X-ray patients without a finding
+    difficulty: Difficulty = 1.0
+    noise: Noise = 1.0
+
+    @model_validator(mode="after")
+    def _has_slices(self) -> ImplantSettings:
+        if not self.slices:
+            raise ValueError("slices is empty; give at least one number of slices, such as [5]")
+        return self
+
+
 def kind(settings: Any) -> str:
     """The kind that settings, or a mapping that may become them, are of."""
     named = settings.get("kind", "lumbar") if isinstance(settings, Mapping) else getattr(settings, "kind", "lumbar")
@@ -93,6 +113,7 @@ def kind(settings: Any) -> str:
 AnySettings = Annotated[
     Annotated[PhantomSettings, Tag("lumbar")]
     | Annotated[CervicalSettings, Tag("cervical")]
-    | Annotated[FractureSettings, Tag("fracture")],
+    | Annotated[FractureSettings, Tag("fracture")]
+    | Annotated[ImplantSettings, Tag("implant")],
     Discriminator(kind),
 ]

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["Pose", "bounds", "smooth_line", "stack", "superellipse"]
+__all__ = ["Pose", "bounds", "ellipse", "rounded", "smooth_line", "stack", "superellipse"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Pose:
 def superellipse(depth: float, height: float, power: float) -> np.ndarray:
     """Outline |x / (depth / 2)|^power + |y / (height / 2)|^power = 1, (72, 2)."""
     return _unit_superellipse(power) * (depth / 2, height / 2)
+
+
+def ellipse(centre: object, width: float, height: float, power: float = 2.2) -> np.ndarray:
+    """A superellipse around a place, (72, 2)."""
+    return superellipse(width, height, power) + np.asarray(centre, dtype=float)
 
 
 @lru_cache(maxsize=32)
@@ -62,6 +67,14 @@ def smooth_line(points: np.ndarray, count: int = 160) -> np.ndarray:
     kernel = window / window.sum()
     smooth = np.stack([np.convolve(column, kernel, mode="same") for column in padded.T], axis=1)
     return smooth[width:-width]
+
+
+def rounded(points: np.ndarray, times: int = 3) -> np.ndarray:
+    """A closed outline with its corners cut off again and again (Chaikin), (2^times n, 2)."""
+    for _ in range(times):
+        after = np.roll(points, -1, axis=0)
+        points = np.stack([0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after], axis=1).reshape(-1, 2)
+    return points
 
 
 def bounds(mask: np.ndarray) -> tuple[int, int, int, int]:

@@ -16,6 +16,7 @@ _KINDS = {
     "lumbar": "spine.phantom.lumbar.study",
     "cervical": "spine.phantom.cervical.study",
     "fracture": "spine.phantom.fracture.study",
+    "implant": "spine.phantom.implant.study",
 }
 _CARD = "phantom.json"  # settings, fingerprints, and what the kind tells
 

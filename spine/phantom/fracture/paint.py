@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from spine.phantom.fracture.patient import Break, Patient
-from spine.phantom.fracture.vertebra import FINE, canal_outline, ellipse, empty, fill, grid, paint_bone, stroke, to_fine
+from spine.phantom.fracture.vertebra import FINE, canal_outline, empty, fill, grid, paint_bone, stroke, to_fine
 from spine.phantom.noise import unit_noise
+from spine.phantom.shapes import ellipse
 
 __all__ = ["paint_plane"]
 

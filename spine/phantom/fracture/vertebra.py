@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from spine.phantom.fracture.patient import Patient
-from spine.phantom.shapes import superellipse
+from spine.phantom.shapes import ellipse, superellipse
 
-__all__ = ["FINE", "canal_outline", "ellipse", "empty", "fill", "grid", "paint_bone", "stroke", "to_fine"]
+__all__ = ["FINE", "canal_outline", "empty", "fill", "grid", "paint_bone", "stroke", "to_fine"]
 
 FINE = 0.3  # mm a pixel of what is painted
 _SHIFT = 4  # fractional bits of OpenCV's polygon corners
@@ -27,11 +27,6 @@ def to_fine(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns and rows of the fine grid, float32, of places in mm."""
     (left, _), (top, _) = _EXTENT
     return ((x - left) / FINE - 0.5).astype(np.float32), ((y - top) / FINE - 0.5).astype(np.float32)
-
-
-def ellipse(centre: object, width: float, depth: float, power: float = 2.2) -> np.ndarray:
-    """A superellipse around a place in mm, (n, 2)."""
-    return superellipse(width, depth, power) + np.asarray(centre, dtype=float)
 
 
 def fill(canvas: np.ndarray, points: np.ndarray, value: float) -> None:
