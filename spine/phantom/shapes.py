@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["Pose", "bounds", "ellipse", "rounded", "smooth_line", "stack", "superellipse"]
+__all__ = ["Pose", "blob", "bounds", "ellipse", "rounded", "smooth_line", "stack", "superellipse"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ def superellipse(depth: float, height: float, power: float) -> np.ndarray:
 def ellipse(centre: object, width: float, height: float, power: float = 2.2) -> np.ndarray:
     """A superellipse around a place, (72, 2)."""
     return superellipse(width, height, power) + np.asarray(centre, dtype=float)
+
+
+def blob(centre: object, size: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """A roundish outline around a place, its width and height drawn between two sizes, (72, 2)."""
+    return ellipse(centre, rng.uniform(*size), rng.uniform(*size), 2.1)
 
 
 @lru_cache(maxsize=32)

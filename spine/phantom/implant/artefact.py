@@ -31,9 +31,9 @@ def add_artefact(signal: np.ndarray, spine: Spine, metal: Metal, plane: Plane, o
             _fill(voids, blob, plane)
             _fill(rims, centre + 1.25 * size * _lobes(i), plane)
     blur = 1.2 / plane.spacing
-    voids, rims = (cv2.GaussianBlur(layer, (0, 0), blur) for layer in (voids, rims))
-    signal *= (1 - np.clip(1.2 * voids, 0, 1)) * (1 + 0.9 * np.clip(rims - voids, 0, 1))
-    return voids > 0.5
+    dark, bright = (cv2.GaussianBlur(layer, (0, 0), blur) for layer in (voids, rims))
+    signal *= (1 - np.clip(1.2 * dark, 0, 1)) * (1 + 0.9 * np.clip(bright - dark, 0, 1))
+    return np.asarray(dark > 0.5)
 
 
 def _lobes(seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from spine.phantom.implant.film import Film
 from spine.phantom.implant.patient import Metal, Patient
-from spine.phantom.shapes import ellipse, rounded, superellipse
+from spine.phantom.shapes import blob, ellipse, rounded, superellipse
 
 __all__ = ["Vertebra", "column", "draw_implant", "draw_trunk"]
 
@@ -152,12 +152,11 @@ def _bowel(film: Film, patient: Patient, rng: np.random.Generator) -> None:
     """Gas, and what may be bright there."""
     for _ in range(patient.gas):
         place = rng.uniform((-110, -120), (110, 90))
-        blob = superellipse(*rng.uniform(10, 42, 2), 2.1) + place
-        film.add(blob, -rng.uniform(0.08, 0.32), soft=rng.uniform(1.5, 4))
+        film.add(blob(place, (10, 42), rng), -rng.uniform(0.08, 0.32), soft=rng.uniform(1.5, 4))
     if patient.contrast:
         for _ in range(5):
             place = rng.uniform((40, -80), (110, 60)) * (1 if rng.uniform() < 0.7 else -1, 1)
-            film.add(superellipse(*rng.uniform(12, 30, 2), 2.1) + place, rng.uniform(0.4, 0.9), soft=2)
+            film.add(blob(place, (12, 30), rng), rng.uniform(0.4, 0.9), soft=2)
     for _ in range(patient.clips):
         place = rng.uniform((-70, -100), (70, 110))
         way = rng.normal(0, 4, 2)

@@ -8,7 +8,7 @@ import numpy as np
 
 from spine.phantom.implant.film import Film
 from spine.phantom.implant.patient import Metal, Patient
-from spine.phantom.shapes import Pose, rounded, stack, superellipse
+from spine.phantom.shapes import Pose, blob, rounded, stack, superellipse
 
 __all__ = ["draw_implant", "draw_trunk", "side_column"]
 
@@ -46,7 +46,7 @@ def draw_trunk(film: Film, patient: Patient, poses: tuple[Pose, ...]) -> None:
         _vertebra(film, pose, bone, rng)
     for _ in range(patient.gas):
         place = rng.uniform((-120, -110), (-45, 80))
-        film.add(superellipse(*rng.uniform(10, 40, 2), 2.1) + place, -rng.uniform(0.08, 0.35), soft=rng.uniform(1.5, 4))
+        film.add(blob(place, (10, 40), rng), -rng.uniform(0.08, 0.35), soft=rng.uniform(1.5, 4))
     for _ in range(patient.clips):
         place, way = rng.uniform((-90, -90), (-10, 90)), rng.normal(0, 4, 2)
         film.line(np.stack([place - way, place + way]), 2.0, 1.4, soft=0.2)
