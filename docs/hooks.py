@@ -75,7 +75,7 @@ def _name(parameter: Any, quote: str = "") -> str:
     if parameter.param_type_name == "option":
         return ", ".join(f"{quote}{option}{quote}" for option in parameter.opts)
     metavar = parameter.metavar or parameter.name.upper()
-    return f"`{_in_cell(metavar)}`" if quote else metavar
+    return f"`{metavar}`" if quote else metavar
 
 
 def _in_cell(text: str) -> str:

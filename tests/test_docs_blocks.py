@@ -175,7 +175,7 @@ def leaves(command, name="spine"):
 def test_the_summary_lists_every_command_with_its_arguments_and_options():
     page = (ROOT / "docs" / "summary.md").read_text()
     rows = re.findall(r"^\| `(spine [^`]+)` \| (?:`([^`]+)`)? ?\| (?:`([^`]+)`)? ?\|", page, flags=re.MULTILINE)
-    found = {name: (arguments.replace("\\|", "|"), set(options.split())) for name, arguments, options in rows}
+    found = {name: (arguments.replace(" or ", "|"), set(options.split())) for name, arguments, options in rows}
     assert found == leaves(COMMANDS)
 
 

@@ -46,7 +46,12 @@ def shared(tasks: Sequence[str], definitions: Definitions) -> Schema:
 def _member(task: str, definitions: Definitions) -> Schema:
     settings: Any = task_settings(task)
     kind = _with_seeds(merged([definitions.of(settings)]))
-    for network, model in _others(settings).items():
+    if others := _others(settings):  # offered where a network's name is typed; what they may hold is told below
+        kind["properties"]["network"] = {
+            **kind["properties"]["network"],
+            "enum": [*kind["properties"]["network"]["enum"], *others],
+        }
+    for network, model in others.items():
         is_one = {"type": "object", "required": ["network"], "properties": {"network": {"const": network}}}
         kind = {"if": is_one, "then": merged([definitions.of(model)]), "else": kind}
     is_external = {"type": "object", "required": ["foreign"]}

@@ -166,6 +166,8 @@ def test_a_mistake_in_a_data_config_is_told(change, message):
 
 def test_the_names_that_editors_offer_are_those_of_the_tables():
     members = schema_of("experiment")["$defs"]
+    offered = members["classification_member"]["else"]["else"]["properties"]["network"]["enum"]
+    assert offered == [*sorted(NETWORKS), "measurements"]
     assert members["shared_by_classification"]["properties"]["network"]["enum"] == sorted(NETWORKS)
     assert members["shared_by_segmentation"]["properties"]["encoder"]["enum"] == sorted(ENCODERS)
     assert members["shared_by_detection"]["properties"]["backbone"]["enum"] == sorted(BACKBONES)
