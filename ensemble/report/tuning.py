@@ -90,11 +90,14 @@ def _epochs(tuned: TunedTrials) -> Any:
             axis.plot(epochs, values, alpha=1 if is_best else 0.55, **style)
             if trial.state == "pruned":
                 axis.plot(epochs[-1], values[-1], "|", color=RED, markersize=9, markeredgewidth=1.6)
-        for label, line in (
-            ("best trial", {"color": INK, "linewidth": 2}),
-            ("others", {"color": BLUE, "linewidth": 0.8}),
-            ("cut short", {"color": RED, "marker": "|", "linestyle": "none", "markersize": 9, "markeredgewidth": 1.6}),
-        ):
+        legend: dict[str, dict[str, Any]] = {
+            "best trial": {"color": INK, "linewidth": 2},
+            "others": {"color": BLUE, "linewidth": 1},
+        }
+        if any(trial.state == "pruned" for trial in tuned.trials):
+            mark = {"marker": "|", "linestyle": "none", "markersize": 9, "markeredgewidth": 1.6}
+            legend["cut short"] = {"color": RED, **mark}
+        for label, line in legend.items():
             axis.plot([], [], label=label, **line)
         axis.set(title=f"{tuned.watched} by epoch", xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
@@ -133,9 +136,7 @@ def _slices(tuned: TunedTrials) -> Any:
             axis.plot(best, [tuned.best.score], "D", color=INK, markersize=6)
             axis.set_xlabel(name)
             if isinstance(dimension, Range):
-                axis.set_xscale("log" if dimension.log else "linear")
-                if not dimension.log:
-                    axis.locator_params(axis="x", nbins=4)
+                _scale(axis, dimension)
             else:
                 _tick_labels(axis, dimension)
             axis.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
@@ -143,6 +144,18 @@ def _slices(tuned: TunedTrials) -> Any:
             axis.set_visible(False)
         axes[0, 0].set_title(f"{tuned.title} (diamond: the best)")
     return figure
+
+
+def _scale(axis: Any, dimension: Range) -> None:
+    """The whole range, with a margin, however little of it was tried."""
+    low, high = float(dimension.low), float(dimension.high)
+    if dimension.log:
+        axis.set_xscale("log")
+        margin = (high / low) ** 0.06
+        axis.set_xlim(low / margin, high * margin)
+    else:
+        axis.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+        axis.locator_params(axis="x", nbins=4)
 
 
 def _tick_labels(axis: Any, dimension: Sequence[Any]) -> None:
