@@ -346,7 +346,7 @@ class Evaluation(Written):
 
     def lacking(self, metric: str) -> list[Row]:
         """The rows that have no value of the metric."""
-        return [row for row in self.rows if row.metrics[metric].value is None]
+        return [row for row in self.table_rows if row.metrics[metric].value is None]
 
     @property
     def undefined_metrics(self) -> list[str]:
@@ -358,7 +358,7 @@ class Evaluation(Written):
         return [self._footnote(metric, lacking) for metric in metrics if (lacking := self.lacking(metric))]
 
     def _footnote(self, metric: str, lacking: list[Row]) -> str:
-        whom = "any row" if len(lacking) == len(self.rows) else " and ".join(row.name for row in lacking)
+        whom = "any row" if len(lacking) == len(self.table_rows) else " and ".join(row.name for row in lacking)
         why = lacking[0].metrics[metric].why or TASKS[self.task].metrics.why_undefined(metric)
         return f"–: {self.names[metric]} of {whom} is undefined, since {why}."
 

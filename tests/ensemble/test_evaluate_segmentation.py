@@ -14,6 +14,7 @@ from ensemble.evaluators.rows import EQUAL
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.pieces import postprocess
 from ensemble.names import POSTPROCESSED
+from ensemble.results.evaluation import Estimate
 from spine.core.files import read_json
 from spine.experiment.postprocess import PieceRule
 from spine.metrics.segmentation import count, mean_over_pixels
@@ -239,6 +240,15 @@ def test_post_processing_is_judged_beside_the_ensemble_without_it(tmp_path):
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(evaluate.leaderboard(experiment))
     assert f"{with_:.3f}" in console.export_text()
+    evaluation = ExperimentRun(experiment).evaluation()
+    nothing = {
+        **evaluation.postprocessed.metrics,
+        "dice.canal": Estimate(value=None, low=None, high=None, why="it is so"),
+    }
+    lacking = evaluation.model_copy(
+        update={"postprocessed": evaluation.postprocessed.model_copy(update={"metrics": nothing})}
+    )
+    assert lacking.footnotes(["dice.canal"]) == ["–: Dice of canal of as served is undefined, since it is so."]
 
 
 def test_the_paired_benchmark_tells_no_difference_between_an_experiment_and_itself(experiment, monkeypatch):
