@@ -72,7 +72,7 @@ def test_a_fusion_in_which_nothing_counts_is_null_with_its_reason(tmp_path):
     assert weights["undefined"] == {"score": NO_BOX, "equal": NO_BOX, "singles.quiet": NO_BOX}
     first = csv_rows(experiment.ensemble_directory / "search.csv")[0]
     assert (first["precision"], first["undefined"]) == ("", NO_BOX)
-    assert "Search score (precision): undefined" in search.summary(experiment)
+    assert "Score (precision): undefined on the validation patients" in search.summary(experiment)
     strict(evaluate.run(experiment)[0])
     report.run(experiment)
 
