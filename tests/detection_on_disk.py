@@ -27,6 +27,7 @@ from spine.member.member import Card, Member, Patients
 from spine.predictions.predictions import BoxPredictions
 from tests.experiment_on_disk import hashes, write_model
 from tests.spine.dataset_on_disk import write_dataset
+from tests.written_once import write_once
 
 LABELS = ("bright", "dark")
 PATIENTS = {"train": 3, "validation": 4, "test": 4}
@@ -104,12 +105,16 @@ def write_detection_experiment(
 
     Members see the true boxes through noise of their own, miss some and invent some: more noise, worse member.
     """
-    write_boxes(folder / "data", patients)
-    experiment = experiment_of(folder, {name: {} for name in members}, **settings)
-    for index, name in enumerate(members):
-        write_detector(experiment, name, noise[index % len(noise)], seed + index)
-    write_box_weights(experiment, weights or {name: 1 / len(members) for name in members}, fusion)
-    return experiment
+
+    def write(folder: Path) -> None:
+        write_boxes(folder / "data", patients)
+        experiment = experiment_of(folder, {name: {} for name in members}, **settings)
+        for index, name in enumerate(members):
+            write_detector(experiment, name, noise[index % len(noise)], seed + index)
+        write_box_weights(experiment, weights or {name: 1 / len(members) for name in members}, fusion)
+
+    write_once(folder, write, LABELS, members, noise, patients, weights, fusion, seed, settings)
+    return experiment_of(folder, {name: {} for name in members}, **settings)
 
 
 def write_detector(experiment: Experiment, name: str, noise: float, seed: int = 0) -> Member:

@@ -28,6 +28,7 @@ from spine.experiment.config import Experiment
 from spine.images.pictures import write_mask, write_png16
 from spine.member.member import Card, Member, Patients
 from spine.predictions.predictions import Predictions
+from tests.written_once import write_once
 
 LEVELS = ("L4/L5", "L5/S1")
 MASK_LABELS = ("background", "vertebra", "disc", "canal")
@@ -51,22 +52,30 @@ def write_experiment(
 
     `settings` are further keys of the experiment, such as `evaluate={"resamples": 100}`.
     """
-    write_dataset(tmp_path / "data", labels, slices, PATIENTS if patients is None else patients, seed)
     raw = {
         "name": "small",
         "task": "classification",
-        "data": tmp_path / "data",
         "target": "degeneration",
         "labels": labels,
-        "runs": tmp_path / "runs",
         "members": {name: {"network": "plain_cnn", "weights": "none"} for name in members},
         **settings,
     }
-    experiment = validate_experiment(raw, "the experiment on disk")
-    for index, name in enumerate(members):
-        write_member(experiment, name, noise[index % len(noise)], seed=seed + index)
-    write_weights(experiment, weights or {name: 1 / len(members) for name in members})
-    return experiment
+
+    def write(folder: Path) -> None:
+        write_dataset(folder / "data", labels, slices, PATIENTS if patients is None else patients, seed)
+        experiment = experiment_in(folder, raw)
+        for index, name in enumerate(members):
+            write_member(experiment, name, noise[index % len(noise)], seed=seed + index)
+        write_weights(experiment, weights or {name: 1 / len(members) for name in members})
+
+    write_once(tmp_path, write, raw, noise, slices, patients, weights, seed)
+    return experiment_in(tmp_path, raw)
+
+
+def experiment_in(folder: Path, raw: dict[str, Any]) -> Experiment:
+    """An experiment on the dataset in `folder/data`, its runs in `folder/runs`."""
+    places = {"data": folder / "data", "runs": folder / "runs"}
+    return validate_experiment(places | raw, "the experiment on disk")
 
 
 def write_dataset(
@@ -182,24 +191,25 @@ def write_segmentation_experiment(
 
     `spacings` in mm are those of the first and second image, "" where unknown.
     """
-    write_masks(
-        tmp_path / "data", {"train": 1, "validation": 4, "test": 6} if patients is None else patients, spacings, seed
-    )
     raw = {
         "name": "small",
         "task": "segmentation",
-        "data": tmp_path / "data",
         "labels": MASK_LABELS,
-        "runs": tmp_path / "runs",
         "members": {name: {"encoder_weights": "none"} for name in members},
         "search": {"metric": "dice_foreground"},
         **settings,
     }
-    experiment = validate_experiment(raw, "the segmentation experiment on disk")
-    for index, name in enumerate(members):
-        write_segmenter(experiment, name, noise[index % len(noise)], seed + index)
-    write_weights(experiment, weights or {name: 1 / len(members) for name in members}, "dice_foreground")
-    return experiment
+    counts = {"train": 1, "validation": 4, "test": 6} if patients is None else patients
+
+    def write(folder: Path) -> None:
+        write_masks(folder / "data", counts, spacings, seed)
+        experiment = experiment_in(folder, raw)
+        for index, name in enumerate(members):
+            write_segmenter(experiment, name, noise[index % len(noise)], seed + index)
+        write_weights(experiment, weights or {name: 1 / len(members) for name in members}, "dice_foreground")
+
+    write_once(tmp_path, write, raw, noise, counts, spacings, weights, seed)
+    return experiment_in(tmp_path, raw)
 
 
 def write_masks(root: Path, patients: dict[str, int], spacings: Sequence[float | str], seed: int) -> Manifest:
