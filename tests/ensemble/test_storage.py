@@ -1,10 +1,11 @@
 """Where the record of a search may be kept, and several processes that search one study."""
 
+import multiprocessing
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,37 +15,13 @@ import pytest
 
 from ensemble.record import storage as storages
 from ensemble.record.storage import open_storage
+from ensemble.record.study import Record
 from ensemble.search import search_weights
 from spine.core.problems import SpineError
 
-ROOT = Path(__file__).resolve().parents[2]
 TRIALS = 24
-# What one of the processes runs: it waits for the other, takes part in the search, and tells how many trials were its.
-WORKER = """
-import sys, time
-from pathlib import Path
-from ensemble.record import study
-from tests.ensemble.test_storage import problem, search
-
-url, method, stop_after, ready, others = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5:]
-tried, own = study.Record._try, 0
-
-def slowly(*arguments):
-    global own
-    own += 1
-    if own == stop_after:
-        import os
-        os._exit(9)  # as if the machine went away: the trial stays as it is
-    time.sleep(0.02)
-    return tried(*arguments)
-
-study.Record._try = slowly
-ready.touch()
-while not all(Path(other).exists() for other in others):
-    time.sleep(0.01)
-found = search(url, method)
-print(own, found.score)
-"""
+FORKS = multiprocessing.get_context("forkserver")  # of one process that has imported what a search needs
+FORKS.set_forkserver_preload(["ensemble.search", "ensemble.record.study", "optuna", "pytest"])
 
 
 def problem():
@@ -60,11 +37,33 @@ def search(url, method):
     )
 
 
+def take_part(told, url, method, stop_after, ready, others):
+    """What a process runs: it waits for the others, searches with them, and tells how many trials were its."""
+    tried, own = Record._try, 0
+
+    def slowly(*arguments):
+        nonlocal own
+        own += 1
+        if own == stop_after:
+            os._exit(9)  # as if the machine went away: the trial stays as it is
+        time.sleep(0.02)
+        return tried(*arguments)
+
+    Record._try = slowly
+    ready.touch()
+    while not all(other.exists() for other in others):
+        time.sleep(0.01)
+    search(url, method)
+    told.send(own)
+
+
 def start(url, method, ready, *others, stop_after=0):
-    arguments = [url, method, str(stop_after), str(ready), *map(str, others)]
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    """A process that takes part, and where it tells how many trials were its."""
+    here, there = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=take_part, args=(there, url, method, stop_after, ready, others))
+    process.start()
+    there.close()
+    return process, here
 
 
 def trials_of(url):
@@ -86,10 +85,11 @@ def states(url):
 
 def two_processes_share_one_study(url, method, tmp_path):
     files = [tmp_path / name for name in ("first", "second")]
-    processes = [start(url, method, file, *files) for file in files]
-    told = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(error for _, error in told)
-    own = [int(out.split()[0]) for out, _ in told]
+    started = [start(url, method, file, *files) for file in files]
+    for process, _ in started:
+        process.join(timeout=300)
+    assert [process.exitcode for process, _ in started] == [0, 0]
+    own = [told.recv() for _, told in started]
     assert min(own) > 2  # both took part
     assert states(url).count("COMPLETE") == sum(own)
     assert TRIALS <= sum(own) <= TRIALS + 1
@@ -108,9 +108,9 @@ def test_two_processes_share_one_study_in_a_journal_file(journal, method, tmp_pa
 
 
 def test_a_process_that_was_lost_is_replaced(journal, tmp_path):
-    lost = start(journal, "tpe", tmp_path / "ready", stop_after=6)
-    lost.communicate(timeout=300)
-    assert lost.returncode == 9
+    lost, _ = start(journal, "tpe", tmp_path / "ready", stop_after=6)
+    lost.join(timeout=300)
+    assert lost.exitcode == 9
     assert states(journal).count("COMPLETE") == 5
     found = search(journal, "tpe")
     assert states(journal).count("COMPLETE") == TRIALS
