@@ -126,6 +126,7 @@ def grey_means(truth) -> np.ndarray:
 def show(line: str) -> None: ...
 
 
+@pytest.mark.usefixtures("figures_without_pixels")
 def test_from_folds_to_the_leaderboard(tmp_path, trained):
     experiment = experiment_in(tmp_path)
     (directory,) = training.train_members(experiment, show)

@@ -16,6 +16,8 @@ from spine.member.member import Member, Patients
 from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.experiment_on_disk import write_experiment
 
+pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+
 FAST = {"evaluate": {"resamples": 200}}
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

@@ -15,6 +15,8 @@ from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.ensemble.test_report import Page
 
+pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+
 FAST = {"evaluate": {"resamples": 100}}
 FUSION = {"iou_threshold": 0.45, "score_threshold": 0.15}
 

@@ -13,6 +13,8 @@ from spine.member.member import Member
 from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
 
+pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+
 FOUND = evaluation(
     rows=[
         row(name, roc_auc={"value": value, "low": None, "high": None})

@@ -23,6 +23,8 @@ from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.ensemble.test_report import Page
 from tests.experiment_on_disk import write_segmentation_experiment
 
+pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+
 FAST = {"evaluate": {"resamples": 200}}
 
 
