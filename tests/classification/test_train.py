@@ -123,6 +123,23 @@ def quick(folder: Path, runs: Path, *overrides: str) -> Experiment:
     return load_experiment(folder / "experiment.yaml", [f"runs={runs}", *changes])
 
 
+@pytest.fixture(scope="module")
+def quick_runs(folder, tmp_path_factory) -> Path:
+    """The runs of `quick` as its training leaves them."""
+    runs = tmp_path_factory.mktemp("quick")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINE_SALT", SALT)
+        train(quick(folder, runs), "plain")
+    return runs
+
+
+@pytest.fixture
+def trained_quickly(folder, quick_runs, tmp_path) -> Path:
+    """The directory of a member of one epoch, whose `runs` are `tmp_path`."""
+    shutil.copytree(quick_runs, tmp_path, dirs_exist_ok=True)
+    return quick(folder, tmp_path).member_directory("plain")
+
+
 def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(folder, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
@@ -150,8 +167,8 @@ def test_a_phase_that_stops_early_says_so(folder, tmp_path, capfd):
     assert told[-1] == "plain frozen stopped: no lower val_loss for 2 epochs; epoch 1 is kept"
 
 
-def test_a_changed_setting_trains_afresh(folder, tmp_path):
-    first = Member.open(train(quick(folder, tmp_path), "plain"))
+def test_a_changed_setting_trains_afresh(folder, tmp_path, trained_quickly):
+    first = Member.open(trained_quickly)
     second = Member.open(train(quick(folder, tmp_path, "members.plain.batch=16"), "plain"))
     assert len(History.read(second.path / "history.csv")) == 1
     assert first.path == second.path
@@ -162,20 +179,18 @@ def test_a_changed_setting_trains_afresh(folder, tmp_path):
 @pytest.mark.parametrize(
     "mistake", ["target=typo", "members.plain.class_weights={healthy: 1}", "members.plain.weights=typo.h5"]
 )
-def test_settings_that_cannot_be_trained_cost_no_earlier_member(folder, tmp_path, mistake):
-    directory = train(quick(folder, tmp_path), "plain")
-    before = hash_directory(directory)
+def test_settings_that_cannot_be_trained_cost_no_earlier_member(folder, tmp_path, trained_quickly, mistake):
+    before = hash_directory(trained_quickly)
     with pytest.raises(SpineError):
         train(quick(folder, tmp_path, mistake), "plain")
-    assert hash_directory(directory) == before
+    assert hash_directory(trained_quickly) == before
 
 
-def test_a_member_that_lost_its_model_is_trained_again(folder, tmp_path):
-    directory = train(quick(folder, tmp_path), "plain")
-    shutil.rmtree(directory / "model")
+def test_a_member_that_lost_its_model_is_trained_again(folder, tmp_path, trained_quickly):
+    shutil.rmtree(trained_quickly / "model")
     train(quick(folder, tmp_path), "plain")
-    assert Member.is_complete(directory, Member.open(directory).card.config_hash)
-    assert len(History.read(directory / "history.csv")) == 1
+    assert Member.is_complete(trained_quickly, Member.open(trained_quickly).card.config_hash)
+    assert len(History.read(trained_quickly / "history.csv")) == 1
 
 
 def test_a_complete_member_is_left_as_it_is(experiment, trained):
