@@ -14,6 +14,7 @@ from spine.member.serving import package_versions, publish_model
 from spine.training.preprocess import decode_alike, to_grey
 from tests.bright_detector import write_detector
 from tests.grey_model import MeanGrey
+from tests.written_once import write_once
 
 REGION, FIRST, SECOND = (0.3, 1.1, 0.9, 1), (0.6, 0.8, 0.8, 2), (0.8, 1.1, 0.7, 2)  # low, high, score, class
 DETECTED = ("region", "disc")
@@ -59,18 +60,22 @@ def write_member(path: Path, task: str, labels: tuple[str, ...], module: tf.Modu
 
 def write_case(root: Path, **settings: object) -> CaseSettings:
     """A case in `root` whose parts are directories; `settings` replace its own, None leaves one out."""
-    detector = write_detector(root / "detector", DETECTED, REGION, FIRST, SECOND, name="detector", patients=NOBODY)
+    write_once(root, _write_parts, "the parts of a case")
     raw = {
         "name": "lumbar",
         "runs": root / "runs",
-        "detector": detector.path,
-        "grades": {
-            "degeneration": write_member(root / "grey", "classification", GRADES, MeanGrey(1.0)),
-            "narrowing": write_member(root / "squared", "classification", GRADES, MeanGrey(2.0)),
-        },
-        "segmentation": write_member(root / "levels", "segmentation", PIXELS, NearestLevel(60.0)),
+        "detector": root / "detector",
+        "grades": {"degeneration": root / "grey", "narrowing": root / "squared"},
+        "segmentation": root / "levels",
     }
     return CaseSettings(**{key: value for key, value in {**raw, **settings}.items() if value is not None})
+
+
+def _write_parts(root: Path) -> None:
+    write_detector(root / "detector", DETECTED, REGION, FIRST, SECOND, name="detector", patients=NOBODY)
+    write_member(root / "grey", "classification", GRADES, MeanGrey(1.0))
+    write_member(root / "squared", "classification", GRADES, MeanGrey(2.0))
+    write_member(root / "levels", "segmentation", PIXELS, NearestLevel(60.0))
 
 
 def scan(height: int, width: int, region, *discs) -> np.ndarray:
