@@ -33,6 +33,7 @@ def write_once(folder: Path, write: Callable[[Path], Any], *settings: Any) -> No
     original = _originals() / fingerprint([os.environ.get("SPINE_SALT"), repr(settings)])
     if not original.exists():
         begun = original.with_suffix(".begun")
+        shutil.rmtree(begun, ignore_errors=True)  # of a `write` that failed
         write(begun)
         begun.rename(original)
     shutil.copytree(original, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
