@@ -6,7 +6,7 @@
 The pictures of the splits become nnU-Net's files, with their spacing (1 mm where it is unknown); nnU-Net plans,
 preprocesses, trains and predicts in its own environment; its probabilities of validation and test become the
 predictions of the member `nnunet`, which the experiment names with `foreign: true`. Then `spine search`, `evaluate` and
-`report` take it, and benchmarks/segmentation_paired.py holds it against another experiment of the same dataset.
+`report` take it, and benchmarks/paired.py holds it against another experiment of the same dataset.
 
 nnU-Net's defaults hold but for the time: see benchmarks/nnunet_trainer/timed_trainer.py. `--minutes` are of CPU time,
 of all cores together, and of training alone; augmentation runs in the same process, so that it counts. It trains on the
@@ -205,7 +205,7 @@ def told(trained: dict[str, Any], member: Member, experiment: Experiment) -> str
     return (
         f"{member.path}: {trained['iterations']} iterations of {trained['batch']} patches of {patch} in "
         f"{trained['cpu_seconds'] / 60:.1f} minutes of CPU time ({trained['seconds'] / 60:.1f} minutes)\n"
-        f"now `spine run {experiment.name}`'s file, and benchmarks/segmentation_paired.py"
+        f"now `spine run {experiment.name}`'s file, and benchmarks/paired.py"
     )
 
 

@@ -1,10 +1,9 @@
-"""Two segmentation experiments on the same test patients: the ensemble of one against that of the other.
+"""Two experiments on the same test patients, of any task: the ensemble of one against that of the other.
 
-    python benchmarks/segmentation_paired.py configs/spider_segmentation.yaml configs/spider_segmentation_plain.yaml
+    python benchmarks/paired.py configs/spider_segmentation.yaml configs/spider_segmentation_plain.yaml
 
-Both must have been searched and predicted (`spine run`). An experiment with one member is that member. Metrics are
-pooled over pixels; the 95 % interval of each difference is a paired bootstrap over patients, the p Wilcoxon's signed
-ranks of the patients' mean Dice.
+Both must have been searched and predicted (`spine run`), on one dataset with one split. An experiment with one member is
+that member. The 95 % interval of each difference is a paired bootstrap over patients; the tests are the task's own.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -19,12 +19,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ensemble.evaluators.segmentation import SegmentationEvaluator
+from ensemble.evaluators.rows import Evaluator
 from ensemble.experiment_run import ExperimentRun
 from pipeline.experiments import load_experiment
 from spine.core.problems import SpineError
 from spine.experiment.config import Experiment
-from spine.metrics.statistics import Interval, interval, patient_resamples, wilcoxon
+from spine.metrics.statistics import Interval, interval, patient_resamples
+
+Judged = Evaluator[Any]
 
 
 def main() -> None:
@@ -41,28 +43,27 @@ def paired(first: Experiment, second: Experiment) -> Table:
         raise SpineError(
             f"{first.name} and {second.name} are tested on other images; build both from one dataset with one split"
         )
+    title = f"{ours.counts.patients} patients, {len(ours.truth)} images"
+    told = [f"{test.label} p = {test.p:.2g}" for test in ours.tests(theirs.ensemble)]
+    table = Table("", first.name, second.name, "difference (95 %)", title="; ".join([title, *told]))
     draws = patient_resamples(ours.patients, first.evaluate.resamples, first.seed)
-    dice_of_patients = (judged.dice_of_patients(judged.ensemble) for judged in (ours, theirs))
-    title = f"{ours.counts.patients} patients, {len(ours.truth)} images; Wilcoxon over patients "
-    table = Table(
-        "", first.name, second.name, "difference (95 %)", title=f"{title}p = {wilcoxon(*dice_of_patients).p:.2g}"
-    )
     for metric in metrics_of(ours):
         scores = [judged.score(judged.ensemble, metric) for judged in (ours, theirs)]
         found = difference(ours, theirs, metric, draws, first.evaluate.confidence)
-        told = f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
-        table.add_row(ours.names[metric], *(f"{score:.3f}" for score in scores), told)
+        ahead = f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        table.add_row(ours.names[metric], *(f"{score:.3f}" for score in scores), ahead)
     return table
 
 
-def metrics_of(judged: SegmentationEvaluator) -> list[str]:
-    of_classes = [f"{rate}.{label}" for rate in ("dice", "iou") for label in judged.truth.labels[1:]]
-    return [*SegmentationEvaluator.COMPARED, *of_classes]
+def metrics_of(judged: Judged) -> list[str]:
+    """What the leaderboard compares; of masks and boxes that of each class, too, but for the background."""
+    rates = {"segmentation": ("dice", "iou"), "detection": ("ap50",)}.get(judged.TASK, ())
+    labels = judged.truth.labels[1:] if judged.TASK == "segmentation" else judged.truth.labels
+    of_classes = [f"{rate}.{label}" for rate in rates for label in labels]
+    return [*judged.COMPARED, *(metric for metric in of_classes if metric in judged.reported)]
 
 
-def difference(
-    ours: SegmentationEvaluator, theirs: SegmentationEvaluator, metric: str, draws: np.ndarray, confidence: float
-) -> Interval:
+def difference(ours: Judged, theirs: Judged, metric: str, draws: np.ndarray, confidence: float) -> Interval:
     return interval(
         lambda weights: ours.score(ours.ensemble, metric, weights) - theirs.score(theirs.ensemble, metric, weights),
         draws,
