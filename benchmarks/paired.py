@@ -2,8 +2,8 @@
 
     python benchmarks/paired.py configs/spider_segmentation.yaml configs/spider_segmentation_plain.yaml
 
-Both must have been searched and predicted (`spine run`), on one dataset with one split. An experiment with one member is
-that member. The 95 % interval of each difference is a paired bootstrap over patients; the tests are the task's own.
+Both must have been searched and predicted (`spine run`), on one dataset with one split. An experiment with one member
+is that member. The 95 % interval of each difference is a paired bootstrap over patients; the tests are the task's own.
 """
 
 from __future__ import annotations
