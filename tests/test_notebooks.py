@@ -42,7 +42,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{spine.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = read(path)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(tmp_path)}}).execute()
     run = tmp_path / "tutorial" / "runs" / RUNS[path.stem]
     assert (run / "report.html").exists()
     told = [
