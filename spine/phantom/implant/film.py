@@ -81,8 +81,18 @@ class Film:
             thick = max(1, round(width / self.view.spacing * _FINE))
             cv2.polylines(layer, corners, False, 1.0, thick, shift=_SHIFT)
         if soft:
-            layer = cv2.GaussianBlur(layer, (0, 0), max(0.5, soft / self.view.spacing * _FINE))
+            layer = _blurred(layer, max(0.5, soft / self.view.spacing * _FINE))
         plane[low[1] : high[1], low[0] : high[0]] += amount * layer
+
+
+def _blurred(layer: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian blur of `sigma` pixels; a wide one on a coarser grid, where it shows nothing that is lost."""
+    coarse = int(sigma // 8)
+    if coarse < 2 or min(layer.shape) < 4 * coarse:
+        return cv2.GaussianBlur(layer, (0, 0), sigma)
+    size = (layer.shape[1] // coarse, layer.shape[0] // coarse)
+    small = cv2.GaussianBlur(cv2.resize(layer, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / coarse)
+    return cv2.resize(small, layer.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class Exposure:
         """Shown brightness (H, W) float32, 0 to 1."""
         lost = film.attenuation()
         beam = np.exp(-lost)
-        far = cv2.GaussianBlur(beam, (0, 0), 0.06 * max(beam.shape))
+        far = _blurred(beam, 0.06 * max(beam.shape))
         beam = cv2.GaussianBlur((1 - self.scatter) * beam + self.scatter * far, (0, 0), self.blur)
         beam = beam + self.noise * np.sqrt(np.maximum(beam, 1e-4)) * unit_noise(beam.shape, 0.6, rng)
         shown = (-np.log(np.maximum(beam, 1e-3)) - self.low) / (self.high - self.low)
