@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from spine.experiment.postprocess import PieceRule
 from spine.member.serving import for_any_number
 from spine.training.expand_box import expand_boxes
 from spine.training.preprocess import decode_alike, to_grey
-from spine.training.served import FILES, IMAGES
+from spine.training.see_boxes import or_itself
+from spine.training.served import FILES, IMAGES, NEIGHBOURS
 
 __all__ = ["Chain", "Cut"]
 
@@ -51,6 +52,9 @@ class Chain(tf.Module):
     `members(image_bytes)` adds what each of K members says, `disc_probabilities_<target>_members` (N, M, K, C) and
     `probabilities_members` (N, K, H, W, C), and how much they disagree, in bits: `disc_disagreement_<target>` (N, M)
     and `disagreement` (N, H, W).
+
+    Where a classifier sees the slices next to a picture, `slices(image_bytes, before: string [N], after: string [N])`
+    answers with them: files of the pictures' size, empty where there is none.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class Chain(tf.Module):
         self.of_pictures = SideBySide(of_pictures)
         self.of_discs = SideBySide(grades) if grades else None
         self.of_regions = segmentation if region else None
+        if any(ensemble.sees_slices for ensemble in grades.values()):
+            self.slices = tf.function(for_any_number(self._of_slices), input_signature=[FILES, *NEIGHBOURS])
         if description:
             self.describe = describing(description)
 
@@ -88,13 +94,18 @@ class Chain(tf.Module):
         """The same with what each member says, and how much they disagree."""
         return for_any_number(lambda files: self._answer(decode_alike(files), members=True))(image_bytes)
 
-    def _answer(self, images: Tensor, members: bool = False) -> Outputs:
+    def _of_slices(self, files: Tensor, before: Tensor, after: Tensor) -> Outputs:
+        beside = [decode_alike(or_itself(neighbours, files)) for neighbours in (before, after)]
+        return self._answer(decode_alike(files), beside=beside)
+
+    def _answer(self, images: Tensor, members: bool = False, beside: Sequence[Tensor] = ()) -> Outputs:
+        """The answer to images (N, H, W, 1), with the slices before and after each where they are told."""
         of_pictures = self.of_pictures.of_images(images, members)
         found = self._sure_enough(of_pictures["detection"])
         is_disc = _chosen(found, self.discs)
         answer = {**found, "disc_level": _levels(found["detection_boxes"], is_disc)}
         if self.of_discs:
-            answer |= self._grade(self.of_discs, images, found, is_disc, members)
+            answer |= self._grade(self.of_discs, [images, *beside], found, is_disc, members)
         if self.of_regions and self.region:
             answer |= with_mask(self._in_best(self.of_regions, self.region, images, found, members), self.pieces)
         elif "mask" in of_pictures:
@@ -107,11 +118,19 @@ class Chain(tf.Module):
         there = tf.sequence_mask(tf.cast(outputs["num_detections"], tf.int32), tf.shape(outputs["detection_scores"])[1])
         return _kept(outputs, there & (outputs["detection_scores"] >= least))
 
-    def _grade(self, graders: SideBySide, images: Tensor, found: Outputs, is_disc: Tensor, members: bool) -> Outputs:
-        """The outputs of each target's classifiers for the discs; zeros in other rows."""
+    def _grade(
+        self, graders: SideBySide, slices: Sequence[Tensor], found: Outputs, is_disc: Tensor, members: bool
+    ) -> Outputs:
+        """The outputs of each target's classifiers for the discs; zeros in other rows.
+
+        `slices` are the images, and where they are told those before and those after them.
+        """
         rows = tf.where(is_disc)  # (K, 2): picture, row
         boxes = tf.gather_nd(found["detection_boxes"], rows)
-        asked = AskedBoxes.in_images(images, tf.cast(rows[:, 0], tf.int32), boxes, self.discs.grow)
+        numbers, count = tf.cast(rows[:, 0], tf.int32), tf.shape(slices[0])[0]
+        order = [1, 0, 2] if len(slices) > 1 else [0]  # the slice before comes first
+        places = [numbers + place * count for place in order]
+        asked = AskedBoxes.in_images(tf.concat(slices, axis=0), places, boxes, self.discs.grow)
         graded = graders.of_boxes(asked, members)
         shape = tf.shape(is_disc, out_type=tf.int64)
 

@@ -21,6 +21,7 @@ from spine.measurements import roles_of
 from spine.member.member import Card, Member, Patients
 from spine.member.serving import drop_unnamed_versions, package_versions
 from spine.tasks import CASE
+from spine.training.served import SLICES
 
 __all__ = ["describe", "export_case", "hash_of", "load_chain"]
 
@@ -103,7 +104,7 @@ def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: P
         task=CASE,
         labels=parts.detector.labels,
         kind=CASE,
-        input=parts.detector.members[0].card.input,
+        input=_input(parts),
         outputs=_outputs(parts),
         versions=package_versions(),
         config_hash=config_hash,
@@ -116,6 +117,14 @@ def _card(settings: CaseSettings, parts: CaseParts, config_hash: str, version: P
             "parity": parity,
         },
     )
+
+
+def _input(parts: CaseParts) -> dict[str, Any]:
+    """As its detector's, and of slices with their neighbours where a classifier sees them."""
+    graders = [member for part in parts.grades.values() for member in part.members]
+    slices = {name: told for name, told in SLICES.items() if name != "boxes"}
+    sees_slices = any("slices" in member.card.input for member in graders)
+    return {**parts.detector.members[0].card.input, **({"slices": slices} if sees_slices else {})}
 
 
 def _outputs(parts: CaseParts) -> dict[str, Any]:

@@ -52,18 +52,21 @@ class AskedBoxes:
         return cls(require_boxes(boxes), rows, lambda reads: slices_of_files, lambda: rows, cut)
 
     @classmethod
-    def in_images(cls, images: Tensor, numbers: Tensor, boxes: Tensor, cut: float) -> AskedBoxes:
-        """Each in one of the images (N, H, W, 1), float32 in [0, 1], by its number."""
+    def in_images(cls, images: Tensor, numbers: Sequence[Tensor], boxes: Tensor, cut: float) -> AskedBoxes:
+        """Each in one of the images (N, H, W, 1), float32 in [0, 1], by its number; or in three, by those of the slice
+        before, the picture and the slice after.
+        """
 
         def files() -> tuple[Tensor, ...]:
             sixteen = tf.cast(tf.round(images * 65535), tf.uint16)
-            return (tf.gather(tf.map_fn(tf.io.encode_png, sixteen, fn_output_signature=tf.string), numbers),)
+            encoded = tf.map_fn(tf.io.encode_png, sixteen, fn_output_signature=tf.string)
+            return tuple(tf.gather(encoded, one) for one in numbers)
 
         def slices_of(reads: Sequence[NetworkInput]) -> Callable[[Any], Slices]:
             levels_of = levels_of_images(images, reads)
             return lambda row: [levels_of(number) for number in row]
 
-        return cls(boxes, (numbers,), slices_of, files, cut)
+        return cls(boxes, tuple(numbers), slices_of, files, cut)
 
     def seen_by(self, read: NetworkInput) -> NetworkInput:
         """What a network reads of the boxes."""

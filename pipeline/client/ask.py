@@ -45,13 +45,14 @@ def ask(
 ) -> Asked:
     """Ask about the pictures of files, folders and archives, one after another, and write what is said of each.
 
-    Pictures with burned-in annotation, which may show the patient's name, are sent with `burned_in` only. A picture
-    that cannot be answered is passed over and told; where the server itself cannot, SpineError ends it, and tells what
-    was answered before, which is complete.
+    A model that sees the slices next to a picture gets them where the files have them; not with `members`, which it
+    tells of a picture alone. Pictures with burned-in annotation, which may show the patient's name, are sent with
+    `burned_in` only. A picture that cannot be answered is passed over and told; where the server itself cannot,
+    SpineError ends it, and tells what was answered before, which is complete.
     """
     results, asked = Results(directory, dicom), Asked()
     try:
-        for path, one in track(_pictures(files, slices), "asking"):
+        for path, one in track(_pictures(files, slices, model.sees_slices and not members), "asking"):
             if isinstance(one, Problem):
                 asked.problems.append(one)
             elif one.burned_in and not burned_in:
@@ -70,9 +71,11 @@ def ask(
     return asked
 
 
-def _pictures(files: Iterable[Path], slices: int | None) -> Iterator[tuple[Path, SentPicture | Problem]]:
+def _pictures(
+    files: Iterable[Path], slices: int | None, neighbours: bool
+) -> Iterator[tuple[Path, SentPicture | Problem]]:
     for path in files:
-        yield from ((path, one) for one in pictures_of(path, slices=slices))
+        yield from ((path, one) for one in pictures_of(path, slices=slices, neighbours=neighbours))
 
 
 def _place(path: Path, picture: SentPicture) -> str:
@@ -83,7 +86,7 @@ def _place(path: Path, picture: SentPicture) -> str:
 def _answer(path: Path, picture: SentPicture, model: Model, results: Results, members: bool) -> Answer | Problem:
     """The answer, which is written; or why there is none."""
     try:
-        answer = model.answer(picture.png, picture.spacing, members=members)
+        answer = model.answer(picture.png, picture.spacing, members=members, neighbours=picture.neighbours)
         results.add(picture, answer)
     except SpineError as error:
         if isinstance(error, ServerError) and not error.is_of_the_picture:

@@ -94,7 +94,7 @@ def _asked(model: RemoteModel, stored: _Stored, number: int) -> Served:
     if not model.sees_slices:
         return model.outputs([picture], only=stored.outputs, boxes=boxes)
     before, after = ([file.read_bytes() if file else b""] for file in (region.before, region.after))
-    return model.outputs([picture], only=stored.outputs, boxes=boxes, neighbours=(before, after))
+    return model.outputs([picture], only=stored.outputs, slices={"boxes": boxes, "before": before, "after": after})
 
 
 def _stored(run: ExperimentRun, split: str) -> _Stored:

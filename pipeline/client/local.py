@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.client.model import DESCRIBE, MEMBERS, REGIONS, SERVING, Spacing, answer_of
+from pipeline.client.model import (
+    DESCRIBE,
+    MEMBERS,
+    REGIONS,
+    SERVING,
+    SLICES,
+    Neighbours,
+    Spacing,
+    answer_of,
+    inputs_of_slices,
+)
 from spine.answers.answer import Answer
 from spine.answers.description import Description
 from spine.core.files import read_json
@@ -53,8 +63,19 @@ class LocalModel:
         """Whether it answers boxes in pictures, each in its own way."""
         return REGIONS in self._model.signatures
 
+    @property
+    def sees_slices(self) -> bool:
+        """Whether it answers a picture together with the slices next to it."""
+        return SLICES in self._model.signatures
+
     def answer(
-        self, png: bytes, spacing: Spacing | None = None, *, members: bool = False, box: Box | None = None
+        self,
+        png: bytes,
+        spacing: Spacing | None = None,
+        *,
+        members: bool = False,
+        neighbours: Neighbours | None = None,
+        box: Box | None = None,
     ) -> Answer:
         """What it says of one picture; see `Model`. Where it `sees_boxes`, of one disc, whose `box` is in pixels.
 
@@ -63,6 +84,9 @@ class LocalModel:
         if box is not None:
             answer = answer_of(self._of_boxes([png], box), self.description, self.version, png, spacing)
             return replace(answer, findings=tuple(replace(one, label=_DISC, box=box) for one in answer.findings))
+        if neighbours and self.sees_slices:
+            inputs = inputs_of_slices(neighbours, self.description.task)
+            return answer_of(self._ask(SLICES, [png], **inputs), self.description, self.version, png, spacing)
         asked = MEMBERS if members and MEMBERS in self._model.signatures else SERVING
         return answer_of(self.outputs(png, asked), self.description, self.version, png, spacing)
 
@@ -77,7 +101,7 @@ class LocalModel:
         corners = [y0 / height, x0 / width, y1 / height, x1 / width]
         return self._ask(REGIONS, pngs, boxes=np.array([corners] * len(pngs), np.float32))
 
-    def _ask(self, signature: str, pngs: Sequence[bytes], **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def _ask(self, signature: str, pngs: Sequence[bytes], **inputs: Any) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
         given = {name: tf.constant(value) for name, value in inputs.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,12 +12,26 @@ from spine.answers.answer import Answer
 from spine.answers.description import Description
 from spine.answers.from_outputs import answers_of
 from spine.images.pictures import decode_picture
+from spine.tasks import CASE
 
-__all__ = ["DESCRIBE", "MEMBERS", "REGIONS", "SERVING", "SLICES", "Model", "Spacing", "answer_of"]
+__all__ = [
+    "DESCRIBE",
+    "MEMBERS",
+    "REGIONS",
+    "SERVING",
+    "SLICES",
+    "Model",
+    "Neighbours",
+    "Spacing",
+    "answer_of",
+    "inputs_of_slices",
+]
 
 SERVING, MEMBERS, DESCRIBE = "serving_default", "members", "describe"  # signatures
 REGIONS, SLICES = "regions", "slices"
 Spacing = tuple[float, float]  # row, column in mm
+Neighbours = tuple[bytes, bytes]  # files of the slices before and after a picture, empty where there is none
+WHOLE = (0.0, 0.0, 1.0, 1.0)  # of a picture as its own box
 
 
 class Model(Protocol):
@@ -33,12 +47,33 @@ class Model(Protocol):
         """The version that answered last, or will."""
         ...
 
-    def answer(self, png: bytes, spacing: Spacing | None = None, *, members: bool = False) -> Answer:
+    @property
+    def sees_slices(self) -> bool:
+        """Whether it answers a picture together with the slices next to it."""
+        ...
+
+    def answer(
+        self,
+        png: bytes,
+        spacing: Spacing | None = None,
+        *,
+        members: bool = False,
+        neighbours: Neighbours | None = None,
+    ) -> Answer:
         """What it says of one picture, a PNG or JPEG; `members` asks for theirs too, where the model tells them.
 
-        SpineError where the picture, or the model, cannot be used.
+        With the slices next to it as `neighbours`, files of its size, where the model sees them; members are not told
+        apart then. SpineError where the picture, or the model, cannot be used.
         """
         ...
+
+
+def inputs_of_slices(neighbours: Neighbours, task: str) -> dict[str, Any]:
+    """What the signature `slices` takes of one picture beside its own file."""
+    before, after = ([file] for file in neighbours)
+    # A case finds its boxes itself.
+    boxes = {} if task == CASE else {"boxes": np.array([WHOLE], np.float32)}
+    return {"before": before, "after": after, **boxes}
 
 
 def answer_of(

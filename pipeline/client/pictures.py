@@ -7,7 +7,7 @@ it was trained on. A PNG made here holds no name, no date and no header: patient
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.client.model import Spacing
+from pipeline.client.model import Neighbours, Spacing
 from pipeline.client.unzip import LIMITS, ZipLimits, is_zip, unzip
 from spine.core.files import walk
 from spine.core.problems import Problem, SpineError, one_file
@@ -41,6 +41,7 @@ class SentPicture:
     source: Source | None = None
     note: str = ""
     burned_in: bool = False  # its pixels show text, which may be the patient's name
+    neighbours: Neighbours | None = None  # as PNG too, where they were asked for and there are any
 
     @property
     def height(self) -> int:
@@ -72,18 +73,24 @@ class SentPicture:
 
 
 def pictures_of(
-    path: Path, *, slices: int | None = 1, scratch: Path | None = None, limits: ZipLimits = LIMITS
+    path: Path,
+    *,
+    slices: int | None = 1,
+    scratch: Path | None = None,
+    limits: ZipLimits = LIMITS,
+    neighbours: bool = False,
 ) -> Iterator[SentPicture | Problem]:
     """The pictures of a file, a folder or a .zip of PNG, JPEG, TIFF, DICOM, NIfTI, MHA or NRRD, and what is wrong.
 
     Of a volume, and of a patient's DICOM series, come the `slices` nearest the mid-sagittal one, with None all; one
-    picture is in memory at a time. An archive is unpacked into `scratch`, a folder that the caller removes once no
+    picture is in memory at a time. With `neighbours` each has the slices next to it in its series or volume, chosen or
+    not; then all of them are in memory. An archive is unpacked into `scratch`, a folder that the caller removes once no
     `source` is needed any more; without one, into a temporary folder that lasts until the next picture is taken or the
     iterator closed. Whatever is wrong with what was given comes as a Problem: nothing is raised over it.
     """
     path = Path(path)
     if not is_zip(path):
-        yield from _found(path, slices)
+        yield from _found(path, slices, neighbours=neighbours)
         return
     with _folder(scratch) as folder:
         try:
@@ -92,7 +99,7 @@ def pictures_of(
             yield Problem.from_error(error, path)
             return
         yield from problems
-        yield from (_as_in(one, folder, path) for one in _found(folder, slices, path, not problems))
+        yield from (_as_in(one, folder, path) for one in _found(folder, slices, path, not problems, neighbours))
 
 
 @contextmanager
@@ -113,17 +120,17 @@ def _as_in(one: SentPicture | Problem, folder: Path, archive: Path) -> SentPictu
 
 
 def _found(
-    root: Path, slices: int | None, given: Path | None = None, tell_of_none: bool = True
+    root: Path, slices: int | None, given: Path | None = None, tell_of_none: bool = True, neighbours: bool = False
 ) -> Iterator[SentPicture | Problem]:
     from spine.intake.reading import read_images
 
     none = True
     try:
         with one_file(root):
-            images = read_images(root, slices=slices)
-        for picture in images:
+            images = read_images(root, slices=slices, neighbours=neighbours)
+        for picture in _together(images) if neighbours else map(SentPicture.of, images):
             none = False
-            yield SentPicture.of(picture)
+            yield picture
     except SpineError as error:
         yield Problem.from_error(error, root)
         return
@@ -134,6 +141,21 @@ def _found(
         yield Problem(
             str(given or root), reason, "give a PNG, JPEG, TIFF, DICOM, NIfTI, MHA or NRRD, or a folder of them"
         )
+
+
+def _together(images: Iterable[Picture]) -> Iterator[SentPicture]:
+    """The chosen pictures with the slices next to them, where those are of one size."""
+    pictures = list(images)
+    placed = {(picture.stack, picture.place): picture.pixels for picture in pictures if picture.stack}
+
+    def png(picture: Picture, step: int) -> bytes:
+        pixels = placed.get((picture.stack, picture.place + step))
+        return b"" if pixels is None or pixels.shape != picture.pixels.shape else encode_png(pixels)
+
+    for picture in pictures:
+        if not picture.beside:
+            beside = png(picture, -1), png(picture, 1)
+            yield replace(SentPicture.of(picture), neighbours=beside if any(beside) else None)
 
 
 def _archives_within(root: Path) -> Iterator[Problem]:

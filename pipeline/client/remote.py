@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from pipeline.client.address import Address, Spec
 from pipeline.client.connection import Connection, connect
-from pipeline.client.model import DESCRIBE, MEMBERS, REGIONS, SERVING, SLICES, Spacing, answer_of
+from pipeline.client.model import (
+    DESCRIBE,
+    MEMBERS,
+    REGIONS,
+    SERVING,
+    SLICES,
+    Neighbours,
+    Spacing,
+    answer_of,
+    inputs_of_slices,
+)
 from pipeline.client.refusals import Patience, ServerError
 from pipeline.client.signatures import Inputs, Output, wanted_outputs
 from spine.answers.answer import Answer
@@ -114,9 +124,19 @@ class RemoteModel:
         """The version that is asked."""
         return str(self._served.version)
 
-    def answer(self, png: bytes, spacing: Spacing | None = None, *, members: bool = False) -> Answer:
+    def answer(
+        self,
+        png: bytes,
+        spacing: Spacing | None = None,
+        *,
+        members: bool = False,
+        neighbours: Neighbours | None = None,
+    ) -> Answer:
         """What it says of one picture; see `Model`. ServerError tells whether another picture may be answered."""
-        outputs = self.outputs([png], members=members)
+        if neighbours and self.sees_slices:
+            outputs = self.outputs([png], slices=inputs_of_slices(neighbours, self.description.task))
+        else:
+            outputs = self.outputs([png], members=members)
         return answer_of(outputs, self.description, self.version, png, spacing)
 
     def outputs(
@@ -126,20 +146,17 @@ class RemoteModel:
         members: bool = False,
         only: Collection[str] = (),
         boxes: np.ndarray | None = None,
-        neighbours: tuple[Sequence[bytes], Sequence[bytes]] | None = None,
+        slices: Inputs | None = None,
     ) -> dict[str, np.ndarray]:
         """The outputs for PNG or JPEG files by name: what an answer is made of, or `only` those that are named.
 
         Of the signature `members` where those are asked for and told. With `boxes` (N, 4) float32, y0 x0 y1 x1 in
-        [0, 1] of each file, of `regions`, which `sees_boxes` tells of; with their `neighbours` too, files of the slices
-        before and after, each empty where there is none, of `slices`, which `sees_slices` tells of. SpineError where
-        the model has no such output.
+        [0, 1] of each file, of `regions`, which `sees_boxes` tells of. With what the signature of that name takes
+        beside them, of `slices`, which `sees_slices` tells of. SpineError where the model has no such output.
         """
-        inputs: dict[str, Any] = {"image_bytes": images, **({} if boxes is None else {"boxes": boxes})}
+        inputs: Inputs = {"image_bytes": images, **({} if boxes is None else {"boxes": boxes}), **(slices or {})}
         signature = REGIONS if boxes is not None else MEMBERS if members and self.tells_members else SERVING
-        if neighbours:
-            signature = SLICES
-            inputs |= dict(zip(("before", "after"), neighbours, strict=True))
+        signature = SLICES if slices else signature
         try:
             return self._ask(signature, inputs, only)
         except ServerError as error:

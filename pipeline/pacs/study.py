@@ -102,7 +102,7 @@ class _Work:
         from pipeline.client import pictures_of
 
         problems = list(self._pull(images, folder))
-        for found in pictures_of(folder, slices=self.request.slices):
+        for found in pictures_of(folder, slices=self.request.slices, neighbours=self.model.sees_slices):
             if isinstance(found, Problem):
                 problems.append(found)
             elif found.source is not None:
@@ -157,7 +157,7 @@ class _Work:
     def _store(self, picture: SentPicture, source: Source, shown: str) -> None:
         from spine.dicom_results.write import results_of
 
-        answer = self.model.answer(picture.png, picture.spacing)
+        answer = self.model.answer(picture.png, picture.spacing, neighbours=picture.neighbours)
         results = results_of(answer, source, str(uuid4()) if self.request.again else "").values()
         new = [result for result in results if str(result.SOPInstanceUID) not in self.known]
         refused = self.archive.store(self.study, new)

@@ -167,7 +167,7 @@ def test_boxes_of_images_at_hand_are_answered_as_those_of_files(viewers, shown):
     ensemble = Ensemble.of_models(models, FuseProbabilities(Mean((0.5, 0.5))), told)
     assert ensemble.sees_boxes
     images = tf.concat([as_image(grey(40, 60, seed)) for seed in range(2)], axis=0)
-    asked = AskedBoxes.in_images(images, tf.constant(OF_BOXES), BOXES, 0.0)
+    asked = AskedBoxes.in_images(images, [tf.constant(OF_BOXES)], BOXES, 0.0)
     files = tf.constant([png(grey(40, 60, number)) for number in OF_BOXES])
     for model, said in zip(models, ensemble.members_of_boxes(asked), strict=True):
         expected = model.signatures["regions"](image_bytes=files, boxes=BOXES)["probabilities"]

@@ -76,6 +76,7 @@ def _sent(picture: np.ndarray) -> list[dict[str, Any]]:
     of_files = [{"image_bytes": files[:1]}, {"image_bytes": files}]
     of_boxes = [{"image_bytes": files[:1], "boxes": boxes[:1]}, {"image_bytes": files, "boxes": boxes}]
     of_slices = [{**sent, "before": sent["image_bytes"], "after": sent["image_bytes"]} for sent in of_boxes]
+    of_slices += [{name: sent[name] for name in ("image_bytes", "before", "after")} for sent in of_slices]
     return [*of_files, *of_boxes, *of_slices, {"image": greys}, {"question": [b""]}]
 
 

@@ -56,11 +56,8 @@ def with_neighbours(wanted: Sequence[Wanted]) -> list[Wanted]:
     chosen = {one.slice for one in wanted}
     others: dict[Slice, Wanted] = {}
     for one in filter(_has_order, wanted):
-        acquisition, place = one.series.order[one.slice]
-        near = {(acquisition, place - 1), (acquisition, place + 1)}
-        for item, where in one.series.order.items():
-            if where in near and item not in chosen:
-                others[item] = Wanted(one.series, item, beside=True)
+        near = [item for item in one.series.next_to(one.slice) if item not in chosen]
+        others |= {item: Wanted(one.series, item, beside=True) for item in near}
     return [*wanted, *others.values()]
 
 

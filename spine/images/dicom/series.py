@@ -114,6 +114,15 @@ class Series:
             for acquisition, one in enumerate(layer)
         }
 
+    def next_to(self, one: Slice) -> list[Slice]:
+        """The slices before and after a placed one, of its acquisition, that there are."""
+        acquisition, place = self.order[one]
+        return [self._at[near] for near in ((acquisition, place - 1), (acquisition, place + 1)) if near in self._at]
+
+    @cached_property
+    def _at(self) -> dict[tuple[int, int], Slice]:
+        return {where: one for one, where in self.order.items()}
+
     @cached_property
     def positions(self) -> list[float]:
         """The distinct slice positions, ascending; what lies within 0.05 mm is one position."""

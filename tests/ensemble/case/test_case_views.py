@@ -27,6 +27,7 @@ UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
 PICTURE = scan(100, 80, (10, 10, 60, 90), UPPER, LOWER)
 # Of the upper disc: 15 columns and 4 rows more on each side, as large as the network's input.
 WIDE = NetworkInput(16, 60, "none", View(grow=1.0))
+THREE = NetworkInput(8, 30, "none", View(grow=0.0, slices=3))  # as large as the upper disc
 NORMAL = NetworkInput(12, 20, "minmax", View(grow=0.1, aspect="stretch", levels="picture"))
 
 
@@ -107,3 +108,35 @@ def test_a_case_is_checked_on_the_pictures_that_its_graders_crops_were_cut_out_o
     pictures = export._pictures(CaseParts(detector, {"narrowing": grader}, segmentation))
     assert [path.parent.name for path in pictures] == ["parents"] * 2
     assert export._pictures(CaseParts(detector, {"narrowing": detector}, segmentation)) == ()
+
+
+def weighing(reads):
+    """The probability of the second class is the mean grey of the slice before, and twice that of the one after."""
+
+    def answer(inputs, sizes):
+        before, _, after = tf.unstack(tf.reduce_mean(inputs, axis=[1, 2]), axis=1)
+        mean = (before + 2 * after) / 4
+        return {"probabilities": tf.stack([1 - mean, mean], axis=1)}
+
+    return Served("weighing", [], reads, answer)
+
+
+@pytest.mark.parametrize("told", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_case_answers_with_the_slices_next_to_a_picture_where_it_is_told_them(tmp_path, told):
+    path = write_member(tmp_path / "degeneration", "classification", GRADES, weighing(THREE))
+    if told:
+        card = Member.open(path).card
+        Member.publish(path, card.model_copy(update={"input": {"network": THREE.card, "slices": {}}}))
+    case = write_case(tmp_path, grades={"degeneration": path}, segmentation=None, discs=Discs(grow=0.1))
+    chain = load_chain(case, open_parts(case, no_experiment))
+    dark, light = (np.full(PICTURE.shape, grey, np.uint16) for grey in (6554, 13107))  # 0.1 and 0.2 of white
+
+    def second_class(outputs):
+        return outputs["disc_probabilities_degeneration"].numpy()[:, np.flatnonzero(outputs["disc_level"][0] == 2), 1]
+
+    files = tf.constant([png(PICTURE)] * 2)
+    both = chain.slices(files, tf.constant([png(dark), b""]), tf.constant([png(light), png(light)]))
+    own = 0.65  # grey of the disc
+    expected = [[(0.1 + 2 * 0.2) / 4], [(own + 2 * 0.2) / 4]]
+    np.testing.assert_allclose(second_class(both), expected, atol=1e-3)
+    np.testing.assert_allclose(second_class(chain.serving_default(files[:1])), [[3 * own / 4]], atol=1e-3)

@@ -109,11 +109,12 @@ class Moody:
     """A model that answers, or raises what it was told to, in turn."""
 
     version = "1"
+    sees_slices = False
 
     def __init__(self, description, *moods):
         self.description, self._moods = description, list(moods)
 
-    def answer(self, png, spacing=None, *, members=False):
+    def answer(self, png, spacing=None, *, members=False, neighbours=None):
         mood = self._moods.pop(0)
         if mood:
             raise mood

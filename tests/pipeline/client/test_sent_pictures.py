@@ -67,6 +67,15 @@ def test_of_a_series_the_middle_slice_is_sent_without_the_patient(series, tmp_pa
     assert chunks == {b"IHDR", b"IDAT", b"IEND"}
 
 
+def test_the_slices_next_to_the_middle_one_come_with_it_where_they_are_asked_for(series, tmp_path):
+    (picture,) = pictures_of(tmp_path / "series", neighbours=True)
+    before, after = picture.neighbours
+    assert {before, picture.png, after} == {one.png for one in pictures_of(tmp_path / "series", slices=3)}
+    assert before != after
+    (alone,) = pictures_of(series[2], neighbours=True)
+    assert alone.neighbours is None
+
+
 def _chunks(png):
     at = 8
     while at < len(png):

@@ -16,12 +16,14 @@ def bright(pixels):
 
 
 class ThresholdModel:
+    sees_slices = False
+
     def __init__(self, version="1"):
         self.description = Description(name="threshold", task="segmentation", labels=LABELS, mask_labels=LABELS)
         self.version = version
         self.asked = 0
 
-    def answer(self, png, spacing=None, *, members=False):
+    def answer(self, png, spacing=None, *, members=False, neighbours=None):
         pixels = decode_picture(png, Path("the picture"))
         self.asked += 1
         findings = (Finding("disc", (1.0, 2.0, 9.0, 7.5), 0.9, 1),)

@@ -1,5 +1,7 @@
 """A network of three slices sees a box in the slice before, in the picture and in the slice after, as it is served."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,6 +37,7 @@ def of_one(file, read=READ, box=BOX):
     return see_box([levels_of_files(tf.constant(file.read_bytes()))], tf.constant(box), one).numpy()[..., 0]
 
 
+@cache
 def echo(read):
     """A network whose answer is its input."""
     return Served("echo", [], read, lambda inputs, sizes: {"probabilities": tf.reshape(inputs, [-1, 10 * 14 * 3])})
