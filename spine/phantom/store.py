@@ -11,7 +11,7 @@ from spine.phantom.settings import KindSettings
 
 __all__ = ["write_phantom"]
 
-_VERSION = 1  # raise it when equal settings give other bytes
+_VERSIONS = {"lumbar": 1, "cervical": 2, "fracture": 1, "implant": 2}  # raised when equal settings give other bytes
 _KINDS = {
     "lumbar": "spine.phantom.lumbar.study",
     "cervical": "spine.phantom.cervical.study",
@@ -24,7 +24,7 @@ _CARD = "phantom.json"  # settings, fingerprints, and what the kind tells
 def write_phantom(settings: KindSettings, directory: Path) -> Path:
     """`spine.phantom.generate`: write the studies, or keep the unchanged copy that is there; gives the directory."""
     directory = Path(directory)
-    wanted = fingerprint([_VERSION, settings.model_dump(mode="json")])
+    wanted = fingerprint([_VERSIONS[settings.kind], settings.model_dump(mode="json")])
     if _is_current(directory, wanted):
         return directory
     study = import_module(_KINDS[settings.kind])

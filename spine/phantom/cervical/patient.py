@@ -98,15 +98,16 @@ def draw_patient(identifier: str, rng: np.random.Generator, settings: CervicalSe
 def _draw_disc(index: int, age: float, injured: bool, rng: np.random.Generator, difficulty: float) -> Disc:
     lower = index in (4, 5, 6, 7)
     wear = np.clip(age + (0.15 if lower else -0.2) + 0.25 * difficulty * rng.normal(), 0, 1.2)
-    bulge = max(0.0, 2.0 * wear - 0.6 + 0.4 * difficulty * rng.normal())
-    protrusion = rng.normal(4.6, 0.9 * difficulty) if injured else bulge
+    bulge = max(0.0, 2.0 * wear - 0.6 + 0.7 * difficulty * rng.normal())
+    swollen = rng.uniform() < (1 - 0.4 * min(1.0, difficulty) if injured else 0.06 * min(1.0, difficulty))
+    protrusion = rng.normal(4.3, 1.1 * difficulty) if injured else bulge
     return Disc(
         injured=injured,
         height=_HEIGHTS[index] * (1.05 - 0.3 * wear) * (rng.uniform(0.75, 1.05) if injured else 1.0),
         brightness=float(np.clip(0.55 - 0.42 * wear + 0.05 * rng.normal(), 0.1, 0.6)),
-        protrusion=float(np.clip(protrusion, 2.6 if injured else 0.0, 6.5 if injured else 2.4)),
+        protrusion=float(np.clip(protrusion, 2.2 if injured else 0.0, 6.5 if injured else 3.2)),
         reach=rng.uniform(0.9, 1.6) if injured else rng.uniform(0.8, 1.1),
-        swelling=max(0.0, rng.normal(2.5, 1.2)) if injured else 0.0,
+        swelling=max(0.0, rng.normal(2.5, 1.2)) if swollen else 0.0,
     )
 
 

@@ -92,7 +92,13 @@ def draw_patient(index: int, rng: np.random.Generator, settings: ImplantSettings
         contrast=bool(rng.uniform() < 0.12 * min(1.0, difficulty)),
         shape_seed=int(rng.integers(2**31)),
     )
-    return replace(patient, curve=bowed if finding == "sco" else straight, metal=metal if finding == "Lum" else None)
+    # Some bows are held by metal, and some spines with an implant bend a little: neither sign tells the finding alone.
+    held, bent = rng.uniform(size=2) < np.array([0.2, 0.35]) * min(1.0, difficulty)
+    if finding == "sco":
+        return replace(patient, curve=bowed, metal=metal if held else None)
+    if finding == "Lum":
+        return replace(patient, metal=metal, curve=replace(bowed, depth=0.6 * bowed.depth) if bent else straight)
+    return patient
 
 
 def _draw_finding(source: Source, rng: np.random.Generator, settings: ImplantSettings) -> str:

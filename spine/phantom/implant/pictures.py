@@ -25,6 +25,7 @@ __all__ = ["Corners", "Picture", "Study", "take_films", "take_study"]
 Corners = tuple[int, int, int, int]
 _CURVED = 0.35  # a body counts as of the bow where it lies so far out, as a share of the farthest
 _LEAST = 4  # pixels
+_BOW = 10.0  # mm, more than a straight spine bends
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _frontal(patient: Patient, height: int, rng: np.random.Generator, settings: 
     if patient.finding == "sco":
         aside = np.abs([v.middle[0] for v in column])
         seen = [points for points, far in zip(outlines, aside, strict=True) if far > _CURVED * aside.max()]
-        boxes = _named("sco", _around(seen, view))
+        boxes += _named("sco", _around(seen, view))
     spine = _around(outlines if whole else outlines[:6], view)
     return Picture(draw_exposure(rng, settings.noise).develop(film, rng), "frontal", spine, boxes)
 
@@ -115,7 +116,7 @@ def _named(label: str, corners: Corners) -> tuple[Box, ...]:
 def take_study(patient: Patient, rng: np.random.Generator, settings: ImplantSettings) -> Study:
     """Sagittal T2W slices: metal blots out what is around it; a bow leads the spine out of the plane."""
     lumbar = draw_lumbar(patient.identifier, rng, settings.difficulty)
-    if patient.finding == "sco":
+    if patient.finding == "sco" or abs(patient.curve.depth) > _BOW:
         lumbar = replace(lumbar, scoliosis=float(np.sign(patient.curve.depth) * (9 + abs(patient.curve.depth) / 3)))
     shown = {name: getattr(settings, name) for name in ("size", "slices", "difficulty", "noise")}
     scanner = draw_scanner(lumbar.scale, rng, PhantomSettings.model_validate(shown))
@@ -126,7 +127,7 @@ def take_study(patient: Patient, rng: np.random.Generator, settings: ImplantSett
         boxes = _named("sco", around) if patient.finding == "sco" else ()
         if patient.metal:
             void = add_artefact(signal, spine, patient.metal, scanner.plane, offset)
-            boxes = _named("Lum", bounds(void)) if void.any() else ()
+            boxes += _named("Lum", bounds(void)) if void.any() else ()
         pixels = acquire(signal, mottling(instances, lumbar), scanner, rng)
         pictures.append(Picture(pixels, "sagittal", around, boxes))
     return Study(tuple(pictures), scanner)

@@ -61,7 +61,9 @@ def test_some_xrays_are_plain_and_findings_are_what_is_drawn():
     plain = Counter(patient.source for patient in drawn if not patient.finding)
     assert set(plain) == {"xray"}
     assert 30 <= plain["xray"] <= 70  # of 200
-    assert all((patient.metal is not None) == (patient.finding == "Lum") for patient in drawn)
+    assert {patient.finding for patient in drawn if patient.metal} == {"Lum", "sco"}  # some bows are held by metal
+    easy = patients(plain=0.25, difficulty=0)
+    assert all((patient.metal is not None) == (patient.finding == "Lum") for patient in easy)
     bows = [abs(patient.curve.depth) for patient in drawn if patient.finding == "sco"]
     assert min(bows) >= 9
 
