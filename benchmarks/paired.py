@@ -43,7 +43,7 @@ def paired(first: Experiment, second: Experiment) -> Table:
         raise SpineError(
             f"{first.name} and {second.name} are tested on other images; build both from one dataset with one split"
         )
-    title = f"{ours.counts.patients} patients, {len(ours.truth)} images"
+    title = f"{ours.counts.patients} patients, {ours.counts.rows} images"
     told = [f"{test.label} p = {test.p:.2g}" for test in ours.tests(theirs.ensemble)]
     table = Table("", first.name, second.name, "difference (95 %)", title="; ".join([title, *told]))
     draws = patient_resamples(ours.patients, first.evaluate.resamples, first.seed)

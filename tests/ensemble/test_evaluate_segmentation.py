@@ -1,6 +1,4 @@
-import importlib
 import io
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -249,10 +247,3 @@ def test_post_processing_is_judged_beside_the_ensemble_without_it(tmp_path):
         update={"postprocessed": evaluation.postprocessed.model_copy(update={"metrics": nothing})}
     )
     assert lacking.footnotes(["dice.canal"]) == ["–: Dice of canal of as served is undefined, since it is so."]
-
-
-def test_the_paired_benchmark_tells_no_difference_between_an_experiment_and_itself(experiment, monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
-    table = importlib.import_module("paired").paired(experiment, experiment)
-    assert "6 patients, 12 images" in str(table.title)
-    assert list(table.columns[3].cells) == ["+0.000 (+0.000 to +0.000)"] * (2 + 2 * (len(MASK_LABELS) - 1))
