@@ -75,8 +75,16 @@ def test_the_module_is_the_command():
     assert done.stderr.startswith("error: nowhere.yaml is not a file")
 
 
-def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["spine", "run", "x.yaml"])
+@pytest.fixture
+def file(tmp_path):
+    """An experiment file that is never read to its end."""
+    path = tmp_path / "x.yaml"
+    path.write_text("name: x\n")
+    return str(path)
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch, file):
+    monkeypatch.setattr(sys, "argv", ["spine", "run", file])
     monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: {}["defect"])
     with pytest.raises(KeyError):
         cli.main()
@@ -93,10 +101,10 @@ def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
     assert result.stdout.splitlines()[-1] == f"somewhere: 1 {severity}"
 
 
-def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path):
+def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path, file):
     monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: ("settings",))
     monkeypatch.setattr("pipeline.stages.run_stage", lambda settings, name, show: [tmp_path / "a", tmp_path / "a"])
-    result = CliRunner().invoke(cli.app, ["predict", "x.yaml"])
+    result = CliRunner().invoke(cli.app, ["predict", file])
     assert result.output.count(str(tmp_path / "a")) == 1
 
 
@@ -123,16 +131,16 @@ def test_a_run_ends_with_the_next_step(monkeypatch, tmp_path):
     )
 
 
-def test_a_search_tells_what_it_is_worth_and_prints_its_paths(monkeypatch, tmp_path):
+def test_a_search_tells_what_it_is_worth_and_prints_its_paths(monkeypatch, tmp_path, file):
     monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: ("settings",))
     monkeypatch.setattr("pipeline.stages.run_stage", lambda settings, name, show: [tmp_path / "weights.json"])
     monkeypatch.setattr("pipeline.registry.search_summary", lambda settings: f"what {settings} are worth")
-    result = CliRunner().invoke(cli.app, ["search", "x.yaml"])
+    result = CliRunner().invoke(cli.app, ["search", file])
     assert result.stdout == f"{tmp_path / 'weights.json'}\n"
     assert result.stderr == "== what settings are worth\n"
 
 
-def test_overrides_are_passed_on(monkeypatch):
+def test_overrides_are_passed_on(monkeypatch, file):
     received = []
 
     def load(path, overrides):
@@ -140,7 +148,7 @@ def test_overrides_are_passed_on(monkeypatch):
         raise SpineError("enough")
 
     monkeypatch.setattr("pipeline.experiments.load_experiments", load)
-    CliRunner().invoke(cli.app, ["train", "x.yaml", "seed=3", "search.step=0.2"])
+    CliRunner().invoke(cli.app, ["train", file, "seed=3", "search.step=0.2"])
     assert received == ["seed=3", "search.step=0.2"]
 
 
