@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, field_serializer, field_validator, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, PositiveInt, field_validator, model_validator
 
 from spine.core.strict import Strict, without_password
 from spine.experiment.given_weights import require_shares
@@ -22,7 +22,7 @@ __all__ = [
     "EvaluateSettings",
     "ExportSettings",
     "SearchSettings",
-    "known_storage",
+    "StudyURL",
     "steps_of",
 ]
 
@@ -34,6 +34,17 @@ FINEST = 10_000  # steps of weights from 0 to 1
 STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
 Weight = Annotated[float, Field(strict=True)]  # given by hand; neither true nor text is one
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+def _known_storage(url: str) -> str:
+    """The URL of a study's record, or none; ValueError where it is another kind."""
+    if url and not re.match(r"journal:///|(sqlite|postgresql)(\+\w+)?://", url):
+        raise ValueError(f"give a URL that begins with {STORAGES}, or leave it out for study.db")
+    return url
+
+
+# Where a study is kept. What is written of it, into resolved copies and reports, holds no password.
+StudyURL = Annotated[str, AfterValidator(_known_storage), PlainSerializer(without_password, return_type=str)]
 
 
 class SearchSettings(Strict):
@@ -59,7 +70,7 @@ class SearchSettings(Strict):
     temperature: bool = False  # first scale each member by a temperature of its own
     per_class: bool = False  # give the chosen members a weight for each class: more to choose, more to overfit
     allow_overlap: bool = False  # allow a search on patients that members were trained on; the report says so
-    storage: str = ""  # URL of sqlite, journal or postgresql; empty: study.db beside weights.json
+    storage: StudyURL = ""  # URL of sqlite, journal or postgresql; empty: study.db beside weights.json
 
     @field_validator("step")
     @classmethod
@@ -107,16 +118,6 @@ class SearchSettings(Strict):
         """The rule whose weights are served."""
         decided = self.method in (*RULELESS, "greedy") or self.per_class or not self.resamples
         return self.rule or ("optimum" if decided else "exponential")
-
-    @field_validator("storage")
-    @classmethod
-    def _is_kept_somewhere_known(cls, url: str) -> str:
-        return known_storage(url)
-
-    @field_serializer("storage")
-    def _hide_password(self, url: str) -> str:
-        """What is written, into the resolved copy and the report, holds no password."""
-        return without_password(url)
 
 
 class EvaluateSettings(Strict):
@@ -211,13 +212,6 @@ class ExportSettings(Strict):
         if stable in ("newest", "previous") or (type(stable) is int and stable > 0):
             return stable
         raise ValueError("it is newest, previous, or the number of a version")
-
-
-def known_storage(url: str) -> str:
-    """The URL of a study's record, or none; ValueError where it is another kind."""
-    if url and not re.match(r"journal:///|(sqlite|postgresql)(\+\w+)?://", url):
-        raise ValueError(f"give a URL that begins with {STORAGES}, or leave it out for study.db")
-    return url
 
 
 def steps_of(step: float) -> int:

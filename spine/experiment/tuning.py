@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_serializer, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from spine.core.strict import Strict, without_password
-from spine.experiment.stages import known_storage
+from spine.core.strict import Strict
+from spine.experiment.stages import StudyURL
 
 __all__ = ["Choices", "Dimension", "Range", "TuneSettings", "label_of"]
 
@@ -79,7 +79,7 @@ class TuneSettings(Strict):
     pruner: Literal["median", "hyperband", "none"] = "median"
     watch: str = ""  # the column of history.csv that pruning goes by; empty: mAP, foreground Dice, or the loss
     grace: int = Field(default=5, ge=1, le=10**6)  # epochs before which no trial is cut short
-    storage: str = ""  # URL of sqlite, journal or postgresql; empty: study.db beside the tables
+    storage: StudyURL = ""  # URL of sqlite, journal or postgresql; empty: study.db beside the tables
 
     @field_validator("space", mode="before")
     @classmethod
@@ -99,16 +99,6 @@ class TuneSettings(Strict):
         if watch and not re.fullmatch(r"val_\w+", watch):
             raise ValueError("pruning goes by what is measured on validation: give a column that begins with val_")
         return watch
-
-    @field_validator("storage")
-    @classmethod
-    def _is_kept_somewhere_known(cls, url: str) -> str:
-        return known_storage(url)
-
-    @field_serializer("storage")
-    def _hide_password(self, url: str) -> str:
-        """What is written holds no password."""
-        return without_password(url)
 
     @model_validator(mode="after")
     def _can_be_a_grid(self) -> TuneSettings:
