@@ -13,10 +13,11 @@ from ensemble.report.detection import DetectionEvidence
 from ensemble.report.documents import linked, write_documents
 from ensemble.report.importance import importance_drawings
 from ensemble.report.members import member_drawings
-from ensemble.report.page import Page, render, templates
+from ensemble.report.page import Page, render
 from ensemble.report.plots import Figures, shared_drawings
 from ensemble.report.rules import rule_drawings
 from ensemble.report.segmentation import SegmentationEvidence
+from ensemble.report.templates import templates
 from ensemble.results.evaluation import Evaluation
 from spine.core.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
 from spine.core.problems import SpineError

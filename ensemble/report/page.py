@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +21,7 @@ from ensemble.report.plots import Figures
 from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.report.rules import RulesShown
 from ensemble.report.style import INK, Style, styles_of
+from ensemble.report.templates import environment
 from ensemble.results.evaluation import Evaluation
 from ensemble.results.few_patients import caution
 from ensemble.results.found_weights import FoundWeights
@@ -33,7 +33,7 @@ from spine.member.importance import Importance
 from spine.member.member import Member
 from spine.member.serving import package_versions
 
-__all__ = ["Page", "render", "templates"]
+__all__ = ["Page", "render"]
 
 TaskEvaluation = TypeVar("TaskEvaluation", bound=Evaluation)
 
@@ -149,23 +149,14 @@ class Page(Generic[TaskEvaluation]):
         return trained_otherwise(self.experiment)
 
 
-def templates() -> dict[str, str]:
-    """File name -> text of the page's templates."""
-    files = [file for file in resources.files("ensemble.report").iterdir() if file.name.endswith(".html")]
-    return {file.name: file.read_text("utf-8") for file in sorted(files, key=lambda file: file.name)}
-
-
 def render(page: Page[Any], figures: Figures, template: str, context: Mapping[str, Any]) -> str:
     """The page's HTML; all text is escaped, figures are inline, nothing is fetched."""
-    from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup
 
     evaluation = page.evaluation
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=DictLoader(templates())
-    )
-    environment.filters |= {"number": _number, "signed": _signed, "p": _p}
-    return environment.get_template(template).render(
+    own = environment()
+    own.filters |= {"number": _number, "signed": _signed, "p": _p}
+    return own.get_template(template).render(
         page=page,
         evaluation=evaluation,
         costs=cost_rows(evaluation),

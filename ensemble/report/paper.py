@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
+
+from ensemble.report.templates import environment
 
 __all__ = ["Cell", "PaperColumn", "PaperFigure", "PaperPage", "PaperRow", "PaperTable", "render_paper"]
 
@@ -76,11 +77,4 @@ class PaperPage:
 
 def render_paper(page: PaperPage) -> str:
     """The page's HTML, self-contained but for the links to the experiments' reports."""
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
-    template = (resources.files("ensemble.report") / "paper.html").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        loader=DictLoader({"paper.html": template}),
-    )  # fmt: skip
-    return environment.get_template("paper.html").render(page=page)
+    return environment().get_template("paper.html").render(page=page)

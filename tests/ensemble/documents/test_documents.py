@@ -14,7 +14,7 @@ from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.documents import DOCUMENTS, write_documents
 from ensemble.report.documents.claim import ANSWERS, ITEMS
-from ensemble.report.page import templates
+from ensemble.report.templates import templates
 from ensemble.results.few_patients import ENOUGH, caution
 from spine.core.files import read_json
 from spine.dataset.manifest import Manifest
