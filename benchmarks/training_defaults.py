@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -117,9 +117,9 @@ def _named(change: str, seed: int) -> str:
 
 def train(experiment: Experiment, changes: Iterable[str], seeds: int, minutes: float) -> list[str]:
     """Train the changes with every seed until the time is over; those that are complete, as they were asked for."""
-    started, trained = time.monotonic(), []
+    started, trained = monotonic(), []
     for change in changes:
-        if time.monotonic() - started > 60 * minutes:
+        if monotonic() - started > 60 * minutes:
             break
         train_members(experiment, print, [_named(change, seed) for seed in range(seeds)])
         trained.append(change)

@@ -61,7 +61,7 @@ def test_what_was_trained_by_the_end_of_the_time_is_what_is_told(benchmark, tmp_
     experiment = write_experiment(tmp_path, members=("base", "first", "second"))
     asked, clock = [], iter([0.0, 0.0, 61.0])
     monkeypatch.setattr(benchmark, "train_members", lambda experiment, show, only: asked.extend(only))
-    monkeypatch.setattr(benchmark.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(benchmark, "monotonic", lambda: next(clock))
     seeded = benchmark.with_seeds(experiment, 2)
     assert list(seeded.members) == ["base.1", "base.2", "first.1", "first.2", "second.1", "second.2"]
     assert benchmark.train(seeded, ["base", "first"], 2, minutes=1) == ["base"]
