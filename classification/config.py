@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from classification.base_of_member import checked_member, is_member
 from classification.measured.config import MEASURED, MeasuredSettings
 from classification.networks import NETWORKS
 from spine.core.strict import Strict
@@ -63,7 +64,8 @@ class Settings(FitSettings):
     OF_NETWORKS: ClassVar[Mapping[str, Any]] = {MEASURED: MeasuredSettings}
 
     network: Annotated[str, NameIn(NETWORKS, "network")]
-    weights: str = "imagenet"  # imagenet, none, or the path of a file of the base's, of Keras or PyTorch
+    # imagenet, none, a member of the same network, or a file of the base's, of Keras or PyTorch.
+    weights: str = "imagenet"
     pixel_scale: PixelScale = "own"  # of the weights; of a PyTorch file PyTorch's, unless it is given
     alpha: Positive = 1.0  # MobileNet's width; 1 elsewhere
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32, 64, 128)  # of plain_cnn
@@ -101,12 +103,14 @@ class Settings(FitSettings):
         return self
 
     def check(self, train: ClassTruth) -> None:
-        """SpineError where the weights are no file, a class has no weight or row, or the view needs whole pictures."""
+        """SpineError where weights cannot be had, a class has no weight or row, or the view needs whole pictures."""
         from classification.data import class_weights
 
         self.view.of_crops(train.grow, train.lost_pictures, train.has_neighbours)
         class_weights(self.class_weights, train.values, train.labels)
-        if self.weights not in ("imagenet", "none"):
+        if is_member(self.weights):
+            checked_member(self.weights, self.network)
+        elif self.weights not in ("imagenet", "none"):
             checked_file(self.weights, self.network)
 
     @property

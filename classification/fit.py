@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import keras
 
+from classification.base_of_member import patients_of
 from classification.config import Settings
 from classification.data import Data
 from classification.export import export, signature_of
@@ -17,6 +18,7 @@ from classification.model import PROBABILITIES, Target, base_of, build, build_to
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.outcomes import Outcome
+from spine.member.member import Patients
 from spine.training.history import History
 from spine.training.keras_fitting import KerasFitting
 
@@ -90,6 +92,11 @@ class ClassifierFitting(KerasFitting):
     def export(self, network: keras.Model) -> Path:
         """Publish the network."""
         return export(network, self.settings, self.directory, self.data.view)
+
+    @property
+    def parts_patients(self) -> tuple[Patients, ...]:
+        """Those that the member has seen whose base it starts from."""
+        return patients_of(self.settings.weights)
 
     def signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The contract's, with the network's size."""

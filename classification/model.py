@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
+from classification.base_of_member import is_member, load_base_of_member
 from classification.config import Head, Settings, Unfreeze
 from classification.networks import NETWORKS
 from classification.ordinal import CumulativeLogits
@@ -116,7 +117,10 @@ def _head(x: Any, head: Head, target: Target, prefix: str) -> Any:
 def _base(settings: Settings, shape: tuple[int, int, int]) -> keras.Model:
     network = NETWORKS[settings.network]
     build_base = partial(network.build, settings, input_shape=shape)
-    base = keras_base.build_base(build_base, settings.network, settings.weights, network.layout)
+    weights = "none" if is_member(settings.weights) else settings.weights
+    base = keras_base.build_base(build_base, settings.network, weights, network.layout)
+    if is_member(settings.weights):
+        load_base_of_member(base, settings.weights, settings.network)
     if settings.stochastic_depth is not None:
         base = with_stochastic_depth(base, settings.stochastic_depth)
     base.name = BASE

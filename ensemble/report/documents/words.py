@@ -164,7 +164,8 @@ def training(settings: Mapping[str, Any]) -> str:
 def initial_weights(settings: Mapping[str, Any]) -> str:
     """Such as `imagenet`, or the name of a file; "" of a member that starts from none."""
     found = next((str(settings[key]) for key in _STARTS if settings.get(key)), "")
-    return PurePath(found.replace("\\", "/")).name
+    path = PurePath(found.replace("\\", "/"))
+    return "/".join(path.parts[-3::2]) if path.parent.name == "members" else path.name
 
 
 def selection(facts: Facts) -> str:
