@@ -53,10 +53,11 @@ class PaperTable:
 
 @dataclass(frozen=True)
 class PaperFigure:
-    """A picture as a data URL."""
+    """A picture as a data URL; a `wide` one takes the whole width of the page."""
 
     caption: str
     url: str
+    wide: bool = False
 
 
 @dataclass(frozen=True)

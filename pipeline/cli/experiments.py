@@ -62,7 +62,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
     for settings, dataset, paths in also:
         show_leaderboard(settings, dataset)
         show_paths(paths)
-    paper = _paper_report(experiment, experiments)
+    paper = _paper_report(experiment, experiments, [(settings, dataset) for settings, dataset, _ in also])
     show_paths([*cases, *paper])
     show(f"next: open {paper[0]} in a browser" if paper else _next_step(experiment, experiments, overrides or []))
 
@@ -211,13 +211,13 @@ def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
     return load_experiments(*choose(path, overrides or ()))
 
 
-def _paper_report(path: Path, experiments: tuple[Experiment, ...]) -> list[Path]:
+def _paper_report(path: Path, experiments: tuple[Experiment, ...], also: list[tuple[Experiment, Path]]) -> list[Path]:
     """The report of a pack, the paper's tables beside ours; nothing of other files."""
     from pipeline.papers.compare import write_paper_report
     from pipeline.papers.pack import pack_of
 
     pack = pack_of(path)
-    return [write_paper_report(pack, experiments)] if pack else []
+    return [write_paper_report(pack, experiments, also)] if pack else []
 
 
 def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:

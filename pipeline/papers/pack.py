@@ -24,13 +24,18 @@ from spine.experiment.stages import NAME
 __all__ = ["ComparedColumn", "ComparedRow", "ComparedTable", "Pack", "choose", "pack_of"]
 
 ROOT, SCALE = "data.root", "scale"  # the overrides that are a pack's
+RUNS = "SPINE_RUNS"  # where the data configs of a pack look for the detectors that it trained
 
 
 class ComparedColumn(Strict):
-    """Which metric of ours stands beside a printed column; of the table's experiment unless it names another."""
+    """Which metric of ours stands beside a printed column; of the table's experiment unless it names another.
+
+    `data` is a dataset of the study's `also`, on whose test split the members were judged too.
+    """
 
     metric: str
     experiment: str = ""
+    data: Path | None = None
     scale: float = 100  # ours times this is in the unit of what is printed
 
 
@@ -66,6 +71,14 @@ class ComparedTable(Strict):
         return self.rows.get(name, ComparedRow(row=name))
 
 
+class ComparedBars(Strict):
+    """Columns of a compared table as bars side by side, a group a row: the paper's and ours."""
+
+    title: str
+    printed: str  # the table
+    columns: Mapping[str, str] = Field(min_length=2)  # column -> what its bars are called
+
+
 class Pack(Strict):
     """What a study says as the pack of a `paper`; its report is `runs/<name>/report.html`."""
 
@@ -74,6 +87,7 @@ class Pack(Strict):
     data: Layout | None = None  # none where the data are generated
     scales: Mapping[str, Path] = Field(default_factory=dict)  # by `scale=NAME` another pack's file runs instead
     tables: tuple[ComparedTable, ...] = ()
+    bars: tuple[ComparedBars, ...] = ()
     figures: tuple[str, ...] = ()  # `experiment/picture`, pictures of their evaluations
     notes: tuple[Note, ...] = ()  # where this pack differs from the paper
 
@@ -89,6 +103,17 @@ class Pack(Strict):
                     raise ValueError(f"{table.printed} has no {unknown[0]!r}; its {what} are {', '.join(have)}")
         return self
 
+    @model_validator(mode="after")
+    def _bars_are_of_compared_columns(self) -> Pack:
+        compared = {table.printed: list(table.columns) for table in self.tables}
+        for bars in self.bars:
+            if bars.printed not in compared:
+                raise ValueError(f"bars has {bars.printed!r}; the tables are {', '.join(compared)}")
+            if unknown := [name for name in bars.columns if name not in compared[bars.printed]]:
+                have = ", ".join(compared[bars.printed])
+                raise ValueError(f"bars has {bars.printed}.{unknown[0]}; the columns there are {have}")
+        return self
+
 
 def pack_of(path: Path | str) -> Pack | None:
     """The pack of a study's file; None where it is another file. SpineError where it does not hold."""
@@ -102,8 +127,9 @@ def pack_of(path: Path | str) -> Pack | None:
 def choose(path: Path, overrides: Sequence[str]) -> tuple[Path, list[str]]:
     """The file to run and the overrides that are left: `scale` picks another file, `data.root` says where data are.
 
-    Of what is no pack both are returned as they are. SpineError where the scale is not known, there are no data to
-    give a place for, or the folder lacks something that the pack reads: before anything is trained.
+    Of what is no pack both are returned as they are; `runs` is an override of the experiments, and tells a pack's data
+    configs where its detectors are. SpineError where the scale is not known, there are no data to give a place for, or
+    the folder lacks something that the pack reads: before anything is trained.
     """
     pack = pack_of(path)
     if pack is None:
@@ -113,6 +139,8 @@ def choose(path: Path, overrides: Sequence[str]) -> tuple[Path, list[str]]:
     left = [text for text in overrides if text not in of_pack]
     if (scale := given.pop(SCALE, "")) not in ("", "full"):
         return choose(_of_scale(pack, scale), [*left, *(f"{key}={value}" for key, value in given.items())])
+    if runs := [text.removeprefix("runs=") for text in left if text.startswith("runs=")]:
+        os.environ[RUNS] = runs[-1]
     if pack.data is None and ROOT in given:
         raise SpineError(f"{path} runs on generated data; leave {ROOT} out, or scale={scale or 'phantom'}")
     if pack.data is not None:

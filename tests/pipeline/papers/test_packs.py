@@ -2,19 +2,24 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ensemble import evaluate
+from ensemble.experiment_run import ExperimentRun
 from pipeline.cli import app
+from pipeline.experiments import load_experiments, load_other_datasets
 from pipeline.papers.compare import paper_page, write_paper_report
+from pipeline.papers.comparison import Comparison, Measured
 from pipeline.papers.facts import read_facts
 from pipeline.papers.layout import Layout
-from pipeline.papers.pack import Pack, choose, pack_of
+from pipeline.papers.pack import ComparedBars, Pack, choose, pack_of
 from spine.core.problems import SpineError
 from spine.core.strict import validate
+from spine.intake import load_data_config
 from tests.experiment_on_disk import write_experiment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,6 +53,18 @@ def test_data_root_is_handed_to_the_data_configs(here, tmp_path, monkeypatch):
     root = write_plid(tmp_path / "plid")
     assert choose(SAYED, [f"data.root={root}", "scale=full"]) == (SAYED, [])
     assert os.environ["PLID"] == str(root)
+
+
+def test_runs_is_handed_to_the_data_configs_that_crop_by_detectors(here, monkeypatch):
+    monkeypatch.setenv("SPINE_RUNS", "runs")
+    assert choose(SAYED, ["scale=phantom", "runs=elsewhere/of runs"]) == (PHANTOM, ["runs=elsewhere/of runs"])
+    experiments = {one.name: one for one in load_experiments(PHANTOM, ["runs=elsewhere/of runs"])}
+    for judged, config in load_other_datasets(PHANTOM):
+        member = load_data_config(config).crop.detector
+        assert member.parent.parent.parent == Path("elsewhere/of runs"), judged.name
+        assert member.name in experiments[member.parent.parent.name].members
+    for member in experiments["sayed2025_classification_phantom"].members.values():
+        assert Path(member.weights).is_relative_to("elsewhere/of runs/sayed2025_pretraining_phantom/members")
 
 
 def test_what_is_no_pack_is_left_alone(here):
@@ -141,8 +158,6 @@ def test_the_papers_table_stands_beside_ours(judged):
 
 
 def evaluated(experiment):
-    from ensemble.experiment_run import ExperimentRun
-
     return ExperimentRun(experiment).evaluation()
 
 
@@ -182,6 +197,54 @@ def test_a_pack_compares_what_is_printed(others, message):
         pack(**others)
 
 
+def test_bars_are_of_the_tables_numbers(judged):
+    bars = {"title": "Two", "printed": "classification", "columns": {"accuracy": "first", "auc": "second"}}
+    whole = pack(more=["published"]).model_copy(update={"bars": (validate(ComparedBars, bars, "bars"),)})
+    comparison = Comparison(read_facts("sayed2025_plid"), whole, Measured({"small": judged}))
+    rows, (first, second) = comparison.bars(whole.bars[0])
+    scores = {row.name: row.metrics for row in evaluated(judged).rows}
+    by_row = dict(zip(rows, zip(first.printed, first.ours, second.ours, strict=True), strict=True))
+    printed, accuracy, auc = by_row["resnet50"]
+    assert (printed.value, printed.low) == (96.84, None)
+    assert accuracy.value == 100 * scores["resnet50"]["accuracy"].value
+    assert (auc.low, auc.high) == tuple(
+        100 * getattr(scores["resnet50"]["roc_auc"], bound) for bound in ("low", "high")
+    )
+    assert [bar.value for bar in by_row["xception"]] == [96.84, None, None]  # not run
+    assert by_row["published"][0].value is None  # not printed
+    (figure,) = paper_page(whole, {"small": judged}, judged.runs / "our_pack").figures
+    assert (figure.caption, figure.wide) == ("Two", True)
+
+
+@pytest.mark.parametrize(
+    ("bars", "message"),
+    [
+        ({"printed": "ablation"}, "bars has 'ablation'; the tables are classification"),
+        ({"columns": {"accuracy": "a", "recall": "b"}}, r"classification.recall; the columns there are accuracy, auc"),
+    ],
+)
+def test_bars_are_of_a_compared_table(bars, message):
+    raw = pack().model_dump(mode="json")
+    whole = {"title": "Two", "printed": "classification", "columns": {"accuracy": "a", "auc": "b"}, **bars}
+    with pytest.raises(SpineError, match=message):
+        validate(Pack, {**raw, "bars": [whole]}, "the pack")
+
+
+def test_a_column_may_be_of_another_dataset(judged):
+    """The same evaluation, laid where that of another dataset lies: its numbers and its report are found there."""
+    other = judged.data.with_name("on_crops")
+    there = ExperimentRun(judged).evaluation_directory(other)
+    shutil.copytree(judged.evaluation_directory, there)
+    extra = {"on crops": {"metric": "accuracy", "data": str(other)}}
+    page = paper_page(pack(extra=extra), {"small": judged}, judged.runs / "our_pack", [(judged, other)])
+    shutil.rmtree(there)
+    (table,) = page.tables
+    for row in table.rows:
+        assert row.cells[2].ours == row.cells[0].ours
+    assert "small on on_crops: 15 test patients, 30 units" in table.measured_on
+    assert page.reports == {"small": "../small/report.html", "small on on_crops": "../small/report-on_crops.html"}
+
+
 def test_what_our_experiments_lack_is_told(judged):
     experiments, place = {"small": judged}, judged.runs / "our_pack"
     with pytest.raises(SpineError, match="small has no metric 'acuracy'"):
@@ -206,7 +269,7 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
     )
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
     written = Path("runs") / "report.html"
-    monkeypatch.setattr("pipeline.papers.compare.write_paper_report", lambda pack, experiments: written)
+    monkeypatch.setattr("pipeline.papers.compare.write_paper_report", lambda pack, experiments, also: written)
     monkeypatch.setattr(Layout, "require", lambda layout: None)
     found = CliRunner().invoke(app, ["run", str(SAYED), "data.root=/somewhere"])
     assert found.exit_code == 0, found.output

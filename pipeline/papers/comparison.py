@@ -1,0 +1,160 @@
+"""The tables of a paper beside what our experiments measured, and bars of them; notes are numbered in the order met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ensemble.experiment_run import ExperimentRun
+from ensemble.report.paper import Cell, PaperColumn, PaperRow, PaperTable
+from ensemble.report.paper_bars import Bar, Bars
+from ensemble.results.evaluation import Estimate, Evaluation
+from pipeline.papers.facts import Facts, Note, PrintedTable
+from pipeline.papers.pack import ComparedBars, ComparedColumn, ComparedRow, ComparedTable, Pack
+from spine.core.problems import SpineError
+from spine.experiment.config import Experiment
+
+__all__ = ["Comparison", "Measured"]
+
+NONE = "–"
+
+
+@dataclass
+class Measured:
+    """What our experiments measured on test patients, each file read once."""
+
+    experiments: Mapping[str, Experiment]
+    _read: dict[tuple[str, Path | None], Evaluation] = field(default_factory=dict)
+
+    def evaluation(self, name: str, data: Path | None = None) -> Evaluation:
+        """Of an experiment, on its own dataset or on `data`; SpineError where the pack does not run it."""
+        if name not in self.experiments:
+            raise SpineError(f"the pack compares {name!r}, and its experiments are {', '.join(self.experiments)}")
+        if (name, data) not in self._read:
+            self._read[name, data] = ExperimentRun(self.experiments[name]).evaluation(data)
+        return self._read[name, data]
+
+    def estimate(self, name: str, row: str, metric: str, data: Path | None = None) -> Estimate | None:
+        """A metric of a row; None where the experiment has no such row. SpineError where it has no such metric."""
+        found = next((one for one in self.evaluation(name, data).rows if one.name == row), None)
+        if found is None:
+            return None
+        if metric not in found.metrics:
+            raise SpineError(f"{name} has no metric {metric!r}; it has {', '.join(found.metrics)}")
+        return found.metrics[metric]
+
+
+@dataclass
+class Comparison:
+    """The tables of one page."""
+
+    facts: Facts
+    pack: Pack
+    measured: Measured
+    shown: list[Note] = field(default_factory=list)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The notes' texts: those with a mark by their numbers, then the others."""
+        others = [note for note in self._notes if note not in self.shown]
+        return tuple(note.text for note in (*self.shown, *others))
+
+    @property
+    def _notes(self) -> tuple[Note, ...]:
+        return (*self.facts.notes, *self.pack.notes)
+
+    def _marks(self, about: str) -> tuple[int, ...]:
+        notes = [note for note in self._notes if about in note.about]
+        self.shown += [note for note in notes if note not in self.shown]
+        return tuple(1 + self.shown.index(note) for note in notes)
+
+    def table(self, compared: ComparedTable) -> PaperTable:
+        """A printed table beside ours."""
+        printed, name = self.facts.tables[compared.printed], compared.printed
+        marks = self._marks(name)
+        columns = tuple(
+            PaperColumn(column.replace("_", " "), one.metric.replace("_", " "), self._marks(f"{name}.{column}"))
+            for column, one in compared.all_columns.items()
+        )
+        return PaperTable(
+            source=printed.source,
+            title=printed.title,
+            measured_on=self._measured_on(compared),
+            columns=columns,
+            rows=tuple(self._row(compared, printed, row) for row in (*printed.rows, *compared.more)),
+            marks=marks,
+        )
+
+    def bars(self, bars: ComparedBars) -> tuple[list[str], list[Bars]]:
+        """The rows of a table that are printed or ours, and their bars."""
+        compared = next(table for table in self.pack.tables if table.printed == bars.printed)
+        printed = self.facts.tables[bars.printed]
+        rows = (*printed.rows, *compared.more)
+        several = [
+            Bars(
+                name,
+                tuple(Bar(printed.row(row)[column] if row in printed.rows else None) for row in rows),
+                tuple(self._bar(compared, row, compared.columns[column]) for row in rows),
+            )
+            for column, name in bars.columns.items()
+        ]
+        return [row.replace("_", " ") for row in rows], several
+
+    def _bar(self, compared: ComparedTable, row: str, column: ComparedColumn) -> Bar:
+        estimate = self._ours(compared, compared.row(row), column)
+        if estimate is None or estimate.value is None:
+            return Bar()
+        scaled = (None if one is None else column.scale * one for one in (estimate.value, estimate.low, estimate.high))
+        return Bar(*scaled)
+
+    def _measured_on(self, compared: ComparedTable) -> str:
+        places: dict[tuple[str, Path | None], None] = {(compared.experiment, None): None}
+        for one in compared.all_columns.values():
+            places[one.experiment or compared.experiment, one.data] = None
+        for row in compared.rows.values():
+            if row and row.experiment:
+                places[row.experiment, None] = None
+        told = [self._told(name, data) for name, data in places]
+        return f"Ours of {'; '.join(told)}. Below each value its interval over patients."
+
+    def _told(self, name: str, data: Path | None) -> str:
+        one = self.measured.evaluation(name, data)
+        where = f" on {data.name}" if data else ""
+        return f"{name}{where}: {one.counts.patients} test patients, {one.counts.units} {one.units}"
+
+    def _row(self, compared: ComparedTable, printed: PrintedTable, name: str) -> PaperRow:
+        own = compared.row(name)
+        numbers = printed.row(name) if name in printed.rows else {}
+        cells = tuple(
+            Cell(
+                f"{numbers[column]:g}" if column in numbers else NONE,
+                *_as_text(self._ours(compared, own, one), one.scale),
+            )
+            for column, one in compared.all_columns.items()
+        )
+        is_run = any(cell.ours != NONE for cell in cells)
+        return PaperRow(
+            name=name.replace("_", " "),
+            ours=(own.row if own and own.row != name and is_run else ""),
+            cells=cells,
+            marks=self._marks(f"{compared.printed}.{name}"),
+        )
+
+    def _ours(self, compared: ComparedTable, own: ComparedRow | None, column: ComparedColumn) -> Estimate | None:
+        """What stands beside a printed number; None where this pack has no such row."""
+        if own is None:
+            return None
+        experiment = own.experiment or column.experiment or compared.experiment
+        return self.measured.estimate(experiment, own.row, own.metric or column.metric, column.data)
+
+
+def _as_text(estimate: Estimate | None, scale: float) -> tuple[str, str]:
+    """A value and its interval; a dash where there is none."""
+    if estimate is None or estimate.value is None:
+        return NONE, ""
+    digits = 2 if scale == 100 else 3
+    told = f"{scale * estimate.value:.{digits}f}"
+    if estimate.low is None or estimate.high is None or scale != 100:
+        return told, ""
+    return told, f"{scale * estimate.low:.1f}–{scale * estimate.high:.1f}"
