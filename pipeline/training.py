@@ -1,27 +1,24 @@
-"""The members' trainings: each in a process of its own, several at a time, what is up to date left as it is."""
+"""The members' trainings: each a job of its own, here or on a cluster, what is up to date left as it is."""
 
 from __future__ import annotations
 
 import shutil
-import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import registry
-from spine.core.cores import usable_cores
-from spine.core.disk import is_short
+from pipeline.jobs.engines import engine_of, records_of
+from pipeline.jobs.job import Job
+from pipeline.jobs.run import run_jobs
 from spine.core.problems import SpineError
-from spine.core.processes import as_child, end_children, run_child
 from spine.experiment.config import REFIT, Experiment
 
 if TYPE_CHECKING:
     from spine.dataset.manifest import Manifest
 
-__all__ = ["Training", "command_of", "share_of_cores", "train_members"]
+__all__ = ["Training", "name_of_training", "train_members"]
 
 Show = Callable[[str], None]
 
@@ -35,13 +32,14 @@ class Training:
     dataset: Manifest
 
     def __str__(self) -> str:
-        fold = self.experiment.fold
-        return self.member if fold is None else f"{self.member} {f'fold {fold}' if fold != REFIT else fold}"
+        return name_of_training(self.experiment, self.member).removeprefix("train ")
 
-    @property
-    def overrides(self) -> list[str]:
-        """What its command adds to the experiment file."""
-        return [] if self.experiment.fold is None else [f"fold={self.experiment.fold}"]
+    def job(self, file: Path) -> Job:
+        """What trains it, of the experiment's resolved file."""
+        overrides = [] if self.experiment.fold is None else [f"fold={self.experiment.fold}"]
+        module = f"{registry.package_of(self.experiment.task)}.train"
+        arguments = (str(file), "--member", self.member, *overrides)
+        return Job(name_of_training(self.experiment, self.member), module, arguments, records_of(self.experiment))
 
     @property
     def is_done(self) -> bool:
@@ -62,12 +60,18 @@ class Training:
         shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
 
 
-def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) -> list[Path]:
+def name_of_training(part: Experiment, member: str) -> str:
+    """What the training of a member of an experiment, or of one of its folds, is called."""
+    fold = "" if part.fold is None else f" {part.fold}" if part.fold == REFIT else f" fold {part.fold}"
+    return f"train {member}{fold}"
+
+
+def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), fold: int | None = None) -> list[Path]:
     """Train the members that are not up to date, each in a process of its own; gives their directories.
 
-    With folds, a process for each fold of a member; then the members are made of their folds. A crash costs one
-    training: the others are run first, then SpineError names those that failed. External members are not trained,
-    but have to bring their predictions before others are.
+    With folds, a process for each fold of a member, or for `fold` alone; then the members are made of their folds. A
+    crash costs one training: the others are run first, then SpineError names those that failed. External members are
+    not trained, but have to bring their predictions before others are.
     """
     from spine.experiment.dataset import read_dataset
     from spine.experiment.folds import parts, refit
@@ -88,6 +92,10 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
     manifest = read_dataset(experiment)
     if own:
         require_metric(experiment, manifest)
+    if fold is not None:
+        part = _part(experiment, fold)
+        _train(experiment, manifest, [part], own, show)
+        return [part.member_directory(name) for name in own]
     _train(experiment, manifest, parts(experiment), own, show)
     if experiment.folds:
         if experiment.served == REFIT:
@@ -95,6 +103,16 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = ()) 
         show("join folds")
         registry.join_folds(experiment, chosen)
     return [experiment.member_directory(name) for name in chosen]
+
+
+def _part(experiment: Experiment, fold: int) -> Experiment:
+    """The experiment of one fold; SpineError where it has no such."""
+    from spine.experiment.folds import parts
+
+    if not 0 <= fold < experiment.folds:
+        have = f"folds 0 to {experiment.folds - 1}" if experiment.folds else "no folds; set `folds`, such as folds=5"
+        raise SpineError(f"fold {fold} was asked for, and {experiment.name} has {have}")
+    return parts(experiment)[fold]
 
 
 def _is_external(experiment: Experiment, name: str) -> bool:
@@ -129,38 +147,14 @@ def _train(
     file = experiment.write(experiment.directory / "experiment.yaml")
     _fetch(experiment, file, to_train, show)
 
-    package = registry.package_of(experiment.task)
-
-    def train(training: Training) -> int:
-        show(f"train {training}")
-        name, overrides = training.member, training.overrides
-        return _train_in_own_process(package, file, name, experiment.jobs, *overrides)
-
-    with ThreadPoolExecutor(experiment.jobs) as pool:
-        try:
-            statuses = list(pool.map(train, outdated))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C no further member starts
-            end_children()
-            raise
-    failed = [
-        f"{training} ({_why(status, experiment.directory)})"
-        for training, status in zip(outdated, statuses, strict=True)
-        if status
-    ]
+    engine = engine_of(experiment)
+    ends = run_jobs(engine, [training.job(file) for training in outdated], experiment.executor, show)
+    failed = [f"{training} ({end.why})" for training, end in zip(outdated, ends, strict=True) if end.status]
     if failed:
         raise SpineError(
             f"training failed for {', '.join(failed)}. Fix the cause and run the same command again: "
             "finished members are skipped, killed ones resume"
         )
-
-
-def _why(status: int, directory: Path) -> str:
-    """Why a training ended with that exit status; a process that was killed had no last word of its own."""
-    if status > 0:
-        return "see above"
-    full = f"; the disk of {directory} is full" if is_short(directory) else ""
-    return f"was killed by signal {-status}{full or ('; out of memory?' if -status == signal.SIGKILL else '')}"
 
 
 def _require_known(experiment: Experiment, names: Iterable[str]) -> None:
@@ -177,25 +171,3 @@ def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show)
     if pretrained := [name for name in names if experiment.members[name].initial_weights]:
         show("fetch weights")
         fetch_in_own_process(file, pretrained)
-
-
-def command_of(package: str, file: Path, name: str, *overrides: str) -> list[str]:
-    """What trains a member of an experiment file in a process of its own."""
-    # -m puts the working directory first on the path; an installed package must win over a stray folder there.
-    return [sys.executable, "-P", "-m", f"{package}.train", str(file), "--member", name, *overrides]
-
-
-def _train_in_own_process(package: str, file: Path, name: str, jobs: int, *overrides: str) -> int:
-    command = command_of(package, file, name, *overrides)
-    # Its output is news of the work (stderr, 2), not the result of this command.
-    environment = {**as_child(), "PYTHONUNBUFFERED": "1"}
-    if jobs == 1:
-        return run_child(command, environment)
-    # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn into a pipe.
-    return run_child(command, environment | share_of_cores(jobs), line_by_line=True)
-
-
-def share_of_cores(jobs: int) -> dict[str, str]:
-    """TensorFlow's threads for one of several trainings, so that they do not fight for the cores."""
-    threads = str(max(1, usable_cores() // jobs))
-    return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}

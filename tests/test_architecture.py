@@ -55,6 +55,8 @@ HOMES = {
     "dicomweb_client": ("pipeline/pacs/archive.py",),
     "dicomanonymizer": ("spine/images/dicom/deidentify.py",),
     "optuna": ("ensemble/record/",),
+    "submitit": ("pipeline/jobs/slurm.py",),
+    "ray": ("pipeline/jobs/ray_cluster.py",),
     "jinja2": ("ensemble/report/",),
     "numba": ("ensemble/engine/",),
     "keras": ("classification/", "segmentation/", "spine/training/"),

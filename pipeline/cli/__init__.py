@@ -13,6 +13,7 @@ from pipeline.cli import client, data, experiments, papers, serve
 from pipeline.cli.demo import demo
 from pipeline.cli.pacs import pacs
 from pipeline.cli.schema import schema
+from pipeline.cli.status import status
 from spine import __version__
 from spine.core.ending import run_to_the_end
 
@@ -26,6 +27,7 @@ client.add_client(app, serve.app)
 app.command()(demo)
 app.command()(pacs)
 app.command()(schema)
+app.command()(status)
 
 
 def _print_version(asked: bool) -> None:

@@ -34,11 +34,16 @@ Overrides = Annotated[
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run SavedModels that this project did not make; remembered until they change.")
 ]
+Executor = Annotated[
+    str | None, typer.Option("--executor", help="Where trainings run: local, slurm or ray (the experiment's executor).")
+]
 Members = Annotated[list[str] | None, typer.Option("--member", "-m", help="Only this member; repeat it for several.")]
 
 
 @app.command()
-def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False) -> None:
+def run(
+    experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = False, executor: Executor = None
+) -> None:
     """Run all stages in order; skip what is done and unchanged."""
     from pipeline.cases import export_cases_of
     from pipeline.experiments import load_other_datasets
@@ -46,7 +51,7 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
     from pipeline.stages import evaluate_other_dataset, publish_two_stages, run_all
     from spine.experiment.loading import load_two_stages
 
-    experiment, overrides = choose(experiment, overrides or ())
+    experiment, overrides = choose(experiment, _on(executor, overrides))
     experiments = _load(experiment, overrides)
     _trust(experiments, trust)
     other_datasets = load_other_datasets(experiment, overrides or ())
@@ -68,12 +73,18 @@ def run(experiment: ExperimentFile, overrides: Overrides = None, trust: Trust = 
 
 
 @app.command()
-def train(experiment: ExperimentFile, overrides: Overrides = None, member: Members = None) -> None:
+def train(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    member: Members = None,
+    fold: Annotated[int | None, typer.Option("--fold", "-f", help="Only this fold, 0 is the first.")] = None,
+    executor: Executor = None,
+) -> None:
     """Train the members, each in its own process; resume a killed training."""
     from pipeline.training import train_members
 
-    for settings in _load(experiment, overrides):
-        show_paths(train_members(settings, show, member or ()))
+    for settings in _load(experiment, _on(executor, overrides)):
+        show_paths(train_members(settings, show, member or (), fold))
 
 
 @app.command()
@@ -209,6 +220,11 @@ def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
 
     silence_tensorflow()
     return load_experiments(*choose(path, overrides or ()))
+
+
+def _on(executor: str | None, overrides: list[str] | None) -> list[str]:
+    """The overrides, and where the trainings run."""
+    return [*(overrides or []), *([f"executor.kind={executor}"] if executor else [])]
 
 
 def _paper_report(path: Path, experiments: tuple[Experiment, ...], also: list[tuple[Experiment, Path]]) -> list[Path]:

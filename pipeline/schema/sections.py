@@ -18,6 +18,7 @@ from segmentation.config import Settings as Segmentation
 from spine.dataset.splits import SplitSettings
 from spine.experiment.about import AboutSettings
 from spine.experiment.config import Experiment
+from spine.experiment.executor import ExecutorSettings
 from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.stages import BatchingSettings, DecideSettings, EvaluateSettings, ExportSettings, SearchSettings
 from spine.experiment.tuning import Range, TuneSettings
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "export": ExportSettings,
     "batching": BatchingSettings,
     "about": AboutSettings,
+    "executor": ExecutorSettings,
     "tune": TuneSettings,
     "range": Range,
     "A classification member": Classification,

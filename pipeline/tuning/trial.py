@@ -17,7 +17,8 @@ from typing import Any
 
 from ensemble.record.tuning_study import State
 from pipeline import registry
-from pipeline.training import command_of, share_of_cores
+from pipeline.jobs.local import share_of_cores
+from pipeline.jobs.work import command_of
 from pipeline.tuning.judge import judge_in_own_process
 from spine.core.files import fingerprint, read_if_whole, write_json
 from spine.core.problems import SpineError
@@ -58,7 +59,7 @@ def run_trial(experiment: Experiment, member: str, directory: Path, watch: Watch
     file, overrides = trained.write(directory / "experiment.yaml"), ["fold=0"] if experiment.folds else []
     part = trained.model_copy(update={"fold": 0}) if experiment.folds else trained
     history = outcomes(part, member)[0].directory / "history.csv"
-    command = command_of(registry.package_of(experiment.task), file, member, *overrides)
+    command = command_of(f"{registry.package_of(experiment.task)}.train", [str(file), "--member", member, *overrides])
     cores = share_of_cores(experiment.jobs) if experiment.jobs > 1 else {}
     environment = {**as_child(), **cores, "PYTHONUNBUFFERED": "1"}
     status, epochs = _train(command, environment, directory / "log.txt", history, watch)

@@ -18,6 +18,7 @@ from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 from spine.core.strict import Seed, Strict, validate, validate_alone
 from spine.experiment.about import AboutSettings
+from spine.experiment.executor import ExecutorSettings
 from spine.experiment.given_weights import normalised_weights
 from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.seeds import with_seeds
@@ -112,7 +113,7 @@ class Experiment(Strict):
     heads: tuple[Head, ...] = ()  # of all targets that are trained together; made of `targets`
     seed: Seed = 0
     runs: Path = Path("runs")
-    jobs: int = Field(default=1, ge=1, le=1024)  # members trained at the same time, each on its share of the cores
+    jobs: int = Field(default=1, ge=1, le=1024)  # trainings at once on this machine, each on its share of the cores
     folds: int = Field(default=0, ge=0, le=1000)  # one model of each member for every fold; 0: one model, on `train`
     stop_on: Literal["fold", "inner"] = "fold"  # who stops a fold's training: the fold's patients, or others
     served: Literal["mean", "refit"] = "mean"  # of folds: all their models, or one more of all their patients
@@ -125,6 +126,7 @@ class Experiment(Strict):
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()
     about: AboutSettings = AboutSettings()
+    executor: ExecutorSettings = ExecutorSettings()
     tune: TuneSettings | None = None  # of `spine tune`, which alone reads it
 
     @field_validator("extends", mode="before")

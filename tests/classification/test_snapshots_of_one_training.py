@@ -14,6 +14,7 @@ from spine.member.member import Member
 from spine.training import callbacks, trainer
 from spine.training.history import History
 from tests.experiment_on_disk import write_dataset
+from tests.jobs_here import train_here
 
 LABELS = ("healthy", "degenerated")
 SMALL = {"network": "plain_cnn", "weights": "none", "height": 16, "width": 16, "filters": [4], "batch": 8}
@@ -107,6 +108,6 @@ def test_a_process_is_started_once_for_all_snapshots(tmp_path, monkeypatch):
     own = {**SMALL, "epochs": 4, "schedule": "cosine", "snapshots": 3}
     raw |= {"target": "degeneration", "labels": LABELS, "members": {"plain": own, "other": {**own, "snapshots": 1}}}
     started = []
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *of: started.append(of[2]) or 0)
+    train_here(monkeypatch, lambda name, file: started.append(name) or 0)
     training.train_members(validate_experiment(raw, "snapshots"), lambda line: None)
     assert started == ["plain-1", "other"]

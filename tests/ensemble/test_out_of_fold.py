@@ -18,6 +18,7 @@ from ensemble import join_folds as folds
 from ensemble.experiment_run import ExperimentRun
 from pipeline import training
 from pipeline.experiments import load_experiment, validate_experiment
+from pipeline.jobs import work
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
@@ -33,6 +34,7 @@ from spine.training.trainer import train_member
 from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.experiment_on_disk import write_dataset
 from tests.grey_model import MeanGrey
+from tests.jobs_here import train_here
 
 FOLDS, LABELS = 3, ("healthy", "degenerated")
 
@@ -93,12 +95,12 @@ def trained(monkeypatch) -> list[str]:
     """The trainings that were started, each with what its command adds; they run here, in this process."""
     started = []
 
-    def train(task, file, name, jobs, *overrides):
+    def train(name, file, *overrides):
         started.append(" ".join((name, *overrides)))
         fake_train(load_experiment(file, overrides), name)
         return 0
 
-    monkeypatch.setattr(training, "_train_in_own_process", train)
+    train_here(monkeypatch, train)
     return started
 
 
@@ -231,13 +233,17 @@ def test_what_is_unchanged_is_kept_and_another_choice_trains_no_fold_again(tmp_p
 
 def test_a_crash_costs_one_fold(tmp_path, trained, monkeypatch):
     experiment = experiment_in(tmp_path)
-    train = training._train_in_own_process
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *given: 1 if "fold=1" in given else train(*given))
+    train = work.run_child
+
+    def crash(command, *given, **options):
+        return 1 if "fold=1" in command else train(command, *given, **options)
+
+    monkeypatch.setattr(work, "run_child", crash)
     with pytest.raises(SpineError, match="training failed for grey fold 1"):
         training.train_members(experiment, show)
     assert not (experiment.member_directory("grey") / "member.json").exists()
     trained.clear()
-    monkeypatch.setattr(training, "_train_in_own_process", train)
+    monkeypatch.setattr(work, "run_child", train)
     training.train_members(experiment, show)
     assert trained == ["grey fold=1"]
 

@@ -15,6 +15,7 @@ from pipeline.fetch import fetch
 from spine.core.problems import SpineError
 from spine.experiment.config import Foreign
 from tests.experiment_on_disk import write_experiment
+from tests.jobs_here import train_here, train_nothing
 from tests.loopback import NotThere, serving
 
 
@@ -29,7 +30,7 @@ def experiment_of(tmp_path, **members):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    train_nothing(monkeypatch)
 
 
 def test_all_that_cannot_be_had_is_told_at_once(tmp_path, serve, monkeypatch):
@@ -82,7 +83,7 @@ def test_only_members_that_will_train_and_start_from_weights_are_asked_for(tmp_p
     experiment = experiment_of(tmp_path, **members, squeeze={"network": "squeezenet"})
     asked = []
     monkeypatch.setattr("pipeline.fetch.fetch_in_own_process", lambda file, names: asked.append(names))
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: 0)
+    train_here(monkeypatch, lambda *given: 0)
     training.train_members(experiment, lambda line: None, ["own", "squeeze"])
     assert asked == [["squeeze"]]
     assert Foreign(foreign=True).initial_weights == ()

@@ -179,7 +179,7 @@ def test_every_key_has_its_meaning_without_links():
         assert told[section].keys() == model.model_fields.keys()
         assert all(meaning and "](" not in meaning for meaning in told[section].values()), section
     schema = schema_of("experiment")["$defs"]["experiment_file"]["properties"]
-    assert schema["jobs"]["description"] == "members trained at the same time, each on its share of the cores"
+    assert schema["jobs"]["description"] == "trainings at once on this machine, each on its share of the cores"
 
 
 def test_files_of_a_run_are_valid():

@@ -10,6 +10,7 @@ from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.member.member import Card, Member
 from tests.experiment_on_disk import write_experiment
+from tests.jobs_here import train_here, train_nothing
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 
@@ -20,7 +21,7 @@ def shown():
 
 def test_members_that_are_up_to_date_are_not_trained_again(tmp_path, monkeypatch, shown):
     experiment = write_experiment(tmp_path)
-    monkeypatch.setattr(training, "run_child", lambda *a, **k: pytest.fail("a process was started"))
+    train_nothing(monkeypatch)
     paths = training.train_members(experiment, shown.append)
     assert paths == [experiment.member_directory(name) for name in experiment.members]
     assert all("up to date" in line for line in shown)
@@ -32,11 +33,11 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
         (experiment.member_directory(name) / "member.json").unlink()
     started = []
 
-    def crash_first(task, file, name, jobs):
+    def crash_first(name, file):
         started.append(name)
         return 1 if name == "first" else 0
 
-    monkeypatch.setattr(training, "_train_in_own_process", crash_first)
+    train_here(monkeypatch, crash_first)
     with pytest.raises(SpineError, match="failed for first"):
         training.train_members(experiment, shown.append)
     assert started == ["first", "second"]
@@ -49,7 +50,7 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
 def test_how_a_training_ended_is_told(tmp_path, monkeypatch, shown, status, told):
     experiment = write_experiment(tmp_path, members=("first",))
     (experiment.member_directory("first") / "member.json").unlink()
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *_: status)
+    train_here(monkeypatch, lambda *_: status)
     with pytest.raises(SpineError, match=rf"training failed for first \({told}\)\. Fix"):
         training.train_members(experiment, shown.append)
 
@@ -59,7 +60,7 @@ def test_a_changed_setting_trains_again(tmp_path, monkeypatch, shown):
     directory = experiment.member_directory("vgg")
     Member.publish(directory, Member.open(directory).card.model_copy(update={"config_hash": "another"}))
     started = []
-    monkeypatch.setattr(training, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
+    train_here(monkeypatch, lambda name, file: started.append(name) or 0)
     training.train_members(experiment, shown.append)
     assert started == ["vgg"]
 
@@ -69,7 +70,7 @@ def test_a_member_whose_model_is_lost_or_cut_is_trained_again(tmp_path, monkeypa
     shutil.rmtree(experiment.member_directory("vgg") / "model")
     (experiment.member_directory("dense") / "model" / "1" / "saved_model.pb").write_text("cut")
     started = []
-    monkeypatch.setattr(training, "_train_in_own_process", lambda task, file, name, jobs: started.append(name) or 0)
+    train_here(monkeypatch, lambda name, file: started.append(name) or 0)
     training.train_members(experiment, shown.append)
     assert started == ["vgg", "dense"]
 
@@ -80,7 +81,7 @@ def test_a_foreign_member_is_never_trained_over(tmp_path, monkeypatch, shown):
     kept = {"model_hash": Member.open(directory).card.model_hash}  # its predictions are of that
     card = Card(name="vgg", task="classification", labels=experiment.labels, kind="foreign", **kept)
     Member.publish(directory, card)
-    monkeypatch.setattr(training, "run_child", lambda *a, **k: pytest.fail("a process was started"))
+    train_nothing(monkeypatch)
     training.train_members(experiment, shown.append)
     assert Member.open(directory).card == card
     assert shown[0] == "train vgg: external, up to date"
@@ -110,7 +111,7 @@ def test_what_would_end_every_training_is_told_before_the_first(tmp_path, monkey
         (experiment.member_directory(name) / "member.json").unlink()
     second = {key: changes.pop(key) for key in ("weights", "class_weights") if key in changes}
     members = {**experiment.members, "second": experiment.members["second"].model_copy(update=second)}
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    train_nothing(monkeypatch)
     with pytest.raises(SpineError, match=complaint):
         training.train_members(experiment.model_copy(update={**changes, "members": members}), shown.append)
     assert not [line for line in shown if line.startswith("train")]
@@ -120,7 +121,7 @@ def test_a_run_without_test_patients_ends_before_it_trains(tmp_path, monkeypatch
     experiment = write_experiment(tmp_path)
     splits = Manifest.read(experiment.data).splits
     splits[splits["split"] != "test"].to_csv(experiment.data / "splits.csv", index=False)
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *a: pytest.fail("a training was started"))
+    train_nothing(monkeypatch)
     with pytest.raises(SpineError, match="has no samples in split 'test'"):
         stages.run_all(experiment, shown.append)
 
@@ -162,24 +163,13 @@ def test_members_train_at_the_same_time_where_jobs_allow(tmp_path, monkeypatch, 
         (experiment.member_directory(name) / "member.json").unlink()
     together = threading.Barrier(2, timeout=20)
 
-    def train(task, file, name, jobs):
+    def train(name, file):
         together.wait()  # raises where the other member is not there at the same time
         return 0
 
-    monkeypatch.setattr(training, "_train_in_own_process", train)
+    train_here(monkeypatch, train)
     training.train_members(experiment, shown.append)
     assert sorted(shown) == ["train first", "train second"]
-
-
-def test_one_of_several_jobs_tells_its_lines_and_its_status(tmp_path, monkeypatch, capfd):
-    (tmp_path / "sorting").mkdir()
-    (tmp_path / "sorting" / "train.py").write_text(
-        "import os, sys\nprint(sys.argv[3], os.environ['TF_NUM_INTRAOP_THREADS'], flush=True)\nraise SystemExit(3)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(training, "usable_cores", lambda: 8)
-    assert training._train_in_own_process("sorting", tmp_path / "x.yaml", "quick", jobs=2) == 3
-    assert capfd.readouterr().err == "quick 4\n"
 
 
 def test_another_dataset_is_built_and_judged(tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from spine.experiment.foresight import (
 from spine.experiment.truth import read_truth
 from tests.detection_on_disk import experiment_of, write_boxes
 from tests.experiment_on_disk import write_experiment
+from tests.jobs_here import train_nothing
 from tests.segmentation_on_disk import LABELS
 from tests.segmentation_on_disk import write_masks as write_bright_and_dark
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
@@ -72,7 +73,7 @@ def test_out_of_fold_a_class_may_be_anywhere_but_in_test(tmp_path):
 
 def test_it_is_told_before_the_first_training(tmp_path, monkeypatch):
     experiment = classified(tmp_path, "010001", search={"metric": "roc_auc"})
-    monkeypatch.setattr(training, "_train_in_own_process", lambda *_: pytest.fail("a training was started"))
+    train_nothing(monkeypatch)
     with pytest.raises(SpineError, match=r"search.metric is roc_auc, which has no value on the validation split"):
         training.train_members(experiment, lambda line: None)
 

@@ -1,0 +1,1 @@
+"""Jobs: commands that may be run twice, anywhere; engines that run them, and what the files tell of them."""

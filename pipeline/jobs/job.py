@@ -1,0 +1,91 @@
+"""A job is a command that may be run twice, and a record of how it goes.
+
+runs/<experiment>/jobs/<job>.json    the record: what runs, where, since when, and how it ended
+runs/<experiment>/jobs/<job>.log     what it said, where it has no terminal
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from spine.core.files import read_json, write_json
+
+__all__ = ["SILENT_AFTER", "Ended", "Job", "Record", "State"]
+
+State = Literal["waiting", "running", "done", "failed"]
+SILENT_AFTER = 120.0  # seconds without a sign of life, after which a job of another machine counts as lost
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `python -m module arguments` does, run in `folder`; the module itself sees what is done already."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    records: Path  # the folder of the records
+    folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def record(self) -> Path:
+        """Its record's file."""
+        return self.records / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.name)}.json"
+
+    @property
+    def log(self) -> Path:
+        """The file of what it says, where it has no terminal."""
+        return self.record.with_suffix(".log")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended: its exit status, negative of a signal, and why in words where that is not 0."""
+
+    status: int
+    why: str = ""
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether something else than itself ended it, so that it is worth another try."""
+        return self.status < 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a job from its file alone."""
+
+    name: str
+    state: State
+    attempt: int = 1
+    host: str = ""
+    writer: str = ""  # the process, as `spine.core.writers` names it
+    since: float = 0.0  # seconds of the epoch: when it came into its state
+    status: int = 0
+    why: str = ""
+
+    @classmethod
+    def read(cls, file: Path) -> Record | None:
+        """The record of a file; None where there is none. SpineError where it is damaged."""
+        return read_json(file, check=lambda raw: cls(**raw)) if file.exists() else None
+
+    def write(self, file: Path) -> Record:
+        """Put it in place of the one before, in one step."""
+        write_json(asdict(self), file)
+        return self
+
+    def now(self, state: State, **changes: Any) -> Record:
+        """The same in another state, from this moment on."""
+        return replace(self, state=state, since=time.time(), **changes)
+
+    def is_silent(self, file: Path) -> bool:
+        """Whether it counts as running, and its file has not been touched for too long a time."""
+        return self.state == "running" and time.time() - file.stat().st_mtime > SILENT_AFTER
+
+    @property
+    def ended(self) -> Ended | None:
+        """How it ended; None while it has not."""
+        return Ended(self.status, self.why) if self.state in ("done", "failed") else None

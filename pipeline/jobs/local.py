@@ -1,0 +1,87 @@
+"""Jobs as processes of this machine, each with its share of the cores and its own of the GPUs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from pipeline.jobs.job import Ended, Job, Record
+from pipeline.jobs.work import command_of, run_here
+from spine.core.cores import threads_for, usable_cores
+from spine.core.problems import SpineError
+from spine.core.processes import end_children
+from spine.experiment.executor import ExecutorSettings
+
+__all__ = ["Local", "share_of_cores", "visible_gpus"]
+
+
+class Local:
+    """Threads that each wait for one process."""
+
+    def __init__(self, settings: ExecutorSettings, at_once: int) -> None:
+        self.at_once: int | None = at_once
+        self.cpus, self.gpus = settings.cpus, settings.gpus
+        self.free = _groups(visible_gpus(), settings.gpus, at_once) if settings.gpus else []
+        self.pool = ThreadPoolExecutor(at_once)
+
+    def submit(self, job: Job, record: Record) -> Future[Ended]:
+        """A thread that runs it; the terminal is one job's own, and shared line by line by several."""
+        gpus = self.free.pop(0) if self.free else None
+        # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn to a pipe.
+        several = self.at_once != 1
+        extra = share_of_cores(self.at_once or 1, self.cpus) if several or self.cpus else {}
+        if gpus is not None:
+            extra = {**extra, "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+        command = command_of(job.module, job.arguments)
+        future = self.pool.submit(run_here, record, job.record, command, extra, log=None, lines=several)
+        if gpus is not None:
+            future.add_done_callback(lambda done: self.free.append(gpus))
+        return future
+
+    def ended(self, job: Job, handle: Future[Ended]) -> Ended | None:
+        """What the thread gave."""
+        return handle.result() if handle.done() else None
+
+    def why_waiting(self, job: Job, handle: Any) -> str:
+        """Never asked for long: a job is handed over when there is room."""
+        return "all processes are at work"
+
+    def stop(self, handles: Sequence[Any]) -> None:
+        """End the processes; after Ctrl-C no further one starts."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        if handles:
+            end_children()
+
+
+def share_of_cores(jobs: int, cpus: int = 0) -> dict[str, str]:
+    """TensorFlow's threads for one of several jobs, so that they do not fight for the cores."""
+    return threads_for(cpus or max(1, usable_cores() // jobs))
+
+
+def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them.
+
+    TensorFlow is not asked: it would take them.
+    """
+    if (named := environment.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in named.split(",") if name not in ("", "-1")]
+    if not (program := shutil.which("nvidia-smi")):
+        return []
+    asked = subprocess.run(
+        [program, "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.split() if asked.returncode == 0 else []
+
+
+def _groups(gpus: list[str], each: int, at_once: int) -> list[list[str]]:
+    """A group of GPUs for each of the jobs that run at once; SpineError where there are too few."""
+    if len(gpus) < each * at_once:
+        raise SpineError(
+            f"executor.gpus is {each} for each of {at_once} jobs, and this machine shows {len(gpus)} GPUs "
+            f"({', '.join(gpus) or 'none'}); set jobs to {len(gpus) // each or 1}, or executor.gpus to less"
+        )
+    return [gpus[each * n : each * (n + 1)] for n in range(at_once)]

@@ -1,0 +1,111 @@
+"""Jobs of a Ray cluster: tasks that each start one process, whose workers share the disk of the runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.jobs.job import Ended, Job, Record
+from pipeline.jobs.work import work_command
+from spine.core.cores import threads_for, usable_cores
+from spine.core.problems import SpineError
+from spine.core.processes import as_child
+from spine.experiment.executor import ExecutorSettings
+
+__all__ = ["RayCluster"]
+
+CPUS = 4  # of a job that does not say how many, on a cluster that has nodes of as many
+HANDED_ON = ("SPINE_", "PYTHONPATH", "PYTHONUNBUFFERED")  # environment variables of this process that a job needs there
+
+
+class RayCluster:
+    """A cluster that is joined, or one of this machine that ends with this process."""
+
+    at_once: int | None = None
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        self.settings, self._task = settings, None
+        self.cpus = settings.cpus or (CPUS if settings.address else min(CPUS, usable_cores()))
+
+    @property
+    def task(self) -> Any:
+        """What runs a command on a node; the cluster is joined when the first job comes."""
+        if self._task is None:
+            self._task = self._join()
+        return self._task
+
+    def _join(self) -> Any:
+        own = self.settings
+        if own.token:
+            if not own.token.is_file():
+                raise SpineError(
+                    f"executor.token is {own.token}, which is no file; name the one with the cluster's token"
+                )
+            os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(own.token))
+        try:
+            import ray
+        except ImportError:
+            raise SpineError("executor.kind is ray, which needs Ray; pip install 'spine-ensemble[ray]'") from None
+        quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+        try:
+            if own.address:
+                ray.init(address=own.address, **quiet)
+            elif not ray.is_initialized():
+                ray.init(include_dashboard=False, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise SpineError(f"the Ray cluster {own.address or 'of this machine'} cannot be joined: {error}") from None
+        asked: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": own.gpus}
+        if own.memory:
+            asked["memory"] = int(own.memory * 2**30)
+        return ray.remote(max_calls=1, max_retries=0, **asked)(_run)
+
+    def submit(self, job: Job, record: Record) -> Any:
+        """Hand it to the cluster, with what this process was told by environment variables."""
+        handed = {key: value for key, value in os.environ.items() if key.startswith(HANDED_ON)}
+        handed |= threads_for(self.cpus)
+        return self.task.remote(work_command(job.record.absolute(), job.module, job.arguments), str(job.folder), handed)
+
+    def ended(self, job: Job, handle: Any) -> Ended | None:
+        """How it ended by its own record, else by what Ray says."""
+        import ray
+
+        done, _ = ray.wait([handle], timeout=0)
+        if not done:
+            return None
+        try:
+            ray.get(handle)
+            why = "ended without a word"
+        except ray.exceptions.OutOfMemoryError:
+            why = "ran out of memory; set executor.memory higher, or a smaller batch"
+        except ray.exceptions.RayError as error:
+            why = f"lost its worker ({type(error).__name__})"
+        record = Record.read(job.record)
+        if record and (ended := record.ended):
+            return ended
+        (record or Record(job.name, "running")).now("failed", status=-9, why=why).write(job.record)
+        return Ended(-9, why)
+
+    def why_waiting(self, job: Job, handle: Any) -> str:
+        """What the cluster has, beside what the job asks for."""
+        import ray
+
+        have = {name: number for name, number in ray.cluster_resources().items() if name in ("CPU", "GPU", "memory")}
+        return f"it asks for {self.cpus} cores and {self.settings.gpus} GPUs, and the cluster has {have}"
+
+    def stop(self, handles: Sequence[Any]) -> None:
+        """End the jobs; a cluster that was started here goes with them."""
+        if self._task is None:
+            return
+        import ray
+
+        for handle in handles:
+            ray.cancel(handle, force=True)
+        if not self.settings.address:
+            ray.shutdown()
+
+
+def _run(command: list[str], folder: str, handed: dict[str, str]) -> int:
+    """On a node: the exit status of the command."""
+    return subprocess.call(command, cwd=folder, env={**as_child(), **handed})

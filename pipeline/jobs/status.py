@@ -1,0 +1,90 @@
+"""How the jobs of a run stand, by its files alone: on whatever machine, while it runs or after it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.jobs.engines import records_of
+from pipeline.jobs.job import SILENT_AFTER, Record
+from pipeline.training import name_of_training
+from spine.core.writers import is_running
+from spine.experiment.config import REFIT, Experiment
+from spine.experiment.folds import parts, refit
+from spine.experiment.outcomes import outcomes
+from spine.member.member import Member
+
+__all__ = ["DONE", "Standing", "counted", "standings"]
+
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one job stands: `done`, `running`, `waiting`, `failed`, `lost` or `not begun`."""
+
+    job: str
+    state: str
+    where: str = ""
+    since: float = 0.0  # seconds of the epoch; 0 where nobody noted it
+    note: str = ""
+
+
+def standings(experiment: Experiment) -> list[Standing]:
+    """Of each job of an experiment, in the order of its members, then of what else has a record."""
+    records = dict(_records(records_of(experiment)))
+    trained = [_training(name, done, records.pop(name, None)) for name, done in _trainings(experiment)]
+    return [*trained, *(_by_record(name, *found) for name, found in records.items())]
+
+
+def _trainings(experiment: Experiment) -> Iterator[tuple[str, bool]]:
+    """The name of each training and whether all that it gives is published."""
+    trained = [*parts(experiment), *([refit(experiment)] if experiment.served == REFIT else [])]
+    seen = set()
+    for member in experiment.members:
+        for part in trained:
+            gives = outcomes(part, member)
+            directories = [outcome.directory for outcome in gives]
+            if directories[0] in seen or Member.is_external(experiment.member_directory(member)):
+                continue
+            seen.add(directories[0])
+            yield name_of_training(part, gives[0].member), all(map(Member.open_if_whole, directories))
+
+
+def _records(folder: Path) -> Iterator[tuple[str, tuple[Record, float]]]:
+    """Of each record its name, and when it last gave a sign of life."""
+    for file in sorted(folder.glob("*.json")):
+        if record := Record.read(file):
+            yield record.name, (record, file.stat().st_mtime)
+
+
+def _training(name: str, done: bool, found: tuple[Record, float] | None) -> Standing:
+    standing = _by_record(name, *found) if found else Standing(name, "not begun")
+    if done and standing.state != "running":
+        return Standing(name, DONE, standing.where, standing.since if standing.state == DONE else 0.0)
+    if standing.state == DONE:
+        return Standing(name, "lost", standing.where, standing.since, "it ended well, and its member is gone")
+    return standing
+
+
+def _by_record(name: str, record: Record, alive: float) -> Standing:
+    state, note = str(record.state), record.why
+    if record.attempt > 1:
+        note = f"attempt {record.attempt}{f'; {note}' if note else ''}"
+    if state == "running" and _is_gone(record, alive):
+        state, note = "lost", "; ".join(filter(None, (note, "its process is gone; run the same command again")))
+    return Standing(name, state, record.host, record.since, note)
+
+
+def _is_gone(record: Record, alive: float) -> bool:
+    """Whether a job that counts as running does not: of this machine by its process, else by its silence."""
+    runs = is_running(f".{record.writer}.")
+    return time.time() - alive > SILENT_AFTER if runs is None else not runs
+
+
+def counted(found: list[Standing]) -> Mapping[str, int]:
+    """State -> how many."""
+    states = [standing.state for standing in found]
+    return {state: states.count(state) for state in dict.fromkeys(states)}

@@ -1,0 +1,29 @@
+"""What an experiment says of where its jobs run: on this machine, on a Slurm cluster, or on a Ray cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from spine.core.strict import Strict
+
+__all__ = ["ExecutorSettings"]
+
+
+class ExecutorSettings(Strict):
+    """Where jobs run, and what each may use there. Of these no result depends, and no hash."""
+
+    kind: Literal["local", "slurm", "ray"] = "local"
+    cpus: int = Field(default=0, ge=0, le=4096)  # cores a job; 0: of this machine its share, of a cluster 4
+    gpus: int = Field(default=0, ge=0, le=64)  # GPUs a job; local: how many of the visible ones each sees, 0 for all
+    memory: float = Field(default=0, ge=0)  # GB a job; 0: what the cluster gives
+    retries: int = Field(default=1, ge=0, le=100)  # how often a job is run again that was killed, or whose node is gone
+    patience: float = Field(default=60, gt=0)  # minutes until a job that nobody has begun is told
+    minutes: int = Field(default=1440, ge=1)  # of Slurm: the longest that a job may take
+    partition: str = ""  # of Slurm
+    account: str = ""  # of Slurm
+    through: Literal["slurm", "local", "debug"] = "slurm"  # submitit's engine: its own processes show how it would go
+    address: str = ""  # of Ray: the cluster to join; empty: one that starts here, and ends with the command
+    token: Path | None = None  # of Ray: the file with the cluster's token
