@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 from pipeline.jobs.job import Ended, Job, Record
@@ -24,23 +25,26 @@ class Local:
 
     def __init__(self, settings: ExecutorSettings, at_once: int) -> None:
         self.at_once: int | None = at_once
-        self.cpus, self.gpus = settings.cpus, settings.gpus
-        self.free = _groups(visible_gpus(), settings.gpus, at_once) if settings.gpus else []
+        self.cpus = settings.cpus
         self.pool = ThreadPoolExecutor(at_once)
+        self.free: SimpleQueue[dict[str, str]] = SimpleQueue()  # what a job is told of its GPUs
+        for extra in _of_gpus(visible_gpus(), settings.gpus, at_once) if settings.gpus else [{}] * at_once:
+            self.free.put(extra)
 
     def submit(self, job: Job, record: Record) -> Future[Ended]:
-        """A thread that runs it; the terminal is one job's own, and shared line by line by several."""
-        gpus = self.free.pop(0) if self.free else None
-        # Several at once share the terminal line by line: bars would overwrite each other, and are not drawn to a pipe.
+        """A thread that runs it."""
+        return self.pool.submit(self._run, job, record)
+
+    def _run(self, job: Job, record: Record) -> Ended:
+        """The terminal is one job's own, and shared line by line by several: their bars would overwrite each other."""
         several = self.at_once != 1
-        extra = share_of_cores(self.at_once or 1, self.cpus) if several or self.cpus else {}
-        if gpus is not None:
-            extra = {**extra, "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
-        command = command_of(job.module, job.arguments)
-        future = self.pool.submit(run_here, record, job.record, command, extra, log=None, lines=several)
-        if gpus is not None:
-            future.add_done_callback(lambda done: self.free.append(gpus))
-        return future
+        cores = share_of_cores(self.at_once or 1, self.cpus) if several or self.cpus else {}
+        gpus = self.free.get()
+        try:
+            command = command_of(job.module, job.arguments)
+            return run_here(record, job.record, command, {**cores, **gpus}, log=None, lines=several)
+        finally:
+            self.free.put(gpus)
 
     def ended(self, job: Job, handle: Future[Ended]) -> Ended | None:
         """What the thread gave."""
@@ -77,11 +81,11 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
     return asked.stdout.split() if asked.returncode == 0 else []
 
 
-def _groups(gpus: list[str], each: int, at_once: int) -> list[list[str]]:
-    """A group of GPUs for each of the jobs that run at once; SpineError where there are too few."""
+def _of_gpus(gpus: list[str], each: int, at_once: int) -> list[dict[str, str]]:
+    """What each of the jobs that run at once is told of its GPUs; SpineError where there are too few."""
     if len(gpus) < each * at_once:
         raise SpineError(
             f"executor.gpus is {each} for each of {at_once} jobs, and this machine shows {len(gpus)} GPUs "
             f"({', '.join(gpus) or 'none'}); set jobs to {len(gpus) // each or 1}, or executor.gpus to less"
         )
-    return [gpus[each * n : each * (n + 1)] for n in range(at_once)]
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(gpus[each * n : each * (n + 1)])} for n in range(at_once)]

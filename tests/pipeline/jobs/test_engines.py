@@ -37,15 +37,10 @@ def test_each_job_is_told_its_gpus(tmp_path, monkeypatch, capfd):
     (job,) = write_jobs(tmp_path, monkeypatch, "gpus")
     engine = Local(settings, 2)
     for number in range(3):  # one after the other: what is given back is given again
-        run_jobs_alone(engine, job, number)
+        engine.submit(job, Record(job.name, "waiting", number + 1)).result()
     assert capfd.readouterr().err.split() == ["4,5", "6,7", "4,5"]
     with pytest.raises(SpineError, match=r"gpus is 3 for each of 2 jobs, and this machine shows 4 GPUs"):
         Local(ExecutorSettings(gpus=3), 2)
-
-
-def run_jobs_alone(engine, job, number) -> None:
-    handle = engine.submit(job, Record(job.name, "waiting", number + 1))
-    handle.result()
 
 
 def test_the_gpus_of_a_machine_are_those_that_its_driver_lists(tmp_path, monkeypatch):
