@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ensemble.report.style import COLOURS, GREY, new_figure
+from ensemble.report.style import COLOURS, GREY, INK, new_figure
 
 __all__ = ["Bar", "Bars", "draw_bars"]
 
@@ -40,7 +40,7 @@ def draw_bars(title: str, rows: Sequence[str], several: Sequence[Bars]) -> Any:
             for axis, values in ((printed, bars.printed), (ours, bars.ours)):
                 _draw(axis, values, offset, 0.7 / len(several), COLOURS[place % len(COLOURS)], bars.name)
         for axis, told in ((printed, "printed"), (ours, "ours, with intervals over patients")):
-            axis.set_title(f"{title}, {told}")
+            axis.set_title(f"{title}: {told}")
             axis.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
             axis.tick_params(axis="y", length=0)
         printed.set_yticks(range(len(rows)), rows)
@@ -56,7 +56,7 @@ def _draw(axis: Any, values: Sequence[Bar], offset: float, height: float, colour
         if bar.value is None:
             continue
         if bar.low is not None:
-            axis.plot([bar.low, bar.high], [place, place], color=GREY, linewidth=1.1)
+            axis.plot([bar.low, bar.high], [place, place], color=INK, linewidth=1.1)
         axis.annotate(
             f"{bar.value:.1f}",
             (0, place),
