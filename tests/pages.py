@@ -1,0 +1,45 @@
+"""The pages that people read, README and docs/ among them, and the blocks and lines of code in them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+SHELL = r"(\w+=\S+ )*((spine|python|pip|git|openssl|export|read|source|curl) |scripts/\w|runs/\S+\.sh|\(printf)"
+NAMED = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES]
+
+
+def fences(page: Path) -> list[tuple[str, str]]:
+    """(language, text) of each fenced block, in order, without the indentation of a list that it stands in."""
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^ *```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [(language, re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)) for indent, language, text in found]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The text of each fenced block of a language."""
+    return [text for found, text in fences(page) if found == language]
+
+
+def spans(page: Path) -> list[str]:
+    """What stands in backticks within sentences, each on one line."""
+    prose = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+
+
+def command_lines(page: Path) -> list[str]:
+    """The lines of code that a reader types into a shell, in order, without what is remarked behind them."""
+    cleaned = (re.split(r"\s{2,}|\s#", line)[0].strip() for line in code_lines(page))
+    return [line for line in cleaned if re.match(SHELL, line)]
+
+
+def code_lines(page: Path) -> Iterator[str]:
+    """What stands in blocks of code that name no language, or bash: fenced, or indented by four."""
+    language = None  # outside a fence
+    for line in page.read_text().splitlines():
+        if fence := re.match(r" *```(\w*)$", line):
+            language = fence[1] if language is None else None
+        elif language in ("", "bash") or (language is None and line.startswith("    ")):
+            yield line.strip()
