@@ -39,7 +39,7 @@ PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 @contextmanager
 def slurm_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start it, and end it; skips the test, with the reason, where it cannot be."""
+    """Start it, and end it; skips the test, with the reason, where that cannot be."""
     monkeypatch.setenv("PATH", "/usr/sbin", prepend=os.pathsep + os.environ["PATH"] + os.pathsep)
     if os.getuid() != 0 or (missing := [name for name in PROGRAMS if not shutil.which(name)]):
         why = (
@@ -76,9 +76,19 @@ def is_up(seconds: float) -> bool:
     while time.monotonic() < until:
         asked = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, check=False)
         if asked.stdout.strip() == "idle":
-            return True
+            return runs_a_command(seconds)
         time.sleep(0.3)
     return False
+
+
+def runs_a_command(seconds: float) -> bool:
+    """Whether it can start a process at all: a container may forbid what that needs."""
+    try:
+        return (
+            subprocess.run(["srun", "-n1", "true"], timeout=seconds, capture_output=True, check=False).returncode == 0
+        )
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def free_port() -> int:
