@@ -29,17 +29,34 @@ def spans(page: Path) -> list[str]:
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
 
 
-def command_lines(page: Path) -> list[str]:
-    """The lines of code that a reader types into a shell, in order, without what is remarked behind them."""
-    cleaned = (re.split(r"\s{2,}|\s#", line)[0].strip() for line in code_lines(page))
-    return [line for line in cleaned if re.match(SHELL, line)]
+def steps(page: Path) -> Iterator[tuple[str, str]]:
+    """(shell, line) of each line of code that a reader types into a shell, without what is remarked behind it, and
+    (python, text) of each block of Python, in order.
+    """
+    for language, text in code(page):
+        line = re.split(r"\s{2,}|\s#", text.strip())[0].strip()
+        if language == "python":
+            yield language, text
+        elif re.match(SHELL, line):
+            yield "shell", line
 
 
-def code_lines(page: Path) -> Iterator[str]:
-    """What stands in blocks of code that name no language, or bash: fenced, or indented by four."""
-    language = None  # outside a fence
+def code(page: Path) -> Iterator[tuple[str, str]]:
+    """(python, text) of the blocks of Python; ("", line) of each line of other code that may be for a shell: fenced
+    without a language or as bash, or indented by four.
+    """
+    language, lines = None, []  # outside a fence
     for line in page.read_text().splitlines():
         if fence := re.match(r" *```(\w*)$", line):
-            language = fence[1] if language is None else None
+            if language == "python":
+                yield language, "\n".join([*lines, ""])
+            language, lines = (fence[1], []) if language is None else (None, [])
         elif language in ("", "bash") or (language is None and line.startswith("    ")):
-            yield line.strip()
+            yield "", line
+        else:
+            lines.append(line)
+
+
+def command_lines(page: Path) -> list[str]:
+    """Those of a shell alone."""
+    return [line for kind, line in steps(page) if kind == "shell"]

@@ -1,162 +1,91 @@
-"""Every command, YAML, JSON and Python block of README and docs is validated: commands by their options and arguments,
-YAML by the schemas, Python by the compiler; and docs/summary.md lists the commands there are.
+"""Python and JSON blocks of README and docs can be read, and Python names what there is; docs/summary.md lists the
+commands and schemas there are; CITATION.cff is of this version. YAML: test_docs_yaml.py; commands: test_docs_commands.py.
 """
 
+import ast
+import importlib
+import inspect
 import json
 import re
-import shlex
 import tomllib
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
-import jsonschema
 import pytest
 import typer
 import yaml
 
 from pipeline.cli import app
-from pipeline.schema import KINDS, schema_of
-from spine.core.yaml_files import parse_yaml
+from pipeline.schema import KINDS
+from tests.pages import NAMED, ROOT, blocks
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PACKAGES = {"spine", "classification", "segmentation", "detection", "ensemble", "pipeline"}
 COMMANDS = typer.main.get_command(app)
-CREDENTIALS = {"user", "password"}  # of `spine pacs --credentials`
-ROOT_KEYS = {  # kind -> its keys
-    "experiment": set(schema_of("experiment")["$defs"]["experiment_file"]["properties"]),
-    "case": set(schema_of("case")["$defs"]["CaseSettings"]["properties"]),
-    "data": set(schema_of("data")["$defs"]["DataConfig"]["properties"]),
-}
-NAMED = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES]
-
-
-def blocks(page, language):
-    """The fenced blocks of a language, without the indentation of a list that they stand in."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
-
-
-def commands(page):
-    """The `spine` command lines of code, each of alternatives such as `train|predict` apart."""
-    text = page.read_text()
-    lines = re.findall(r"^(?: {4,}|\$ )?(spine .+)$", text, flags=re.MULTILINE) if page.suffix == ".md" else []
-    spans = [" ".join(span.split()) for span in re.findall(r"`(spine\s[^`|]+(?:\|[^`]+)?)`", text)]
-    for line in [*lines, *spans]:
-        command = re.split(r"\s{2,}|\s#|\s>|\)$", line)[0].strip()
-        first = command.split()[1] if len(command.split()) > 1 else ""
-        if (
-            "..." in command
-            or "KEY" in command
-            or not re.match(r"[a-z-]", first)
-            or not re.fullmatch(r"[a-z|-]+", first)
-        ):
-            continue
-        for verb in first.split("|"):
-            yield command.replace(first, verb, 1)
-
-
-@cache
-def validator(kind):
-    return jsonschema.Draft7Validator(schema_of(kind))
-
-
-def faults(kind, content):
-    return [error.message for error in validator(kind).iter_errors(json.loads(json.dumps(content)))]
-
-
-def of_which_file(content):
-    """The file that a block is a part of, with what it needs to be whole: kind, and content."""
-    if isinstance(content, list):  # of annotations
-        return "data", {"name": "d", "output": "o", "sources": [{"name": "s", "images": "i", "annotations": content}]}
-    keys = set(content)
-    if keys == {"images", "annotations"}:
-        content, keys = {"sources": [{"name": "s", **content}]}, {"sources"}
-    if keys <= ROOT_KEYS["data"] and keys & {"sources", "crop", "splits", "dataset", "phantom"}:
-        return "data", {"name": "d", "output": "o", "sources": [], **content}
-    if keys <= ROOT_KEYS["case"] and "detector" in keys:
-        return "case", content
-    if not keys <= ROOT_KEYS["experiment"]:
-        content = {"members": content}
-    is_whole = {"name", "task", "data", "members"} <= keys
-    return "experiment", content if is_whole else {"name": "n", "extends": "another.yaml", **content}
 
 
 @pytest.mark.parametrize("page", NAMED)
-def test_every_yaml_block_is_valid(page):
-    for block in blocks(page, "yaml"):
-        content = parse_yaml(block)
-        if isinstance(content, list) or set(content) != CREDENTIALS:
-            kind, whole = of_which_file(content)
-            assert faults(kind, whole) == [], block
-
-
-def test_a_wrong_block_would_be_told():
-    wrong = ("{folds: five}", "{a: {network: vgg61}}", "[{format: masks, path: p}]", "{sources: [{name: s, imags: i}]}")
-    for block in wrong:
-        assert faults(*of_which_file(parse_yaml(block))), block
-
-
-@pytest.mark.parametrize("page", NAMED)
-def test_every_command_is_parsed(page):
-    for command in commands(page):
-        _, *words = shlex.split(command.replace("[", "").replace("]", ""))
-        assert faults_of(words) == [], command
-
-
-def faults_of(words):
-    """What `spine` would refuse of a command line; a command that is only named lacks nothing."""
-    command, words = COMMANDS, list(words)
-    while hasattr(command, "commands") and words and not words[0].startswith("-"):
-        default = command.commands.get("start") if words[0] not in command.commands else None  # `spine serve RUN`
-        command = default or command.commands.get(words.pop(0))
-        if command is None:
-            return ["no such command"]
-    options = {option: one for one in command.params if one.param_type_name == "option" for option in one.opts}
-    rest, unknown = [], []
-    is_only_named = not words
-    while words:
-        word = words.pop(0)
-        if not word.startswith("-"):
-            rest.append(word)
-        elif word in options and not options[word].is_flag:
-            words = words[1:]
-        elif word not in options and word not in ("--help", "--version"):
-            unknown.append(f"no option {word}")
-    arguments = [one for one in command.params if one.param_type_name == "argument"]
-    if len(rest) > len(arguments) and not any(one.nargs == -1 for one in arguments):
-        unknown.append(f"too many arguments {rest}")
-    if rest and len(rest) < sum(one.required for one in arguments):
-        unknown.append(f"too few arguments {rest}")
-    return [] if is_only_named else unknown
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["runn", "a.yaml"],
-        ["run", "a.yaml", "--trsut"],
-        ["data", "crop", "d", "--labl", "disc"],
-        ["serve", "check", "u"],
-    ],
-    ids=" ".join,
-)
-def test_a_wrong_command_would_be_told(words):
-    assert faults_of(words)
-
-
-@pytest.mark.parametrize("page", NAMED)
-def test_every_python_and_json_block_can_be_read(page):
-    for block in blocks(page, "python"):
-        compile(block if not block.startswith('"') else f"{{{block}}}", str(page), "exec")
+def test_every_json_block_can_be_read(page):
     for block in blocks(page, "json"):
         json.loads(block)
 
 
 @pytest.mark.parametrize("page", NAMED)
-def test_every_script_has_the_options_that_it_is_given(page):
-    for file, given in re.findall(r"python ((?:benchmarks|scripts)/\w+\.py)([^`\n#]*)", page.read_text()):
-        for option in re.findall(r"--[a-z-]+", given):
-            assert f'"{option}"' in (ROOT / file).read_text(), f"{file} {option}"
+def test_python_blocks_name_and_call_what_there_is(page):
+    for block in blocks(page, "python"):
+        tree = ast.parse(block if not block.startswith('"') else f"{{{block}}}", str(page))
+        assert faults_of(tree) == []
+
+
+def faults_of(tree: ast.Module) -> list[str]:
+    """Attributes of what is imported that are not there, and calls that it would refuse."""
+    imported = dict(imports_of(tree))
+    found = []
+    for node in ast.walk(tree):
+        path = ast.unparse(node).split(".") if isinstance(node, ast.Attribute | ast.Name) else [""]
+        if path[0] in imported and any(found_in(imported, path[:length]) is None for length in range(1, len(path) + 1)):
+            found.append(".".join(path))
+        if isinstance(node, ast.Call) and (called := found_in(imported, ast.unparse(node.func).split("."))) is not None:
+            found += [f"{ast.unparse(node)}: {error}" for error in refused(called, node)]
+    return found
+
+
+def imports_of(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+    """Name -> what it is, of each import of this project's; an error where there is none."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in PACKAGES:
+            module = importlib.import_module(node.module)
+            for one in node.names:
+                yield one.asname or one.name, getattr(module, one.name)
+
+
+def found_in(imported: dict[str, Any], path: list[str]) -> Any:
+    """What a dotted name stands for; None where it is nothing that was imported."""
+    found = imported.get(path[0])
+    for part in path[1:]:
+        found = getattr(found, part, None)
+    return found
+
+
+def refused(called: Any, call: ast.Call) -> list[str]:
+    if any(isinstance(one, ast.Starred) for one in call.args) or any(one.arg is None for one in call.keywords):
+        return []
+    try:
+        inspect.signature(called).bind(*call.args, **{one.arg: None for one in call.keywords})
+    except TypeError as error:
+        return [str(error)]
+    return []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "from pipeline.client import RemoteModel\nRemoteModel.opened('url')",
+        "from spine.experiment.foreign import read_samples\nread_samples(e, split='test', folds=5)",
+    ],
+    ids=["no such attribute", "no such argument"],
+)
+def test_wrong_python_would_be_told(wrong):
+    assert faults_of(ast.parse(wrong))
 
 
 def leaves(command, name="spine"):

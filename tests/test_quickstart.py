@@ -1,4 +1,6 @@
-"""The quickstart as a user runs it, from generated DICOM to the report; and that its data is worth an ensemble."""
+"""The quickstart as a user runs it, from generated DICOM to the report; that its data is worth an ensemble; and the
+commands of the pages that go on from it.
+"""
 
 import itertools
 import os
@@ -16,6 +18,7 @@ from spine import metrics
 from spine.core.files import read_json
 from spine.experiment.config import Experiment
 from spine.metrics.matches import match_images
+from tests.walked_pages import WALKED, walk
 
 ROOT = Path(__file__).resolve().parents[1]
 SPINE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
@@ -143,3 +146,8 @@ def test_decisions_of_trained_members_hold_on_test(folder, monkeypatch):
     assert sets["undecided"]["value"] < 0.5
     assert point["sensitivity"]["high"] >= 0.9
     assert point["specificity"]["value"] > 0.25
+
+
+@pytest.mark.parametrize("page", WALKED)
+def test_the_commands_of_a_page_do_what_it_says(page, folder):
+    walk(page, folder)
