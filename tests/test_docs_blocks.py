@@ -1,5 +1,6 @@
 """Python and JSON blocks of README and docs can be read, and Python names what there is; docs/summary.md lists the
-commands and schemas there are; CITATION.cff is of this version. YAML: test_docs_yaml.py; commands: test_docs_commands.py.
+commands and schemas there are; CITATION.cff is of this version. (test_docs_yaml.py has YAML, test_docs_commands.py
+commands.)
 """
 
 import ast

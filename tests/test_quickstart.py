@@ -148,6 +148,6 @@ def test_decisions_of_trained_members_hold_on_test(folder, monkeypatch):
     assert point["specificity"]["value"] > 0.25
 
 
-@pytest.mark.parametrize("page", WALKED)
+@pytest.mark.parametrize("page", [page for page in WALKED if page != "docs/client.md"])  # README.md goes on with it
 def test_the_commands_of_a_page_do_what_it_says(page, folder):
     walk(page, folder)

@@ -7,7 +7,6 @@ chooses (a path, a name, a port) and what `more` appends to make it small. Nothi
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,26 +17,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import yaml
 
-from tests.pages import ROOT, blocks, steps
+from tests import readers_files as readers
+from tests.pages import ROOT, steps
 
 SERVERS = ("spine serve configs", "spine demo")  # they answer until they are ended
+CROPPED = "the quickstart crops the boxes of its detector"
 NOT_RUN = {  # a page, or how a line begins -> why it is not run
     "docs/papers.md": "tests of packs run them, tests/pipeline/papers",
     "CONTRIBUTING.md": "it sets up an environment, and runs this",
+    "docs/cases.md": "the quickstart exports this case; tests/ensemble/case evaluates one",
     "docs/demo.md": "README.md has its line, and configs/papers takes a run of real images",
     "docs/pacs.md": "it takes an archive; tests/pipeline/pacs runs them against Orthanc",
     "docs/design.md": "it names a command",
     "docs/howto/several_machines.md": "it takes GPUs or a cluster; tests/pipeline/jobs",
     "git clone": "this is the clone",
+    "spine data crop data/my_boxes --label disc --output data/my_discs_detected": CROPPED,
+    "spine data crop data/my_boxes --label lumbar_region": CROPPED,
     "scripts/quickstart": "it sets up an environment, and then runs what tests/test_quickstart.py runs",
     "scripts/environment": "it installs packages, and these tests run in what it makes",
     "scripts/test": "it runs this",
     "scripts/check": "it runs this",
     "source .venv/bin/activate": "it is of the reader's shell",
     "spine run configs/spider": "it trains for hours, on real images",
-    "spine run configs/quickstart/classification.yaml": "it trains for minutes; test_docs_commands.py reads its overrides",
+    "spine run configs/quickstart/classification.yaml": "it trains; test_docs_commands.py reads its overrides",
     "python -m venv /tmp/nnunet": "it installs PyTorch and nnU-Net from the network",
     "python benchmarks": "it trains for an hour; test_docs_commands.py reads its options",
     "runs/<experiment>/ensembles/<name>/serve.sh": "it takes Docker; tests/ensemble/serving/kit reads what it starts",
@@ -52,32 +55,40 @@ class Walk:
     instead: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, str] = field(default_factory=dict)  # how a line begins -> words
     also: tuple[str, ...] = ()  # lines that sentences of the page tell
-    python: bool = False  # whether its blocks of Python are run too
+    python: int = 0  # how many of its blocks of Python are run too, the first ones
     writes: tuple[str, ...] = ()  # files, by pattern
     prints: tuple[str, ...] = ()
-    serves: tuple[str, ...] = ()  # files of models that another page has told to serve
+    then: tuple[str, ...] = ()  # pages that go on while the servers of this one run
 
 
-def walk(name: str, folder: Path) -> str:
-    """Run the lines of a page in `folder`, in which the quickstart has run; gives all that they print."""
-    page, told = WALKED[name], []
-    page.prepare(folder)
+def walk(name: str, folder: Path) -> None:
+    """Run the lines of a page in `folder`, in which the quickstart has run."""
     ports = {"8501": str(free_port()), "8500": str(free_port())}
-    with contextlib.ExitStack() as running:
-        if page.serves:
-            running.enter_context(serving(" ".join(["spine serve", *page.serves]), folder, ports))
-        for kind, step in dict.fromkeys([*steps(ROOT / name), *(("shell", line) for line in page.also)]):
-            if (kind == "python" and not page.python) or (kind == "shell" and reason(name, step)):
-                continue
-            line = adapted(step, {**page.instead, **ports}, page.more)
-            if line.startswith(SERVERS):
-                running.pop_all().close()  # one at a time
-                running.enter_context(serving(line, folder, ports))
-            else:
-                told.append(typed(line if kind == "shell" else f"python -W error - <<'END'\n{line}END", folder))
-    assert (lacks := [pattern for pattern in page.writes if not list(folder.glob(pattern))]) == [], lacks
-    assert (lacks := [words for words in page.prints if words not in "".join(told)]) == [], (lacks, told)
-    return "\n".join(told)
+    with contextlib.ExitStack() as servers:
+        for page in (name, *WALKED[name].then):
+            told = list(told_by(page, folder, ports, servers))
+            missing = [pattern for pattern in WALKED[page].writes if not list(folder.glob(pattern))]
+            missing += [words for words in WALKED[page].prints if words not in "".join(told)]
+            assert not missing, (missing, told)
+
+
+def told_by(name: str, folder: Path, ports: Mapping[str, str], servers: contextlib.ExitStack) -> Iterator[str]:
+    """What each line of a page prints; a server goes on in `servers`, one of `spine serve` until the next."""
+    page = WALKED[name]
+    page.prepare(folder)
+    blocks_of_python = page.python
+    for kind, step in dict.fromkeys([*steps(ROOT / name), *(("shell", line) for line in page.also)]):
+        line = adapted(step, {**page.instead, **ports}, page.more)
+        if kind == "python":
+            if blocks_of_python:
+                yield typed(f"python - <<'END'\n{line}END", folder)
+            blocks_of_python = max(0, blocks_of_python - 1)
+        elif line.startswith(SERVERS):
+            if line.startswith("spine serve"):
+                servers.pop_all().close()
+            servers.enter_context(serving(line, folder, ports))
+        elif not reason(name, step):
+            yield typed(line, folder)
 
 
 def adapted(line: str, instead: Mapping[str, str], more: Mapping[str, str]) -> str:
@@ -108,9 +119,10 @@ def environment(folder: Path) -> dict[str, str]:
     programs = folder / "bin"
     if not programs.exists():
         programs.mkdir()
-        (programs / "python").symlink_to(sys.executable)
+        (programs / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
         (programs / "spine").write_text(f"#!{sys.executable}\nfrom pipeline.cli import main\n\nmain()\n")
-        (programs / "spine").chmod(0o755)
+        for program in programs.iterdir():
+            program.chmod(0o755)
     own = {key: value for key, value in os.environ.items() if not key.startswith("SPINE_S")}
     path = f"{programs}{os.pathsep}{own['PATH']}"
     return {**own, "PATH": path, "PYTHONPATH": str(ROOT), "GRADIO_ANALYTICS_ENABLED": "False"}
@@ -152,115 +164,54 @@ def free_port() -> int:
         return port
 
 
-# What the reader of a page has.
-
-
-def own_experiment(folder: Path) -> None:
-    """my_experiment.yaml: two of the quickstart's classifiers, with the `about` and the `tune` of the pages. They are
-    copied, for what is trained with the same settings and data is not trained again.
-    """
-    (about,) = [yaml.safe_load(block) for block in blocks(ROOT / "docs/documents.md", "yaml")]
-    tune = yaml.safe_load(blocks(ROOT / "docs/tuning.md", "yaml")[0])
-    quickstart = {"extends": "configs/quickstart/classification.yaml", "name": "my_experiment"}
-    fewer = {"members": {"squeezenet": None, "mobilenet": None}}
-    (folder / "my_experiment.yaml").write_text(yaml.safe_dump({**quickstart, **fewer, **about, **tune}))
-    for member in ("plain_cnn", "deeper_cnn"):
-        trained = folder / "runs/quickstart_classification/members" / member
-        shutil.copytree(trained, folder / "runs/my_experiment/members" / member, dirs_exist_ok=True)
-
-
-def readers_files(folder: Path) -> None:
-    """A data config, copied and edited, and an experiment."""
-    config = (ROOT / "configs/data/phantom_boxes.yaml").read_text()
-    (folder / "my_data.yaml").write_text(config.replace("phantom_boxes", "my_data"))
-    own_experiment(folder)
-
-
-def foreign_experiment(folder: Path) -> None:
-    """experiment.yaml, with the external member of the page."""
-    own_experiment(folder)
-    own = {"extends": "my_experiment.yaml", "name": "with_logistic", "search": {"resamples": 20}}
-    (folder / "experiment.yaml").write_text(yaml.safe_dump({**own, "members": {"logistic": {"foreign": True}}}))
-    shutil.copytree(folder / "runs/my_experiment/members", folder / "runs/with_logistic/members", dirs_exist_ok=True)
-
-
-def few_studies(target: Path, folder: Path, patients: int) -> None:
-    for study in sorted((folder / "data/phantom/studies").iterdir())[:patients]:
-        shutil.copytree(study, target / study.name, dirs_exist_ok=True)
-
-
-def own_dicom(folder: Path) -> None:
-    """Studies, the data config of the page, and the table that it reads."""
-    few_studies(folder / "studies", folder, 12)
-    (config,) = blocks(ROOT / "docs/howto/own_dicom.md", "yaml")
-    (folder / "my_grades.yaml").write_text(config.replace("/path/to/", ""))
-    studies = sorted(study.name for study in (folder / "studies").iterdir())
-    rows = ["file,pfirrmann", *(f"{name}/t2/IM0001.dcm,{2 + number % 4}" for number, name in enumerate(studies))]
-    (folder / "grades.csv").write_text("\n".join(rows) + "\n")
-
-
-def pictures_to_send(folder: Path) -> None:
-    few_studies(folder / "scans", folder, 1)
-    shutil.make_archive(str(folder / "study"), "zip", folder / "data/phantom/studies/ph002")
-
-
-def picture_to_send(folder: Path) -> None:
-    picture = next((folder / "data/phantom_discs/images").rglob("*.png"))
-    shutil.copyfile(picture, folder / "picture.png")
-
-
-def boxes_to_crop(folder: Path) -> None:
-    for own, quickstart in (
-        ("data/my_boxes", "data/phantom_boxes"),
-        ("runs/my_detection", "runs/quickstart_detection"),
-    ):
-        (folder / own).symlink_to((folder / quickstart).resolve())
-
-
 WALKED = {
     "README.md": Walk(
-        readers_files,
-        more={"spine run my_experiment": "search.resamples=20 evaluate.resamples=100"},
+        readers.config_and_experiment,
+        more={
+            "spine serve": "configs/quickstart/classification.yaml",
+            "spine run my_experiment": "search.resamples=20 evaluate.resamples=100",
+        },
+        then=("docs/client.md",),
         writes=("answers/**/*.json", "answers/**/*.dicom/report.dcm", "runs/my_experiment/report.html"),
     ),
-    "docs/cases.md": Walk(writes=("runs/quickstart_case/evaluation.json",)),
     "docs/client.md": Walk(
-        pictures_to_send,
+        readers.pictures_to_send,
         more={"spine serve check": "--most 4"},
-        python=True,
+        python=1,
         writes=("answers/findings.csv", "answers/measurements.csv"),
-        prints=('"findings"', "scans/"),
-        serves=("configs/cases/quickstart.yaml", "configs/quickstart/classification.yaml"),
+        prints=("'findings': ", "scans/"),
     ),
     "docs/data.md": Walk(
-        boxes_to_crop,
-        instead={"members/vgg16": "members/resnet18", "DIR": "exported"},
-        writes=("data/my_discs_detected/missed.csv", "exported/train.tfrecord-00003-of-00004"),
+        readers.boxes_to_crop, instead={"DIR": "exported"}, writes=("exported/train.tfrecord-00003-of-00004",)
     ),
     "docs/documents.md": Walk(
-        also=("grep -l 'A. Author' runs/my_experiment/*.md",), prints=("model_card.md", "claim_2024.md")
+        also=(
+            "grep -l 'A. Author' runs/my_experiment/*.md",
+            "grep 'Funding.* None. ' runs/my_experiment/claim_2024.md",
+        ),
+        prints=("model_card.md", "dataset_card.md", "Funding"),
     ),
     "docs/editors.md": Walk(writes=("experiment.schema.json", "data.schema.json", "case.schema.json")),
     "docs/foreign_members.md": Walk(
-        foreign_experiment,
+        readers.foreign_experiment,
         instead={"EXPERIMENT": "experiment.yaml"},
         also=("spine search experiment.yaml", "spine evaluate experiment.yaml"),
-        python=True,
+        python=1,
         prints=("logistic",),
     ),
     "docs/howto/add_a_backbone.md": Walk(
         more={"spine train": "name=backbone"}, writes=("runs/backbone/members/plain_cnn/model/1",)
     ),
     "docs/howto/own_dicom.md": Walk(
-        own_dicom, instead={"/path/to/": ""}, writes=("data/my_grades/splits.csv", "data/my_grades/notes.csv")
+        readers.own_dicom, instead={"/path/to/": ""}, writes=("data/my_grades/splits.csv", "data/my_grades/notes.csv")
     ),
     "docs/serving.md": Walk(
-        picture_to_send,
+        readers.picture_to_send,
         instead={"NAME": "quickstart_classification", "--host 0.0.0.0": "--host 127.0.0.1"},
         prints=('{"predictions": ',),
     ),
     "docs/tuning.md": Walk(
-        own_experiment,
+        readers.own_experiment,
         more={"spine tune": "tune.trials=1 members.plain_cnn.epochs=1"},
         writes=("runs/my_experiment/tune/best.yaml", "runs/my_experiment/tune/plain_cnn/summary.md"),
     ),
