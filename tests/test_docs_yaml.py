@@ -15,6 +15,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from classification.config import Settings
 from ensemble.case.config import CaseSettings
 from pipeline.experiments import validate_experiment
 from pipeline.schema import schema_of
@@ -25,6 +26,7 @@ from spine.core.strict import validate, validate_alone
 from spine.core.yaml_files import parse_yaml
 from spine.intake.config import DataConfig
 from tests.pages import NAMED, ROOT, blocks, spans
+from tests.published_weights import published
 
 CREDENTIALS = {"user", "password"}  # of `spine pacs --credentials`
 ROOT_KEYS = {  # kind -> its keys
@@ -140,6 +142,16 @@ def test_a_block_that_tunes_names_settings_of_its_member(content, tmp_path, monk
     file.write_text(yaml.safe_dump({**quickstart, "tune": {**content["tune"], "space": {f"{name}z": values}}}))
     with pytest.raises(SpineError, match=f"{name}z"):
         TunedFile.read(file, ())
+
+
+@pytest.mark.slow
+def test_the_files_of_weights_that_a_page_names_fit_their_networks():
+    from classification.model import fetch_weights
+
+    (block,) = blocks(ROOT / "docs/howto/weights_offline.md", "yaml")
+    for name, member in parse_yaml(block)["members"].items():
+        file = published(member["weights"].rpartition("/")[2])
+        fetch_weights(validate(Settings, {**member, "weights": str(file)}, name))
 
 
 @pytest.mark.parametrize("page", [page for page in NAMED if page.id != "CHANGELOG.md"])  # of names that are no more
