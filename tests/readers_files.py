@@ -57,6 +57,10 @@ def pictures_to_send(folder: Path) -> None:
     shutil.make_archive(str(folder / "study"), "zip", folder / "data/phantom/studies/ph002")
 
 
+def studies_to_answer(folder: Path) -> None:
+    few_studies(folder / "some_studies", folder, 4)
+
+
 def picture_to_send(folder: Path) -> None:
     picture = next((folder / "data/phantom_discs/images").rglob("*.png"))
     shutil.copyfile(picture, folder / "picture.png")

@@ -57,6 +57,7 @@ HOMES = {
     "optuna": ("ensemble/record/",),
     "submitit": ("pipeline/jobs/slurm.py",),
     "ray": ("pipeline/jobs/ray_cluster.py",),
+    "pyarrow": ("pipeline/bulk/tables.py",),
     "jinja2": ("ensemble/report/",),
     "numba": ("ensemble/engine/",),
     "keras": ("classification/", "segmentation/", "spine/training/"),

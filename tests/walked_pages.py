@@ -202,6 +202,17 @@ WALKED = {
     "docs/howto/add_a_backbone.md": Walk(
         more={"spine train": "name=backbone"}, writes=("runs/backbone/members/plain_cnn/model/1",)
     ),
+    "docs/howto/many_studies.md": Walk(
+        readers.studies_to_answer,
+        instead={"data/phantom/studies": "some_studies"},
+        python=1,
+        writes=(
+            "answers_of_all/parts/part-00000/findings.parquet",
+            "answers_of_all/parts/part-00000/masks/*.png",
+            "answers_of_shards/parts/part-*-of-2-00000/sources.csv",
+        ),
+        prints=("disc",),
+    ),
     "docs/howto/own_dicom.md": Walk(
         readers.own_dicom, instead={"/path/to/": ""}, writes=("data/my_grades/splits.csv", "data/my_grades/notes.csv")
     ),

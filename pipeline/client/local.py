@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from pipeline.client.model import (
     Neighbours,
     Spacing,
     answer_of,
+    answers_in,
     inputs_of_slices,
 )
 from spine.answers.answer import Answer
@@ -27,6 +28,10 @@ from spine.core.problems import SpineError, brief, one_file
 from spine.core.shapes import of_shape
 from spine.images.pictures import decode_picture, encode_png
 from spine.member.member import Card, Member
+from spine.tasks import CASE
+
+if TYPE_CHECKING:
+    from pipeline.client.pictures import SentPicture
 
 __all__ = ["LocalModel", "described_by", "read_description"]
 
@@ -85,10 +90,32 @@ class LocalModel:
             answer = answer_of(self._of_boxes([png], box), self.description, self.version, png, spacing)
             return replace(answer, findings=tuple(replace(one, label=_DISC, box=box) for one in answer.findings))
         if neighbours and self.sees_slices:
-            inputs = inputs_of_slices(neighbours, self.description.task)
+            inputs = inputs_of_slices([neighbours], self.description.task)
             return answer_of(self._ask(SLICES, [png], **inputs), self.description, self.version, png, spacing)
         asked = MEMBERS if members and MEMBERS in self._model.signatures else SERVING
         return answer_of(self.outputs(png, asked), self.description, self.version, png, spacing)
+
+    def answers(self, pictures: Sequence[SentPicture]) -> list[Answer]:
+        """What it says of several pictures in one request; of one size where it `needs_one_size`.
+
+        With the slices next to them where it sees those, and the pictures have them: all or none of them.
+        """
+        pngs = [picture.png for picture in pictures]
+        beside = [picture.neighbours for picture in pictures if picture.neighbours] if self.sees_slices else []
+        signature = SLICES if beside else SERVING
+        outputs = self._ask(signature, pngs, **(inputs_of_slices(beside, self.description.task) if beside else {}))
+        return answers_in(
+            outputs,
+            self.description,
+            self.version,
+            [picture.pixels for picture in pictures],
+            [picture.spacing for picture in pictures],
+        )
+
+    @property
+    def needs_one_size(self) -> bool:
+        """Whether a request takes pictures of one size, as where every pixel has an answer."""
+        return self.description.task in ("segmentation", CASE)
 
     def outputs(self, png: bytes, signature: str = SERVING) -> dict[str, np.ndarray]:
         """The outputs of a signature for one picture, with an axis of one picture first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ __all__ = [
     "Neighbours",
     "Spacing",
     "answer_of",
+    "answers_in",
     "inputs_of_slices",
 ]
 
@@ -68,11 +69,11 @@ class Model(Protocol):
         ...
 
 
-def inputs_of_slices(neighbours: Neighbours, task: str) -> dict[str, Any]:
-    """What the signature `slices` takes of one picture beside its own file."""
-    before, after = ([file] for file in neighbours)
+def inputs_of_slices(neighbours: Sequence[Neighbours], task: str) -> dict[str, Any]:
+    """What the signature `slices` takes of pictures beside their own files."""
+    before, after = map(list, zip(*neighbours, strict=True))
     # A case finds its boxes itself.
-    boxes = {} if task == CASE else {"boxes": np.array([WHOLE], np.float32)}
+    boxes = {} if task == CASE else {"boxes": np.array([WHOLE] * len(neighbours), np.float32)}
     return {"before": before, "after": after, **boxes}
 
 
@@ -81,8 +82,19 @@ def answer_of(
 ) -> Answer:
     """The answer in the outputs of a request with one picture."""
     pixels = decode_picture(png, Path("the picture"))
-    outputs = _with_mask(outputs, description)
-    return answers_of(outputs, description, version, [pixels.shape], [spacing], [pixels])[0]
+    return answers_in(outputs, description, version, [pixels], [spacing])[0]
+
+
+def answers_in(
+    outputs: Mapping[str, np.ndarray],
+    description: Description,
+    version: str,
+    pictures: Sequence[np.ndarray],
+    spacings: Sequence[Spacing | None],
+) -> list[Answer]:
+    """The answers in the outputs of a request with several pictures, of which these are the grey levels (H, W)."""
+    sizes = [(int(height), int(width)) for height, width in (picture.shape for picture in pictures)]
+    return answers_of(_with_mask(outputs, description), description, version, sizes, spacings, pictures)
 
 
 def _with_mask(outputs: Mapping[str, np.ndarray], description: Description) -> Mapping[str, np.ndarray]:

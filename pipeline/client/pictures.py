@@ -7,7 +7,7 @@ it was trained on. A PNG made here holds no name, no date and no header: patient
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -42,6 +42,7 @@ class SentPicture:
     note: str = ""
     burned_in: bool = False  # its pixels show text, which may be the patient's name
     neighbours: Neighbours | None = None  # as PNG too, where they were asked for and there are any
+    series: str = ""  # the UID of its series, of DICOM; it stays here
 
     @property
     def height(self) -> int:
@@ -69,6 +70,7 @@ class SentPicture:
             Source.of(picture) if is_dicom else None,
             picture.note,
             is_dicom and "burned-in annotation" in picture.note.split("; "),
+            series=picture.series if is_dicom else "",
         )
 
 
@@ -79,6 +81,7 @@ def pictures_of(
     scratch: Path | None = None,
     limits: ZipLimits = LIMITS,
     neighbours: bool = False,
+    files: Sequence[Path] | None = None,
 ) -> Iterator[SentPicture | Problem]:
     """The pictures of a file, a folder or a .zip of PNG, JPEG, TIFF, DICOM, NIfTI, MHA or NRRD, and what is wrong.
 
@@ -86,11 +89,12 @@ def pictures_of(
     picture is in memory at a time. With `neighbours` each has the slices next to it in its series or volume, chosen or
     not; then all of them are in memory. An archive is unpacked into `scratch`, a folder that the caller removes once no
     `source` is needed any more; without one, into a temporary folder that lasts until the next picture is taken or the
-    iterator closed. Whatever is wrong with what was given comes as a Problem: nothing is raised over it.
+    iterator closed. With `files`, which lie below a folder, those alone are read. Whatever is wrong with what was given
+    comes as a Problem: nothing is raised over it.
     """
     path = Path(path)
     if not is_zip(path):
-        yield from _found(path, slices, neighbours=neighbours)
+        yield from _found(path, slices, neighbours=neighbours, files=files)
         return
     with _folder(scratch) as folder:
         try:
@@ -120,21 +124,26 @@ def _as_in(one: SentPicture | Problem, folder: Path, archive: Path) -> SentPictu
 
 
 def _found(
-    root: Path, slices: int | None, given: Path | None = None, tell_of_none: bool = True, neighbours: bool = False
+    root: Path,
+    slices: int | None,
+    given: Path | None = None,
+    tell_of_none: bool = True,
+    neighbours: bool = False,
+    files: Sequence[Path] | None = None,
 ) -> Iterator[SentPicture | Problem]:
     from spine.intake.reading import read_images
 
     none = True
     try:
         with one_file(root):
-            images = read_images(root, slices=slices, neighbours=neighbours)
+            images = read_images(root, slices=slices, neighbours=neighbours, files=files)
         for picture in _together(images) if neighbours else map(SentPicture.of, images):
             none = False
             yield picture
     except SpineError as error:
         yield Problem.from_error(error, root)
         return
-    problems = [*dict.fromkeys(images.problems), *_archives_within(root)]
+    problems = [*dict.fromkeys(images.problems), *(_archives_within(root) if files is None else ())]
     yield from problems
     if none and tell_of_none and not any(problem.severity == "error" for problem in problems):
         reason = "holds no picture" if root.is_dir() else "is no picture"

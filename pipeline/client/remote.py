@@ -134,7 +134,7 @@ class RemoteModel:
     ) -> Answer:
         """What it says of one picture; see `Model`. ServerError tells whether another picture may be answered."""
         if neighbours and self.sees_slices:
-            outputs = self.outputs([png], slices=inputs_of_slices(neighbours, self.description.task))
+            outputs = self.outputs([png], slices=inputs_of_slices([neighbours], self.description.task))
         else:
             outputs = self.outputs([png], members=members)
         return answer_of(outputs, self.description, self.version, png, spacing)

@@ -14,14 +14,14 @@ TFRecords of tf.Example, which hold annotations too, are read where the kind is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from spine.annotations.tfrecords import is_records
-from spine.core.files import walk
+from spine.core.files import Tree, walk
 from spine.core.problems import Problem, SpineError, lost_in, one_file
 from spine.images.images import Images, Item
 from spine.images.kinds import Kind, claimed_kind, is_half_of_pair, kind_of, may_be_dicom
@@ -43,6 +43,7 @@ def read_images(
     window: WindowChoice = "file",
     *,
     neighbours: bool = False,
+    files: Sequence[Path] | None = None,
 ) -> Images:
     """Find the pictures of a file, a folder or a tree; only headers are read yet.
 
@@ -52,7 +53,8 @@ def read_images(
     no slices (a radiograph, a PNG, a page of a TIFF) passes through. `patient_of` a name is the patient that it tells,
     "" where the DICOM header does; `window` what of DICOM becomes black and white, as `spine.images.dicom.windows`
     tells.
-    With `neighbours` the slices next to the chosen ones come, too, as `beside` them.
+    With `neighbours` the slices next to the chosen ones come, too, as `beside` them. With `files`, which lie below the
+    folder `root`, those alone are read.
     Names are POSIX paths relative to `root` (to its folder if it is a file).
 
     Raises SpineError where `root` does not exist, `kind` is unknown or `slices` is below 1.
@@ -65,7 +67,7 @@ def read_images(
     if slices is not None and slices < 1:
         raise SpineError(f"slices is {slices}; give 1 or more, or leave it out for every slice")
     base = root if root.is_dir() else root.parent
-    tree = walk(root)
+    tree = walk(root) if files is None else Tree(tuple(sorted(files)))
     scan = _Scan(base, kind, slices, patient_of, window, neighbours, problems=list(lost_in(tree)))
     scan.names.update(scan.name(path) for path in tree.lost if claimed_kind(path))
     for path in tree.files:

@@ -6,7 +6,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +24,7 @@ from spine.core.problems import SpineError, brief
 from spine.images.dicom.values import Header
 from spine.images.integrity import COPY_AGAIN, MAX_PIXELS, check_bytes
 
-__all__ = ["frame_count", "lacking_bytes", "quiet", "read_dataset", "read_header", "transfer_syntax"]
+__all__ = ["frame_count", "lacking_bytes", "quiet", "read_dataset", "read_header", "study_uid", "transfer_syntax"]
 
 _META, _BLOCK = 2**16, 2**20  # bytes: more than any file meta information has; read at a time
 
@@ -45,6 +45,15 @@ def read_header(path: Path) -> tuple[Dataset, int]:
     """
     dataset, end = _checked(path, pixels=False)
     return dataset, _missing_bytes(dataset, end, path)
+
+
+def study_uid(path: Path) -> str:
+    """The StudyInstanceUID that a DICOM file states, nothing else of which is kept; "" where it cannot be had."""
+    with suppress(Exception), quiet(), Path(path).open("rb") as stream:  # who reads the file will say what is wrong
+        _check_deflated(stream, path)
+        dataset = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["StudyInstanceUID"])
+        return str(dataset.get("StudyInstanceUID") or "").strip()
+    return ""
 
 
 def frame_count(header: Header) -> int:

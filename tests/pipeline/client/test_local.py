@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.client import LocalModel
+from pipeline.client import LocalModel, SentPicture
 from spine.answers.description import NOT_FOR_DIAGNOSIS
 from spine.core.problems import SpineError
 from spine.member.member import Member
@@ -30,6 +30,21 @@ def test_trained_members_are_asked_too(tmp_path, picture, picture_png):
     answer = outlined.answer(picture_png, members=True)
     assert answer.mask_labels == PIXELS
     assert (answer.mask[24, 30], answer.mask[0, 0]) == (2, 0)
+
+
+def test_several_pictures_in_one_request_are_answered_as_each_alone(case, tmp_path, picture):
+    other = np.roll(picture, 5, axis=0)
+    sent = [SentPicture("one", picture, (0.5, 0.5)), SentPicture("other", other)]
+    model = LocalModel.open(case)
+    assert model.needs_one_size
+    for answer, one in zip(model.answers(sent), sent, strict=True):
+        alone = model.answer(one.png, one.spacing)
+        assert answer.to_json() == alone.to_json()
+        np.testing.assert_array_equal(answer.mask, alone.mask)
+    graded = LocalModel.open(write_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0)))
+    assert not graded.needs_one_size
+    sizes = [SentPicture("one", picture), SentPicture("cut", picture[:40])]
+    assert [one.to_json() for one in graded.answers(sizes)] == [graded.answer(one.png).to_json() for one in sizes]
 
 
 def test_a_model_of_others_is_not_run(tmp_path):

@@ -1,0 +1,151 @@
+"""What is written of many studies, a part at a time, each of them whole or not there.
+
+OUTPUT/answers.json                   which model answered, and how pictures were chosen
+OUTPUT/parts/part[-I-of-N]-NUMBER/    findings, pictures and measurements (.parquet), masks/, and sources.csv
+OUTPUT/failed[-I-of-N].csv            studies that could not be answered by the last run, and why
+
+`sources.csv` alone leads from pseudonyms to studies and files, and tells what is done.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.bulk.shard import Shard
+from pipeline.bulk.studies import Study
+from pipeline.bulk.tables import Rows, Tables
+from spine.core.files import atomic_directory, read_json, write_json
+from spine.core.problems import Problem, SpineError, write_sheet
+
+__all__ = ["STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "require_same"]
+
+STUDIES_A_PART = 500
+SECONDS_A_PART = 300.0  # what a run that is killed may lose
+_SOURCES = ("study", "source", "picture", "file")
+
+
+@dataclass
+class Answered:
+    """What is written of one study: its rows, the file of each of its pictures, and PNGs of masks by their name."""
+
+    study: Study
+    rows: Rows = field(default_factory=Rows)
+    files: dict[int, str] = field(default_factory=dict)
+    masks: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A study that could not be answered, and one reason."""
+
+    study: Study
+    problem: Problem
+
+
+class Parts:
+    """Takes what was answered, and writes it when there is enough of it, or a part has been open for some minutes."""
+
+    def __init__(self, output: Path, shard: Shard, tables: Tables, studies_a_part: int = 0) -> None:
+        self.output, self.shard, self.tables, self.most = output, shard, tables, studies_a_part or STUDIES_A_PART
+        self.failures: list[Failure] = []
+        self._open: list[Answered] = []
+        self._since = time.monotonic()
+
+    def add(self, answered: Answered) -> None:
+        """Take a study, whole."""
+        if not self._open:
+            self._since = time.monotonic()
+        self._open.append(answered)
+
+    def fail(self, study: Study, problems: Iterable[Problem]) -> None:
+        """Take note of a study that could not be answered."""
+        self.failures += [Failure(study, problem) for problem in problems]
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the part should be written now."""
+        is_old = time.monotonic() - self._since > SECONDS_A_PART
+        return len(self._open) >= self.most or (bool(self._open) and is_old)
+
+    def write(self) -> None:
+        """Write what was taken as one part, nothing where nothing was; and list what failed."""
+        if self._open:
+            self._write_part()
+        self._list_failures()
+
+    def _write_part(self) -> None:
+        rows = Rows()
+        with atomic_directory(self._next()) as folder:
+            for one in self._open:
+                rows += one.rows
+                for name, png in one.masks.items():
+                    (folder / name).parent.mkdir(exist_ok=True)
+                    (folder / name).write_bytes(png)
+            self.tables.write(rows, folder)
+            _write_sources(self._open, folder / "sources.csv")
+        self._open = []
+
+    def _list_failures(self) -> None:
+        """Without any, the list of the run before is gone."""
+        path = failed_of(self.output, self.shard)
+        rows = [
+            {
+                "study": one.study.name,
+                "source": one.study.source,
+                **{name: getattr(one.problem, name) for name in ("path", "reason", "advice")},
+            }
+            for one in self.failures
+        ]
+        if rows:
+            write_sheet(pd.DataFrame(rows), path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def _next(self) -> Path:
+        """The first name that is free: the same one that a run had begun which was killed."""
+        stem = f"part{self.shard.suffix}"
+        taken = [int(path.name.rpartition("-")[2]) for path in (self.output / "parts").glob(f"{stem}-[0-9]*")
+                 if path.name.removeprefix(f"{stem}-").isdecimal()]  # fmt: skip
+        return self.output / "parts" / f"{stem}-{max(taken, default=-1) + 1:05d}"
+
+
+def _write_sources(answered: Sequence[Answered], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_SOURCES)
+        for one in answered:
+            writer.writerows((one.study.name, one.study.source, number, file) for number, file in one.files.items())
+
+
+def failed_of(output: Path, shard: Shard) -> Path:
+    """The list of a shard's studies that failed."""
+    return output / f"failed{shard.suffix}.csv"
+
+
+def answered_in(output: Path) -> set[str]:
+    """The studies, by their sources, that the parts of a directory hold, whoever wrote them."""
+    return {row["source"] for path in output.glob("parts/part-*/sources.csv") for row in _rows(path)}
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, str]]:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        yield from csv.DictReader(stream)
+
+
+def require_same(output: Path, about: Mapping[str, Any]) -> None:
+    """SpineError where the directory holds answers of another model, or by other settings; else note these in it."""
+    path = output / "answers.json"
+    if not path.exists():
+        write_json(dict(about), path)
+        return
+    there = read_json(path)
+    if other := [key for key, value in about.items() if there.get(key) != value]:
+        told = ", ".join(f"{key} {there.get(key)!r} where this run has {about[key]!r}" for key in other)
+        raise SpineError(f"{output} holds answers with {told}; give another --output, or remove it")

@@ -1,0 +1,135 @@
+"""One model, many studies, one directory of answers: what is there is not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.bulk.loop import Outcome, answer_studies
+from pipeline.bulk.parts import Parts, answered_in, failed_of, require_same
+from pipeline.bulk.reading import THREADS, Pictures, pictures_on_disk
+from pipeline.bulk.shard import ALL, Shard
+from pipeline.bulk.studies import Study, in_folder, in_sheet
+from spine.core.privacy import salt_id
+from spine.core.processes import exclusive_lock
+from spine.core.progress import bar
+from spine.member.member import Member
+
+__all__ = ["Request", "predict", "studies_of"]
+
+Show = Callable[[str], None]
+TELL_EVERY = 60.0  # seconds, where nobody sees the bar
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: the `model`, a directory with member.json and SavedModel, about `studies`: a folder, a .csv or the
+    URL of a DICOMweb archive; of which shard, and what is written in `output`.
+
+    Pictures are chosen by `slices` as `pictures_of` does it; `batch` of them go into a request.
+    """
+
+    model: Path
+    studies: str
+    output: Path
+    shard: Shard = ALL
+    batch: int = 8
+    masks: bool = False
+    slices: int | None = 1
+    threads: int = THREADS
+
+    @property
+    def failed(self) -> Path:
+        """The list of studies that could not be answered; there where there are any."""
+        return failed_of(self.output, self.shard)
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What all answers of one directory have in common; SpineError where the model may not run."""
+        member = Member.open(self.model)
+        return {
+            "model": member.name,
+            "version": member.trusted_model.name,
+            "model_hash": member.card.model_hash,
+            "slices": self.slices,
+            "masks": self.masks,
+            "salt": salt_id(),
+        }
+
+
+def predict(request: Request, show: Show) -> Outcome:
+    """Answer what of the studies is in the shard, and not in the output yet.
+
+    SpineError where there are none, the model may not run, the output holds other answers, or another process is at
+    work on the shard.
+    """
+    about = request.about  # before studies are looked for, which may take long
+    studies = [study for study in studies_of(request.studies, show) if request.shard.holds(study.source)]
+    with exclusive_lock(request.output / f"shard{request.shard.suffix}"):
+        require_same(request.output, about)
+        done = answered_in(request.output)
+        left = [study for study in studies if study.source not in done]
+        of_shard = f" in shard {request.shard}" if request.shard.count > 1 else ""
+        show(f"{len(studies):,} studies{of_shard}, {len(studies) - len(left):,} answered before")
+        return _answer(request, left, show) if left else Outcome()
+
+
+def studies_of(given: str, show: Show) -> list[Study]:
+    """The studies of a folder or a .csv, in an order that does not depend on the machine."""
+    path = Path(given)
+    if path.suffix.lower() == ".csv":
+        return in_sheet(path)
+    show(f"looking for studies in {path}")
+    return in_folder(path)
+
+
+def _answer(request: Request, studies: list[Study], show: Show) -> Outcome:
+    from pipeline.bulk.tables import Tables
+    from pipeline.client import LocalModel
+
+    model = LocalModel.open(request.model)
+    show(f"{model.description.name}, version {model.version}: {model.description.note}")
+    pictures: Pictures = partial(pictures_on_disk, slices=request.slices, neighbours=model.sees_slices)
+    parts = Parts(request.output, request.shard, Tables(model.description, model.version))
+    with _progress(len(studies), show) as settled:
+        return answer_studies(
+            model,
+            studies,
+            pictures,
+            parts,
+            batch=request.batch,
+            masks=request.masks,
+            threads=request.threads,
+            settled=settled,
+        )
+
+
+@contextmanager
+def _progress(total: int, show: Show) -> Iterator[Callable[[Outcome], None]]:
+    """A bar with an estimate of what remains; and where nobody sees it, a line from time to time."""
+    from rich.console import Console
+
+    begun = told = time.monotonic()
+    is_seen = Console(stderr=True).is_terminal
+
+    with bar("answering studies", total) as advance:
+
+        def settled(outcome: Outcome) -> None:
+            nonlocal told
+            count, now = outcome.studies + outcome.failed, time.monotonic()
+            advance(count)
+            if not is_seen and now - told > TELL_EVERY:
+                told = now
+                show(f"{count:,} of {total:,} studies; about {_in_words((now - begun) / count * (total - count))} left")
+
+        yield settled
+
+
+def _in_words(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"

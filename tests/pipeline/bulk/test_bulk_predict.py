@@ -1,0 +1,245 @@
+"""Trees of studies answered by a model that needs no framework: whole, once, in shards, in bounded memory."""
+
+import weakref
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.bulk import parts as parts_module
+from pipeline.bulk.loop import answer_studies
+from pipeline.bulk.parts import Parts
+from pipeline.bulk.predict import Request, predict
+from pipeline.bulk.reading import Found
+from pipeline.bulk.shard import ALL, Shard
+from pipeline.bulk.studies import Study
+from pipeline.bulk.tables import Tables
+from pipeline.cli import app
+from pipeline.client import LocalModel, SentPicture
+from spine.core.privacy import pseudonym
+from spine.core.problems import Problem, SpineError
+from spine.images.pictures import read_mask, write_png16
+from tests.pipeline.bulk.bulk_model import BulkModel, drawn, write_member, write_pictures
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """Stands in for whatever SavedModel is opened."""
+    model = BulkModel()
+    monkeypatch.setattr(LocalModel, "open", lambda directory: model)
+    return model
+
+
+@pytest.fixture
+def request_of(tmp_path):
+    """A request about a tree of seven pictures, with the answers in `out`."""
+    write_pictures(tmp_path / "tree", 7)
+    member = write_member(tmp_path / "bulk")
+    return lambda **own: Request(
+        **{"model": member, "studies": str(tmp_path / "tree"), "output": tmp_path / "out", **own}
+    )
+
+
+def table(output, name="findings"):
+    return pd.concat(map(pd.read_parquet, sorted(output.glob(f"parts/*/{name}.parquet"))), ignore_index=True)
+
+
+def silent(line):
+    pass
+
+
+def test_a_row_a_finding_and_what_leads_back(model, request_of, tmp_path):
+    outcome = predict(request_of(masks=True), silent)
+    assert (outcome.studies, outcome.pictures, outcome.failed) == (7, 7, 0)
+    found = table(tmp_path / "out").set_index("study")
+    assert len(found) == 7
+    row = found.loc[pseudonym("ward1/picture3.png", "S")]
+    light = (1000 + (40003 - 1000) * 8 * 15 / (48 * 30)) / 65535
+    assert row[["x0", "y0", "x1", "y1"]].tolist() == [1.0, 2.0, 9.0, 7.5]
+    assert (row["label"], row["level"], row["picture"], row["grey"]) == ("disc", 1, 0, "dark")
+    assert row["grey_probability_light"] == pytest.approx(light, rel=1e-4)
+    assert row["grey_probability_dark"] == pytest.approx(1 - light, rel=1e-4)
+    pictures = table(tmp_path / "out", "pictures").set_index("study")
+    assert pictures.loc[row.name, ["height", "width", "pixels_disc", "findings"]].tolist() == [48, 30, 8 * 15, 1]
+    mask = read_mask(tmp_path / "out/parts/part-00000" / pictures.loc[row.name, "mask"])
+    np.testing.assert_array_equal(mask == 2, drawn(40003, (48, 30)) > 2**15)
+    sources = pd.read_csv(tmp_path / "out/parts/part-00000/sources.csv").set_index("study")
+    assert sources.loc[row.name, ["source", "file"]].tolist() == [
+        "ward1/picture3.png",
+        str(tmp_path / "tree/ward1/picture3.png"),
+    ]
+    assert not any("ward" in str(value) for value in [*found.to_numpy().ravel(), *pictures.to_numpy().ravel()])
+
+
+def test_what_is_measured_has_a_table_of_its_own(model, request_of, tmp_path):
+    predict(request_of(), silent)
+    measured = table(tmp_path / "out", "measurements")
+    expected = sum(len(model._answer(SentPicture("p", drawn(40000 + n))).measurements.rows()) for n in range(7))
+    assert len(measured) == expected > 0
+    assert {"structure", "level", "name", "value", "unit", "status"} <= set(measured.columns)
+
+
+def test_requests_hold_pictures_of_one_size_from_several_studies(model, request_of):
+    predict(request_of(batch=3, threads=1), silent)
+    assert sorted(map(len, model.asked)) == [1, 3, 3]
+    assert all(len(set(sizes)) == 1 for sizes in model.asked)
+    model.asked.clear()
+    model.needs_one_size = False
+    predict(request_of(batch=4, threads=1, masks=True, output=request_of().output.with_name("other")), silent)
+    assert list(map(len, model.asked)) == [4, 3]
+
+
+def test_a_second_run_does_nothing(model, request_of, monkeypatch, tmp_path):
+    predict(request_of(), silent)
+    before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.name != ".shard.lock")
+    monkeypatch.setattr(LocalModel, "open", lambda directory: pytest.fail("the model was loaded"))
+    told = []
+    assert predict(request_of(), told.append).studies == 0
+    assert told[-1] == "7 studies, 7 answered before"
+    assert before == sorted(p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*") if p.name != ".shard.lock")
+
+
+def test_a_killed_run_goes_on_with_what_it_lacks(model, request_of, monkeypatch, tmp_path):
+    monkeypatch.setattr(parts_module, "STUDIES_A_PART", 2)
+    answers, asked = model.answers, []
+
+    def killed_at_the_fifth(pictures):
+        asked.extend(pictures)
+        if len(asked) > 4:
+            raise KeyboardInterrupt
+        return answers(pictures)
+
+    model.answers = killed_at_the_fifth
+    with pytest.raises(KeyboardInterrupt):
+        predict(request_of(batch=1, threads=1), silent)
+    kept = len(table(tmp_path / "out"))
+    assert kept == 4
+    model.answers = answers
+    assert predict(request_of(), silent).studies == 7 - kept
+    assert table(tmp_path / "out")["study"].is_unique
+    assert len(table(tmp_path / "out")) == 7
+
+
+def test_a_part_that_cannot_be_written_is_not_there(model, request_of, monkeypatch, tmp_path):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parts_module, "_write_sources", full)
+        with pytest.raises(OSError, match="No space"):
+            predict(request_of(), silent)
+    assert list((tmp_path / "out/parts").iterdir()) == []
+    assert predict(request_of(), silent).studies == 7
+
+
+def test_a_bad_study_is_listed_and_passed_over(model, request_of, tmp_path):
+    (tmp_path / "tree/ward0/damaged.png").write_bytes(b"\x89PNG and no more")
+    write_png16(np.zeros((40, 30), np.uint16), tmp_path / "tree/ward1/black.png")
+    (tmp_path / "tree/ward2/lost.png").symlink_to(tmp_path / "nowhere.png")
+    outcome = predict(request_of(), silent)
+    assert (outcome.studies, outcome.failed) == (7, 3)
+    failed = pd.read_csv(tmp_path / "out/failed.csv").set_index("source")
+    assert sorted(failed.index) == ["ward0/damaged.png", "ward1/black.png", "ward2/lost.png"]
+    assert "it is black" in failed.loc["ward1/black.png", "reason"]
+    assert len(table(tmp_path / "out")) == 7  # those that shared its request, too
+    for name in ("ward0/damaged.png", "ward1/black.png", "ward2/lost.png"):
+        (tmp_path / "tree" / name).unlink()
+        write_png16(drawn(), tmp_path / "tree" / name)
+    assert predict(request_of(), silent).studies == 3
+    assert not (tmp_path / "out/failed.csv").exists()
+
+
+def test_shards_merge_by_living_in_one_directory(model, request_of, tmp_path):
+    for number in (3, 1, 2):
+        predict(request_of(shard=Shard(number, 3)), silent)
+    assert sorted(table(tmp_path / "out")["study"]) == sorted(
+        pseudonym(f"ward{n // 2}/picture{n}.png", "S") for n in range(7)
+    )
+    told = []
+    predict(request_of(), told.append)
+    assert told[-1] == "7 studies, 7 answered before"
+
+
+def test_each_study_is_in_one_shard_on_every_machine():
+    sources = [f"1.2.{number}" for number in range(4000)]
+    shards = [[source for source in sources if Shard(number, 4).holds(source)] for number in range(1, 5)]
+    assert sorted(chain(*shards)) == sorted(sources)
+    assert all(900 < len(shard) < 1100 for shard in shards)  # 1000, give or take 3.6 standard deviations
+    assert shards[0][:2] == ["1.2.0", "1.2.1"]  # by `sha256sum`, whose first 16 digits end in 4 and 8
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/0", "-1/4", "a/b"])
+def test_what_is_no_shard_is_told(text):
+    with pytest.raises(SpineError, match="give I/N"):
+        Shard.of(text)
+
+
+def test_answers_of_another_model_are_not_mixed_in(model, request_of, tmp_path):
+    predict(request_of(), silent)
+    with pytest.raises(SpineError, match="slices 1 where this run has 3"):
+        predict(request_of(slices=3), silent)
+
+
+def test_one_process_at_a_time_is_at_work_on_a_shard(model, request_of, tmp_path):
+    from spine.core.processes import exclusive_lock
+
+    with exclusive_lock(tmp_path / "out" / "shard"), pytest.raises(SpineError, match="is being written by process"):
+        predict(request_of(), silent)
+
+
+def test_memory_does_not_grow_with_the_studies(tmp_path):
+    alive, most = [0], [0]
+
+    def gone():
+        alive[0] -= 1
+
+    def pictures(study):
+        for number in range(5):
+            picture = SentPicture(f"{number}.png", drawn())
+            alive[0] += 1
+            most[0] = max(most[0], alive[0])
+            weakref.finalize(picture, gone)
+            yield Found(picture, f"{number}.png")
+
+    parts = Parts(tmp_path, ALL, Tables(BulkModel.description, "1"), studies_a_part=5)
+    outcome = answer_studies(
+        BulkModel(), (Study(str(number)) for number in range(30)), pictures, parts, batch=4, threads=3
+    )
+    assert outcome.pictures == 150
+    assert len(list((tmp_path / "parts").iterdir())) == 6
+    waiting, in_batches, in_threads, at_hand = 2 * 4, 4 * 4, 3, 2
+    assert 8 <= most[0] <= waiting + in_batches + in_threads + at_hand
+
+
+def test_a_reason_does_not_keep_others_and_a_defect_is_raised(tmp_path):
+    def pictures(study):
+        if study.source == "7":
+            raise ValueError("a defect")
+        yield Problem(study.source, "is damaged", "copy it again")
+
+    parts = Parts(tmp_path, ALL, Tables(BulkModel.description, "1"))
+    assert answer_studies(BulkModel(), [Study("1"), Study("2")], pictures, parts).failed == 2
+    with pytest.raises(ValueError, match="a defect"):
+        answer_studies(BulkModel(), [Study("1"), Study("7"), Study("2")], pictures, parts)
+
+
+def test_the_command_says_what_came_of_it(model, request_of, tmp_path):
+    command = [
+        "predict",
+        str(tmp_path / "bulk"),
+        "--studies",
+        str(tmp_path / "tree"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "7 of 7 studies answered, by 7 pictures" in done.output
+    assert str(tmp_path / "out") in done.stdout
+    (tmp_path / "tree/damaged.png").write_bytes(b"\x89PNG and no more")
+    failed = CliRunner().invoke(app, command)
+    assert failed.exit_code == 1
+    assert "1 of 1 studies could not be answered" in str(failed.exception)
+    assert "damaged" not in failed.output
