@@ -38,7 +38,7 @@ def predict_other_dataset(run: ExperimentRun, dataset: Path) -> SplitPredictions
     truth = read_truth(run.experiment, manifest, "test")
     # Crops may change while samples and labels stay: a truth does not tell that, the data's hash does.
     split = f"test-of-{dataset.resolve().name}-{manifest.data_hash[:8]}"
-    predict_missing(run.members.values(), {split: truth})
+    predict_missing(run.members.values(), {split: truth}, run.experiment.measurements_directory)
     return SplitPredictions.of(truth, run.members, split, run.experiment.labels)
 
 

@@ -85,7 +85,7 @@ def _predict_folds(experiment: Experiment, member: Member, truths: Sequence[Any]
     folds = _folds_of(experiment, member)
     for fold, truth in zip(folds, truths, strict=True):
         _require_unseen(fold, truth, experiment)
-        predict_missing([fold], {OUT_OF_FOLD: truth})
+        predict_missing([fold], {OUT_OF_FOLD: truth}, experiment.measurements_directory)
     return [fold.predictions(OUT_OF_FOLD) for fold in folds]
 
 

@@ -22,7 +22,7 @@ def run(experiment: Experiment) -> list[Path]:
     run = ExperimentRun(experiment)
     members = list(run.members.values())
     splits = ("test",) if experiment.folds else SPLITS
-    predict_missing(members, {split: run.truth(split) for split in splits})
+    predict_missing(members, {split: run.truth(split) for split in splits}, experiment.measurements_directory)
     if experiment.folds:
         predict_out_of_fold(experiment, run.manifest, members)
     return [member.path / "predictions" / split for member in members for split in (experiment.search_split, "test")]

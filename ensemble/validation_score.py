@@ -22,7 +22,7 @@ def score_on_validation(experiment: Experiment, name: str) -> float:
     """
     truth = read_truth(experiment, view(experiment, read_dataset(experiment)), "validation")
     member = Member.open(experiment.member_directory(name))
-    predict_missing([member], {"validation": truth})
+    predict_missing([member], {"validation": truth}, experiment.measurements_directory)
     split = SplitPredictions.of(truth, {name: member}, "validation", experiment.labels)
     alone = SearchSettings(metric=experiment.search.metric, method="equal")
     problem = problem_of_split(experiment.model_copy(update={"search": alone}), split, None)

@@ -33,9 +33,9 @@ PATIENTS = {"train": 12, "validation": 6, "test": 5}
 class ByGrey(tf.Module):
     """A segmenter: each pixel is of the class whose grey level, as a share of the brightest, is nearest."""
 
-    def __init__(self) -> None:
+    def __init__(self, greys: np.ndarray) -> None:
         super().__init__()
-        self.greys = tf.Variable(tf.constant(GREYS, tf.float32))
+        self.greys = tf.Variable(tf.constant(greys, tf.float32), name="greys")
         self.serving_default = tf.function(
             for_any_number(lambda files: self._of(decode_alike(files))),
             input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
@@ -64,9 +64,9 @@ def spine(heights: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (65535 * grey.clip(0, 1)).astype(np.uint16), mask
 
 
-def write_segmenter(directory: Path, trained: tuple[str, ...] = ("a stranger",)) -> Path:
+def write_segmenter(directory: Path, trained: tuple[str, ...] = ("a stranger",), greys: np.ndarray = GREYS) -> Path:
     """Publish the segmenter as a member that learned from these patients; its directory."""
-    version = publish_model(ByGrey(), directory)
+    version = publish_model(ByGrey(greys), directory)
     patients = Patients(salt=salt_id(), trained=tuple(sorted(map(patient_hash, trained))))
     card = Card(name="outlines", task="segmentation", labels=MASK_LABELS, model_hash=Member.hash_model(version))
     return Member.publish(directory, card.model_copy(update={"patients": patients})).path

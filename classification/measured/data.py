@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,29 +12,33 @@ from classification.data import class_weights
 from classification.measured.config import MeasuredSettings
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
-from spine.core.progress import track
 from spine.dataset.manifest import Manifest
-from spine.dataset.truth import ClassTruth, Region
+from spine.dataset.truth import ClassTruth
 from spine.experiment.config import Experiment
 from spine.images.pictures import read_mask
+from spine.member.measuring import Measure, by_files, keeping
 from spine.member.member import Member
 from spine.training.data import FitData
 
 if TYPE_CHECKING:
     from classification.measured.export import Measuring
 
-__all__ = ["MeasuredData", "measure_rows"]
+__all__ = ["MeasuredData", "by_segmenter", "by_true_masks"]
 
 
 @dataclass(frozen=True)
 class MeasuredData(FitData):
-    """The training rows and the validation split; `mask_labels` are those of the dataset's masks, background first."""
+    """The training rows and the validation split; `mask_labels` are those of the dataset's masks, background first.
+
+    What is measured on a segmenter's masks is `kept` in that folder.
+    """
 
     train: ClassTruth
     validation: ClassTruth | None
     settings: MeasuredSettings
     own_segmenter: Member | None = None
     mask_labels: tuple[str, ...] = ()
+    kept: Path = Path()
 
     @classmethod
     def of(cls, experiment: Experiment, manifest: Manifest, settings: Any, seed: int) -> Self:
@@ -44,7 +47,10 @@ class MeasuredData(FitData):
         class_weights(settings.class_weights, data.train.values, data.labels)
         fold = experiment.fold if isinstance(experiment.fold, int) else None
         data = replace(
-            data, own_segmenter=settings.opened_segmenter(fold), mask_labels=("background", *manifest.mask_labels)
+            data,
+            own_segmenter=settings.opened_segmenter(fold),
+            mask_labels=("background", *manifest.mask_labels),
+            kept=experiment.measurements_directory,
         )
         if fold is not None and experiment.stop_on == "fold":
             data._require_strangers()
@@ -73,34 +79,9 @@ class MeasuredData(FitData):
         return class_weights(self.settings.class_weights, self.train.values, self.labels)
 
 
-Measure = Callable[[Path, np.ndarray], np.ndarray]  # a picture and boxes (K, 4) -> (K, F)
-
-
-def measure_rows(regions: Sequence[Region], measure: Measure, description: str) -> np.ndarray:
-    """Measurements (N, F) float32 of what samples show, a picture at a time however many of its discs are asked for."""
-    rows_of: dict[Path, list[int]] = {}
-    for row, region in enumerate(regions):
-        rows_of.setdefault(region.picture, []).append(row)
-    boxes = np.array([region.box for region in regions], np.float32)
-    found: dict[int, np.ndarray] = {}
-    for picture, rows in track(rows_of.items(), description, len(rows_of)):
-        found.update(zip(rows, measure(picture, boxes[rows]), strict=True))
-    return np.stack([found[row] for row in range(len(regions))])
-
-
-def by_segmenter(measuring: Measuring) -> Measure:
-    """On the masks of a segmenter, as they are served."""
-    import tensorflow as tf
-
-    from spine.training.see_boxes import BOXES
-    from spine.training.served import FILES
-
-    of_files = tf.function(measuring.of_files, input_signature=[FILES, BOXES], autograph=False)
-
-    def measure(picture: Path, boxes: np.ndarray) -> np.ndarray:
-        return of_files(tf.fill([len(boxes)], picture.read_bytes()), tf.constant(boxes)).numpy()
-
-    return measure
+def by_segmenter(measuring: Measuring, kept: Path) -> Measure:
+    """On the masks of a segmenter, as they are served; values are kept for all members that it measures for."""
+    return keeping(kept / measuring.fingerprint, by_files(measuring.of_files))
 
 
 def by_true_masks(labels: tuple[str, ...]) -> Measure:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from classification.measured import frame, measure, picture, pieces
 from classification.measured.fitted import Fitted
 from classification.measured.measure import MEASUREMENTS, measure_discs
 from classification.measured.picture import Classes
+from spine.core.files import fingerprint, hash_file
 from spine.measurements.roles import roles_of
+from spine.member.measuring import measured_signature
 from spine.member.member import Member
 from spine.member.run_model import load_model
 from spine.member.serving import for_any_number
 from spine.training.preprocess import decode, to_grey
-from spine.training.see_boxes import BOXES, require_boxes
+from spine.training.see_boxes import BOXES, WHOLE_PICTURE, require_boxes, whole
 from spine.training.served import FILES, IMAGES, signature
 
 __all__ = ["Measuring", "ServedMeasuring", "classes_of", "signature_of"]
 
 Tensor = Any
 
-WHOLE = (0.0, 0.0, 1.0, 1.0)
+SOURCES = [Path(str(module.__file__)) for module in (frame, measure, picture, pieces)]  # the code that measures
 GREY = tf.TensorSpec([None, None, 1], tf.float32)
 
 
@@ -32,11 +36,16 @@ def classes_of(labels: tuple[str, ...]) -> Classes:
 
 
 class Measuring(tf.Module):
-    """From pictures and boxes to measurements, by the masks of a segmenter."""
+    """From pictures and boxes to measurements, by the masks of a segmenter: functions of the saved graph.
+
+    `of_files(image_bytes: string [N], boxes: float32 [N, 4])` measures boxes, each in the file of its row, and
+    `of_images(image: float32 [N, H, W, 1 or 3] in [0, 1])` whole images, each the box of its disc; both (N, F) float32.
+    """
 
     def __init__(self, segmenter: Member) -> None:
         super().__init__(name="measuring")
         self.segmenter = load_model(segmenter)
+        self.fingerprint = fingerprint([segmenter.card.model_hash, *map(hash_file, SOURCES)])
         image, classes = self.segmenter.signatures["image"], classes_of(segmenter.card.labels)
 
         def of_picture(grey: Tensor, boxes: Tensor) -> Tensor:
@@ -45,12 +54,11 @@ class Measuring(tf.Module):
 
         # Measurements (K, F) of the discs in boxes (K, 4) of one picture; traced once for all that ask.
         self._of_picture = tf.function(of_picture, input_signature=[GREY, BOXES], autograph=False)
+        self.of_files = tf.function(self._of_files, input_signature=[FILES, BOXES], autograph=False)
+        self.of_images = tf.function(self._of_images, input_signature=[IMAGES], autograph=False)
 
-    def of_files(self, files: Tensor, boxes: Tensor) -> Tensor:
-        """Measurements (N, F) of boxes (N, 4), each in the PNG or JPEG file (N,) of its row.
-
-        A file that occurs several times, with a box for each disc, is segmented once.
-        """
+    def _of_files(self, files: Tensor, boxes: Tensor) -> Tensor:
+        # A file that occurs several times, with a box for each disc, is segmented once.
         distinct, which = tf.unique(files)
 
         def measure_file(number: Tensor, measured: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,11 +70,12 @@ class Measuring(tf.Module):
         start = tf.constant(0), tf.zeros([tf.shape(files)[0], len(MEASUREMENTS)])
         return tf.while_loop(lambda number, _: number < count, measure_file, start)[1]
 
-    def of_images(self, images: Tensor) -> Tensor:
-        """Measurements (N, F) of images (N, H, W, 1 or 3) in [0, 1], each the box of its disc."""
+    def _of_images(self, images: Tensor) -> Tensor:
         spec = tf.TensorSpec([len(MEASUREMENTS)], tf.float32)
         return tf.map_fn(
-            lambda grey: self._of_picture(grey, tf.constant([WHOLE]))[0], to_grey(images), fn_output_signature=spec
+            lambda grey: self._of_picture(grey, tf.constant([WHOLE_PICTURE]))[0],
+            to_grey(images),
+            fn_output_signature=spec,
         )
 
 
@@ -75,25 +84,28 @@ class ServedMeasuring(tf.Module):
 
     `regions(image_bytes: string [N], boxes: float32 [N, 4])`, y0 x0 y1 x1 in [0, 1] of the file of the same row;
     `serving_default(image_bytes: string [N])` and `image(image: float32 [N, H, W, 1 or 3] in [0, 1])` of pictures that
-    show one disc and its surroundings.
+    show one disc and its surroundings. Its two steps are there one by one too, as `spine.member.measuring` has them.
     """
 
     def __init__(self, measuring: Measuring, fitted: Fitted) -> None:
         super().__init__(name="classifier")
-        self.measuring = measuring
+        name = measuring.fingerprint
+        self.measuring = {name: measuring}
 
         def answer(measured: Tensor) -> dict[str, Tensor]:
-            return {"probabilities": tf.cast(fitted.probabilities(measured), tf.float32)}
+            rows = tf.ensure_shape(measured, [None, len(MEASUREMENTS)])
+            return {"probabilities": tf.cast(fitted.probabilities(rows), tf.float32)}
 
         def of_regions(files: Tensor, boxes: Tensor) -> dict[str, Tensor]:
             return answer(measuring.of_files(files, require_boxes(boxes)))
 
         def of_files(files: Tensor) -> dict[str, Tensor]:
-            return of_regions(files, tf.tile([WHOLE], [tf.shape(files)[0], 1]))
+            return answer(measuring.of_files(files, whole(files)))
 
         def of_images(images: Tensor) -> dict[str, Tensor]:
             return answer(measuring.of_images(images))
 
+        self.decide = tf.function(lambda measured: answer(measured[name]), input_signature=[measured_signature([name])])
         self.serving_default = tf.function(for_any_number(of_files), input_signature=[FILES], autograph=False)
         self.image = tf.function(for_any_number(of_images), input_signature=[IMAGES], autograph=False)
         self.regions = tf.function(for_any_number(of_regions), input_signature=[FILES, BOXES], autograph=False)

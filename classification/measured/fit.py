@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from classification.measured.config import MeasuredSettings
-from classification.measured.data import Measure, MeasuredData, by_segmenter, by_true_masks, measure_rows
+from classification.measured.data import MeasuredData, by_segmenter, by_true_masks
 from classification.measured.export import Measuring, ServedMeasuring, signature_of
 from classification.measured.fitted import Fitted
 from classification.measured.importance import importance_of
 from classification.measured.learn import Rows, learn
 from spine.core.files import atomic_file
 from spine.dataset.truth import ClassTruth
+from spine.member.measuring import Measure, measure_regions
 from spine.member.member import Patients
 from spine.member.serving import publish_model
 from spine.training.fitting import Fitting
@@ -69,12 +70,12 @@ class MeasuredFitting(Fitting):
     def _measure(self) -> Measure:
         if self.settings.masks == "true":
             return by_true_masks(self.data.mask_labels)
-        return by_segmenter(self._measuring)
+        return by_segmenter(self._measuring, self.data.kept)
 
     def _rows(self, truth: ClassTruth | None, measure: Measure) -> Rows | None:
         if truth is None:
             return None
-        return Rows(measure_rows(truth.regions, measure, f"{self.name} measures"), truth.values)
+        return Rows(measure_regions(truth.regions, measure, f"{self.name} measures"), truth.values)
 
     @property
     def _fitted(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import tensorflow as tf
@@ -57,6 +58,7 @@ class AskedBoxes:
         before, the picture and the slice after.
         """
 
+        @cache
         def files() -> tuple[Tensor, ...]:
             sixteen = tf.cast(tf.round(images * 65535), tf.uint16)
             encoded = tf.map_fn(tf.io.encode_png, sixteen, fn_output_signature=tf.string)
@@ -83,6 +85,11 @@ class AskedBoxes:
         if not sees_slices(model):
             return model.signatures["regions"](**picture)  # type: ignore[no-any-return]
         return model.signatures["slices"](**picture, before=files[0], after=files[-1])  # type: ignore[no-any-return]
+
+    def measured_by(self, measuring: Any) -> Tensor:
+        """What is measured of them, (N, F)."""
+        files = self.files()
+        return measuring.of_files(files[len(files) // 2], self.boxes)
 
     def picture_of(self, row: tuple[tuple[Tensor, ...], Tensor]) -> Tensor:
         """What is cut out (H, W, 1) for one of the `rows`."""

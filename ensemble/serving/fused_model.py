@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +12,7 @@ from ensemble.serving.describe import describing
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.side_by_side import answer_of
 from spine.answers.description import Description
+from spine.member.measuring import measured_signature
 from spine.member.member import Member
 from spine.member.serving import for_any_number
 from spine.training.see_boxes import BOXES
@@ -51,6 +52,9 @@ class FusedModel(tf.Module):
             self.regions = tf.function(for_any_number(self._of_boxes), input_signature=[FILES, BOXES])
         if ensemble.sees_slices:
             self.slices = tf.function(for_any_number(self._of_slices), input_signature=[FILES, BOXES, *NEIGHBOURS])
+        if ensemble.only_measures:
+            self.measuring = ensemble.measuring
+            self.decide = tf.function(self._of_measured, input_signature=[measured_signature(ensemble.measuring)])
         if description:
             self.describe = describing(description)
 
@@ -62,6 +66,9 @@ class FusedModel(tf.Module):
 
     def _of_prepared(self, inputs: tf.Tensor, sizes: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.ensemble.fuse(self.ensemble.members_of_prepared(inputs, sizes))
+
+    def _of_measured(self, measured: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self.ensemble.fuse(self.ensemble.members_of_measured(measured))
 
     def _of_boxes(self, files: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.ensemble.fuse(self.ensemble.members_of_boxes(AskedBoxes.in_files(files, boxes, self._cut)))

@@ -22,7 +22,8 @@ class SideBySide(tf.Module):
 
     def __init__(self, ensembles: Mapping[str, Ensemble]) -> None:
         super().__init__()
-        self.ensembles = dict(ensembles)
+        self._fuses = {name: (ensemble.fuse, len(ensemble.models)) for name, ensemble in ensembles.items()}
+        # What is tracked here is saved: of all ensembles together, so that what they share is saved once too.
         self._together = Ensemble.joined(list(ensembles.values()))
 
     def of_images(self, images: Tensor, members: bool = False) -> Answers:
@@ -35,9 +36,9 @@ class SideBySide(tf.Module):
 
     def _apart(self, outputs: Sequence[Outputs], members: bool) -> Answers:
         answers, start = {}, 0
-        for name, ensemble in self.ensembles.items():
-            stop = start + len(ensemble.models)
-            answers[name] = answer_of(ensemble.fuse, outputs[start:stop], members)
+        for name, (fuse, count) in self._fuses.items():
+            stop = start + count
+            answers[name] = answer_of(fuse, outputs[start:stop], members)
             start = stop
         return answers
 

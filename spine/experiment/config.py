@@ -293,6 +293,11 @@ class Experiment(Strict):
         return whole / (REFIT if self.fold == REFIT else f"fold-{self.fold}")
 
     @property
+    def measurements_directory(self) -> Path:
+        """`runs/<experiment>/measurements/`, of several targets the first one's: what is measured is for all."""
+        return self.siblings[0].directory / "measurements"
+
+    @property
     def search_split(self) -> str:
         """Whose predictions the weights are searched on: test belongs to evaluate."""
         return "out-of-fold" if self.folds else "validation"

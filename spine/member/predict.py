@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,13 @@ from spine.tasks import TASKS
 __all__ = ["is_current", "predict_missing", "predict_split"]
 
 
-def predict_missing(members: Collection[Member], truths: Mapping[str, AnyTruth]) -> None:
-    """Store what each member says of each truth's samples, by the name of their split; what is up to date is kept."""
+def predict_missing(
+    members: Collection[Member], truths: Mapping[str, AnyTruth], measurements: Path | None = None
+) -> None:
+    """Store what each member says of each truth's samples, by the name of their split; what is up to date is kept.
+
+    What members measure on pictures is kept in the folder of `measurements`, where there is one, for all of them.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -28,10 +34,12 @@ def predict_missing(members: Collection[Member], truths: Mapping[str, AnyTruth])
         task = progress.add_task("predict", total=len(members) * sum(len(truth.samples) for truth in truths.values()))
         for member in members:
             progress.update(task, description=f"predict {member.name}")
-            _predict_member(member, truths, lambda done: progress.advance(task, done))
+            _predict_member(member, truths, measurements, lambda done: progress.advance(task, done))
 
 
-def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Callable[[int], None]) -> None:
+def _predict_member(
+    member: Member, truths: Mapping[str, AnyTruth], measurements: Path | None, advance: Callable[[int], None]
+) -> None:
     stale = {split: truth for split, truth in truths.items() if not is_current(member, split, truth)}
     if not stale:
         return
@@ -43,7 +51,7 @@ def _predict_member(member: Member, truths: Mapping[str, AnyTruth], advance: Cal
         )
     model = load_model(member)
     for split, truth in stale.items():
-        predict_split(member, model, split, truth, advance)
+        predict_split(member, model, split, truth, advance, measurements)
 
 
 def is_current(member: Member, split: str, truth: AnyTruth) -> bool:
@@ -52,7 +60,12 @@ def is_current(member: Member, split: str, truth: AnyTruth) -> bool:
 
 
 def predict_split(
-    member: Member, model: Any, split: str, truth: AnyTruth, advance: Callable[[int], None] = lambda done: None
+    member: Member,
+    model: Any,
+    split: str,
+    truth: AnyTruth,
+    advance: Callable[[int], None] = lambda done: None,
+    measurements: Path | None = None,
 ) -> AnyPredictions:
     """Predict one split with a member's loaded model and store what it said, a batch in memory at a time.
 
@@ -62,7 +75,11 @@ def predict_split(
     head = {"split": split, "model_hash": card.model_hash, "truth_hash": truth.hash}
     index = index_of(truth, card.task)
     task = TASKS[card.task]
-    answers: Any = (_answers if task.has_probabilities else _detections)(member, model, truth, advance)
+    answers: Any = (
+        _answers(member, model, truth, advance, measurements)
+        if task.has_probabilities
+        else _detections(member, model, truth, advance)
+    )
     return task.predictions.write(path, answers, index, task=card.task, labels=card.labels, **head)
 
 
@@ -77,9 +94,11 @@ def _detections(member: Member, model: Any, truth: AnyTruth, advance: Callable[[
         advance(1)
 
 
-def _answers(member: Member, model: Any, truth: AnyTruth, advance: Callable[[int], None]) -> Iterator[np.ndarray]:
+def _answers(
+    member: Member, model: Any, truth: AnyTruth, advance: Callable[[int], None], measurements: Path | None
+) -> Iterator[np.ndarray]:
     done = 0
-    for batch in predict_samples(model, truth):
+    for batch in predict_samples(model, truth, measurements):
         if batch.ndim == 4 and batch.shape[1:3] != truth.sizes[done]:
             raise SpineError(
                 f"{member.name!r} answers {truth.samples[done]} with {batch.shape[1:3]} pixels, but the picture has "

@@ -11,6 +11,7 @@ import numpy as np
 from spine.core.problems import SpineError, one_file
 from spine.dataset.detections import Detections
 from spine.dataset.truth import AnyTruth, ClassTruth, Region
+from spine.member.measuring import measured_regions, measuring_of
 from spine.member.member import Member
 from spine.tasks import outputs_of
 
@@ -93,9 +94,10 @@ def answer_regions(model: Any, regions: Sequence[Region]) -> dict[str, np.ndarra
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-def predict_samples(model: Any, truth: AnyTruth) -> Iterator[np.ndarray]:
+def predict_samples(model: Any, truth: AnyTruth, measurements: Path | None = None) -> Iterator[np.ndarray]:
     """As `predict_pictures`, of a truth's samples: crops as the model sees their boxes, where it sees boxes, and with
-    the slices next to them, where it sees those.
+    the slices next to them, where it sees those. A model that measures decides by what is kept in the folder of
+    `measurements`, where there is one, and adds what lacks.
 
     SpineError where it does, and the dataset's crops do not tell of what they were cut out.
     """
@@ -106,8 +108,18 @@ def predict_samples(model: Any, truth: AnyTruth) -> Iterator[np.ndarray]:
             f"the model sees boxes in whole pictures, and {truth.paths[0]} is a crop without its picture, as older "
             "versions built them; build the dataset again with `spine data build CONFIG`"
         )
+    elif measurements and measuring_of(model):
+        yield _decided(model, truth.regions, measurements)
     else:
         yield from predict_regions(model, truth.regions)
+
+
+def _decided(model: Any, regions: Sequence[Region], measurements: Path) -> np.ndarray:
+    import tensorflow as tf
+
+    measured = measured_regions(model, regions, measurements)
+    outputs = model.decide({name: tf.constant(values) for name, values in measured.items()})
+    return outputs["probabilities"].numpy()  # type: ignore[no-any-return]
 
 
 def predict_regions(model: Any, regions: Sequence[Region]) -> Iterator[np.ndarray]:

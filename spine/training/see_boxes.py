@@ -13,8 +13,8 @@ from spine.training.network_input import NetworkInput
 from spine.training.preprocess import decode, fit, normalise
 
 __all__ = [
-    *("BOXES", "LevelsOf", "Slices", "levels_of_files", "levels_of_images", "or_itself", "prepare_boxes"),
-    *("require_boxes", "see_box", "slices_of_files"),
+    *("BOXES", "WHOLE_PICTURE", "LevelsOf", "Slices", "levels_of_files", "levels_of_images", "or_itself"),
+    *("prepare_boxes", "require_boxes", "see_box", "slices_of_files", "whole"),
 ]
 
 Tensor = Any
@@ -22,6 +22,7 @@ LevelsOf = Callable[[str], Tensor]  # a normalisation's name -> a picture (H, W,
 Slices = Sequence[LevelsOf]  # a picture; or the slice before, the picture and the slice after, of any sizes
 
 BOXES = tf.TensorSpec([None, 4], tf.float32, name="boxes")  # of the signature `regions`: y0 x0 y1 x1 in [0, 1]
+WHOLE_PICTURE = (0.0, 0.0, 1.0, 1.0)  # the box of a picture that shows nothing else
 
 
 def see_box(slices: Slices, box: Tensor, read: NetworkInput) -> Tensor:
@@ -101,3 +102,8 @@ def require_boxes(boxes: Tensor) -> Tensor:
     message = "boxes are y0 x0 y1 x1 in [0, 1] of their pictures, with y0 <= y1 and x0 <= x1; received"
     with tf.control_dependencies([tf.debugging.Assert(within, [message, boxes])]):
         return tf.identity(boxes)
+
+
+def whole(files: Tensor) -> Tensor:
+    """The boxes (N, 4) of whole pictures, one for each of the files (N)."""
+    return tf.tile([WHOLE_PICTURE], [tf.shape(files)[0], 1])
