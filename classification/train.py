@@ -11,14 +11,15 @@ from typing import Any
 from classification.config import Settings
 from classification.measured.config import MeasuredSettings
 from spine.experiment.config import Experiment
+from spine.training.command import command
 from spine.training.fitting import Fitting
-from spine.training.trainer import command, train_member
+from spine.training.trainer import train_member
 
-__all__ = ["main", "train"]
+__all__ = ["fitting_of", "main", "train"]
 
 
-def _fitting(experiment: Experiment, member: str, *of: Any) -> Fitting:
-    """Of a network, or of what measures."""
+def fitting_of(experiment: Experiment, member: str, *of: Any) -> Fitting:
+    """The training of a member: of a network, or of what measures."""
     if isinstance(experiment.members[member], MeasuredSettings):
         from classification.measured.fit import MeasuredFitting
 
@@ -28,8 +29,8 @@ def _fitting(experiment: Experiment, member: str, *of: Any) -> Fitting:
     return ClassifierFitting.of(experiment, member, *of)
 
 
-train = partial(train_member, _fitting)
-main = command(train, "classification", Settings)
+train = partial(train_member, fitting_of)
+main = command(fitting_of, "classification", Settings)
 
 if __name__ == "__main__":
     main()

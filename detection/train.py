@@ -10,13 +10,15 @@ from functools import partial
 from typing import Any
 
 from detection.config import Settings
+from spine.training.command import command
 from spine.training.fitting import Fitting
-from spine.training.trainer import command, train_member
+from spine.training.trainer import train_member
 
-__all__ = ["main", "train"]
+__all__ = ["fitting_of", "main", "train"]
 
 
-def _fitting(*of: Any) -> Fitting:
+def fitting_of(*of: Any) -> Fitting:
+    """The training of a member."""
     from detection.workers import Workers
 
     workers = Workers.from_environment()  # first: TensorFlow must not have computed anything
@@ -25,8 +27,8 @@ def _fitting(*of: Any) -> Fitting:
     return DetectorFitting.of(*of, workers=workers)
 
 
-train = partial(train_member, _fitting)
-_train_command = command(train, "detection", Settings)
+train = partial(train_member, fitting_of)
+_train_command = command(fitting_of, "detection", Settings)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from spine.experiment.config import REFIT, Experiment
 if TYPE_CHECKING:
     from spine.dataset.manifest import Manifest
 
-__all__ = ["Training", "name_of_training", "train_members"]
+__all__ = ["Training", "name_of_training", "train_members", "trainings_of"]
 
 Show = Callable[[str], None]
 
@@ -64,6 +64,15 @@ def name_of_training(part: Experiment, member: str) -> str:
     """What the training of a member of an experiment, or of one of its folds, is called."""
     fold = "" if part.fold is None else f" {part.fold}" if part.fold == REFIT else f" fold {part.fold}"
     return f"train {member}{fold}"
+
+
+def trainings_of(experiment: Experiment, manifest: Manifest) -> list[list[Training]]:
+    """All trainings of an experiment's own members: stages that begin when the one before has ended, refits last."""
+    from spine.experiment.folds import parts, refit
+
+    own = [name for name in experiment.members if not _is_external(experiment, name)]
+    stages = [parts(experiment), *([(refit(experiment),)] if experiment.served == REFIT else [])]
+    return [_each_once(_trainings(manifest, stage, own)) for stage in stages]
 
 
 def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), fold: int | None = None) -> list[Path]:
@@ -126,22 +135,19 @@ def _is_external(experiment: Experiment, name: str) -> bool:
 def _train(
     experiment: Experiment, manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str], show: Show
 ) -> None:
-    from spine.experiment.folds import view
     from spine.experiment.foresight import require_trainable, warn_of_doubts
 
-    seen = [(part, view(part, manifest)) for part in parts]
-    trainings = [Training(name, part, dataset) for name in names for part, dataset in seen]
+    trainings = _trainings(manifest, parts, names)
     outdated = [training for training in trainings if not training.is_done]
     for training in trainings:
         if training not in outdated:
             show(f"train {training}: up to date")
             training.tidy()
-    # Of members that one training gives, such as snapshots, the first is asked for.
-    outdated = list({training.directory: training for training in reversed(outdated)}.values())[::-1]
-    for part, dataset in seen:
-        require_trainable(
-            part, dataset, [training.member for training in outdated if training.experiment is part], show
-        )
+    outdated = _each_once(outdated)
+    for part in parts:
+        own = [training for training in outdated if training.experiment is part]
+        if own:
+            require_trainable(part, own[0].dataset, [training.member for training in own], show)
     to_train = list(dict.fromkeys(training.member for training in outdated))
     warn_of_doubts(experiment, to_train, show)
     file = experiment.write(experiment.directory / "experiment.yaml")
@@ -155,6 +161,19 @@ def _train(
             f"training failed for {', '.join(failed)}. Fix the cause and run the same command again: "
             "finished members are skipped, killed ones resume"
         )
+
+
+def _trainings(manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str]) -> list[Training]:
+    """Member by member, each on the dataset as its part of the experiment sees it."""
+    from spine.experiment.folds import view
+
+    seen = [(part, view(part, manifest)) for part in parts]
+    return [Training(name, part, dataset) for name in names for part, dataset in seen]
+
+
+def _each_once(trainings: Sequence[Training]) -> list[Training]:
+    """Of members that one training gives, such as snapshots, the first that is asked for."""
+    return list({training.directory: training for training in reversed(trainings)}.values())[::-1]
 
 
 def _require_known(experiment: Experiment, names: Iterable[str]) -> None:

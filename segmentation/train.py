@@ -9,20 +9,22 @@ from functools import partial
 from typing import Any
 
 from segmentation.config import Settings
+from spine.training.command import command
 from spine.training.fitting import Fitting
-from spine.training.trainer import command, train_member
+from spine.training.trainer import train_member
 
-__all__ = ["main", "train"]
+__all__ = ["fitting_of", "main", "train"]
 
 
-def _fitting(*of: Any) -> Fitting:
+def fitting_of(*of: Any) -> Fitting:
+    """The training of a member."""
     from segmentation.fit import SegmenterFitting
 
     return SegmenterFitting.of(*of)
 
 
-train = partial(train_member, _fitting)
-main = command(train, "segmentation", Settings)
+train = partial(train_member, fitting_of)
+main = command(fitting_of, "segmentation", Settings)
 
 if __name__ == "__main__":
     main()

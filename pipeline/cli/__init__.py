@@ -12,6 +12,7 @@ import typer
 from pipeline.cli import client, data, experiments, papers, serve
 from pipeline.cli.demo import demo
 from pipeline.cli.pacs import pacs
+from pipeline.cli.plan import plan
 from pipeline.cli.schema import schema
 from pipeline.cli.status import status
 from spine import __version__
@@ -26,6 +27,7 @@ app.add_typer(papers.app, name="papers")
 client.add_client(app, serve.app)
 app.command()(demo)
 app.command()(pacs)
+app.command()(plan)
 app.command()(schema)
 app.command()(status)
 

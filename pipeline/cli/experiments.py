@@ -13,7 +13,7 @@ from pipeline.cli.console import show, show_leaderboard, show_paths, trust_model
 if TYPE_CHECKING:
     from spine.experiment.config import Experiment
 
-__all__ = ["app"]
+__all__ = ["app", "load"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -248,6 +248,11 @@ def _next_step(path: Path, experiments: tuple[Experiment, ...], overrides: list[
     else:
         return look
     return f"{look}; give the model a picture of yours: {shlex.join(['spine', 'demo', *shown])}"
+
+
+def load(path: Path, overrides: list[str] | None, executor: str | None = None) -> tuple[Experiment, ...]:
+    """The experiments of a file, or of the pack of a paper that it is."""
+    return _load(path, _on(executor, overrides))
 
 
 def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:

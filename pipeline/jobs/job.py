@@ -66,6 +66,7 @@ class Record:
     since: float = 0.0  # seconds of the epoch: when it came into its state
     status: int = 0
     why: str = ""
+    took: float = 0.0  # seconds, of an attempt that has ended
 
     @classmethod
     def read(cls, file: Path) -> Record | None:

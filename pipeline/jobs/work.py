@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,7 +53,8 @@ def run_here(
     with _signs_of_life(file):
         status = run_child(command, environment, line_by_line=lines, log=log)
     ended = Ended(status, _why(status, log, begun, file.parent, _kills() > kills) if status else "")
-    running.now("failed" if status else "done", status=status, why=ended.why).write(file)
+    took = round(time.time() - running.since, 1)
+    running.now("failed" if status else "done", status=status, why=ended.why, took=took).write(file)
     return ended
 
 

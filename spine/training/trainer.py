@@ -1,4 +1,4 @@
-"""Training one member of any task: its directory from start to `member.json`, and the command that does it.
+"""Training one member of any task: its directory from start to `member.json`.
 
 Cheap to import: TensorFlow comes in when training starts, after its start-up noise has been silenced.
 """
@@ -10,30 +10,23 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from pydantic import BaseModel
-
-from spine.core.disk import at_work
-from spine.core.ending import run_to_the_end
 from spine.core.files import fingerprint, read_if_whole, write_json
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
-from spine.core.processes import die_with_parent, exclusive_lock
+from spine.core.processes import exclusive_lock
 from spine.core.quiet import silence_tensorflow
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import REFIT, Experiment
 from spine.experiment.dataset import read_dataset
 from spine.experiment.folds import refit_epochs, view
-from spine.experiment.loading import load_experiment
 from spine.experiment.outcomes import Outcome, is_trained, outcomes
 from spine.member.member import Card, Member, Patients
 from spine.training.fitting import Fitting
 from spine.training.history import History
 
-__all__ = ["command", "seed_of", "train_member"]
-
+__all__ = ["FittingOf", "seed_of", "train_member"]
 
 FittingOf = Callable[[Experiment, str, Manifest, int], Fitting]
 
@@ -147,31 +140,3 @@ def _training_details(history: History, best_epoch: int) -> dict[str, Any]:
         "training_seconds": round(seconds, 1),
     }
     return {**details, **{name: float(value) for name, value in best.items() if name.startswith("val_")}}
-
-
-def command(train: Callable[[Experiment, str], Path], task: str, settings: type[BaseModel]) -> Callable[[], None]:
-    """The `main` of `python -m <task>.train EXPERIMENT.yaml --member NAME [key=value ...]`.
-
-    It knows this task's `settings` alone, and ends as `spine.core.ending` has it.
-    """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    def settings_of(other: str) -> type[BaseModel]:
-        if other != task:
-            raise SpineError(f"this command trains a member for {task}, but the experiment's task is {other!r}")
-        return settings
-
-    @app.command(help=f"Train one {task} member; a killed run resumes after its last complete epoch.")
-    def _command(
-        experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The experiment's YAML file.")],
-        member: Annotated[str, typer.Option("--member", "-m", help="The member to train.")],
-        overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
-    ) -> None:
-        with at_work(f"training of {member}"):
-            typer.echo(str(train(load_experiment(experiment, overrides or (), settings_of), member)))
-
-    def run() -> None:
-        die_with_parent()
-        app()
-
-    return lambda: run_to_the_end(run, "training")

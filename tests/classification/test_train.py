@@ -14,7 +14,7 @@ import yaml
 
 from classification.config import Settings
 from classification.model import base_of, build
-from classification.train import train
+from classification.train import fitting_of, train
 from ensemble.predict import run as predict
 from pipeline.experiments import load_experiment
 from spine.core.files import hash_directory
@@ -24,6 +24,7 @@ from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.member.member import Member
 from spine.training.history import History
+from spine.training.rehearsal import FORWARD, rehearse_member
 from spine.training.trainer import seed_of
 from tests.experiment_on_disk import write_dataset
 from tests.member_contract import MemberContract
@@ -156,6 +157,17 @@ def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(f
     assert (directory / "history.csv").read_text() == history  # no epoch was run twice
     assert [entry.name for entry in (directory / "model").iterdir()] == ["1"]
     assert not (directory / "model" / "1" / "leftover").exists()
+
+
+def test_a_rehearsal_tells_what_a_few_batches_take_and_keeps_nothing(folder, tmp_path):
+    told = rehearse_member(fitting_of, load_experiment(folder / "experiment.yaml", [f"runs={tmp_path}"]), "plain")
+    assert told.lengths == {"frozen": 2, "fine_tuning": 2}
+    assert told.epoch_seconds.keys() == told.lengths.keys()
+    assert min(told.epoch_seconds.values()) > 0
+    assert told.pictures == 20 + 12 * FORWARD  # all that there are: fewer than three batches of 8
+    assert told.memory > 10**8
+    assert min(told.kept, told.passing) > 10**5  # a SavedModel, and checkpoints
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_phase_that_stops_early_says_so(folder, tmp_path, capfd):

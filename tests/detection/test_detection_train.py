@@ -12,13 +12,14 @@ import pytest
 import tensorflow as tf
 
 from detection.fit import DetectorFitting
-from detection.train import train
+from detection.train import fitting_of, train
 from ensemble.predict import run as predict
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.experiment.config import Experiment
 from spine.member.member import Member
 from spine.training.history import History
+from spine.training.rehearsal import rehearse_member
 from tests.detection_on_disk import experiment_of, write_boxes
 from tests.member_contract import MemberContract
 
@@ -83,6 +84,13 @@ def test_it_learns_and_tells_so_in_its_history(trained):
     assert values(history, "val_map50").max() > 0.3
     assert list((trained / "logs" / "validation").glob("events.*"))
     assert Member.open(trained).card.details["val_map50"] == values(history, "val_map50").max()
+
+
+def test_a_rehearsal_tells_what_a_few_batches_take_and_keeps_nothing(experiment, tmp_path):
+    told = rehearse_member(fitting_of, experiment.model_copy(update={"runs": tmp_path}), "tiny")
+    assert set(told.lengths.values()) == {2}
+    assert min(told.epoch_seconds.values()) > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_card_names_its_patients_by_hash(trained):

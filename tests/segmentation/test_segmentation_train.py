@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ensemble.predict import run as predict
-from segmentation.train import train
+from segmentation.train import fitting_of, train
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.core.processes import exclusive_lock
@@ -20,6 +20,7 @@ from spine.experiment.config import Experiment
 from spine.experiment.truth import read_truth
 from spine.member.member import Member
 from spine.training.history import History
+from spine.training.rehearsal import rehearse_member
 from tests.member_contract import MemberContract
 from tests.segmentation_on_disk import experiment_of, write_masks
 
@@ -65,6 +66,13 @@ def test_it_learns_discs_and_tells_so_in_its_history(trained):
     assert float(history.rows[-1]["val_dice_foreground"]) > 0.8
     assert float(history.rows[-1]["learning_rate"]) < float(history.rows[0]["learning_rate"]) / 4  # cosine
     assert list((trained / "logs" / "validation").glob("events.*"))
+
+
+def test_a_rehearsal_tells_what_a_few_batches_take_and_keeps_nothing(experiment, tmp_path):
+    told = rehearse_member(fitting_of, experiment.model_copy(update={"runs": tmp_path}), "tiny")
+    assert told.lengths == {"whole": 2}
+    assert told.epoch_seconds["whole"] > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_its_stored_maps_are_those_of_its_best_epoch_at_the_pictures_own_size(experiment, trained):

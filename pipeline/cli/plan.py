@@ -1,0 +1,119 @@
+"""`spine plan`: what an experiment will take, before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.console import show, show_paths
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.planning.plan import Plan
+
+__all__ = ["plan"]
+
+MACHINES = (1, 2, 4, 8, 16)
+
+
+def plan(
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to override, such as folds=5.")
+    ] = None,
+    machines: Annotated[
+        list[int] | None, typer.Option("--machines", "-n", min=1, max=100_000, help="So many; repeat it for several.")
+    ] = None,
+    executor: Annotated[
+        str | None, typer.Option("--executor", help="Where trainings run: local, slurm or ray.")
+    ] = None,
+) -> None:
+    """Tell the trainings, their memory, disk and time on N machines, by a few batches of each member, run first."""
+    from rich.console import Console
+
+    from pipeline.cli.experiments import load
+    from pipeline.planning.plan import make_plan
+
+    console = Console()
+    for settings in load(experiment, overrides, executor):
+        found = make_plan(settings, show)
+        counts = sorted(set(machines or MACHINES))
+        console.print(_members(found))
+        console.print(_times(found, counts))
+        for line in _sentences(found):
+            typer.echo(line)
+        show_paths([found.write(counts)])
+
+
+def _members(found: Plan) -> Table:
+    from rich.table import Table
+
+    title = f"{found.experiment.name}: {len(found.trainings)} trainings"
+    table = Table("member", title=title)
+    for column in ("trainings", "pictures", "epochs", "each", "memory", "disk", "took"):
+        table.add_column(column, justify="right")
+    for member, own in found.of_members:
+        seconds, took = [one.seconds for one in own], [one.took for one in own if one.took is not None]
+        rehearsal = own[0].rehearsed.rehearsal
+        table.add_row(
+            member,
+            str(len(own)),
+            _span([one.learned_from for one in own]),
+            _span([one.epochs for one in own]),
+            _time(sum(seconds) / len(seconds)),
+            _bytes(rehearsal.memory),
+            _bytes(rehearsal.kept),
+            f"{_time(sum(took) / len(took))} ({len(took)})" if took else "",
+        )
+    return table
+
+
+def _times(found: Plan, machines: list[int]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="until all are trained")
+    for column in ("machines", "trainings at once", "time", "of one machine's"):
+        table.add_column(column, justify="right")
+    alone = found.seconds_on(1)
+    for count in machines:
+        seconds = found.seconds_on(count)
+        table.add_row(
+            str(count), str(count * found.each_machine_runs), _time(seconds), f"{seconds / alone:.0%}" if alone else ""
+        )
+    return table
+
+
+def _sentences(found: Plan) -> list[str]:
+    lines = [
+        f"memory of a machine: {_bytes(found.memory)}; disk: {_bytes(found.kept)} in the end, "
+        f"and up to {_bytes(found.passing)} for each training that runs",
+        "times are of all epochs on machines like the one that rehearsed; early stopping makes them shorter, and "
+        "joining folds, predictions, search and report come after them",
+    ]
+    if found.left_out:
+        lines.append(f"not counted, as no network of ours learns for them: {', '.join(found.left_out)}")
+    planned, took, count = found.measured
+    if count:
+        share = took / planned
+        lines.append(
+            f"{count} trainings have been run: planned {_time(planned)}, took {_time(took)} ({share:.2f} of it)"
+        )
+    return lines
+
+
+def _span(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
