@@ -220,6 +220,9 @@ class Settings(Strict):
     ema: Decay | None = None
     patience: Count = 10  # epochs without a higher one
     augmentation: Augmentation = Augmentation()
+    # Times that an epoch shows each training picture, each time augmented by draws of its own. One is not written, so
+    # that what older versions trained stays valid.
+    repeats: Annotated[Count, Field(exclude_if=lambda times: times == 1)] = 1
 
     @model_validator(mode="before")
     @classmethod

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -12,11 +13,13 @@ from detection.config import Settings
 from detection.model import anchors as anchors_of
 from detection.sampling import SeededAnchorLabeler
 from spine.core.problems import SpineError
+from spine.dataset.manifest import Manifest
 from spine.dataset.truth import BoxTruth
+from spine.experiment.config import Experiment
 from spine.training.augment.mixing import partners
 from spine.training.data import FitData
 from spine.training.image_cache import ImageCache
-from spine.training.inputs import augment_with_boxes, in_order, ordered_batches, training_batches
+from spine.training.inputs import augment_with_boxes, in_order, ordered_batches, subset, training_batches
 from spine.training.preprocess import boxes_to_letterbox, placement
 
 __all__ = ["Data", "anchor_labels", "padded_boxes"]
@@ -30,6 +33,13 @@ class Data(FitData):
     train: BoxTruth
     validation: BoxTruth
     settings: Settings
+
+    @classmethod
+    def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Self:
+        """As `FitData` reads the splits, each training row as often as the settings repeat it."""
+        data = super().of(experiment, manifest, settings, seed)
+        rows = np.tile(np.arange(len(data.train)), settings.repeats)
+        return replace(data, train=subset(data.train, rows))
 
     def batches(
         self,

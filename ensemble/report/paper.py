@@ -74,6 +74,7 @@ class PaperPage:
     findings: Sequence[Any]
     figures: tuple[PaperFigure, ...]
     reports: Mapping[str, str]  # experiment -> link
+    demo: str = ""  # the command whose page stands for the paper's own program
 
 
 def render_paper(page: PaperPage) -> str:

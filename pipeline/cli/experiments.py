@@ -67,7 +67,7 @@ def run(
     for settings, dataset, paths in also:
         show_leaderboard(settings, dataset)
         show_paths(paths)
-    paper = _paper_report(experiment, experiments, [(settings, dataset) for settings, dataset, _ in also])
+    paper = _paper_report(experiment, experiments, [(settings, dataset) for settings, dataset, _ in also], overrides)
     show_paths([*cases, *paper])
     show(f"next: open {paper[0]} in a browser" if paper else _next_step(experiment, experiments, overrides or []))
 
@@ -269,13 +269,18 @@ def _on(executor: str | None, overrides: list[str] | None) -> list[str]:
     return [*(overrides or []), *([f"executor.kind={executor}"] if executor else [])]
 
 
-def _paper_report(path: Path, experiments: tuple[Experiment, ...], also: list[tuple[Experiment, Path]]) -> list[Path]:
-    """The report of a pack, the paper's tables beside ours; nothing of other files."""
+def _paper_report(
+    path: Path, experiments: tuple[Experiment, ...], also: list[tuple[Experiment, Path]], overrides: list[str]
+) -> list[Path]:
+    """The report of a pack, the paper's tables beside ours, after what it tunes; nothing of other files."""
     from pipeline.papers.compare import write_paper_report
     from pipeline.papers.pack import pack_of
+    from pipeline.papers.tuned import tune_part
 
-    pack = pack_of(path)
-    return [write_paper_report(pack, experiments, also)] if pack else []
+    if (pack := pack_of(path)) is None:
+        return []
+    tuned = [tune_part(part, overrides, show) for part in pack.tuned]
+    return [write_paper_report(pack, experiments, also, tuned)]
 
 
 def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ensemble.report.paper import PaperFigure, PaperPage, render_paper
+from ensemble.report.paper import PaperFigure, PaperPage, PaperTable, render_paper
 from ensemble.report.paper_bars import draw_bars
 from ensemble.report.style import as_png
 from pipeline.papers.check import check_paper
@@ -28,17 +29,28 @@ GENERATED = (
 )
 
 
-def write_paper_report(pack: Pack, experiments: Sequence[Experiment], also: Elsewhere = ()) -> Path:
-    """Write `runs/<pack>/report.html` from the experiments' evaluations; SpineError where one was not evaluated."""
+def write_paper_report(
+    pack: Pack, experiments: Sequence[Experiment], also: Elsewhere = (), tuned: Sequence[PaperTable] = ()
+) -> Path:
+    """Write `runs/<pack>/report.html` from the experiments' evaluations, and the tables of what was `tuned`.
+
+    SpineError where an experiment was not evaluated.
+    """
     path = experiments[0].runs / pack.name / "report.html"
-    page = paper_page(pack, {one.name: one for one in experiments}, path.parent, also)
+    page = paper_page(pack, {one.name: one for one in experiments}, path.parent, also, tuned)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary:
         temporary.write_text(render_paper(page), encoding="utf-8")
     return path
 
 
-def paper_page(pack: Pack, experiments: Mapping[str, Experiment], directory: Path, also: Elsewhere = ()) -> PaperPage:
+def paper_page(
+    pack: Pack,
+    experiments: Mapping[str, Experiment],
+    directory: Path,
+    also: Elsewhere = (),
+    tuned: Sequence[PaperTable] = (),
+) -> PaperPage:
     """What the page tells; links to the experiments' reports are relative to the `directory` it lies in."""
     comparison = Comparison(read_facts(pack.paper), pack, Measured(experiments))
     return PaperPage(
@@ -47,12 +59,19 @@ def paper_page(pack: Pack, experiments: Mapping[str, Experiment], directory: Pat
         title=comparison.facts.title,
         citation=comparison.facts.citation,
         warnings=() if pack.data else (GENERATED,),
-        tables=tuple(comparison.table(table) for table in pack.tables),
+        tables=(*(comparison.table(table) for table in pack.tables), *tuned),
         notes=comparison.texts,
         findings=[one for one in check_paper(pack.paper) if one.verdict != "agrees"],
         figures=(*_bars(comparison), *(_figure(text, experiments) for text in pack.figures)),
         reports={name: os.path.relpath(path, directory) for name, path in _reports(experiments, also)},
+        demo=_demo(pack, directory.parent),
     )
+
+
+def _demo(pack: Pack, runs: Path) -> str:
+    """The command of the page that stands for the paper's own program; empty where it has none."""
+    own_runs = [] if runs == Experiment.model_fields["runs"].default else [f"runs={runs}"]
+    return shlex.join(["spine", "demo", str(pack.demo), *own_runs]) if pack.demo else ""
 
 
 def _reports(experiments: Mapping[str, Experiment], also: Elsewhere) -> Iterator[tuple[str, Path]]:

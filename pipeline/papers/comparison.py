@@ -12,12 +12,13 @@ from ensemble.report.paper_bars import Bar, Bars
 from ensemble.results.evaluation import Estimate, Evaluation
 from pipeline.papers.facts import Facts, Note, PrintedTable
 from pipeline.papers.pack import ComparedBars, ComparedColumn, ComparedRow, ComparedTable, Pack
+from pipeline.papers.source_alone import SOURCE_ALONE, source_alone
 from spine.core.problems import SpineError
 from spine.experiment.config import Experiment
 
-__all__ = ["Comparison", "Measured"]
+__all__ = ["NONE", "Comparison", "Measured"]
 
-NONE = "–"
+NONE = "–"  # in place of a number
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Measured:
 
     experiments: Mapping[str, Experiment]
     _read: dict[tuple[str, Path | None], Evaluation] = field(default_factory=dict)
+    _of_sources: dict[str, dict[str, Estimate]] = field(default_factory=dict)
 
     def evaluation(self, name: str, data: Path | None = None) -> Evaluation:
         """Of an experiment, on its own dataset or on `data`; SpineError where the pack does not run it."""
@@ -37,12 +39,22 @@ class Measured:
 
     def estimate(self, name: str, row: str, metric: str, data: Path | None = None) -> Estimate | None:
         """A metric of a row; None where the experiment has no such row. SpineError where it has no such metric."""
-        found = next((one for one in self.evaluation(name, data).rows if one.name == row), None)
-        if found is None:
+        metrics = self._source_alone(name, data) if row == SOURCE_ALONE else self._metrics(name, row, data)
+        if metrics is None:
             return None
-        if metric not in found.metrics:
-            raise SpineError(f"{name} has no metric {metric!r}; it has {', '.join(found.metrics)}")
-        return found.metrics[metric]
+        if metric not in metrics:
+            raise SpineError(f"{name} has no metric {metric!r}; it has {', '.join(metrics)}")
+        return metrics[metric]
+
+    def _metrics(self, name: str, row: str, data: Path | None) -> Mapping[str, Estimate] | None:
+        return next((one.metrics for one in self.evaluation(name, data).rows if one.name == row), None)
+
+    def _source_alone(self, name: str, data: Path | None) -> Mapping[str, Estimate] | None:
+        if data:  # other pictures, of which it knows no source
+            return None
+        if name not in self._of_sources:
+            self._of_sources[name] = source_alone(ExperimentRun(self.experiments[name]))
+        return self._of_sources[name]
 
 
 @dataclass
@@ -71,7 +83,7 @@ class Comparison:
 
     def table(self, compared: ComparedTable) -> PaperTable:
         """A printed table beside ours."""
-        printed, name = self.facts.tables[compared.printed], compared.printed
+        printed, name = self._printed(compared), compared.name
         marks = self._marks(name)
         columns = tuple(
             PaperColumn(column.replace("_", " "), one.metric.replace("_", " "), self._marks(f"{name}.{column}"))
@@ -85,6 +97,12 @@ class Comparison:
             rows=tuple(self._row(compared, printed, row) for row in (*printed.rows, *compared.more)),
             marks=marks,
         )
+
+    def _printed(self, compared: ComparedTable) -> PrintedTable:
+        """What the paper prints there; where it prints nothing, a table without rows and columns."""
+        if compared.printed:
+            return self.facts.tables[compared.printed]
+        return PrintedTable.model_construct(source="Not printed", title=compared.title, columns=(), rows={})
 
     def bars(self, bars: ComparedBars) -> tuple[list[str], list[Bars]]:
         """The rows of a table that are printed or ours, and their bars."""
@@ -138,7 +156,7 @@ class Comparison:
             name=name.replace("_", " "),
             ours=(own.row if own and own.row != name and is_run else ""),
             cells=cells,
-            marks=self._marks(f"{compared.printed}.{name}"),
+            marks=self._marks(f"{compared.name}.{name}"),
         )
 
     def _ours(self, compared: ComparedTable, own: ComparedRow | None, column: ComparedColumn) -> Estimate | None:

@@ -21,7 +21,7 @@ from spine.core.yaml_files import read_yaml
 from spine.experiment.loading import Study
 from spine.experiment.stages import NAME
 
-__all__ = ["ComparedColumn", "ComparedRow", "ComparedTable", "Pack", "choose", "pack_of"]
+__all__ = ["ComparedColumn", "ComparedRow", "ComparedTable", "Pack", "TunedPart", "choose", "pack_of"]
 
 ROOT, SCALE = "data.root", "scale"  # the overrides that are a pack's
 RUNS = "SPINE_RUNS"  # where the data configs of a pack look for the detectors that it trained
@@ -51,15 +51,32 @@ class ComparedTable(Strict):
     """A printed table, the experiment that has its rows, and what stands beside each column.
 
     `rows` tells which of our rows a printed one is, where it is called otherwise, and null of one that is not run;
-    `more` are rows, `extra` columns of ours alone.
+    `more` are rows, `extra` columns of ours alone; the row `source alone` is of `pipeline.papers.source_alone`. Where
+    the paper prints no such table, `printed` is left out, and `title` says what ours is of.
     """
 
-    printed: str
+    printed: str = ""
+    title: str = ""
     experiment: str
     rows: Mapping[str, ComparedRow | None] = Field(default_factory=dict)
     more: tuple[str, ...] = ()
-    columns: Mapping[str, ComparedColumn] = Field(min_length=1)
+    columns: Mapping[str, ComparedColumn] = Field(default_factory=dict)
     extra: Mapping[str, ComparedColumn] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_printed_or_ours_alone(self) -> ComparedTable:
+        if bool(self.printed) == bool(self.title):
+            raise ValueError("give printed, the name of a table of the paper, or title, of one that is ours alone")
+        if self.title and (self.rows or self.columns):
+            raise ValueError("rows and columns are of a printed table; of one that is ours alone give more and extra")
+        if self.printed and not self.columns:
+            raise ValueError("give columns, ours beside a printed one each")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What notes call it."""
+        return self.printed or self.title
 
     @property
     def all_columns(self) -> dict[str, ComparedColumn]:
@@ -79,6 +96,14 @@ class ComparedBars(Strict):
     columns: Mapping[str, str] = Field(min_length=2)  # column -> what its bars are called
 
 
+class TunedPart(Strict):
+    """A member of an experiment's file whose settings are searched, and the setting whose values are compared."""
+
+    experiment: Path
+    member: str
+    by: str
+
+
 class Pack(Strict):
     """What a study says as the pack of a `paper`; its report is `runs/<name>/report.html`."""
 
@@ -88,13 +113,15 @@ class Pack(Strict):
     scales: Mapping[str, Path] = Field(default_factory=dict)  # by `scale=NAME` another pack's file runs instead
     tables: tuple[ComparedTable, ...] = ()
     bars: tuple[ComparedBars, ...] = ()
+    tuned: tuple[TunedPart, ...] = ()  # searched on validation when the experiments have run
+    demo: Path | None = None  # the experiment whose page by `spine demo` stands for the paper's own program
     figures: tuple[str, ...] = ()  # `experiment/picture`, pictures of their evaluations
     notes: tuple[Note, ...] = ()  # where this pack differs from the paper
 
     @model_validator(mode="after")
     def _compares_what_is_printed(self) -> Pack:
         printed = read_facts(self.paper).tables
-        for table in self.tables:
+        for table in (one for one in self.tables if one.printed):
             if table.printed not in printed:
                 raise ValueError(f"tables has {table.printed!r}; the paper's are {', '.join(printed)}")
             known = printed[table.printed]

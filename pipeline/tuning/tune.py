@@ -27,7 +27,7 @@ from spine.experiment.dataset import read_dataset
 from spine.experiment.folds import parts, view
 from spine.experiment.foresight import require_trainable
 
-__all__ = ["tune"]
+__all__ = ["search_settings", "tune"]
 
 Show = Callable[[str], None]
 REFUSED = 100  # combinations one after another that the member cannot have: there is no other
@@ -35,7 +35,12 @@ FAILED = 3  # trainings one after another: what is wrong is no matter of their s
 
 
 def tune(path: Path, overrides: Sequence[str], show: Show) -> list[Path]:
-    """Search for the settings of the experiment's `tune`; gives the paths that it wrote, the best settings' first.
+    """Search for the settings of the experiment's `tune`; gives the paths that it wrote, the best settings' first."""
+    return search_settings(path, overrides, show).write()
+
+
+def search_settings(path: Path, overrides: Sequence[str], show: Show) -> Found:
+    """What the search for the settings of the experiment's `tune` finds, not yet written.
 
     A study that was killed goes on, and one with a larger budget too. Nothing reads test. SpineError where a name or
     value of the space is wrong, before anything trains, or where trials fail one after another.
@@ -97,15 +102,15 @@ class Tuning:
                 f"one: {self.study.last_refusal()}"
             )
 
-    def finish(self) -> list[Path]:
-        """Write what was found, tell it, and give the paths."""
+    def finish(self) -> Found:
+        """What was found, told."""
         trials, best = self.study.trials(), self.study.best()
         if best is None:
             member, table = self.file.settings.member, self.directory / "trials.csv"
             raise SpineError(f"none of {len(trials)} trials of {member} was completed; see {table}")
         found = Found(self.file, self.judged, self.study, best, self.directory, self.common)
         self.show(found.told)
-        return found.write()
+        return found
 
     def _resumed(self, stack: ExitStack) -> Asked | None:
         """A trial that was interrupted on this machine, to go on with."""

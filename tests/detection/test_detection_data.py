@@ -123,6 +123,23 @@ def test_an_epoch_is_the_same_whether_reached_or_resumed(manifest):
             np.testing.assert_array_equal(own, again)
 
 
+def test_repeated_pictures_come_so_often_an_epoch_each_time_drawn_anew(manifest):
+    plain = data_of(manifest, repeats=3)
+    assert plain.steps == 8  # 3 times 10 pictures in batches of 4
+    pictures = np.concatenate([images for images, _ in itertools.islice(plain.training(0), plain.steps)])
+    _, counts = np.unique(pictures, axis=0, return_counts=True)
+    assert counts.tolist() == [3] * 10
+    moved = data_of(manifest, repeats=3, augmentation=MOVES)
+    drawn = np.concatenate([images for images, _ in itertools.islice(moved.training(0), moved.steps)])
+    assert len(np.unique(drawn, axis=0)) == 30
+    assert sum(len(images) for images in moved.validation_batches()) == 4
+
+
+def test_pictures_that_are_not_repeated_leave_a_members_hash_as_it_was():
+    assert "repeats" not in Settings().model_dump(mode="json")
+    assert Settings(**Settings(repeats=3).model_dump(mode="json")).repeats == 3
+
+
 def test_machines_share_every_batch(manifest):
     data = data_of(manifest).shared_by(2)
     whole = data_of(manifest)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
+from ensemble.report.paper import render_paper
 from pipeline.cli import app
 from pipeline.experiments import load_experiments, load_other_datasets
 from pipeline.papers.compare import paper_page, write_paper_report
@@ -269,7 +270,7 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
     )
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
     written = Path("runs") / "report.html"
-    monkeypatch.setattr("pipeline.papers.compare.write_paper_report", lambda pack, experiments, also: written)
+    monkeypatch.setattr("pipeline.papers.compare.write_paper_report", lambda *given: written)
     monkeypatch.setattr(Layout, "require", lambda layout: None)
     found = CliRunner().invoke(app, ["run", str(SAYED), "data.root=/somewhere"])
     assert found.exit_code == 0, found.output
@@ -284,3 +285,64 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
         ("sayed2025_classification", "plid_discs_detected"),
         ("sayed2025_segmentation", "plid_regions_detected"),
     ]
+
+
+def test_what_a_pack_tunes_is_tuned_when_its_experiments_have_run(here, monkeypatch):
+    done = []
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show: done.append(settings.name) or [])
+    monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
+    monkeypatch.setattr(
+        "pipeline.papers.tuned.tune_part",
+        lambda part, overrides, show: done.append((part.experiment.stem, part.member, overrides)) or part.member,
+    )
+    monkeypatch.setattr(
+        "pipeline.papers.compare.write_paper_report",
+        lambda pack, experiments, also, tuned: done.append(tuned) or Path("report.html"),
+    )
+    monkeypatch.setattr(Layout, "require", lambda layout: None)
+    found = CliRunner().invoke(app, ["run", "configs/papers/tapkir_fracture.yaml", "data.root=/somewhere", "seed=2"])
+    assert found.exit_code == 0, found.output
+    tuned = [("tapkir_classification", member, ["seed=2"]) for member in ("plain_cnn", "vgg16")]
+    assert done == ["tapkir_classification", *tuned, ["plain_cnn", "vgg16"]]
+
+
+def test_a_table_may_be_ours_alone_and_a_page_stand_for_a_program(judged):
+    raw = {
+        "paper": "tapkir_fracture",
+        "name": "our_pack",
+        "tables": [
+            {
+                "title": "Ours",
+                "experiment": "small",
+                "extra": {"AUC": {"metric": "roc_auc"}},
+                "more": ["vgg16", "ensemble"],
+            }
+        ],
+        "demo": "small.yaml",
+        "notes": [{"about": ["Ours"], "text": "A note on it."}],
+    }
+    page = paper_page(validate(Pack, raw, "the pack"), {"small": judged}, judged.runs / "our_pack")
+    (table,) = page.tables
+    scores = {row.name: row.metrics["roc_auc"].value for row in evaluated(judged).rows}
+    assert [(row.name, row.cells[0].printed, row.cells[0].ours) for row in table.rows] == [
+        (name, "–", f"{100 * scores[name]:.2f}") for name in ("vgg16", "ensemble")
+    ]
+    assert page.notes[table.marks[0] - 1] == "A note on it."
+    assert page.demo == f"spine demo small.yaml runs={judged.runs}"
+    assert "spine demo small.yaml" in render_paper(page)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"experiment": "small"}, "give printed, the name of a table of the paper, or title"),
+        ({"printed": "detection", "experiment": "small"}, "give columns, ours beside a printed one each"),
+        (
+            {"title": "Ours", "experiment": "small", "columns": {"map": {"metric": "map50"}}},
+            "rows and columns are of a printed table",
+        ),
+    ],
+)
+def test_a_table_is_of_the_paper_or_ours_alone(table, message):
+    with pytest.raises(SpineError, match=message):
+        validate(Pack, {"paper": "ma2020_cervical", "name": "our_pack", "tables": [table]}, "the pack")
