@@ -39,7 +39,15 @@ class Training:
         overrides = [] if self.experiment.fold is None else [f"fold={self.experiment.fold}"]
         module = f"{registry.package_of(self.experiment.task)}.train"
         arguments = (str(file), "--member", self.member, *overrides)
-        return Job(name_of_training(self.experiment, self.member), module, arguments, records_of(self.experiment))
+        name, records = name_of_training(self.experiment, self.member), records_of(self.experiment)
+        return Job(name, module, arguments, records, with_less=self._with_less)
+
+    @property
+    def _with_less(self) -> tuple[str, ...]:
+        """What halves its batch; nothing where it has none, or one of a picture."""
+        settings = self.experiment.members[self.member]
+        batch = settings.batch if "batch" in type(settings).model_fields else 1
+        return ("--batch", str(batch // 2)) if batch > 1 else ()
 
     @property
     def is_done(self) -> bool:

@@ -77,7 +77,7 @@ def _of(name: str, member: Member, settings: Settings) -> MemberFacts:
         parameters=details.get("parameters"),
         sees=_sees(member, settings),
         weights=_origin(member, settings),
-        options=(*_of_name(name), *_options(settings)),
+        options=(*_of_name(name), *_options(settings), *_of_short_memory(details)),
         epochs=_epochs(details),
     )
 
@@ -121,6 +121,10 @@ def _origin(member: Member, settings: Settings) -> str:
 
 def _of_name(name: str) -> list[str]:
     return [f"a seed of {of}"] if (of := member_of_seed(name)) else []
+
+
+def _of_short_memory(details: Mapping[str, Any]) -> list[str]:
+    return [f"batch {details['batch']}, as memory ran out"] if "batch" in details else []
 
 
 def _options(settings: Settings) -> Iterator[str]:

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from spine.core.files import read_json, write_json
 
-__all__ = ["SILENT_AFTER", "Ended", "Job", "Record", "State"]
+__all__ = ["OUT_OF_MEMORY", "SILENT_AFTER", "Ended", "Job", "Record", "State"]
 
 State = Literal["waiting", "running", "done", "failed"]
+OUT_OF_MEMORY = "ran out of memory"  # in why a job failed, where that is known
 SILENT_AFTER = 120.0  # seconds without a sign of life, after which a job of another machine counts as lost
 
 
@@ -29,6 +30,7 @@ class Job:
     arguments: tuple[str, ...]
     records: Path  # the folder of the records
     folder: Path = field(default_factory=Path.cwd)
+    with_less: tuple[str, ...] = ()  # further arguments with which it needs less memory; empty where there are none
 
     @property
     def record(self) -> Path:
@@ -52,6 +54,11 @@ class Ended:
     def was_cut(self) -> bool:
         """Whether something else than itself ended it, so that it is worth another try."""
         return self.status < 0
+
+    @property
+    def was_short_of_memory(self) -> bool:
+        """Whether it is known to have had too little."""
+        return OUT_OF_MEMORY in self.why
 
 
 @dataclass(frozen=True)

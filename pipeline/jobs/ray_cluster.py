@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.jobs.job import Ended, Job, Record
+from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Job, Record
 from pipeline.jobs.work import work_command
 from spine.core.cores import threads_for, usable_cores
 from spine.core.problems import SpineError
@@ -78,7 +78,7 @@ class RayCluster:
             ray.get(handle)
             why = "ended without a word"
         except ray.exceptions.OutOfMemoryError:
-            why = "ran out of memory; set executor.memory higher, or a smaller batch"
+            why = f"{OUT_OF_MEMORY}; set executor.memory higher, or a smaller batch"
         except ray.exceptions.RayError as error:
             why = f"lost its worker ({type(error).__name__})"
         record = Record.read(job.record)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipeline.jobs.job import Ended, Job, Record
@@ -53,6 +53,7 @@ class _Running:
 
 def run_jobs(engine: Engine, jobs: Sequence[Job], settings: ExecutorSettings, show: Show) -> list[Ended]:
     """Run jobs, and give how each ended, in their order. A job that was cut short is tried `retries` times more.
+    One that ran out of memory is run once `with_less` of it, where the settings ask for that.
 
     A job that nobody has begun after `patience` minutes is told once. Whatever ends this call ends the jobs too.
     """
@@ -69,7 +70,11 @@ def run_jobs(engine: Engine, jobs: Sequence[Job], settings: ExecutorSettings, sh
                     _tell_of_waiting(engine, one, settings, show)
                     continue
                 running.remove(one)
-                if ended.was_cut and one.attempt <= settings.retries:
+                if ended.was_short_of_memory and settings.smaller_batch and one.job.with_less:
+                    show(f"{one.job.name} {ended.why}; it is run again with {' '.join(one.job.with_less)}")
+                    less = replace(one.job, arguments=(*one.job.arguments, *one.job.with_less), with_less=())
+                    waiting.append((less, one.attempt + 1))
+                elif ended.was_cut and one.attempt <= settings.retries:
                     show(f"{one.job.name} {ended.why}; it is run again")
                     waiting.append((one.job, one.attempt + 1))
                 else:

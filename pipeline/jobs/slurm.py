@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.jobs.job import SILENT_AFTER, Ended, Job, Record
+from pipeline.jobs.job import OUT_OF_MEMORY, SILENT_AFTER, Ended, Job, Record
 from pipeline.jobs.work import work_command
 from spine.core.cores import threads_for
 from spine.core.problems import SpineError
@@ -23,7 +23,7 @@ __all__ = ["Slurm", "Work"]
 
 CPUS = 4  # of a job that does not say how many
 _WHY = {
-    "OUT_OF_MEMORY": "ran out of memory; set executor.memory higher, or a smaller batch",
+    "OUT_OF_MEMORY": f"{OUT_OF_MEMORY}; set executor.memory higher, or a smaller batch",
     "TIMEOUT": "took longer than executor.minutes",
     "NODE_FAIL": "lost its node",
     "PREEMPTED": "had to make room for others",

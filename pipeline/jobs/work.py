@@ -17,15 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.jobs.job import Ended, Record
+from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Record
 from spine.core.disk import is_short
+from spine.core.memory import NO_MEMORY
 from spine.core.processes import as_child, die_with_parent, run_child
 from spine.core.writers import writer
 
 __all__ = ["command_of", "run_here", "work_command"]
 
 BEAT = 10.0  # seconds between signs of life
-_OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError", "OOM when allocating")
 
 
 def command_of(module: str, arguments: Sequence[str]) -> list[str]:
@@ -78,6 +78,8 @@ def _signs_of_life(file: Path) -> Iterator[None]:
 
 def _why(status: int, log: Path | None, begun: int, folder: Path, memory: bool) -> str:
     """Why a job ended badly; one that was killed had no last word of its own."""
+    if status == NO_MEMORY:
+        return f"{OUT_OF_MEMORY}: set a smaller batch, or executor.memory; see {log or 'above'}"
     if status > 0:
         return _last_word(log, begun) if log else "see above"
     told = f"was killed by signal {-status}"
@@ -85,7 +87,7 @@ def _why(status: int, log: Path | None, begun: int, folder: Path, memory: bool) 
         return f"{told}; the disk of {folder} is full"
     if -status != signal.SIGKILL:
         return told
-    return f"{told}; out of memory{'' if memory else '?'}"
+    return f"{told}; {OUT_OF_MEMORY if memory else 'out of memory?'}"
 
 
 def _last_word(log: Path, begun: int) -> str:
@@ -93,8 +95,6 @@ def _last_word(log: Path, begun: int) -> str:
     with log.open("rb") as stream:
         stream.seek(max(begun, log.stat().st_size - 2**16))
         said = stream.read().decode(errors="replace")
-    if any(word in said for word in _OUT_OF_MEMORY):
-        return f"out of memory: set a smaller batch, or executor.memory; see {log}"
     last = next((line for line in reversed(said.splitlines()) if line.startswith("error:")), "")
     return last.removeprefix("error:").strip() or f"see {log}"
 

@@ -11,7 +11,8 @@ from types import FrameType
 
 import typer
 
-from spine.core.problems import SpineError, printable_lines
+from spine.core.memory import NO_MEMORY, is_of_memory
+from spine.core.problems import SpineError, brief, printable_lines
 from spine.core.processes import PARENT
 
 __all__ = ["Stopped", "run_to_the_end"]
@@ -28,7 +29,8 @@ class Stopped(BaseException):
 def run_to_the_end(command: Callable[[], object], work: str) -> None:
     """Run a command of typer's to the exit of this process: status 1 and one message of an error that a user can fix.
 
-    Ctrl-C and SIGTERM end it with a word, after what was half written is gone; a reader that is gone ends it without.
+    NO_MEMORY is its status where memory ran out. Ctrl-C and SIGTERM end it with a word, after what was half written is
+    gone; a reader that is gone ends it without.
     """
     from spine.core.disk import at_work
 
@@ -48,6 +50,13 @@ def run_to_the_end(command: Callable[[], object], work: str) -> None:
         _leave(stopped.status)
     except BrokenPipeError:  # such as of `spine data check ... | head`
         _leave(128 + signal.SIGPIPE)
+    except Exception as error:
+        if not is_of_memory(error):
+            raise
+        _say(
+            f"error: {work} ran out of memory; set a smaller batch, or fewer jobs at once ({brief(str(error))})", "red"
+        )
+        sys.exit(NO_MEMORY)
 
 
 def _say(text: str, colour: str | None = None) -> None:

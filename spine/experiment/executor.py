@@ -20,6 +20,9 @@ class ExecutorSettings(Strict):
     gpus: int = Field(default=0, ge=0, le=64)  # GPUs a job; local: how many of the visible ones each sees, 0 for all
     memory: float = Field(default=0, ge=0)  # GB a job; 0: what the cluster gives
     retries: int = Field(default=1, ge=0, le=100)  # how often a job is run again that was killed, or whose node is gone
+    smaller_batch: bool = (
+        False  # a training that ran out of memory is run once more with half its batch, told by its card
+    )
     patience: float = Field(default=60, gt=0)  # minutes until a job that nobody has begun is told
     minutes: int = Field(default=1440, ge=1)  # of Slurm: the longest that a job may take
     partition: str = ""  # of Slurm

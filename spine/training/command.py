@@ -39,6 +39,9 @@ def command(fitting_of: FittingOf, task: str, settings: type[BaseModel]) -> Call
         experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The experiment's YAML file.")],
         member: Annotated[str, typer.Option("--member", "-m", help="The member to train.")],
         overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+        batch: Annotated[
+            int | None, typer.Option("--batch", min=1, help="So many pictures a step in place of the settings' batch.")
+        ] = None,
         rehearse: Annotated[
             Path | None,
             typer.Option("--rehearse", metavar="FILE", help="Train a few batches, keep none, write what that took."),
@@ -47,7 +50,7 @@ def command(fitting_of: FittingOf, task: str, settings: type[BaseModel]) -> Call
         chosen = load_experiment(experiment, overrides or (), settings_of)
         with at_work(f"training of {member}"):
             if rehearse is None:
-                typer.echo(str(train_member(fitting_of, chosen, member)))
+                typer.echo(str(train_member(fitting_of, chosen, member, batch)))
                 return
             write_json(asdict(rehearse_member(fitting_of, chosen, member)), rehearse)
 

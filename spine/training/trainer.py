@@ -31,10 +31,12 @@ __all__ = ["FittingOf", "seed_of", "train_member"]
 FittingOf = Callable[[Experiment, str, Manifest, int], Fitting]
 
 
-def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> Path:
+def train_member(fitting_of: FittingOf, experiment: Experiment, member: str, batch: int | None = None) -> Path:
     """Train one member, publish its directory and return it; `fitting_of(experiment, member, manifest, seed)` is how.
 
-    What else the same training gives (`spine.experiment.outcomes`) is published with it.
+    What else the same training gives (`spine.experiment.outcomes`) is published with it. `batch` is how many pictures a
+    step takes in place of what the settings say, where memory is short: the member counts as theirs, and its card tells
+    the batch.
 
     A member that is complete with the same settings, data and splits is left as it is; a killed run resumes after its
     last complete epoch; with anything else changed the training starts afresh. SpineError where another process trains
@@ -51,7 +53,7 @@ def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> 
         return directory
     silence_tensorflow()
     first, *others = outcomes(experiment, member)
-    fitting = fitting_of(first.experiment, first.member, manifest, seed_of(experiment, first.member))
+    fitting = fitting_of(_with_batch(first, batch), first.member, manifest, seed_of(experiment, first.member))
     if experiment.fold == REFIT:
         fitting = replace(fitting, epochs_per_phase=refit_epochs(experiment, member))
     with exclusive_lock(first.directory) if fitting.is_chief else nullcontext():
@@ -59,11 +61,21 @@ def train_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> 
         if fitting.is_chief:
             for outcome in others:
                 _begin_afresh(outcome)
-                _publish(fitting.outcome(outcome), history, outcome, outcome.config_hash(manifest))
+                _publish(fitting.outcome(outcome), history, outcome, outcome.config_hash(manifest), batch)
             # Last of all: once the first is a member, nothing is left to be published.
-            _publish(fitting.outcome(first) if others else fitting, history, first, first.config_hash(manifest))
+            own = fitting.outcome(first) if others else fitting
+            _publish(own, history, first, first.config_hash(manifest), batch)
             fitting.checkpoints.clear()
     return directory
+
+
+def _with_batch(outcome: Outcome, batch: int | None) -> Experiment:
+    """Its experiment, with another batch of the member where one is given."""
+    experiment = outcome.experiment
+    if batch is None:
+        return experiment
+    settings = experiment.members[outcome.member].model_copy(update={"batch": batch})
+    return experiment.model_copy(update={"members": {**experiment.members, outcome.member: settings}})
 
 
 def seed_of(experiment: Experiment, member: str) -> int:
@@ -91,7 +103,7 @@ def _begin_afresh(outcome: Outcome) -> None:
     only.write(directory / "config.yaml")
 
 
-def _publish(fitting: Fitting, history: History, outcome: Outcome, config_hash: str) -> Member:
+def _publish(fitting: Fitting, history: History, outcome: Outcome, config_hash: str, batch: int | None) -> Member:
     from spine.member.serving import package_versions
 
     history = fitting.own_history(history)
@@ -114,6 +126,7 @@ def _publish(fitting: Fitting, history: History, outcome: Outcome, config_hash: 
             "parameters": network.count_params(),
             **_training_details(history, fitting.best_epoch()),
             **fitting.details,
+            **({} if batch is None else {"batch": batch}),
         },
     )
     return Member.publish(fitting.directory, card)

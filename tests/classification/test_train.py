@@ -159,6 +159,17 @@ def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(f
     assert not (directory / "model" / "1" / "leftover").exists()
 
 
+def test_a_smaller_batch_makes_the_member_of_the_settings_and_is_told_by_its_card(folder, tmp_path, trained_quickly):
+    own = quick(folder, tmp_path, "name=short")
+    directory = train(own, "plain", batch=5)
+    card, usual = Member.open(directory).card, Member.open(trained_quickly).card
+    assert card.config_hash == usual.config_hash
+    assert card.details["batch"] == 5
+    assert "batch" not in usual.details
+    before = card.model_hash
+    assert Member.open(train(own, "plain")).card.model_hash == before  # up to date
+
+
 def test_a_rehearsal_tells_what_a_few_batches_take_and_keeps_nothing(folder, tmp_path):
     told = rehearse_member(fitting_of, load_experiment(folder / "experiment.yaml", [f"runs={tmp_path}"]), "plain")
     assert told.lengths == {"frozen": 2, "fine_tuning": 2}

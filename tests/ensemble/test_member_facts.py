@@ -27,6 +27,12 @@ def trained(task, **settings):
     return task_settings(task).model_validate(settings).model_dump(mode="json")
 
 
+def test_a_member_that_was_short_of_memory_tells_its_batch():
+    settings = trained("segmentation", batch=16)
+    assert "batch 8, as memory ran out" in facts(settings, {**TOLD, "batch": 8}).options
+    assert "memory" not in facts(settings).options
+
+
 def test_a_classifier_tells_its_view_its_weights_and_the_options_that_are_on():
     settings = trained(
         "classification",

@@ -1,9 +1,10 @@
 import time
+from dataclasses import replace
 
 import pytest
 
 from pipeline.jobs import run
-from pipeline.jobs.job import Ended, Job, Record
+from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Job, Record
 from pipeline.jobs.run import run_jobs
 from spine.experiment.executor import ExecutorSettings
 
@@ -15,12 +16,14 @@ class Scripted:
         self.ends, self.at_once = ends, at_once
         self.submitted: list[str] = []
         self.attempts: list[int] = []
+        self.arguments: list[tuple[str, ...]] = []
         self.at_work = self.most = 0
         self.stopped: list[str] = []
 
     def submit(self, job, record):
         self.submitted.append(job.name)
         self.attempts.append(record.attempt)
+        self.arguments.append(job.arguments)
         self.at_work += 1
         self.most = max(self.most, self.at_work)
         return job.name
@@ -70,6 +73,20 @@ def test_what_was_cut_short_is_tried_again_and_what_failed_is_not(tmp_path):
     assert engine.submitted == ["cut", "failed", "lost", "cut", "lost", "lost"]
     assert engine.attempts == [1, 1, 1, 2, 2, 3]
     assert "cut was killed by signal 9; it is run again" in shown
+
+
+@pytest.mark.parametrize("why", [f"{OUT_OF_MEMORY}: see above", f"was killed by signal 9; {OUT_OF_MEMORY}"])
+def test_a_job_that_ran_out_of_memory_is_run_once_with_less_where_asked(tmp_path, why):
+    short = Ended(12 if "above" in why else -9, why)
+    (job,) = jobs_of(tmp_path, "large")
+    job, shown = replace(job, arguments=("x",), with_less=("--batch", "4")), []
+    engine = Scripted({"large": [short, short]})
+    assert run_jobs(engine, [job], ExecutorSettings(retries=0, smaller_batch=True), shown.append) == [short]
+    assert engine.arguments == [("x",), ("x", "--batch", "4")]
+    assert f"large {why}; it is run again with --batch 4" in shown
+    engine = Scripted({"large": [short]})
+    assert run_jobs(engine, [job], ExecutorSettings(retries=0), print) == [short]
+    assert engine.arguments == [("x",)]
 
 
 def test_a_job_that_nobody_begins_is_told_once(tmp_path):

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from spine.core.memory import NO_MEMORY
+
 CHILD = "import os, time; os.write(1, b'child up\\n'); time.sleep(20)"
 PARENT = f"""
 import sys, threading, time
@@ -145,3 +147,25 @@ def test_a_file_that_may_grow_no_further_is_named(tmp_path):
     done = run(code, str(tmp_path / "big"))
     assert done.stderr.startswith(f"error: the work stopped at {tmp_path / 'big'}: File too large; make room")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "raise MemoryError('of 8 GiB')",
+        "raise type('ResourceExhaustedError', (Exception,), {})('OOM when allocating tensor')",
+        "__import__('numpy').empty(2**55)",
+    ],
+)
+def test_memory_that_ran_out_has_a_status_of_its_own_and_one_sentence(raised):
+    done = run(RAISES.format(raised))
+    assert done.returncode == NO_MEMORY
+    assert done.stderr.startswith("error: the work ran out of memory; set a smaller batch")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_full_disk_is_not_taken_for_memory():
+    full = "raise type('ResourceExhaustedError', (Exception,), {})('write failed; No space left on device')"
+    done = run(RAISES.format(full))
+    assert done.returncode == 1
+    assert "No space left on device; make room" in done.stderr
