@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline import registry
 from pipeline.jobs.engines import engine_of, records_of
-from pipeline.jobs.job import Job
+from pipeline.jobs.job import Away, Job
 from pipeline.jobs.run import run_jobs
 from spine.core.problems import SpineError
 from spine.experiment.config import REFIT, Experiment
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Training", "name_of_training", "train_members", "trainings_of"]
 
 Show = Callable[[str], None]
+EXPERIMENT, DATA, RUNS = "its.yaml", "its-data", "its-runs"  # places in the folder of a job that is away
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +37,31 @@ class Training:
 
     def job(self, file: Path) -> Job:
         """What trains it, of the experiment's resolved file."""
-        overrides = [] if self.experiment.fold is None else [f"fold={self.experiment.fold}"]
-        module = f"{registry.package_of(self.experiment.task)}.train"
-        arguments = (str(file), "--member", self.member, *overrides)
-        name, records = name_of_training(self.experiment, self.member), records_of(self.experiment)
-        return Job(name, module, arguments, records, with_less=self._with_less)
+        experiment = self.experiment
+        away = self._away(file) if experiment.executor.kind == "ray" and experiment.executor.store else None
+        places = [EXPERIMENT, f"data={DATA}", f"runs={RUNS}"] if away else [str(file)]
+        fold = [] if experiment.fold is None else [f"fold={experiment.fold}"]
+        return Job(
+            name_of_training(experiment, self.member),
+            f"{registry.package_of(experiment.task)}.train",
+            (places[0], "--member", self.member, *places[1:], *fold),
+            records_of(experiment),
+            away=away,
+            with_less=self._with_less,
+        )
+
+    def _away(self, file: Path) -> Away:
+        """What it reads and gives on a machine without this disk: the dataset, and files that the settings name."""
+        from spine.experiment.outcomes import outcomes
+
+        experiment = self.experiment
+        named = {str(path): path for path in _files_of(experiment.members[self.member].model_dump())}
+        given = [outcome.directory for outcome in outcomes(experiment, self.member)]
+        return Away(
+            experiment.executor.store,
+            {EXPERIMENT: file, DATA: experiment.data, **named},
+            {f"{RUNS}/{own.relative_to(experiment.runs).as_posix()}": own for own in given},
+        )
 
     @property
     def _with_less(self) -> tuple[str, ...]:
@@ -66,6 +87,24 @@ class Training:
     def tidy(self) -> None:
         """Remove what a training that was killed at its very end had no time to remove."""
         shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
+
+
+def _files_of(settings: Any) -> Iterator[Path]:
+    """The files and directories below the working directory that settings name, such as weights."""
+    if isinstance(settings, Mapping):
+        for value in settings.values():
+            yield from _files_of(value)
+    elif isinstance(settings, str | Path) and _is_below(path := Path(settings)):
+        yield path
+
+
+def _is_below(path: Path) -> bool:
+    """Whether it names something below the working directory, by a relative path: the same on every machine.
+
+    A lone word without an ending is a choice, such as of a network, even where a folder is called so.
+    """
+    is_path = len(path.parts) > 1 or bool(path.suffix)
+    return is_path and not path.is_absolute() and ".." not in path.parts and path.exists()
 
 
 def name_of_training(part: Experiment, member: str) -> str:

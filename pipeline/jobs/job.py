@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from spine.core.files import read_json, write_json
 
-__all__ = ["OUT_OF_MEMORY", "SILENT_AFTER", "Ended", "Job", "Record", "State"]
+__all__ = ["OUT_OF_MEMORY", "SILENT_AFTER", "Away", "Ended", "Job", "Record", "State"]
 
 State = Literal["waiting", "running", "done", "failed"]
 OUT_OF_MEMORY = "ran out of memory"  # in why a job failed, where that is known
 SILENT_AFTER = 120.0  # seconds without a sign of life, after which a job of another machine counts as lost
+
+
+@dataclass(frozen=True)
+class Away:
+    """Of a job on a machine without this disk: what travels there and back, by a store that both reach.
+
+    Places are relative to the folder that it runs in there; its arguments name them.
+    """
+
+    store: str  # an fsspec URL
+    brings: Mapping[str, Path]  # place -> file or directory here
+    returns: Mapping[str, Path]  # place -> directory here
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class Job:
     arguments: tuple[str, ...]
     records: Path  # the folder of the records
     folder: Path = field(default_factory=Path.cwd)
+    away: Away | None = None  # where it may not count on this disk
     with_less: tuple[str, ...] = ()  # further arguments with which it needs less memory; empty where there are none
 
     @property

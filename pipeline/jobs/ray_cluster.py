@@ -1,13 +1,16 @@
-"""Jobs of a Ray cluster: tasks that each start one process, whose workers share the disk of the runs."""
+"""Jobs of a Ray cluster: tasks that each start one process, on machines with or without the disk of the runs."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipeline.jobs.away import Journey, run_away
 from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Job, Record
+from pipeline.jobs.store import Lost
 from pipeline.jobs.work import work_command
 from spine.core.cores import threads_for, usable_cores
 from spine.core.problems import SpineError
@@ -16,6 +19,7 @@ from spine.experiment.executor import ExecutorSettings
 
 __all__ = ["RayCluster"]
 
+LOOK_AWAY = 10.0  # seconds between looks at a job that is away
 CPUS = 4  # of a job that does not say how many, on a cluster that has nodes of as many
 HANDED_ON = ("SPINE_", "PYTHONPATH", "PYTHONUNBUFFERED")  # environment variables of this process that a job needs there
 
@@ -27,6 +31,8 @@ class RayCluster:
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings, self._task = settings, None
+        self._journeys: dict[str, Journey] = {}
+        self._looked: dict[str, float] = {}
         self.cpus = settings.cpus or (CPUS if settings.address else min(CPUS, usable_cores()))
 
     @property
@@ -59,24 +65,35 @@ class RayCluster:
         asked: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": own.gpus}
         if own.memory:
             asked["memory"] = int(own.memory * 2**30)
-        return ray.remote(max_calls=1, max_retries=0, **asked)(_run)
+        return ray.remote(max_calls=1, max_retries=0, **asked)(_call)
 
     def submit(self, job: Job, record: Record) -> Any:
         """Hand it to the cluster, with what this process was told by environment variables."""
         handed = {key: value for key, value in os.environ.items() if key.startswith(HANDED_ON)}
         handed |= threads_for(self.cpus)
-        return self.task.remote(work_command(job.record.absolute(), job.module, job.arguments), str(job.folder), handed)
+        if job.away:
+            journey = self._journeys[job.name] = Journey.begin(job, job.away, record.attempt)
+            return self.task.remote(run_away, *journey.work, {**handed, **journey.environment})
+        command = work_command(job.record.absolute(), job.module, job.arguments)
+        return self.task.remote(_run, command, str(job.folder), handed)
 
     def ended(self, job: Job, handle: Any) -> Ended | None:
         """How it ended by its own record, else by what Ray says."""
         import ray
 
+        journey = self._journeys.get(job.name)
         done, _ = ray.wait([handle], timeout=0)
         if not done:
+            if journey and self._is_time_to_look(job):
+                journey.note()
             return None
         try:
             ray.get(handle)
             why = "ended without a word"
+            if journey:
+                journey.end()
+        except Lost as error:
+            why = f"did not bring its results back whole: {error}"
         except ray.exceptions.OutOfMemoryError:
             why = f"{OUT_OF_MEMORY}; set executor.memory higher, or a smaller batch"
         except ray.exceptions.RayError as error:
@@ -86,6 +103,13 @@ class RayCluster:
             return ended
         (record or Record(job.name, "running")).now("failed", status=-9, why=why).write(job.record)
         return Ended(-9, why)
+
+    def _is_time_to_look(self, job: Job) -> bool:
+        """Into the store, which may be far: seldom."""
+        if time.monotonic() - self._looked.get(job.name, -LOOK_AWAY) < LOOK_AWAY:
+            return False
+        self._looked[job.name] = time.monotonic()
+        return True
 
     def why_waiting(self, job: Job, handle: Any) -> str:
         """What the cluster has, beside what the job asks for."""
@@ -104,6 +128,11 @@ class RayCluster:
             ray.cancel(handle, force=True)
         if not self.settings.address:
             ray.shutdown()
+
+
+def _call(function: Callable[..., int], *arguments: Any) -> int:
+    """The task: a function of ours, in a process that ends with it."""
+    return function(*arguments)
 
 
 def _run(command: list[str], folder: str, handed: dict[str, str]) -> int:

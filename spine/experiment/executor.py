@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from spine.core.strict import Strict
 
@@ -30,3 +30,13 @@ class ExecutorSettings(Strict):
     through: Literal["slurm", "local", "debug"] = "slurm"  # submitit's engine: its own processes show how it would go
     address: str = ""  # of Ray: the cluster to join; empty: one that starts here, and ends with the command
     token: Path | None = None  # of Ray: the file with the cluster's token
+    store: str = ""  # of Ray, where its machines share no disk: the fsspec URL by which files travel
+
+    @field_validator("store")
+    @classmethod
+    def _holds_no_secret(cls, store: str) -> str:
+        if "@" in store.partition("://")[2].partition("/")[0]:
+            raise ValueError(
+                "holds a user or a password; leave them to the environment, as the store's library reads them"
+            )
+        return store

@@ -71,3 +71,17 @@ def variables(folder) -> bytes:
     """The weights that its SavedModel holds, bit for bit."""
     (data,) = folder.glob("model/1/variables/variables.data-*")
     return data.read_bytes()
+
+
+@pytest.mark.slow
+def test_machines_without_a_common_disk_give_the_weights_of_this_one(tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="needs Ray (pip install 'spine-ensemble[ray]')")
+    far = experiment_in(tmp_path, kind="ray", cpus=1, store=f"file://{tmp_path / 'far'}")
+    far = far.model_copy(update={"members": {"first": far.members["first"]}, "folds": 0})
+    training.train_members(far, lambda line: None)
+    assert {standing.state for standing in standings(far)} == {"done"}
+    local = far.model_copy(update={"name": "local", "executor": far.executor.model_copy(update={"kind": "local"})})
+    training.train_members(local, lambda line: None)
+    here, there = (one.member_directory("first") for one in (local, far))
+    assert variables(here) == variables(there)
+    assert not list((tmp_path / "far").rglob("saved_model.pb"))  # what came back is not left there

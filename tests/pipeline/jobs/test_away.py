@@ -1,0 +1,92 @@
+"""A job on a machine without this disk, with a folder in place of the store and a call in place of the machine."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.jobs.away import Journey, run_away
+from pipeline.jobs.job import Away, Job, Record
+from pipeline.jobs.store import Lost
+from pipeline.training import DATA, EXPERIMENT, RUNS, Training
+from spine.core.privacy import salt
+from spine.dataset.manifest import Manifest
+from tests.experiment_on_disk import write_experiment
+
+WORK = """
+import os, pathlib, sys
+text = pathlib.Path("its-data/word.txt").read_text()
+given = pathlib.Path("its-runs/member")
+given.mkdir(parents=True)
+(given / "model").write_text(f"{text} {sys.argv[1]} {os.environ['SPINE_SALT']}")
+print("error: no such thing")
+raise SystemExit(int(sys.argv[2]))
+"""
+
+
+def journey_of(folder: Path, monkeypatch, status: int) -> Journey:
+    (folder / "data").mkdir()
+    (folder / "data" / "word.txt").write_text("hello")
+    (folder / "job_away.py").write_text(WORK)
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{Path(__file__).resolve().parents[3]}")
+    away = Away(f"file://{folder / 'far'}", {"its-data": folder / "data"}, {"its-runs/member": folder / "runs" / "m"})
+    job = Job("train m", "job_away", ("world", str(status)), folder / "jobs", away=away)
+    Record(job.name, "waiting", 2).write(job.record)
+    return Journey.begin(job, away, 2)
+
+
+def test_what_it_reads_travels_there_and_what_it_writes_comes_back(tmp_path, monkeypatch):
+    journey = journey_of(tmp_path, monkeypatch, 0)
+    (tmp_path / "runs" / "m").mkdir(parents=True)
+    (tmp_path / "runs" / "m" / "old").write_text("of an earlier training")
+    journey.note()
+    assert Record.read(journey.job.record).state == "waiting"
+    assert run_away(*journey.work, journey.environment) == 0
+    journey.note()
+    assert Record.read(journey.job.record).state == "running"
+    journey.end()
+    assert [path.name for path in (tmp_path / "runs" / "m").iterdir()] == ["model"]
+    assert (tmp_path / "runs" / "m" / "model").read_text() == f"hello world {salt().decode()}"
+    record = Record.read(journey.job.record)
+    assert (record.name, record.state, record.attempt) == ("train m", "done", 2)
+    assert not list((tmp_path / "far" / "results").rglob("model"))  # taken, so it does not lie there
+    again = Journey.begin(journey.job, journey.away, 3)
+    assert again.inputs == journey.inputs
+    assert again.name != journey.name
+
+
+def test_of_a_job_that_failed_its_last_word_comes_back_and_nothing_half_written(tmp_path, monkeypatch):
+    journey = journey_of(tmp_path, monkeypatch, 3)
+    assert run_away(*journey.work, journey.environment) == 3
+    journey.end()
+    assert not (tmp_path / "runs").exists()
+    record = Record.read(journey.job.record)
+    assert (record.state, record.status, record.why) == ("failed", 3, "no such thing")
+    assert "error: no such thing" in journey.job.log.read_text()
+
+
+def test_results_that_are_not_whole_touch_nothing_here(tmp_path, monkeypatch):
+    journey = journey_of(tmp_path, monkeypatch, 0)
+    run_away(*journey.work, journey.environment)
+    (model,) = (tmp_path / "far" / "results").rglob("model")
+    model.write_text("half")
+    with pytest.raises(Lost, match=r"its-runs/member/model of results/train-m-.* is not as it was put there"):
+        journey.end()
+    assert not (tmp_path / "runs").exists()
+    assert Record.read(journey.job.record).state == "waiting"
+
+
+def test_a_training_brings_its_dataset_and_files_below_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("own").mkdir()
+    Path("own/base.weights.h5").write_text("weights")
+    experiment = write_experiment(tmp_path, members=("one",), executor={"kind": "ray", "store": "file:///far"})
+    settings = experiment.members["one"].model_copy(update={"weights": "own/base.weights.h5"})
+    experiment = experiment.model_copy(update={"members": {"one": settings}})
+    file = experiment.write(experiment.directory / "experiment.yaml")
+    job = Training("one", experiment, Manifest.read(experiment.data)).job(file)
+    assert job.arguments == (EXPERIMENT, "--member", "one", f"data={DATA}", f"runs={RUNS}")
+    named = Path("own/base.weights.h5")
+    assert job.away.brings == {EXPERIMENT: file, DATA: experiment.data, str(named): named}
+    assert job.away.returns == {f"{RUNS}/small/members/one": experiment.member_directory("one")}
+    here = experiment.model_copy(update={"executor": experiment.executor.model_copy(update={"kind": "local"})})
+    assert Training("one", here, Manifest.read(experiment.data)).job(file).away is None
