@@ -9,11 +9,12 @@ from typing import Protocol
 
 from pipeline.bulk.batches import Batches
 from pipeline.bulk.parts import Answered, Parts
-from pipeline.bulk.reading import THREADS, Found, Pictures, read_ahead
+from pipeline.bulk.reading import THREADS, Found, Pictures, SourceLostError, read_ahead
 from pipeline.bulk.studies import Study
 from pipeline.bulk.tables import rows_of
 from pipeline.client import SentPicture
 from spine.answers.answer import Answer
+from spine.core.ending import Stopped
 from spine.core.problems import Problem, SpineError
 from spine.images.pictures import encode_png
 
@@ -59,12 +60,16 @@ def answer_studies(
     to answer. In memory are pictures of a few batches, and rows of one part.
     """
     work = _Work(model, parts, batch, masks, settled)
-    for read in read_ahead(studies, pictures, threads, ahead=2 * batch):
-        if read.found:
-            work.take(read.study, read.found)
-        else:
-            work.end(read.study, read.problems)
-    work.finish()
+    try:
+        for read in read_ahead(studies, pictures, threads, ahead=2 * batch):
+            if read.found:
+                work.take(read.study, read.found)
+            else:
+                work.end(read.study, read.problems)
+        work.finish()
+    except (SourceLostError, Stopped, KeyboardInterrupt):
+        parts.write()  # what is whole is not lost
+        raise
     return work.outcome
 
 

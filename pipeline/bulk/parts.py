@@ -24,10 +24,11 @@ from pipeline.bulk.tables import Rows, Tables
 from spine.core.files import atomic_directory, read_json, write_json
 from spine.core.problems import Problem, SpineError, write_sheet
 
-__all__ = ["STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "require_same"]
+__all__ = ["STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "is_answers", "require_same"]
 
 STUDIES_A_PART = 500
 SECONDS_A_PART = 300.0  # what a run that is killed may lose
+_ABOUT = "answers.json"
 _SOURCES = ("study", "source", "picture", "file")
 
 
@@ -139,9 +140,14 @@ def _rows(path: Path) -> Iterator[Mapping[str, str]]:
         yield from csv.DictReader(stream)
 
 
+def is_answers(directory: Path) -> bool:
+    """Whether a directory is one of answers."""
+    return (directory / _ABOUT).is_file()
+
+
 def require_same(output: Path, about: Mapping[str, Any]) -> None:
     """SpineError where the directory holds answers of another model, or by other settings; else note these in it."""
-    path = output / "answers.json"
+    path = output / _ABOUT
     if not path.exists():
         write_json(dict(about), path)
         return

@@ -12,17 +12,18 @@ from typing import Any
 
 from pipeline.bulk.loop import Outcome, answer_studies
 from pipeline.bulk.parts import Parts, answered_in, failed_of, require_same
-from pipeline.bulk.reading import THREADS, Pictures, pictures_on_disk
+from pipeline.bulk.reading import THREADS, Found, Pictures, pictures_on_disk
 from pipeline.bulk.shard import ALL, Shard
 from pipeline.bulk.studies import Study, in_folder, in_sheet
 from spine.core.privacy import salt_id
-from spine.core.processes import exclusive_lock
+from spine.core.problems import Problem
 from spine.core.progress import bar
 from spine.member.member import Member
 
 __all__ = ["Request", "predict", "studies_of"]
 
 Show = Callable[[str], None]
+ChosenPictures = Callable[..., Iterator[Found | Problem]]  # of a study, by `slices` and `neighbours`
 TELL_EVERY = 60.0  # seconds, where nobody sees the bar
 
 
@@ -42,6 +43,7 @@ class Request:
     masks: bool = False
     slices: int | None = 1
     threads: int = THREADS
+    credentials: Path | None = None  # of an archive; else the environment has them
 
     @property
     def failed(self) -> Path:
@@ -65,36 +67,43 @@ class Request:
 def predict(request: Request, show: Show) -> Outcome:
     """Answer what of the studies is in the shard, and not in the output yet.
 
-    SpineError where there are none, the model may not run, the output holds other answers, or another process is at
-    work on the shard.
+    SpineError where there are none, the model may not run, or the output holds other answers. `as_job` keeps other
+    processes from the shard meanwhile.
     """
     about = request.about  # before studies are looked for, which may take long
-    studies = [study for study in studies_of(request.studies, show) if request.shard.holds(study.source)]
-    with exclusive_lock(request.output / f"shard{request.shard.suffix}"):
-        require_same(request.output, about)
-        done = answered_in(request.output)
-        left = [study for study in studies if study.source not in done]
-        of_shard = f" in shard {request.shard}" if request.shard.count > 1 else ""
-        show(f"{len(studies):,} studies{of_shard}, {len(studies) - len(left):,} answered before")
-        return _answer(request, left, show) if left else Outcome()
+    found, pictures = studies_of(request, show)
+    studies = [study for study in found if request.shard.holds(study.source)]
+    require_same(request.output, about)
+    done = answered_in(request.output)
+    left = [study for study in studies if study.source not in done]
+    of_shard = f" in shard {request.shard}" if request.shard.count > 1 else ""
+    show(f"{len(studies):,} studies{of_shard}, {len(studies) - len(left):,} answered before")
+    return _answer(request, left, pictures, show) if left else Outcome()
 
 
-def studies_of(given: str, show: Show) -> list[Study]:
-    """The studies of a folder or a .csv, in an order that does not depend on the machine."""
-    path = Path(given)
+def studies_of(request: Request, show: Show) -> tuple[list[Study], ChosenPictures]:
+    """The studies of a folder, a .csv or an archive, in one order on every machine; and what reads them."""
+    if request.studies.startswith(("http://", "https://")):
+        from pipeline.bulk.archive import ArchivedStudies
+        from pipeline.pacs.address import Address, Credentials
+
+        archived = ArchivedStudies(Address(request.studies, Credentials.of(request.credentials)))
+        show(f"asking {archived.address.url} for its studies")
+        return archived.list(), archived.pictures
+    path = Path(request.studies)
     if path.suffix.lower() == ".csv":
-        return in_sheet(path)
+        return in_sheet(path), pictures_on_disk
     show(f"looking for studies in {path}")
-    return in_folder(path)
+    return in_folder(path), pictures_on_disk
 
 
-def _answer(request: Request, studies: list[Study], show: Show) -> Outcome:
+def _answer(request: Request, studies: list[Study], chosen: ChosenPictures, show: Show) -> Outcome:
     from pipeline.bulk.tables import Tables
     from pipeline.client import LocalModel
 
     model = LocalModel.open(request.model)
     show(f"{model.description.name}, version {model.version}: {model.description.note}")
-    pictures: Pictures = partial(pictures_on_disk, slices=request.slices, neighbours=model.sees_slices)
+    pictures: Pictures = partial(chosen, slices=request.slices, neighbours=model.sees_slices)
     parts = Parts(request.output, request.shard, Tables(model.description, model.version))
     with _progress(len(studies), show) as settled:
         return answer_studies(

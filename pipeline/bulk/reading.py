@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.bulk.studies import Study
     from pipeline.client import SentPicture
 
-__all__ = ["THREADS", "Found", "Pictures", "Read", "mapped_ahead", "pictures_on_disk", "read_ahead"]
+__all__ = ["THREADS", "Found", "Pictures", "Read", "SourceLostError", "mapped_ahead", "pictures_on_disk", "read_ahead"]
 
 THREADS = max(4, 2 * usable_cores())  # that read: they wait for disks and networks more than they compute
 _LOOK_EVERY = 0.2  # seconds until a thread that waits sees that nobody takes anything any more
@@ -91,6 +91,10 @@ def read_ahead(studies: Iterable[Study], pictures: Pictures, threads: int = THRE
             worker.join()
 
 
+class SourceLostError(SpineError):
+    """No further study can be read either."""
+
+
 class _Ended(Exception):
     """Nobody takes what is read any more."""
 
@@ -119,6 +123,8 @@ def _read(study: Study, pictures: Pictures) -> Iterator[Read]:
             else:
                 _ = one.picture.png  # encoded here, and not where the model waits for it
                 yield Read(study, one)
+    except SourceLostError:
+        raise
     except SpineError as error:
         problems.append(Problem.from_error(error, Path(study.source)))
     yield Read(study, problems=tuple(problems))

@@ -13,6 +13,7 @@ from pipeline.cli import client, data, experiments, papers, serve
 from pipeline.cli.demo import demo
 from pipeline.cli.pacs import pacs
 from pipeline.cli.plan import plan
+from pipeline.cli.predict import predict
 from pipeline.cli.schema import schema
 from pipeline.cli.status import status
 from spine import __version__
@@ -28,6 +29,7 @@ client.add_client(app, serve.app)
 app.command()(demo)
 app.command()(pacs)
 app.command()(plan)
+app.command()(predict)
 app.command()(schema)
 app.command()(status)
 

@@ -13,7 +13,7 @@ from pipeline.cli.console import show, show_leaderboard, show_paths, trust_model
 if TYPE_CHECKING:
     from spine.experiment.config import Experiment
 
-__all__ = ["app", "load"]
+__all__ = ["Overrides", "Trust", "app", "load", "predict_splits"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,48 +99,10 @@ def tune(experiment: ExperimentFile, overrides: Overrides = None) -> None:
         show_paths(tune_member(experiment, overrides or (), show))
 
 
-@app.command()
-def predict(
-    experiment: Annotated[
-        Path,
-        typer.Argument(
-            metavar="EXPERIMENT|MODEL",
-            help="The YAML file of an experiment or a study; with --studies also of a case, or a model's directory.",
-        ),
-    ],
-    overrides: Overrides = None,
-    trust: Trust = False,
-    studies: Annotated[
-        str, typer.Option("--studies", help="Answer these instead: a folder of studies, or a .csv with a column path.")
-    ] = "",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="With --studies: the directory of the answers.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="With --studies: pictures a request.")] = 8,
-    masks: Annotated[bool, typer.Option("--masks", help="With --studies: write masks as PNG, too.")] = False,
-    slices: Annotated[
-        int, typer.Option(min=0, help="With --studies: so many slices, nearest the mid-sagittal one; 0 is all.")
-    ] = 1,
-    shard: Annotated[
-        str, typer.Option("--shard", metavar="I/N", help="With --studies: only this of N shards of them, from 1 on.")
-    ] = "1/1",
-) -> None:
-    """Run the members' SavedModels over validation and test; with --studies, the model over a whole tree of them."""
-    if not studies:
-        _trust(_load(experiment, overrides), trust)
-        _stage("predict", experiment, overrides)
-        return
-    from pipeline.bulk.predict import Request
-    from pipeline.bulk.shard import Shard
-    from pipeline.cli.bulk import model_of, predict_studies
-    from spine.core.problems import SpineError
-    from spine.core.quiet import silence_tensorflow
-
-    silence_tensorflow()
-    if output is None:
-        raise SpineError("say where the answers go: --output DIRECTORY")
-    model = model_of(experiment, overrides or ())
-    predict_studies(Request(model, studies, output, Shard.of(shard), batch, masks, slices or None), trust)
+def predict_splits(experiment: Path, overrides: list[str] | None, trust: bool) -> None:
+    """Run the members' SavedModels over the validation and test splits."""
+    _trust(_load(experiment, overrides), trust)
+    _stage("predict", experiment, overrides)
 
 
 @app.command()

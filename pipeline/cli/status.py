@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.jobs.status import Standing
 
 __all__ = ["status"]
 
 
 def status(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN|EXPERIMENT", help="The directory of a run, or the file of its experiment.")
+        Path,
+        typer.Argument(
+            metavar="RUN|EXPERIMENT", help="The directory of a run or of answers, or the file of an experiment."
+        ),
     ],
 ) -> None:
     """Show each job of a run by its files alone: done, running where, failed why. Exit status 0 where all are done."""
@@ -20,17 +26,13 @@ def status(
     from rich.markup import escape
     from rich.table import Table
 
-    from pipeline.experiments import load_experiments
-    from pipeline.jobs.status import DONE, counted, standings
-    from spine.core.problems import SpineError, printable
+    from pipeline.jobs.status import DONE, counted
+    from spine.core.problems import printable
 
-    file = run / "experiment.yaml" if run.is_dir() else run
-    if not file.is_file():
-        raise SpineError(f"{run} holds no experiment.yaml; give the directory of a run, or the file of an experiment")
-    found = [(experiment, standings(experiment)) for experiment in load_experiments(file, ())]
-    for experiment, jobs in found:
+    found = _found(run)
+    for directory, jobs in found:
         told = ", ".join(f"{count} {state}" for state, count in counted(jobs).items())
-        table = Table("job", "state", "where", "since", "note", title=f"{experiment.directory}: {told}")
+        table = Table("job", "state", "where", "since", "note", title=f"{directory}: {told}")
         for job in jobs:
             table.add_row(
                 *(escape(printable(cell)) for cell in (job.job, job.state, job.where, _when(job.since), job.note))
@@ -38,6 +40,21 @@ def status(
         Console().print(table)
     if any(job.state != DONE for _, jobs in found for job in jobs):
         raise typer.Exit(1)
+
+
+def _found(run: Path) -> list[tuple[Path, list[Standing]]]:
+    """Of each run, or of a directory of answers, how its jobs stand."""
+    from pipeline.bulk.jobs import is_answers, records_in
+    from pipeline.experiments import load_experiments
+    from pipeline.jobs.status import recorded, standings
+    from spine.core.problems import SpineError
+
+    if is_answers(run):
+        return [(run, recorded(records_in(run)))]
+    file = run / "experiment.yaml" if run.is_dir() else run
+    if not file.is_file():
+        raise SpineError(f"{run} holds no experiment.yaml; give the directory of a run, or the file of an experiment")
+    return [(experiment.directory, standings(experiment)) for experiment in load_experiments(file, ())]
 
 
 def _when(seconds: float) -> str:

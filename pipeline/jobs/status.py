@@ -16,7 +16,7 @@ from spine.experiment.folds import parts, refit
 from spine.experiment.outcomes import outcomes
 from spine.member.member import Member
 
-__all__ = ["DONE", "Standing", "counted", "standings"]
+__all__ = ["DONE", "Standing", "counted", "recorded", "standings"]
 
 DONE = "done"
 
@@ -37,6 +37,11 @@ def standings(experiment: Experiment) -> list[Standing]:
     records = dict(_records(records_of(experiment)))
     trained = [_training(name, done, records.pop(name, None)) for name, done in _trainings(experiment)]
     return [*trained, *(_by_record(name, *found) for name, found in records.items())]
+
+
+def recorded(folder: Path) -> list[Standing]:
+    """Of each job that has a record in a folder, by name."""
+    return [_by_record(name, *found) for name, found in _records(folder)]
 
 
 def _trainings(experiment: Experiment) -> Iterator[tuple[str, bool]]:

@@ -20,10 +20,11 @@ from pathlib import Path
 from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Record
 from spine.core.disk import is_short
 from spine.core.memory import NO_MEMORY
+from spine.core.problems import SpineError
 from spine.core.processes import as_child, die_with_parent, run_child
 from spine.core.writers import writer
 
-__all__ = ["command_of", "run_here", "work_command"]
+__all__ = ["command_of", "kept", "run_here", "work_command"]
 
 BEAT = 10.0  # seconds between signs of life
 
@@ -56,6 +57,20 @@ def run_here(
     took = round(time.time() - running.since, 1)
     running.now("failed" if status else "done", status=status, why=ended.why, took=took).write(file)
     return ended
+
+
+@contextmanager
+def kept(name: str, file: Path) -> Iterator[None]:
+    """Keep the record of a job that nobody else runs: of what this process does within."""
+    running = Record(name, "running", host=socket.gethostname(), writer=writer(), since=time.time()).write(file)
+    try:
+        with _signs_of_life(file):
+            yield
+    except BaseException as error:
+        why = str(error) if isinstance(error, SpineError) else type(error).__name__
+        running.now("failed", status=1, why=why).write(file)
+        raise
+    running.now("done").write(file)
 
 
 @contextmanager

@@ -70,14 +70,13 @@ class Archive:
     def __exit__(self, *error: object) -> None:
         self._session.close()
 
-    def studies(self, since: str) -> list[str]:
-        """The UIDs of studies since a day (YYYYMMDD)."""
+    def studies(self, since: str = "") -> list[str]:
+        """The UIDs of studies since a day (YYYYMMDD); without one, of all."""
+        wanted = {"search_filters": {"StudyDate": f"{since}-"}} if since else {}
         self.budget.renew()
         with self._asking("its studies"):
             return [
-                uid
-                for found in self._pages(self._client.search_for_studies, search_filters={"StudyDate": f"{since}-"})
-                if (uid := _text(found, _STUDY))
+                uid for found in self._pages(self._client.search_for_studies, **wanted) if (uid := _text(found, _STUDY))
             ]
 
     def instances(self, study: str, most: int) -> list[Instance]:

@@ -7,7 +7,7 @@ archive's list of the study tells whether it has them. So a run that was broken 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.client import Model, SentPicture
     from spine.dicom_results.source import Source
 
-__all__ = ["Outcome", "Request", "answer_study", "shown_study"]
+__all__ = ["Outcome", "Request", "answer_study", "images_of", "pulled", "shown_study"]
 
 _UID = re.compile(r"\b[0-2](?:\.\d+){4,}\b")
 
@@ -70,11 +70,11 @@ def answer_study(archive: Archive, study: str, model: Model, request: Request, t
     listed = archive.instances(checked_uid(study), request.most_instances)
     work = _Work(archive, study, model, request, tell, {one.uid for one in listed})
     with TemporaryDirectory(prefix="spine-pacs-") as name:
-        work.run(_images_of(listed, request.series), Path(name))
+        work.run(images_of(listed, request.series), Path(name))
     return work.outcome
 
 
-def _images_of(listed: Sequence[Instance], series: str) -> list[Instance]:
+def images_of(listed: Sequence[Instance], series: str = "") -> list[Instance]:
     """What may be a picture; SpineError where nothing is. Captures of a screen count where there is nothing else."""
     from spine.images.dicom.objects import is_capture_class, may_be_image_class
 
@@ -83,6 +83,27 @@ def _images_of(listed: Sequence[Instance], series: str) -> list[Instance]:
         where = "the series" if series else "the study"
         raise SpineError(f"{where} has no images among {len(listed)} objects of the study; check the UID")
     return [one for one in images if series or not is_capture_class(one.sop_class)] or images
+
+
+def pulled(archive: Archive, images: Iterable[Instance], folder: Path) -> Iterator[Problem]:
+    """Write images as files in `folder`, called by their numbers from 1 on, without results of ours.
+
+    Those that cannot be had are problems; Broken where no other can be had either.
+    """
+    from spine.dicom_results.identity import is_result
+
+    for number, image in enumerate(images, start=1):
+        path = folder / pseudonym(image.series, "series-") / f"{number:05d}.dcm"
+        path.parent.mkdir(exist_ok=True)
+        try:
+            archive.fetch(image, path)
+            if is_result(path):
+                path.unlink()
+        except Broken:
+            raise
+        except SpineError as error:
+            path.unlink(missing_ok=True)
+            yield Problem.from_error(error, path)
 
 
 @dataclass
@@ -101,30 +122,13 @@ class _Work:
         """Pull the images into `folder`, and answer those of them that the intake takes."""
         from pipeline.client import pictures_of
 
-        problems = list(self._pull(images, folder))
+        problems = list(pulled(self.archive, track(images, "pulling images", len(images)), folder))
         for found in pictures_of(folder, slices=self.request.slices, neighbours=self.model.sees_slices):
             if isinstance(found, Problem):
                 problems.append(found)
             elif found.source is not None:
                 problems += self._tried(found, found.source)
         self.outcome.problems += [_discreet(problem, folder) for problem in problems]
-
-    def _pull(self, images: Sequence[Instance], folder: Path) -> Iterator[Problem]:
-        """Write them as files, without results of ours; those that cannot be had are problems."""
-        from spine.dicom_results.identity import is_result
-
-        for number, image in enumerate(track(images, "pulling images", len(images)), start=1):
-            path = folder / pseudonym(image.series, "series-") / f"{number:05d}.dcm"
-            path.parent.mkdir(exist_ok=True)
-            try:
-                self.archive.fetch(image, path)
-                if is_result(path):
-                    path.unlink()
-            except Broken:
-                raise
-            except SpineError as error:
-                path.unlink(missing_ok=True)
-                yield Problem.from_error(error, path)
 
     def _tried(self, picture: SentPicture, source: Source) -> Iterator[Problem]:
         """The problem with a picture, if any; SpineError where another picture would have it too."""

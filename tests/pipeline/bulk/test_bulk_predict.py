@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.bulk import parts as parts_module
+from pipeline.bulk.jobs import as_job
 from pipeline.bulk.loop import answer_studies
 from pipeline.bulk.parts import Parts
-from pipeline.bulk.predict import Request, predict
+from pipeline.bulk.predict import predict
 from pipeline.bulk.reading import Found
 from pipeline.bulk.shard import ALL, Shard
 from pipeline.bulk.studies import Study
@@ -21,25 +22,7 @@ from pipeline.client import LocalModel, SentPicture
 from spine.core.privacy import pseudonym
 from spine.core.problems import Problem, SpineError
 from spine.images.pictures import read_mask, write_png16
-from tests.pipeline.bulk.bulk_model import BulkModel, drawn, write_member, write_pictures
-
-
-@pytest.fixture
-def model(monkeypatch):
-    """Stands in for whatever SavedModel is opened."""
-    model = BulkModel()
-    monkeypatch.setattr(LocalModel, "open", lambda directory: model)
-    return model
-
-
-@pytest.fixture
-def request_of(tmp_path):
-    """A request about a tree of seven pictures, with the answers in `out`."""
-    write_pictures(tmp_path / "tree", 7)
-    member = write_member(tmp_path / "bulk")
-    return lambda **own: Request(
-        **{"model": member, "studies": str(tmp_path / "tree"), "output": tmp_path / "out", **own}
-    )
+from tests.pipeline.bulk.bulk_model import BulkModel, drawn
 
 
 def table(output, name="findings"):
@@ -183,10 +166,10 @@ def test_answers_of_another_model_are_not_mixed_in(model, request_of, tmp_path):
 
 
 def test_one_process_at_a_time_is_at_work_on_a_shard(model, request_of, tmp_path):
-    from spine.core.processes import exclusive_lock
-
-    with exclusive_lock(tmp_path / "out" / "shard"), pytest.raises(SpineError, match="is being written by process"):
-        predict(request_of(), silent)
+    with as_job(request_of()), pytest.raises(SpineError, match="is being written by process"), as_job(request_of()):
+        pass
+    with as_job(request_of(shard=Shard(1, 2))), as_job(request_of(shard=Shard(2, 2))):
+        pass
 
 
 def test_memory_does_not_grow_with_the_studies(tmp_path):
@@ -236,7 +219,7 @@ def test_the_command_says_what_came_of_it(model, request_of, tmp_path):
     ]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
-    assert "7 of 7 studies answered, by 7 pictures" in done.output
+    assert "7 of 7 studies answered, 7 pictures" in done.output
     assert str(tmp_path / "out") in done.stdout
     (tmp_path / "tree/damaged.png").write_bytes(b"\x89PNG and no more")
     failed = CliRunner().invoke(app, command)

@@ -16,7 +16,10 @@ _BOUNDARY = "one-part-ends-here"
 
 @dataclass
 class FakeArchive:
-    """Files of one study; `faults` are told of each request first, and answer it themselves where they return True."""
+    """Files of studies; a study whose UID it does not know has all of them.
+
+    `faults` are told of each request first, and answer it themselves where they return True.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)  # by SOPInstanceUID
     listed: list[dict] = field(default_factory=list)
@@ -40,8 +43,11 @@ class FakeArchive:
             self.stored.append(request.body)
             send(request, 200, {})
         elif path.endswith("/instances"):
-            offset, limit = (int(re.search(rf"{name}=(\d+)", request.path)[1]) for name in ("offset", "limit"))
-            send(request, 200, self.listed[offset : offset + limit])
+            of_study = [one for one in self.listed if one["0020000D"]["Value"] == [path.split("/")[-2]]]
+            send(request, 200, page(of_study or self.listed, request.path))
+        elif path.endswith("/studies"):
+            studies = {one["0020000D"]["Value"][0]: {"0020000D": one["0020000D"]} for one in self.listed}
+            send(request, 200, page(list(studies.values()), request.path))
         elif (uid := path.rpartition("/")[2]) in self.files:
             body = b"\r\n".join(
                 [f"--{_BOUNDARY}\r\nContent-Type: application/dicom\r\n".encode(), self.files[uid],
@@ -50,6 +56,12 @@ class FakeArchive:
             send(request, 200, body, f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}')
         else:
             send(request, 404, {})
+
+
+def page(found: list, path: str) -> list:
+    """Those that a query asks for by `offset` and `limit`."""
+    offset, limit = (int(re.search(rf"{name}=(\d+)", path)[1]) for name in ("offset", "limit"))
+    return found[offset : offset + limit]
 
 
 def send(

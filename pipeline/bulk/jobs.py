@@ -1,0 +1,94 @@
+"""Shards of studies as jobs: each a command that may be run twice, on this machine, on Slurm or on Ray.
+
+OUTPUT/studies.csv    what of a tree belongs together, so that each job need not look through it
+OUTPUT/jobs/          a record a job, and what it said on a cluster
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.bulk.loop import Outcome
+from pipeline.bulk.parts import answered_in, is_answers, require_same
+from pipeline.bulk.predict import Request, studies_of
+from pipeline.bulk.shard import Shard
+from pipeline.bulk.studies import write_sheet_of
+from pipeline.jobs.engines import engine_by
+from pipeline.jobs.job import Job
+from pipeline.jobs.run import run_jobs
+from pipeline.jobs.work import kept
+from spine.core.cores import usable_cores
+from spine.core.problems import SpineError
+from spine.core.processes import PARENT, die_with_parent, exclusive_lock
+from spine.experiment.executor import ExecutorSettings
+
+__all__ = ["as_job", "is_answers", "job_of", "predict_in_jobs", "records_in"]
+
+Show = Callable[[str], None]
+
+
+def records_in(output: Path) -> Path:
+    """The folder of the records of a directory of answers."""
+    return output / "jobs"
+
+
+def job_of(request: Request) -> Job:
+    """What answers the request's shard, in a process of its own."""
+    options = {
+        "--studies": request.studies,
+        "--output": str(request.output),
+        "--batch": str(request.batch),
+        "--slices": str(request.slices or 0),
+        "--shard": str(request.shard),
+        **({"--credentials": str(request.credentials)} if request.credentials else {}),
+    }
+    words = [word for option in options.items() for word in option]
+    arguments = ("predict", str(request.model), *words, *(["--masks"] if request.masks else []))
+    return Job(_name(request.shard), "pipeline.cli", arguments, records_in(request.output))
+
+
+@contextmanager
+def as_job(request: Request) -> Iterator[None]:
+    """Hold the shard for this process, and keep its record as a job where no engine does that; else end with that.
+
+    SpineError where another process is at work on the shard.
+    """
+    with exclusive_lock(request.output / f"shard{request.shard.suffix}"):
+        if PARENT in os.environ:
+            die_with_parent()
+            yield
+        else:
+            with kept(_name(request.shard), job_of(request).record):
+                yield
+
+
+def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, show: Show) -> Outcome:
+    """Answer the studies in `count` shards, each a job; those of which all is answered are not begun.
+
+    SpineError names jobs that did not come to their ends.
+    """
+    require_same(request.output, request.about)
+    studies, _ = studies_of(request, show)
+    if Path(request.studies).is_dir():
+        request = replace(request, studies=str(write_sheet_of(studies, request.output / "studies.csv")))
+    sources = {study.source for study in studies}
+    left = sources - answered_in(request.output)
+    show(f"{len(sources):,} studies, {len(sources) - len(left):,} answered before")
+    shards = [Shard(number + 1, count) for number in range(count)]
+    jobs = [job_of(replace(request, shard=shard)) for shard in shards if any(map(shard.holds, left))]
+    engine = engine_by(settings, records_in(request.output), min(len(jobs) or 1, usable_cores()))
+    ends = run_jobs(engine, jobs, settings, show)
+    answered = left & answered_in(request.output)
+    if cut := [f"{job.name} {end.why}" for job, end in zip(jobs, ends, strict=True) if end.was_cut]:
+        raise SpineError(
+            f"{len(answered):,} of {len(left):,} studies answered, and {', '.join(cut)}; run the same command again"
+        )
+    return Outcome(len(answered), failed=len(left) - len(answered))
+
+
+def _name(shard: Shard) -> str:
+    return f"shard {shard.number} of {shard.count}"

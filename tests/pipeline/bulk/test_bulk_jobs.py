@@ -1,0 +1,109 @@
+"""Shards as jobs: their records, what is left to do, and a Ray cluster of this machine."""
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.bulk.jobs import as_job, job_of, predict_in_jobs
+from pipeline.bulk.shard import Shard
+from pipeline.cli import app
+from pipeline.jobs import run, work
+from pipeline.jobs.job import Record
+from spine.core.problems import SpineError
+from spine.experiment.executor import ExecutorSettings
+from spine.images.pictures import write_png16
+from tests.pipeline.bulk.bulk_model import drawn
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The commands of jobs, which run in this process."""
+    commands = []
+
+    def run_child(command, environment, **_) -> int:
+        commands.append(command[4:])
+        with monkeypatch.context() as patched:
+            patched.setenv("SPINE_PARENT", environment["SPINE_PARENT"])
+            return CliRunner().invoke(app, command[4:]).exit_code
+
+    monkeypatch.setattr(work, "run_child", run_child)
+    monkeypatch.setattr(run, "LOOK_EVERY", 0.005)
+    monkeypatch.setattr("pipeline.bulk.jobs.die_with_parent", lambda: None)
+    monkeypatch.setattr("pipeline.bulk.jobs.usable_cores", lambda: 1)  # CliRunner swaps the streams of the process
+    return commands
+
+
+def studies_in(output):
+    return sorted(pd.concat(map(pd.read_csv, output.glob("parts/*/sources.csv")))["source"])
+
+
+def test_shards_are_jobs_that_are_run_again_only_where_something_is_left(model, request_of, ran, tmp_path):
+    shown = []
+    outcome = predict_in_jobs(request_of(masks=True), 3, ExecutorSettings(), shown.append)
+    assert (outcome.studies, outcome.failed) == (7, 0)
+    assert [command[command.index("--shard") + 1] for command in ran] == ["1/3", "2/3", "3/3"]
+    assert len(studies_in(tmp_path / "out")) == 7
+    ran.clear()
+    write_png16(drawn(), tmp_path / "tree" / "new.png")
+    assert predict_in_jobs(request_of(masks=True), 3, ExecutorSettings(), shown.append).studies == 1
+    assert len(ran) == 1
+    assert Shard.of(ran[0][ran[0].index("--shard") + 1]).holds("new.png")
+    assert predict_in_jobs(request_of(masks=True), 3, ExecutorSettings(), shown.append).studies == 0
+
+
+def test_status_tells_of_shards_by_whomever_they_are_run(model, request_of, ran, tmp_path):
+    (tmp_path / "tree/damaged.png").write_bytes(b"\x89PNG and no more")
+    outcome = predict_in_jobs(request_of(), 2, ExecutorSettings(), lambda line: None)
+    assert (outcome.studies, outcome.failed) == (7, 1)
+    told = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
+    assert told.exit_code == 1
+    assert any(words in told.output for words in ("1 done, 1 failed", "1 failed, 1 done"))
+    (tmp_path / "tree/damaged.png").unlink()
+    with as_job(request_of(shard=Shard(2, 2))):
+        assert Record.read(tmp_path / "out/jobs/shard-2-of-2.json").state == "running"
+    with as_job(request_of(shard=Shard(1, 2))):
+        pass
+    assert "2 done" in CliRunner().invoke(app, ["status", str(tmp_path / "out")]).output
+
+
+def test_a_shard_that_fails_says_why_in_its_record(request_of, tmp_path):
+    with pytest.raises(SpineError), as_job(request_of()):
+        raise SpineError("the disk is gone")
+    record = Record.read(job_of(request_of()).record)
+    assert (record.state, record.why, record.name) == ("failed", "the disk is gone", "shard 1 of 1")
+
+
+def test_jobs_that_were_cut_short_are_named(model, request_of, monkeypatch):
+    monkeypatch.setattr(work, "run_child", lambda *_, **__: -9)
+    monkeypatch.setattr(run, "LOOK_EVERY", 0.005)
+    with pytest.raises(SpineError, match=r"0 of 7 studies answered, and shard 1 of 1 was killed by signal 9"):
+        predict_in_jobs(request_of(), 1, ExecutorSettings(retries=0), lambda line: None)
+
+
+def test_the_command_refuses_a_shard_of_shards(model, request_of, tmp_path):
+    command = ["predict", str(tmp_path / "bulk"), "--studies", str(tmp_path / "tree"), "-o", str(tmp_path / "out")]
+    request_of()
+    told = CliRunner().invoke(app, [*command, "--executor", "local", "--shard", "1/2"])
+    assert "give --shard for what is run here" in str(told.exception)
+    told = CliRunner().invoke(app, [*command, "executor.gpu=1", "--executor", "local"])
+    assert "executor" in str(told.exception)
+    assert "gpu" in str(told.exception)
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_rows_of_this_machine(tmp_path, request_of):
+    pytest.importorskip("ray", reason="needs Ray (pip install 'spine-ensemble[ray]')")
+    from pipeline.bulk.predict import predict
+    from tests.case_on_disk import GRADES, MeanGrey
+    from tests.case_on_disk import write_member as write_real_member
+
+    grey = write_real_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0))
+    on_ray = request_of(model=grey, output=tmp_path / "on_ray")
+    outcome = predict_in_jobs(on_ray, 2, ExecutorSettings(kind="ray", cpus=1), lambda line: None)
+    assert (outcome.studies, outcome.failed) == (7, 0)
+    predict(request_of(model=grey), lambda line: None)
+    tables = [
+        pd.concat(map(pd.read_parquet, (tmp_path / name).glob("parts/*/findings.parquet"))).sort_values("study")
+        for name in ("on_ray", "out")
+    ]
+    pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in tables), atol=1e-6)
