@@ -48,7 +48,8 @@ def job_of(request: Request) -> Job:
     }
     words = [word for option in options.items() for word in option]
     arguments = ("predict", str(request.model), *words, *(["--masks"] if request.masks else []))
-    return Job(_name(request.shard), "pipeline.cli", arguments, records_in(request.output))
+    less = ("--batch", str(request.batch // 2)) if request.batch > 1 else ()  # the last of an option holds
+    return Job(_name(request.shard), "pipeline.cli", arguments, records_in(request.output), with_less=less)
 
 
 @contextmanager

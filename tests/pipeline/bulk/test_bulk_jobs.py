@@ -9,6 +9,7 @@ from pipeline.bulk.shard import Shard
 from pipeline.cli import app
 from pipeline.jobs import run, work
 from pipeline.jobs.job import Record
+from spine.core.memory import NO_MEMORY
 from spine.core.problems import SpineError
 from spine.experiment.executor import ExecutorSettings
 from spine.images.pictures import write_png16
@@ -71,6 +72,17 @@ def test_a_shard_that_fails_says_why_in_its_record(request_of, tmp_path):
         raise SpineError("the disk is gone")
     record = Record.read(job_of(request_of()).record)
     assert (record.state, record.why, record.name) == ("failed", "the disk is gone", "shard 1 of 1")
+
+
+def test_a_shard_that_ran_out_of_memory_is_run_again_with_half_its_batch(model, request_of, ran, monkeypatch, tmp_path):
+    run_child, statuses = work.run_child, [NO_MEMORY]
+    monkeypatch.setattr(
+        work, "run_child", lambda *given, **own: statuses.pop() if statuses else run_child(*given, **own)
+    )
+    settings = ExecutorSettings(smaller_batch=True)
+    assert predict_in_jobs(request_of(batch=4), 1, settings, lambda line: None).studies == 7
+    assert ran[0][-2:] == ["--batch", "2"]
+    assert max(map(len, model.asked)) == 2
 
 
 def test_jobs_that_were_cut_short_are_named(model, request_of, monkeypatch):
