@@ -191,9 +191,7 @@ def test_memory_does_not_grow_with_the_studies(tmp_path):
         BulkModel(), (Study(str(number)) for number in range(30)), pictures, parts, batch=4, threads=3
     )
     assert outcome.pictures == 150
-    assert (
-        len(list((tmp_path / "parts").iterdir())) >= 4
-    )  # of five studies, or a few more that were asked about already
+    assert len(list((tmp_path / "parts").iterdir())) >= 4  # of five studies, or a few more
     waiting, in_batches, in_threads, at_hand = 2 * 4, 4 * 4, 3 * 2, 4 + 2  # a thread has its last and its next
     assert 8 <= most[0] <= waiting + in_batches + in_threads + at_hand
 
