@@ -17,6 +17,7 @@ from ensemble.serving.kit.write import write_serving_kit
 from ensemble.serving.publish import publish_served
 from spine.answers.description import Description, disc_output
 from spine.core.files import fingerprint
+from spine.dataset import truth
 from spine.measurements import roles_of
 from spine.member.member import Card, Member, Patients
 from spine.member.serving import drop_unnamed_versions, package_versions
@@ -42,7 +43,10 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
         pictures = _pictures(parts)
         stages = Stages(settings, parts)
         version, parity = publish_served(
-            load_chain(settings, parts), directory, lambda model: require_case_parity(model, stages, pictures), pictures
+            load_chain(settings, parts),
+            directory,
+            lambda model: require_case_parity(model, stages, pictures),
+            [picture.picture for picture in pictures],
         )
         Member.publish(directory, _card(settings, parts, config_hash, version, parity if pictures else None))
     kit = write_serving_kit(directory, settings.export.name or settings.name, settings.export)
@@ -55,7 +59,7 @@ def hash_of(settings: CaseSettings, parts: CaseParts) -> str:
     return fingerprint([shape, *(part.fingerprint for part in parts.all)])
 
 
-def _pictures(parts: CaseParts) -> Sequence[Path]:
+def _pictures(parts: CaseParts) -> Sequence[truth.Region]:
     """Whole pictures of the parts' datasets, where one has some."""
     named = (parts.detector, parts.segmentation, *parts.grades.values())
     pictures = next((part.pictures for part in named if part and part.pictures), ())

@@ -16,10 +16,10 @@ from ensemble.fusion.pieces import postprocess
 from spine import metrics
 from spine.dataset.detections import Detections
 from spine.dataset.manifest import Manifest, rows
-from spine.dataset.truth import BoxTruth
+from spine.dataset.truth import BoxTruth, Region, pictures_of
 from spine.images.pictures import read_mask, read_picture
 from spine.intake.crop import match_boxes
-from spine.member.run_model import answer_files
+from spine.member.run_model import answer_picture
 
 __all__ = ["Judge", "JudgedPicture"]
 
@@ -48,19 +48,22 @@ class Judge:
 
     def picture(self, truth: BoxTruth, number: int) -> JudgedPicture:
         """Both answers to one picture."""
-        sample, path = truth.samples[number], truth.paths[number]
-        answer = answer_files(self.model, [path])
-        pixels = read_picture(path, sample).pixels
+        sample = truth.samples[number]
+        (picture,) = pictures_of(self.manifest, [sample])
+        answer = answer_picture(self.model, picture)
+        pixels = read_picture(picture.picture, sample).pixels
         found = Detections.from_outputs(answer, 0)
-        discs = self._discs(sample, truth.patients[number], found, answer, pixels)
+        discs = self._discs(sample, truth.patients[number], found, answer, picture, pixels)
         return JudgedPicture(truth.patients[number], found, discs, self._counts(sample, answer, pixels))
 
-    def _discs(self, sample: str, patient: str, found: Detections, answer: Arrays, pixels: np.ndarray) -> pd.DataFrame:
+    def _discs(
+        self, sample: str, patient: str, found: Detections, answer: Arrays, picture: Region, pixels: np.ndarray
+    ) -> pd.DataFrame:
         true = self._true_boxes(sample, self.settings.discs.label)
         matched = self._matched(sample, found, answer, true, pixels.shape)
         values = self.manifest.labels[(self.manifest.labels["sample"] == sample) & (self.manifest.labels["box"] != "")]
         graded = [
-            self._disc(target, box, of_target[box["box"]], matched, answer, pixels)
+            self._disc(target, box, of_target[box["box"]], matched, answer, picture, pixels)
             for target, part in self.parts.grades.items()
             for of_target in [dict(zip(*_columns(values, target), strict=True))]
             for box in rows(true)
@@ -75,6 +78,7 @@ class Judge:
         value: str,
         matched: Mapping[str, int],
         answer: Arrays,
+        picture: Region,
         pixels: np.ndarray,
     ) -> dict[str, Any]:
         """A row of `DISCS`: one graded disc, answered with its detected and with its true box."""
@@ -84,7 +88,7 @@ class Judge:
             **{"sample": box["sample"], "box": box["box"], "level": box["level"] or box["box"], "target": target},
             **{"value": part.labels.index(value), "found": row is not None},
             "detected": None if row is None else answer[f"disc_probabilities_{target}"][0, row],
-            "true": self.stages.of_box(part, pixels, corners),
+            "true": self.stages.of_box(part, picture, pixels, corners),
         }
 
     def _matched(

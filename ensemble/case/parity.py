@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,16 @@ from ensemble.serving.parity import distance, require_decisions, require_masks
 from spine.answers.description import disc_output
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
+from spine.dataset.truth import Region
 from spine.images.pictures import read_picture
-from spine.member.run_model import answer_files
+from spine.member.run_model import answer_files, answer_picture, sees_slices
 
 __all__ = ["CASE_PARITY", "measure_case_parity", "require_case_parity"]
 
 CASE_PARITY = 1e-4  # the largest difference allowed of probabilities, and of the boxes' corners and scores
 
 
-def require_case_parity(model: Any, stages: Stages, pictures: Sequence[Path]) -> float:
+def require_case_parity(model: Any, stages: Stages, pictures: Sequence[Region]) -> float:
     """The largest difference of the chained model from its stages on these pictures; SpineError above `CASE_PARITY`."""
     difference = measure_case_parity(model, stages, pictures)
     if difference > CASE_PARITY:
@@ -34,19 +34,23 @@ def require_case_parity(model: Any, stages: Stages, pictures: Sequence[Path]) ->
     return difference
 
 
-def measure_case_parity(model: Any, stages: Stages, pictures: Sequence[Path]) -> float:
-    """Largest absolute difference of boxes and scores, and with the model's own boxes of all probabilities."""
-    return max((_of_picture(model, stages, picture) for picture in pictures), default=0.0)
+def measure_case_parity(model: Any, stages: Stages, pictures: Sequence[Region]) -> float:
+    """Largest absolute difference of boxes and scores, and with the model's own boxes of all probabilities.
+
+    Pictures with slices next to them are answered with these, where the model sees them, and without.
+    """
+    alone = [(answer_files(model, [one.picture]), one.alone) for one in pictures]
+    beside = [(answer_picture(model, one), one) for one in pictures if sees_slices(model)]
+    return max((_of_picture(answer, stages, picture) for answer, picture in alone + beside), default=0.0)
 
 
-def _of_picture(model: Any, stages: Stages, picture: Path) -> float:
-    answer = answer_files(model, [picture])
-    pixels = read_picture(picture, picture.name).pixels
+def _of_picture(answer: Mapping[str, np.ndarray], stages: Stages, picture: Region) -> float:
+    pixels = read_picture(picture.picture, picture.picture.name).pixels
     found = Detections.from_outputs(answer, 0)
     for target, part in stages.parts.grades.items():
         if part.decisions:
             _require_decided(answer, target, part.decisions)
-    differences = [distance(found, stages.detect(picture)), *_of_discs(answer, found, pixels, stages)]
+    differences = [distance(found, stages.detect(picture.picture)), *_of_discs(answer, found, picture, pixels, stages)]
     if segmentation := stages.parts.segmentation:
         expected = stages.map_of(segmentation, pixels, _region(found, pixels, stages))
         if segmentation.pieces:
@@ -66,9 +70,11 @@ def _require_decided(answer: Mapping[str, np.ndarray], target: str, decisions: D
         )
 
 
-def _of_discs(answer: Mapping[str, np.ndarray], found: Detections, pixels: np.ndarray, stages: Stages) -> list[float]:
+def _of_discs(
+    answer: Mapping[str, np.ndarray], found: Detections, picture: Region, pixels: np.ndarray, stages: Stages
+) -> list[float]:
     return [
-        float(np.abs(answer[f"disc_probabilities_{target}"][0, row] - stages.of_box(part, pixels, box)).max())
+        float(np.abs(answer[f"disc_probabilities_{target}"][0, row] - stages.of_box(part, picture, pixels, box)).max())
         for row in np.flatnonzero(answer["disc_level"][0])
         for box in [_corners(found, int(row), pixels)]
         for target, part in stages.parts.grades.items()

@@ -20,7 +20,8 @@ from ensemble.serving.fuse_outputs import TakeTheOne, fuse_for
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.problems import SpineError
 from spine.core.shapes import of_shape
-from spine.dataset.truth import AnyTruth, ClassTruth
+from spine.dataset.manifest import Manifest
+from spine.dataset.truth import AnyTruth, ClassTruth, Region, pictures_of
 from spine.experiment.config import Experiment
 from spine.experiment.postprocess import PieceRule, PostprocessSettings
 from spine.member.member import Member, NoModel, Patients
@@ -42,7 +43,7 @@ class Part:
     mean: Mean
     boxes: BoxFusion | None
     patients: Patients
-    pictures: tuple[Path, ...] = ()  # whole ones of its dataset, where it has one
+    pictures: tuple[Region, ...] = ()  # whole ones of its dataset, where it has one
     target: str = ""  # of a classification, where it is known
     decisions: Decisions | None = None  # on the probabilities of a classification
     pieces: Mapping[int, PieceRule] = field(default_factory=dict)  # rules that post-process a segmentation's masks
@@ -64,7 +65,7 @@ class Part:
             weights.mean(),
             weights.box_fusion if fuses_boxes else None,
             Patients.union([*(member.card.patients for member in members), weights.searched_patients]),
-            _whole_pictures(run.truth(experiment.search_split)),
+            _whole_pictures(run.manifest, run.truth(experiment.search_split)),
             experiment.target,
             weights.decisions,
             experiment.postprocess.rules(experiment.labels),
@@ -108,11 +109,11 @@ class Part:
         return Ensemble.of_models(self.models, fuse, [member.card.input for member in self.members])
 
 
-def _whole_pictures(truth: AnyTruth) -> tuple[Path, ...]:
+def _whole_pictures(manifest: Manifest, truth: AnyTruth) -> tuple[Region, ...]:
     """The pictures of a truth's samples; of crops those that they were cut out of, each once."""
     if isinstance(truth, ClassTruth):
-        return tuple(dict.fromkeys(region.picture for region in truth.regions))
-    return tuple(truth.paths)
+        return tuple(dict.fromkeys(region.whole for region in truth.regions))
+    return pictures_of(manifest, truth.samples)
 
 
 def _pieces_of(member: Member) -> dict[int, PieceRule]:

@@ -15,7 +15,7 @@ from spine.dataset.detections import Detections
 from spine.dataset.truth import Region
 from spine.images.pictures import write_png16
 from spine.intake.crop import expand_box
-from spine.member.run_model import detect_pictures, predict_pictures, predict_regions, sees_boxes
+from spine.member.run_model import detect_pictures, predict_pictures, predict_regions, sees_boxes, sees_slices
 
 __all__ = ["Stages", "WholePixels"]
 
@@ -36,20 +36,24 @@ class Stages:
         cuts = [cut for cut in (self.settings.discs, self.settings.region) if cut]
         return fused.above(min(cut.confidence for cut in cuts))
 
-    def of_box(self, part: Part, pixels: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-        """Fused probabilities (C,) of a disc of a picture (H, W), its box x0 y0 x1 y1 in pixels.
+    def of_box(
+        self, part: Part, picture: Region, pixels: np.ndarray, box: tuple[float, float, float, float]
+    ) -> np.ndarray:
+        """Fused probabilities (C,) of a disc of a whole picture with the grey levels (H, W), its box x0 y0 x1 y1 in
+        pixels.
 
-        Members see the box in the picture, each in its own way; those that know no boxes get it grown and cut out.
+        Members see the box in the picture, each in its own way, and with the slices next to it where they see those;
+        those that know no boxes get it grown and cut out.
         """
         (x0, y0, x1, y1), (height, width) = box, pixels.shape
         left, top, right, bottom = self.grown(box, self.settings.discs.grow, pixels)
+        region = picture._replace(box=(y0 / height, x0 / width, y1 / height, x1 / width))
         with tempfile.TemporaryDirectory() as folder:
-            whole, crop = Path(folder) / "whole.png", Path(folder) / "crop.png"
-            write_png16(pixels, whole)
-            write_png16(pixels[top:bottom, left:right], crop)
-            region = Region(whole, (y0 / height, x0 / width, y1 / height, x1 / width))
+            write_png16(pixels[top:bottom, left:right], crop := Path(folder) / "crop.png")
             answers = [
-                predict_regions(model, [region]) if sees_boxes(model) else predict_pictures(model, [crop])
+                predict_regions(model, [region])
+                if sees_boxes(model) or sees_slices(model)
+                else predict_pictures(model, [crop])
                 for model in part.models
             ]
             return self._fused(part, [next(answer)[0] for answer in answers])

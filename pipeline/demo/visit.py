@@ -23,6 +23,11 @@ __all__ = ["Visit"]
 
 Box = tuple[float, float, float, float]
 
+STANDS = (
+    "The model sees the slices next to a picture, too. This page shows it the picture alone, which stands for them: "
+    "the answer may differ from that of `spine client`, which sends them."
+)
+
 
 @dataclass
 class Visit:
@@ -50,6 +55,8 @@ class Visit:
         self.close()
         upload = read_upload(path, self.folder)
         self.pictures, self.remarks, self.box = upload.pictures, upload.remarks, box
+        if self.run.model.sees_slices:
+            self.remarks = (*self.remarks, STANDS)
         self.choose(0)
 
     def choose(self, number: int) -> None:

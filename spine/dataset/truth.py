@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from spine.dataset.manifest import Manifest
 from spine.dataset.manifest import rows as rows_of
 from spine.images.pictures import read_mask
 
-__all__ = ["AnyTruth", "BoxTruth", "ClassTruth", "MaskTruth", "Region"]
+__all__ = ["AnyTruth", "BoxTruth", "ClassTruth", "MaskTruth", "Region", "pictures_of"]
 
 
 class Region(NamedTuple):
@@ -34,6 +34,16 @@ class Region(NamedTuple):
     lost: bool = False
     before: Path | None = None
     after: Path | None = None
+
+    @property
+    def whole(self) -> Region:
+        """The picture, with the slices next to it."""
+        return Region(self.picture, before=self.before, after=self.after)
+
+    @property
+    def alone(self) -> Region:
+        """The same without the slices next to the picture."""
+        return self._replace(before=None, after=None)
 
     @property
     def slices(self) -> tuple[Path, Path, Path]:
@@ -327,6 +337,13 @@ def _visible(sample: str, boxes: pd.DataFrame, size: tuple[int, int]) -> np.ndar
                 "area; fix or remove it in the annotations and build the dataset again"
             )
     return visible
+
+
+def pictures_of(manifest: Manifest, samples: Sequence[str]) -> tuple[Region, ...]:
+    """Samples as pictures by themselves, with the slices next to them where the dataset has some; crops have none."""
+    rows = manifest.images.set_index("sample").loc[list(samples)]
+    whole = zip(samples, rows["parent"], _regions(manifest, rows), strict=True)
+    return tuple(Region(manifest.image_path(sample)) if parent else region for sample, parent, region in whole)
 
 
 def _regions(manifest: Manifest, rows: pd.DataFrame) -> tuple[Region, ...]:

@@ -16,8 +16,8 @@ from spine.member.member import Member
 from spine.tasks import outputs_of
 
 __all__ = [
-    *("BATCH_OF_MAPS", "answer_files", "answer_regions", "detect_pictures", "gives_maps", "load_model"),
-    *("predict_pictures", "predict_regions", "predict_samples", "sees_boxes", "sees_slices"),
+    *("BATCH_OF_MAPS", "answer_files", "answer_picture", "answer_regions", "detect_pictures", "gives_maps"),
+    *("load_model", "predict_pictures", "predict_regions", "predict_samples", "sees_boxes", "sees_slices"),
 ]
 
 BATCH = 32  # pictures a call: memory stays bounded however many there are
@@ -66,6 +66,17 @@ def answer_files(model: Any, paths: Sequence[Path]) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in outputs.items()}
 
 
+def answer_picture(model: Any, picture: Region) -> dict[str, np.ndarray]:
+    """The outputs of a case, by name, for one whole picture: by `slices` with those next to it where it sees them."""
+    if not sees_slices(model):
+        return answer_files(model, [picture.picture])
+    sides = {"before": picture.before, "after": picture.after}
+    outputs = model.signatures["slices"](
+        image_bytes=_files([picture.picture]), **{side: _files([path]) for side, path in sides.items()}
+    )
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
 def sees_boxes(model: Any) -> bool:
     """Whether it answers boxes in whole pictures, by `regions`; others, as of older versions, take what was cut out."""
     return "regions" in model.signatures
@@ -80,18 +91,22 @@ def answer_regions(model: Any, regions: Sequence[Region]) -> dict[str, np.ndarra
     """The outputs of `regions`, or of `slices` where the model sees them, by name, for one request with these boxes."""
     import tensorflow as tf
 
-    def files(paths: Iterable[Path | None]) -> Any:
-        return tf.constant([path.read_bytes() if path else b"" for path in paths])
-
     inputs = {
-        "image_bytes": files(region.picture for region in regions),
+        "image_bytes": _files(region.picture for region in regions),
         "boxes": tf.constant([region.box for region in regions], tf.float32),
     }
     if sees_slices(model):
-        inputs["before"] = files(region.before for region in regions)
-        inputs["after"] = files(region.after for region in regions)
+        inputs["before"] = _files(region.before for region in regions)
+        inputs["after"] = _files(region.after for region in regions)
     outputs = model.signatures["slices" if sees_slices(model) else "regions"](**inputs)
     return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _files(paths: Iterable[Path | None]) -> Any:
+    """Files' bytes as a model takes them, empty where there is no file."""
+    import tensorflow as tf
+
+    return tf.constant([path.read_bytes() if path else b"" for path in paths])
 
 
 def predict_samples(model: Any, truth: AnyTruth, measurements: Path | None = None) -> Iterator[np.ndarray]:

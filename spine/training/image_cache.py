@@ -18,7 +18,7 @@ from spine.core.problems import SpineError
 from spine.core.progress import track
 from spine.dataset.truth import Region
 from spine.training.network_input import NetworkInput
-from spine.training.preprocess import decode, letterbox_mask, prepare
+from spine.training.preprocess import letterbox_mask
 from spine.training.see_boxes import levels_of_files, see_box
 
 __all__ = ["MEMORY_LIMIT", "WHITE", "ImageCache", "read_each", "storage"]
@@ -44,8 +44,8 @@ class ImageCache:
     def of(
         cls, paths: Sequence[Path], height: int, width: int, how: str, memory_limit: int = MEMORY_LIMIT
     ) -> ImageCache:
-        """Read, decode, normalise and letterbox the files by `spine.training.preprocess`, as every SavedModel does."""
-        return cls._of(paths, (height, width), np.uint16, lambda file: _read(file, height, width, how), memory_limit)
+        """Read whole pictures: decoded, normalised and letterboxed by `spine.training.preprocess`."""
+        return cls.of_regions(list(map(Region, paths)), NetworkInput(height, width, how), memory_limit)
 
     @classmethod
     def of_regions(cls, regions: Sequence[Region], reads: NetworkInput, memory_limit: int = MEMORY_LIMIT) -> ImageCache:
@@ -63,15 +63,9 @@ class ImageCache:
     @classmethod
     def of_masks(cls, paths: Sequence[Path], height: int, width: int, memory_limit: int = MEMORY_LIMIT) -> ImageCache:
         """Read the files of class indices and letterbox them to where `of` puts their pictures."""
-        return cls._of(paths, (height, width), np.uint8, lambda file: _read_mask(file, height, width), memory_limit)
-
-    @classmethod
-    def _of(
-        cls, paths: Sequence[Path], size: tuple[int, int], kind: type, read: Callable[[Tensor], Tensor], limit: int
-    ) -> ImageCache:
         files, rows = np.unique([str(path) for path in paths], return_inverse=True)
-        values = storage((len(files), *size, 1), kind, limit)
-        _fill(values, files.tolist(), read)
+        values = storage((len(files), height, width, 1), np.uint8, memory_limit)
+        _fill(values, files.tolist(), lambda file: _read_mask(file, height, width))
         return cls(values, rows)
 
     def batch(self, samples: Tensor) -> Tensor:
@@ -102,11 +96,6 @@ def read_each(files: list[str], read: Callable[..., Tensor], *others: np.ndarray
                 f"{files[row]} cannot be read as PNG or JPEG: {error.message}; "
                 "see `spine data check`, or build the dataset again"
             ) from error
-
-
-def _read(file: Tensor, height: int, width: int, how: str) -> Tensor:
-    image = prepare(decode(tf.io.read_file(file))[tf.newaxis], height, width, how)[0]
-    return tf.cast(tf.round(image * WHITE), tf.uint16)
 
 
 def _read_box(files: Tensor, box: Tensor, reads: NetworkInput) -> Tensor:

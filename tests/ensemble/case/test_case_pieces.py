@@ -11,6 +11,7 @@ from ensemble.case.parts import open_parts
 from ensemble.case.stages import Stages
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
+from spine.dataset.truth import Region
 from spine.member.member import Member
 from spine.metrics.segmentation import count
 from tests.case_on_disk import PIXELS, scan, write_case
@@ -70,7 +71,7 @@ def _speck() -> np.ndarray:
 def test_it_equals_its_stages_and_another_rule_is_another_case(case, model, tmp_path):
     (tmp_path / "picture.png").write_bytes(png(PICTURE))
     parts = open_parts(case, None)
-    assert measure_case_parity(model, Stages(case, parts), [tmp_path / "picture.png"]) < 1e-5
+    assert measure_case_parity(model, Stages(case, parts), [Region(tmp_path / "picture.png")]) < 1e-5
     member, before = Member.open(case.segmentation), hash_of(case, parts)
     try:
         Member.publish(member.path, member.card.model_copy(update={"details": {}}))

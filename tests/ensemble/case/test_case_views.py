@@ -10,10 +10,11 @@ from ensemble.case import export
 from ensemble.case import parts as parts_of_cases
 from ensemble.case.config import Discs
 from ensemble.case.export import load_chain
+from ensemble.case.judge import Judge
 from ensemble.case.parity import measure_case_parity
 from ensemble.case.parts import CaseParts, Part, open_parts
 from ensemble.case.stages import Stages
-from spine.dataset.truth import ClassTruth
+from spine.dataset.truth import BoxTruth, ClassTruth, Region, pictures_of
 from spine.images.pictures import write_png16
 from spine.member.member import Card, Member
 from spine.training.network_input import NetworkInput
@@ -21,6 +22,7 @@ from spine.training.served import Served
 from spine.training.view import View
 from tests.case_on_disk import GRADES, scan, write_case, write_member
 from tests.member_contract import png
+from tests.spine.dataset_on_disk import write_dataset
 from tests.spines_on_disk import LABELS, write_discs
 
 UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
@@ -92,7 +94,7 @@ def test_the_chain_equals_its_stages(case, chain, tmp_path):
     class InMemory:
         signatures = {"serving_default": chain.serving_default}  # noqa: RUF012
 
-    assert measure_case_parity(InMemory, stages, sorted(tmp_path.iterdir())) < 1e-5
+    assert measure_case_parity(InMemory, stages, [Region(path) for path in sorted(tmp_path.iterdir())]) < 1e-5
 
 
 def test_a_case_is_checked_on_the_pictures_that_its_graders_crops_were_cut_out_of(tmp_path):
@@ -104,9 +106,9 @@ def test_a_case_is_checked_on_the_pictures_that_its_graders_crops_were_cut_out_o
         ),
         None,
     )
-    grader = replace(detector, name="grades.narrowing", pictures=parts_of_cases._whole_pictures(truth))
+    grader = replace(detector, name="grades.narrowing", pictures=parts_of_cases._whole_pictures(manifest, truth))
     pictures = export._pictures(CaseParts(detector, {"narrowing": grader}, segmentation))
-    assert [path.parent.name for path in pictures] == ["parents"] * 2
+    assert [one.picture.parent.name for one in pictures] == ["parents"] * 2
     assert export._pictures(CaseParts(detector, {"narrowing": detector}, segmentation)) == ()
 
 
@@ -121,22 +123,60 @@ def weighing(reads):
     return Served("weighing", [], reads, answer)
 
 
-@pytest.mark.parametrize("told", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_a_case_answers_with_the_slices_next_to_a_picture_where_it_is_told_them(tmp_path, told):
-    path = write_member(tmp_path / "degeneration", "classification", GRADES, weighing(THREE))
-    if told:
+@pytest.fixture(scope="module", params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["told", "untold"])
+def weighed(request, tmp_path_factory):
+    """A case whose grader sees the slices next to a picture, as its card tells or not; and the case's chain."""
+    root = tmp_path_factory.mktemp("weighed")
+    path = write_member(root / "degeneration", "classification", GRADES, weighing(THREE))
+    if request.param:
         card = Member.open(path).card
         Member.publish(path, card.model_copy(update={"input": {"network": THREE.card, "slices": {}}}))
-    case = write_case(tmp_path, grades={"degeneration": path}, segmentation=None, discs=Discs(grow=0.1))
-    chain = load_chain(case, open_parts(case, no_experiment))
-    dark, light = (np.full(PICTURE.shape, grey, np.uint16) for grey in (6554, 13107))  # 0.1 and 0.2 of white
+    case = write_case(root, grades={"degeneration": path}, segmentation=None, discs=Discs(grow=0.1))
+    return case, load_chain(case, open_parts(case, no_experiment))
+
+
+DARK, LIGHT = (np.full(PICTURE.shape, grey, np.uint16) for grey in (6554, 13107))  # 0.1 and 0.2 of white
+OWN = 0.65  # grey of the upper disc
+BESIDE, ALONE = (0.1 + 2 * 0.2) / 4, 3 * OWN / 4  # what is said of it between the two, and of the picture alone
+
+
+def test_a_case_answers_with_the_slices_next_to_a_picture_where_it_is_told_them(weighed):
+    _, chain = weighed
 
     def second_class(outputs):
         return outputs["disc_probabilities_degeneration"].numpy()[:, np.flatnonzero(outputs["disc_level"][0] == 2), 1]
 
     files = tf.constant([png(PICTURE)] * 2)
-    both = chain.slices(files, tf.constant([png(dark), b""]), tf.constant([png(light), png(light)]))
-    own = 0.65  # grey of the disc
-    expected = [[(0.1 + 2 * 0.2) / 4], [(own + 2 * 0.2) / 4]]
-    np.testing.assert_allclose(second_class(both), expected, atol=1e-3)
-    np.testing.assert_allclose(second_class(chain.serving_default(files[:1])), [[3 * own / 4]], atol=1e-3)
+    both = chain.slices(files, tf.constant([png(DARK), b""]), tf.constant([png(LIGHT), png(LIGHT)]))
+    np.testing.assert_allclose(second_class(both), [[BESIDE], [(OWN + 2 * 0.2) / 4]], atol=1e-3)
+    np.testing.assert_allclose(second_class(chain.serving_default(files[:1])), [[ALONE]], atol=1e-3)
+
+
+def test_it_is_checked_and_judged_with_the_slices_next_to_a_picture_where_the_dataset_has_them(weighed, tmp_path):
+    case, chain = weighed
+    pictures = {"a": PICTURE, "alone": PICTURE, "dark": DARK, "light": LIGHT}
+    boxes, labels, splits = [], [], []
+    for sample in ("a", "alone"):
+        corners = dict(zip(("x0", "y0", "x1", "y1"), UPPER, strict=True))
+        boxes.append({"sample": sample, "box": "1", "label": "disc", "level": "2", **corners})
+        labels.append({"sample": sample, "box": "1", "target": "degeneration", "value": GRADES[1]})
+        splits.append({"sample": sample, "split": "test", "fold": ""})
+    beside = {"before": {"a": "dark"}, "after": {"a": "light"}}
+    beside |= {f"{side}_sha256": {"a": "not read"} for side in beside}
+    manifest = write_dataset(tmp_path / "data", pictures, (), boxes, labels, splits, **beside)
+
+    class Served:
+        signatures = {  # noqa: RUF012
+            "serving_default": chain.serving_default,
+            "slices": lambda image_bytes, before, after: chain.slices(image_bytes, before, after),
+        }
+
+    parts = open_parts(case, no_experiment)
+    stages = Stages(case, parts)
+    assert measure_case_parity(Served, stages, pictures_of(manifest, ["a", "alone"])) < 1e-5
+    truth = BoxTruth.of_detection(manifest, "test", ("disc",))
+    judge = Judge(case, parts, manifest, Served, stages)
+    for number, expected in enumerate((BESIDE, ALONE)):
+        (disc,) = judge.picture(truth, number).discs.to_dict("records")
+        for side in ("detected", "true"):
+            assert disc[side][1] == pytest.approx(expected, abs=1e-3), (truth.samples[number], side)

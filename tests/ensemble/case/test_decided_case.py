@@ -15,6 +15,7 @@ from ensemble.case.stages import Stages
 from ensemble.results.decisions import Calibration, Conformal, Decisions, OperatingPoint
 from spine.answers.from_outputs import answers_of
 from spine.core.problems import SpineError
+from spine.dataset.truth import Region
 from spine.images.pictures import write_png16
 from tests.case_on_disk import scan, write_case
 from tests.member_contract import png
@@ -89,7 +90,7 @@ def test_it_equals_its_stages_and_a_wrong_decision_is_found(decided, tmp_path, m
     write_png16(PICTURE, tmp_path / "a.png")
     write_png16(NOTHING, tmp_path / "b.png")
     stages = Stages(decided.settings, decided.parts)
-    assert measure_case_parity(decided, stages, sorted(tmp_path.iterdir())) < 1e-5
+    assert measure_case_parity(decided, stages, [Region(path) for path in sorted(tmp_path.iterdir())]) < 1e-5
     honest = parity.answer_files
     for name in ("calibrated", "decision", "prediction_set"):
         of_discs = f"disc_{name}_degeneration"
@@ -102,7 +103,7 @@ def test_it_equals_its_stages_and_a_wrong_decision_is_found(decided, tmp_path, m
 
             monkeypatch.setattr(parity, "answer_files", wrong)
             with pytest.raises(SpineError, match=message):
-                measure_case_parity(decided, stages, [tmp_path / "a.png"])
+                measure_case_parity(decided, stages, [Region(tmp_path / "a.png")])
 
 
 def test_the_card_names_the_outputs_and_the_description_how_they_are_decided(decided):

@@ -14,7 +14,7 @@ from pipeline.demo import uploads
 from pipeline.demo.examples import example_of
 from pipeline.demo.shown_run import ShownRun
 from pipeline.demo.tables import findings_table, legend, measurements_table
-from pipeline.demo.visit import Visit
+from pipeline.demo.visit import STANDS, Visit
 from spine.answers.description import Description
 from spine.core.problems import SpineError
 from spine.images.pictures import read_picture, write_png16
@@ -49,6 +49,16 @@ def test_a_picture_is_answered_drawn_and_written(visit, picture):
     assert drawn.dtype == np.uint8
     np.testing.assert_array_equal(cv2.imread(str(visit.written[1]))[..., ::-1], drawn)
     assert (visit.drawn(boxes=False) != drawn).any()
+
+
+def test_of_a_model_that_sees_neighbouring_slices_it_is_told_that_the_picture_stands_for_them(
+    visit, picture, monkeypatch
+):
+    visit.open(picture)
+    assert visit.remarks == ()
+    monkeypatch.setattr(LocalModel, "sees_slices", True)
+    visit.open(picture)
+    assert visit.remarks == (STANDS,)
 
 
 def test_of_a_dicom_file_there_are_dicom_results(visit, example):
