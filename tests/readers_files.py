@@ -22,6 +22,21 @@ def own_experiment(folder: Path) -> None:
         shutil.copytree(trained, folder / "runs/my_experiment/members" / member, dirs_exist_ok=True)
 
 
+def experiment_of_folds(folder: Path) -> None:
+    """my_folds.yaml: one of the quickstart's classifiers, of two folds and an epoch."""
+    raw = {
+        "extends": "configs/quickstart/classification.yaml",
+        "name": "my_folds",
+        "folds": 2,
+        "jobs": 1,
+        "members": {"squeezenet": None, "mobilenet": None, "deeper_cnn": None, "plain_cnn": {"epochs": 1}},
+        "search": {"resamples": 20},
+        "evaluate": {"resamples": 100},
+        "decide": {"calibration": "none", "sensitivity": None, "coverage": None},
+    }
+    (folder / "my_folds.yaml").write_text(yaml.safe_dump(raw))
+
+
 def config_and_experiment(folder: Path) -> None:
     """A data config, copied and edited, and an experiment."""
     config = (ROOT / "configs/data/phantom_boxes.yaml").read_text()

@@ -30,7 +30,6 @@ NOT_RUN = {  # a page, or how a line begins -> why it is not run
     "docs/demo.md": "README.md has its line, and configs/papers takes a run of real images",
     "docs/pacs.md": "it takes an archive; tests/pipeline/pacs runs them against Orthanc",
     "docs/design.md": "it names a command",
-    "docs/howto/several_machines.md": "it takes GPUs or a cluster; tests/pipeline/jobs",
     "git clone": "this is the clone",
     "spine data crop data/my_boxes --label disc --output data/my_discs_detected": CROPPED,
     "spine data crop data/my_boxes --label lumbar_region": CROPPED,
@@ -217,6 +216,25 @@ WALKED = {
     ),
     "docs/howto/own_dicom.md": Walk(
         readers.own_dicom, instead={"/path/to/": ""}, writes=("data/my_grades/splits.csv", "data/my_grades/notes.csv")
+    ),
+    # Slurm by submitit's own processes, Ray by a cluster of this machine; tests/pipeline/jobs has several nodes.
+    "docs/howto/several_machines.md": Walk(
+        readers.experiment_of_folds,
+        instead={
+            "my_experiment": "my_folds",
+            "vgg16": "plain_cnn",
+            "folds=5": "folds=2",
+            "executor.partition=gpu executor.gpus=1 executor.cpus=8": "executor.through=local executor.cpus=1",
+            "executor.address=10.0.0.5:6379 executor.token=/path/to/auth_token executor.gpus=1": "executor.cpus=1",
+            "executor.address=10.0.0.5:6379 executor.store=s3://my-bucket/spine": "executor.cpus=1 executor.store=file://far",
+        },
+        more={"spine train my_folds.yaml --executor ray": "name=travelled folds=0"},
+        writes=(
+            "runs/my_folds/plan/plan.json",
+            "runs/my_folds/report.html",
+            "runs/travelled/members/plain_cnn/member.json",
+        ),
+        prints=("until all are trained", "2 done"),
     ),
     "docs/serving.md": Walk(
         readers.picture_to_send,

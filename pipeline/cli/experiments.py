@@ -206,7 +206,7 @@ def _next_step(path: Path, experiments: tuple[Experiment, ...], overrides: list[
     if cases := cases_of(path):
         shown = [str(cases[0]), *(word for word in overrides if word.startswith("runs="))]
     elif len(experiments) == 1 and Member.versions_of(experiments[0].ensemble_directory):
-        shown = [str(path), *overrides]
+        shown = [str(path), *(word for word in overrides if not word.startswith("executor."))]
     else:
         return look
     return f"{look}; give the model a picture of yours: {shlex.join(['spine', 'demo', *shown])}"

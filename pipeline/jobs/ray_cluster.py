@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import time
@@ -59,6 +60,8 @@ class RayCluster:
             if own.address:
                 ray.init(address=own.address, **quiet)
             elif not ray.is_initialized():
+                # It tells that this cluster asks for a token, which it has made for itself.
+                logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
                 ray.init(include_dashboard=False, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise SpineError(f"the Ray cluster {own.address or 'of this machine'} cannot be joined: {error}") from None
