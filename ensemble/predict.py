@@ -17,10 +17,10 @@ __all__ = ["SPLITS", "run"]
 SPLITS = ("validation", "test")
 
 
-def run(experiment: Experiment) -> list[Path]:
-    """Predict both splits with every member; predictions that are up to date are kept."""
+def run(experiment: Experiment, some: slice = slice(None)) -> list[Path]:
+    """Predict both splits with every member, or with `some` in their order; what is up to date is kept."""
     run = ExperimentRun(experiment)
-    members = list(run.members.values())
+    members = list(run.members.values())[some]
     splits = ("test",) if experiment.folds else SPLITS
     predict_missing(members, {split: run.truth(split) for split in splits}, experiment.measurements_directory)
     if experiment.folds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline import registry
 from pipeline.data import build_data, build_dataset
@@ -57,14 +58,17 @@ def evaluate_other_dataset(experiment: Experiment, config: Path, show: Show) -> 
         return dataset, [*registry.evaluate(experiment, dataset), *registry.report(experiment, dataset)]
 
 
-def run_stage(experiment: Experiment, name: str, show: Show) -> list[Path]:
-    """Run one stage of the ensemble; members that were trained with other settings than the experiment's are told."""
+def run_stage(experiment: Experiment, name: str, show: Show, **own: Any) -> list[Path]:
+    """Run one stage of the ensemble, with settings of its `own` that are no experiment's.
+
+    Members that were trained with other settings than the experiment's are told.
+    """
     from spine.experiment.trained import warn_if_settings_changed
 
     show(name)
     warn_if_settings_changed(experiment, show)
     with at_work(f"{name} in {experiment.directory}"):
-        return registry.stage(name)(experiment)
+        return registry.stage(name)(experiment, **own)
 
 
 def _run_or_tell(experiment: Experiment, name: str, show: Show) -> list[Path]:

@@ -34,6 +34,11 @@ class Shard:
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 
     @property
+    def every(self) -> slice:
+        """Its items of a list that is short and the same everywhere."""
+        return slice(self.number - 1, None, self.count)
+
+    @property
     def suffix(self) -> str:
         """Of names of its files: "-2-of-8", and "" where there is only one shard."""
         return f"-{self.number}-of-{self.count}" if self.count > 1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -99,10 +99,10 @@ def tune(experiment: ExperimentFile, overrides: Overrides = None) -> None:
         show_paths(tune_member(experiment, overrides or (), show))
 
 
-def predict_splits(experiment: Path, overrides: list[str] | None, trust: bool) -> None:
-    """Run the members' SavedModels over the validation and test splits."""
+def predict_splits(experiment: Path, overrides: list[str] | None, trust: bool, members: slice) -> None:
+    """Run the SavedModels of some members, in their order, over the validation and test splits."""
     _trust(_load(experiment, overrides), trust)
-    _stage("predict", experiment, overrides)
+    _stage("predict", experiment, overrides, some=members)
 
 
 @app.command()
@@ -253,8 +253,8 @@ def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:
             trust_members(settings, show)
 
 
-def _stage(name: str, path: Path, overrides: list[str] | None) -> None:
+def _stage(name: str, path: Path, overrides: list[str] | None, **own: Any) -> None:
     from pipeline.stages import run_stage
 
     for settings in _load(path, overrides):
-        show_paths(run_stage(settings, name, show))
+        show_paths(run_stage(settings, name, show, **own))

@@ -42,7 +42,7 @@ def predict(
         int, typer.Option(min=0, help="With --studies: so many slices, nearest the mid-sagittal one; 0 is all.")
     ] = 1,
     shard: Annotated[
-        str, typer.Option("--shard", metavar="I/N", help="With --studies: only this of N shards of them, from 1 on.")
+        str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N shares of the members, or of --studies.")
     ] = "1/1",
     executor: Annotated[
         str | None, typer.Option("--executor", help="With --studies: run shards as jobs, local, slurm or ray.")
@@ -54,15 +54,15 @@ def predict(
     ] = None,
 ) -> None:
     """Run the members' SavedModels over validation and test; with --studies, the model over a whole tree of them."""
+    from pipeline.bulk.shard import Shard
     from spine.core.problems import SpineError
 
     if not studies:
-        if output or executor or masks or credentials or shard != "1/1":
+        if output or executor or masks or credentials:
             raise SpineError("say which studies are answered: --studies FOLDER, a .csv or a URL")
-        predict_splits(experiment, overrides, trust)
+        predict_splits(experiment, overrides, trust, Shard.of(shard).every)
         return
     from pipeline.bulk.predict import Request
-    from pipeline.bulk.shard import Shard
     from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()

@@ -41,6 +41,16 @@ def experiment(tmp_path) -> Experiment:
     return experiment
 
 
+def test_shards_of_the_members_are_predicted_apart(experiment):
+    kept = list(ExperimentRun(experiment).members)
+    paths = predict.run(experiment, slice(1, None, 2))
+    assert {path.parent.parent.name for path in paths} == {kept[1]}
+    with pytest.raises(SpineError, match="spine predict"):
+        ExperimentRun(experiment).predictions("test")
+    predict.run(experiment, slice(0, None, 2))
+    assert list(ExperimentRun(experiment).predictions("test").stored) == kept
+
+
 @pytest.fixture
 def searched(experiment) -> Experiment:
     predict.run(experiment)

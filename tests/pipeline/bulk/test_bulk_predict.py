@@ -153,6 +153,10 @@ def test_each_study_is_in_one_shard_on_every_machine():
     assert shards[0][:2] == ["1.2.0", "1.2.1"]  # by `sha256sum`, whose first 16 digits end in 4 and 8
 
 
+def test_each_item_of_a_list_is_in_one_shard():
+    assert [list("abcde")[Shard(number, 3).every] for number in (1, 2, 3)] == [["a", "d"], ["b", "e"], ["c"]]
+
+
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/0", "-1/4", "a/b"])
 def test_what_is_no_shard_is_told(text):
     with pytest.raises(SpineError, match="give I/N"):
