@@ -1,15 +1,20 @@
-"""The loop: studies are read ahead, their pictures answered in batches, and what is whole is written."""
+"""The loop: studies are read ahead, their pictures answered in batches, and what is whole is written.
+
+Three things go on at once: threads read, one thread has the model at work, and this one turns outputs into rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from pipeline.bulk.batches import Batches
 from pipeline.bulk.parts import Answered, Parts
-from pipeline.bulk.reading import THREADS, Found, Pictures, SourceLostError, read_ahead
+from pipeline.bulk.reading import THREADS, Found, Pictures, Read, SourceLostError, mapped_ahead, read_ahead
 from pipeline.bulk.studies import Study
 from pipeline.bulk.tables import rows_of
 from pipeline.client import SentPicture
@@ -20,6 +25,9 @@ from spine.images.pictures import encode_png
 
 __all__ = ["BulkModel", "Outcome", "answer_studies"]
 
+ASKED_AHEAD = 3  # requests that the model has, or has answered, before they are read
+Outputs = Mapping[str, np.ndarray]
+
 
 class BulkModel(Protocol):
     """A model that answers several pictures in one request."""
@@ -29,8 +37,12 @@ class BulkModel(Protocol):
         """Whether the pictures of a request are of one size."""
         ...
 
-    def answers(self, pictures: Sequence[SentPicture]) -> list[Answer]:
-        """An answer to each."""
+    def outputs_of(self, pictures: Sequence[SentPicture]) -> Outputs:
+        """The outputs of one request, by name; SpineError where it cannot answer."""
+        ...
+
+    def read(self, outputs: Outputs, pictures: Sequence[SentPicture]) -> list[Answer]:
+        """The answers in them."""
         ...
 
 
@@ -60,16 +72,15 @@ def answer_studies(
     to answer. In memory are pictures of a few batches, and rows of one part.
     """
     work = _Work(model, parts, batch, masks, settled)
+    batches = work.batches(read_ahead(studies, pictures, threads, ahead=2 * batch))
     try:
-        for read in read_ahead(studies, pictures, threads, ahead=2 * batch):
-            if read.found:
-                work.take(read.study, read.found)
-            else:
-                work.end(read.study, read.problems)
-        work.finish()
+        for asked in mapped_ahead(work.ask, batches, threads=1, ahead=ASKED_AHEAD):
+            for one in asked:
+                work.note(*one)
     except (SourceLostError, Stopped, KeyboardInterrupt):
         parts.write()  # what is whole is not lost
         raise
+    parts.write()
     return work.outcome
 
 
@@ -110,52 +121,40 @@ class _Work:
         picture = asked.found.picture
         return picture.neighbours is not None, picture.pixels.shape if self.model.needs_one_size else None
 
-    def take(self, study: Study, found: Found) -> None:
-        """A picture that was read."""
-        one = self._of(study)
-        one.read += 1
-        for batch in self._batches.add(_Asked(one, one.read - 1, found)):
-            self._ask(batch)
+    def batches(self, reads: Iterable[Read]) -> Iterator[list[_Asked]]:
+        """The requests of what is read."""
+        for read in reads:
+            one = self._open.setdefault(read.study.source, _Open(Answered(read.study)))
+            if read.found:
+                one.read += 1
+                yield from self._batches.add(_Asked(one, one.read - 1, read.found))
+            else:
+                self._end(one, read.problems)
+        yield from self._batches.rest()
 
-    def end(self, study: Study, problems: Sequence[Problem]) -> None:
-        """A study is read, or cannot be."""
-        one = self._of(study)
-        one.is_read = True
-        one.problems += [problem for problem in problems if problem.severity == "error"]
-        if not one.read and not one.problems:
-            one.problems.append(Problem(study.source, "holds no picture", "leave it out"))
-        self._settle(one)
-        if self.parts.is_due:
-            self.finish()
-
-    def finish(self) -> None:
-        """Ask about what waits, and write what is whole."""
-        for batch in self._batches.rest():
-            self._ask(batch)
-        self.parts.write()
-
-    def _of(self, study: Study) -> _Open:
-        return self._open.setdefault(study.source, _Open(Answered(study)))
-
-    def _ask(self, batch: Sequence[_Asked]) -> None:
+    def ask(self, batch: Sequence[_Asked]) -> list[tuple[Sequence[_Asked], Outputs | SpineError]]:
         """Answer a batch; one that fails, for want of memory or by one of its pictures, by halves."""
         try:
-            answers = self.model.answers([one.found.picture for one in batch])
+            return [(batch, self.model.outputs_of([one.found.picture for one in batch]))]
         except SpineError as error:
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                self._ask(batch[:middle])
-                self._ask(batch[middle:])
-                return
-            batch[0].study.problems.append(Problem.from_error(error, Path(batch[0].found.path)))
+            if len(batch) == 1:
+                return [(batch, error)]
+        middle = len(batch) // 2
+        return [*self.ask(batch[:middle]), *self.ask(batch[middle:])]
+
+    def note(self, batch: Sequence[_Asked], outputs: Outputs | SpineError) -> None:
+        """Take the rows of a request, or why it has none."""
+        if isinstance(outputs, SpineError):
+            batch[0].study.problems.append(Problem.from_error(outputs, Path(batch[0].found.path)))
         else:
+            answers = self.model.read(outputs, [one.found.picture for one in batch])
             for asked, answer in zip(batch, answers, strict=True):
-                self._note(asked, answer)
+                self._take(asked, answer)
         for asked in batch:
             asked.study.answered.files[asked.number] = asked.found.path
             self._settle(asked.study)
 
-    def _note(self, asked: _Asked, answer: Answer) -> None:
+    def _take(self, asked: _Asked, answer: Answer) -> None:
         answered = asked.study.answered
         name = self._mask(answered, asked.number, answer)
         answered.rows += rows_of(answered.study, asked.number, asked.found, answer, name)
@@ -167,6 +166,14 @@ class _Work:
         name = f"masks/{answered.study.name}-{number}.png"
         answered.masks[name] = encode_png(answer.mask.astype("uint8"))
         return name
+
+    def _end(self, one: _Open, problems: Sequence[Problem]) -> None:
+        """A study is read, or cannot be."""
+        one.is_read = True
+        one.problems += [problem for problem in problems if problem.severity == "error"]
+        if not one.read and not one.problems:
+            one.problems.append(Problem(one.answered.study.source, "holds no picture", "leave it out"))
+        self._settle(one)
 
     def _settle(self, one: _Open) -> None:
         """Hand a study on once it is whole."""
@@ -181,4 +188,6 @@ class _Work:
             self.outcome.studies += 1
             self.outcome.pictures += one.read
             self.parts.add(one.answered)
+        if self.parts.is_due:
+            self.parts.write()
         self.settled(self.outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,15 +95,19 @@ class LocalModel:
         asked = MEMBERS if members and MEMBERS in self._model.signatures else SERVING
         return answer_of(self.outputs(png, asked), self.description, self.version, png, spacing)
 
-    def answers(self, pictures: Sequence[SentPicture]) -> list[Answer]:
-        """What it says of several pictures in one request; of one size where it `needs_one_size`.
+    def outputs_of(self, pictures: Sequence[SentPicture]) -> dict[str, np.ndarray]:
+        """The outputs of one request with several pictures, of one size where it `needs_one_size`.
 
         With the slices next to them where it sees those, and the pictures have them: all or none of them.
         """
         pngs = [picture.png for picture in pictures]
         beside = [picture.neighbours for picture in pictures if picture.neighbours] if self.sees_slices else []
-        signature = SLICES if beside else SERVING
-        outputs = self._ask(signature, pngs, **(inputs_of_slices(beside, self.description.task) if beside else {}))
+        if not beside:
+            return self._ask(SERVING, pngs)
+        return self._ask(SLICES, pngs, **inputs_of_slices(beside, self.description.task))
+
+    def read(self, outputs: Mapping[str, np.ndarray], pictures: Sequence[SentPicture]) -> list[Answer]:
+        """The answers in those outputs."""
         return answers_in(
             outputs,
             self.description,

@@ -35,15 +35,17 @@ class BulkModel:
         self.needs_one_size = needs_one_size
         self.asked: list[list[tuple[int, ...]]] = []  # the sizes of each request
 
-    def answers(self, pictures: Sequence[SentPicture]) -> list[Answer]:
+    def outputs_of(self, pictures: Sequence[SentPicture]) -> dict[str, np.ndarray]:
         self.asked.append([picture.pixels.shape for picture in pictures])
         if any(not picture.pixels.any() for picture in pictures):
             raise SpineError("the model cannot answer the picture (it is black); send another")
-        return [self._answer(picture) for picture in pictures]
+        return {"light": np.array([picture.pixels.mean() / 65535 for picture in pictures])}
 
-    def _answer(self, picture: SentPicture) -> Answer:
+    def read(self, outputs: dict[str, np.ndarray], pictures: Sequence[SentPicture]) -> list[Answer]:
+        return [self.answer(picture, light) for picture, light in zip(pictures, outputs["light"], strict=True)]
+
+    def answer(self, picture: SentPicture, light: float) -> Answer:
         mask = 2 * (picture.pixels > 2**15).astype(int)
-        light = float(picture.pixels.mean() / 65535)
         finding = Finding("disc", (1.0, 2.0, 9.0, 7.5), 0.9, 1, (Grade("grey", GRADES, np.array([1 - light, light])),))
         measured = measure(mask, LABELS, picture.spacing, vertebra="vertebra", disc="disc", canal=None)
         size = (picture.height, picture.width)

@@ -59,7 +59,7 @@ def test_a_row_a_finding_and_what_leads_back(model, request_of, tmp_path):
 def test_what_is_measured_has_a_table_of_its_own(model, request_of, tmp_path):
     predict(request_of(), silent)
     measured = table(tmp_path / "out", "measurements")
-    expected = sum(len(model._answer(SentPicture("p", drawn(40000 + n))).measurements.rows()) for n in range(7))
+    expected = sum(len(model.answer(SentPicture("p", drawn(40000 + n)), 0.1).measurements.rows()) for n in range(7))
     assert len(measured) == expected > 0
     assert {"structure", "level", "name", "value", "unit", "status"} <= set(measured.columns)
 
@@ -86,20 +86,20 @@ def test_a_second_run_does_nothing(model, request_of, monkeypatch, tmp_path):
 
 def test_a_killed_run_goes_on_with_what_it_lacks(model, request_of, monkeypatch, tmp_path):
     monkeypatch.setattr(parts_module, "STUDIES_A_PART", 2)
-    answers, asked = model.answers, []
+    outputs_of, asked = model.outputs_of, []
 
     def killed_at_the_fifth(pictures):
         asked.extend(pictures)
         if len(asked) > 4:
             raise KeyboardInterrupt
-        return answers(pictures)
+        return outputs_of(pictures)
 
-    model.answers = killed_at_the_fifth
+    model.outputs_of = killed_at_the_fifth
     with pytest.raises(KeyboardInterrupt):
         predict(request_of(batch=1, threads=1), silent)
     kept = len(table(tmp_path / "out"))
     assert kept == 4
-    model.answers = answers
+    model.outputs_of = outputs_of
     assert predict(request_of(), silent).studies == 7 - kept
     assert table(tmp_path / "out")["study"].is_unique
     assert len(table(tmp_path / "out")) == 7
@@ -196,8 +196,8 @@ def test_memory_does_not_grow_with_the_studies(tmp_path):
     )
     assert outcome.pictures == 150
     assert len(list((tmp_path / "parts").iterdir())) >= 4  # of five studies, or a few more
-    waiting, in_batches, in_threads, at_hand = 2 * 4, 4 * 4, 3 * 2, 4 + 2  # a thread has its last and its next
-    assert 8 <= most[0] <= waiting + in_batches + in_threads + at_hand
+    waiting, in_batches, in_threads, asked = 2 * 4, 4 * 4, 3 * 2, 4 * 4 + 2  # a thread has its last and its next
+    assert 8 <= most[0] <= waiting + in_batches + in_threads + asked
 
 
 def test_a_reason_does_not_keep_others_and_a_defect_is_raised(tmp_path):

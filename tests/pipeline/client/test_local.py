@@ -37,14 +37,15 @@ def test_several_pictures_in_one_request_are_answered_as_each_alone(case, tmp_pa
     sent = [SentPicture("one", picture, (0.5, 0.5)), SentPicture("other", other)]
     model = LocalModel.open(case)
     assert model.needs_one_size
-    for answer, one in zip(model.answers(sent), sent, strict=True):
+    for answer, one in zip(model.read(model.outputs_of(sent), sent), sent, strict=True):
         alone = model.answer(one.png, one.spacing)
         assert answer.to_json() == alone.to_json()
         np.testing.assert_array_equal(answer.mask, alone.mask)
     graded = LocalModel.open(write_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0)))
     assert not graded.needs_one_size
     sizes = [SentPicture("one", picture), SentPicture("cut", picture[:40])]
-    assert [one.to_json() for one in graded.answers(sizes)] == [graded.answer(one.png).to_json() for one in sizes]
+    together = graded.read(graded.outputs_of(sizes), sizes)
+    assert [one.to_json() for one in together] == [graded.answer(one.png).to_json() for one in sizes]
 
 
 def test_a_model_of_others_is_not_run(tmp_path):
