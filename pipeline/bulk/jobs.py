@@ -72,6 +72,11 @@ def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, sh
 
     SpineError names jobs that did not come to their ends.
     """
+    if settings.store:
+        raise SpineError(
+            "executor.store is of trainings: what a model answers, and the answers, lie on a disk that all nodes see; "
+            "leave it out, or run `spine predict --shard I/N` on each machine"
+        )
     require_same(request.output, request.about)
     studies, _ = studies_of(request, show)
     if Path(request.studies).is_dir():

@@ -92,6 +92,12 @@ def test_jobs_that_were_cut_short_are_named(model, request_of, monkeypatch):
         predict_in_jobs(request_of(), 1, ExecutorSettings(retries=0), lambda line: None)
 
 
+def test_a_store_for_workers_without_this_disk_is_refused(request_of):
+    settings = ExecutorSettings(kind="ray", store="file:///store")
+    with pytest.raises(SpineError, match="on a disk that all nodes see"):
+        predict_in_jobs(request_of(), 2, settings, lambda line: None)
+
+
 def test_the_command_refuses_a_shard_of_shards(model, request_of, tmp_path):
     command = ["predict", str(tmp_path / "bulk"), "--studies", str(tmp_path / "tree"), "-o", str(tmp_path / "out")]
     request_of()
