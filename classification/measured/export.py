@@ -16,7 +16,7 @@ from spine.measurements.roles import roles_of
 from spine.member.measuring import measured_signature
 from spine.member.member import Member
 from spine.member.run_model import load_model
-from spine.member.serving import for_any_number
+from spine.member.serving import for_any_number, needed_by
 from spine.training.preprocess import decode, to_grey
 from spine.training.see_boxes import BOXES, WHOLE_PICTURE, require_boxes, whole
 from spine.training.served import FILES, IMAGES, signature
@@ -44,9 +44,10 @@ class Measuring(tf.Module):
 
     def __init__(self, segmenter: Member) -> None:
         super().__init__(name="measuring")
-        self.segmenter = load_model(segmenter)
+        loaded = load_model(segmenter)
         self.fingerprint = fingerprint([segmenter.card.model_hash, *map(hash_file, SOURCES)])
-        image, classes = self.segmenter.signatures["image"], classes_of(segmenter.card.labels)
+        image, classes = loaded.signatures["image"], classes_of(segmenter.card.labels)
+        self.segmenter = needed_by([image], loaded)
 
         def of_picture(grey: Tensor, boxes: Tensor) -> Tensor:
             mask = tf.argmax(image(image=grey[tf.newaxis])["probabilities"][0], axis=-1, output_type=tf.int32)

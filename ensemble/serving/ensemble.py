@@ -14,6 +14,7 @@ from ensemble.serving.fuse_outputs import Fuse, Outputs
 from spine.member.measuring import measuring_of
 from spine.member.member import Member
 from spine.member.run_model import gives_maps, load_model, sees_boxes, sees_slices
+from spine.member.serving import needed_by
 from spine.training.network_input import NetworkInput, prepare_all, prepare_each
 from spine.training.preprocess import decode, decode_alike
 from spine.training.see_boxes import whole
@@ -52,7 +53,11 @@ class Ensemble(tf.Module):
         self._loaded = tuple(loaded)
         self._gives_maps = gives_maps(loaded[0].model)
         # What is tracked here is saved with its variables; of what measures alike, the first.
-        self._with_variables = [one.model for one in loaded if not (one.frozen or one.measuring)]
+        self._with_variables = [
+            needed_by([one.prepared], one.model) if one.prepared else one.model
+            for one in loaded
+            if not (one.frozen or one.measuring)
+        ]
         self.measuring = {name: each for one in loaded[::-1] for name, each in one.measuring.items()}
 
     @classmethod

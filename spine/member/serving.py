@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from spine.core.files import atomic_directory, remove_directory
 from spine.member.member import Member
 from spine.member.seals import is_sealed
 
-__all__ = ["drop_unnamed_versions", "for_any_number", "next_version", "package_versions", "publish_model"]
+__all__ = [
+    *("drop_unnamed_versions", "for_any_number", "needed_by", "next_version", "package_versions", "publish_model"),
+]
 
 OPTIONAL = ("prepared", "regions", "slices", "members", "describe")  # signatures that some SavedModels have
 _PACKAGES = ("spine-ensemble", "tensorflow", "keras", "numpy")
@@ -38,6 +40,16 @@ def publish_model(module: Any, directory: Path, check: Callable[[Path], None] = 
         tf.saved_model.save(module, str(temporary), signatures=signatures)
         check(temporary)
     return version
+
+
+def needed_by(functions: Sequence[Any], model: Any) -> Any:
+    """What another model tracks to be saved with some functions of a loaded one: their variables alone.
+
+    All of the model, with its other functions, where they hold something else, such as a table.
+    """
+    variables = {id(variable.handle): variable for function in functions for variable in function.variables}
+    captured = {id(tensor) for function in functions for tensor in function.captured_inputs}
+    return list(variables.values()) if captured <= set(variables) else model
 
 
 def drop_unnamed_versions(directory: Path) -> None:
