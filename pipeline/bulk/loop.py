@@ -151,7 +151,7 @@ class _Work:
             for asked, answer in zip(batch, answers, strict=True):
                 self._take(asked, answer)
         for asked in batch:
-            asked.study.answered.files[asked.number] = asked.found.path
+            asked.study.answered.files[asked.number] = asked.found.path, asked.found.picture.note
             self._settle(asked.study)
 
     def _take(self, asked: _Asked, answer: Answer) -> None:
@@ -170,7 +170,8 @@ class _Work:
     def _end(self, one: _Open, problems: Sequence[Problem]) -> None:
         """A study is read, or cannot be."""
         one.is_read = True
-        one.problems += [problem for problem in problems if problem.severity == "error"]
+        for problem in problems:
+            (one.problems if problem.severity == "error" else one.answered.warnings).append(problem)
         if not one.read and not one.problems:
             one.problems.append(Problem(one.answered.study.source, "holds no picture", "leave it out"))
         self._settle(one)

@@ -1,7 +1,7 @@
 """What is written of many studies, a part at a time, each of them whole or not there.
 
 OUTPUT/answers.json                   which model answered, and how pictures were chosen
-OUTPUT/parts/part[-I-of-N]-NUMBER/    findings, pictures and measurements (.parquet), masks/, and sources.csv
+OUTPUT/parts/part[-I-of-N]-NUMBER/    findings, pictures and measurements (.parquet), masks/, warnings.csv, sources.csv
 OUTPUT/failed[-I-of-N].csv            studies that could not be answered by the last run, and why
 
 `sources.csv` alone leads from pseudonyms to studies and files, and tells what is done.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,20 @@ __all__ = ["STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "fai
 STUDIES_A_PART = 500
 SECONDS_A_PART = 300.0  # what a run that is killed may lose
 _ABOUT = "answers.json"
-_SOURCES = ("study", "source", "picture", "file")
+_SOURCES = ("study", "source", "picture", "file", "note")
 
 
 @dataclass
 class Answered:
-    """What is written of one study: its rows, the file of each of its pictures, and PNGs of masks by their name."""
+    """What is written of one study: its rows, of each of its pictures the file and why it was chosen, PNGs of masks by
+    their name, and what is worth a look.
+    """
 
     study: Study
     rows: Rows = field(default_factory=Rows)
-    files: dict[int, str] = field(default_factory=dict)
+    files: dict[int, tuple[str, str]] = field(default_factory=dict)
     masks: dict[str, bytes] = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Parts:
         """Write what was taken as one part, nothing where nothing was; and list what failed."""
         if self._open:
             self._write_part()
-        self._list_failures()
+        _list([(one.study, one.problem) for one in self.failures], failed_of(self.output, self.shard))
 
     def _write_part(self) -> None:
         rows = Rows()
@@ -90,24 +93,9 @@ class Parts:
                     (folder / name).parent.mkdir(exist_ok=True)
                     (folder / name).write_bytes(png)
             self.tables.write(rows, folder)
+            _list([(one.study, warning) for one in self._open for warning in one.warnings], folder / "warnings.csv")
             _write_sources(self._open, folder / "sources.csv")
         self._open = []
-
-    def _list_failures(self) -> None:
-        """Without any, the list of the run before is gone."""
-        path = failed_of(self.output, self.shard)
-        rows = [
-            {
-                "study": one.study.name,
-                "source": one.study.source,
-                **{name: getattr(one.problem, name) for name in ("path", "reason", "advice")},
-            }
-            for one in self.failures
-        ]
-        if rows:
-            write_sheet(pd.DataFrame(rows), path)
-        else:
-            path.unlink(missing_ok=True)
 
     def _next(self) -> Path:
         """The first name that is free: the same one that a run had begun which was killed."""
@@ -117,12 +105,21 @@ class Parts:
         return self.output / "parts" / f"{stem}-{max(taken, default=-1) + 1:05d}"
 
 
+def _list(problems: Sequence[tuple[Study, Problem]], path: Path) -> None:
+    """List what is wrong with studies; where nothing is, the list of a run before is gone."""
+    if not problems:
+        path.unlink(missing_ok=True)
+        return
+    rows = [{"study": study.name, "source": study.source, **asdict(problem)} for study, problem in problems]
+    write_sheet(pd.DataFrame(rows).drop(columns="severity"), path)
+
+
 def _write_sources(answered: Sequence[Answered], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         writer = csv.writer(stream)
         writer.writerow(_SOURCES)
         for one in answered:
-            writer.writerows((one.study.name, one.study.source, number, file) for number, file in one.files.items())
+            writer.writerows((one.study.name, one.study.source, number, *told) for number, told in one.files.items())
 
 
 def failed_of(output: Path, shard: Shard) -> Path:

@@ -134,6 +134,40 @@ def test_a_bad_study_is_listed_and_passed_over(model, request_of, tmp_path):
     assert not (tmp_path / "out/failed.csv").exists()
 
 
+def test_what_is_worth_a_look_is_listed_with_the_part(tmp_path):
+    def pictures(study):
+        yield Found(SentPicture("p.png", drawn(), note="the middle"), "p.png")
+        if study.source == "2":
+            yield Problem("sr.dcm", "is a DICOM object without an image", "nothing", "warning")
+
+    parts = Parts(tmp_path, ALL, Tables(BulkModel.description, "1"))
+    assert answer_studies(BulkModel(), [Study("1"), Study("2")], pictures, parts).studies == 2
+    warnings = pd.read_csv(tmp_path / "parts/part-00000/warnings.csv", dtype=str)
+    assert warnings[["source", "path"]].to_numpy().tolist() == [["2", "sr.dcm"]]
+    assert pd.read_csv(tmp_path / "parts/part-00000/sources.csv")["note"].tolist() == ["the middle"] * 2
+
+
+def test_what_threads_have_open_is_closed_where_a_run_ends(tmp_path):
+    opened, closed = [], []
+
+    def pictures(study):
+        opened.append(study)
+        try:
+            for number in range(50):
+                yield Found(SentPicture(f"{number}.png", drawn()), f"{number}.png")
+        finally:
+            closed.append(study)
+
+    class Interrupted(BulkModel):
+        def outputs_of(self, pictures):
+            raise KeyboardInterrupt
+
+    parts = Parts(tmp_path, ALL, Tables(BulkModel.description, "1"))
+    with pytest.raises(KeyboardInterrupt):
+        answer_studies(Interrupted(), map(Study, "abcd"), pictures, parts, threads=2)
+    assert len(opened) == len(closed) == 2
+
+
 def test_shards_merge_by_living_in_one_directory(model, request_of, tmp_path):
     for number in (3, 1, 2):
         predict(request_of(shard=Shard(number, 3)), silent)
