@@ -48,8 +48,8 @@ class Bright(tf.Module):
         return tf.stack([y0, x0, y1, x1]), tf.reduce_any(inside)
 
 
-def write_detector(path, labels, *things, name="detector", patients=None):
-    """A detection member in `path`; `things` as of `Bright`, best first."""
+def write_detector(path, labels, *things, name="detector", patients=None, **card):
+    """A detection member in `path`; `things` as of `Bright`, best first, `card` what else its card says."""
     version = publish_model(Bright(*things), path)
     card = Card(
         name=name,
@@ -60,5 +60,6 @@ def write_detector(path, labels, *things, name="detector", patients=None):
         config_hash="artificial",
         model_hash=Member.hash_model(version),
         patients=patients or Patients(salt="s"),
+        **card,
     )
     return Member.publish(path, card)

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import unescape
@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from spine.core.privacy import salt_id
+from spine.member.member import Patients
+from tests.bright_detector import write_detector
 
 ROOT = Path(__file__).resolve().parents[1]
 SPINE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
@@ -53,6 +57,17 @@ def write_data(folder: Path, own: Path | str, **settings: Any) -> None:
     config = read(own)
     config["phantom"]["settings"] |= settings
     write(folder / own, config)
+
+
+def write_untrained(
+    folder: Path, experiment: str, labels: Sequence[str], *things: tuple[float, float, float, int]
+) -> None:
+    """The external member `bright` of an experiment, which finds `things` of `tests.bright_detector`.
+
+    It passes for what `spine two-stage` publishes, since that is the one detector that no experiment trains.
+    """
+    place = folder / RUNS / experiment / "members" / "bright"
+    write_detector(place, labels, *things, patients=Patients(salt=salt_id()), kind="two-stage")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The pack of Le Van et al. 2020 by its command at a fraction of its phantom scale: its tables, and the source alone.
 
-Two plain CNNs of a few filters learn for an epoch on crops of 48 x 48; a detector that needs no training finds metal.
+A plain CNN of a few filters learns for an epoch on crops of 48 x 48; a detector that needs no training finds metal.
 """
 
 from pathlib import Path
@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spine.core.privacy import salt_id
-from spine.member.member import Patients
-from tests.bright_detector import write_detector
-from tests.paper_pack_ran import RUNS, RanPack, read, write, write_data, write_part
+from tests.paper_pack_ran import RanPack, read, write, write_data, write_part, write_untrained
 
 PHANTOM = Path("configs/papers/phantom")
 PACK = PHANTOM / "levan2020_implant.yaml"
@@ -27,22 +24,21 @@ pytestmark = pytest.mark.slow
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pack")
     for name in ("phantom_implant", "phantom_implant_records"):
-        write_data(folder, f"configs/data/{name}.yaml", patients=60, size=[128, 140])
-    members = {"resnet50": TINY, "squeezenet": TINY}
+        write_data(folder, f"configs/data/{name}.yaml", patients=42, size=[128, 140])
+    members = {"resnet50": TINY, "squeezenet": None}
     write_part(folder, PHANTOM / "levan2020_transfer.yaml", {"shared": {"epochs": 1}, "members": members})
     write_part(folder, PHANTOM / "levan2020_detection.yaml", {"members": UNTRAINED, "search": {"step": 1.0}})
     study = read(PACK)
     study["pack"]["tables"][1]["rows"] = BRIGHT
     write(folder / PACK, study)
-    place = folder / RUNS / "levan2020_detection_phantom" / "members" / "bright"
-    write_detector(place, ["Lum", "sco"], (0.8, 1.1, 0.9, 1), (0.4, 0.8, 0.6, 2), patients=Patients(salt=salt_id()))
+    write_untrained(folder, "levan2020_detection_phantom", ["Lum", "sco"], (0.8, 1.1, 0.9, 1), (0.4, 0.8, 0.6, 2))
     return RanPack.of(folder, PACK)
 
 
 def test_tables_have_the_papers_numbers_and_those_of_leaderboards(ran):
     ran.assert_one_report(2)
     ran.assert_printed()
-    ran.assert_measured(least=25, others={"source alone": source_alone(ran.folder / "data" / "phantom_implant")})
+    ran.assert_measured(least=20, others={"source alone": source_alone(ran.folder / "data" / "phantom_implant")})
 
 
 def source_alone(data):
