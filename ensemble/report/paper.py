@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ensemble.report.templates import environment
@@ -53,11 +53,12 @@ class PaperTable:
 
 @dataclass(frozen=True)
 class PaperFigure:
-    """A picture as a data URL; a `wide` one takes the whole width of the page."""
+    """A picture as a data URL, and label -> colour in it; a `wide` one takes the whole width of the page."""
 
     caption: str
     url: str
     wide: bool = False
+    legend: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

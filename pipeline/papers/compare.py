@@ -6,6 +6,7 @@ import base64
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ensemble.report.paper import PaperFigure, PaperPage, PaperTable, render_paper
@@ -18,6 +19,7 @@ from pipeline.papers.pack import Pack
 from spine.core.files import atomic_file
 from spine.core.problems import SpineError
 from spine.experiment.config import Experiment
+from spine.images.tint import class_colour
 
 __all__ = ["paper_page", "write_paper_report"]
 
@@ -96,7 +98,14 @@ def _figure(text: str, experiments: Mapping[str, Experiment]) -> PaperFigure:
     path = experiments[name].evaluation_directory / f"{picture}.png"
     if not path.exists():
         raise SpineError(f"{path} does not exist; run `spine report` of {name}, or leave the figure out")
-    return _as_figure(f"{name}: {picture.replace('_', ' ')}", path.read_bytes())
+    figure = _as_figure(f"{name}: {picture.replace('_', ' ')}", path.read_bytes())
+    return replace(figure, legend=_legend(experiments[name])) if picture == "overlays" else figure
+
+
+def _legend(experiment: Experiment) -> dict[str, str]:
+    """Label -> the colour of its boxes or masks; the first label of masks is the background, which has none."""
+    numbered = enumerate(experiment.labels, start=1 if experiment.task == "detection" else 0)
+    return {label: class_colour(number) for number, label in numbered if number}
 
 
 def _as_figure(caption: str, png: bytes, *, wide: bool = False) -> PaperFigure:

@@ -20,6 +20,7 @@ from pipeline.papers.layout import Layout
 from pipeline.papers.pack import ComparedBars, Pack, choose, pack_of
 from spine.core.problems import SpineError
 from spine.core.strict import validate
+from spine.images.tint import class_colour
 from spine.intake import load_data_config
 from tests.experiment_on_disk import write_experiment
 
@@ -346,3 +347,16 @@ def test_a_table_may_be_ours_alone_and_a_page_stand_for_a_program(judged):
 def test_a_table_is_of_the_paper_or_ours_alone(table, message):
     with pytest.raises(SpineError, match=message):
         validate(Pack, {"paper": "ma2020_cervical", "name": "our_pack", "tables": [table]}, "the pack")
+
+
+def test_boxes_and_masks_are_drawn_with_the_colours_of_their_labels(judged):
+    shows = pack().model_copy(update={"tables": (), "figures": ("small/overlays",)})
+    path = judged.evaluation_directory / "overlays.png"
+    path.write_bytes(b"a picture")
+    boxes = judged.model_copy(update={"task": "detection", "labels": ("disc", "injury")})
+    masks = judged.model_copy(update={"task": "segmentation", "labels": ("background", "disc", "injury")})
+    for experiment in (boxes, masks):
+        page = paper_page(shows, {"small": experiment}, judged.runs / "our_pack")
+        assert page.figures[0].legend == {"disc": class_colour(1), "injury": class_colour(2)}
+    assert f'style="background: {class_colour(2)}"></span>injury' in render_paper(page)
+    path.unlink()
