@@ -244,7 +244,7 @@ def test_what_is_unchanged_is_not_exported_again(model, case):
 def test_a_model_that_differs_from_its_stages_is_not_published(case, tmp_path, monkeypatch):
     case = case.model_copy(update={"runs": tmp_path / "runs"})
     write_png16(PICTURE, tmp_path / "picture.png")
-    monkeypatch.setattr(export, "_pictures", lambda parts: [tmp_path / "picture.png"])
+    monkeypatch.setattr(export, "_pictures", lambda parts: [truth.Region(tmp_path / "picture.png")])
     right = Stages.of_box
     monkeypatch.setattr(Stages, "of_box", lambda self, *where: right(self, *where) + 0.001)
     with pytest.raises(SpineError, match="differs from its stages run one by one by 1"):
