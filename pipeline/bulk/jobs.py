@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.bulk.loop import Outcome
-from pipeline.bulk.parts import answered_in, is_answers, require_same
+from pipeline.bulk.parts import answered_in, is_answers, require_same, warned_in
 from pipeline.bulk.predict import Request, studies_of
 from pipeline.bulk.shard import Shard
 from pipeline.bulk.studies import write_sheet_of
@@ -24,6 +24,7 @@ from pipeline.jobs.work import kept
 from spine.core.cores import usable_cores
 from spine.core.problems import SpineError
 from spine.core.processes import PARENT, die_with_parent, exclusive_lock
+from spine.core.words import counted
 from spine.experiment.executor import ExecutorSettings
 
 __all__ = ["as_job", "is_answers", "job_of", "predict_in_jobs", "records_in"]
@@ -81,19 +82,19 @@ def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, sh
     studies, _ = studies_of(request, show)
     if Path(request.studies).is_dir():
         request = replace(request, studies=str(write_sheet_of(studies, request.output / "studies.csv")))
-    sources = {study.source for study in studies}
-    left = sources - answered_in(request.output)
-    show(f"{len(sources):,} studies, {len(sources) - len(left):,} answered before")
+    names = {study.source: study.name for study in studies}
+    left = names.keys() - answered_in(request.output)
+    show(f"{counted(len(names), 'study', 'studies')}, {len(names) - len(left):,} answered before")
     shards = [Shard(number + 1, count) for number in range(count)]
     jobs = [job_of(replace(request, shard=shard)) for shard in shards if any(map(shard.holds, left))]
     engine = engine_by(settings, records_in(request.output), min(len(jobs) or 1, usable_cores()))
     ends = run_jobs(engine, jobs, settings, show)
     answered = left & answered_in(request.output)
     if cut := [f"{job.name} {end.why}" for job, end in zip(jobs, ends, strict=True) if end.was_cut]:
-        raise SpineError(
-            f"{len(answered):,} of {len(left):,} studies answered, and {', '.join(cut)}; run the same command again"
-        )
-    return Outcome(len(answered), failed=len(left) - len(answered))
+        asked = counted(len(left), "study", "studies")
+        raise SpineError(f"{len(answered):,} of {asked} answered, and {', '.join(cut)}; run the same command again")
+    warned = warned_in(request.output) & {names[source] for source in answered}
+    return Outcome(len(answered), failed=len(left) - len(answered), warned=len(warned))
 
 
 def _name(shard: Shard) -> str:

@@ -48,11 +48,14 @@ class BulkModel(Protocol):
 
 @dataclass
 class Outcome:
-    """How many studies were answered, with how many pictures, and how many could not be."""
+    """How many studies were answered, with how many pictures, and how many could not be; and of those that were
+    answered how many have warnings.
+    """
 
     studies: int = 0
     pictures: int = 0
     failed: int = 0
+    warned: int = 0
 
 
 def answer_studies(
@@ -188,6 +191,7 @@ class _Work:
         else:
             self.outcome.studies += 1
             self.outcome.pictures += one.read
+            self.outcome.warned += bool(one.answered.warnings)
             self.parts.add(one.answered)
         if self.parts.is_due:
             self.parts.write()

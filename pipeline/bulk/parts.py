@@ -24,7 +24,10 @@ from pipeline.bulk.tables import Rows, Tables
 from spine.core.files import atomic_directory, read_json, write_json
 from spine.core.problems import Problem, SpineError, write_sheet
 
-__all__ = ["STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "is_answers", "require_same"]
+__all__ = [
+    *("STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "is_answers", "require_same"),
+    "warned_in",
+]
 
 STUDIES_A_PART = 500
 SECONDS_A_PART = 300.0  # what a run that is killed may lose
@@ -130,6 +133,11 @@ def failed_of(output: Path, shard: Shard) -> Path:
 def answered_in(output: Path) -> set[str]:
     """The studies, by their sources, that the parts of a directory hold, whoever wrote them."""
     return {row["source"] for path in output.glob("parts/part-*/sources.csv") for row in _rows(path)}
+
+
+def warned_in(output: Path) -> set[str]:
+    """The studies, by their pseudonyms, that have warnings in the parts of a directory."""
+    return {row["study"] for path in output.glob("parts/part-*/warnings.csv") for row in _rows(path)}
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, str]]:

@@ -18,6 +18,7 @@ from pipeline.bulk.studies import Study, in_folder, in_sheet
 from spine.core.privacy import salt_id
 from spine.core.problems import Problem
 from spine.core.progress import bar
+from spine.core.words import counted
 from spine.member.member import Member
 
 __all__ = ["Request", "predict", "studies_of"]
@@ -77,7 +78,7 @@ def predict(request: Request, show: Show) -> Outcome:
     done = answered_in(request.output)
     left = [study for study in studies if study.source not in done]
     of_shard = f" in shard {request.shard}" if request.shard.count > 1 else ""
-    show(f"{len(studies):,} studies{of_shard}, {len(studies) - len(left):,} answered before")
+    show(f"{counted(len(studies), 'study', 'studies')}{of_shard}, {len(studies) - len(left):,} answered before")
     return _answer(request, left, pictures, show) if left else Outcome()
 
 
@@ -134,11 +135,12 @@ def _progress(total: int, show: Show) -> Iterator[Callable[[Outcome], None]]:
             advance(count)
             if not is_seen and now - told > TELL_EVERY:
                 told = now
-                show(f"{count:,} of {total:,} studies; about {_in_words((now - begun) / count * (total - count))} left")
+                left = _in_words((now - begun) / count * (total - count))
+                show(f"{count:,} of {counted(total, 'study', 'studies')}; about {left} left")
 
         yield settled
 
 
 def _in_words(seconds: float) -> str:
     minutes = round(seconds / 60)
-    return f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    return counted(minutes, "minute") if minutes < 120 else f"{minutes / 60:.0f} hours"

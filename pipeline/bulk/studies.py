@@ -18,6 +18,7 @@ from spine.core.files import Tree, atomic_file, walk
 from spine.core.privacy import pseudonym
 from spine.core.problems import SpineError, one_file
 from spine.images.dicom.headers import study_uid
+from spine.images.dicom.image import is_readable
 from spine.images.kinds import claimed_kind, is_half_of_pair, kind_of
 
 __all__ = ["Study", "in_folder", "in_sheet", "write_sheet_of"]
@@ -117,7 +118,7 @@ def _of_folder(root: Path, folder: Path, names: Sequence[str]) -> dict[str, list
     found = {_below(root, path): [str(path)] for path, kind in kinds.items() if kind not in ("", "dicom")}
     dicom = {path: study_uid(path) for path, kind in kinds.items() if kind == "dicom"}
     uids = set(filter(None, dicom.values()))
-    if dicom and len(uids) < 2:  # what tells no study belongs to those beside it
+    if len(uids) == 1 or (not uids and any(map(is_readable, dicom))):  # what tells no study belongs to those beside it
         found[next(iter(uids), _below(root, folder))] = [str(folder / _DIRECT)]
         return found
     for path, uid in dicom.items():

@@ -114,14 +114,19 @@ def _executor_of(kind: str, overrides: Sequence[str]) -> ExecutorSettings:
 
 def _tell(outcome: Outcome, request: Request) -> None:
     from spine.core.problems import SpineError
+    from spine.core.words import counted
 
-    asked = f"{outcome.studies + outcome.failed:,}"
-    pictures = f", {outcome.pictures:,} pictures" if outcome.pictures else ""
-    show(f"{outcome.studies:,} of {asked} studies answered{pictures}")
+    count = outcome.studies + outcome.failed
+    asked = counted(count, "study", "studies")
+    pictures = f", {counted(outcome.pictures, 'picture')}" if outcome.pictures else ""
+    show(f"{outcome.studies:,} of {asked} answered{pictures}" if count else "nothing was left to answer")
+    if outcome.warned:
+        warned = counted(outcome.warned, "answered study has warnings", "answered studies have warnings")
+        show(f"{warned}; {request.output}/parts/*/warnings.csv list them")
     show_paths([request.output])
     if outcome.failed:
         raise SpineError(
-            f"{outcome.failed:,} of {asked} studies could not be answered; {request.output}/failed*.csv tell why, and "
+            f"{outcome.failed:,} of {asked} could not be answered; {request.output}/failed*.csv tell why, and "
             "the same command tries them again"
         )
 

@@ -18,11 +18,11 @@ from spine.core.problems import SpineError
 from spine.images.acquired import UNTOLD, Acquired
 from spine.images.dicom.acquired import acquired_of
 from spine.images.dicom.headers import frame_count, read_header
-from spine.images.dicom.objects import class_of, is_directory, is_image, modality_of, patient_of
+from spine.images.dicom.objects import class_of, is_directory, is_image, is_told, modality_of, patient_of
 from spine.images.dicom.sequence import echo_time, sequence_of
 from spine.images.dicom.values import Header
 
-__all__ = ["Image", "NoImageError", "images_of", "orientation_of", "origin_of", "spacing_of"]
+__all__ = ["Image", "NoImageError", "images_of", "is_readable", "orientation_of", "origin_of", "spacing_of"]
 
 _MOST_FRAMES = 2**16  # a header of ten bytes must not fill the memory
 _FARTHEST = 10_000.0  # mm from the scanner's origin: no table moves a patient farther
@@ -110,6 +110,11 @@ def images_of(path: Path) -> list[Image]:
     if "Rows" not in dataset and class_of(header).endswith("Image Storage"):
         raise SpineError(f"{path} is a {class_of(header)} object that ends before its image; copy it again")
     if not is_image(header):
+        if not is_told(header):  # a class is in every object (PS3.3 C.12.1), near its begin
+            raise SpineError(
+                f"{path} is a damaged DICOM file without an image ({class_of(header)}): its header ends, or no longer "
+                "holds, before it tells what the object is; copy it again, or leave it out"
+            )
         raise NoImageError(
             f"{path} is a DICOM object without an image ({class_of(header)}); nothing, unless an image was expected"
         )
@@ -122,6 +127,15 @@ def images_of(path: Path) -> list[Image]:
     images = [_image(header, path, frame, count) for frame in range(count)]
     remarks = tuple(header.remarks)
     return [replace(image, remarks=remarks) for image in images]
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file's header can be read as far as what the object is, a picture or another one."""
+    try:
+        header = Header.of(read_header(path)[0])
+    except SpineError:
+        return False
+    return is_told(header) or is_image(header)
 
 
 def spacing_of(header: Header, frame: int = 0) -> tuple[float, float] | None:

@@ -7,8 +7,8 @@ from pydicom.uid import UID
 from spine.images.dicom.values import Header
 
 __all__ = [
-    *("class_of", "is_burned_in", "is_capture_class", "is_directory", "is_image", "may_be_image_class", "modality_of"),
-    "patient_of",
+    *("class_of", "is_burned_in", "is_capture_class", "is_directory", "is_image", "is_told", "may_be_image_class"),
+    *("modality_of", "patient_of"),
 ]
 
 _OF_CLASS = (
@@ -22,12 +22,24 @@ _OF_CLASS = (
     ("RT Dose", "RTDOSE"),
 )
 _NO_PICTURES = ("SEG", "RTDOSE")  # they have rows and columns all the same
+_UNKNOWN = "unknown class"
 
 
 def class_of(header: Header) -> str:
     """The name of its SOP class, or of one that is unknown its modality."""
     name = getattr(header.dataset.get("SOPClassUID"), "name", "")
-    return name or header.text("Modality") or "unknown class"
+    return name or header.text("Modality") or _UNKNOWN
+
+
+def is_told(header: Header) -> bool:
+    """Whether the header tells what the object is: that of a file which is junk, or was cut, ends before its class.
+
+    A class that nobody knows may be one that was cut, unless its object's UID (PS3.3 C.12.1) or Modality is behind it.
+    """
+    found = class_of(header)
+    if found == str(header.dataset.get("SOPClassUID")):
+        return any(keyword in header.dataset for keyword in ("SOPInstanceUID", "Modality"))
+    return found != _UNKNOWN
 
 
 def modality_of(header: Header) -> str:

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from pipeline.bulk import parts as parts_module
 from pipeline.bulk.jobs import as_job
 from pipeline.bulk.loop import answer_studies
-from pipeline.bulk.parts import Parts
+from pipeline.bulk.parts import Parts, warned_in
 from pipeline.bulk.predict import predict
-from pipeline.bulk.reading import Found
+from pipeline.bulk.reading import Found, pictures_on_disk
 from pipeline.bulk.shard import ALL, Shard
 from pipeline.bulk.studies import Study
 from pipeline.bulk.tables import Tables
@@ -141,7 +141,9 @@ def test_what_is_worth_a_look_is_listed_with_the_part(tmp_path):
             yield Problem("sr.dcm", "is a DICOM object without an image", "nothing", "warning")
 
     parts = Parts(tmp_path, ALL, Tables(BulkModel.description, "1"))
-    assert answer_studies(BulkModel(), [Study("1"), Study("2")], pictures, parts).studies == 2
+    outcome = answer_studies(BulkModel(), [Study("1"), Study("2")], pictures, parts)
+    assert (outcome.studies, outcome.warned) == (2, 1)
+    assert warned_in(tmp_path) == {Study("2").name}
     warnings = pd.read_csv(tmp_path / "parts/part-00000/warnings.csv", dtype=str)
     assert warnings[["source", "path"]].to_numpy().tolist() == [["2", "sr.dcm"]]
     assert pd.read_csv(tmp_path / "parts/part-00000/sources.csv")["note"].tolist() == ["the middle"] * 2
@@ -259,8 +261,23 @@ def test_the_command_says_what_came_of_it(model, request_of, tmp_path):
     assert done.exit_code == 0, done.output
     assert "7 of 7 studies answered, 7 pictures" in done.output
     assert str(tmp_path / "out") in done.stdout
+    assert "nothing was left to answer" in CliRunner().invoke(app, command).output
     (tmp_path / "tree/damaged.png").write_bytes(b"\x89PNG and no more")
     failed = CliRunner().invoke(app, command)
     assert failed.exit_code == 1
-    assert "1 of 1 studies could not be answered" in str(failed.exception)
+    assert "1 of 1 study could not be answered" in str(failed.exception)
     assert "damaged" not in failed.output
+
+
+def test_the_command_counts_studies_with_warnings(monkeypatch, model, request_of, tmp_path):
+    def read(study, slices, neighbours):
+        yield from pictures_on_disk(study, slices, neighbours)
+        yield Problem(study.source, "is worth a look", "look", "warning")
+
+    monkeypatch.setattr("pipeline.bulk.predict.pictures_on_disk", read)
+    write_png16(drawn(), tmp_path / "one/only.png")
+    command = ["predict", str(request_of().model), "--studies", str(tmp_path / "one"), "-o", str(tmp_path / "out")]
+    told = CliRunner().invoke(app, command).output
+    assert "1 study, 0 answered before" in told
+    assert "1 of 1 study answered, 1 picture\n" in told
+    assert "1 answered study has warnings; " in told

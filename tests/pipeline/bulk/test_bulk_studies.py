@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
 from pipeline.bulk.reading import mapped_ahead, pictures_on_disk
 from pipeline.bulk.studies import in_folder, in_sheet, write_sheet_of
@@ -75,6 +76,57 @@ def test_a_damaged_file_belongs_to_the_study_beside_it_and_is_told(phantom, tmp_
     (study,) = in_folder(tmp_path)
     problems = [one for one in pictures_on_disk(study, 1, False) if isinstance(one, Problem)]
     assert any("IM9999" in problem.path and problem.severity == "error" for problem in problems)
+
+
+def errors_of(study):
+    problems = [one for one in pictures_on_disk(study, 1, False) if isinstance(one, Problem)]
+    return [problem.path for problem in problems if problem.severity == "error"]
+
+
+@pytest.mark.parametrize("kept", [132, 200, 400, 5000])  # 400 is within its class
+def test_a_slice_whose_header_is_cut_is_an_error_of_its_study(phantom, tmp_path, kept):
+    shutil.copytree(phantom / "ph001", tmp_path / "ph001")
+    cut = tmp_path / "ph001/t2/IM0001.dcm"
+    cut.write_bytes(cut.read_bytes()[:kept])
+    (study,) = in_folder(tmp_path)
+    assert errors_of(study) == [str(cut)]
+
+
+def test_an_object_without_an_image_is_no_error(phantom, tmp_path):
+    shutil.copytree(phantom / "ph001", tmp_path / "ph001")
+    report = dcmread(tmp_path / "ph001/t2/IM0001.dcm", stop_before_pixels=True)
+    for keyword in ("Rows", "Columns"):
+        delattr(report, keyword)
+    report.SOPClassUID, report.Modality = GrayscaleSoftcopyPresentationStateStorage, "PR"
+    report.save_as(tmp_path / "ph001/t2/state.dcm")
+    (study,) = in_folder(tmp_path)
+    told = {one.path: one.severity for one in pictures_on_disk(study, 1, False) if isinstance(one, Problem)}
+    assert told[str(tmp_path / "ph001/t2/state.dcm")] == "warning"
+    assert "error" not in told.values()
+
+
+def test_junk_beside_no_study_is_one_of_its_own_by_its_path(phantom, tmp_path):
+    shutil.copytree(phantom / "ph001", tmp_path / "tree/ph001")
+    junk = tmp_path / "tree/lost.dcm"
+    junk.write_bytes(bytes(128) + b"DICM" + bytes(range(256)) * 4)
+    studies = {study.source: study for study in in_folder(tmp_path / "tree")}
+    assert studies.keys() == {"lost.dcm", *uids(phantom / "ph001")}
+    assert errors_of(studies["lost.dcm"]) == [str(junk)]
+    shutil.move(junk, tmp_path / "tree/ph001/t2")
+    (tmp_path / "list.csv").write_text("path,study\ntree/ph001,one\n")
+    (row,) = in_sheet(tmp_path / "list.csv")
+    assert errors_of(row) == [str(tmp_path / "tree/ph001/t2/lost.dcm")]
+
+
+def test_slices_without_a_uid_are_the_study_of_their_folder(phantom, tmp_path):
+    for number, path in enumerate(sorted((phantom / "ph001/t2").glob("*.dcm"))):
+        dataset = dcmread(path)
+        del dataset.StudyInstanceUID
+        dataset.save_as(tmp_path / f"{number}.dcm")
+    (tmp_path / "cut.dcm").write_bytes((tmp_path / "0.dcm").read_bytes()[:200])
+    (study,) = in_folder(tmp_path)
+    assert study.source == "."
+    assert errors_of(study) == [str(tmp_path / "cut.dcm")]
 
 
 def test_a_table_names_files_and_folders(phantom, tmp_path):
