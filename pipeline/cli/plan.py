@@ -20,7 +20,9 @@ MACHINES = (1, 2, 4, 8, 16)
 
 
 def plan(
-    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment.")],
+    experiment: Annotated[
+        Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a study.")
+    ],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to override, such as folds=5.")
     ] = None,
@@ -40,7 +42,7 @@ def plan(
     console = Console()
     for settings in load(experiment, overrides, executor):
         found = make_plan(settings, show)
-        counts = sorted(set(machines or MACHINES))
+        counts = sorted(set(machines)) if machines else found.worth_of(MACHINES)
         console.print(_members(found))
         console.print(_times(found, counts))
         for line in _sentences(found):
@@ -52,8 +54,9 @@ def _members(found: Plan) -> Table:
     from rich.table import Table
 
     title = f"{found.experiment.name}: {len(found.trainings)} trainings"
-    table = Table("member", title=title)
-    for column in ("trainings", "pictures", "epochs", "each", "memory", "disk", "took"):
+    table = Table(title=title)
+    table.add_column("member", overflow="fold")
+    for column in ("trainings", "pictures", "epochs", "each", "memory", "disk", "took, mean"):
         table.add_column(column, justify="right")
     for member, own in found.of_members:
         seconds, took = [one.seconds for one in own], [one.took for one in own if one.took is not None]
@@ -66,7 +69,7 @@ def _members(found: Plan) -> Table:
             _time(sum(seconds) / len(seconds)),
             _bytes(rehearsal.memory),
             _bytes(rehearsal.kept),
-            f"{_time(sum(took) / len(took))} ({len(took)})" if took else "",
+            f"{_time(sum(took) / len(took))} of {len(took)}" if took else "",
         )
     return table
 
@@ -74,15 +77,14 @@ def _members(found: Plan) -> Table:
 def _times(found: Plan, machines: list[int]) -> Table:
     from rich.table import Table
 
-    table = Table(title="until all are trained")
-    for column in ("machines", "trainings at once", "time", "of one machine's"):
+    table = Table(title="until all are trained, from nothing")
+    for column in ("machines", "trainings at once", "time", "speed-up"):
         table.add_column(column, justify="right")
     alone = found.seconds_on(1)
     for count in machines:
         seconds = found.seconds_on(count)
-        table.add_row(
-            str(count), str(count * found.each_machine_runs), _time(seconds), f"{seconds / alone:.0%}" if alone else ""
-        )
+        at_once = min(count * found.each_machine_runs, len(found.trainings))
+        table.add_row(str(count), str(at_once), _time(seconds), f"{alone / seconds:.1f}" if seconds else "")
     return table
 
 
@@ -112,7 +114,8 @@ def _span(numbers: list[int]) -> str:
 def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+    minutes = seconds / 60
+    return f"{minutes:.{minutes < 10:d}f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _bytes(count: float) -> str:

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spine.core.files import read_json, write_json
+from spine.core.writers import is_running
 
-__all__ = ["OUT_OF_MEMORY", "SILENT_AFTER", "Away", "Ended", "Job", "Record", "State"]
+__all__ = ["OUT_OF_MEMORY", "SEE_ABOVE", "SILENT_AFTER", "STOPPED", "Away", "Ended", "Job", "Record", "State"]
 
 State = Literal["waiting", "running", "done", "failed"]
 OUT_OF_MEMORY = "ran out of memory"  # in why a job failed, where that is known
+SEE_ABOVE = "see above"  # in why a job failed whose words went to a terminal
+STOPPED = (130, 143)  # exit statuses of what a person ended, as `spine.core.ending` has them
 SILENT_AFTER = 120.0  # seconds without a sign of life, after which a job of another machine counts as lost
 
 
@@ -106,6 +109,14 @@ class Record:
     def is_silent(self, file: Path) -> bool:
         """Whether it counts as running, and its file has not been touched for too long a time."""
         return self.state == "running" and time.time() - file.stat().st_mtime > SILENT_AFTER
+
+    def is_gone(self, alive: float) -> bool:
+        """Whether what counts as running does not: of this machine by its process, else by how long it has been silent.
+
+        `alive` is when it gave its last sign of life, in seconds of the epoch.
+        """
+        runs = is_running(f".{self.writer}.")
+        return time.time() - alive > SILENT_AFTER if runs is None else not runs
 
     @property
     def ended(self) -> Ended | None:

@@ -84,8 +84,11 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
 def _of_gpus(gpus: list[str], each: int, at_once: int) -> list[dict[str, str]]:
     """What each of the jobs that run at once is told of its GPUs; SpineError where there are too few."""
     if len(gpus) < each * at_once:
+        advice = (
+            f"set jobs to {len(gpus) // each or 1}, or executor.gpus to less" if gpus else "leave executor.gpus out"
+        )
         raise SpineError(
             f"executor.gpus is {each} for each of {at_once} jobs, and this machine shows {len(gpus)} GPUs "
-            f"({', '.join(gpus) or 'none'}); set jobs to {len(gpus) // each or 1}, or executor.gpus to less"
+            f"({', '.join(gpus) or 'none'}); {advice}"
         )
     return [{"CUDA_VISIBLE_DEVICES": ",".join(gpus[each * n : each * (n + 1)])} for n in range(at_once)]

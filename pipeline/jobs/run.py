@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from pipeline.jobs.job import Ended, Job, Record
+from pipeline.jobs.job import STOPPED, Ended, Job, Record
+from pipeline.jobs.work import BY_A_PERSON
 from spine.experiment.executor import ExecutorSettings
 
 __all__ = ["Engine", "run_jobs"]
@@ -63,7 +64,11 @@ def run_jobs(engine: Engine, jobs: Sequence[Job], settings: ExecutorSettings, sh
     try:
         while waiting or running:
             while waiting and (engine.at_once is None or len(running) < engine.at_once):
-                running.append(_submit(engine, *waiting.popleft(), show))
+                job, attempt = waiting.popleft()
+                if attempt == 1 and (elsewhere := _run_by_another(job)):
+                    ends[job.name] = elsewhere
+                else:
+                    running.append(_submit(engine, job, attempt, show))
             for one in list(running):
                 ended = engine.ended(one.job, one.handle)
                 if ended is None:
@@ -83,13 +88,35 @@ def run_jobs(engine: Engine, jobs: Sequence[Job], settings: ExecutorSettings, sh
                 time.sleep(LOOK_EVERY)
     finally:
         engine.stop([one.handle for one in running])
+        _note_stopped(running)
     return [ends[job.name] for job in jobs]
 
 
 def _submit(engine: Engine, job: Job, attempt: int, show: Show) -> _Running:
     show(job.name)
     record = Record(job.name, "waiting", attempt, since=time.time()).write(job.record)
-    return _Running(job, engine.submit(job, record), attempt, time.monotonic())
+    try:
+        handle = engine.submit(job, record)
+    except Exception as error:
+        record.now("failed", status=1, why=str(error)).write(job.record)
+        raise
+    return _Running(job, handle, attempt, time.monotonic())
+
+
+def _run_by_another(job: Job) -> Ended | None:
+    """What is told of a job that another command runs at the moment; its record is left to that."""
+    record = Record.read(job.record)
+    if not record or record.state != "running" or record.is_gone(job.record.stat().st_mtime):
+        return None
+    return Ended(1, f"is run by another command on {record.host} at the moment; wait until it ends, or stop it")
+
+
+def _note_stopped(running: Sequence[_Running]) -> None:
+    """Have the records of jobs that were under way tell so, where nobody else is left to do it."""
+    for one in running:
+        record = Record.read(one.job.record)
+        if record and record.ended is None:
+            record.now("failed", status=STOPPED[0], why=BY_A_PERSON).write(one.job.record)
 
 
 def _tell_of_waiting(engine: Engine, one: _Running, settings: ExecutorSettings, show: Show) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.jobs.job import OUT_OF_MEMORY, SILENT_AFTER, Ended, Job, Record
 from pipeline.jobs.work import work_command
 from spine.core.cores import threads_for
-from spine.core.problems import SpineError
+from spine.core.problems import SpineError, brief
 from spine.core.processes import as_child
 from spine.experiment.executor import ExecutorSettings
 
@@ -94,14 +94,14 @@ class Slurm:
         return executor
 
     def submit(self, job: Job, record: Record) -> Any:
-        """Queue it."""
-        return self.executor.submit(
-            Work(
-                work_command(job.record.absolute(), job.module, job.arguments),
-                str(job.folder),
-                self.settings.cpus or CPUS,
-            )
-        )
+        """Queue it; SpineError where Slurm does not take it."""
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        command = work_command(job.record.absolute(), job.module, job.arguments)
+        try:
+            return self.executor.submit(Work(command, str(job.folder), self.settings.cpus or CPUS))
+        except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError) as error:
+            raise SpineError(f"Slurm does not take {job.name}: {brief(str(error))}; see `sinfo`") from None
 
     def ended(self, job: Job, handle: Any) -> Ended | None:
         """How it ended by its own record, else by what Slurm says."""

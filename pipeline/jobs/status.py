@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.jobs.engines import records_of
-from pipeline.jobs.job import SILENT_AFTER, Record
+from pipeline.jobs.job import SEE_ABOVE, STOPPED, Record
 from pipeline.training import name_of_training
-from spine.core.writers import is_running
 from spine.experiment.config import REFIT, Experiment
 from spine.experiment.folds import parts, refit
 from spine.experiment.outcomes import outcomes
@@ -23,7 +21,7 @@ DONE = "done"
 
 @dataclass(frozen=True)
 class Standing:
-    """How one job stands: `done`, `running`, `waiting`, `failed`, `lost` or `not begun`."""
+    """How one job stands: `done`, `running`, `waiting`, `failed`, `stopped`, `lost` or `not begun`."""
 
     job: str
     state: str
@@ -78,15 +76,13 @@ def _by_record(name: str, record: Record, alive: float) -> Standing:
     state, note = str(record.state), record.why
     if record.attempt > 1:
         note = f"attempt {record.attempt}{f'; {note}' if note else ''}"
-    if state == "running" and _is_gone(record, alive):
+    if state == "failed" and record.status in STOPPED:
+        state = "stopped"
+    if note == SEE_ABOVE:
+        note = "what it said is on the terminal of its command; the same command tries again"
+    if state == "running" and record.is_gone(alive):
         state, note = "lost", "; ".join(filter(None, (note, "its process is gone; run the same command again")))
     return Standing(name, state, record.host, record.since, note)
-
-
-def _is_gone(record: Record, alive: float) -> bool:
-    """Whether a job that counts as running does not: of this machine by its process, else by its silence."""
-    runs = is_running(f".{record.writer}.")
-    return time.time() - alive > SILENT_AFTER if runs is None else not runs
 
 
 def counted(found: list[Standing]) -> Mapping[str, int]:

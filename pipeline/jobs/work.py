@@ -17,15 +17,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Record
+from pipeline.jobs.job import OUT_OF_MEMORY, SEE_ABOVE, STOPPED, Ended, Record
 from spine.core.disk import is_short
+from spine.core.ending import Stopped
 from spine.core.memory import NO_MEMORY
 from spine.core.problems import SpineError
 from spine.core.processes import as_child, die_with_parent, run_child
 from spine.core.writers import writer
 
-__all__ = ["command_of", "kept", "run_here", "work_command"]
+__all__ = ["BY_A_PERSON", "command_of", "kept", "run_here", "work_command"]
 
+BY_A_PERSON = "was stopped; the same command goes on"
 BEAT = 10.0  # seconds between signs of life
 
 
@@ -67,8 +69,10 @@ def kept(name: str, file: Path) -> Iterator[None]:
         with _signs_of_life(file):
             yield
     except BaseException as error:
-        why = str(error) if isinstance(error, SpineError) else type(error).__name__
-        running.now("failed", status=1, why=why).write(file)
+        why, status = str(error) if isinstance(error, SpineError) else type(error).__name__, 1
+        if isinstance(error, KeyboardInterrupt | Stopped):
+            why, status = BY_A_PERSON, getattr(error, "status", 130)
+        running.now("failed", status=status, why=why).write(file)
         raise
     running.now("done").write(file)
 
@@ -95,8 +99,10 @@ def _why(status: int, log: Path | None, begun: int, folder: Path, memory: bool) 
     """Why a job ended badly; one that was killed had no last word of its own."""
     if status == NO_MEMORY:
         return f"{OUT_OF_MEMORY}: set a smaller batch, or executor.memory; see {log or 'above'}"
+    if status in STOPPED:
+        return BY_A_PERSON
     if status > 0:
-        return _last_word(log, begun) if log else "see above"
+        return _last_word(log, begun) if log else SEE_ABOVE
     told = f"was killed by signal {-status}"
     if is_short(folder):
         return f"{told}; the disk of {folder} is full"

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
+from pipeline.data import build_data
 from pipeline.jobs.job import Record
 from pipeline.planning.makespan import makespan
 from pipeline.planning.rehearsals import Rehearsed, rehearse
@@ -87,6 +88,11 @@ class Plan:
         """Trainings at once on a machine; of a cluster a machine stands for what one training asks for."""
         return self.experiment.jobs if self.experiment.executor.kind == "local" else 1
 
+    def worth_of(self, counts: Sequence[int]) -> list[int]:
+        """Of these counts of machines those up to the first on which all trainings run at once."""
+        enough = [count for count in counts if count * self.each_machine_runs >= len(self.trainings)]
+        return [count for count in counts if not enough or count <= enough[0]]
+
     def seconds_on(self, machines: int) -> float:
         """Until all are done, on so many machines alike."""
         stages = [[training.seconds for training in stage] for stage in self.stages]
@@ -138,8 +144,11 @@ class Plan:
 def make_plan(experiment: Experiment, show: Show) -> Plan:
     """Rehearse the trainings of an experiment where its executor runs them, and count what all of them will take.
 
-    Rehearsals of the same settings and data are kept. SpineError where the dataset is not built, or a rehearsal fails.
+    The dataset is built first, as of a run. Rehearsals of the same settings and data are kept. SpineError where there
+    is no dataset, or a rehearsal fails.
     """
+    if experiment.build:
+        build_data(experiment, show)
     manifest = read_dataset(experiment)
     stages = trainings_of(experiment, manifest)
     left_out = [name for name in experiment.members if not _is_network(experiment, name)]

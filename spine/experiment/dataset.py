@@ -14,6 +14,6 @@ def read_dataset(experiment: Experiment) -> Manifest:
     if experiment.build and not (experiment.data / "dataset.json").exists():
         raise SpineError(
             f"{experiment.data.resolve()} is not a dataset (no dataset.json); build it with "
-            f"`spine data build {experiment.build}`"
+            f"`spine data build {experiment.build}`, or mend `data` where that builds another"
         )
     return Manifest.read(experiment.data)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from spine.core.strict import Strict
 
@@ -31,6 +31,12 @@ class ExecutorSettings(Strict):
     address: str = ""  # of Ray: the cluster to join; empty: one that starts here, and ends with the command
     token: Path | None = None  # of Ray: the file with the cluster's token
     store: str = ""  # of Ray, where its machines share no disk: the fsspec URL by which files travel
+
+    @model_validator(mode="after")
+    def _store_is_of_ray(self) -> Self:
+        if self.store and self.kind == "slurm":
+            raise ValueError("store is of ray; the machines of a Slurm cluster share a disk: leave it out")
+        return self
 
     @field_validator("store")
     @classmethod

@@ -93,6 +93,12 @@ def test_what_trainings_took_stands_beside_the_plan(tmp_path, rehearsals):
     assert planned == plan.trainings[0].seconds
 
 
+def test_no_more_machines_are_shown_than_there_are_trainings_for(tmp_path, rehearsals):
+    plan = make_plan(experiment_of(tmp_path, {"small": {}}, folds=5, jobs=2), print)
+    assert plan.worth_of([1, 2, 4, 8]) == [1, 2, 4]
+    assert plan.worth_of([1, 2]) == [1, 2]
+
+
 def test_what_cannot_be_rehearsed_is_told_with_its_member(tmp_path, monkeypatch):
     train_here(monkeypatch, lambda *given: 1)
     with pytest.raises(SpineError, match=r"cannot be rehearsed, so they could not be trained: rehearse small \("):

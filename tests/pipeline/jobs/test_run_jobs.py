@@ -4,8 +4,10 @@ from dataclasses import replace
 import pytest
 
 from pipeline.jobs import run
-from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Job, Record
+from pipeline.jobs.job import OUT_OF_MEMORY, STOPPED, Ended, Job, Record
 from pipeline.jobs.run import run_jobs
+from spine.core.problems import SpineError
+from spine.core.writers import writer
 from spine.experiment.executor import ExecutorSettings
 
 
@@ -89,6 +91,27 @@ def test_a_job_that_ran_out_of_memory_is_run_once_with_less_where_asked(tmp_path
     assert engine.arguments == [("x",)]
 
 
+def test_a_job_that_another_command_runs_is_left_to_it(tmp_path):
+    theirs = Record("a", "running", host="here", writer=writer()).write(tmp_path / "a.json")
+    engine = Scripted({"b": [WELL]})
+    first, second = run_jobs(engine, jobs_of(tmp_path, "a", "b"), ExecutorSettings(), print)
+    assert (first.status, second) == (1, WELL)
+    assert "is run by another command on here at the moment" in first.why
+    assert engine.submitted == ["b"]
+    assert Record.read(tmp_path / "a.json") == theirs
+
+
+def test_what_an_engine_does_not_take_is_told_by_its_record(tmp_path):
+    class Refusing(Scripted):
+        def submit(self, job, record):
+            raise SpineError("Slurm does not take it")
+
+    with pytest.raises(SpineError):
+        run_jobs(Refusing({}), jobs_of(tmp_path, "a"), ExecutorSettings(), print)
+    record = Record.read(tmp_path / "a.json")
+    assert (record.state, record.why) == ("failed", "Slurm does not take it")
+
+
 def test_a_job_that_nobody_begins_is_told_once(tmp_path):
     shown = []
     engine = Scripted({"slow": [None] * 5 + [WELL]})
@@ -117,6 +140,8 @@ def test_whatever_ends_the_run_ends_the_jobs(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_jobs(engine, jobs_of(tmp_path, "a", "b"), ExecutorSettings(), print)
     assert engine.stopped == ["a", "b"]
+    records = [Record.read(tmp_path / f"{name}.json") for name in "ab"]
+    assert [(one.state, one.status) for one in records] == [("failed", STOPPED[0])] * 2
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):

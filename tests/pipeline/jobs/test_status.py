@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.jobs.job import SILENT_AFTER, Record
+from pipeline.jobs.job import SEE_ABOVE, SILENT_AFTER, Record
 from pipeline.jobs.status import counted, standings
 from spine.core.writers import writer
 from tests.experiment_on_disk import write_experiment
@@ -48,6 +48,8 @@ def test_without_records_the_members_tell(experiment):
             "attempt 2; its process is gone",
         ),
         (Record("train open", "failed", status=3, why="no such thing"), 0, "failed", "no such thing"),
+        (Record("train open", "failed", status=143, why="was stopped"), 0, "stopped", "was stopped"),
+        (Record("train open", "failed", status=1, why=SEE_ABOVE), 0, "failed", "what it said is on the terminal"),
         (Record("train open", "done"), 0, "lost", "it ended well, and its member is gone"),
     ],
 )

@@ -63,6 +63,12 @@ def test_a_store_that_cannot_be_opened_is_told():
         Store("nowhere://x")
 
 
+def test_a_store_is_of_ray():
+    assert ExecutorSettings(kind="local", store="s3://bucket").store
+    with pytest.raises(ValueError, match="store is of ray"):
+        ExecutorSettings(kind="slurm", store="s3://bucket")
+
+
 def test_secrets_do_not_stand_in_an_experiment():
     assert ExecutorSettings(store="s3://bucket/runs@2").store == "s3://bucket/runs@2"
     with pytest.raises(ValueError, match="leave them to the environment"):

@@ -61,7 +61,7 @@ def test_resolved_settings_are_those_of_the_training(experiment):
 
 @pytest.mark.parametrize("stage", ["predict", "search", "export", "evaluate", "report"])
 def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
-    monkeypatch.setattr("pipeline.registry.stage", lambda name: lambda experiment: [])
+    monkeypatch.setattr("pipeline.registry.stage", lambda name: lambda experiment, **chosen: [])
     for name in ("evaluate", "report"):
         monkeypatch.setattr(f"pipeline.registry.{name}", lambda experiment, dataset: [])
     monkeypatch.setattr("pipeline.registry.search_summary", lambda experiment: "told")
