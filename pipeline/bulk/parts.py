@@ -18,11 +18,12 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.bulk.paths import as_path, as_text
 from pipeline.bulk.shard import Shard
 from pipeline.bulk.studies import Study
 from pipeline.bulk.tables import Rows, Tables
 from spine.core.files import atomic_directory, read_json, write_json
-from spine.core.problems import Problem, SpineError, write_sheet
+from spine.core.problems import Problem, SpineError, printable, write_sheet
 
 __all__ = [
     *("STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "is_answers", "require_same"),
@@ -113,16 +114,22 @@ def _list(problems: Sequence[tuple[Study, Problem]], path: Path) -> None:
     if not problems:
         path.unlink(missing_ok=True)
         return
-    rows = [{"study": study.name, "source": study.source, **asdict(problem)} for study, problem in problems]
+    rows = [
+        {"study": study.name, "source": as_text(study.source), **asdict(problem), "path": as_text(problem.path)}
+        for study, problem in problems
+    ]
     write_sheet(pd.DataFrame(rows).drop(columns="severity"), path)
 
 
 def _write_sources(answered: Sequence[Answered], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(_SOURCES)
         for one in answered:
-            writer.writerows((one.study.name, one.study.source, number, *told) for number, told in one.files.items())
+            study, source = one.study.name, as_text(one.study.source)
+            writer.writerows(
+                (study, source, number, as_text(file), printable(note)) for number, (file, note) in one.files.items()
+            )
 
 
 def failed_of(output: Path, shard: Shard) -> Path:
@@ -132,7 +139,7 @@ def failed_of(output: Path, shard: Shard) -> Path:
 
 def answered_in(output: Path) -> set[str]:
     """The studies, by their sources, that the parts of a directory hold, whoever wrote them."""
-    return {row["source"] for path in output.glob("parts/part-*/sources.csv") for row in _rows(path)}
+    return {as_path(row["source"]) for path in output.glob("parts/part-*/sources.csv") for row in _rows(path)}
 
 
 def warned_in(output: Path) -> set[str]:
@@ -141,6 +148,7 @@ def warned_in(output: Path) -> set[str]:
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, str]]:
+    # Tables that were written before have names as their bytes are.
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         yield from csv.DictReader(stream)
 

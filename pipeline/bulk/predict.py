@@ -15,8 +15,9 @@ from pipeline.bulk.parts import Parts, answered_in, failed_of, require_same
 from pipeline.bulk.reading import THREADS, Found, Pictures, pictures_on_disk
 from pipeline.bulk.shard import ALL, Shard
 from pipeline.bulk.studies import Study, in_folder, in_sheet
+from pipeline.client.local import described_by
 from spine.core.privacy import salt_id
-from spine.core.problems import Problem
+from spine.core.problems import Problem, SpineError
 from spine.core.progress import bar
 from spine.core.words import counted
 from spine.member.member import Member
@@ -53,8 +54,12 @@ class Request:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What all answers of one directory have in common; SpineError where the model may not run."""
+        """What all answers of one directory have in common; SpineError where the model may not run, or has no mask that
+        is asked for.
+        """
         member = Member.open(self.model)
+        if self.masks and not described_by(member.card).mask_labels:
+            raise SpineError(f"{self.model} is a model of {member.card.task} that gives no mask; leave out --masks")
         return {
             "model": member.name,
             "version": member.trusted_model.name,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.bulk.paths import as_path, as_text
 from pipeline.bulk.reading import mapped_ahead
 from pipeline.client.unzip import is_zip
 from spine.core.files import Tree, atomic_file, walk
@@ -66,10 +67,10 @@ def in_folder(root: Path, advance: Callable[[int], object] = lambda files: None)
 
 
 def in_sheet(path: Path) -> list[Study]:
-    """The studies of a CSV file: a row a file or a folder, its `path` relative to the table.
+    """The studies of a CSV file: a row a file or a folder, its `path` relative to the table, or a `file:` URI.
 
     Rows of one `study` are one; without that column, or where it is empty, each row is a study of its own. SpineError
-    where there is no column `path`, or no row.
+    where there is no column `path`, a row has none, or there is no row.
     """
     found: dict[str, list[str]] = {}
     with one_file(path, "save it as CSV in UTF-8"), path.open(newline="", encoding="utf-8-sig") as stream:
@@ -77,9 +78,14 @@ def in_sheet(path: Path) -> list[Study]:
         if "path" not in (rows.fieldnames or ()):
             raise SpineError(f"{path} has the columns {rows.fieldnames}; it needs `path`, and may have `study`")
         for row in rows:
-            if place := (row["path"] or "").strip():
-                found.setdefault((row.get("study") or "").strip() or place, []).append(str(path.parent / place))
+            if not (place := _cell(row, "path")):
+                raise SpineError(f"{path}: the row of line {rows.line_num} has no path; fill it in, or remove the row")
+            found.setdefault(_cell(row, "study") or place, []).append(str(path.parent / place))
     return _sorted(found, path)
+
+
+def _cell(row: Mapping[str, str | None], column: str) -> str:
+    return as_path((row.get(column) or "").strip())
 
 
 def write_sheet_of(studies: Iterable[Study], path: Path) -> Path:
@@ -87,7 +93,9 @@ def write_sheet_of(studies: Iterable[Study], path: Path) -> Path:
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["path", "study"])
-        writer.writerows((Path(place).absolute(), study.source) for study in studies for place in study.places)
+        writer.writerows(
+            (as_text(str(Path(place).absolute())), as_text(study.source)) for study in studies for place in study.places
+        )
     return path
 
 

@@ -140,9 +140,18 @@ def _model_of(path: Path, overrides: Sequence[str]) -> Path:
     if path.is_dir():
         return path
     if is_case(path):
-        return load_case(path, overrides).directory
+        return _exported(load_case(path, overrides).directory, path, f"`spine export {path}`")
     experiments = load_experiments(path, overrides)
     if len(experiments) > 1:
         names = ", ".join(str(one.ensemble_directory) for one in experiments)
         raise SpineError(f"{path} has several ensembles; give the directory of one, or a case's file: {names}")
-    return experiments[0].ensemble_directory
+    advice = f"`spine run {path}`, or, where its members are trained and searched, `spine export {path}`"
+    return _exported(experiments[0].ensemble_directory, path, advice)
+
+
+def _exported(directory: Path, path: Path, advice: str) -> Path:
+    from spine.core.problems import SpineError
+
+    if not (directory / "member.json").exists():
+        raise SpineError(f"{path} has no model in {directory} yet; run {advice}")
+    return directory

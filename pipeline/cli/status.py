@@ -50,7 +50,12 @@ def _found(run: Path) -> list[tuple[Path, list[Standing]]]:
     from spine.core.problems import SpineError
 
     if is_answers(run):
-        return [(run, recorded(records_in(run)))]
+        if not (jobs := recorded(records_in(run))):
+            raise SpineError(
+                f"{run} was begun, and nothing is answered: no shard has left a record in {records_in(run)}; run the "
+                "same `spine predict --studies` command again"
+            )
+        return [(run, jobs)]
     file = run / "experiment.yaml" if run.is_dir() else run
     if not file.is_file():
         raise SpineError(f"{run} holds no experiment.yaml; give the directory of a run, or the file of an experiment")

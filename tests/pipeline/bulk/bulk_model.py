@@ -57,7 +57,8 @@ def write_member(path: Path) -> Path:
     model = path / "model" / "1"
     model.mkdir(parents=True)
     (model / "saved_model.pb").write_bytes(b"no model")
-    card = Card(name="bulk", task="case", labels=("disc",), model_hash=Member.hash_model(model))
+    details = {"description": BulkModel.description.model_dump(mode="json")}
+    card = Card(name="bulk", task="case", labels=("disc",), model_hash=Member.hash_model(model), details=details)
     return Member.publish(path, card).path
 
 

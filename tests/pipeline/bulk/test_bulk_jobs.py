@@ -1,10 +1,15 @@
 """Shards as jobs: their records, what is left to do, and a Ray cluster of this machine."""
 
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.bulk.jobs import as_job, job_of, predict_in_jobs
+from pipeline.bulk.parts import require_same
+from pipeline.bulk.paths import as_path
 from pipeline.bulk.shard import Shard
 from pipeline.cli import app
 from pipeline.jobs import run, work
@@ -65,6 +70,31 @@ def test_status_tells_of_shards_by_whomever_they_are_run(model, request_of, ran,
     with as_job(request_of(shard=Shard(1, 2))):
         pass
     assert "2 done" in CliRunner().invoke(app, ["status", str(tmp_path / "out")]).output
+
+
+def test_names_that_are_no_utf_8_are_answered_once_and_can_be_read(model, request_of, ran, tmp_path):
+    request = request_of()
+    write_png16(drawn(), tmp_path / "tree" / os.fsdecode(b"\xe9.png"))
+    (tmp_path / "tree" / os.fsdecode(b"\xfc.png")).write_bytes(b"\x89PNG and no more")
+    outcome = predict_in_jobs(request, 2, ExecutorSettings(), lambda line: None)
+    assert (outcome.studies, outcome.failed) == (8, 1)
+    assert "file:%E9.png" in studies_in(tmp_path / "out")
+    files = pd.concat(map(pd.read_csv, (tmp_path / "out").glob("parts/*/sources.csv")))["file"]
+    assert all(Path(as_path(file)).is_file() for file in files)
+    failed = pd.concat(map(pd.read_csv, (tmp_path / "out").glob("failed*.csv")))
+    assert failed["source"].tolist() == ["file:%FC.png"]
+    assert Path(as_path(failed["path"].item())).is_file()
+    (tmp_path / "tree" / os.fsdecode(b"\xfc.png")).unlink()
+    ran.clear()
+    assert predict_in_jobs(request, 2, ExecutorSettings(), lambda line: None).studies == 0
+    assert ran == []
+
+
+def test_answers_of_which_no_shard_left_a_record_are_not_done(model, request_of, tmp_path):
+    require_same(tmp_path / "out", request_of().about)
+    told = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
+    assert told.exit_code == 1
+    assert "nothing is answered: no shard has left a record" in str(told.exception)
 
 
 def test_a_shard_that_fails_says_why_in_its_record(request_of, tmp_path):

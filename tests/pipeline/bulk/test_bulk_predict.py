@@ -1,7 +1,9 @@
 """Trees of studies answered by a model that needs no framework: whole, once, in shards, in bounded memory."""
 
+import re
 import weakref
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,10 @@ from pipeline.client import LocalModel, SentPicture
 from spine.core.privacy import pseudonym
 from spine.core.problems import Problem, SpineError
 from spine.images.pictures import read_mask, write_png16
+from spine.member.member import Member
 from tests.pipeline.bulk.bulk_model import BulkModel, drawn
+
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def table(output, name="findings"):
@@ -281,3 +286,28 @@ def test_the_command_counts_studies_with_warnings(monkeypatch, model, request_of
     assert "1 study, 0 answered before" in told
     assert "1 of 1 study answered, 1 picture\n" in told
     assert "1 answered study has warnings; " in told
+
+
+def test_masks_of_a_model_without_masks_are_refused_before_anything_is_written(model, request_of, tmp_path):
+    own = request_of()
+    card = Member.open(own.model).card
+    Member.publish(own.model, card.model_copy(update={"task": "detection", "details": {}}))
+    with pytest.raises(SpineError, match="a model of detection that gives no mask; leave out --masks"):
+        predict(request_of(masks=True), silent)
+    assert not (tmp_path / "out").exists()
+    assert predict(own, silent).studies == 7
+
+
+@pytest.mark.parametrize(
+    ("file", "advice"),
+    [
+        ("quickstart/detection.yaml", "run `spine run {0}`, or, where its members .*, `spine export {0}`"),
+        ("cases/quickstart.yaml", "run `spine export {0}`"),
+    ],
+)
+def test_what_has_no_model_yet_tells_what_makes_one(monkeypatch, tmp_path, file, advice):
+    monkeypatch.chdir(tmp_path)  # where nothing was run
+    path = CONFIGS / file
+    told = CliRunner().invoke(app, ["predict", str(path), "--studies", str(tmp_path), "-o", str(tmp_path / "out")])
+    assert told.exit_code == 1
+    assert re.search(f"{path} has no model in .* yet; {advice.format(path)}$", str(told.exception))

@@ -1,6 +1,7 @@
 """What belongs to one study: of trees of DICOM and pictures, and of tables."""
 
 import csv
+import os
 import shutil
 from collections import Counter
 
@@ -8,6 +9,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
+from pipeline.bulk.paths import as_path, as_text
 from pipeline.bulk.reading import mapped_ahead, pictures_on_disk
 from pipeline.bulk.studies import in_folder, in_sheet, write_sheet_of
 from pipeline.client import pictures_of
@@ -131,13 +133,47 @@ def test_slices_without_a_uid_are_the_study_of_their_folder(phantom, tmp_path):
 
 def test_a_table_names_files_and_folders(phantom, tmp_path):
     write_png16(drawn(), tmp_path / "a.png")
-    rows = [("a.png", "one"), (str(phantom / "ph001"), "two"), (str(phantom / "ph002"), ""), ("b.png", "one"), ("", "")]
+    rows = [("a.png", "one"), (str(phantom / "ph001"), "two"), (str(phantom / "ph002"), ""), ("b.png", "one")]
     with (tmp_path / "list.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("path", "study"), *rows])
     studies = {study.source: study for study in in_sheet(tmp_path / "list.csv")}
     assert studies["one"].places == (str(tmp_path / "a.png"), str(tmp_path / "b.png"))
     assert len(studies["two"].files().files) == len(list((phantom / "ph001").rglob("*.dcm")))
     assert studies.keys() == {"one", "two", str(phantom / "ph002")}
+
+
+@pytest.mark.parametrize("row", [",two", " ,", ",,"])
+def test_a_row_without_a_path_is_named(tmp_path, row):
+    (tmp_path / "list.csv").write_text(f"path,study\na.png,one\n{row}\nb.png,\n")
+    with pytest.raises(SpineError, match=r"list\.csv: the row of line 3 has no path"):
+        in_sheet(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("ward/\udce9 %.png", "file:ward/%E9%20%25.png"),
+        ("ward/é %E9.png", "ward/é %E9.png"),
+        ("file:a", "file:file%3Aa"),
+        (" a\n", "file:%20a%0A"),
+        ('a\n,"b', 'a\n,"b'),
+    ],
+)
+def test_any_path_is_text_and_back(path, text):
+    assert as_text(path) == text
+    assert as_path(text) == path
+
+
+def test_a_list_has_names_that_are_no_utf_8(phantom, tmp_path):
+    tree = tmp_path / "tree"
+    shutil.copytree(phantom / "ph001", tree / os.fsdecode(b"m\xfcller"))
+    write_png16(drawn(), tree / os.fsdecode(b"\xe9.png"))
+    studies = in_folder(tree)
+    sheet = write_sheet_of(studies, tmp_path / "studies.csv")
+    assert in_sheet(sheet) == studies
+    assert {len(study.files().files) for study in in_sheet(sheet)} == {1, sum(uids(phantom / "ph001").values())}
+    (tmp_path / "own.csv").write_text(f"path\nfile://{tree}/%E9.png\n")
+    assert in_sheet(tmp_path / "own.csv")[0].files().files == (tree / os.fsdecode(b"\xe9.png"),)
 
 
 def test_a_list_that_is_written_reads_as_the_tree_did(phantom, tmp_path):
