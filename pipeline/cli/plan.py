@@ -56,7 +56,7 @@ def _members(found: Plan) -> Table:
     title = f"{found.experiment.name}: {len(found.trainings)} trainings"
     table = Table(title=title)
     table.add_column("member", overflow="fold")
-    for column in ("trainings", "pictures", "epochs", "each", "memory", "disk", "took, mean"):
+    for column in ("times", "pictures", "epochs", "each", "memory", "took"):
         table.add_column(column, justify="right")
     for member, own in found.of_members:
         seconds, took = [one.seconds for one in own], [one.took for one in own if one.took is not None]
@@ -68,8 +68,7 @@ def _members(found: Plan) -> Table:
             _span([one.epochs for one in own]),
             _time(sum(seconds) / len(seconds)),
             _bytes(rehearsal.memory),
-            _bytes(rehearsal.kept),
-            f"{_time(sum(took) / len(took))} of {len(took)}" if took else "",
+            _time(sum(took) / len(took)) if took else "",
         )
     return table
 
