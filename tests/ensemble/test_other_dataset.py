@@ -32,7 +32,7 @@ FAST = {"evaluate": {"resamples": 200}}
 def experiment(tmp_path, monkeypatch):
     """Members whose SavedModels see other data through more noise."""
 
-    def predict_noisily(member, model, split, truth, advance):
+    def predict_noisily(member, model, split, truth, advance, measurements):
         write_predictions(member.path, truth, noisy(truth, 2.0, len(member.name)), split, member.card.model_hash)
 
     monkeypatch.setattr(predict, "load_model", lambda member: None)

@@ -103,7 +103,9 @@ def test_the_exit_status_of_a_check_tells_errors(monkeypatch, severity, status):
 
 def test_a_stage_prints_the_paths_it_wrote(monkeypatch, tmp_path, file):
     monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: ("settings",))
-    monkeypatch.setattr("pipeline.stages.run_stage", lambda settings, name, show: [tmp_path / "a", tmp_path / "a"])
+    monkeypatch.setattr(
+        "pipeline.stages.run_stage", lambda settings, name, show, **own: [tmp_path / "a", tmp_path / "a"]
+    )
     result = CliRunner().invoke(cli.app, ["predict", file])
     assert result.output.count(str(tmp_path / "a")) == 1
 
@@ -133,7 +135,7 @@ def test_a_run_ends_with_the_next_step(monkeypatch, tmp_path):
 
 def test_a_search_tells_what_it_is_worth_and_prints_its_paths(monkeypatch, tmp_path, file):
     monkeypatch.setattr("pipeline.experiments.load_experiments", lambda path, overrides: ("settings",))
-    monkeypatch.setattr("pipeline.stages.run_stage", lambda settings, name, show: [tmp_path / "weights.json"])
+    monkeypatch.setattr("pipeline.stages.run_stage", lambda settings, name, show, **own: [tmp_path / "weights.json"])
     monkeypatch.setattr("pipeline.registry.search_summary", lambda settings: f"what {settings} are worth")
     result = CliRunner().invoke(cli.app, ["search", file])
     assert result.stdout == f"{tmp_path / 'weights.json'}\n"
