@@ -12,7 +12,7 @@ import numpy as np
 from ensemble.engine.grid.budget import Budget
 from ensemble.evaluators.seconds import seconds_of
 from ensemble.results.found_weights import FoundWeights
-from spine.core.files import read_if_whole, write_json
+from spine.core.files import read_if_whole, size_of, write_json
 from spine.core.problems import SpineError
 from spine.core.progress import track
 from spine.experiment.config import Experiment
@@ -47,7 +47,7 @@ class Cost:
 
 def megabytes_of(model: Path) -> float:
     """Size of all files of a SavedModel, in 10**6 bytes."""
-    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file()) / 1e6
+    return size_of(model) / 1e6
 
 
 def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Sequence[Path]) -> dict[str, Cost]:

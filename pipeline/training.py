@@ -40,15 +40,25 @@ class Training:
         experiment = self.experiment
         away = self._away(file) if experiment.executor.kind == "ray" and experiment.executor.store else None
         places = [EXPERIMENT, f"data={DATA}", f"runs={RUNS}"] if away else [str(file)]
-        fold = [] if experiment.fold is None else [f"fold={experiment.fold}"]
         return Job(
             name_of_training(experiment, self.member),
-            f"{registry.package_of(experiment.task)}.train",
-            (places[0], "--member", self.member, *places[1:], *fold),
+            self.module,
+            (places[0], *self.asked, *places[1:]),
             records_of(experiment),
             away=away,
             with_less=self._with_less,
         )
+
+    @property
+    def module(self) -> str:
+        """The command of its task."""
+        return f"{registry.package_of(self.experiment.task)}.train"
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What that command is asked for: the member, and of which fold."""
+        fold = self.experiment.fold
+        return ("--member", self.member, *([] if fold is None else [f"fold={fold}"]))
 
     def _away(self, file: Path) -> Away:
         """What it reads and gives on a machine without this disk: the dataset, and files that the settings name."""
@@ -115,11 +125,10 @@ def name_of_training(part: Experiment, member: str) -> str:
 
 def trainings_of(experiment: Experiment, manifest: Manifest) -> list[list[Training]]:
     """All trainings of an experiment's own members: stages that begin when the one before has ended, refits last."""
-    from spine.experiment.folds import parts, refit
+    from spine.experiment.folds import stages
 
     own = [name for name in experiment.members if not _is_external(experiment, name)]
-    stages = [parts(experiment), *([(refit(experiment),)] if experiment.served == REFIT else [])]
-    return [_each_once(_trainings(manifest, stage, own)) for stage in stages]
+    return [_each_once(_trainings(manifest, stage, own)) for stage in stages(experiment)]
 
 
 def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), fold: int | None = None) -> list[Path]:
@@ -130,7 +139,7 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), 
     not trained, but have to bring their predictions before others are.
     """
     from spine.experiment.dataset import read_dataset
-    from spine.experiment.folds import parts, refit
+    from spine.experiment.folds import stages
     from spine.experiment.foreign import require_predictions
     from spine.experiment.foresight import require_metric
     from spine.experiment.seeds import seeds_of
@@ -152,10 +161,9 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), 
         part = _part(experiment, fold)
         _train(experiment, manifest, [part], own, show)
         return [part.member_directory(name) for name in own]
-    _train(experiment, manifest, parts(experiment), own, show)
+    for stage in stages(experiment):
+        _train(experiment, manifest, stage, own, show)
     if experiment.folds:
-        if experiment.served == REFIT:
-            _train(experiment, manifest, [refit(experiment)], own, show)
         show("join folds")
         registry.join_folds(experiment, chosen)
     return [experiment.member_directory(name) for name in chosen]

@@ -13,7 +13,7 @@ from pipeline.cli.console import show, show_leaderboard, show_paths, trust_model
 if TYPE_CHECKING:
     from spine.experiment.config import Experiment
 
-__all__ = ["Overrides", "Trust", "app", "load", "predict_splits"]
+__all__ = ["Executor", "ExperimentFile", "Overrides", "Trust", "app", "load", "predict_splits"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,7 +52,7 @@ def run(
     from spine.experiment.loading import load_two_stages
 
     experiment, overrides = choose(experiment, _on(executor, overrides))
-    experiments = _load(experiment, overrides)
+    experiments = load(experiment, overrides)
     _trust(experiments, trust)
     other_datasets = load_other_datasets(experiment, overrides or ())
     stages, written = load_two_stages(experiment), []
@@ -83,7 +83,7 @@ def train(
     """Train the members, each in its own process; resume a killed training."""
     from pipeline.training import train_members
 
-    for settings in _load(experiment, _on(executor, overrides)):
+    for settings in load(experiment, overrides, executor):
         show_paths(train_members(settings, show, member or (), fold))
 
 
@@ -101,7 +101,7 @@ def tune(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 def predict_splits(experiment: Path, overrides: list[str] | None, trust: bool, members: slice) -> None:
     """Run the SavedModels of some members, in their order, over the validation and test splits."""
-    _trust(_load(experiment, overrides), trust)
+    _trust(load(experiment, overrides), trust)
     _stage("predict", experiment, overrides, some=members)
 
 
@@ -111,7 +111,7 @@ def search(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     from pipeline import registry
     from pipeline.stages import run_stage
 
-    for settings in _load(experiment, overrides):
+    for settings in load(experiment, overrides):
         paths = run_stage(settings, "search", show)
         show(registry.search_summary(settings))
         show_paths(paths)
@@ -148,7 +148,7 @@ def evaluate(
         silence_tensorflow()
         show_paths(evaluate_case(experiment, overrides or (), data, show))
         return
-    for settings in _load(experiment, overrides):
+    for settings in load(experiment, overrides):
         show(f"evaluate on {data}" if data else "evaluate")
         warn_if_settings_changed(settings, show)
         show_paths(registry.evaluate(settings, data))
@@ -167,7 +167,7 @@ def report(
     from pipeline import registry
     from spine.experiment.trained import warn_if_settings_changed
 
-    for settings in _load(experiment, overrides):
+    for settings in load(experiment, overrides):
         show(f"report on {data}" if data else "report")
         warn_if_settings_changed(settings, show)
         show_paths(registry.report(settings, data))
@@ -213,17 +213,13 @@ def _next_step(path: Path, experiments: tuple[Experiment, ...], overrides: list[
 
 
 def load(path: Path, overrides: list[str] | None, executor: str | None = None) -> tuple[Experiment, ...]:
-    """The experiments of a file, or of the pack of a paper that it is."""
-    return _load(path, _on(executor, overrides))
-
-
-def _load(path: Path, overrides: list[str] | None) -> tuple[Experiment, ...]:
+    """The experiments of a file, or of the pack of a paper that it is; `executor` is where trainings run."""
     from pipeline.experiments import load_experiments
     from pipeline.papers.pack import choose
     from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()
-    return load_experiments(*choose(path, overrides or ()))
+    return load_experiments(*choose(path, _on(executor, overrides)))
 
 
 def _on(executor: str | None, overrides: list[str] | None) -> list[str]:
@@ -256,5 +252,5 @@ def _trust(experiments: tuple[Experiment, ...], asked: bool) -> None:
 def _stage(name: str, path: Path, overrides: list[str] | None, **own: Any) -> None:
     from pipeline.stages import run_stage
 
-    for settings in _load(path, overrides):
+    for settings in load(path, overrides):
         show_paths(run_stage(settings, name, show, **own))

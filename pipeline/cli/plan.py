@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.console import show, show_paths
+from pipeline.cli.experiments import Executor, ExperimentFile, Overrides, load
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,23 +20,16 @@ MACHINES = (1, 2, 4, 8, 16)
 
 
 def plan(
-    experiment: Annotated[
-        Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a study.")
-    ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to override, such as folds=5.")
-    ] = None,
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
     machines: Annotated[
         list[int] | None, typer.Option("--machines", "-n", min=1, max=100_000, help="So many; repeat it for several.")
     ] = None,
-    executor: Annotated[
-        str | None, typer.Option("--executor", help="Where trainings run: local, slurm or ray.")
-    ] = None,
+    executor: Executor = None,
 ) -> None:
     """Tell the trainings, their memory, disk and time on N machines, by a few batches of each member, run first."""
     from rich.console import Console
 
-    from pipeline.cli.experiments import load
     from pipeline.planning.plan import make_plan
 
     console = Console()

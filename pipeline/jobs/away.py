@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import socket
 import subprocess
@@ -15,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from pipeline.jobs.job import Away, Job, Record
+from pipeline.jobs.job import Away, Job, Record, as_file_name
 from pipeline.jobs.store import Lost, Store
 from pipeline.jobs.work import work_command
 from spine.core.files import atomic_directory, hash_directory, hash_file
@@ -42,7 +40,7 @@ class Journey:
         """Bring what it reads to the store, unless that is there already."""
         store = Store(away.store)
         inputs = tuple(_bring(store, place, path) for place, path in away.brings.items())
-        return cls(job, away, attempt, f"results/{_slug(job.name)}-{uuid.uuid4().hex[:12]}", inputs)
+        return cls(job, away, attempt, f"results/{as_file_name(job.name)}-{uuid.uuid4().hex[:12]}", inputs)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -101,7 +99,7 @@ def run_away(
             store.get(brought, Path(folder))
         record = Path(folder) / RECORD
         command = work_command(record, module, arguments)
-        status = subprocess.call(command, cwd=folder, env={**as_child(), **os.environ, **environment})
+        status = subprocess.call(command, cwd=folder, env={**as_child(), **environment})
         written = [place for place in returns if status == 0 and (Path(folder) / place).is_dir()]
         told = [path.name for path in (record, record.with_suffix(".log")) if path.exists()]
         store.put({place: Path(folder) / place for place in [*written, *told]}, name)
@@ -109,7 +107,7 @@ def run_away(
 
 
 def _bring(store: Store, place: str, path: Path) -> str:
-    name = f"inputs/{_slug(place)}-{_fingerprint(path)[:16]}"
+    name = f"inputs/{as_file_name(place)}-{_fingerprint(path)[:16]}"
     if not store.has(name):
         store.put({place: path}, name)
     return name
@@ -118,7 +116,3 @@ def _bring(store: Store, place: str, path: Path) -> str:
 @cache
 def _fingerprint(path: Path) -> str:
     return hash_directory(path) if path.is_dir() else hash_file(path)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)

@@ -16,7 +16,18 @@ from typing import Any, Literal
 from spine.core.files import read_json, write_json
 from spine.core.writers import is_running
 
-__all__ = ["OUT_OF_MEMORY", "SEE_ABOVE", "SILENT_AFTER", "STOPPED", "Away", "Ended", "Job", "Record", "State"]
+__all__ = [
+    "OUT_OF_MEMORY",
+    "SEE_ABOVE",
+    "SILENT_AFTER",
+    "STOPPED",
+    "Away",
+    "Ended",
+    "Job",
+    "Record",
+    "State",
+    "as_file_name",
+]
 
 State = Literal["waiting", "running", "done", "failed"]
 OUT_OF_MEMORY = "ran out of memory"  # in why a job failed, where that is known
@@ -52,12 +63,17 @@ class Job:
     @property
     def record(self) -> Path:
         """Its record's file."""
-        return self.records / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.name)}.json"
+        return self.records / f"{as_file_name(self.name)}.json"
 
     @property
     def log(self) -> Path:
         """The file of what it says, where it has no terminal."""
         return self.record.with_suffix(".log")
+
+
+def as_file_name(text: str) -> str:
+    """The name of a job, or of what it reads, as files of it are called."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)
 
 
 @dataclass(frozen=True)

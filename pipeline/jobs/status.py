@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline.jobs.engines import records_of
 from pipeline.jobs.job import SEE_ABOVE, STOPPED, Record
 from pipeline.training import name_of_training
-from spine.experiment.config import REFIT, Experiment
-from spine.experiment.folds import parts, refit
+from spine.experiment.config import Experiment
+from spine.experiment.folds import stages
 from spine.experiment.outcomes import outcomes
 from spine.member.member import Member
 
@@ -44,7 +44,7 @@ def recorded(folder: Path) -> list[Standing]:
 
 def _trainings(experiment: Experiment) -> Iterator[tuple[str, bool]]:
     """The name of each training and whether all that it gives is published."""
-    trained = [*parts(experiment), *([refit(experiment)] if experiment.served == REFIT else [])]
+    trained = [part for stage in stages(experiment) for part in stage]
     seen = set()
     for member in experiment.members:
         for part in trained:

@@ -18,7 +18,7 @@ from spine.core.problems import SpineError
 from spine.experiment.config import REFIT, Experiment
 from spine.experiment.dataset import read_dataset
 from spine.experiment.truth import read_truths
-from spine.training.rehearsal import FORWARD
+from spine.training.rehearsal import pictures_of_epoch
 
 __all__ = ["Plan", "PlannedTraining", "make_plan"]
 
@@ -40,7 +40,7 @@ class PlannedTraining:
     @property
     def pictures(self) -> float:
         """Of an epoch; one of validation counts as what it costs."""
-        return self.learned_from + FORWARD * self.stopped_on
+        return pictures_of_epoch(self.learned_from, self.stopped_on)
 
     @property
     def epochs(self) -> int:
@@ -77,11 +77,6 @@ class Plan:
         """Each member with its trainings."""
         ordered = sorted(self.trainings, key=lambda training: list(self.experiment.members).index(training.member))
         return [(member, list(own)) for member, own in groupby(ordered, key=lambda training: training.member)]
-
-    @property
-    def seconds(self) -> float:
-        """Of all trainings one after the other, each with the cores that it was rehearsed with."""
-        return sum(training.seconds for training in self.trainings)
 
     @property
     def each_machine_runs(self) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline import registry
 from pipeline.jobs.engines import engine_of
 from pipeline.jobs.job import Job, Record
 from pipeline.jobs.run import run_jobs
@@ -53,11 +52,9 @@ class _Rehearsing:
     @property
     def job(self) -> Job:
         """What rehearses it."""
-        experiment = self.training.experiment
-        fold = [] if experiment.fold is None else [f"fold={experiment.fold}"]
-        arguments = (str(self.file), "--member", self.training.member, "--rehearse", str(self.measured), *fold)
-        module = f"{registry.package_of(experiment.task)}.train"
-        return Job(f"rehearse {self.training.member}", module, arguments, self.folder / "jobs")
+        own = self.training
+        arguments = (str(self.file), *own.asked, "--rehearse", str(self.measured))
+        return Job(f"rehearse {own.member}", own.module, arguments, self.folder / "jobs")
 
     @property
     def of(self) -> str:

@@ -22,7 +22,7 @@ from spine.core.writers import is_running, writer
 
 __all__ = [
     *("Tree", "atomic_directory", "atomic_file", "fingerprint", "hash_directory", "hash_file", "read_if_whole"),
-    *("read_json", "remove_directory", "remove_leftovers", "walk", "with_nulls", "write_json"),
+    *("read_json", "remove_directory", "remove_leftovers", "size_of", "walk", "with_nulls", "write_json"),
 ]
 
 REMOVE = "remove it, and run the command that made it again"
@@ -175,6 +175,11 @@ def hash_directory(path: Path) -> str:
     """SHA-256 over the relative names and bytes of all files below `path`, in sorted order."""
     files = walk(Path(path), hidden=True).files
     return fingerprint([(file.relative_to(path).as_posix(), hash_file(file)) for file in files])
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def fingerprint(value: Any) -> str:

@@ -25,7 +25,7 @@ from spine.tasks import TASKS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["fold_of_patients", "part_hash", "parts", "refit", "refit_epochs", "view"]
+__all__ = ["fold_of_patients", "part_hash", "parts", "refit", "refit_epochs", "stages", "view"]
 
 INNER = 0.15  # of a fold's training patients, those who stop it where `stop_on` is inner
 
@@ -40,6 +40,11 @@ def parts(experiment: Experiment) -> tuple[Experiment, ...]:
 def refit(experiment: Experiment) -> Experiment:
     """The experiment whose members learn from the patients of all folds; to be trained after them."""
     return experiment.model_copy(update={"fold": REFIT})
+
+
+def stages(experiment: Experiment) -> tuple[tuple[Experiment, ...], ...]:
+    """The experiments whose members are trained, a stage when the one before has ended: `parts`, then refits."""
+    return (parts(experiment), *([(refit(experiment),)] if experiment.served == REFIT else []))
 
 
 def refit_epochs(experiment: Experiment, member: str) -> dict[str, int]:

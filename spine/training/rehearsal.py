@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import tempfile
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from spine.core.files import size_of
 from spine.core.quiet import silence_tensorflow
 from spine.dataset.truth import AnyTruth, ClassTruth
 from spine.experiment.config import Experiment
@@ -22,10 +24,9 @@ from spine.experiment.dataset import read_dataset
 from spine.experiment.folds import view
 from spine.experiment.outcomes import outcomes
 from spine.training.fitting import Fitting
-from spine.training.history import History
 from spine.training.trainer import FittingOf, seed_of
 
-__all__ = ["EPOCHS", "FORWARD", "Rehearsal", "few", "rehearse_member"]
+__all__ = ["FORWARD", "Rehearsal", "few", "pictures_of_epoch", "rehearse_member"]
 
 BATCHES = 3  # of a rehearsal's epoch
 EPOCHS = 2  # of each phase: the first has what is done once, such as tracing the graph
@@ -35,7 +36,7 @@ FORWARD = 1 / 3  # what a picture of validation costs of one of training, which 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a few batches took; `pictures` are those of an epoch, one of validation counted as `FORWARD`."""
+    """What a few batches took; `pictures` are those of an epoch, as `pictures_of_epoch` counts."""
 
     pictures: float
     epoch_seconds: Mapping[str, float]  # phase -> its last epoch's
@@ -44,6 +45,11 @@ class Rehearsal:
     gpu_memory: int  # bytes likewise of the first GPU; 0 without one
     kept: int  # bytes that the member's directory holds for good, a SavedModel mostly
     passing: int  # bytes of checkpoints, which go when the training has ended
+
+
+def pictures_of_epoch(train: int, validation: int) -> float:
+    """How many pictures of training an epoch costs as much as, that learns from so many and is validated on so many."""
+    return train + FORWARD * validation
 
 
 def rehearse_member(fitting_of: FittingOf, experiment: Experiment, member: str) -> Rehearsal:
@@ -61,16 +67,17 @@ def rehearse_member(fitting_of: FittingOf, experiment: Experiment, member: str) 
         fitting = _shortened(whole)
         fitting.directory.mkdir(parents=True)
         history = fitting.run()
-        passing = _size(fitting.checkpoints.path)
+        passing = size_of(fitting.checkpoints.path)
+        train, validation = fitting.data.train, fitting.data.validation
         published = fitting.outcome(first) if others else fitting
         published.export(published.best_network())
         return Rehearsal(
-            pictures=_pictures(fitting.data.train, fitting.data.validation),
+            pictures=pictures_of_epoch(len(train.samples), len(validation.samples) if validation is not None else 0),
             epoch_seconds={str(row["phase"]): float(row["seconds"]) for row in history.rows},
-            lengths=_lengths(history),
+            lengths=Counter(str(row["phase"]) for row in history.rows),
             memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             gpu_memory=_gpu_memory(),
-            kept=_size(fitting.directory) - passing,
+            kept=size_of(fitting.directory) - passing,
             passing=passing,
         )
 
@@ -115,19 +122,6 @@ def _classes_of_rows(truth: AnyTruth) -> Iterable[set[Any]]:
     if isinstance(truth, ClassTruth):
         return (set(enumerate(np.atleast_1d(own).tolist())) for own in truth.values)
     return islice(truth.classes_met(), MASKS)
-
-
-def _pictures(train: AnyTruth, validation: AnyTruth | None) -> float:
-    return len(train.samples) + FORWARD * (len(validation.samples) if validation is not None else 0)
-
-
-def _lengths(history: History) -> dict[str, int]:
-    phases = [str(row["phase"]) for row in history.rows]
-    return {phase: phases.count(phase) for phase in dict.fromkeys(phases)}
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _gpu_memory() -> int:
