@@ -74,7 +74,7 @@ def rehearse_member(fitting_of: FittingOf, experiment: Experiment, member: str) 
         return Rehearsal(
             pictures=pictures_of_epoch(len(train.samples), len(validation.samples) if validation is not None else 0),
             epoch_seconds={str(row["phase"]): float(row["seconds"]) for row in history.rows},
-            lengths=Counter(str(row["phase"]) for row in history.rows),
+            lengths=dict(Counter(str(row["phase"]) for row in history.rows)),
             memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             gpu_memory=_gpu_memory(),
             kept=size_of(fitting.directory) - passing,

@@ -154,10 +154,10 @@ def test_a_run_that_is_killed_while_it_publishes_goes_on_from_its_checkpoints(
     first, second = (one.model_copy(update={"runs": tmp_path}) for one in experiments)
     publish = trainer._publish
 
-    def fail_at_the_last(fitting, history, outcome, config_hash):
+    def fail_at_the_last(fitting, history, outcome, *rest):
         if outcome.experiment.target == "degeneration":
             raise KeyboardInterrupt
-        return publish(fitting, history, outcome, config_hash)
+        return publish(fitting, history, outcome, *rest)
 
     monkeypatch.setattr(trainer, "_publish", fail_at_the_last)
     with pytest.raises(KeyboardInterrupt):

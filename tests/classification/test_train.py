@@ -1,11 +1,13 @@
 """Training one member: killed and resumed, skipped when complete, afresh when changed; and the member it leaves."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.member.member import Member
 from spine.training.history import History
-from spine.training.rehearsal import FORWARD, rehearse_member
+from spine.training.rehearsal import FORWARD, Rehearsal, rehearse_member
 from spine.training.trainer import seed_of
 from tests.experiment_on_disk import write_dataset
 from tests.member_contract import MemberContract
@@ -179,6 +181,7 @@ def test_a_rehearsal_tells_what_a_few_batches_take_and_keeps_nothing(folder, tmp
     assert told.memory > 10**8
     assert min(told.kept, told.passing) > 10**5  # a SavedModel, and checkpoints
     assert list(tmp_path.iterdir()) == []
+    assert Rehearsal(**json.loads(json.dumps(asdict(told)))) == told  # as its process writes it
 
 
 def test_a_phase_that_stops_early_says_so(folder, tmp_path, capfd):

@@ -7,6 +7,7 @@ import pytest
 from pipeline.jobs.job import Record
 from pipeline.jobs.run import run_jobs
 from pipeline.jobs.slurm import Slurm
+from pipeline.jobs.work import BY_A_PERSON
 from spine.experiment.executor import ExecutorSettings
 from tests.pipeline.jobs.jobs_on_disk import write_jobs
 from tests.pipeline.jobs.slurm_of_one import slurm_of_one
@@ -37,6 +38,7 @@ def test_slurm_runs_jobs_and_tells_how_they_ended(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             run_jobs(engine, jobs[:1], greedy, show)
         assert "Slurm has it as" in told[-1]
-        assert Record.read(jobs[0].record).state == "waiting"
+        stopped = Record.read(jobs[0].record)
+        assert (stopped.state, stopped.status, stopped.why) == ("failed", 130, BY_A_PERSON)
         queue = subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True)
         assert queue.stdout == ""
