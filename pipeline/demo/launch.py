@@ -53,8 +53,7 @@ def _page(run: ShownRun, scratch: Path) -> Any:
         raise SpineError(_MISSING) from None
     from pipeline.demo.page import page_of
 
-    classifies = run.model.description.task == "classification"
-    example = example_of(scratch, disc=classifies, sees_boxes=run.model.sees_boxes)
+    example = example_of(scratch, run.model.description, sees_boxes=run.model.sees_boxes)
     (picture,) = read_upload(example.path, scratch).pictures
     run.model.answer(picture.png, members=True, box=example.box)  # the first answer of a model takes the longest
     return page_of(run, scratch, example)

@@ -34,7 +34,7 @@ def visit(run, tmp_path):
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    return example_of(tmp_path_factory.mktemp("example")).path
+    return example_of(tmp_path_factory.mktemp("example"), Description.of_task("any", "detection", ("disc",), "")).path
 
 
 def test_a_picture_is_answered_drawn_and_written(visit, picture):
@@ -180,7 +180,7 @@ def wide(tmp_path):
 
 
 def test_the_example_of_a_classifier_that_sees_boxes_has_its_surroundings(wide, tmp_path):
-    path, box = example_of(tmp_path, disc=True, sees_boxes=wide.run.model.sees_boxes)
+    path, box = example_of(tmp_path, wide.run.model.description, sees_boxes=wide.run.model.sees_boxes)
     pixels = read_picture(path, "example").pixels
     assert max(pixels.shape) > 200
     wide.open(path, box)
@@ -200,7 +200,7 @@ def test_the_example_of_a_classifier_that_sees_boxes_has_its_surroundings(wide, 
     assert wide.answer.findings[0].box is None
 
 
-def test_the_example_of_another_classifier_is_one_disc_cut_out(tmp_path):
-    picture = cv2.imread(str(example_of(tmp_path, disc=True).path), cv2.IMREAD_UNCHANGED)
+def test_the_example_of_another_classifier_is_one_disc_cut_out(wide, tmp_path):
+    picture = cv2.imread(str(example_of(tmp_path, wide.run.model.description).path), cv2.IMREAD_UNCHANGED)
     assert picture.dtype == np.uint16
     assert max(picture.shape) < 80
