@@ -28,7 +28,11 @@ class Validation:
     def __init__(self, network: tf_keras.Model, data: Data) -> None:
         self.weights, self.data = network.weights, data
         size = (data.settings.height, data.settings.width)
-        self.answer = tf.function(lambda images, sizes: in_images(network(images, training=False), sizes, *size))
+        # Of any number: the last batch is short, and would be traced anew.
+        signature = [tf.TensorSpec([None, *size, 1]), tf.TensorSpec([None, 2], tf.int32)]
+        self.answer = tf.function(
+            lambda images, sizes: in_images(network(images, training=False), sizes, *size), input_signature=signature
+        )
 
     @property
     def unscored(self) -> dict[str, float]:

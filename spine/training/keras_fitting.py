@@ -26,7 +26,7 @@ from spine.training.regularisation.averaged_model import AveragedModel, UseAvera
 from spine.training.regularisation.layer_rates import rates_of, with_rates
 from spine.training.schedule import Phase, cycles_of, is_over, next_rate, why_stopped
 
-__all__ = ["KerasFitting", "optimizer"]
+__all__ = ["KerasFitting", "make_variables", "optimizer"]
 
 
 class KerasFitting(Fitting):
@@ -117,8 +117,10 @@ class KerasFitting(Fitting):
         if len(history) > before:
             self.checkpoints.load(state, len(history))
         data = self._shared_data()
+        batches = data.training(len(history))
+        make_variables(model, batches)
         model.fit(
-            data.training(len(history)),
+            batches,
             validation_data=data.validation_batches(),
             steps_per_epoch=data.steps,
             initial_epoch=len(history),
@@ -139,7 +141,7 @@ class KerasFitting(Fitting):
         decay = self.settings.layer_decay
         rates = None if decay == 1 else rates_of(model.trainable_variables, self.base_of(network), decay)
         model.compile(optimizer(phase, self.settings, rates), **self.objective())
-        model.optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trainable_variables)  # so that a checkpoint finds its state
         return model
 
     def _callbacks(
@@ -161,6 +163,21 @@ class KerasFitting(Fitting):
         if isinstance(state, AveragedModel):
             found.append(UseAverages(state.average))
         return found
+
+
+def make_variables(model: keras.Model, batches: tf.data.Dataset) -> None:
+    """Have a model's metrics make their variables now: the first step, which does so else, would be traced twice."""
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return  # Keras does it itself then
+    pictures, truth = tf.nest.map_structure(_one_of_nothing, batches.element_spec[:2])
+    answer = model(pictures, training=False)
+    model.compute_loss(pictures, truth, answer)
+    model.compute_metrics(pictures, truth, answer)
+    model.reset_metrics()
+
+
+def _one_of_nothing(spec: tf.TensorSpec) -> tf.Tensor:
+    return tf.zeros([1, *spec.shape[1:]], spec.dtype)
 
 
 def optimizer(phase: Phase, settings: FitSettings, rates: Sequence[float] | None = None) -> keras.optimizers.Optimizer:

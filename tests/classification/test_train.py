@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -159,6 +160,15 @@ def test_a_run_killed_between_its_export_and_its_card_has_one_model_in_the_end(f
     assert (directory / "history.csv").read_text() == history  # no epoch was run twice
     assert [entry.name for entry in (directory / "model").iterdir()] == ["1"]
     assert not (directory / "model" / "1" / "leftover").exists()
+
+
+def test_the_steps_of_a_phase_are_traced_once(folder, tmp_path, monkeypatch):
+    traced = []
+    for name in ("train_step", "test_step"):
+        step = getattr(keras.Model, name)
+        monkeypatch.setattr(keras.Model, name, lambda *args, step=step, name=name: traced.append(name) or step(*args))
+    train(quick(folder, tmp_path), "plain")
+    assert sorted(traced) == ["test_step", "train_step"]
 
 
 def test_a_smaller_batch_makes_the_member_of_the_settings_and_is_told_by_its_card(folder, tmp_path, trained_quickly):

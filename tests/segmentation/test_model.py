@@ -7,6 +7,7 @@ import classification_models.weights
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from segmentation.architectures import ARCHITECTURES
@@ -15,6 +16,7 @@ from segmentation.config import SAYED2025, Settings
 from segmentation.encoders import ENCODERS, SCALES, features_of
 from segmentation.model import build, encoder_of, set_trainable
 from spine.core.problems import SpineError
+from spine.training.keras_fitting import make_variables
 from spine.training.pretrained import base_weights
 
 SMALL = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 50, "width": 71}
@@ -136,7 +138,11 @@ def fit(model: keras.Model, settings: Settings, steps: int) -> tuple[np.ndarray,
     masks = np.stack([(rows - 20 - 3 * n) ** 2 + (columns - 30 - 5 * n) ** 2 < 150 for n in range(4)])
     images[masks] += 0.8
     model.compile(keras.optimizers.Adam(1e-3), CompoundLoss.from_settings(settings, ("around", "disc")))
-    model.fit(images, np.eye(2)[masks.astype(int)], epochs=steps, batch_size=4, verbose=0)
+    model.optimizer.build(model.trainable_variables)
+    targets = np.eye(2, dtype=np.float32)[masks.astype(int)]
+    batches = tf.data.Dataset.from_tensor_slices((images, targets)).batch(4).repeat(steps)
+    make_variables(model, batches)
+    model.fit(batches, shuffle=False, verbose=0)
     return images, masks
 
 
@@ -152,11 +158,6 @@ def disagreement(momentum: float, **changes) -> float:
 
 
 @pytest.mark.slow
-def test_inference_agrees_with_training_after_a_short_training():
-    assert disagreement(0.9) < 0.1
-
-
-@pytest.mark.slow
 def test_inference_is_blind_with_the_momentum_that_an_encoder_brings():
     assert disagreement(0.999) > 0.5
 
@@ -164,7 +165,7 @@ def test_inference_is_blind_with_the_momentum_that_an_encoder_brings():
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_inference_agrees_with_training_for_every_architecture(architecture):
-    assert disagreement(0.9, architecture=architecture, encoder="mobilenetv2") < 0.1
+    assert disagreement(0.9, architecture=architecture) < 0.1
 
 
 @pytest.mark.parametrize("name", ["encoder.weights.h5", "encoder.keras"])
