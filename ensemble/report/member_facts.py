@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from spine.core.words import duration
 from spine.experiment.seeds import member_of_seed
 from spine.member.member import Member
 from spine.training.augment.settings import PRESETS, Augmentation
@@ -168,4 +169,4 @@ def _epochs(details: Mapping[str, Any]) -> str:
     folds = details.get("fold_models") if "best_epoch" not in details else None
     told = f"{epochs} in {folds} folds" if folds else f"{details['best_epoch']} of {epochs}"
     seconds = details.get("training_seconds")
-    return told if seconds is None else f"{told}, {seconds / 60:.1f} min"
+    return told if seconds is None else f"{told}, {duration(seconds)}"

@@ -19,7 +19,7 @@ from pipeline.client.local import described_by
 from spine.core.privacy import salt_id
 from spine.core.problems import Problem, SpineError
 from spine.core.progress import bar
-from spine.core.words import counted
+from spine.core.words import counted, duration
 from spine.member.member import Member
 
 __all__ = ["Request", "predict", "studies_of"]
@@ -140,12 +140,7 @@ def _progress(total: int, show: Show) -> Iterator[Callable[[Outcome], None]]:
             advance(count)
             if not is_seen and now - told > TELL_EVERY:
                 told = now
-                left = _in_words((now - begun) / count * (total - count))
+                left = duration((now - begun) / count * (total - count))
                 show(f"{count:,} of {counted(total, 'study', 'studies')}; about {left} left")
 
         yield settled
-
-
-def _in_words(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return counted(minutes, "minute") if minutes < 120 else f"{minutes / 60:.0f} hours"

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.tuning.judged import Judged
+from spine.core.words import duration
 from spine.experiment.tuning import label_of
 
 if TYPE_CHECKING:
     from ensemble.record.tuning_study import TunedTrial
     from spine.experiment.tuning import TuneSettings
 
-__all__ = ["Progress", "duration", "line_of", "opening", "told"]
+__all__ = ["Progress", "line_of", "opening", "told"]
 
 
 def opening(settings: TuneSettings, judged: Judged, done: int) -> str:
@@ -41,13 +42,6 @@ def line_of(trial: TunedTrial, best: TunedTrial | None, done: int, settings: Tun
 def told(settings: Mapping[str, Any]) -> str:
     """Settings as text: `learning_rate 0.0012, optimizer sgd`."""
     return ", ".join(f"{name} {label_of(value)}" for name, value in settings.items())
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Progress:

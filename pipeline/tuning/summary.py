@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.tuning.lines import duration, told
+from pipeline.tuning.lines import told
+from spine.core.words import duration
 from spine.experiment.tuning import Dimension, Range, label_of
 
 if TYPE_CHECKING:

@@ -91,7 +91,7 @@ def test_the_other_tasks_tell_theirs(task, settings, network, sees, options):
 
 def test_folds_snapshots_measuring_and_strange_members():
     folds = facts({}, {"epochs": 30, "fold_models": 3, "training_seconds": 60.0}, kind="folds")
-    assert (folds.network, folds.epochs) == ("folds", "30 in 3 folds, 1.0 min")
+    assert (folds.network, folds.epochs) == ("folds", "30 in 3 folds, 60 s")
     assert facts({"snapshots": 3, "snapshot": 2}).options == "snapshot 2 of 3"
     measured = facts({"class_weights": "balanced"}, {"segmenter": "outlines", "masks": "measured on true masks"})
     assert (measured.sees, measured.weights) == ("measured on true masks", "of the segmenter outlines")

@@ -1,0 +1,18 @@
+"""Numbers and times in sentences."""
+
+import pytest
+
+from spine.core.words import counted, duration
+
+
+def test_what_is_counted_is_one_or_several():
+    assert [counted(number, "picture") for number in (0, 1, 2000)] == ["0 pictures", "1 picture", "2,000 pictures"]
+    assert counted(2, "study", "studies") == "2 studies"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (89, "89 s"), (90, "1.5 min"), (9 * 60, "9.0 min"), (40 * 60, "40 min"), (96 * 60, "1.6 h")],
+)
+def test_a_time_has_the_unit_that_people_would_use(seconds, told):
+    assert duration(seconds) == told
