@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,10 @@ from spine.experiment.config import REFIT, Experiment
 if TYPE_CHECKING:
     from spine.dataset.manifest import Manifest
 
-__all__ = ["Training", "name_of_training", "train_members", "trainings_of"]
+__all__ = ["Training", "chosen_members", "name_of_training", "train_members", "trainings_of"]
 
 Show = Callable[[str], None]
-EXPERIMENT, DATA, RUNS = "its.yaml", "its-data", "its-runs"  # places in the folder of a job that is away
+EXPERIMENT, DATA, RUNS, TAKEN = "its.yaml", "its-data", "its-runs", "its-rehearsal"  # places of a job that is away
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,41 +37,40 @@ class Training:
 
     def job(self, file: Path) -> Job:
         """What trains it, of the experiment's resolved file."""
-        experiment = self.experiment
-        away = self._away(file) if experiment.executor.kind == "ray" and experiment.executor.store else None
-        places = [EXPERIMENT, f"data={DATA}", f"runs={RUNS}"] if away else [str(file)]
-        return Job(
-            name_of_training(experiment, self.member),
-            self.module,
-            (places[0], *self.asked, *places[1:]),
-            records_of(experiment),
-            away=away,
-            with_less=self._with_less,
-        )
-
-    @property
-    def module(self) -> str:
-        """The command of its task."""
-        return f"{registry.package_of(self.experiment.task)}.train"
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """What that command is asked for: the member, and of which fold."""
-        fold = self.experiment.fold
-        return ("--member", self.member, *([] if fold is None else [f"fold={fold}"]))
-
-    def _away(self, file: Path) -> Away:
-        """What it reads and gives on a machine without this disk: the dataset, and files that the settings name."""
         from spine.experiment.outcomes import outcomes
 
         experiment = self.experiment
-        named = {str(path): path for path in _files_of(experiment.members[self.member].model_dump())}
         given = [outcome.directory for outcome in outcomes(experiment, self.member)]
-        return Away(
-            experiment.executor.store,
-            {EXPERIMENT: file, DATA: experiment.data, **named},
-            {f"{RUNS}/{own.relative_to(experiment.runs).as_posix()}": own for own in given},
-        )
+        gives = {f"{RUNS}/{own.relative_to(experiment.runs).as_posix()}": own for own in given}
+        job = self._asked(name_of_training(experiment, self.member), file, records_of(experiment), gives)
+        return replace(job, with_less=self._with_less)
+
+    def rehearsal(self, file: Path, result: Path, records: Path) -> Job:
+        """What trains a few batches of it alike, and writes what that took: `result`, the only file of its folder."""
+        folder = Path(TAKEN) if self.is_away else result.parent
+        gives = {TAKEN: result.parent}
+        return self._asked(f"rehearse {self.member}", file, records, gives, "--rehearse", str(folder / result.name))
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it runs on a machine without this disk."""
+        return self.experiment.executor.kind == "ray" and bool(self.experiment.executor.store)
+
+    def _asked(self, name: str, file: Path, records: Path, gives: Mapping[str, Path], *options: str) -> Job:
+        """The command of its task, asked for the member, and of which fold; what it `gives`, place -> directory here,
+        comes back from a machine without this disk. There travel the dataset, and files that the settings name.
+        """
+        experiment = self.experiment
+        fold = [] if experiment.fold is None else [f"fold={experiment.fold}"]
+        asked = ("--member", self.member, *fold, *options)
+        module = f"{registry.package_of(experiment.task)}.train"
+        if not self.is_away:
+            return Job(name, module, (str(file), *asked), records)
+        named = {str(path): path for path in _files_of(experiment.members[self.member].model_dump())}
+        brings = {EXPERIMENT: file, DATA: experiment.data, **named}
+        places = (f"data={DATA}", f"runs={RUNS}")
+        away = Away(experiment.executor.store, brings, gives)
+        return Job(name, module, (EXPERIMENT, *asked, *places), records, away=away)
 
     @property
     def _with_less(self) -> tuple[str, ...]:
@@ -123,11 +122,23 @@ def name_of_training(part: Experiment, member: str) -> str:
     return f"train {member}{fold}"
 
 
-def trainings_of(experiment: Experiment, manifest: Manifest) -> list[list[Training]]:
-    """All trainings of an experiment's own members: stages that begin when the one before has ended, refits last."""
+def chosen_members(experiment: Experiment, only: Iterable[str] = ()) -> list[str]:
+    """The members of these names, or all seeds of such; without any, all members. SpineError where one is unknown."""
+    from spine.experiment.seeds import seeds_of
+
+    chosen = [each for name in only for each in seeds_of(name, experiment.members)] or list(experiment.members)
+    for name in chosen:
+        if name not in experiment.members:
+            known = ", ".join(experiment.members)
+            raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {known}")
+    return chosen
+
+
+def trainings_of(experiment: Experiment, manifest: Manifest, names: Iterable[str]) -> list[list[Training]]:
+    """All trainings of those members that are its own: stages that begin when the one before has ended, refits last."""
     from spine.experiment.folds import stages
 
-    own = [name for name in experiment.members if not _is_external(experiment, name)]
+    own = [name for name in names if not _is_external(experiment, name)]
     return [_each_once(_trainings(manifest, stage, own)) for stage in stages(experiment)]
 
 
@@ -142,11 +153,9 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), 
     from spine.experiment.folds import stages
     from spine.experiment.foreign import require_predictions
     from spine.experiment.foresight import require_metric
-    from spine.experiment.seeds import seeds_of
     from spine.experiment.trained import under_another_salt
 
-    chosen = [each for name in only for each in seeds_of(name, experiment.members)] or list(experiment.members)
-    _require_known(experiment, chosen)
+    chosen = chosen_members(experiment, only)
     for line in under_another_salt(experiment):
         show(f"warning: {line}")
     external = [name for name in chosen if _is_external(experiment, name)]
@@ -229,13 +238,6 @@ def _trainings(manifest: Manifest, parts: Sequence[Experiment], names: Sequence[
 def _each_once(trainings: Sequence[Training]) -> list[Training]:
     """Of members that one training gives, such as snapshots, the first that is asked for."""
     return list({training.directory: training for training in reversed(trainings)}.values())[::-1]
-
-
-def _require_known(experiment: Experiment, names: Iterable[str]) -> None:
-    for name in names:
-        if name not in experiment.members:
-            known = ", ".join(experiment.members)
-            raise SpineError(f"member {name!r} is not in {experiment.name}; its members: {known}")
 
 
 def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show) -> None:

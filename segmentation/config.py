@@ -186,6 +186,11 @@ class Settings(FitSettings):
         return height, width
 
     @property
+    def repeats(self) -> int:
+        """Times that an epoch draws each training picture: the patches of it."""
+        return self.patches.per_picture if self.patches else 1
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases in order: the encoder frozen, where asked, then everything."""
         frozen = Phase("frozen", self.freeze_encoder, self.learning_rate, False)

@@ -29,11 +29,11 @@ class Data(FitData):
     def of(cls, experiment: Experiment, manifest: Manifest, settings: Settings, seed: int) -> Self:
         """As `FitData.of` reads them."""
         data = super().of(experiment, manifest, settings, seed)
-        if not settings.patches or settings.patches.per_picture == 1:
+        if settings.repeats == 1:
             return data
         from spine.training.inputs import subset
 
-        rows = [row for row in range(len(data.train)) for _ in range(settings.patches.per_picture)]
+        rows = [row for row in range(len(data.train)) for _ in range(settings.repeats)]
         return replace(data, train=subset(data.train, rows))
 
     @property

@@ -13,7 +13,7 @@ from pipeline.cli.console import show, show_leaderboard, show_paths, trust_model
 if TYPE_CHECKING:
     from spine.experiment.config import Experiment
 
-__all__ = ["Executor", "ExperimentFile", "Overrides", "Trust", "app", "load", "predict_splits"]
+__all__ = ["Executor", "ExperimentFile", "Members", "Overrides", "Trust", "app", "load", "predict_splits"]
 
 app = typer.Typer(
     no_args_is_help=True,

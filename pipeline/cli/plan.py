@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.console import show, show_paths
-from pipeline.cli.experiments import Executor, ExperimentFile, Overrides, load
+from pipeline.cli.experiments import Executor, ExperimentFile, Members, Overrides, load
+from spine.core.words import duration
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +26,7 @@ def plan(
     machines: Annotated[
         list[int] | None, typer.Option("--machines", "-n", min=1, max=100_000, help="So many; repeat it for several.")
     ] = None,
+    member: Members = None,
     executor: Executor = None,
 ) -> None:
     """Tell the trainings, their memory, disk and time on N machines, by a few batches of each member, run first."""
@@ -34,7 +36,7 @@ def plan(
 
     console = Console()
     for settings in load(experiment, overrides, executor):
-        found = make_plan(settings, show)
+        found = make_plan(settings, show, member or ())
         counts = sorted(set(machines)) if machines else found.worth_of(MACHINES)
         console.print(_members(found))
         console.print(_times(found, counts))
@@ -59,9 +61,9 @@ def _members(found: Plan) -> Table:
             str(len(own)),
             _span([one.learned_from for one in own]),
             _span([one.epochs for one in own]),
-            _time(sum(seconds) / len(seconds)),
+            duration(sum(seconds) / len(seconds)),
             _bytes(rehearsal.memory),
-            _time(sum(took) / len(took)) if took else "",
+            duration(sum(took) / len(took)) if took else "",
         )
     return table
 
@@ -76,7 +78,7 @@ def _times(found: Plan, machines: list[int]) -> Table:
     for count in machines:
         seconds = found.seconds_on(count)
         at_once = min(count * found.each_machine_runs, len(found.trainings))
-        table.add_row(str(count), str(at_once), _time(seconds), f"{alone / seconds:.1f}" if seconds else "")
+        table.add_row(str(count), str(at_once), duration(seconds), f"{alone / seconds:.1f}" if seconds else "")
     return table
 
 
@@ -93,7 +95,7 @@ def _sentences(found: Plan) -> list[str]:
     if count:
         share = took / planned
         lines.append(
-            f"{count} trainings have been run: planned {_time(planned)}, took {_time(took)} ({share:.2f} of it)"
+            f"{count} trainings have been run: planned {duration(planned)}, took {duration(took)} ({share:.2f} of it)"
         )
     return lines
 
@@ -101,13 +103,6 @@ def _sentences(found: Plan) -> list[str]:
 def _span(numbers: list[int]) -> str:
     low, high = min(numbers), max(numbers)
     return str(low) if low == high else f"{low} to {high}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.{minutes < 10:d}f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _bytes(count: float) -> str:

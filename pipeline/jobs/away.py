@@ -113,6 +113,8 @@ def _bring(store: Store, place: str, path: Path) -> str:
     return name
 
 
-@cache
 def _fingerprint(path: Path) -> str:
-    return hash_directory(path) if path.is_dir() else hash_file(path)
+    return _of_directory(path) if path.is_dir() else hash_file(path)
+
+
+_of_directory = cache(hash_directory)  # of a dataset, which all jobs of a run read, once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -12,7 +12,7 @@ from pipeline.data import build_data
 from pipeline.jobs.job import Record
 from pipeline.planning.makespan import makespan
 from pipeline.planning.rehearsals import Rehearsed, rehearse
-from pipeline.training import Training, trainings_of
+from pipeline.training import Training, chosen_members, trainings_of
 from spine.core.files import write_json
 from spine.core.problems import SpineError
 from spine.experiment.config import REFIT, Experiment
@@ -31,7 +31,7 @@ class PlannedTraining:
 
     name: str
     member: str
-    learned_from: int  # pictures
+    learned_from: int  # pictures that an epoch draws, each as often as the member's settings repeat it
     stopped_on: int
     lengths: Mapping[str, int]  # phase -> epochs
     rehearsed: Rehearsed
@@ -136,17 +136,19 @@ class Plan:
         return file
 
 
-def make_plan(experiment: Experiment, show: Show) -> Plan:
-    """Rehearse the trainings of an experiment where its executor runs them, and count what all of them will take.
+def make_plan(experiment: Experiment, show: Show, only: Iterable[str] = ()) -> Plan:
+    """Rehearse the trainings of an experiment where its executor runs them, and count what all of them will take; of
+    members alone where these are named.
 
     The dataset is built first, as of a run. Rehearsals of the same settings and data are kept. SpineError where there
     is no dataset, or a rehearsal fails.
     """
+    chosen = chosen_members(experiment, only)
     if experiment.build:
         build_data(experiment, show)
     manifest = read_dataset(experiment)
-    stages = trainings_of(experiment, manifest)
-    left_out = [name for name in experiment.members if not _is_network(experiment, name)]
+    stages = trainings_of(experiment, manifest, chosen)
+    left_out = [name for name in chosen if not _is_network(experiment, name)]
     stages = [[one for one in stage if one.member not in left_out] for stage in stages]
     if not any(stages):
         raise SpineError(f"{experiment.name} trains no network; there is nothing to plan")
@@ -173,7 +175,7 @@ def _planned(training: Training, rehearsed: Rehearsed) -> PlannedTraining:
     return PlannedTraining(
         name=str(training),
         member=training.member,
-        learned_from=learned_from,
+        learned_from=settings.repeats * learned_from,
         stopped_on=0 if experiment.fold == REFIT else stopped_on,
         lengths={phase.name: phase.epochs for phase in settings.phases},
         rehearsed=rehearsed,

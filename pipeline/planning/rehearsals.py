@@ -47,14 +47,12 @@ class _Rehearsing:
     @property
     def measured(self) -> Path:
         """What its process wrote."""
-        return self.folder / "rehearsals" / f"{self.training.member}.json"
+        return self.folder / "rehearsals" / self.training.member / "took.json"
 
     @property
     def job(self) -> Job:
         """What rehearses it."""
-        own = self.training
-        arguments = (str(self.file), *own.asked, "--rehearse", str(self.measured))
-        return Job(f"rehearse {own.member}", own.module, arguments, self.folder / "jobs")
+        return self.training.rehearsal(self.file, self.measured, self.folder / "jobs")
 
     @property
     def of(self) -> str:

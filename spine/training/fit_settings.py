@@ -90,6 +90,11 @@ class FitSettings(Strict):
         )
 
     @property
+    def repeats(self) -> int:
+        """Times that an epoch draws each training picture."""
+        return 1
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases in order."""
         raise NotImplementedError(f"{type(self).__name__} of a task says what its phases are")

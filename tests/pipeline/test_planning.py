@@ -13,8 +13,12 @@ from pipeline.planning.makespan import makespan
 from pipeline.planning.plan import make_plan
 from spine.core.files import write_json
 from spine.core.problems import SpineError
+from tests.detection_on_disk import LABELS as BOX_LABELS
+from tests.detection_on_disk import write_boxes
 from tests.experiment_on_disk import experiment_in, write_dataset
 from tests.jobs_here import train_here
+from tests.segmentation_on_disk import LABELS as MASK_LABELS
+from tests.segmentation_on_disk import write_masks
 
 LABELS = ("healthy", "degenerated")
 PATIENTS = {"train": 10, "validation": 5, "test": 3}  # of two discs each
@@ -67,6 +71,22 @@ def test_a_training_takes_its_rehearsal_and_what_more_epochs_and_pictures_take(t
     assert (plan.memory, plan.kept, plan.passing) == (3 * 10**9, 10**6, 4 * 10**6)
 
 
+@pytest.mark.parametrize(
+    ("task", "write", "labels", "shown_often"),
+    [
+        ("detection", write_boxes, BOX_LABELS, {"repeats": 10}),
+        ("segmentation", write_masks, MASK_LABELS, {"patches": {"per_picture": 10}}),
+    ],
+)
+def test_pictures_that_an_epoch_shows_often_count_as_often(tmp_path, rehearsals, task, write, labels, shown_often):
+    write(tmp_path / "data", {"train": 3, "validation": 2, "test": 1})  # patients of two pictures each
+    members = {"often": shown_often, "once": {}}
+    raw = {"name": "planned", "task": task, "labels": labels, "members": members}
+    often, once = make_plan(experiment_in(tmp_path, raw), print).trainings
+    assert (often.learned_from, once.learned_from) == (60, 6)
+    assert often.pictures - once.pictures == 54
+
+
 def test_members_and_folds_are_all_counted_and_a_member_is_rehearsed_once(tmp_path, rehearsals):
     members = {"small": {}, "large": {"filters": [64, 64], "epochs": 24}, "again": {}}
     plan = make_plan(experiment_of(tmp_path, members, folds=5, served="refit", jobs=2), print)
@@ -76,6 +96,17 @@ def test_members_and_folds_are_all_counted_and_a_member_is_rehearsed_once(tmp_pa
     assert [(training.learned_from, training.stopped_on) for training in plan.stages[1]] == [(30, 0)] * 3
     assert plan.seconds_on(1) == pytest.approx(makespan([[t.seconds for t in stage] for stage in plan.stages], 2))
     assert plan.memory == 2 * 3 * 10**9  # of two at once
+
+
+def test_members_are_planned_alone_where_they_are_named(tmp_path, rehearsals):
+    experiment = experiment_of(
+        tmp_path, {"small": {"seeds": 2}, "large": {"filters": [64, 64]}, "other": {"epochs": 3}}
+    )
+    plan = make_plan(experiment, print, ["small", "other"])
+    assert [training.name for training in plan.trainings] == ["small_seed1", "small_seed2", "other"]
+    assert rehearsals == ["small_seed1", "other"]
+    with pytest.raises(SpineError, match="member 'tiny' is not in planned; its members: small_seed1"):
+        make_plan(experiment, print, ["tiny"])
 
 
 def test_rehearsals_are_kept_until_what_they_depend_on_changes(tmp_path, rehearsals):
@@ -121,10 +152,11 @@ def test_trainings_begin_in_their_order_as_soon_as_there_is_room(stages, at_once
 
 
 def test_the_command_shows_members_and_machines_and_where_the_plan_lies(tmp_path, rehearsals):
-    experiment = experiment_of(tmp_path, {"small": {}}, folds=4)
-    experiment.write(tmp_path / "experiment.yaml")
-    shown = CliRunner().invoke(app, ["plan", str(tmp_path / "experiment.yaml"), "-n", "4", "-n", "1"])
+    experiment = experiment_of(tmp_path, {"small": {}, "large": {"filters": [64, 64]}}, folds=4)
+    file = experiment.write(tmp_path / "experiment.yaml")
+    shown = CliRunner().invoke(app, ["plan", str(file), "-n", "4", "-n", "1", "--member", "small"])
     assert shown.exit_code == 0, shown.output
+    assert rehearsals == ["small fold=0"]
     assert "planned: 4 trainings" in shown.stdout
     assert "memory of a machine: 3.0 GB" in shown.stdout
     file = experiment.directory / "plan" / "plan.json"

@@ -1,15 +1,20 @@
 """A job on a machine without this disk, with a folder in place of the store and a call in place of the machine."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.jobs.away import Journey, run_away
-from pipeline.jobs.job import Away, Job, Record
+from pipeline.jobs.job import Away, Ended, Job, Record
 from pipeline.jobs.store import Lost
+from pipeline.planning import rehearsals
+from pipeline.planning.plan import make_plan
 from pipeline.training import DATA, EXPERIMENT, RUNS, Training
 from spine.core.privacy import salt
 from spine.dataset.manifest import Manifest
+from spine.training.rehearsal import Rehearsal
 from tests.experiment_on_disk import write_experiment
 
 WORK = """
@@ -62,6 +67,50 @@ def test_of_a_job_that_failed_its_last_word_comes_back_and_nothing_half_written(
     record = Record.read(journey.job.record)
     assert (record.state, record.status, record.why) == ("failed", 3, "no such thing")
     assert "error: no such thing" in journey.job.log.read_text()
+
+
+REHEARSES = """
+import json, pathlib, sys
+file, _, member, _, result, *places = sys.argv[1:]
+assert pathlib.Path(file).is_file() and pathlib.Path("its-data/images.csv").is_file()
+assert places == ["data=its-data", "runs=its-runs"]
+pathlib.Path(result).parent.mkdir(parents=True)
+pathlib.Path(result).write_text(json.dumps({**TOOK, "kept": len(member)}))
+"""
+TOOK = Rehearsal(5.0, {"scratch": 0.5}, {"scratch": 2}, memory=3, gpu_memory=0, kept=0, passing=4)
+
+
+class AwayAtOnce:
+    """An engine of machines without this disk, each a call."""
+
+    at_once = 1
+
+    def submit(self, job: Job, record: Record) -> None:
+        journey = Journey.begin(job, job.away, record.attempt)
+        run_away(*journey.work, journey.environment)
+        journey.end()
+
+    def ended(self, job: Job, handle: None) -> Ended | None:
+        return Record.read(job.record).ended
+
+    def stop(self, handles: Sequence[None]) -> None:
+        pass
+
+
+def test_a_rehearsal_travels_as_its_training_does(tmp_path, monkeypatch):
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub" / "train.py").write_text(f"TOOK = {asdict(TOOK)}\n{REHEARSES}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).resolve().parents[3]}")
+    monkeypatch.setattr(rehearsals, "engine_of", lambda experiment: AwayAtOnce())
+    executor = {"kind": "ray", "store": f"file://{tmp_path / 'far'}"}
+    experiment = write_experiment(tmp_path, members=("one", "other"), executor=executor)
+    longer = experiment.members["other"].model_copy(update={"epochs": 99})
+    experiment = experiment.model_copy(update={"members": {**experiment.members, "other": longer}})
+    monkeypatch.setattr("pipeline.registry.package_of", lambda task: "stub")
+    plan = make_plan(experiment, lambda line: None)
+    kept = {one.member: one.rehearsed.rehearsal for one in plan.trainings}
+    assert kept == {name: replace(TOOK, kept=len(name)) for name in ("one", "other")}
+    assert not list((tmp_path / "far").rglob("took.json"))  # what came back is not left there
 
 
 def test_results_that_are_not_whole_touch_nothing_here(tmp_path, monkeypatch):
