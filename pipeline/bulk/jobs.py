@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.bulk.loop import Outcome
-from pipeline.bulk.parts import answered_in, is_answers, require_same, warned_in
+from pipeline.bulk.parts import answered_in, failed_of, failures_in, is_answers, require_same, warned_in
 from pipeline.bulk.predict import Request, studies_of
 from pipeline.bulk.shard import Shard
 from pipeline.bulk.studies import write_sheet_of
 from pipeline.jobs.engines import engine_by
-from pipeline.jobs.job import Job
+from pipeline.jobs.job import Ended, Job
 from pipeline.jobs.run import run_jobs
+from pipeline.jobs.status import DONE, Standing, recorded
 from pipeline.jobs.work import kept
 from spine.core.cores import usable_cores
 from spine.core.problems import SpineError
@@ -27,7 +28,7 @@ from spine.core.processes import PARENT, die_with_parent, exclusive_lock
 from spine.core.words import counted
 from spine.experiment.executor import ExecutorSettings
 
-__all__ = ["as_job", "is_answers", "job_of", "predict_in_jobs", "records_in"]
+__all__ = ["as_job", "is_answers", "job_of", "predict_in_jobs", "records_in", "shards_in"]
 
 Show = Callable[[str], None]
 
@@ -54,24 +55,29 @@ def job_of(request: Request) -> Job:
 
 
 @contextmanager
-def as_job(request: Request) -> Iterator[None]:
-    """Hold the shard for this process, and keep its record as a job where no engine does that; else end with that.
+def as_job(request: Request) -> Iterator[bool]:
+    """Hold the shard for this process; gives whether an engine runs it, which keeps its record. Else that is kept here.
 
     SpineError where another process is at work on the shard.
     """
     with exclusive_lock(request.output / f"shard{request.shard.suffix}"):
         if PARENT in os.environ:
             die_with_parent()
-            yield
+            yield True
         else:
             with kept(_name(request.shard), job_of(request).record):
-                yield
+                yield False
+
+
+def shards_in(output: Path) -> list[Standing]:
+    """How each shard stands that has left a record, by name; one that is done, with the studies that failed in it."""
+    return [_with_failures(standing, output) for standing in recorded(records_in(output))]
 
 
 def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, show: Show) -> Outcome:
     """Answer the studies in `count` shards, each a job; those of which all is answered are not begun.
 
-    SpineError names jobs that did not come to their ends.
+    SpineError names jobs that did not come to their ends. Studies that failed in those that did are in the outcome.
     """
     if settings.store:
         raise SpineError(
@@ -86,16 +92,35 @@ def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, sh
     left = names.keys() - answered_in(request.output)
     show(f"{counted(len(names), 'study', 'studies')}, {len(names) - len(left):,} answered before")
     shards = [Shard(number + 1, count) for number in range(count)]
-    jobs = [job_of(replace(request, shard=shard)) for shard in shards if any(map(shard.holds, left))]
+    of_shards = [replace(request, shard=shard) for shard in shards]
+    jobs = [job_of(one) for one in of_shards if any(map(one.shard.holds, left))]
+    for done in (one for one in of_shards if not any(map(one.shard.holds, left))):
+        done.failed.unlink(missing_ok=True)
     engine = engine_by(settings, records_in(request.output), min(len(jobs) or 1, usable_cores()))
     ends = run_jobs(engine, jobs, settings, show)
     answered = left & answered_in(request.output)
-    if cut := [f"{job.name} {end.why}" for job, end in zip(jobs, ends, strict=True) if end.was_cut]:
+    if failed := [_why_failed(job, end) for job, end in zip(jobs, ends, strict=True) if end.status]:
         asked = counted(len(left), "study", "studies")
-        raise SpineError(f"{len(answered):,} of {asked} answered, and {', '.join(cut)}; run the same command again")
+        raise SpineError(f"{len(answered):,} of {asked} answered, and {', '.join(failed)}; run the same command again")
     warned = warned_in(request.output) & {names[source] for source in answered}
     return Outcome(len(answered), failed=len(left) - len(answered), warned=len(warned))
 
 
 def _name(shard: Shard) -> str:
     return f"shard {shard.number} of {shard.count}"
+
+
+def _why_failed(job: Job, end: Ended) -> str:
+    return f"{job.name} {end.why}" if end.was_cut else f"{job.name} failed ({end.why})"
+
+
+def _shard_of(name: str) -> Shard:
+    return Shard.of(name.removeprefix("shard ").replace(" of ", "/"))
+
+
+def _with_failures(standing: Standing, output: Path) -> Standing:
+    count = failures_in(output, shard := _shard_of(standing.job)) if standing.state == DONE else 0
+    if not count:
+        return standing
+    note = f"{failed_of(output, shard).name} tells why; the same command tries them again"
+    return replace(standing, failed=counted(count, "study", "studies"), note=note)

@@ -27,7 +27,7 @@ from spine.core.problems import Problem, SpineError, printable, write_sheet
 
 __all__ = [
     *("STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "is_answers", "require_same"),
-    "warned_in",
+    *("failures_in", "warned_in"),
 ]
 
 STUDIES_A_PART = 500
@@ -135,6 +135,12 @@ def _write_sources(answered: Sequence[Answered], path: Path) -> None:
 def failed_of(output: Path, shard: Shard) -> Path:
     """The list of a shard's studies that failed."""
     return output / f"failed{shard.suffix}.csv"
+
+
+def failures_in(output: Path, shard: Shard) -> int:
+    """How many studies of a shard failed in its last run."""
+    listed = failed_of(output, shard)
+    return sum(1 for _ in _rows(listed)) if listed.exists() else 0
 
 
 def answered_in(output: Path) -> set[str]:

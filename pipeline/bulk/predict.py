@@ -84,7 +84,10 @@ def predict(request: Request, show: Show) -> Outcome:
     left = [study for study in studies if study.source not in done]
     of_shard = f" in shard {request.shard}" if request.shard.count > 1 else ""
     show(f"{counted(len(studies), 'study', 'studies')}{of_shard}, {len(studies) - len(left):,} answered before")
-    return _answer(request, left, pictures, show) if left else Outcome()
+    if not left:
+        request.failed.unlink(missing_ok=True)  # those that it names are asked for no more
+        return Outcome()
+    return _answer(request, left, pictures, show)
 
 
 def studies_of(request: Request, show: Show) -> tuple[list[Study], ChosenPictures]:

@@ -78,14 +78,20 @@ def predict(
 
 
 def _predict_here(request: Request, trust: bool) -> None:
-    """Answer studies here and print what came of it; SpineError in the end where some could not be answered."""
+    """Answer studies here and print what came of it; SpineError in the end where some could not be answered.
+
+    As a job it is done then all the same: whoever runs the jobs tells of these.
+    """
     from pipeline.bulk.jobs import as_job
     from pipeline.bulk.predict import predict
 
     if trust:
         trust_models([request.model])
-    with as_job(request):
-        _tell(predict(request, show), request)
+    with as_job(request) as is_run:
+        outcome = predict(request, show)
+    _tell(outcome, request)
+    if not is_run:
+        _require_all(outcome, request)
 
 
 def _predict_in_shards(request: Request, shards: int, settings: ExecutorSettings, trust: bool) -> None:
@@ -97,7 +103,9 @@ def _predict_in_shards(request: Request, shards: int, settings: ExecutorSettings
         raise SpineError("give --shard for what is run here, or --executor with --shards for all of them")
     if trust:
         trust_models([request.model])
-    _tell(predict_in_jobs(request, shards, settings, show), request)
+    outcome = predict_in_jobs(request, shards, settings, show)
+    _tell(outcome, request)
+    _require_all(outcome, request)
 
 
 def _executor_of(kind: str, overrides: Sequence[str]) -> ExecutorSettings:
@@ -113,7 +121,6 @@ def _executor_of(kind: str, overrides: Sequence[str]) -> ExecutorSettings:
 
 
 def _tell(outcome: Outcome, request: Request) -> None:
-    from spine.core.problems import SpineError
     from spine.core.words import counted
 
     count = outcome.studies + outcome.failed
@@ -124,7 +131,14 @@ def _tell(outcome: Outcome, request: Request) -> None:
         warned = counted(outcome.warned, "answered study has warnings", "answered studies have warnings")
         show(f"{warned}; {request.output}/parts/*/warnings.csv list them")
     show_paths([request.output])
+
+
+def _require_all(outcome: Outcome, request: Request) -> None:
+    from spine.core.problems import SpineError
+    from spine.core.words import counted
+
     if outcome.failed:
+        asked = counted(outcome.studies + outcome.failed, "study", "studies")
         raise SpineError(
             f"{outcome.failed:,} of {asked} could not be answered; {request.output}/failed*.csv tell why, and "
             "the same command tries them again"

@@ -26,7 +26,7 @@ def status(
     from rich.markup import escape
     from rich.table import Table
 
-    from pipeline.jobs.status import DONE, counted
+    from pipeline.jobs.status import counted
     from spine.core.problems import printable
 
     found = _found(run)
@@ -35,22 +35,22 @@ def status(
         table = Table("job", "state", "where", "since", "note", title=f"{directory}: {told}")
         for job in jobs:
             table.add_row(
-                *(escape(printable(cell)) for cell in (job.job, job.state, job.where, _when(job.since), job.note))
+                *(escape(printable(cell)) for cell in (job.job, str(job), job.where, _when(job.since), job.note))
             )
         Console().print(table)
-    if any(job.state != DONE for _, jobs in found for job in jobs):
+    if not all(job.is_whole for _, jobs in found for job in jobs):
         raise typer.Exit(1)
 
 
 def _found(run: Path) -> list[tuple[Path, list[Standing]]]:
     """Of each run, or of a directory of answers, how its jobs stand."""
-    from pipeline.bulk.jobs import is_answers, records_in
+    from pipeline.bulk.jobs import is_answers, records_in, shards_in
     from pipeline.experiments import load_experiments
-    from pipeline.jobs.status import recorded, standings
+    from pipeline.jobs.status import standings
     from spine.core.problems import SpineError
 
     if is_answers(run):
-        if not (jobs := recorded(records_in(run))):
+        if not (jobs := shards_in(run)):
             raise SpineError(
                 f"{run} was begun, and nothing is answered: no shard has left a record in {records_in(run)}; run the "
                 "same `spine predict --studies` command again"

@@ -28,6 +28,15 @@ class Standing:
     where: str = ""
     since: float = 0.0  # seconds of the epoch; 0 where nobody noted it
     note: str = ""
+    failed: str = ""  # what of its work it could not do, and passed over, such as "3 studies"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is done, and has passed nothing over."""
+        return self.state == DONE and not self.failed
+
+    def __str__(self) -> str:
+        return f"{self.state}, {self.failed} failed" if self.failed else self.state
 
 
 def standings(experiment: Experiment) -> list[Standing]:

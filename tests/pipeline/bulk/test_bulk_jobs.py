@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.bulk.jobs import as_job, job_of, predict_in_jobs
+from pipeline.bulk.jobs import as_job, job_of, predict_in_jobs, shards_in
 from pipeline.bulk.parts import require_same
 from pipeline.bulk.paths import as_path
 from pipeline.bulk.shard import Shard
@@ -68,13 +68,17 @@ def test_status_tells_of_shards_by_whomever_they_are_run(model, request_of, ran,
     assert (outcome.studies, outcome.failed) == (7, 1)
     told = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
     assert told.exit_code == 1
-    assert any(words in unwrapped(told.output) for words in ("1 done, 1 failed", "1 failed, 1 done"))
+    assert "2 done" in unwrapped(told.output)
+    shards = shards_in(tmp_path / "out")
+    assert sorted(map(str, shards)) == ["done", "done, 1 study failed"]
+    (failed,) = (shard for shard in shards if shard.failed)
+    assert failed.note.startswith(f"failed-{failed.job[6]}-of-2.csv tells why")
     (tmp_path / "tree/damaged.png").unlink()
+    predict_in_jobs(request_of(), 2, ExecutorSettings(), lambda line: None)
     with as_job(request_of(shard=Shard(2, 2))):
         assert Record.read(tmp_path / "out/jobs/shard-2-of-2.json").state == "running"
-    with as_job(request_of(shard=Shard(1, 2))):
-        pass
-    assert "2 done" in unwrapped(CliRunner().invoke(app, ["status", str(tmp_path / "out")]).output)
+    told = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
+    assert (told.exit_code, list(map(str, shards_in(tmp_path / "out")))) == (0, ["done", "done"])
 
 
 def test_names_that_are_no_utf_8_are_answered_once_and_can_be_read(model, request_of, ran, tmp_path):
@@ -120,11 +124,19 @@ def test_a_shard_that_ran_out_of_memory_is_run_again_with_half_its_batch(model, 
     assert max(map(len, model.asked)) == 2
 
 
-def test_jobs_that_were_cut_short_are_named(model, request_of, monkeypatch):
-    monkeypatch.setattr(work, "run_child", lambda *_, **__: -9)
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (-9, "shard 1 of 1 was killed by signal 9"),
+        (3, r"shard 1 of 1 failed \(see above\); run the same command again"),
+    ],
+)
+def test_jobs_that_did_not_come_to_their_ends_are_named(model, request_of, monkeypatch, tmp_path, status, why):
+    monkeypatch.setattr(work, "run_child", lambda *_, **__: status)
     monkeypatch.setattr(run, "LOOK_EVERY", 0.005)
-    with pytest.raises(SpineError, match=r"0 of 7 studies answered, and shard 1 of 1 was killed by signal 9"):
+    with pytest.raises(SpineError, match=f"0 of 7 studies answered, and {why}"):
         predict_in_jobs(request_of(), 1, ExecutorSettings(retries=0), lambda line: None)
+    assert [str(shard) for shard in shards_in(tmp_path / "out")] == ["failed"]
 
 
 def test_a_store_for_workers_without_this_disk_is_refused(request_of):
