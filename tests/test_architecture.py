@@ -56,7 +56,7 @@ HOMES = {
     "dicomanonymizer": ("spine/images/dicom/deidentify.py",),
     "optuna": ("ensemble/record/",),
     "submitit": ("pipeline/jobs/slurm.py",),
-    "ray": ("pipeline/jobs/ray_cluster.py",),
+    "ray": ("pipeline/jobs/ray_cluster.py", "pipeline/jobs/ray_session.py"),
     "pyarrow": ("pipeline/bulk/tables.py",),
     "jinja2": ("ensemble/report/",),
     "numba": ("ensemble/engine/",),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from pipeline.jobs.away import Journey, run_away
 from pipeline.jobs.job import OUT_OF_MEMORY, Ended, Job, Record
+from pipeline.jobs.ray_session import in_cluster
 from pipeline.jobs.store import Lost
 from pipeline.jobs.work import work_command
 from spine.core.cores import threads_for, usable_cores
-from spine.core.problems import SpineError
 from spine.core.processes import as_child
 from spine.experiment.executor import ExecutorSettings
 
@@ -31,7 +31,7 @@ class RayCluster:
     at_once: int | None = None
 
     def __init__(self, settings: ExecutorSettings) -> None:
-        self.settings, self._task = settings, None
+        self.settings, self._task, self._session = settings, None, ExitStack()
         self._journeys: dict[str, Journey] = {}
         self._looked: dict[str, float] = {}
         self.cpus = settings.cpus or (CPUS if settings.address else min(CPUS, usable_cores()))
@@ -40,31 +40,14 @@ class RayCluster:
     def task(self) -> Any:
         """What runs a command on a node; the cluster is joined when the first job comes."""
         if self._task is None:
-            self._task = self._join()
+            self._session.enter_context(in_cluster(self.settings))
+            self._task = self._of_resources()
         return self._task
 
-    def _join(self) -> Any:
+    def _of_resources(self) -> Any:
+        import ray
+
         own = self.settings
-        if own.token:
-            if not own.token.is_file():
-                raise SpineError(
-                    f"executor.token is {own.token}, which is no file; name the one with the cluster's token"
-                )
-            os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(own.token))
-        try:
-            import ray
-        except ImportError:
-            raise SpineError("executor.kind is ray, which needs Ray; pip install 'spine-ensemble[ray]'") from None
-        quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-        try:
-            if own.address:
-                ray.init(address=own.address, **quiet)
-            elif not ray.is_initialized():
-                # It tells that this cluster asks for a token, which it has made for itself.
-                logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-                ray.init(include_dashboard=False, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise SpineError(f"the Ray cluster {own.address or 'of this machine'} cannot be joined: {error}") from None
         asked: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": own.gpus}
         if own.memory:
             asked["memory"] = int(own.memory * 2**30)
@@ -122,15 +105,13 @@ class RayCluster:
         return f"it asks for {self.cpus} cores and {self.settings.gpus} GPUs, and the cluster has {have}"
 
     def stop(self, handles: Sequence[Any]) -> None:
-        """End the jobs; a cluster that was started here goes with them."""
-        if self._task is None:
-            return
-        import ray
+        """End the jobs, and leave the cluster; one that was started here goes with them."""
+        with self._session:
+            self._task = None
+            for handle in handles:
+                import ray
 
-        for handle in handles:
-            ray.cancel(handle, force=True)
-        if not self.settings.address:
-            ray.shutdown()
+                ray.cancel(handle, force=True)
 
 
 def _call(function: Callable[..., int], *arguments: Any) -> int:
