@@ -153,3 +153,22 @@ def test_the_command_refuses_a_shard_of_shards(model, request_of, tmp_path):
     told = CliRunner().invoke(app, [*command, "executor.gpu=1", "--executor", "local"])
     assert "executor" in str(told.exception)
     assert "gpu" in str(told.exception)
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_rows_of_this_machine(tmp_path, request_of, ray):
+    from pipeline.bulk.predict import predict
+    from tests.case_on_disk import GRADES, MeanGrey
+    from tests.case_on_disk import write_member as write_real_member
+
+    grey = write_real_member(tmp_path / "grey", "classification", GRADES, MeanGrey(1.0))
+    on_ray = request_of(model=grey, output=tmp_path / "on_ray")
+    outcome = predict_in_jobs(on_ray, 2, ExecutorSettings(kind="ray", cpus=1), lambda line: None)
+    assert (outcome.studies, outcome.failed) == (7, 0)
+    assert not ray.is_initialized()
+    predict(request_of(model=grey), lambda line: None)
+    tables = [
+        pd.concat(map(pd.read_parquet, (tmp_path / name).glob("parts/*/findings.parquet"))).sort_values("study")
+        for name in ("on_ray", "out")
+    ]
+    pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in tables), atol=1e-6)

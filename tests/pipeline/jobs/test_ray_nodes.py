@@ -1,5 +1,6 @@
 """Folds trained on a Ray cluster of three nodes, one of which goes away, against processes of this machine."""
 
+import os
 import threading
 import time
 
@@ -9,9 +10,13 @@ import pytest
 
 from pipeline import training
 from pipeline.experiments import validate_experiment
+from pipeline.jobs.engines import engine_by
 from pipeline.jobs.job import Record
+from pipeline.jobs.run import run_jobs
 from pipeline.jobs.status import standings
+from spine.experiment.executor import ExecutorSettings
 from tests.experiment_on_disk import write_dataset
+from tests.pipeline.jobs.jobs_on_disk import write_jobs
 
 LABELS = ("healthy", "degenerated")
 SMALL = {"network": "plain_cnn", "weights": "none", "height": 32, "width": 32, "epochs": 2, "batch": 4}
@@ -26,8 +31,7 @@ def experiment_in(folder, **executor):
 
 
 @pytest.fixture
-def cluster():
-    ray = pytest.importorskip("ray", reason="needs Ray (pip install 'spine-ensemble[ray]')")
+def cluster(ray):
     from ray.cluster_utils import Cluster
 
     try:
@@ -37,7 +41,6 @@ def cluster():
     try:
         yield nodes
     finally:
-        ray.shutdown()
         nodes.shutdown()
 
 
@@ -74,8 +77,20 @@ def variables(folder) -> bytes:
 
 
 @pytest.mark.slow
-def test_machines_without_a_common_disk_give_the_weights_of_this_one(tmp_path, monkeypatch):
-    pytest.importorskip("ray", reason="needs Ray (pip install 'spine-ensemble[ray]')")
+def test_a_cluster_is_joined_twice_by_one_process_and_nothing_of_it_is_left(tmp_path, monkeypatch, cluster, ray):
+    cluster.add_node(num_cpus=1)
+    settings = ExecutorSettings(kind="ray", cpus=1, address=cluster.address)
+    jobs = write_jobs(tmp_path, monkeypatch, "well", "badly")
+    before = dict(os.environ)
+    for _ in range(2):
+        ends = run_jobs(engine_by(settings, tmp_path / "jobs", 1), jobs, settings, lambda line: None)
+        assert [ended.status for ended in ends] == [0, 3]
+        assert dict(os.environ) == before
+        assert not ray.is_initialized()
+
+
+@pytest.mark.slow
+def test_machines_without_a_common_disk_give_the_weights_of_this_one(tmp_path, ray):
     far = experiment_in(tmp_path, kind="ray", cpus=1, store=f"file://{tmp_path / 'far'}")
     far = far.model_copy(update={"members": {"first": far.members["first"]}, "folds": 0})
     training.train_members(far, lambda line: None)
