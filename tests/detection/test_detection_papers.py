@@ -41,6 +41,7 @@ def experiment_of(paper: str, member: str, folder: Path) -> Experiment:
             f"runs={folder / 'runs'}",
             "shared.epochs=1",
             "shared.batch=1",
+            "shared.repeats=1",
             f"members.{member}.backbone_weights=none",
         ],
     )
