@@ -46,6 +46,7 @@ class Served(tf.Module):
         self, name: str, variables: Iterable[Any], reads: NetworkInput, answer: Answer, *, alike: bool = False
     ) -> None:
         super().__init__(name=name)
+        answer = tf.function(answer, input_signature=reads.signature)  # one graph that all signatures call
 
         def of_images(images: Tensor) -> dict[str, Tensor]:
             (inputs,), (sizes,) = prepare_all(images, [reads])

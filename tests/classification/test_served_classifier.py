@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from classification.config import Settings
 from classification.export import ServedClassifier, export
@@ -26,8 +27,20 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def served(network, tmp_path_factory):
-    return tf.saved_model.load(str(export(network, SETTINGS, tmp_path_factory.mktemp("member"))))
+def exported(network, tmp_path_factory):
+    return export(network, SETTINGS, tmp_path_factory.mktemp("member"))
+
+
+@pytest.fixture(scope="module")
+def served(exported):
+    return tf.saved_model.load(str(exported))
+
+
+def test_the_network_s_graph_is_stored_once_for_all_signatures(network, exported):
+    stored = saved_model_pb2.SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    nodes = [node.op for function in stored.meta_graphs[0].graph_def.library.function for node in function.node_def]
+    layers = [part for layer in network.layers for part in getattr(layer, "layers", [layer])]
+    assert nodes.count("Conv2D") == sum(isinstance(layer, keras.layers.Conv2D) for layer in layers) > 0
 
 
 def answer(served, picture: bytes) -> np.ndarray:
