@@ -32,7 +32,7 @@ MEMBERS = {
 
 
 def experiment_of(paper: str, member: str, folder: Path) -> Experiment:
-    """The paper's experiment on a dataset of six pictures, four of them to learn from, with no weights to download."""
+    """The paper's experiment on a dataset of four pictures, two of them to learn from, with no weights to download."""
     experiment = load_experiment(
         PAPERS / f"{paper}.yaml",
         [
@@ -45,7 +45,7 @@ def experiment_of(paper: str, member: str, folder: Path) -> Experiment:
             f"members.{member}.backbone_weights=none",
         ],
     )
-    write_boxes(experiment.data, {"train": 2, "validation": 1, "test": 0}, experiment.labels)
+    write_boxes(experiment.data, {"train": 1, "validation": 1, "test": 0}, experiment.labels)
     return experiment
 
 
