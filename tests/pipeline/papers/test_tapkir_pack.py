@@ -30,7 +30,7 @@ def ran(tmp_path_factory):
     write_data(folder, "configs/data/phantom_fracture.yaml", patients=60, size=[128, 140])
     small = {"height": 32, "width": 32, "epochs": 1}
     write_part(
-        folder, PART, {"shared": small, "members": {"plain_cnn": TINY, "squeezenet": None}, "tune": {"trials": 1}}
+        folder, PART, {"shared": small, "members": {"plain_cnn": TINY, "deeper_cnn": None}, "tune": {"trials": 1}}
     )
     write(folder / PACK, read(PACK))
     return RanPack.of(folder, PACK)
