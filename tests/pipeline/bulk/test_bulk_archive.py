@@ -11,6 +11,7 @@ from pipeline.pacs.address import Address
 from spine.core.privacy import pseudonym
 from spine.phantom import PhantomSettings, generate
 from tests.pipeline.pacs.fake_archive import running_fake, send
+from tests.pipeline.pacs.orthanc import PASSWORD, USER, running_orthanc
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,26 @@ def archive(phantom):
         yield archive
 
 
+@pytest.fixture
+def orthanc(phantom, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPINE_PACS_USER", USER)
+    monkeypatch.setenv("SPINE_PACS_PASSWORD", PASSWORD)
+    (tmp_path / "orthanc").mkdir()
+    with running_orthanc(tmp_path / "orthanc") as archive:
+        archive.upload(phantom)
+        yield archive
+
+
+def test_studies_of_orthanc_are_answered_as_those_of_a_folder(orthanc, phantom, model, request_of, tmp_path):
+    assert_as_of_a_folder(orthanc.web, phantom, request_of, tmp_path)
+
+
 def test_its_studies_are_answered_as_those_of_a_folder(archive, phantom, model, request_of, tmp_path):
-    pulled = predict(request_of(studies=archive.url, output=tmp_path / "pulled"), lambda line: None)
+    assert_as_of_a_folder(archive.url, phantom, request_of, tmp_path)
+
+
+def assert_as_of_a_folder(url, phantom, request_of, tmp_path):
+    pulled = predict(request_of(studies=url, output=tmp_path / "pulled"), lambda line: None)
     predict(request_of(studies=str(phantom), output=tmp_path / "read"), lambda line: None)
     assert (pulled.studies, pulled.pictures, pulled.failed) == (2, 2, 0)
     tables = [
