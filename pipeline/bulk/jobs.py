@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.bulk.loop import Outcome
-from pipeline.bulk.parts import answered_in, failed_of, failures_in, is_answers, require_same, warned_in
-from pipeline.bulk.predict import Request, studies_of
+from pipeline.bulk.parts import answered_in, failed_of, failures_in, is_answers, warned_in
+from pipeline.bulk.predict import Request, begun
 from pipeline.bulk.shard import Shard
 from pipeline.bulk.studies import write_sheet_of
 from pipeline.jobs.engines import engine_by
@@ -28,7 +28,7 @@ from spine.core.processes import PARENT, die_with_parent, exclusive_lock
 from spine.core.words import counted
 from spine.experiment.executor import ExecutorSettings
 
-__all__ = ["as_job", "is_answers", "job_of", "predict_in_jobs", "records_in", "shards_in"]
+__all__ = ["as_job", "is_answers", "is_run_by_engine", "job_of", "predict_in_jobs", "records_in", "shards_in"]
 
 Show = Callable[[str], None]
 
@@ -55,18 +55,23 @@ def job_of(request: Request) -> Job:
 
 
 @contextmanager
-def as_job(request: Request) -> Iterator[bool]:
-    """Hold the shard for this process; gives whether an engine runs it, which keeps its record. Else that is kept here.
+def as_job(request: Request) -> Iterator[None]:
+    """Hold the shard for this process, and keep its record as a job where no engine does that.
 
     SpineError where another process is at work on the shard.
     """
     with exclusive_lock(request.output / f"shard{request.shard.suffix}"):
-        if PARENT in os.environ:
+        if is_run_by_engine():
             die_with_parent()
-            yield True
+            yield
         else:
             with kept(_name(request.shard), job_of(request).record):
-                yield False
+                yield
+
+
+def is_run_by_engine() -> bool:
+    """Whether an engine runs this process as a job, and keeps its record."""
+    return PARENT in os.environ
 
 
 def shards_in(output: Path) -> list[Standing]:
@@ -84,8 +89,7 @@ def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, sh
             "executor.store is of trainings: what a model answers, and the answers, lie on a disk that all nodes see; "
             "leave it out, or run `spine predict --shard I/N` on each machine"
         )
-    require_same(request.output, request.about)
-    studies, _ = studies_of(request, show)
+    studies, _ = begun(request, show)
     if Path(request.studies).is_dir():
         request = replace(request, studies=str(write_sheet_of(studies, request.output / "studies.csv")))
     names = {study.source: study.name for study in studies}

@@ -27,7 +27,7 @@ from spine.core.problems import Problem, SpineError, printable, write_sheet
 
 __all__ = [
     *("STUDIES_A_PART", "Answered", "Failure", "Parts", "answered_in", "failed_of", "is_answers", "require_same"),
-    *("failures_in", "warned_in"),
+    *("begin", "failures_in", "warned_in"),
 ]
 
 STUDIES_A_PART = 500
@@ -165,12 +165,22 @@ def is_answers(directory: Path) -> bool:
 
 
 def require_same(output: Path, about: Mapping[str, Any]) -> None:
-    """SpineError where the directory holds answers of another model, or by other settings; else note these in it."""
-    path = output / _ABOUT
-    if not path.exists():
-        write_json(dict(about), path)
-        return
-    there = read_json(path)
+    """SpineError where the output is no directory, or holds answers of another model, or by other settings."""
+    if output.exists() and not output.is_dir():
+        raise SpineError(f"--output {output} is a file; give a directory, which is made where it is not there")
+    there = read_json(output / _ABOUT) if is_answers(output) else about
     if other := [key for key, value in about.items() if there.get(key) != value]:
-        told = ", ".join(f"{key} {there.get(key)!r} where this run has {about[key]!r}" for key in other)
-        raise SpineError(f"{output} holds answers with {told}; give another --output, or remove it")
+        told = ", ".join(f"{key} {_brief(there.get(key))} where this run has {_brief(about[key])}" for key in other)
+        raise SpineError(f"{output} holds answers with {told}; give another --output")
+
+
+def begin(output: Path, about: Mapping[str, Any]) -> None:
+    """Note what the answers of a directory have in common; SpineError as of `require_same`."""
+    require_same(output, about)
+    if not is_answers(output):
+        write_json(dict(about), output / _ABOUT)
+
+
+def _brief(value: Any) -> str:
+    """As a person may compare it: the first digits of a hash are enough."""
+    return repr(value[:12] if isinstance(value, str) and len(value) == 64 else value)

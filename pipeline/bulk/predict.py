@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.bulk.loop import Outcome, answer_studies
-from pipeline.bulk.parts import Parts, answered_in, failed_of, require_same
+from pipeline.bulk.parts import Parts, answered_in, begin, failed_of, require_same
 from pipeline.bulk.reading import THREADS, Found, Pictures, pictures_on_disk
 from pipeline.bulk.shard import ALL, Shard
 from pipeline.bulk.studies import Study, in_folder, in_sheet
@@ -22,7 +22,7 @@ from spine.core.progress import bar
 from spine.core.words import counted, duration
 from spine.member.member import Member
 
-__all__ = ["Request", "predict", "studies_of"]
+__all__ = ["Request", "begun", "predict", "studies_of"]
 
 Show = Callable[[str], None]
 ChosenPictures = Callable[..., Iterator[Found | Problem]]  # of a study, by `slices` and `neighbours`
@@ -70,16 +70,31 @@ class Request:
         }
 
 
-def predict(request: Request, show: Show) -> Outcome:
-    """Answer what of the studies is in the shard, and not in the output yet.
+def predict(request: Request, show: Show, held: Callable[[], AbstractContextManager[None]] = nullcontext) -> Outcome:
+    """Answer what of the studies is in the shard, and not in the output yet; `held`, such as `as_job`, is entered when
+    it is known that they can be asked for.
 
-    SpineError where there are none, the model may not run, or the output holds other answers. `as_job` keeps other
-    processes from the shard meanwhile.
+    SpineError where there are none, the model may not run, or the output holds other answers: then nothing is written.
     """
-    about = request.about  # before studies are looked for, which may take long
-    found, pictures = studies_of(request, show)
+    found, pictures = begun(request, show)
+    with held():
+        return _answer_what_is_left(request, found, pictures, show)
+
+
+def begun(request: Request, show: Show) -> tuple[list[Study], ChosenPictures]:
+    """The studies that are asked for, and what reads them, when the output has been made for answers about them.
+
+    SpineError as of `predict`.
+    """
+    about = request.about
+    require_same(request.output, about)  # before studies are looked for, which may take long
+    found = studies_of(request, show)
+    begin(request.output, about)
+    return found
+
+
+def _answer_what_is_left(request: Request, found: list[Study], pictures: ChosenPictures, show: Show) -> Outcome:
     studies = [study for study in found if request.shard.holds(study.source)]
-    require_same(request.output, about)
     done = answered_in(request.output)
     left = [study for study in studies if study.source not in done]
     of_shard = f" in shard {request.shard}" if request.shard.count > 1 else ""

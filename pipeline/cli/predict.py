@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
+SHARDS = 8  # of studies that are answered by jobs
+
 
 def predict(
     experiment: Annotated[
@@ -47,7 +49,7 @@ def predict(
     executor: Annotated[
         str | None, typer.Option("--executor", help="With --studies: run shards as jobs, local, slurm or ray.")
     ] = None,
-    shards: Annotated[int, typer.Option(min=1, help="With --executor: so many jobs.")] = 8,
+    shards: Annotated[int | None, typer.Option(min=1, help="With --executor: so many jobs, 8 unless told.")] = None,
     credentials: Annotated[
         Path | None,
         typer.Option(help="With a URL: the YAML file with user and password, or token, as of `spine pacs`."),
@@ -58,7 +60,7 @@ def predict(
     from spine.core.problems import SpineError
 
     if not studies:
-        if output or executor or masks or credentials:
+        if output or executor or shards or masks or credentials:
             raise SpineError("say which studies are answered: --studies FOLDER, a .csv or a URL")
         predict_splits(experiment, overrides, trust, Shard.of(shard).every)
         return
@@ -72,7 +74,9 @@ def predict(
     model = _model_of(experiment, [word for word in overrides or () if word not in of_executor])
     request = Request(model, studies, output, Shard.of(shard), batch, masks, slices or None, credentials=credentials)
     if executor:
-        _predict_in_shards(request, shards, _executor_of(executor, of_executor), trust)
+        _predict_in_shards(request, shards or SHARDS, _executor_of(executor, of_executor), trust)
+    elif shards:
+        raise SpineError(f"--shards {shards} is of jobs; name what runs them by --executor, or give --shard I/{shards}")
     else:
         _predict_here(request, trust)
 
@@ -82,15 +86,14 @@ def _predict_here(request: Request, trust: bool) -> None:
 
     As a job it is done then all the same: whoever runs the jobs tells of these.
     """
-    from pipeline.bulk.jobs import as_job
+    from pipeline.bulk.jobs import as_job, is_run_by_engine
     from pipeline.bulk.predict import predict
 
     if trust:
         trust_models([request.model])
-    with as_job(request) as is_run:
-        outcome = predict(request, show)
+    outcome = predict(request, show, lambda: as_job(request))
     _tell(outcome, request)
-    if not is_run:
+    if not is_run_by_engine():
         _require_all(outcome, request)
 
 

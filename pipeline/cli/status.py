@@ -58,7 +58,8 @@ def _found(run: Path) -> list[tuple[Path, list[Standing]]]:
         return [(run, jobs)]
     file = run / "experiment.yaml" if run.is_dir() else run
     if not file.is_file():
-        raise SpineError(f"{run} holds no experiment.yaml; give the directory of a run, or the file of an experiment")
+        lacks = "holds neither experiment.yaml nor answers" if run.exists() else "is not there"
+        raise SpineError(f"{run} {lacks}; give the directory of a run or of answers, or the file of an experiment")
     return [(experiment.directory, standings(experiment)) for experiment in load_experiments(file, ())]
 
 

@@ -101,7 +101,9 @@ class Slurm:
         try:
             return self.executor.submit(Work(command, str(job.folder), self.settings.cpus or CPUS))
         except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError) as error:
-            raise SpineError(f"Slurm does not take {job.name}: {brief(str(error))}; see `sinfo`") from None
+            raise SpineError(
+                f"Slurm does not take {job.name}: {brief(str(error))}; run this where `sinfo` lists nodes"
+            ) from None
 
     def ended(self, job: Job, handle: Any) -> Ended | None:
         """How it ended by its own record, else by what Slurm says."""

@@ -108,7 +108,7 @@ def _why(status: int, log: Path | None, begun: int, folder: Path, memory: bool) 
         return f"{told}; the disk of {folder} is full"
     if -status != signal.SIGKILL:
         return told
-    return f"{told}; {OUT_OF_MEMORY if memory else 'out of memory?'}"
+    return f"{told}; {OUT_OF_MEMORY if memory else 'perhaps out of memory'}"
 
 
 def _last_word(log: Path, begun: int) -> str:

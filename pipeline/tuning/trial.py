@@ -132,7 +132,7 @@ def _train(
 def _failed(status: int, log: Path) -> Ended:
     """What a training that failed leaves; SpineError where a signal ended it, which is no fault of its settings."""
     if status < 0:
-        why = "; out of memory?" if -status == signal.SIGKILL else ""
+        why = "; perhaps out of memory" if -status == signal.SIGKILL else ""
         raise SpineError(
             f"the training of {log.parent} was killed by signal {-status}{why}. Run the same command again: it goes on"
         )

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.bulk.jobs import as_job, job_of, predict_in_jobs, shards_in
-from pipeline.bulk.parts import require_same
+from pipeline.bulk.parts import begin
 from pipeline.bulk.paths import as_path
 from pipeline.bulk.shard import Shard
 from pipeline.cli import app
@@ -100,10 +100,34 @@ def test_names_that_are_no_utf_8_are_answered_once_and_can_be_read(model, reques
 
 
 def test_answers_of_which_no_shard_left_a_record_are_not_done(model, request_of, tmp_path):
-    require_same(tmp_path / "out", request_of().about)
+    begin(tmp_path / "out", request_of().about)
     told = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
     assert told.exit_code == 1
     assert "nothing is answered: no shard has left a record" in str(told.exception)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"--slices": "3"}, "holds answers with slices 1 where this run has 3; give another --output"),
+        ({"--studies": "nowhere"}, "nowhere"),
+        ({"--output": "a_file"}, "a_file is a file; give a directory"),
+        ({"--studies": "nowhere", "--output": "new"}, "nowhere"),
+    ],
+)
+def test_what_is_refused_changes_nothing(model, request_of, ran, tmp_path, monkeypatch, more, told):
+    request = request_of()
+    predict_in_jobs(request, 1, ExecutorSettings(), lambda line: None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
+    words = {"--studies": request.studies, "--output": str(request.output)} | more
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    command = ["predict", str(request.model), *(word for pair in words.items() for word in pair)]
+    for jobs in ([], ["--executor", "local", "--shards", "1"]):
+        refused = CliRunner().invoke(app, [*command, *jobs])
+        assert told in str(refused.exception)
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert [str(shard) for shard in shards_in(request.output)] == ["done"]
 
 
 def test_a_shard_that_fails_says_why_in_its_record(request_of, tmp_path):
@@ -150,6 +174,8 @@ def test_the_command_refuses_a_shard_of_shards(model, request_of, tmp_path):
     request_of()
     told = CliRunner().invoke(app, [*command, "--executor", "local", "--shard", "1/2"])
     assert "give --shard for what is run here" in str(told.exception)
+    told = CliRunner().invoke(app, [*command, "--shards", "2"])
+    assert "name what runs them by --executor, or give --shard I/2" in str(told.exception)
     told = CliRunner().invoke(app, [*command, "executor.gpu=1", "--executor", "local"])
     assert "executor" in str(told.exception)
     assert "gpu" in str(told.exception)
