@@ -22,11 +22,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class PaperColumn:
-    """A printed column, the metric of ours beside it, and the numbers of its footnotes."""
+    """A printed column, the metric of ours beside it, and the numbers of its footnotes; or one of ours alone."""
 
     name: str
     metric: str = ""
     marks: tuple[int, ...] = ()
+    is_printed: bool = True
 
 
 @dataclass(frozen=True)

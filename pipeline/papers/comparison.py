@@ -86,7 +86,12 @@ class Comparison:
         printed, name = self._printed(compared), compared.name
         marks = self._marks(name)
         columns = tuple(
-            PaperColumn(column.replace("_", " "), one.metric.replace("_", " "), self._marks(f"{name}.{column}"))
+            PaperColumn(
+                name=column.replace("_", " "),
+                metric=one.metric.replace("_", " "),
+                marks=self._marks(f"{name}.{column}"),
+                is_printed=column in compared.columns,
+            )
             for column, one in compared.all_columns.items()
         )
         return PaperTable(

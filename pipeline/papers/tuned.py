@@ -47,7 +47,7 @@ def table_of(found: Found, by: str) -> PaperTable:
             f"Ours of {found.file.name} by spine tune: {found.judged}. The settings were chosen by these scores, which "
             "flatters them; test was not read."
         ),
-        columns=(PaperColumn(found.judged.title), PaperColumn("trials")),
+        columns=(PaperColumn(found.judged.title, is_printed=False), PaperColumn("trials", is_printed=False)),
         rows=tuple(_row(found, by, value) for value in values),
     )
 

@@ -23,6 +23,7 @@ from spine.core.strict import validate
 from spine.images.tint import class_colour
 from spine.intake import load_data_config
 from tests.experiment_on_disk import write_experiment
+from tests.paper_pack_ran import tables_of
 
 ROOT = Path(__file__).resolve().parents[3]
 SAYED = Path("configs/papers/sayed2025_plid.yaml")
@@ -330,7 +331,11 @@ def test_a_table_may_be_ours_alone_and_a_page_stand_for_a_program(judged):
     ]
     assert page.notes[table.marks[0] - 1] == "A note on it."
     assert page.demo == f"spine demo small.yaml runs={judged.runs}"
-    assert "spine demo small.yaml" in render_paper(page)
+    html = render_paper(page)
+    assert "spine demo small.yaml" in html
+    heads, under, *rows = tables_of(html)[0]
+    assert (heads, under) == (["", "AUC"], ["", "ours roc auc"])  # no empty column of a paper that prints nothing
+    assert [len(row) for row in rows] == [2, 2]
 
 
 @pytest.mark.parametrize(
