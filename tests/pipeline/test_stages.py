@@ -45,7 +45,7 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(1, "see above"), (-9, r"was killed by signal 9; perhaps out of memory"), (-15, "was killed by signal 15")],
+    [(1, "see above"), (-9, "was killed by signal 9; perhaps out of memory"), (-15, "was killed by signal 15")],
 )
 def test_how_a_training_ended_is_told(tmp_path, monkeypatch, shown, status, told):
     experiment = write_experiment(tmp_path, members=("first",))
