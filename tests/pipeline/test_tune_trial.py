@@ -79,7 +79,7 @@ def test_a_training_that_fails_leaves_its_last_word(train):
 
 
 def test_a_training_that_the_system_killed_may_go_on(train, tmp_path):
-    with pytest.raises(SpineError, match="killed by signal 9; perhaps out of memory. Run the same command again"):
+    with pytest.raises(SpineError, match=r"killed by signal 9; perhaps out of memory. Run the same command again"):
         train(1, "kill")
     assert (tmp_path / "0000" / "small").exists()  # its checkpoints are not lost
     assert train(2) == Ended("complete", 0.75)
