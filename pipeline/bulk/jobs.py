@@ -96,10 +96,12 @@ def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, sh
     left = names.keys() - answered_in(request.output)
     show(f"{counted(len(names), 'study', 'studies')}, {len(names) - len(left):,} answered before")
     shards = [Shard(number + 1, count) for number in range(count)]
-    of_shards = [replace(request, shard=shard) for shard in shards]
-    jobs = [job_of(one) for one in of_shards if any(map(one.shard.holds, left))]
-    for done in (one for one in of_shards if not any(map(one.shard.holds, left))):
-        done.failed.unlink(missing_ok=True)
+    jobs = []
+    for one in (replace(request, shard=shard) for shard in shards):
+        if any(map(one.shard.holds, left)):
+            jobs.append(job_of(one))
+        else:
+            one.forget_failures()
     engine = engine_by(settings, records_in(request.output), min(len(jobs) or 1, usable_cores()))
     ends = run_jobs(engine, jobs, settings, show)
     answered = left & answered_in(request.output)

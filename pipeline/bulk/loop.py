@@ -57,6 +57,11 @@ class Outcome:
     failed: int = 0
     warned: int = 0
 
+    @property
+    def asked(self) -> int:
+        """How many studies the model was asked about, or could not be."""
+        return self.studies + self.failed
+
 
 def answer_studies(
     model: BulkModel,

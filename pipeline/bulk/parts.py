@@ -176,7 +176,7 @@ def require_same(output: Path, about: Mapping[str, Any]) -> None:
 
 def begin(output: Path, about: Mapping[str, Any]) -> None:
     """Note what the answers of a directory have in common; SpineError as of `require_same`."""
-    require_same(output, about)
+    require_same(output, about)  # again: another process may have begun meanwhile
     if not is_answers(output):
         write_json(dict(about), output / _ABOUT)
 

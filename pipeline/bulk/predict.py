@@ -22,7 +22,7 @@ from spine.core.progress import bar
 from spine.core.words import counted, duration
 from spine.member.member import Member
 
-__all__ = ["Request", "begun", "predict", "studies_of"]
+__all__ = ["Request", "begun", "predict"]
 
 Show = Callable[[str], None]
 ChosenPictures = Callable[..., Iterator[Found | Problem]]  # of a study, by `slices` and `neighbours`
@@ -51,6 +51,10 @@ class Request:
     def failed(self) -> Path:
         """The list of studies that could not be answered; there where there are any."""
         return failed_of(self.output, self.shard)
+
+    def forget_failures(self) -> None:
+        """Remove that list, where all of the shard is answered: the studies that it names are asked for no more."""
+        self.failed.unlink(missing_ok=True)
 
     @property
     def about(self) -> Mapping[str, Any]:
@@ -88,7 +92,7 @@ def begun(request: Request, show: Show) -> tuple[list[Study], ChosenPictures]:
     """
     about = request.about
     require_same(request.output, about)  # before studies are looked for, which may take long
-    found = studies_of(request, show)
+    found = _studies_of(request, show)
     begin(request.output, about)
     return found
 
@@ -100,12 +104,12 @@ def _answer_what_is_left(request: Request, found: list[Study], pictures: ChosenP
     of_shard = f" in shard {request.shard}" if request.shard.count > 1 else ""
     show(f"{counted(len(studies), 'study', 'studies')}{of_shard}, {len(studies) - len(left):,} answered before")
     if not left:
-        request.failed.unlink(missing_ok=True)  # those that it names are asked for no more
+        request.forget_failures()
         return Outcome()
     return _answer(request, left, pictures, show)
 
 
-def studies_of(request: Request, show: Show) -> tuple[list[Study], ChosenPictures]:
+def _studies_of(request: Request, show: Show) -> tuple[list[Study], ChosenPictures]:
     """The studies of a folder, a .csv or an archive, in one order on every machine; and what reads them."""
     if request.studies.startswith(("http://", "https://")):
         from pipeline.bulk.archive import ArchivedStudies

@@ -126,10 +126,9 @@ def _executor_of(kind: str, overrides: Sequence[str]) -> ExecutorSettings:
 def _tell(outcome: Outcome, request: Request) -> None:
     from spine.core.words import counted
 
-    count = outcome.studies + outcome.failed
-    asked = counted(count, "study", "studies")
+    asked = counted(outcome.asked, "study", "studies")
     pictures = f", {counted(outcome.pictures, 'picture')}" if outcome.pictures else ""
-    show(f"{outcome.studies:,} of {asked} answered{pictures}" if count else "nothing was left to answer")
+    show(f"{outcome.studies:,} of {asked} answered{pictures}" if outcome.asked else "nothing was left to answer")
     if outcome.warned:
         warned = counted(outcome.warned, "answered study has warnings", "answered studies have warnings")
         show(f"{warned}; {request.output}/parts/*/warnings.csv list them")
@@ -141,7 +140,7 @@ def _require_all(outcome: Outcome, request: Request) -> None:
     from spine.core.words import counted
 
     if outcome.failed:
-        asked = counted(outcome.studies + outcome.failed, "study", "studies")
+        asked = counted(outcome.asked, "study", "studies")
         raise SpineError(
             f"{outcome.failed:,} of {asked} could not be answered; {request.output}/failed*.csv tell why, and "
             "the same command tries them again"

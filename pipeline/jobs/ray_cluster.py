@@ -108,10 +108,11 @@ class RayCluster:
         """End the jobs, and leave the cluster; one that was started here goes with them."""
         with self._session:
             self._task = None
-            for handle in handles:
+            if handles:
                 import ray
 
-                ray.cancel(handle, force=True)
+                for handle in handles:
+                    ray.cancel(handle, force=True)
 
 
 def _call(function: Callable[..., int], *arguments: Any) -> int:

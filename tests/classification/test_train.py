@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from spine.training.history import History
 from spine.training.rehearsal import FORWARD, Rehearsal, rehearse_member
 from spine.training.trainer import seed_of
 from tests.experiment_on_disk import write_dataset
+from tests.killed_training import kill_after_epoch
 from tests.member_contract import MemberContract
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,12 +92,7 @@ def kill_in_epoch(folder: Path, name: str, epoch: int) -> Path:
         stderr=subprocess.PIPE,
     )
     directory = folder / "runs" / name / "members" / "plain"
-    while not (directory / "checkpoints" / f"epoch-{epoch:04d}").exists():
-        assert process.poll() is None, process.stderr.read().decode()
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    process.stderr.close()
+    kill_after_epoch(epoch, process, directory)
     return directory
 
 

@@ -1,10 +1,8 @@
 """Training one detection member: what it learns, killed and resumed, and the member it leaves."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from spine.member.member import Member
 from spine.training.history import History
 from spine.training.rehearsal import rehearse_member
 from tests.detection_on_disk import experiment_of, write_boxes
+from tests.killed_training import kill_after_epoch
 from tests.member_contract import MemberContract
 
 pytestmark = pytest.mark.slow
@@ -141,12 +140,3 @@ def test_a_killed_run_ends_as_one_that_was_not_with_its_averages(tmp_path, monke
     assert len(one) > 20
     for value, same in zip(one, other, strict=True):
         np.testing.assert_allclose(value, same, rtol=1e-3, atol=1e-4)
-
-
-def kill_after_epoch(epoch: int, process: subprocess.Popen, directory: Path) -> None:
-    while not (directory / "checkpoints" / f"epoch-{epoch:04d}").exists():
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    process.stdout.close()

@@ -1,7 +1,6 @@
 """Training one segmentation member: killed and resumed, and the member it leaves."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from spine.experiment.truth import read_truth
 from spine.member.member import Member
 from spine.training.history import History
 from spine.training.rehearsal import rehearse_member
+from tests.killed_training import kill_after_epoch
 from tests.member_contract import MemberContract
 from tests.segmentation_on_disk import experiment_of, write_masks
 
@@ -111,11 +111,7 @@ def test_a_killed_run_resumes_with_as_many_epochs(experiment, trained):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not (directory / "checkpoints" / "epoch-0003").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    kill_after_epoch(3, process, directory)
     assert not (directory / "member.json").exists()
     before = History.read(directory / "history.csv")
     resumed, whole = (History.read(train(killed, "tiny") / "history.csv"), History.read(trained / "history.csv"))

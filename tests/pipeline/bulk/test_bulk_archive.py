@@ -11,7 +11,6 @@ from pipeline.pacs.address import Address
 from spine.core.privacy import pseudonym
 from spine.phantom import PhantomSettings, generate
 from tests.pipeline.pacs.fake_archive import running_fake, send
-from tests.pipeline.pacs.orthanc import PASSWORD, USER, running_orthanc
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +28,9 @@ def archive(phantom):
         yield archive
 
 
-@pytest.fixture
-def orthanc(phantom, monkeypatch, tmp_path):
-    monkeypatch.setenv("SPINE_PACS_USER", USER)
-    monkeypatch.setenv("SPINE_PACS_PASSWORD", PASSWORD)
-    (tmp_path / "orthanc").mkdir()
-    with running_orthanc(tmp_path / "orthanc") as archive:
-        archive.upload(phantom)
-        yield archive
-
-
+@pytest.mark.usefixtures("signed_in_by_environment")
 def test_studies_of_orthanc_are_answered_as_those_of_a_folder(orthanc, phantom, model, request_of, tmp_path):
+    orthanc.upload(phantom)
     assert_as_of_a_folder(orthanc.web, phantom, request_of, tmp_path)
 
 

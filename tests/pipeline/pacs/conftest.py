@@ -1,26 +1,14 @@
-"""One Orthanc for all tests of a process, emptied before each; a phantom study; a model that needs no framework."""
+"""A connection to the archive; a phantom study; a model that needs no framework."""
 
 import pytest
 
 from pipeline.pacs.address import Address, Credentials
 from pipeline.pacs.archive import Archive
 from spine.phantom import PhantomSettings, generate
-from tests.pipeline.pacs.orthanc import PASSWORD, USER, running_orthanc
+from tests.pipeline.pacs.orthanc import PASSWORD, USER
 from tests.pipeline.pacs.threshold_model import ThresholdModel
 
 SIGNED_IN = Credentials(user=USER, password=PASSWORD)
-
-
-@pytest.fixture(scope="session")
-def started_orthanc(tmp_path_factory):
-    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as orthanc:
-        yield orthanc
-
-
-@pytest.fixture
-def orthanc(started_orthanc):
-    started_orthanc.empty()
-    return started_orthanc
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from pipeline.server import Server, Source
 from spine.core.problems import SpineError
 from spine.images.dicom.write import MRSeries, write_mr_series
 from tests.case_on_disk import LEVELS, PIXELS, NearestLevel, scan, write_case, write_member
-from tests.pipeline.pacs.orthanc import PASSWORD, USER
 
 SIZE, REGION, DISCS = (100, 80), (10, 10, 60, 90), ((20, 20, 50, 28), (22, 60, 52, 70))
 
@@ -36,9 +35,7 @@ def study(orthanc, tmp_path):
 
 
 @pytest.fixture
-def spine(orthanc, monkeypatch):
-    monkeypatch.setenv("SPINE_PACS_USER", USER)
-    monkeypatch.setenv("SPINE_PACS_PASSWORD", PASSWORD)
+def spine(orthanc, signed_in_by_environment):
     return lambda *words: CliRunner().invoke(cli.app, ["pacs", orthanc.web, *map(str, words)])
 
 
