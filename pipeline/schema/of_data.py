@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from pipeline.schema.draft7 import Schema, document
-from pipeline.schema.settings_definitions import Definitions
+from pipeline.schema.settings_definitions import Definitions, extends
 from spine.annotations import FORMATS
 from spine.intake.config import AnnotationSource, DataConfig
 
@@ -32,9 +32,11 @@ def data_schema() -> Schema:
     definitions = Definitions.of_settings([AnnotationSource, *options.values()])
     schemas = {**definitions.schemas}
     schemas[definitions.names[AnnotationSource]] = _annotations(definitions, options)
+    properties = schemas[definitions.names[DataConfig]]["properties"]
+    properties["extends"] = extends(properties)
     root = {
         "allOf": [definitions.reference(DataConfig)],
-        "anyOf": [{"required": ["sources"]}, {"required": ["dataset", "crop"]}],
+        "anyOf": [{"required": ["sources"]}, {"required": ["dataset", "crop"]}, {"required": ["extends"]}],
     }
     return document(root, schemas, "A data config of spine-ensemble")
 

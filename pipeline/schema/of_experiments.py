@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.schema.draft7 import Schema, document
 from pipeline.schema.of_members import members, shared
-from pipeline.schema.settings_definitions import Definitions
+from pipeline.schema.settings_definitions import Definitions, extends
 from spine.experiment.config import Experiment, Foreign
 from spine.experiment.loading import Study
 from spine.experiment.targets import OF_A_TARGET
@@ -32,7 +32,7 @@ def _experiment(definitions: Definitions) -> Schema:
     own = definitions.of(Experiment)
     properties = {**own["properties"]}
     properties["task"] = {**properties["task"], "enum": list(TASKS)}
-    properties["extends"] = {"type": "string", "minLength": 1, "description": properties["extends"]["description"]}
+    properties["extends"] = extends(properties)
     properties["targets"] = _targets(properties)
     for key in ("target", "labels"):  # null takes back what the file that it extends has
         properties[key] = {**properties[key], "type": [properties[key]["type"], "null"]}

@@ -12,7 +12,7 @@ from pipeline.schema.sections import SECTIONS, meanings
 from spine.training.augment import Augmentation
 from spine.training.augment.settings import PRESETS
 
-__all__ = ["Definitions"]
+__all__ = ["Definitions", "extends"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,8 @@ def _with_presets(augmentation: Schema) -> Schema:
     preset = {"type": "string", "enum": list(PRESETS)}
     told = {**preset, "description": "a preset; values beside it replace its own"}
     return {"anyOf": [preset, {**augmentation, "properties": {"preset": told, **augmentation["properties"]}}]}
+
+
+def extends(properties: Mapping[str, Schema]) -> Schema:
+    """What a file of settings with these properties may extend: the path of another."""
+    return {"type": "string", "minLength": 1, "description": properties["extends"]["description"]}

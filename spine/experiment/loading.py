@@ -1,6 +1,6 @@
 """Experiment files and studies of them, read: what they extend, `key=value` overrides, an experiment a target.
 
-Paths are relative to the working directory, but that of `extends` to the file (`extends.py`). `${NAME}` and
+Paths are relative to the working directory, but that of `extends` to the file (`spine.core.extends`). `${NAME}` and
 `${NAME:-default}` in text are replaced from the environment.
 """
 
@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import Field
 
+from spine.core.extends import merge_deep, read_files, told
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, within
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import parse_yaml, read_yaml
 from spine.experiment.config import Experiment, SettingsOf
-from spine.experiment.extends import merge_files, read_files
 from spine.experiment.seeds import member_of_seed
 from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
 
@@ -102,7 +102,7 @@ def load_experiment(
     `settings_of` gives the settings of a task's members, such as `pipeline.registry.task_settings` of all tasks. Of a
     file with `targets` the experiment of `target`; SpineError where it has several, and none is named.
     """
-    if target and is_of_targets(merge_files(_read_files(path).values())):
+    if target and is_of_targets(_merged(_read_files(path))):
         overrides = [*overrides, f"target={target}"]
     experiments = _experiments_of(path, overrides, settings_of)
     if len(experiments) > 1:
@@ -114,7 +114,7 @@ def load_experiment(
 def read_settings(path: Path | str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The settings of a file, of those that it extends and of overrides as one mapping, before it is validated."""
     with within(path):
-        raw = deepcopy(merge_files(_read_files(path).values()))
+        raw = deepcopy(_merged(_read_files(path)))
         for override in overrides:
             apply_override(raw, override)
         return raw
@@ -124,7 +124,7 @@ def _experiments_of(path: Path | str, overrides: Sequence[str], settings_of: Set
     """The experiment of a file, or one for each of its targets."""
     files = _read_files(path)
     with within(path):
-        raw = merge_files(files.values())
+        raw = _merged(files)
         if not is_of_targets(raw):
             return (_validated(raw, overrides, files, settings_of),)
         of_file, of_each = settings_of_file(overrides)
@@ -141,19 +141,22 @@ def _read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
     return files
 
 
+def _merged(files: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of a file and of those that it extends; a member that is null is left out then."""
+    merged = merge_deep(files.values())
+    members = merged.get("members")
+    if len(files) == 1 or not isinstance(members, Mapping):
+        return merged
+    return {**merged, "members": {name: settings for name, settings in members.items() if settings is not None}}
+
+
 def _validated(
     raw: dict[str, Any], overrides: Sequence[str], files: Iterable[Path], settings_of: SettingsOf
 ) -> Experiment:
     own = deepcopy(raw)
     for override in overrides:
         apply_override(own, override)
-    return validate_experiment(own, _told(files), settings_of)
-
-
-def _told(files: Iterable[Path]) -> str:
-    """A file with those that it extends, any of which may have what is wrong."""
-    own, *others = map(str, files)
-    return f"{own} (extends {', '.join(others)})" if others else own
+    return validate_experiment(own, told(files), settings_of)
 
 
 def _require_experiment(raw: Mapping[str, Any], path: Path) -> None:

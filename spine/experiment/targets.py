@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spine.core.extends import merge
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
-from spine.experiment.extends import merge
 
 __all__ = ["OF_A_TARGET", "experiments_of_targets", "is_of_targets", "settings_of_file"]
 

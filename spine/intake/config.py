@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, field_validator, model_validator
 
+from spine.core.extends import merge_flat, read_files, told
 from spine.core.numbers import finite
 from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
-from spine.core.yaml_files import read_yaml
 from spine.dataset.splits import SplitSettings
 from spine.experiment.stages import NAME
 from spine.images.dicom.windows import WindowChoice, checked_choice
@@ -131,6 +131,7 @@ class GeneratedStudies(Strict):
 class DataConfig(Strict):
     """A dataset: its sources, its targets, its crops, its splits; or crops of another `dataset`, with its splits."""
 
+    extends: None = Field(default=None, exclude=True)  # the file that a file starts from, merged before it is validated
     name: str = Field(pattern=NAME)
     output: Path
     phantom: GeneratedStudies | None = None
@@ -171,11 +172,17 @@ class DataConfig(Strict):
 
 
 def load_data_config(path: Path | str) -> DataConfig:
-    """Read and validate a data config; SpineError tells each wrong key."""
-    raw = read_yaml(path)
-    if found := {"members", "experiments", "extends"} & set(raw):
+    """Read a data config and what it extends, and validate it; SpineError tells each wrong key."""
+    files = read_files(path)
+    for file, own in files.items():
+        _require_data_config(own, file)
+    return validate(DataConfig, merge_flat(files.values(), own=("name", "output")), told(files))
+
+
+def _require_data_config(raw: Mapping[str, Any], path: Path) -> None:
+    """SpineError where a file is another kind of configuration."""
+    if found := {"members", "experiments"} & set(raw):
         raise SpineError(
             f"{path} is an experiment or a study (it has `{min(found)}`), not a data config; run it with "
             f"`spine run {path}`, and give the data config here that it names under `build`"
         )
-    return validate(DataConfig, raw, str(path))

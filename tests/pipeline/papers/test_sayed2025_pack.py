@@ -37,7 +37,7 @@ def write_configs(folder):
         config = read(path)
         if "phantom" in config:
             config["phantom"]["settings"]["patients"] = 14
-        else:
+        elif "dataset" in config:
             config["crop"]["detector"] = "${SPINE_RUNS:-runs}/bright/members/regions"
         write(folder / path, config)
     for name, changes in PARTS.items():

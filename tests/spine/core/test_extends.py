@@ -1,4 +1,6 @@
-"""An experiment file that extends another is as one file of both: its own keys win, mappings merge at every depth."""
+"""A file that extends another is as one file of both, its own keys win: mappings of an experiment merge at every depth,
+keys of a data config are replaced whole.
+"""
 
 import re
 from pathlib import Path
@@ -8,7 +10,7 @@ import yaml
 
 from pipeline.experiments import load_experiment, load_experiments
 from spine.core.problems import SpineError
-from spine.experiment.extends import merge_files, read_files
+from spine.experiment.loading import read_settings
 from spine.intake import load_data_config
 
 BASE = """
@@ -55,7 +57,7 @@ def test_mappings_merge_at_every_depth_and_all_else_is_replaced(base):
     shared: {batch: 8}
     members: {one: {head: {dropout: 0.2}}, three: {network: plain_cnn, weights: none}, two: null}
     """
-    read = merge_files(read_files(variant(base, own)).values())
+    read = read_settings(variant(base, own))
     assert read["labels"] == ["none", "some"]
     assert read["shared"] == {"epochs": 2, "batch": 8}
     assert list(read["members"]) == ["one", "three"]  # a member that is null is left out
@@ -107,7 +109,7 @@ def test_a_study_may_run_variants(base):
         ("extends: none.yaml\nname: a\n", r"variant\.yaml: \S+none\.yaml is not a file"),
         ("extends: variant.yaml\nname: a\n", r"goes in a circle, \S+variant\.yaml to \S+variant\.yaml; remove one"),
         ("extends: again.yaml\nname: a\n", r"circle, \S+variant\.yaml to \S+again\.yaml to \S+variant\.yaml"),
-        ("extends: [base.yaml]\nname: a\n", r"extends is \['base\.yaml'\]; give the path of one experiment file"),
+        ("extends: [base.yaml]\nname: a\n", r"extends is \['base\.yaml'\]; give the path of one file of the same kind"),
         ("extends:\nname: a\n", r"extends is None; give the path"),
         ("extends: base.yaml\nname: a\nseeed: 3\n", r"variant\.yaml.* is not valid:\n  seeed: unknown key"),
         ("extend: base.yaml\nname: a\n", r"extend: unknown key; the known ones are .* Did you mean 'extends'\?"),
@@ -133,5 +135,63 @@ def test_what_cannot_be_extended_is_told_with_both_files(base, text, words):
 
 
 def test_a_variant_given_as_a_data_config_is_told_apart(base):
-    with pytest.raises(SpineError, match=r"\(it has `extends`\), not a data config; run it with `spine run"):
+    with pytest.raises(
+        SpineError, match=r"base.yaml is an experiment or a study .*\(it has `members`\), not a data config"
+    ):
         load_data_config(variant(base, "extends: base.yaml\nname: a\n"))
+
+
+DATA = """
+name: discs
+output: data/discs
+sources: [{name: hospital, images: pictures}]
+targets: {ill: {of: grade, at_least: 4}}
+crop: {label: disc, grow: 0.1, require: ill}
+splits: {train: 0.5, validation: 0.2, test: 0.3, stratify: ill}
+"""
+
+
+@pytest.fixture
+def discs(tmp_path) -> Path:
+    path = tmp_path / "discs.yaml"
+    path.write_text(DATA)
+    return path
+
+
+def test_a_data_config_takes_each_key_whole_or_leaves_it(discs):
+    whole = load_data_config(discs)
+    folds = "extends: discs.yaml\nname: folds\noutput: data/folds\nsplits: {like: data/discs, folds: 3}\n"
+    read = load_data_config(variant(discs, folds, "folds.yaml"))
+    assert (read.name, read.output) == ("folds", Path("data/folds"))
+    assert (read.splits.like, read.splits.folds, read.splits.stratify) == (Path("data/discs"), 3, "")
+    assert (read.sources, read.targets, read.crop) == (whole.sources, whole.targets, whole.crop)
+    again = "extends: folds.yaml\nname: again\noutput: data/again\ncrop: null\ntargets: {}\nsplits: {folds: 2}\n"
+    last = load_data_config(variant(discs, again))
+    assert (last.crop, last.targets, last.splits.folds, last.splits.like) == (None, {}, 2, None)
+    assert last.sources == whole.sources
+
+
+def test_a_variant_is_built_as_the_file_of_both_would_be(discs):
+    plain = DATA.replace("name: discs", "name: other").replace("data/discs", "data/other")
+    other = variant(discs, plain, "other.yaml")
+    assert load_data_config(
+        variant(discs, "extends: discs.yaml\nname: other\noutput: data/other\n")
+    ) == load_data_config(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "extends: discs.yaml\n",
+            r"variant.yaml \(extends \S+discs.yaml\) is not valid:\n  name: is required(.|\n)*output: is",
+        ),
+        ("extends: discs.yaml\nname: a\noutput: b\nsplitz: {}\n", r"splitz: unknown key"),
+        ("extends: base.yaml\nname: a\noutput: b\n", r"base.yaml is an experiment or a study"),
+        ("extends: variant.yaml\nname: a\noutput: b\n", r"goes in a circle"),
+        ("extends: 3\nname: a\noutput: b\n", r"extends is 3; give the path of one file of the same kind"),
+    ],
+)
+def test_what_a_data_config_cannot_extend_is_told(base, discs, text, words):
+    with pytest.raises(SpineError, match=re.compile(words)):
+        load_data_config(variant(discs, text))
