@@ -52,7 +52,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 def command_line() -> Iterator[str]:
     """The page of all commands: usage, what it does, arguments and options."""
     yield "# Command line\n\nWhat `spine COMMAND --help` tells, of every command. Exit status 0 is success, 1 an error"
-    yield "that you can fix, 2 a wrong command, 130 and 143 an end by Ctrl-C and SIGTERM.\n"
+    yield "that you can fix, 2 a wrong command, 12 a lack of memory, 130 and 143 an end by Ctrl-C and SIGTERM.\n"
     yield from _commands(typer.main.get_command(app), "spine")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensemble.record.journal import WholeRecords
 from spine.core.problems import SpineError, fault_of
+from spine.core.words import needs_extra
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -35,9 +36,7 @@ def open_storage(storage: Storage) -> Storage:
         return _open_journal(Path(storage.removeprefix(JOURNAL)).absolute())
     if storage.startswith(POSTGRESQL) and not find_spec("psycopg2"):
         if not find_spec("psycopg"):
-            raise SpineError(
-                "search.storage names PostgreSQL; install its driver: pip install 'spine-ensemble[postgres]'"
-            )
+            raise SpineError(needs_extra("a search.storage of PostgreSQL", "psycopg", "postgres"))
         return storage.replace("postgresql:", "postgresql+psycopg:", 1)
     return storage
 

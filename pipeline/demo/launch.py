@@ -13,12 +13,12 @@ from pipeline.demo.examples import example_of
 from pipeline.demo.shown_run import ShownRun
 from pipeline.demo.uploads import read_upload
 from spine.core.problems import SpineError
+from spine.core.words import needs_extra
 
 __all__ = ["served"]
 
 _UPLOAD = "512mb"  # a zipped series of a whole spine
 _VISITORS = 32  # whose pictures are kept at a time
-_MISSING = "the page needs Gradio; install it with `pip install 'spine-ensemble[demo]'`"
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def _page(run: ShownRun, scratch: Path) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "gradio":
             raise
-        raise SpineError(_MISSING) from None
+        raise SpineError(needs_extra("the page", "Gradio", "demo")) from None
     from pipeline.demo.page import page_of
 
     example = example_of(scratch, run.model.description, sees_boxes=run.model.sees_boxes)

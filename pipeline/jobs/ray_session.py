@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from spine.core.problems import SpineError
+from spine.core.words import needs_extra
 from spine.experiment.executor import ExecutorSettings
 
 __all__ = ["in_cluster"]
@@ -44,7 +45,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise SpineError("executor.kind is ray, which needs Ray; pip install 'spine-ensemble[ray]'") from None
+        raise SpineError(needs_extra("executor.kind ray", "Ray", "ray")) from None
     return ray
 
 

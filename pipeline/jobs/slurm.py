@@ -17,6 +17,7 @@ from pipeline.jobs.work import work_command
 from spine.core.cores import threads_for
 from spine.core.problems import SpineError, brief
 from spine.core.processes import as_child
+from spine.core.words import needs_extra
 from spine.experiment.executor import ExecutorSettings
 
 __all__ = ["Slurm", "Work"]
@@ -71,9 +72,7 @@ class Slurm:
         try:
             import submitit
         except ImportError:
-            raise SpineError(
-                "executor.kind is slurm, which needs submitit; pip install 'spine-ensemble[slurm]'"
-            ) from None
+            raise SpineError(needs_extra("executor.kind slurm", "submitit", "slurm")) from None
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every look where there is no accounting
         own = self.settings
         try:

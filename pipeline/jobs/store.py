@@ -13,6 +13,7 @@ from typing import Any
 
 from spine.core.files import hash_file, walk
 from spine.core.problems import SpineError
+from spine.core.words import needs_extra
 
 __all__ = ["Lost", "Store"]
 
@@ -29,7 +30,7 @@ class Store:
         try:
             from fsspec.core import url_to_fs
         except ImportError:
-            raise SpineError("executor.store needs fsspec; pip install 'spine-ensemble[ray]'") from None
+            raise SpineError(needs_extra("executor.store", "fsspec", "ray")) from None
         try:
             self._files, self._root = url_to_fs(url)
         except (ImportError, ValueError) as error:

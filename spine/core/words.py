@@ -1,8 +1,8 @@
-"""Numbers and times in sentences."""
+"""Numbers, times and what is missing, in sentences."""
 
 from __future__ import annotations
 
-__all__ = ["counted", "duration"]
+__all__ = ["counted", "duration", "needs_extra"]
 
 
 def counted(count: int, one: str, several: str = "") -> str:
@@ -16,3 +16,8 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.{minutes < 10:d}f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def needs_extra(what: str, package: str, extra: str) -> str:
+    """Of a package that is not installed: what needs it, and how pyproject.toml's extra that brings it is installed."""
+    return f"{what} needs {package}; install it from the repository: pip install -e '.[{extra}]'"

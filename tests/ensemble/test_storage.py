@@ -148,7 +148,7 @@ def test_the_driver_of_postgresql_is_found(monkeypatch):
 def postgresql():
     """The URL of a server of our own on a socket in a new directory; it refuses to run as root."""
     if not find_spec("psycopg") and not find_spec("psycopg2"):
-        pytest.skip("no driver of PostgreSQL: pip install 'spine-ensemble[postgres]'")
+        pytest.skip("no driver of PostgreSQL: pip install -e '.[postgres]'")
     found = [shutil.which("initdb"), *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
     if not any(found):
         pytest.skip("PostgreSQL is not installed: initdb was not found")

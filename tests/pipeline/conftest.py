@@ -29,4 +29,4 @@ def signed_in_by_environment(monkeypatch):
 def ray(monkeypatch):
     """Ray, whose workers get their share of the cores: by default they stand back behind all else."""
     monkeypatch.setenv("RAY_worker_niceness", "0")
-    return pytest.importorskip("ray", reason="needs Ray (pip install 'spine-ensemble[ray]')")
+    return pytest.importorskip("ray", reason="needs Ray (pip install -e '.[ray]')")

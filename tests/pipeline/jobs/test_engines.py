@@ -55,7 +55,7 @@ def test_the_gpus_of_a_machine_are_those_that_its_driver_lists(tmp_path, monkeyp
 
 
 def test_submitit_runs_jobs_and_tells_how_they_ended(tmp_path, monkeypatch):
-    pytest.importorskip("submitit", reason="needs submitit (pip install 'spine-ensemble[slurm]')")
+    pytest.importorskip("submitit", reason="needs submitit (pip install -e '.[slurm]')")
     settings = ExecutorSettings(kind="slurm", through="local", cpus=1)
     jobs, shown = write_jobs(tmp_path, monkeypatch, "well", "badly", "cut_once"), []
     well, badly, cut = run_jobs(Slurm(settings, tmp_path / "jobs"), jobs, settings, shown.append)
@@ -68,7 +68,7 @@ def test_submitit_runs_jobs_and_tells_how_they_ended(tmp_path, monkeypatch):
 
 
 def test_slurm_without_slurm_says_where_to_go(tmp_path, monkeypatch):
-    pytest.importorskip("submitit", reason="needs submitit (pip install 'spine-ensemble[slurm]')")
+    pytest.importorskip("submitit", reason="needs submitit (pip install -e '.[slurm]')")
     monkeypatch.setattr(shutil, "which", lambda *given, **options: None)
     with pytest.raises(SpineError, match="on a machine that has sbatch"):
         _ = Slurm(ExecutorSettings(kind="slurm"), tmp_path).executor

@@ -15,7 +15,7 @@ from tests.pipeline.jobs.slurm_of_one import slurm_of_one
 
 @pytest.mark.slow
 def test_slurm_runs_jobs_and_tells_how_they_ended(tmp_path, monkeypatch):
-    pytest.importorskip("submitit", reason="needs submitit (pip install 'spine-ensemble[slurm]')")
+    pytest.importorskip("submitit", reason="needs submitit (pip install -e '.[slurm]')")
     with slurm_of_one(tmp_path / "slurm", monkeypatch):
         settings = ExecutorSettings(kind="slurm", cpus=1, memory=0.2, partition="all", minutes=5)
         jobs, shown = write_jobs(tmp_path, monkeypatch, "well", "badly", "cut_once"), []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spine.core.words import counted, duration
+from spine.core.words import counted, duration, needs_extra
 
 
 def test_what_is_counted_is_one_or_several():
@@ -16,3 +16,9 @@ def test_what_is_counted_is_one_or_several():
 )
 def test_a_time_has_the_unit_that_people_would_use(seconds, told):
     assert duration(seconds) == told
+
+
+def test_a_missing_package_is_told_with_what_needs_it_and_how_it_is_installed():
+    assert needs_extra("the page", "Gradio", "demo") == (
+        "the page needs Gradio; install it from the repository: pip install -e '.[demo]'"
+    )
