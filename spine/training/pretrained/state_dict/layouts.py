@@ -2,8 +2,8 @@
 
 Only networks that give the same numbers in both are here. Not among them: torchvision's ResNet-50 as Keras'
 `resnet50` (Keras strides in the 1x1 convolution, torchvision in the 3x3: here it is `resnet50v1.5`), InceptionV3
-(torchvision's average pools count the padding) and MobileNetV2 (torchvision pads steps of two at both ends, and its
-batch norm has another epsilon). Cheap to import.
+(torchvision's average pools count the padding), InceptionResNetV2 (torchvision has none) and MobileNetV2 (torchvision
+pads steps of two at both ends, and its batch norm has another epsilon). Cheap to import.
 """
 
 from __future__ import annotations
