@@ -104,10 +104,11 @@ def test_a_pack_compares_and_shows_what_its_experiments_have(paper, monkeypatch)
         assert pack.name not in experiments, "their reports would lie at one place"
         assert (pack.data is None) == (pack is not full)
         for table in pack.tables:
-            named = [table.experiment, *(one.experiment for one in table.all_columns.values() if one.experiment)]
+            columns = [one for one in table.all_columns.values() if one]
+            named = [table.experiment, *(one.experiment for one in columns if one.experiment)]
             named += [row.experiment for row in table.rows.values() if row and row.experiment]
             assert set(named) <= set(experiments), table.printed
-            for column in table.all_columns.values():
+            for column in columns:
                 assert column.metric in (*TASKS[experiments[table.experiment].task].metrics.titles, "seconds_an_image")
         assert {figure.split("/")[0] for figure in pack.figures} <= set(experiments)
 

@@ -88,7 +88,7 @@ class Comparison:
         columns = tuple(
             PaperColumn(
                 name=column.replace("_", " "),
-                metric=one.metric.replace("_", " "),
+                metric=one.metric.replace("_", " ") if one else "",
                 marks=self._marks(f"{name}.{column}"),
                 is_printed=column in compared.columns,
             )
@@ -124,16 +124,16 @@ class Comparison:
         ]
         return [row.replace("_", " ") for row in rows], several
 
-    def _bar(self, compared: ComparedTable, row: str, column: ComparedColumn) -> Bar:
+    def _bar(self, compared: ComparedTable, row: str, column: ComparedColumn | None) -> Bar:
         estimate = self._ours(compared, compared.row(row), column)
-        if estimate is None or estimate.value is None:
+        if column is None or estimate is None or estimate.value is None:
             return Bar()
         scaled = (None if one is None else column.scale * one for one in (estimate.value, estimate.low, estimate.high))
         return Bar(*scaled)
 
     def _measured_on(self, compared: ComparedTable) -> str:
         places: dict[tuple[str, Path | None], None] = {(compared.experiment, None): None}
-        for one in compared.all_columns.values():
+        for one in filter(None, compared.all_columns.values()):
             places[one.experiment or compared.experiment, one.data] = None
         for row in compared.rows.values():
             if row and row.experiment:
@@ -152,7 +152,7 @@ class Comparison:
         cells = tuple(
             Cell(
                 f"{numbers[column]:g}" if column in numbers else NONE,
-                *_as_text(self._ours(compared, own, one), one.scale),
+                *_as_text(self._ours(compared, own, one), one.scale if one else 1),
             )
             for column, one in compared.all_columns.items()
         )
@@ -164,9 +164,9 @@ class Comparison:
             marks=self._marks(f"{compared.name}.{name}"),
         )
 
-    def _ours(self, compared: ComparedTable, own: ComparedRow | None, column: ComparedColumn) -> Estimate | None:
-        """What stands beside a printed number; None where this pack has no such row."""
-        if own is None:
+    def _ours(self, compared: ComparedTable, own: ComparedRow | None, column: ComparedColumn | None) -> Estimate | None:
+        """What stands beside a printed number; None where this pack has no such row or column."""
+        if own is None or column is None:
             return None
         experiment = own.experiment or column.experiment or compared.experiment
         return self.measured.estimate(experiment, own.row, own.metric or column.metric, column.data)

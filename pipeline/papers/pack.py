@@ -48,7 +48,7 @@ class ComparedRow(Strict):
 
 
 class ComparedTable(Strict):
-    """A printed table, the experiment that has its rows, and what stands beside each column.
+    """A printed table, the experiment that has its rows, and what stands beside each column, null where nothing does.
 
     `rows` tells which of our rows a printed one is, where it is called otherwise, and null of one that is not run;
     `more` are rows, `extra` columns of ours alone; the row `source alone` is of `pipeline.papers.source_alone`. Where
@@ -60,7 +60,7 @@ class ComparedTable(Strict):
     experiment: str
     rows: Mapping[str, ComparedRow | None] = Field(default_factory=dict)
     more: tuple[str, ...] = ()
-    columns: Mapping[str, ComparedColumn] = Field(default_factory=dict)
+    columns: Mapping[str, ComparedColumn | None] = Field(default_factory=dict)
     extra: Mapping[str, ComparedColumn] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ class ComparedTable(Strict):
         return self.printed or self.title
 
     @property
-    def all_columns(self) -> dict[str, ComparedColumn]:
+    def all_columns(self) -> dict[str, ComparedColumn | None]:
         """The printed columns, then those of ours alone."""
         return {**self.columns, **self.extra}
 
@@ -132,7 +132,7 @@ class Pack(Strict):
 
     @model_validator(mode="after")
     def _bars_are_of_compared_columns(self) -> Pack:
-        compared = {table.printed: list(table.columns) for table in self.tables}
+        compared = {table.printed: [name for name, one in table.columns.items() if one] for table in self.tables}
         for bars in self.bars:
             if bars.printed not in compared:
                 raise ValueError(f"bars has {bars.printed!r}; the tables are {', '.join(compared)}")

@@ -160,6 +160,16 @@ def test_the_papers_table_stands_beside_ours(judged):
     assert page.reports == {"small": "../small/report.html"}
 
 
+def test_a_column_may_be_printed_alone(judged):
+    columns = {"accuracy": {"metric": "accuracy"}, "auc": None}
+    (table,) = paper_page(pack(columns=columns), {"small": judged}, judged.runs / "our_pack").tables
+    auc = {row.name: row.cells[1] for row in table.rows}
+    assert (auc["vgg16"].printed, auc["vgg16"].ours) == ("82.98", "–")
+    assert {cell.ours for cell in auc.values()} == {"–"}
+    assert (table.columns[1].name, table.columns[1].metric, table.columns[1].is_printed) == ("auc", "", True)
+    assert [row.cells[0].ours for row in table.rows if row.name == "vgg16"] != ["–"]  # the others stand as before
+
+
 def evaluated(experiment):
     return ExperimentRun(experiment).evaluation()
 
@@ -224,10 +234,12 @@ def test_bars_are_of_the_tables_numbers(judged):
     [
         ({"printed": "ablation"}, "bars has 'ablation'; the tables are classification"),
         ({"columns": {"accuracy": "a", "recall": "b"}}, r"classification.recall; the columns there are accuracy, auc"),
+        ({"columns": {"accuracy": "a", "f1": "b"}}, r"classification.f1; the columns there are accuracy, auc"),
     ],
 )
 def test_bars_are_of_a_compared_table(bars, message):
-    raw = pack().model_dump(mode="json")
+    columns = {"accuracy": {"metric": "accuracy"}, "auc": {"metric": "roc_auc"}, "f1": None}
+    raw = pack(columns=columns).model_dump(mode="json")
     whole = {"title": "Two", "printed": "classification", "columns": {"accuracy": "a", "auc": "b"}, **bars}
     with pytest.raises(SpineError, match=message):
         validate(Pack, {**raw, "bars": [whole]}, "the pack")
