@@ -23,7 +23,13 @@ Drawing = Callable[[], Any]  # gives a matplotlib figure
 WIDE = 4.8  # inches; at these widths the text is as large as the small print of the page
 SQUARE = 3.5
 # Columns of a history.csv that are drawn, and how they are called.
-MEASURED = {"loss": "loss", "accuracy": "accuracy", "dice_foreground": "foreground Dice", "map50": "mAP50"}
+MEASURED = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "dice_foreground": "foreground Dice",
+    "iou_foreground": "foreground IoU",
+    "map50": "mAP50",
+}
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,17 @@ class History:
         if not path.exists():
             return cls(watched=watched)
         with path.open(newline="") as stream:
-            rows = ({key: _parsed(key, text) for key, text in row.items()} for row in csv.DictReader(stream))
+            rows = ({key: _parsed(key, text) for key, text in row.items() if text} for row in csv.DictReader(stream))
             return cls(tuple(rows), watched)
 
     def write(self, path: Path) -> None:
-        """Write `history.csv` atomically, every number exactly."""
+        """Write `history.csv` atomically, every number exactly.
+
+        What an older version did not measure is left empty in its epochs.
+        """
+        columns = dict.fromkeys(key for row in reversed(self.rows) for key in row)
         with atomic_file(path) as temporary, temporary.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, list(self.rows[0]) if self.rows else [], lineterminator="\n")
+            writer = csv.DictWriter(stream, list(columns), lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
 

@@ -7,8 +7,8 @@ from segmentation.architectures import ARCHITECTURES
 from segmentation.compound_loss import CompoundLoss
 from segmentation.config import Settings
 from segmentation.deep_supervision import SupervisedLoss, without_heads
-from segmentation.fit import DiceForeground
 from segmentation.losses import cross_entropy
+from segmentation.metrics import DiceForeground
 from segmentation.model import build
 
 ABLE = [name for name, architecture in ARCHITECTURES.items() if architecture.coarse]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segmentation import losses
-from segmentation.fit import DiceForeground
+from segmentation.metrics import DiceForeground, IoUForeground
 
 TRUTH = np.array([[0, 1, 1, 2], [0, 0, 1, -1]])  # -1 has no truth
 PREDICTED = np.array([[0, 1, 0, 2], [1, 0, 1, 1]])
@@ -37,6 +37,34 @@ def test_dice_foreground_counts_a_blended_pixel_as_of_its_greatest_share():
     metric_of_greatest = DiceForeground(4)
     metric_of_greatest.update_state(one_hot(TRUTH), one_hot(PREDICTED))
     assert float(metric.result()) == float(metric_of_greatest.result()) > 0.5
+
+
+def test_iou_foreground_is_of_the_pixels_that_the_dice_has_counted():
+    dice = DiceForeground(4)
+    iou = IoUForeground(dice)
+    for row in range(2):
+        for metric in (dice, iou):
+            metric.update_state(one_hot(TRUTH[row : row + 1]), one_hot(PREDICTED[row : row + 1]))
+    first = 2 / (3 + 3 - 2)
+    second = 1 / (1 + 1 - 1)
+    assert float(iou.result()) == pytest.approx((first + second) / 2)
+    assert iou.variables == []  # counted once, so it costs a few divisions
+    iou.reset_state()
+    assert float(dice.result()) > 0.5
+    dice.reset_state()
+    assert float(iou.result()) == 0
+
+
+def test_both_are_of_one_count_in_a_training_of_keras():
+    import keras
+
+    network = keras.Sequential([keras.Input((2, 4, 4)), keras.layers.Rescaling(1.0)])
+    dice = DiceForeground(4)
+    network.compile(loss="mse", metrics=[dice, IoUForeground(dice)])
+    for _ in range(2):  # the second counts from nothing
+        told = network.evaluate(one_hot(PREDICTED), one_hot(TRUTH), verbose=0, return_dict=True)
+        assert told["dice_foreground"] == pytest.approx((2 * 2 / (3 + 3) + 2 * 1 / (1 + 1)) / 2)
+        assert told["iou_foreground"] == pytest.approx((2 / (3 + 3 - 2) + 1 / (1 + 1 - 1)) / 2)
 
 
 @pytest.mark.parametrize("loss", [losses.dice, losses.focal, losses.cross_entropy, losses.paper_dice])

@@ -60,8 +60,14 @@ def trained(experiment) -> Path:
 def test_it_learns_discs_and_tells_so_in_its_history(trained):
     history = History.read(trained / "history.csv")
     assert list(history.rows[0]) == [
-        *("phase", "epoch", "loss", "dice_foreground", "val_loss", "val_dice_foreground", "seconds", "learning_rate"),
+        *("phase", "epoch", "loss", "dice_foreground", "iou_foreground"),
+        *("val_loss", "val_dice_foreground", "val_iou_foreground", "seconds", "learning_rate"),
     ]
+    for kind in ("", "val_"):
+        dice, iou = (np.array([row[f"{kind}{name}_foreground"] for row in history.rows]) for name in ("dice", "iou"))
+        assert np.all((iou >= dice / (2 - dice) - 1e-6) & (iou < dice)), (
+            kind
+        )  # as the mean over several classes must lie
     assert len(history) == EPOCHS
     assert float(history.rows[-1]["val_dice_foreground"]) > 0.8
     assert float(history.rows[-1]["learning_rate"]) < float(history.rows[0]["learning_rate"]) / 4  # cosine

@@ -54,6 +54,21 @@ def test_it_reads_back_as_it_was_written(tmp_path):
         written.rows = ()
 
 
+def test_a_history_goes_on_where_an_older_version_measured_less(tmp_path):
+    """As of a training that an older version began: its epochs keep what they had, and the file has all columns."""
+    older = History().with_epoch("whole", {"loss": 3, "val_loss": 4}, 0.1)
+    both = older.with_epoch("whole", {"loss": 2, "iou_foreground": 0.5, "val_loss": 3, "val_iou_foreground": 0.25}, 0.1)
+    both.write(tmp_path / "history.csv")
+    assert (tmp_path / "history.csv").read_text().splitlines() == [
+        "phase,epoch,loss,iou_foreground,val_loss,val_iou_foreground,learning_rate",
+        "whole,1,3.0,,4.0,,0.1",
+        "whole,2,2.0,0.5,3.0,0.25,0.1",
+    ]
+    read = History.read(tmp_path / "history.csv")
+    assert read == both
+    assert read.best["epoch"] == 2
+
+
 def test_where_epochs_have_a_mean_average_precision_the_highest_is_the_best():
     found = History()
     for score in (float("nan"), 0.25, 0.75, 0.5):
