@@ -25,7 +25,9 @@ from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.trained import as_trained
 
-__all__ = ["EVIDENCE", "run"]
+__all__ = ["EVIDENCE", "drawn", "run"]
+
+DONE = "report.json"  # of what, and with which figures, the report was made: beside metrics.json
 
 # Task -> what its report shows: `of(page)`, `drawings(styles)`, `pictures()`, `context()` and the name of its TEMPLATE.
 EVIDENCE: dict[str, Any] = {
@@ -44,7 +46,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     run = ExperimentRun(experiment)
     directory = run.evaluation_directory(dataset)
     path = experiment.directory / (f"report-{dataset.resolve().name}.html" if dataset else "report.html")
-    done = directory / "report.json"
+    done = directory / DONE
     manifest = Manifest.read(dataset) if dataset else run.manifest
     evaluation = run.evaluation(dataset)
     _require_of_these_weights(evaluation, run.weights.weights)
@@ -68,6 +70,12 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     pictures = figures.write(done.parent)
     write_json({"inputs_hash": inputs_hash, "figures": [picture.name for picture in pictures]}, done)
     return [path, *documents]
+
+
+def drawn(directory: Path) -> tuple[str, ...] | None:
+    """The names of the figures that the report of an evaluation's `directory` drew; None where no report was made."""
+    done = read_if_whole(directory / DONE)
+    return tuple(Path(str(name)).stem for name in done["figures"]) if "figures" in done else None
 
 
 def _documents(run: ExperimentRun, evaluation: Evaluation, other: Manifest | None) -> list[Path]:

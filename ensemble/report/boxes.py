@@ -11,6 +11,7 @@ from ensemble.evaluators.detection import DetectedRow, DetectionEvaluator
 from ensemble.names import free
 from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import grey_picture
+from ensemble.report.tags import draw_tags, short_names
 from spine.images.tint import class_colour, rgb
 
 __all__ = ["choose", "draw_boxes", "see_boxes", "see_errors", "worst"]
@@ -50,7 +51,7 @@ def see_boxes(evaluator: DetectionEvaluator, number: int, why: str) -> Line:
     """One image as input, truth and as every row sees it, with the boxes that have the row's confidence."""
     truth, grey = evaluator.truth, _grey(evaluator, number)
     of_truth = draw_boxes(grey, _scaled(truth.boxes[number], truth.sizes[number], grey), truth.classes[number])
-    rows = {row.name: _draw_row(grey, row, number) for row in evaluator.rows}
+    rows = {row.name: _draw_row(grey, row, number, truth.labels) for row in evaluator.rows}
     captions = {row.name: _caption(evaluator, row, number) for row in evaluator.rows}
     whole, true = free("input", rows), free("truth", rows)
     captions[true] = f"{len(truth.boxes[number])} boxes"
@@ -61,42 +62,39 @@ def see_errors(evaluator: DetectionEvaluator, number: int) -> np.ndarray:
     """RGB of one image with the ensemble's boxes in colour over the true ones in white."""
     truth, grey = evaluator.truth, _grey(evaluator, number)
     canvas = draw_boxes(grey, _scaled(truth.boxes[number], truth.sizes[number], grey))
-    return _draw_row(canvas, evaluator.ensemble, number)
+    return _draw_row(canvas, evaluator.ensemble, number, truth.labels)
 
 
 def draw_boxes(
-    picture: np.ndarray, boxes: np.ndarray, classes: np.ndarray | None = None, scores: np.ndarray | None = None
+    picture: np.ndarray,
+    boxes: np.ndarray,
+    classes: np.ndarray | None = None,
+    scores: np.ndarray | None = None,
+    labels: Sequence[str] = (),
 ) -> np.ndarray:
-    """RGB of a grey or RGB picture with boxes (n, 4) x0 y0 x1 y1 in its pixels, their scores in percent beside.
+    """RGB of a grey or RGB picture with boxes (n, 4) x0 y0 x1 y1 in its pixels.
 
-    In the colours of their `classes` (n,), 1-based, or in white.
+    In the colours of their `classes` (n,), 1-based, or in white; beside each, where there are scores, the short name of
+    its class among the `labels` and the score in percent.
     """
     canvas = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture.copy()
-    for place, corners in enumerate(np.rint(boxes).astype(int)):
-        colour = TRUTH if classes is None else rgb(class_colour(int(classes[place])))
-        x0, y0, x1, y1 = (int(corner) for corner in corners)
+    corners = [(int(x0), int(y0), int(x1), int(y1)) for x0, y0, x1, y1 in np.rint(boxes)]
+    numbers = [0] * len(corners) if classes is None else [int(number) for number in classes]
+    colours = [rgb(class_colour(number)) if number else TRUTH for number in numbers]
+    for (x0, y0, x1, y1), colour in zip(corners, colours, strict=True):
         cv2.rectangle(canvas, (x0, y0), (x1 - 1, y1 - 1), colour.tolist(), 2, cv2.LINE_AA)
-        if scores is not None:
-            _tag(canvas, f"{100 * scores[place]:.0f}", (x0, x1, (y0 + y1) // 2), colour)
+    if scores is not None:
+        names = dict(enumerate(short_names(labels), start=1))
+        percent = [f"{100 * score:.0f}" for score in scores]
+        texts = [f"{names.get(number, '')} {said}".strip() for number, said in zip(numbers, percent, strict=True)]
+        draw_tags(canvas, corners, texts, colours)
     return canvas
 
 
-def _tag(canvas: np.ndarray, text: str, beside: tuple[int, int, int], colour: np.ndarray) -> None:
-    """Dark text on the colour of a box (x0, x1, middle y), right of it or, at the picture's edge, left: discs are flat
-    and lie one above the other.
-    """
-    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.42
-    (width, height), _ = cv2.getTextSize(text, font, size, 1)
-    x0, x1, middle = beside
-    left = x1 + 1 if x1 + width + 4 <= canvas.shape[1] else x0 - width - 5
-    bottom = middle + height // 2 + 2
-    cv2.rectangle(canvas, (left, bottom - height - 4), (left + width + 3, bottom), colour.tolist(), cv2.FILLED)
-    cv2.putText(canvas, text, (left + 2, bottom - 2), font, size, (0, 0, 0), 1, cv2.LINE_AA)
-
-
-def _draw_row(picture: np.ndarray, row: DetectedRow, number: int) -> np.ndarray:
+def _draw_row(picture: np.ndarray, row: DetectedRow, number: int, labels: Sequence[str]) -> np.ndarray:
     detections = row.detections[number].above(row.confidence)
-    return draw_boxes(picture, detections.in_pixels(*picture.shape[:2]), detections.classes, detections.scores)
+    boxes = detections.in_pixels(*picture.shape[:2])
+    return draw_boxes(picture, boxes, detections.classes, detections.scores, labels)
 
 
 def _caption(evaluator: DetectionEvaluator, row: DetectedRow, number: int) -> str:

@@ -25,6 +25,7 @@ __all__ = ["DetectionEvidence"]
 
 COLUMNS = ("map50", "map50_95", "ar", "precision", "recall", "f1", "sensitivity", "specificity", "seconds_an_image")
 WORST_CASES = 6
+SIDE = 1.8  # inches of a picture, whose boxes have text beside them
 RIGHT, WRONG = "#4477aa", "#cc6677"
 
 
@@ -69,7 +70,7 @@ class DetectionEvidence:
         ]
         grids: dict[str, Drawing] = {}
         if self.shown:
-            grids["overlays"] = partial(draw_grid, self.shown)
+            grids["overlays"] = partial(draw_grid, self.shown, SIDE)
         if cases:
             grids["worst_cases"] = partial(draw_cases, cases)
         return grids

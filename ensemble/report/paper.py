@@ -42,7 +42,7 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table of the paper beside ours, and a sentence on what ours was measured on."""
+    """A table of the paper beside ours, a sentence on what ours was measured on, and `cautions` on its intervals."""
 
     source: str
     title: str
@@ -50,6 +50,7 @@ class PaperTable:
     columns: tuple[PaperColumn, ...]
     rows: tuple[PaperRow, ...]
     marks: tuple[int, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class PaperPage:
     findings: Sequence[Any]
     figures: tuple[PaperFigure, ...]
     reports: Mapping[str, str]  # experiment -> link
+    not_drawn: tuple[str, ...] = ()  # a sentence on each figure that a report had nothing to draw of
     demo: str = ""  # the command whose page stands for the paper's own program
 
 

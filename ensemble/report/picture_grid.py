@@ -13,7 +13,9 @@ from ensemble.report.style import new_figure
 
 __all__ = ["Line", "draw_cases", "draw_grid"]
 
-SIDE = 1.35  # inches of a picture in the PNG
+SIDE = 1.35  # inches of a picture in the PNG, at least: 160 pixels where eight have the width of a page
+WIDEST = 2.0  # inches of one of few
+WIDTH = 10.8  # inches of all that lie side by side, at most
 CASES_A_LINE = 4
 
 
@@ -35,17 +37,27 @@ class Line:
         return {heading: data_url(picture) for heading, picture in self.pictures.items()}
 
 
-def draw_grid(lines: Sequence[Line]) -> Any:
-    """All lines as one figure, their columns headed once."""
-    columns = max(len(line.pictures) for line in lines)
-    heights = [SIDE * max(map(_aspect, line.pictures.values())) + 0.35 for line in lines]
-    options = {"squeeze": False, "gridspec_kw": {"height_ratios": heights}}
-    with new_figure(SIDE * columns + 0.3, sum(heights) + 0.3, columns, len(lines), **options) as (figure, axes):
-        for place, (line, across) in enumerate(zip(lines, axes, strict=True)):
-            across[0].set_ylabel(line.why, fontsize=8)
-            for axis, (heading, picture) in zip(across, line.pictures.items(), strict=False):
+def draw_grid(lines: Sequence[Line], side: float = SIDE) -> Any:
+    """All lines as one figure, headed once; where a line has more pictures than fit, it is wrapped, and each is headed.
+
+    `side` is the least width of a picture in inches.
+    """
+    count = max(len(line.pictures) for line in lines)
+    wrapped = -(-count // int(WIDTH / side))
+    columns = -(-count // wrapped)
+    side = min(max(side, WIDTH / columns), WIDEST)
+    heights = [side * max(map(_aspect, line.pictures.values())) + 0.35 for line in lines for _ in range(wrapped)]
+    options: dict[str, Any] = {"squeeze": False, "gridspec_kw": {"height_ratios": heights}}
+    width, height = side * columns + 0.3, sum(heights) + 0.3
+    with new_figure(width, height, columns, len(heights), **options) as (figure, axes):
+        for place, line in enumerate(lines):
+            across = axes[place * wrapped : (place + 1) * wrapped]
+            across[0, 0].set_ylabel(line.why, fontsize=8)
+            for axis, (heading, picture) in zip(across.flat, line.pictures.items(), strict=False):
                 _show(axis, picture, line.captions.get(heading, ""))
-                axis.set_title(heading if place == 0 else "", fontsize=8)
+                axis.set_title(heading if place == 0 or wrapped > 1 else "", fontsize=8)
+            for axis in across.flat[len(line.pictures) :]:
+                axis.set_visible(False)
     return figure
 
 

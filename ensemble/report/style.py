@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "GREY", "INK", "Style", "as_png", "as_svg", "new_figure", "styles_of"]
+__all__ = ["COLOURS", "DPI", "GREY", "INK", "Style", "as_png", "as_svg", "new_figure", "styles_of"]
 
 INK = "#1b1f24"  # in SVG it becomes the page's text colour, so that a figure follows light and dark
 GREY = "#8a9099"
@@ -21,6 +21,8 @@ COLOURS = (
     *("#b8622d", "#7766cc", "#6f8f3f", "#996655"),
 )
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))  # after ten members the colours repeat in another dash
+
+DPI = 160  # of PNG
 
 DOTS = ((0, (1, 1.5)), (0, (6, 2, 1, 2)))  # weights that a person gave are grey as equal ones, in other dashes
 
@@ -90,7 +92,7 @@ def as_png(figure: Figure) -> bytes:
     """PNG on white, for documents."""
     stream = io.BytesIO()
     figure.draw_without_rendering()  # axes of equal units leave their titles room only when laid out a second time
-    figure.savefig(stream, format="png", dpi=160, facecolor="white")
+    figure.savefig(stream, format="png", dpi=DPI, facecolor="white")
     figure.set_layout_engine("none")  # what was laid out once is kept for the SVG
     return stream.getvalue()
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ensemble.report import drawn
 from ensemble.report.paper import PaperFigure, PaperPage, PaperTable, render_paper
 from ensemble.report.paper_bars import draw_bars
-from ensemble.report.style import as_png
+from ensemble.report.plots import WIDE
+from ensemble.report.style import DPI, as_png
 from pipeline.papers.check import check_paper
 from pipeline.papers.comparison import Comparison, Measured
 from pipeline.papers.facts import read_facts
@@ -55,6 +57,7 @@ def paper_page(
 ) -> PaperPage:
     """What the page tells; links to the experiments' reports are relative to the `directory` it lies in."""
     comparison = Comparison(read_facts(pack.paper), pack, Measured(experiments))
+    shown, not_drawn = _shown(pack.figures, experiments)
     return PaperPage(
         name=pack.name,
         paper=pack.paper,
@@ -64,7 +67,8 @@ def paper_page(
         tables=(*(comparison.table(table) for table in pack.tables), *tuned),
         notes=comparison.texts,
         findings=[one for one in check_paper(pack.paper) if one.verdict != "agrees"],
-        figures=(*_bars(comparison), *(_figure(text, experiments) for text in pack.figures)),
+        figures=(*_bars(comparison), *shown),
+        not_drawn=not_drawn,
         reports={name: os.path.relpath(path, directory) for name, path in _reports(experiments, also)},
         demo=_demo(pack, directory.parent),
     )
@@ -87,19 +91,44 @@ def _reports(experiments: Mapping[str, Experiment], also: Elsewhere) -> Iterator
 def _bars(comparison: Comparison) -> Iterator[PaperFigure]:
     for bars in comparison.pack.bars:
         rows, several = comparison.bars(bars)
-        yield _as_figure(bars.title, as_png(draw_bars(bars.title, rows, several)), wide=True)
+        yield _as_figure(bars.title, as_png(draw_bars(bars.title, rows, several)))
 
 
-def _figure(text: str, experiments: Mapping[str, Experiment]) -> PaperFigure:
-    """A picture of an experiment's evaluation, told as `experiment/picture`."""
-    name, _, picture = text.partition("/")
+def _shown(
+    figures: Sequence[str], experiments: Mapping[str, Experiment]
+) -> tuple[tuple[PaperFigure, ...], tuple[str, ...]]:
+    """The pack's figures, told as `experiment/picture`, and a sentence on each that its report did not draw."""
+    shown, not_drawn = [], []
+    for name, _, picture in (text.partition("/") for text in figures):
+        if picture in _drawn(name, picture, experiments):
+            shown.append(_figure(picture, experiments[name]))
+        else:
+            what = picture.replace("_", " ")
+            not_drawn.append(
+                f"No figure {what} of {name}: its report had nothing to draw there, as of the worst cases where no "
+                "test answer is wrong."
+            )
+    return tuple(shown), tuple(not_drawn)
+
+
+def _drawn(name: str, picture: str, experiments: Mapping[str, Experiment]) -> tuple[str, ...]:
+    """The figures of an experiment's report; SpineError where it was not made, or has lost the picture."""
     if name not in experiments:
-        raise SpineError(f"the pack shows {text!r}, and its experiments are {', '.join(experiments)}")
-    path = experiments[name].evaluation_directory / f"{picture}.png"
-    if not path.exists():
-        raise SpineError(f"{path} does not exist; run `spine report` of {name}, or leave the figure out")
-    figure = _as_figure(f"{name}: {picture.replace('_', ' ')}", path.read_bytes())
-    return replace(figure, legend=_legend(experiments[name])) if picture == "overlays" else figure
+        raise SpineError(f"the pack shows '{name}/{picture}', and its experiments are {', '.join(experiments)}")
+    directory = experiments[name].evaluation_directory
+    found = drawn(directory)
+    if found is None:
+        raise SpineError(f"{name} has no report; run `spine report` of {name}, or leave {name}/{picture} out")
+    if picture in found and not (directory / f"{picture}.png").exists():
+        raise SpineError(f"{directory / picture}.png does not exist; run `spine report` of {name} again")
+    return found
+
+
+def _figure(picture: str, experiment: Experiment) -> PaperFigure:
+    """A picture of an experiment's evaluation."""
+    path = experiment.evaluation_directory / f"{picture}.png"
+    figure = _as_figure(f"{experiment.name}: {picture.replace('_', ' ')}", path.read_bytes())
+    return replace(figure, legend=_legend(experiment)) if picture == "overlays" else figure
 
 
 def _legend(experiment: Experiment) -> dict[str, str]:
@@ -108,5 +137,12 @@ def _legend(experiment: Experiment) -> dict[str, str]:
     return {label: class_colour(number) for number, label in numbered if number}
 
 
-def _as_figure(caption: str, png: bytes, *, wide: bool = False) -> PaperFigure:
-    return PaperFigure(caption, f"data:image/png;base64,{base64.b64encode(png).decode()}", wide)
+def _as_figure(caption: str, png: bytes) -> PaperFigure:
+    """Across the page where it was drawn wider than a column of it, such as pictures side by side."""
+    is_wide = _width(png) > DPI * WIDE
+    return PaperFigure(caption, f"data:image/png;base64,{base64.b64encode(png).decode()}", is_wide)
+
+
+def _width(png: bytes) -> int:
+    """In pixels, as the header says right after its name (PNG 1.2, 11.2.2)."""
+    return int.from_bytes(png[16:20], "big")

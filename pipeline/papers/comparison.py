@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from spine.experiment.config import Experiment
 
 __all__ = ["NONE", "Comparison", "Measured"]
 
+Place = tuple[str, Path | None]  # an experiment, and another dataset on which it was judged
 NONE = "–"  # in place of a number
 
 
@@ -26,7 +27,7 @@ class Measured:
     """What our experiments measured on test patients, each file read once."""
 
     experiments: Mapping[str, Experiment]
-    _read: dict[tuple[str, Path | None], Evaluation] = field(default_factory=dict)
+    _read: dict[Place, Evaluation] = field(default_factory=dict)
     _of_sources: dict[str, dict[str, Estimate]] = field(default_factory=dict)
 
     def evaluation(self, name: str, data: Path | None = None) -> Evaluation:
@@ -84,6 +85,7 @@ class Comparison:
     def table(self, compared: ComparedTable) -> PaperTable:
         """A printed table beside ours."""
         printed, name = self._printed(compared), compared.name
+        places = self._places(compared)
         marks = self._marks(name)
         columns = tuple(
             PaperColumn(
@@ -97,10 +99,11 @@ class Comparison:
         return PaperTable(
             source=printed.source,
             title=printed.title,
-            measured_on=self._measured_on(compared),
+            measured_on=self._measured_on(places),
             columns=columns,
             rows=tuple(self._row(compared, printed, row) for row in (*printed.rows, *compared.more)),
             marks=marks,
+            cautions=self._cautions(places),
         )
 
     def _printed(self, compared: ComparedTable) -> PrintedTable:
@@ -131,20 +134,33 @@ class Comparison:
         scaled = (None if one is None else column.scale * one for one in (estimate.value, estimate.low, estimate.high))
         return Bar(*scaled)
 
-    def _measured_on(self, compared: ComparedTable) -> str:
-        places: dict[tuple[str, Path | None], None] = {(compared.experiment, None): None}
+    def _places(self, compared: ComparedTable) -> list[Place]:
+        """What the table's numbers are of, each once."""
+        places: dict[Place, None] = {(compared.experiment, None): None}
         for one in filter(None, compared.all_columns.values()):
             places[one.experiment or compared.experiment, one.data] = None
         for row in compared.rows.values():
             if row and row.experiment:
                 places[row.experiment, None] = None
-        told = [self._told(name, data) for name, data in places]
-        return f"Ours of {'; '.join(told)}. Below each value its interval over patients."
+        return list(places)
 
-    def _told(self, name: str, data: Path | None) -> str:
-        one = self.measured.evaluation(name, data)
-        where = f" on {data.name}" if data else ""
-        return f"{name}{where}: {one.counts.patients} test patients, {one.counts.units} {one.units}"
+    def _measured_on(self, places: Sequence[Place]) -> str:
+        return f"Ours of {'; '.join(map(self._told, places))}. Below each value its interval over patients."
+
+    def _told(self, place: Place) -> str:
+        one = self.measured.evaluation(*place)
+        return f"{_called(place)}: {one.counts.patients} test patients, {one.counts.units} {one.units}"
+
+    def _cautions(self, places: Sequence[Place]) -> tuple[str, ...]:
+        """What to keep in mind of the intervals, each sentence once, with whose they are unless they are of all."""
+        of: dict[str, list[str]] = {}
+        for place in places:
+            of.setdefault(self.measured.evaluation(*place).caution, []).append(_called(place))
+        told = {caution: names for caution, names in of.items() if caution}
+        return tuple(
+            caution if len(names) == len(places) else f"{', '.join(names)}: {caution}"
+            for caution, names in told.items()
+        )
 
     def _row(self, compared: ComparedTable, printed: PrintedTable, name: str) -> PaperRow:
         own = compared.row(name)
@@ -170,6 +186,11 @@ class Comparison:
             return None
         experiment = own.experiment or column.experiment or compared.experiment
         return self.measured.estimate(experiment, own.row, own.metric or column.metric, column.data)
+
+
+def _called(place: Place) -> str:
+    name, data = place
+    return f"{name} on {data.name}" if data else name
 
 
 def _as_text(estimate: Estimate | None, scale: float) -> tuple[str, str]:

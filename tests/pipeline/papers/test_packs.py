@@ -5,6 +5,8 @@ import re
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -15,9 +17,10 @@ from pipeline.cli import app
 from pipeline.experiments import load_experiments, load_other_datasets
 from pipeline.papers.compare import paper_page, write_paper_report
 from pipeline.papers.comparison import Comparison, Measured
-from pipeline.papers.facts import read_facts
+from pipeline.papers.facts import PAPERS, read_facts
 from pipeline.papers.layout import Layout
 from pipeline.papers.pack import ComparedBars, Pack, choose, pack_of
+from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
 from spine.core.strict import validate
 from spine.images.tint import class_colour
@@ -28,6 +31,8 @@ from tests.paper_pack_ran import tables_of
 ROOT = Path(__file__).resolve().parents[3]
 SAYED = Path("configs/papers/sayed2025_plid.yaml")
 PHANTOM = Path("configs/papers/phantom/sayed2025_plid.yaml")
+PACKS = [folder / f"{paper}.yaml" for paper in PAPERS for folder in (SAYED.parent, PHANTOM.parent)]
+PICTURE = cv2.imencode(".png", np.zeros((4, 6), np.uint8))[1].tobytes()
 
 
 @pytest.fixture
@@ -266,9 +271,90 @@ def test_what_our_experiments_lack_is_told(judged):
         paper_page(pack(columns={"accuracy": {"metric": "acuracy"}}), experiments, place)
     with pytest.raises(SpineError, match="the pack compares 'other', and its experiments are small"):
         paper_page(pack(experiment="other"), experiments, place)
+    with pytest.raises(SpineError, match="the pack shows 'other/roc', and its experiments are small"):
+        paper_page(pack().model_copy(update={"figures": ("other/roc",)}), experiments, place)
+
+
+def reported(experiment, **figures):
+    """The pictures of a report that drew these, and its record of them."""
+    for name, content in figures.items():
+        (experiment.evaluation_directory / f"{name}.png").write_bytes(content)
+    drawn = [f"{name}.png" for name in figures]
+    write_json({"inputs_hash": "", "figures": drawn}, experiment.evaluation_directory / "report.json")
+
+
+@pytest.fixture
+def unreported(judged):
+    """The judged experiment, whose report each test makes up."""
+    yield judged
+    for path in [*judged.evaluation_directory.glob("*.png"), judged.evaluation_directory / "report.json"]:
+        path.unlink(missing_ok=True)
+
+
+def test_a_figure_that_a_report_had_nothing_to_draw_of_is_told_in_its_place(unreported):
+    """As of the worst cases of an ensemble without an error; a picture that an earlier report left is none of this."""
+    shows = pack().model_copy(update={"figures": ("small/worst_cases", "small/roc")})
+    reported(unreported, worst_cases=PICTURE)
+    reported(unreported, roc=PICTURE)
+    path = write_paper_report(shows, [unreported])
+    text = path.read_text()
+    assert "No figure worst cases of small: its report had nothing to draw there" in text
+    assert "<figcaption>small: roc" in text
+    assert "<figcaption>small: worst cases" not in text
+    reported(unreported, worst_cases=PICTURE, roc=PICTURE)
+    assert "<figcaption>small: worst cases" in write_paper_report(shows, [unreported]).read_text()
+
+
+def test_what_is_drawn_wide_has_the_whole_width(unreported):
+    shows = pack().model_copy(update={"figures": ("small/roc", "small/worst_cases")})
+    reported(unreported, roc=PICTURE, worst_cases=cv2.imencode(".png", np.zeros((4, 900), np.uint8))[1].tobytes())
+    figures = paper_page(shows, {"small": unreported}, unreported.runs / "our_pack").figures
+    assert [figure.wide for figure in figures] == [False, True]
+
+
+def test_a_report_that_was_not_made_or_has_lost_a_picture_is_told(unreported):
     shows = pack().model_copy(update={"figures": ("small/roc",)})
-    with pytest.raises(SpineError, match=r"roc.png does not exist; run `spine report` of small"):
-        paper_page(shows, experiments, place)
+    with pytest.raises(SpineError, match=r"small has no report; run `spine report` of small, or leave small/roc out"):
+        paper_page(shows, {"small": unreported}, unreported.runs / "our_pack")
+    reported(unreported, roc=PICTURE)
+    (unreported.evaluation_directory / "roc.png").unlink()
+    with pytest.raises(SpineError, match=r"roc.png does not exist; run `spine report` of small again"):
+        paper_page(shows, {"small": unreported}, unreported.runs / "our_pack")
+
+
+def test_a_table_of_few_patients_says_so_beside_its_intervals(judged, monkeypatch):
+    def cautions(compared):
+        return paper_page(compared, {"small": judged}, judged.runs / "our_pack").tables[0].cautions
+
+    few = evaluated(judged).caution
+    assert "only 15 test patients, fewer than 50: read intervals with caution" in few
+    assert cautions(pack()) == (few,)
+    assert f'<p class="warn">{few}</p>' in write_paper_report(pack(), [judged]).read_text()
+    other = judged.data.with_name("of_many")
+    there = ExperimentRun(judged).evaluation_directory(other)
+    shutil.copytree(judged.evaluation_directory, there)
+    content = read_json(there / "metrics.json")
+    write_json({**content, "counts": {**content["counts"], "patients": 50}}, there / "metrics.json")
+    both = pack(extra={"of many": {"metric": "accuracy", "data": str(other)}})
+    found = cautions(both)
+    shutil.rmtree(there)
+    assert found == (f"small: {few}",)  # of one of two: whose it is
+
+
+DRAWN = {
+    "classification": {"confusion", "roc", "precision_recall", "worst_cases"},
+    "segmentation": {"overlays", "worst_cases"},
+    "detection": {"overlays", "worst_cases"},
+}
+
+
+@pytest.mark.parametrize("path", PACKS, ids=lambda path: "/".join(path.parts[-2:]))
+def test_the_figures_of_a_pack_are_such_as_reports_draw(here, path):
+    """A name that no report has would pass for one that there was nothing to draw of."""
+    experiments = {one.name: one for one in load_experiments(path)}
+    for name, _, picture in (text.partition("/") for text in pack_of(path).figures):
+        members = {f"training_{member}" for member in experiments[name].members}
+        assert picture in DRAWN[experiments[name].task] | members, (name, picture)
 
 
 def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypatch):
@@ -366,14 +452,13 @@ def test_a_table_is_of_the_paper_or_ours_alone(table, message):
         validate(Pack, {"paper": "ma2020_cervical", "name": "our_pack", "tables": [table]}, "the pack")
 
 
-def test_boxes_and_masks_are_drawn_with_the_colours_of_their_labels(judged):
+def test_boxes_and_masks_are_drawn_with_the_colours_of_their_labels(unreported):
+    judged = unreported
     shows = pack().model_copy(update={"tables": (), "figures": ("small/overlays",)})
-    path = judged.evaluation_directory / "overlays.png"
-    path.write_bytes(b"a picture")
+    reported(judged, overlays=PICTURE)
     boxes = judged.model_copy(update={"task": "detection", "labels": ("disc", "injury")})
     masks = judged.model_copy(update={"task": "segmentation", "labels": ("background", "disc", "injury")})
     for experiment in (boxes, masks):
         page = paper_page(shows, {"small": experiment}, judged.runs / "our_pack")
         assert page.figures[0].legend == {"disc": class_colour(1), "injury": class_colour(2)}
     assert f'style="background: {class_colour(2)}"></span>injury' in render_paper(page)
-    path.unlink()
