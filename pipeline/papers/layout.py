@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from pipeline.papers.held import Held
+from pipeline.papers.lacking import lacking
 from spine.core.problems import SpineError
 from spine.core.strict import Strict
 
@@ -18,13 +19,19 @@ __all__ = ["Layout"]
 class Layout(Strict):
     """The environment `variable` that names the folder, where it lies unless set, and what it `holds`.
 
-    `holds` is path -> what it is; a table, whose path ends in .csv, names its columns there, parted by commas. All
-    paths are below the folder.
+    `holds` is path -> what lies there; all paths are below the folder.
     """
 
     variable: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
     default: Path
-    holds: Mapping[str, str] = Field(min_length=1)
+    holds: Mapping[str, Held] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_folders_that_it_holds(self) -> Layout:
+        for place, held in self.holds.items():
+            if held.images and held.images not in self.holds:
+                raise ValueError(f"{place} has images {held.images!r}; what is held is {', '.join(self.holds)}")
+        return self
 
     @property
     def root(self) -> Path:
@@ -32,8 +39,8 @@ class Layout(Strict):
         return Path(os.environ.get(self.variable) or self.default)
 
     def missing(self) -> list[str]:
-        """A sentence on each thing that is not there; empty where all are."""
-        return [told for path, what in self.holds.items() if (told := _missing(self.root / path, what))]
+        """A sentence on each thing that is not there, or not as it should be; empty where all is."""
+        return [told for place, held in self.holds.items() for told in lacking(self.root, place, held)]
 
     def require(self) -> None:
         """SpineError that lists all that is missing, and how to say where the folder is."""
@@ -47,27 +54,4 @@ class Layout(Strict):
 
     @property
     def _described(self) -> str:
-        return "\n".join(f"  {path}: {what}" for path, what in self.holds.items())
-
-
-def _missing(path: Path, what: str) -> str:
-    if not path.exists():
-        return f"{path} is not there: {what}"
-    if path.suffix == ".csv":
-        return _missing_columns(path, what)
-    if path.is_dir() and not any(file.is_file() for file in path.rglob("*")):
-        return f"{path} is empty: {what}"
-    return ""
-
-
-def _missing_columns(path: Path, what: str) -> str:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            header = next(csv.reader(stream), [])
-            rows = next(csv.reader(stream), None)
-    except (OSError, UnicodeDecodeError) as error:
-        return f"{path} cannot be read ({error}): {what}"
-    wanted = [name.strip() for name in what.split(",")]
-    if lacking := [name for name in wanted if name not in [one.strip() for one in header]]:
-        return f"{path} has no column {', '.join(lacking)}; its columns are {', '.join(header) or 'none'}"
-    return "" if rows else f"{path} has no row below its header"
+        return "\n".join(f"  {place}: {held.told}" for place, held in self.holds.items())

@@ -13,6 +13,10 @@ from classification.config import Settings as Classification
 from classification.measured.config import MeasuredSettings
 from detection import config as detection
 from ensemble.case.config import CaseSettings, Discs, Region
+from pipeline.papers.facts import Note
+from pipeline.papers.held import Held
+from pipeline.papers.layout import Layout
+from pipeline.papers.pack import ComparedBars, ComparedColumn, ComparedRow, ComparedTable, Pack, TunedPart
 from segmentation.config import Patches
 from segmentation.config import Settings as Segmentation
 from spine.dataset.splits import SplitSettings
@@ -76,6 +80,15 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "Case": CaseSettings,
     "discs": Discs,
     "region": Region,
+    "Pack": Pack,
+    "data of a pack": Layout,
+    "held": Held,
+    "compared table": ComparedTable,
+    "compared column": ComparedColumn,
+    "compared row": ComparedRow,
+    "bars": ComparedBars,
+    "tuned part": TunedPart,
+    "note": Note,
 }
 
 

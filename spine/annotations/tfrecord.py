@@ -38,7 +38,7 @@ from spine.annotations.tfrecord_writer import write
 from spine.annotations.tfrecords import missing_shards, read_records, record_files
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass
 
-__all__ = ["read", "write"]
+__all__ = ["read", "split_of_file", "write"]
 
 # Of the image's extent: the API's own check holds corners beyond it to be pixels, not fractions.
 _FAR = 0.1
@@ -106,14 +106,14 @@ def _annotation(
         labels=collector.values(where, _values(features, LABELS, 1)[0]),
         patient=text_of(features, "image/patient_id"),
         sequence=text_of(features, "image/sequence"),
-        split=stated or split_of(image) or _split_of_file(file),
+        split=stated or split_of(image) or split_of_file(file),
         size=size,
         refused=tuple(refused),
     )
 
 
-def _split_of_file(file: Path) -> str:
-    """`train.record`, `coco_val.record-00000-of-00010`: the API's data sets name their splits so."""
+def split_of_file(file: PurePath) -> str:
+    """What `train.record`, `coco_val.record-00000-of-00010` are of, "" where no word tells: the API names them so."""
     return next(filter(None, (split_of(f"{word}/x") for word in re.split(r"[\W_]+", file.name))), "")
 
 
