@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.papers.facts import PAPERS
+from pipeline.papers.pack import Pack
 from pipeline.schema.draft7 import Schema, document
 from pipeline.schema.of_members import members, shared
 from pipeline.schema.settings_definitions import Definitions, extends
@@ -23,6 +25,7 @@ def experiment_schema() -> Schema:
     What a key may hold is told; what several have to hold together, `spine` itself checks.
     """
     definitions = Definitions.of_settings([Foreign, Study])
+    definitions.of(Study)["properties"]["pack"] = _pack(definitions)
     experiment = definitions.add("experiment_file", _experiment(definitions))
     root = {"if": {"required": ["experiments"]}, "then": definitions.reference(Study), "else": experiment}
     return document(root, definitions.schemas, "An experiment or a study of spine-ensemble")
@@ -49,6 +52,13 @@ def _experiment(definitions: Definitions) -> Schema:
             {"if": {"required": ["task"]}, "else": _of_tasks(list(TASKS), definitions, whole=False)},
         ],
     }
+
+
+def _pack(definitions: Definitions) -> Schema:
+    """A study has it as a mapping alone, since the rooms that read studies know of no paper."""
+    own = definitions.of(Pack)["properties"]
+    own["paper"] = {**own["paper"], "enum": list(PAPERS)}
+    return definitions.reference(Pack)
 
 
 def _targets(properties: dict[str, Any]) -> Schema:

@@ -12,6 +12,7 @@ from classification.networks import NETWORKS
 from detection.backbones.table import BACKBONES
 from pipeline import cli
 from pipeline.experiments import validate_experiment
+from pipeline.papers.pack import Pack
 from pipeline.schema import KINDS, schema_of
 from pipeline.schema.sections import SECTIONS, meanings
 from segmentation.encoders import ENCODERS
@@ -103,6 +104,26 @@ def test_a_mistake_in_an_experiment_is_told_as_spine_refuses_it(mistake):
     with pytest.raises(SpineError):
         validate_experiment(content, "mistake")
     assert any(MISTAKES[mistake] in message for message in wrong("experiment", content)), wrong("experiment", content)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("{figurs: []}", "'figurs' was unexpected"),
+        ("{paper: sayed2024}", "'sayed2024' is not one of"),
+        ("{tables: [{printed: ablation}]}", "'experiment' is a required property"),
+        ("{data: {variable: PLID, default: d, holds: {studies: {what: MR, format: dicm}}}}", "is not valid under any"),
+        ("{data: {variable: PLID, default: d, holds: {studies: {what: MR, fromat: dicom}}}}", "is not valid under any"),
+        ("{bars: [{title: t, printed: ablation, columns: {score: one}}]}", "{'score': 'one'} does not have enough"),
+    ],
+)
+def test_a_mistake_in_a_pack_is_told_as_spine_refuses_it(change, message):
+    study = {"experiments": ["a.yaml"], "pack": {"paper": "sayed2025_plid", "name": "ours"}}
+    assert wrong("experiment", study) == []
+    study["pack"] |= parse_yaml(change)
+    assert any(message in told for told in wrong("experiment", study)), wrong("experiment", study)
+    with pytest.raises(SpineError):
+        validate(Pack, study["pack"], "mistake")
 
 
 @pytest.mark.parametrize("key", ["name", "task", "data", "labels", "members"])
