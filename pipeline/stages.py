@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ Show = Callable[[str], None]
 RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
 
 
-def run_all(experiment: Experiment, show: Show) -> list[Path]:
+def run_all(experiment: Experiment, show: Show, built: Collection[Path] = ()) -> list[Path]:
     """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths to open.
+
+    Data configs that were `built` just before are not built again.
 
     A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
     cannot be exported, for a foreign member's sake, is told and judged all the same.
@@ -28,7 +30,7 @@ def run_all(experiment: Experiment, show: Show) -> list[Path]:
     from spine.experiment.dataset import read_dataset
     from spine.experiment.foresight import warn_of_test
 
-    if experiment.build:
+    if experiment.build and experiment.build not in built:
         build_data(experiment, show)
     warn_of_test(experiment, read_dataset(experiment), show)
     train_members(experiment, show)

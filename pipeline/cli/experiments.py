@@ -46,6 +46,7 @@ def run(
 ) -> None:
     """Run all stages in order; skip what is done and unchanged."""
     from pipeline.cases import export_cases_of
+    from pipeline.data import build_ahead
     from pipeline.experiments import load_other_datasets
     from pipeline.papers.pack import choose
     from pipeline.stages import evaluate_other_dataset, publish_two_stages, run_all
@@ -56,9 +57,10 @@ def run(
     _trust(experiments, trust)
     other_datasets = load_other_datasets(experiment, overrides or ())
     stages, written = load_two_stages(experiment), []
+    built = build_ahead(experiments, [config for _, config in other_datasets], show)
     for settings in experiments:
         publish_two_stages(settings, stages, show)
-        written.append(run_all(settings, show))
+        written.append(run_all(settings, show, built))
     also = [(settings, *evaluate_other_dataset(settings, config, show)) for settings, config in other_datasets]
     cases = export_cases_of(experiment, overrides or (), show)
     for settings, paths in zip(experiments, written, strict=True):

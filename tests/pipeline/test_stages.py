@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import registry, stages, training
-from pipeline.data import build_data
+from pipeline.data import build_ahead, build_data
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.member.member import Card, Member
@@ -145,6 +145,67 @@ def test_a_data_config_that_builds_something_else_is_refused(tmp_path, shown):
     experiment = write_experiment(tmp_path, build=data)
     with pytest.raises(SpineError, match="make them the same"):
         build_data(experiment, shown.append)
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """The names of the data configs that are built, in order; nothing is."""
+    names = []
+    monkeypatch.setattr("pipeline.data.build_dataset", lambda config, show: names.append(config.name))
+    return names
+
+
+def write_config(folder, name, content):
+    file = folder / f"{name}.yaml"
+    file.write_text(f"{{name: {name}, output: {folder / name}, {content}}}")
+    return file
+
+
+def test_all_data_are_built_before_the_first_part_trains_but_those_of_detectors(tmp_path, monkeypatch, shown, built):
+    monkeypatch.setattr("pipeline.data._require_truth", lambda experiment: None)
+    crop = "crop: {label: disc, detector: runs/first/members/one}"
+    sources = "sources: [{name: a, images: pictures}]"
+    files = {
+        name: write_config(tmp_path, name, content)
+        for name, content in {
+            "whole": sources,
+            "detected": f"dataset: {tmp_path / 'whole'}, {crop}",
+            "of_detected": f"dataset: {tmp_path / 'detected'}, crop: {{label: disc}}",
+            "masks": sources,
+        }.items()
+    }
+    experiment = write_experiment(tmp_path)
+    parts = [
+        experiment.model_copy(update={"build": files.get(name), "data": tmp_path / name})
+        for name in ("whole", "detected", "of_detected", "whole", "none", "masks")
+    ]
+    other = write_config(tmp_path, "other", sources)
+    found = build_ahead(parts, [other, files["detected"]], shown.append)
+    assert built == ["whole", "masks", "other"]  # each once
+    assert found == {files["whole"], files["masks"], other}
+    with pytest.raises(SpineError, match="make them the same"):
+        build_ahead([*parts[:1], parts[0].model_copy(update={"data": tmp_path / "masks"})], [], shown.append)
+
+
+def test_what_a_later_part_asks_of_its_data_is_looked_up_before_the_first_trains(tmp_path, shown, built):
+    experiment = write_experiment(tmp_path)
+    file = write_config(experiment.data.parent, experiment.data.name, "sources: [{name: a, images: pictures}]")
+    part = experiment.model_copy(update={"build": file})
+    build_ahead([part], [], shown.append)
+    later = part.model_copy(update={"name": "later", "labels": ("healthy", "broken")})
+    with pytest.raises(SpineError, match=r"experiment later: target 'degeneration' holds \['degenerated'\]"):
+        build_ahead([part, later], [], shown.append)
+
+
+def test_what_was_built_ahead_is_not_built_again(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path, build=tmp_path / "data.yaml")
+    monkeypatch.setattr(stages, "build_data", lambda experiment, show: show("built"))
+    monkeypatch.setattr(stages, "train_members", lambda *_: [])
+    monkeypatch.setattr(registry, "stage", lambda name: lambda experiment: [])
+    stages.run_all(experiment, shown.append)
+    assert shown.count("built") == 1
+    stages.run_all(experiment, shown.append, {tmp_path / "data.yaml"})
+    assert shown.count("built") == 1
 
 
 def test_the_training_process_fails_loudly(tmp_path, shown):

@@ -326,13 +326,17 @@ def test_the_figures_of_a_pack_are_such_as_reports_draw(here, path):
 def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypatch):
     """Which parts run, and what is published before them; no training: every stage is replaced."""
     done = []
-    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show: done.append(settings.name) or [])
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show, built: done.append(settings.name) or [])
     monkeypatch.setattr(
         "pipeline.registry.two_stage", lambda regions, discs, output, **settings: done.append((output.name, settings))
     )
     monkeypatch.setattr(
         "pipeline.stages.evaluate_other_dataset",
         lambda settings, config, show: done.append((settings.name, config.stem)) or (config, []),
+    )
+    monkeypatch.setattr(
+        "pipeline.data.build_ahead",
+        lambda experiments, others, show: done.append([*(one.build.stem for one in experiments), *others]),
     )
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
     written = Path("runs") / "report.html"
@@ -342,6 +346,9 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
     assert found.exit_code == 0, found.output
     assert found.stdout.splitlines()[-1] == str(written)
     assert f"next: open {written} in a browser" in found.stderr
+    detected = [Path(f"configs/data/plid_{name}_detected.yaml") for name in ("discs", "regions")]
+    data = ("boxes", "regions", "boxes", "discs", "discs", "slices", "regions", "regions")
+    assert done.pop(0) == [*(f"plid_{name}".removesuffix("_discs") for name in data), *detected]
     assert done[:4] == [
         *("sayed2025_detection_regions", "sayed2025_detection_discs"),
         ("two_stage", {"label": "", "grow": 0.1, "confidence": 0.25}),
@@ -355,7 +362,8 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
 
 def test_what_a_pack_tunes_is_tuned_when_its_experiments_have_run(here, monkeypatch):
     done = []
-    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show: done.append(settings.name) or [])
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show, built: done.append(settings.name) or [])
+    monkeypatch.setattr("pipeline.data.build_ahead", lambda experiments, others, show: ())
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
     monkeypatch.setattr(
         "pipeline.papers.tuned.tune_part",
