@@ -22,12 +22,9 @@ LOSSES = ("loss", "rpn_cls", "rpn_box", "rcnn_cls", "rcnn_box")
 # File, member -> the size that its network reads, and the maps (height, width) that its backbone gives, by level.
 MEMBERS = {
     ("ma2020_detection", "vgg16"): ((600, 800), {"4": (38, 50)}),
-    ("ma2020_detection", "resnet50"): (
-        (600, 800),
-        {"2": (160, 208), "3": (80, 104), "4": (40, 52), "5": (20, 26)},
-    ),
+    ("ma2020_detection", "resnet50"): ((600, 800), {"4": (38, 50)}),
     ("levan2020_detection", "inception_v2"): ((608, 608), {"4": (38, 38)}),
-    ("levan2020_detection", "inception_resnet_v2"): ((608, 608), {"4": (38, 38)}),
+    ("levan2020_detection", "inception_resnet_v2_atrous"): ((608, 608), {"3": (76, 76)}),
 }
 
 

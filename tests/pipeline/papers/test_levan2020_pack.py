@@ -15,7 +15,7 @@ PHANTOM = Path("configs/papers/phantom")
 PACK = PHANTOM / "levan2020_implant.yaml"
 TINY = {"network": "plain_cnn", "filters": [4], "head": {"dense": [4]}}
 UNTRAINED = {"mobilenet": None, "resnet18": None, "bright": {"foreign": True}}
-BRIGHT = {"inception_v2": {"row": "bright"}, "inception_resnet_v2": None}
+BRIGHT = {"inception_v2": {"row": "bright"}, "inception_resnet_v2_atrous": None}
 
 pytestmark = pytest.mark.slow
 
