@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ensemble.evaluators.segmentation import NAMES_HERE, RATES
 from pipeline.cases import load_case
 from pipeline.experiments import load_experiment, load_experiments, load_other_datasets
-from pipeline.papers.facts import PAPERS
+from pipeline.papers.facts import PAPERS, read_facts
 from pipeline.papers.pack import pack_of
 from spine.tasks import TASKS
 
@@ -93,6 +94,14 @@ def test_what_a_study_judges_elsewhere_comes_from_its_own_experiments(path, monk
         assert crops.crop.detector.parents[1] in [experiment.directory for experiment in experiments]
 
 
+def metrics_of(experiment):
+    """What an evaluation of the experiment may report; of segmentation also rates of single classes."""
+    known = {*TASKS[experiment.task].metrics.titles, "seconds_an_image"}
+    if experiment.task == "segmentation":
+        known |= {*NAMES_HERE, *(f"{rate}.{label}" for rate in RATES for label in experiment.labels)}
+    return known
+
+
 @pytest.mark.parametrize("paper", PAPERS)
 def test_a_pack_compares_and_shows_what_its_experiments_have(paper, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -108,9 +117,32 @@ def test_a_pack_compares_and_shows_what_its_experiments_have(paper, monkeypatch)
             named = [table.experiment, *(one.experiment for one in columns if one.experiment)]
             named += [row.experiment for row in table.rows.values() if row and row.experiment]
             assert set(named) <= set(experiments), table.printed
-            for column in columns:
-                assert column.metric in (*TASKS[experiments[table.experiment].task].metrics.titles, "seconds_an_image")
+            assert {column.metric for column in columns} <= metrics_of(experiments[table.experiment]), table.name
         assert {figure.split("/")[0] for figure in pack.figures} <= set(experiments)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_note_stands_at_something_that_the_page_shows(paper, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    facts, path = read_facts(paper), Path("configs/papers") / f"{paper}.yaml"
+    for pack in (full := pack_of(path), *map(pack_of, full.scales.values())):
+        shown = set()
+        for table in pack.tables:
+            rows = facts.tables[table.printed].rows if table.printed else ()
+            shown |= {table.name, *(f"{table.name}.{one}" for one in (*rows, *table.more, *table.all_columns))}
+        told = [about for note in (*facts.notes, *pack.notes) for about in note.about]
+        assert set(told) <= shown, pack.name
+        assert pack.notes, pack.name
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_pack_stands_beside_every_printed_table_and_column(paper, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    printed, pack = read_facts(paper).tables, pack_of(Path("configs/papers") / f"{paper}.yaml")
+    compared = {table.printed: table for table in pack.tables if table.printed}
+    assert {name: tuple(table.columns) for name, table in compared.items()} == {
+        name: table.columns for name, table in printed.items()
+    }
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -22,7 +22,7 @@ CHECKS: dict[str, Callable[[Facts], list[Finding]]] = {
     "tapkir_fracture": tapkir.check,
     "levan2020_implant": levan2020.check,
 }
-STYLES = {"agrees": "green", "contradicts": "red", "implies": "cyan"}
+STYLES = {"agrees": "green", "contradicts": "red", "implies": "cyan", "open": "yellow"}
 
 
 def check_paper(paper: str) -> list[Finding]:
@@ -49,7 +49,8 @@ def findings_table(paper: str, findings: list[Finding]) -> Table:
 def summary(findings: list[Finding]) -> str:
     """How many of each verdict."""
     counts = Counter(one.verdict for one in findings)
-    return (
+    told = (
         f"{counts['agrees']} agree, {counts['contradicts']} contradict each other, "
         f"{counts['implies']} follow from what is printed"
     )
+    return f"{told}, {counts['open']} left open for want of numbers" if counts["open"] else told

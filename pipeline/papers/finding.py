@@ -7,8 +7,8 @@ from typing import Literal
 
 __all__ = ["Finding", "Verdict", "agrees_if"]
 
-# "implies": the paper does not print it, and it follows from what it prints.
-Verdict = Literal["agrees", "contradicts", "implies"]
+# "implies": the paper does not print it, and it follows from what it prints. "open": its numbers are not at hand.
+Verdict = Literal["agrees", "contradicts", "implies", "open"]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from spine.core.problems import SpineError
 from spine.core.strict import validate
 from spine.images.tint import class_colour
 from spine.intake import load_data_config
-from tests.experiment_on_disk import write_experiment
+from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 from tests.paper_pack_ran import tables_of
 from tests.pipeline.papers.test_layout import write_plid
 
@@ -141,6 +141,31 @@ def test_a_column_may_be_printed_alone(judged):
     assert [row.cells[0].ours for row in table.rows if row.name == "vgg16"] != ["–"]  # the others stand as before
 
 
+def test_the_weighted_ensembles_classes_stand_beside_the_printed_ones(here, tmp_path):
+    """The pack's own table, of masks whose third class is the canal in place of the spine."""
+    experiment = write_segmentation_experiment(tmp_path, evaluate={"resamples": 100})
+    evaluate.run(experiment)
+    (own,) = (table for table in pack_of(SAYED).tables if table.printed == "segmentation_ensemble")
+    raw = own.model_dump(mode="json") | {"experiment": "small", "more": ["equal weights"]}
+    raw["columns"]["iou_spine"] = {"metric": "iou.canal"}
+    whole = validate(Pack, {"paper": "sayed2025_plid", "name": "our_pack", "tables": [raw]}, "the pack")
+    page = paper_page(whole, {"small": experiment}, experiment.runs / "our_pack")
+    (table,) = page.tables
+    cells = dict(zip((column.name for column in table.columns), table.rows[0].cells, strict=True))
+    found = next(row.metrics for row in evaluated(experiment).rows if row.name == "ensemble")
+    metrics = {
+        **{"iou spine": "iou.canal", "iou vertebra": "iou.vertebra", "iou disc": "iou.disc"},
+        **{"accuracy": "pixel_accuracy", "recall without background": "recall_foreground"},
+        "precision without background": "precision_foreground",
+    }
+    for name, metric in metrics.items():
+        assert cells[name].ours == f"{100 * found[metric].value:.2f}", name
+    assert [cells[name].printed for name in ("iou spine", "accuracy", "recall")] == ["89.37", "96.22", "95.63"]
+    assert {cells[name].ours for name in ("recall", "precision")} == {"–"}
+    (mark,) = {column.marks for column in table.columns if column.name in ("recall", "precision")}
+    assert "Ours has no such mean" in page.notes[mark[0] - 1]
+
+
 def evaluated(experiment):
     return ExperimentRun(experiment).evaluation()
 
@@ -152,7 +177,8 @@ def test_footnotes_stand_where_they_matter(judged):
     (auc,) = table.columns[1].marks
     assert "taken from hard labels" in page.notes[auc - 1]
     assert [page.notes[mark - 1] for mark in rows["AEM"].marks] == ["A note of ours."]
-    assert rows["vgg16"].marks == ()
+    assert rows["vgg19"].marks == ()  # of VGG16 two weights are printed
+    assert len(rows["vgg16"].marks) == 1
     assert set(page.notes) == {note.text for note in read_facts("sayed2025_plid").notes} | {"A note of ours."}
     assert len(set(page.notes)) == len(page.notes)
 

@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.papers.check import CHECKS, check_paper
+from pipeline.papers.check import CHECKS, check_paper, summary
 from pipeline.papers.facts import PAPERS, Facts, read_facts
+from pipeline.papers.finding import Finding
 from pipeline.papers.recompute import Matrix
 from pipeline.papers.sayed2025 import confusion_matrices
 from spine.core.problems import SpineError
@@ -57,6 +58,8 @@ def test_sayed2025_confusion_matrices():
         ("sayed2025_plid", "WAEM, mIoU", "90.60 without the background", "contradicts"),
         ("sayed2025_plid", "WAEM, Dice", "95.74 with the background, 95.06 without it", "contradicts"),
         ("sayed2025_plid", "the custom loss", "is 0.75, not 0", "implies"),
+        ("sayed2025_plid", "WAEM, Dice of precision and recall", "2 P R / (P + R) = 95.74", "agrees"),
+        ("sayed2025_plid", "Table 5, with one definition", "not recomputed. Needed are its rows", "open"),
         ("sayed2025_plid", "unet_resnet34, Dice of mIoU", "= 95.59", "agrees"),
         ("sayed2025_plid", "the ensemble's segmenters", "24,310 sets of 8", "implies"),
         ("ma2020_cervical", "two groups of patients", "1010", "contradicts"),
@@ -75,6 +78,14 @@ def test_what_follows_by_hand(paper, about, told, verdict):
     one = findings(paper)[about]
     assert told in one.implied
     assert one.verdict == verdict
+
+
+def test_what_cannot_be_recomputed_is_counted_apart():
+    told = [Finding("it", "printed", "implied", verdict) for verdict in ("agrees", "implies", "open")]
+    assert summary(told) == (
+        "1 agree, 0 contradict each other, 1 follow from what is printed, 1 left open for want of numbers"
+    )
+    assert summary(told[:2]) == "1 agree, 0 contradict each other, 1 follow from what is printed"
 
 
 def test_other_numbers_have_other_verdicts():
