@@ -40,6 +40,7 @@ NOT_RUN = {  # a page, or how a line begins -> why it is not run
     "source .venv/bin/activate": "it is of the reader's shell",
     "spine predict my_case.yaml": "it takes a cluster; tests/pipeline/bulk runs jobs on Ray",
     "spine run configs/spider": "it trains for hours, on real images",
+    "SPIDER=": "it trains for hours, on real images",
     "spine run configs/quickstart/classification.yaml": "it trains; test_docs_commands.py reads its overrides",
     "python -m venv /tmp/nnunet": "it installs PyTorch and nnU-Net from the network",
     "python benchmarks": "it trains for an hour; test_docs_commands.py reads its options",
