@@ -140,7 +140,7 @@ def test_the_driver_of_postgresql_is_found(monkeypatch):
     drivers.add("psycopg2")
     assert open_storage("postgresql://me@host/base") == "postgresql://me@host/base"
     drivers.clear()
-    with pytest.raises(SpineError, match=r"spine-ensemble\[postgres\]"):
+    with pytest.raises(SpineError, match=r"needs psycopg; install it .* '\.\[postgres\]'"):
         search("postgresql://me@host/base", "tpe")
 
 
