@@ -85,9 +85,9 @@ def test_objects_of_every_phase_are_float32_under_mixed_precision(tmp_path):
     truth = np.zeros((1, 300, 300, 3), np.float16)
     truth[..., 1] = 1  # 90,000 pixels, above the 65,504 that a half float holds; the other classes are absent
     assert float(objective["loss"](truth, truth)) == pytest.approx(0, abs=1e-5)
-    (metric,) = objective["metrics"]
-    metric.update_state(tf.constant(truth), tf.constant(truth))
-    assert float(metric.result()) == 1
+    for metric in objective["metrics"]:
+        metric.update_state(tf.constant(truth), tf.constant(truth))
+    assert [float(metric.result()) for metric in objective["metrics"]] == [1, 1]  # Dice and IoU
 
 
 TWO_DEVICES = """
