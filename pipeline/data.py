@@ -32,9 +32,10 @@ def build_ahead(experiments: Sequence[Experiment], others: Iterable[Path], show:
         else:
             build_dataset(config, show)
             built.add(file)
-    for experiment in experiments:
-        if experiment.build in built:
-            _require_truth(experiment)
+    trained = {one.name: one for experiment in experiments for one in experiment.siblings}
+    for one in trained.values():
+        if one.build in built:
+            _require_truth(one)
     return frozenset(built)
 
 
@@ -52,9 +53,8 @@ def _require_truth(experiment: Experiment) -> None:
     dataset = read_dataset(experiment)
     present = [split for split in SPLIT_NAMES if (dataset.splits["split"] == split).any()]
     with within(f"experiment {experiment.name}"):
-        for one in experiment.siblings:
-            for split in dict.fromkeys([*present, "test"]):
-                read_truth(one, dataset, split)
+        for split in dict.fromkeys([*present, "test"]):
+            read_truth(experiment, dataset, split)
 
 
 def build_data(experiment: Experiment, show: Show) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.papers.held import Format, Held
 from spine.annotations.types import Malformed
 from spine.core.files import walk
-from spine.core.names import composed, slice_of, stem_of
+from spine.core.names import slice_of, stem_of
 from spine.core.problems import SpineError, examples
 
 __all__ = ["lacking"]
@@ -67,26 +67,18 @@ def _none_readable(path: Path, held: Held, files: Iterable[Path], read: Callable
 
 
 def _mask(path: Path, held: Held, images: Path) -> Iterator[str]:
-    from spine.annotations.mask import load_mask
+    from spine.annotations.mask import load_mask, pictures_by_place, pictures_of
     from spine.annotations.sources import is_image
 
     masks = [file for file in walk(path).files if is_image(file)]
     yield from _none_readable(path, held, masks, lambda file: load_mask(file, held.labels).size)
-    known = {_place(PurePosixPath(name)) for name in _names(images)}
-    own = {str(file.relative_to(path)): PurePosixPath(file.relative_to(path).as_posix()) for file in masks}
-    lost = [name for name, place in own.items() if not {_place(place), _place(_whole(place))} & known]
-    if lost and held.images:
+    if not held.images:
+        return
+    known = pictures_by_place(images)
+    own = [file.relative_to(path) for file in masks]
+    lost = [str(place) for place in own if not pictures_of((place.parent / stem_of(place)).as_posix(), known)]
+    if lost:
         yield f"{path}: {len(lost)} of {len(own)} masks are named and placed like no file of {images}: {examples(lost)}"
-
-
-def _place(path: PurePosixPath) -> str:
-    """A picture's path without its suffix, by which masks are matched, its letters composed."""
-    return composed(str(path.parent / stem_of(path)))
-
-
-def _whole(path: PurePosixPath) -> PurePosixPath:
-    """The file of a mask that is called like a slice of it: `p1#7.png`, `p1.nii.gz#7.png`."""
-    return path.parent / slice_of(stem_of(path))[0]
 
 
 def _boxes(path: Path, held: Held, images: Path) -> Iterator[str]:

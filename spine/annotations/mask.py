@@ -22,7 +22,7 @@ from spine.core.names import composed, slice_of
 from spine.core.problems import SpineError
 from spine.images.pictures import read_mask_pages, write_mask
 
-__all__ = ["boxes_from_mask", "load_mask", "read", "write"]
+__all__ = ["boxes_from_mask", "load_mask", "pictures_by_place", "pictures_of", "read", "write"]
 
 _SUFFIXES = (".png", ".tif", ".tiff")
 _DRAWN = 64  # the least grey that is drawn rather than a class's index: few tasks have as many classes
@@ -52,7 +52,7 @@ def read(
     files = list(_files(path, images))
     if not files:
         raise SpineError(f"{path} holds no mask (.png, .tif or .tiff); give the folder that does")
-    pictures = None if images is None else _pictures(images)
+    pictures = None if images is None else pictures_by_place(images)
     collector, lost, drawn_in = Collector(images=images), set[str](), dict[int, Path]()
     for file in files:
         match = expression.fullmatch(composed(stem_of(file)))
@@ -93,7 +93,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(f"{re.escape(before)}(?P<stem>.+){re.escape(after)}", re.DOTALL)
 
 
-def _pictures(images: Path) -> dict[str, list[str]]:
+def pictures_by_place(images: Path) -> dict[str, list[str]]:
     """Pictures below a folder by their path without its suffix, its letters composed."""
     by_stem: dict[str, list[str]] = {}
     for file in walk(images).files:
@@ -107,12 +107,17 @@ def _image_of(file: Path, stem: str, root: Path, pictures: Mapping[str, list[str
     name = PurePosixPath(file.relative_to(root).as_posix()).parent / stem
     if pictures is None:
         return f"{name}{file.name[len(stem_of(file)) :]}"
-    called = pictures.get(composed(str(name)), []) or _slices_of(str(name), pictures)
+    called = pictures_of(str(name), pictures)
     if not called:
         raise Malformed(f"no picture is called {name}", "put it into the image folder, or remove the mask")
     if len(called) > 1:
         raise Malformed(f"several pictures are called so: {', '.join(called)}", "rename all but one")
     return called[0]
+
+
+def pictures_of(name: str, pictures: Mapping[str, list[str]]) -> list[str]:
+    """The pictures, of `pictures_by_place`, that a mask is called like: its place without its suffix."""
+    return pictures.get(composed(name), []) or _slices_of(name, pictures)
 
 
 def _slices_of(name: str, pictures: Mapping[str, list[str]]) -> list[str]:
