@@ -7,17 +7,17 @@ that no two write into one place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from spine.core.problems import SpineError, within
 from spine.core.yaml_files import read_yaml
 
-__all__ = ["merge", "merge_deep", "merge_flat", "read_files", "told"]
+__all__ = ["merge_deep", "merge_files", "merge_flat", "read_files", "told"]
 
 Settings = Mapping[str, Any]
+Merge = Callable[[Settings, Settings], dict[str, Any]]  # of theirs and ours
 
 
 def read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
@@ -48,30 +48,28 @@ def _extended(file: Path, raw: dict[str, Any]) -> Path | None:
     return file.parent / other
 
 
-def merge_deep(files: Iterable[Settings], own: Collection[str] = ("name",)) -> dict[str, Any]:
-    """The settings of all files of `read_files` as one mapping, merged at every depth; `own` are the first file's."""
-    return reduce(lambda ours, theirs: merge(theirs, ours), *_without(files, own))
-
-
-def merge_flat(files: Iterable[Settings], own: Collection[str] = ("name",)) -> dict[str, Any]:
-    """The same, but a value that a file gives replaces the other's as a whole."""
-    return reduce(lambda ours, theirs: {**theirs, **ours}, *_without(files, own))
-
-
-def _without(files: Iterable[Settings], own: Collection[str]) -> tuple[list[Settings], dict[str, Any]]:
-    """The extended files without what is a file's own, and the first file."""
+def merge_files(files: Iterable[Settings], merge: Merge, own: Collection[str]) -> dict[str, Any]:
+    """The settings of all files of `read_files` as one mapping; keys of `own` are the first file's alone."""
     first, *others = files
-    return [{key: value for key, value in other.items() if key not in own} for other in others], dict(first)
+    merged = dict(first)
+    for other in others:
+        merged = merge({key: value for key, value in other.items() if key not in own}, merged)
+    return merged
 
 
-def merge(theirs: Settings, ours: Settings) -> dict[str, Any]:
+def merge_deep(theirs: Settings, ours: Settings) -> dict[str, Any]:
     """Both mappings' keys, theirs first; where both have a value, ours, or of two mappings what is merged of them."""
 
     def of(key: str, value: Any) -> Any:
         other = theirs.get(key)
-        return merge(other, value) if isinstance(other, Mapping) and isinstance(value, Mapping) else value
+        return merge_deep(other, value) if isinstance(other, Mapping) and isinstance(value, Mapping) else value
 
     return {**theirs, **{key: of(key, value) for key, value in ours.items()}}
+
+
+def merge_flat(theirs: Settings, ours: Settings) -> dict[str, Any]:
+    """Both mappings' keys; where both have a value, ours as a whole."""
+    return {**theirs, **ours}
 
 
 def told(files: Iterable[Path]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
-from spine.core.extends import merge_deep, read_files, told
+from spine.core.extends import merge_deep, merge_files, read_files, told
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, within
 from spine.core.strict import Strict, validate
@@ -143,7 +143,7 @@ def _read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
 
 def _merged(files: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of a file and of those that it extends; a member that is null is left out then."""
-    merged = merge_deep(files.values())
+    merged = merge_files(files.values(), merge_deep, own=("name",))
     members = merged.get("members")
     if len(files) == 1 or not isinstance(members, Mapping):
         return merged

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spine.core.extends import merge
+from spine.core.extends import merge_deep
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 
@@ -46,7 +46,7 @@ def experiments_of_targets(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     heads = [_head(raw, target, own) for target, own in targets.items()]
     chosen = [raw["target"]] if raw.get("target") else list(targets)
     return {
-        head["target"]: _with_own_export(merge(shared, {**targets[head["target"]], **head, "heads": heads}), raw)
+        head["target"]: _with_own_export(merge_deep(shared, {**targets[head["target"]], **head, "heads": heads}), raw)
         for head in heads
         if head["target"] in chosen
     }
