@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from spine.core.quiet import silence_tensorflow
+
+silence_tensorflow()  # first, as in every command: its settings change what a processor computes in the last digits
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["SPINE_SALT"] = SALT = "salt of the tests"  # of fixtures that outlive a test, too: it seals their models
 
