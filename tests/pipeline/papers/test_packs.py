@@ -66,6 +66,13 @@ def test_runs_is_handed_to_the_data_configs_that_crop_by_detectors(here, monkeyp
         assert Path(member.weights).is_relative_to("elsewhere/of runs/sayed2025_pretraining_phantom/members")
 
 
+def test_a_scale_of_real_images_asks_for_these(here, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPINE_DATA", "elsewhere")
+    with pytest.raises(SpineError, match=rf"{tmp_path} lacks what this pack reads:(.|\n)*t2space/masks is not there"):
+        choose(SAYED, ["scale=spider", f"data.root={tmp_path}"])
+    assert os.environ["SPINE_DATA"] == str(tmp_path)
+
+
 def test_what_is_no_pack_is_left_alone(here):
     experiment = Path("configs/papers/tapkir_classification.yaml")
     assert choose(experiment, ["scale=phantom"]) == (experiment, ["scale=phantom"])
@@ -75,7 +82,7 @@ def test_what_is_no_pack_is_left_alone(here):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["scale=phantm"], r"scale is 'phantm'; the pack has full, phantom\. Did you mean 'phantom'"),
+        (["scale=phantm"], r"scale is 'phantm'; the pack has full, phantom, spider\. Did you mean 'phantom'"),
         (["scale=phantom", "data.root=/x"], r"runs on generated data; leave data\.root out"),
         (
             ["data.root=/nowhere"],
