@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
+from ensemble.validation_score import score_on_validation
+from pipeline import fetch, registry
+from pipeline.experiments import load_experiment
 from pipeline.jobs import run, work
+from pipeline.tuning import trial
 
 
 def train_here(monkeypatch: pytest.MonkeyPatch, train: Callable[..., int]) -> None:
@@ -23,3 +28,25 @@ def train_here(monkeypatch: pytest.MonkeyPatch, train: Callable[..., int]) -> No
 def train_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail the test where a training is started."""
     train_here(monkeypatch, lambda *given: pytest.fail(f"a training was started: {given}"))
+
+
+def do_all_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have trainings, the reading of weights and the scores of tuning in this process: each spares one's imports."""
+    turn = Lock()  # Keras trains one at a time
+
+    def train(member: str, file: Path, *overrides: str) -> int:
+        experiment = load_experiment(file, overrides)
+        with turn:
+            registry.train(experiment.task)(experiment, member)
+        return 0
+
+    def fetch_here(file: Path, members: list[str]) -> None:
+        assert fetch.fetch(load_experiment(file), members) == []
+
+    def judge(file: Path, member: str, overrides: list[str], log: Path) -> float:
+        return score_on_validation(load_experiment(file, overrides), member)
+
+    train_here(monkeypatch, train)
+    monkeypatch.setattr(trial, "run_child", work.run_child)
+    monkeypatch.setattr(trial, "judge_in_own_process", judge)
+    monkeypatch.setattr(fetch, "fetch_in_own_process", fetch_here)

@@ -8,10 +8,7 @@ ran = RanPack.of(folder, pack_file, number_of_reports)
 from __future__ import annotations
 
 import csv
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,14 +16,17 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from spine.core.privacy import salt_id
 from spine.member.member import Patients
 from tests.bright_detector import write_detector
+from tests.jobs_here import do_all_here
 
 ROOT = Path(__file__).resolve().parents[1]
-SPINE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 RUNS = "runs of the test"
 NONE = "–"
 
@@ -80,10 +80,12 @@ class RanPack:
 
     @classmethod
     def of(cls, folder: Path, file: Path | str) -> RanPack:
-        """Run the pack's file of `folder` by the command."""
-        command = [*SPINE, "run", str(file), f"runs={RUNS}"]
-        done = subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        """Run the pack's file of `folder` by the command, all in this process: what is tested is the report."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            do_all_here(patch)
+            done = CliRunner().invoke(app, ["run", str(file), f"runs={RUNS}"], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
         return cls(folder, yaml.safe_load((folder / file).read_text())["pack"], done.stdout)
 
     @property
