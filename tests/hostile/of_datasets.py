@@ -87,9 +87,9 @@ def _load_study(folder: Path) -> Found:
 
 _KEYS = ("targets.", "splits.", "source s", "output", "crop")  # of what is built, errors name the config's keys
 OF_CONFIGS = [
-    Reader("data config", "data.yaml", "yaml", _data_config, (_load_and_build, _load_data), names=_KEYS, seeds=66),
-    Reader("experiment", "experiment.yaml", "yaml", _experiment_file, (_load_experiment,), seeds=66),
-    Reader("study", "study.yaml", "yaml", _study_file, (_load_study,), names=("experiment.yaml",), seeds=30),
+    Reader("data config", "data.yaml", "yaml", _data_config, (_load_and_build, _load_data), names=_KEYS, seeds=24),
+    Reader("experiment", "experiment.yaml", "yaml", _experiment_file, (_load_experiment,), seeds=24),
+    Reader("study", "study.yaml", "yaml", _study_file, (_load_study,), names=("experiment.yaml",), seeds=24),
 ]
 
 
@@ -141,8 +141,8 @@ def _built_dataset(folder: Path) -> None:
 
 _TABLES = ("images", "boxes", "labels", "splits")
 OF_DATASETS = [
-    *(Reader(f"{name}.csv", f"data/{name}.csv", "table", _dataset, (_read_dataset,), seeds=36) for name in _TABLES),
-    Reader("dataset.json", "data/dataset.json", "json", _dataset, (_read_dataset,), seeds=36),
-    Reader("build.json", "built/build.json", "json", _built_dataset, (_build_again,), seeds=24),
+    *(Reader(f"{name}.csv", f"data/{name}.csv", "table", _dataset, (_read_dataset,), seeds=18) for name in _TABLES),
+    Reader("dataset.json", "data/dataset.json", "json", _dataset, (_read_dataset,), seeds=20),
+    Reader("build.json", "built/build.json", "json", _built_dataset, (_build_again,), seeds=20),
     Reader("problems.csv", "built.build/problems.csv", "", _built_dataset, (_build_again,), seeds=10),
 ]

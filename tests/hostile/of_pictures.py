@@ -96,7 +96,7 @@ def _pictures_of(name: str) -> Reader:
     suffix, kind, make = PICTURES[name]
     others = PATIENTS[1:]
     ways = (partial(_built, slices=1), partial(_images, slices=None), partial(_built, slices=None))
-    seeds = 120 if name.startswith("dicom JPEG") else 30  # GDCM's decoders may end the process, but seldom
+    seeds = 60 if name.startswith("dicom JPEG") else 20  # GDCM's decoders may end the process, but seldom
     return Reader(name, f"images/p1{suffix}", kind, lambda folder: make(folder / "images"), ways, (), others, seeds)
 
 
@@ -236,7 +236,7 @@ def _segmentation(name: str) -> Reader:
     one = {"format": "dicom-seg", "path": "seg", "labels": list(_LABELS), "boxes": True}
     ways = (partial(_built, annotations=(one,)),)
     names = ("images/", "p1", "p2.dcm", "p3.dcm")
-    return Reader(name, "seg/p1.dcm", "dicom", _segmentations, ways, names=names, seeds=60)
+    return Reader(name, "seg/p1.dcm", "dicom", _segmentations, ways, names=names, seeds=24)
 
 
 _TABLE = {
@@ -248,25 +248,25 @@ _YOLO = {"format": "yolo", "path": "labels"}
 _RECORDS = {"format": "tfrecord", "path": "images"}
 ANNOTATIONS = [
     _reader(
-        "coco", "coco.json", "json", _written("coco", "coco.json"), {"format": "coco", "path": "coco.json"}, seeds=54
+        "coco", "coco.json", "json", _written("coco", "coco.json"), {"format": "coco", "path": "coco.json"}, seeds=22
     ),
-    _reader("voc", "voc/p1.xml", "xml", _written("voc", "voc"), {"format": "voc", "path": "voc"}, seeds=34),
-    _reader("labelme", "lm/p1.json", "json", _written("labelme", "lm"), {"format": "labelme", "path": "lm"}, seeds=40),
+    _reader("voc", "voc/p1.xml", "xml", _written("voc", "voc"), {"format": "voc", "path": "voc"}, seeds=18),
+    _reader("labelme", "lm/p1.json", "json", _written("labelme", "lm"), {"format": "labelme", "path": "lm"}, seeds=20),
     _reader(
         *("labelme-xml", "lm/p1.xml", "xml", _written("labelme-xml", "lm"), {"format": "labelme-xml", "path": "lm"}),
-        seeds=34,
+        seeds=18,
     ),
-    _reader("yolo labels", "labels/p1.txt", "words", _yolo, _YOLO, seeds=32),
-    _reader("yolo data.yaml", "labels/data.yaml", "yaml", _yolo, _YOLO, seeds=44),
-    _reader("mask png", "masks/p1.png", "png", _masks, _MASK, seeds=32),
-    _reader("mask tiff", "masks/p1.tif", "tiff", partial(_masks, suffix=".tif"), _MASK, seeds=26),
-    _reader("mask pages", "masks/p1.tif", "tiff", _mask_pages, _MASK, seeds=26),
-    _reader("table", "boxes.csv", "table", _written("table", "boxes.csv"), _TABLE, seeds=50),
+    _reader("yolo labels", "labels/p1.txt", "words", _yolo, _YOLO, seeds=18),
+    _reader("yolo data.yaml", "labels/data.yaml", "yaml", _yolo, _YOLO, seeds=24),
+    _reader("mask png", "masks/p1.png", "png", _masks, _MASK, seeds=18),
+    _reader("mask tiff", "masks/p1.tif", "tiff", partial(_masks, suffix=".tif"), _MASK, seeds=16),
+    _reader("mask pages", "masks/p1.tif", "tiff", _mask_pages, _MASK, seeds=16),
+    _reader("table", "boxes.csv", "table", _written("table", "boxes.csv"), _TABLE, seeds=20),
     _reader("folders", "images/ill/p1.png", "png", _folders, {"format": "folders", "path": "images"}, seeds=16),
-    _reader("tfrecord", "images/p1.tfrecord", "tfrecord", _records, _RECORDS, seeds=45),
-    _reader("tfrecord.gz", "images/p1.tfrecord", "tfrecord.gz", partial(_records, zipped=True), _RECORDS, seeds=36),
+    _reader("tfrecord", "images/p1.tfrecord", "tfrecord", _records, _RECORDS, seeds=18),
+    _reader("tfrecord.gz", "images/p1.tfrecord", "tfrecord.gz", partial(_records, zipped=True), _RECORDS, seeds=20),
     _segmentation("dicom-seg"),
-    _spider("spider grades", "grades.csv", "table", 34),
+    _spider("spider grades", "grades.csv", "table", 18),
     _spider("spider mask", "masks/p1.mha", "header", 17),
-    _reader("label map", "images/label_map.pbtxt", "words", _records, _RECORDS, seeds=32),
+    _reader("label map", "images/label_map.pbtxt", "words", _records, _RECORDS, seeds=18),
 ]

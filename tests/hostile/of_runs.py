@@ -211,22 +211,22 @@ _SEARCHED = "members/a/predictions/validation"
 _TOLD_BY_FOLDER = ("predictions/test", "predictions/validation", "member 'a", "'a' and 'b'")  # or by whose they are
 _DENSE = ("classification", "segmentation")
 OF_RUNS = [
-    *_of_run("predictions.json", f"{_TEST}/predictions.json", "json", (_judge,), 22, names=_TOLD_BY_FOLDER),
-    *_of_run("index.csv", f"{_TEST}/index.csv", "table", (_judge,), 30, names=_TOLD_BY_FOLDER),
-    *_of_run("probabilities", f"{_TEST}/probabilities.npy", "npy", (_judge,), 30, names=_TOLD_BY_FOLDER, tasks=_DENSE),
+    *_of_run("predictions.json", f"{_TEST}/predictions.json", "json", (_judge,), 20, names=_TOLD_BY_FOLDER),
+    *_of_run("index.csv", f"{_TEST}/index.csv", "table", (_judge,), 18, names=_TOLD_BY_FOLDER),
+    *_of_run("probabilities", f"{_TEST}/probabilities.npy", "npy", (_judge,), 14, names=_TOLD_BY_FOLDER, tasks=_DENSE),
     *(
         reader
         for part in ("boxes", "scores", "classes")
         for reader in _of_run(
-            *(part, f"{_TEST}/detection_{part}.npy", "npy", (_judge,), 24), names=_TOLD_BY_FOLDER, tasks=_BOXES
+            *(part, f"{_TEST}/detection_{part}.npy", "npy", (_judge,), 14), names=_TOLD_BY_FOLDER, tasks=_BOXES
         )
     ),
     *_of_run("searched index", f"{_SEARCHED}/index.csv", "table", (_search,), 17, names=_TOLD_BY_FOLDER),
-    *_of_run("searched", f"{_SEARCHED}/probabilities.npy", "npy", (_search,), 17, names=_TOLD_BY_FOLDER, tasks=_DENSE),
-    *_of_run("weights.json", "ensembles/weighted/weights.json", "json", (_weights,), 40),
-    *_of_run("metrics.json", "evaluation/metrics.json", "json", (_metrics, _evaluate), 40),
-    *_of_run("trained", "members/a/config.yaml", "yaml", (_trained,), 24, tasks=("classification",)),
+    *_of_run("searched", f"{_SEARCHED}/probabilities.npy", "npy", (_search,), 14, names=_TOLD_BY_FOLDER, tasks=_DENSE),
+    *_of_run("weights.json", "ensembles/weighted/weights.json", "json", (_weights,), 20),
+    *_of_run("metrics.json", "evaluation/metrics.json", "json", (_metrics, _evaluate), 20),
+    *_of_run("trained", "members/a/config.yaml", "yaml", (_trained,), 22, tasks=("classification",)),
     *_of_run("history.csv", "members/a/history.csv", "table", (_report,), 9, tasks=("classification",)),
-    Reader("journal", "study.log", "", _journal, (_open_journal,), seeds=20),
-    *_of_run("member.json", "members/a/member.json", "json", (_card,), 24, names=("members/a/",)),
+    Reader("journal", "study.log", "", _journal, (_open_journal,), seeds=12),
+    *_of_run("member.json", "members/a/member.json", "json", (_card,), 20, names=("members/a/",)),
 ]
