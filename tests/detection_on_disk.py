@@ -58,12 +58,17 @@ def picture_and_boxes(
     return grey.clip(0, 65535).astype(np.uint16), boxes
 
 
-def write_boxes(root: Path, patients: Mapping[str, int] = PATIENTS, labels: Sequence[str] = LABELS) -> Manifest:
-    """Write two pictures of different sizes a patient, with their boxes: of a bright and of a dark thing."""
+def write_boxes(
+    root: Path,
+    patients: Mapping[str, int] = PATIENTS,
+    labels: Sequence[str] = LABELS,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+) -> Manifest:
+    """Write a picture of each size for each patient, with their boxes: of a bright and of a dark thing."""
     pictures, rows, patient_of, splits = {}, [], {}, []
     for split, count in patients.items():
         for patient in (f"{split}{number:02d}" for number in range(count)):
-            for number, size in enumerate(SIZES):
+            for number, size in enumerate(sizes):
                 sample = f"{patient}-{number}"
                 pictures[sample], boxes = picture_and_boxes(*size, len(pictures), labels)
                 corners = [dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)) for _, box in boxes]

@@ -1,4 +1,4 @@
-"""Detectors of the papers' own files, trained for a few steps at their published size, the largest at half of it."""
+"""Detectors of the papers' own files, trained for a step at their published size, the largest at half of it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pipeline.experiments import load_experiment
 from spine.experiment.config import Experiment
 from spine.member.member import Member
 from spine.training.history import History
-from tests.detection_on_disk import write_boxes
+from tests.detection_on_disk import SIZES, write_boxes
 from tests.member_contract import assert_detections, grey, png
 from tests.watched_detector import equal_kernels, train_watched
 
@@ -30,7 +30,7 @@ HALVED = "inception_resnet_v2_atrous"  # it takes minutes a picture at its own s
 
 
 def experiment_of(paper: str, member: str, folder: Path) -> Experiment:
-    """The paper's experiment on a dataset of four pictures, two of them to learn from, with no weights to download."""
+    """The paper's experiment on a dataset of two pictures, one of them to learn from, with no weights to download."""
     experiment = load_experiment(
         PAPERS / f"{paper}.yaml",
         [
@@ -43,7 +43,7 @@ def experiment_of(paper: str, member: str, folder: Path) -> Experiment:
             f"members.{member}.backbone_weights=none",
         ],
     )
-    write_boxes(experiment.data, {"train": 1, "validation": 1, "test": 0}, experiment.labels)
+    write_boxes(experiment.data, {"train": 1, "validation": 1, "test": 0}, experiment.labels, SIZES[:1])
     return experiment
 
 
