@@ -21,9 +21,15 @@ BEFORE = "${SPINE_RUNS:-runs}/sayed2025_pretraining_phantom/members/resnet50"
 PARTS = {
     "detection": {},
     "pretraining": {"members": {"resnet50": TINY, "xception": None}},
-    "classification": {"members": {"resnet50": {**TINY, "weights": BEFORE}, "xception": {**TINY, "weights": "none"}}},
+    "classification": {
+        "shared": {"fine_tuning": {"epochs": 1}},
+        "members": {"resnet50": {**TINY, "weights": BEFORE}, "xception": {**TINY, "weights": "none"}},
+    },
     "classification_frozen": {"members": {"xception": None}},
-    "segmentation": {"shared": {"height": 32, "width": 32, "epochs": 1, "batch": 4}},
+    "segmentation": {
+        "shared": {"height": 32, "width": 32, "epochs": 1, "batch": 4},
+        "members": {"unet_resnet34": {"encoder": "mobilenet0.25"}, "linknet_resnet34": {"encoder": "mobilenet0.25"}},
+    },
 }
 NOT_RUN = {"ablation": ("no_region", "no_custom_loss"), "detection": ("region",)}
 
