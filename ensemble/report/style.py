@@ -91,7 +91,8 @@ def new_figure(
 def as_png(figure: Figure) -> bytes:
     """PNG on white, for documents."""
     stream = io.BytesIO()
-    figure.draw_without_rendering()  # axes of equal units leave their titles room only when laid out a second time
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)  # axes of equal units leave their titles room only when laid out a second time
     figure.savefig(stream, format="png", dpi=DPI, facecolor="white")
     figure.set_layout_engine("none")  # what was laid out once is kept for the SVG
     return stream.getvalue()
