@@ -24,6 +24,7 @@ from pipeline.cli import app
 from spine.core.privacy import salt_id
 from spine.member.member import Patients
 from tests.bright_detector import write_detector
+from tests.figures_of_a_pixel import write_pixels
 from tests.jobs_here import do_all_here
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,10 +81,11 @@ class RanPack:
 
     @classmethod
     def of(cls, folder: Path, file: Path | str) -> RanPack:
-        """Run the pack's file of `folder` by the command, all in this process: what is tested is the report."""
+        """Run the pack's file of `folder` by the command, in this process: what is tested are its tables."""
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             do_all_here(patch)
+            write_pixels(patch)
             done = CliRunner().invoke(app, ["run", str(file), f"runs={RUNS}"], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return cls(folder, yaml.safe_load((folder / file).read_text())["pack"], done.stdout)
