@@ -142,7 +142,7 @@ def _built_dataset(folder: Path) -> None:
 _TABLES = ("images", "boxes", "labels", "splits")
 OF_DATASETS = [
     *(Reader(f"{name}.csv", f"data/{name}.csv", "table", _dataset, (_read_dataset,), seeds=18) for name in _TABLES),
-    Reader("dataset.json", "data/dataset.json", "json", _dataset, (_read_dataset,), seeds=20),
-    Reader("build.json", "built/build.json", "json", _built_dataset, (_build_again,), seeds=20),
+    Reader("dataset.json", "data/dataset.json", "json", _dataset, (_read_dataset,)),
+    Reader("build.json", "built/build.json", "json", _built_dataset, (_build_again,)),
     Reader("problems.csv", "built.build/problems.csv", "", _built_dataset, (_build_again,), seeds=10),
 ]

@@ -96,7 +96,7 @@ def _pictures_of(name: str) -> Reader:
     suffix, kind, make = PICTURES[name]
     others = PATIENTS[1:]
     ways = (partial(_built, slices=1), partial(_images, slices=None), partial(_built, slices=None))
-    seeds = 60 if name.startswith("dicom JPEG") else 20  # GDCM's decoders may end the process, but seldom
+    seeds = 60 if name.startswith("dicom JPEG") else Reader.seeds  # GDCM's decoders may end the process, but seldom
     return Reader(name, f"images/p1{suffix}", kind, lambda folder: make(folder / "images"), ways, (), others, seeds)
 
 
@@ -251,7 +251,7 @@ ANNOTATIONS = [
         "coco", "coco.json", "json", _written("coco", "coco.json"), {"format": "coco", "path": "coco.json"}, seeds=22
     ),
     _reader("voc", "voc/p1.xml", "xml", _written("voc", "voc"), {"format": "voc", "path": "voc"}, seeds=18),
-    _reader("labelme", "lm/p1.json", "json", _written("labelme", "lm"), {"format": "labelme", "path": "lm"}, seeds=20),
+    _reader("labelme", "lm/p1.json", "json", _written("labelme", "lm"), {"format": "labelme", "path": "lm"}),
     _reader(
         *("labelme-xml", "lm/p1.xml", "xml", _written("labelme-xml", "lm"), {"format": "labelme-xml", "path": "lm"}),
         seeds=18,
@@ -261,10 +261,10 @@ ANNOTATIONS = [
     _reader("mask png", "masks/p1.png", "png", _masks, _MASK, seeds=18),
     _reader("mask tiff", "masks/p1.tif", "tiff", partial(_masks, suffix=".tif"), _MASK, seeds=16),
     _reader("mask pages", "masks/p1.tif", "tiff", _mask_pages, _MASK, seeds=16),
-    _reader("table", "boxes.csv", "table", _written("table", "boxes.csv"), _TABLE, seeds=20),
+    _reader("table", "boxes.csv", "table", _written("table", "boxes.csv"), _TABLE),
     _reader("folders", "images/ill/p1.png", "png", _folders, {"format": "folders", "path": "images"}, seeds=16),
     _reader("tfrecord", "images/p1.tfrecord", "tfrecord", _records, _RECORDS, seeds=18),
-    _reader("tfrecord.gz", "images/p1.tfrecord", "tfrecord.gz", partial(_records, zipped=True), _RECORDS, seeds=20),
+    _reader("tfrecord.gz", "images/p1.tfrecord", "tfrecord.gz", partial(_records, zipped=True), _RECORDS),
     _segmentation("dicom-seg"),
     _spider("spider grades", "grades.csv", "table", 18),
     _spider("spider mask", "masks/p1.mha", "header", 17),

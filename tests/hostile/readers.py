@@ -44,7 +44,7 @@ class Reader:
     ways: tuple[Callable[[Path], Found], ...]
     names: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    seeds: int = 20  # each mutation of its kind at least once, but of a report each
+    seeds: int = 20  # enough to try each mutation of a kind of file
 
     @property
     def told_as(self) -> tuple[str, ...]:
