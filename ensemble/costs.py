@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ensemble.engine.grid.budget import Budget
-from ensemble.evaluators.seconds import seconds_of
+from ensemble.evaluators.seconds import Timing, seconds_of
 from ensemble.results.found_weights import FoundWeights
 from spine.core.files import read_if_whole, size_of, write_json
 from spine.core.problems import SpineError
@@ -38,9 +39,9 @@ class Cost:
         return cls(sum(seconds) if len(seconds) == len(costs) else None, sum(cost.megabytes for cost in costs))
 
     @classmethod
-    def of_model(cls, model: Path, pictures: Sequence[Path]) -> Cost:
+    def of_model(cls, model: Path, timing: Timing) -> Cost:
         """Measure on this machine, as it is busy now."""
-        seconds = seconds_of(model, pictures)
+        seconds = timing(model)
         known = seconds[np.isfinite(seconds)]
         return cls(float(np.median(known)) if len(known) else None, megabytes_of(model))
 
@@ -50,7 +51,7 @@ def megabytes_of(model: Path) -> float:
     return size_of(model) / 1e6
 
 
-def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Sequence[Path]) -> dict[str, Cost]:
+def costs_of(experiment: Experiment, members: Mapping[str, Member], timing: Timing) -> dict[str, Cost]:
     """The cost of each of the members that has a SavedModel; what `costs.json` knows of the same model is kept.
 
     One measurement a model, so that a search that is resumed, and the report, speak of the same numbers. A model that
@@ -63,7 +64,7 @@ def costs_of(experiment: Experiment, members: Mapping[str, Member], pictures: Se
     strange = [name for name, member in present.items() if name not in known and not member.may_run]
     missing = {name: member for name, member in present.items() if name not in known and name not in strange}
     for name, member in track(missing.items(), "measuring latency", len(missing)):
-        cost = Cost.of_model(member.trusted_model, pictures)
+        cost = Cost.of_model(member.trusted_model, timing)
         kept[name] = {"model_hash": member.card.model_hash, **asdict(cost)}
     if missing:
         write_json(kept, path)
@@ -79,7 +80,7 @@ def budget_of(experiment: Experiment, members: Mapping[str, Member], pictures: S
     limits = _limits(experiment.search)
     if not limits:
         return None
-    costs = costs_of(experiment, members, pictures)
+    costs = costs_of(experiment, members, partial(seconds_of, paths=pictures))
     known = {LATENCY: _milliseconds(costs), SIZE: {name: cost.megabytes for name, cost in costs.items()}}
     unknown = sorted({name for limit in limits for name in members if name not in known[limit]})
     if unknown:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import numpy as np
 from ensemble.costs import Cost, costs_of
 from ensemble.evaluators.resampled_scores import ResampledScores
 from ensemble.evaluators.rows import EvaluatedRow, Evaluator
+from ensemble.evaluators.seconds import Timing, seconds_of
 from ensemble.evaluators.verdict import compare
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse import without_zeros
@@ -65,12 +67,13 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     validation = run.evaluator(run.weights.split)
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
-    test = run.evaluator_of(split, alternatives=True).completed(validation, models)
+    timing = cache(partial(seconds_of, paths=split.truth.paths))  # what a row and what a model take is one measurement
+    test = run.evaluator_of(split, alternatives=True).completed(validation, models, timing)
     evaluation = _evaluate(run, test, validation, overlap).model_copy(
-        update={"costs": _costs(experiment, test, servable), "inputs_hash": inputs_hash}
+        update={"costs": _costs(experiment, test, servable, timing), "inputs_hash": inputs_hash}
     )
     if dataset:
-        own = run.evaluator("test").completed(validation, {})
+        own = run.evaluator("test").completed(validation, {}, timing)
         evaluation = _of_other_dataset(evaluation, experiment, dataset, test, own)
     for path, table in zip(paths[2:], test.tables(), strict=True):
         write_sheet(table, path)
@@ -242,13 +245,13 @@ def _alternative(row: EvaluatedRow, weights: FoundWeights, scores: ResampledScor
     )
 
 
-def _costs(experiment: Experiment, test: Evaluator, servable: dict[str, Member]) -> dict[str, RowCost]:
+def _costs(experiment: Experiment, test: Evaluator, servable: dict[str, Member], timing: Timing) -> dict[str, RowCost]:
     """Row -> seconds an image and megabytes, of those that are known.
 
     Equal and given weights, and an ensemble that was not exported, cost the sum of the members they run: they are
     `summed`.
     """
-    measured = costs_of(experiment, servable, test.truth.paths)
+    measured = costs_of(experiment, servable, timing)
     weighed = [row.name for row in test.members if row.weight]
     runs = {test.equal.name: list(experiment.members), test.ensemble.name: weighed}
     runs |= {name: list(without_zeros(weights)) for name, weights in experiment.given_weights.items()}

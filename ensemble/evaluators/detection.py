@@ -27,7 +27,7 @@ from ensemble.evaluators.rows import (
     names_of_classes,
     reduced_rows,
 )
-from ensemble.evaluators.seconds import seconds_of
+from ensemble.evaluators.seconds import Timing
 from ensemble.fusion.fuse_boxes import fuse_boxes
 from ensemble.results.evaluation import DetectionCounts, DetectionEvaluation, DetectionRow, Estimate, WilcoxonTest
 from ensemble.results.found_weights import FoundWeights
@@ -126,10 +126,10 @@ class DetectionEvaluator(Evaluator[DetectedRow]):
             ]
         )
 
-    def completed(self, validation: Evaluator[Any], models: Mapping[str, Path]) -> DetectionEvaluator:
+    def completed(self, validation: Evaluator[Any], models: Mapping[str, Path], timing: Timing) -> DetectionEvaluator:
         """The rows with the confidence of their F1 on `validation`, and the seconds that their models take."""
         confidences = {row.name: best_confidence(row.matches) for row in validation.rows}
-        seconds = {name: seconds_of(model, self.truth.paths) for name, model in models.items()}
+        seconds = {name: timing(model) for name, model in models.items()}
         timed = (replace(row, seconds=seconds.get(row.name, row.seconds)) for row in self.rows)
         return replace(self, rows=tuple(timed)).at(confidences)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.evaluators.pairs import Pairs
+from ensemble.evaluators.seconds import Timing
 from ensemble.fusion.fuse import weighted_mean, without_zeros
 from ensemble.names import free
 from ensemble.results.evaluation import Counts, Estimate, Evaluation, PairedTestResult, RowKind
@@ -119,10 +120,10 @@ class Evaluator(ABC, Generic[Row]):
         """The ensembles of weights that were given by hand to be judged beside the searched ones."""
         return tuple(row for row in self.rows if row.kind == "given")
 
-    def completed(self, validation: Evaluator[Any], models: Mapping[str, Path]) -> Self:
+    def completed(self, validation: Evaluator[Any], models: Mapping[str, Path], timing: Timing) -> Self:
         """The rows with what this split alone does not tell: settled on `validation`, or measured on their `models`.
 
-        `models` are SavedModels by row, of those that have one.
+        `models` are SavedModels by row, of those that have one, and `timing` tells the seconds that one takes.
         """
         return self
 

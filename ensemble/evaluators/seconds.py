@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["TIMED", "seconds_of"]
+__all__ = ["TIMED", "Timing", "seconds_of"]
 
 TIMED = 12  # pictures, spread over the split: a median needs no more
+Timing = Callable[[Path], np.ndarray]  # `seconds_of` of certain pictures
 
 
 def seconds_of(model: Path, paths: Sequence[Path]) -> np.ndarray:

@@ -190,10 +190,10 @@ def test_seconds_are_measured_through_the_saved_model(tmp_path):
     found = read_json(evaluate.run(experiment)[0])
     assert 0 < row_of(found, "a")["metrics"]["seconds_an_image"]["value"] < 5
     assert row_of(found, EQUAL)["metrics"]["seconds_an_image"]["value"] is None
-    seconds = pd.read_csv(experiment.evaluation_directory / "images.csv")
-    assert (
-        seconds[seconds["name"] == "a"]["seconds"].notna().sum() == 8
-    )  # all test images: fewer than are timed at most
+    images = pd.read_csv(experiment.evaluation_directory / "images.csv")
+    seconds = images[images["name"] == "a"]["seconds"]
+    assert seconds.notna().sum() == 8  # all test images: fewer than are timed at most
+    assert found["costs"]["a"]["seconds"] == pytest.approx(np.median(seconds))  # one measurement serves both
 
 
 def test_a_detector_that_finds_nothing_is_told(tmp_path):

@@ -113,7 +113,7 @@ def test_pairs_of_detection_are_of_true_boxes(tmp_path):
 
 
 def test_costs_of_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(Cost, "of_model", classmethod(lambda cls, model, pictures: cls(0.25, 3.0)))
+    monkeypatch.setattr(Cost, "of_model", classmethod(lambda cls, model, timing: cls(0.25, 3.0)))
     experiment = write_experiment(tmp_path, members=("vgg", "dense"), weights={"vgg": 1.0, "dense": 0.0}, **FAST)
     costs = read_json(evaluate.run(experiment)[0])["costs"]
     assert costs == {

@@ -1,12 +1,14 @@
 """Our own files after what happens to files: one sentence that names the file and what to run, never a traceback."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 from ensemble import evaluate, predict, report, search
 from ensemble.costs import costs_of
+from ensemble.evaluators.seconds import seconds_of
 from ensemble.experiment_run import ExperimentRun
 from spine.core.files import read_json, with_nulls
 from spine.core.problems import SpineError
@@ -132,7 +134,7 @@ def test_damaged_costs_are_measured_again(experiment, text):
     members = {name: Member.open(experiment.member_directory(name)) for name in experiment.members}
     pictures = Manifest.read(experiment.data)
     paths = [pictures.image_path(sample) for sample in pictures.samples_in("test")]
-    assert set(costs_of(experiment, members, paths)) == {"a", "b"}
+    assert set(costs_of(experiment, members, partial(seconds_of, paths=paths))) == {"a", "b"}
     assert set(read_json(experiment.directory / "costs.json")) == {"a", "b"}
 
 
