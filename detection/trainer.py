@@ -12,6 +12,7 @@ from official.core.config_definitions import ExperimentConfig
 from official.vision.tasks.maskrcnn import MaskRCNNTask
 
 from detection.objective import losses_of
+from spine.core.tracing import as_written
 
 __all__ = ["EpochTrainer"]
 
@@ -43,7 +44,7 @@ class EpochTrainer(Trainer):
 
     def create_train_loop_fn(self) -> Callable[[Any, tf.Tensor], None]:
         """The loop over the steps, here and not in a graph, so that each can be seen."""
-        step = tf.function(self.train_step)
+        step = tf.function(as_written(self.train_step))
 
         def loop(iterator: Any, steps: tf.Tensor) -> None:
             for _ in range(int(steps)):
