@@ -1,10 +1,11 @@
 """The tutorials' notebooks are kept without outputs, and run from end to end."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forked_spine import write_spine
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
@@ -37,8 +38,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
 
     spine = tmp_path / "bin" / "spine"  # of this checkout, whatever is installed
     spine.parent.mkdir()
-    spine.write_text(f"#!{sys.executable}\nfrom pipeline.cli import main\n\nmain()\n")
-    spine.chmod(0o755)
+    write_spine(spine)
     monkeypatch.setenv("PATH", f"{spine.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = read(path)

@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from tests import readers_files as readers
+from tests.forked_spine import write_spine
 from tests.pages import ROOT, steps
 
 SERVERS = ("spine serve configs", "spine demo")  # they answer until they are ended
@@ -121,9 +122,8 @@ def environment(folder: Path) -> dict[str, str]:
     if not programs.exists():
         programs.mkdir()
         (programs / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        (programs / "spine").write_text(f"#!{sys.executable}\nfrom pipeline.cli import main\n\nmain()\n")
-        for program in programs.iterdir():
-            program.chmod(0o755)
+        (programs / "python").chmod(0o755)
+        write_spine(programs / "spine")
     own = {key: value for key, value in os.environ.items() if not key.startswith("SPINE_S")}
     path = f"{programs}{os.pathsep}{own['PATH']}"
     return {**own, "PATH": path, "PYTHONPATH": str(ROOT), "GRADIO_ANALYTICS_ENABLED": "False"}
@@ -140,7 +140,7 @@ def serving(line: str, folder: Path, ports: Mapping[str, str]) -> Iterator[None]
         line, url = f"{line} --port {port}", f"http://127.0.0.1:{port}/"
     said = folder / "server.txt"
     with said.open("w") as output:
-        command = ["bash", "-c", f"exec {line}"]
+        command = ["bash", "-c", line.replace("spine", "exec python -m pipeline.cli", 1)]
         server = subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=output, stderr=output)
     try:
         while not answers(url):

@@ -1,7 +1,10 @@
 """Every network by name: what goes in and comes out, what it weighs, what learns, and where its weights come from."""
 
 import threading
+from dataclasses import replace
+from functools import lru_cache, partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from operator import itemgetter
 
 import classification_models.weights
 import keras
@@ -25,6 +28,21 @@ LARGE = ("vgg19", "resnet50", "resnext50", "densenet121", "inceptionv3", "effici
 
 def small(**changes) -> Settings:
     return Settings(**{**SMALL, **changes})
+
+
+BUILDERS = {name: encoder.build for name, encoder in ENCODERS.items()}
+
+
+@lru_cache(maxsize=2)  # an encoder's networks for the two sizes that architectures pad to
+def base_of(encoder: str, **given) -> keras.Model:
+    return BUILDERS[encoder](**given)
+
+
+@pytest.fixture
+def built_once(monkeypatch):
+    """Architectures that follow one another share the network of their encoder, which takes longest to build."""
+    for name, encoder in ENCODERS.items():
+        monkeypatch.setitem(ENCODERS, name, replace(encoder, build=partial(base_of, name)))
 
 
 def pictures(settings: Settings, count: int = 1) -> np.ndarray:
@@ -51,14 +69,16 @@ def test_every_architecture_answers_at_the_input_s_size(architecture):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name != SMALL["encoder"]])
+@pytest.mark.usefixtures("built_once")
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_architecture_takes_every_encoder(architecture, encoder):
+@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name != SMALL["encoder"]])
+def test_every_architecture_takes_every_encoder(encoder, architecture):
     answers_like_a_segmenter(small(architecture=architecture, encoder=encoder))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("architecture", "encoder"), SAYED2025)
+@pytest.mark.usefixtures("built_once")
+@pytest.mark.parametrize(("architecture", "encoder"), sorted(SAYED2025, key=itemgetter(1)))
 def test_the_published_networks_take_400_by_400(architecture, encoder):
     model = build(small(architecture=architecture, encoder=encoder, height=400, width=400), 4)
     assert model.output_shape == (None, 400, 400, 4)
