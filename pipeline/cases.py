@@ -11,7 +11,7 @@ from pipeline.experiments import load_experiment
 from spine.core.disk import at_work
 from spine.core.strict import validate
 from spine.core.yaml_files import read_yaml
-from spine.experiment.loading import Study
+from spine.experiment.loading import Suite
 
 if TYPE_CHECKING:
     from ensemble.case.config import CaseSettings
@@ -59,16 +59,16 @@ def evaluate_case(path: Path | str, overrides: Sequence[str], data: Path | None,
     return [written]
 
 
-def cases_of(study: Path | str) -> tuple[Path, ...]:
-    """The case files of a study; none of an experiment."""
-    raw = read_yaml(study)
-    return validate(Study, raw, str(study)).cases if "experiments" in raw else ()
+def cases_of(suite: Path | str) -> tuple[Path, ...]:
+    """The case files of a suite; none of an experiment."""
+    raw = read_yaml(suite)
+    return validate(Suite, raw, str(suite)).cases if "experiments" in raw else ()
 
 
-def export_cases_of(study: Path | str, overrides: Sequence[str], show: Show) -> list[Path]:
-    """Export the cases of a study, nothing of an experiment; the overrides are those that its experiments ran with."""
+def export_cases_of(suite: Path | str, overrides: Sequence[str], show: Show) -> list[Path]:
+    """Export the cases of a suite, nothing of an experiment; the overrides are those that its experiments ran with."""
     of_cases = [override for override in overrides if override.startswith("runs=")]
-    return [written for path in cases_of(study) for written in _export(load_case(path, of_cases), overrides, show)]
+    return [written for path in cases_of(suite) for written in _export(load_case(path, of_cases), overrides, show)]
 
 
 def _export(settings: CaseSettings, of_experiments: Sequence[str], show: Show) -> list[Path]:

@@ -22,12 +22,12 @@ def load_experiment(path: Path | str, overrides: Sequence[str] = (), target: str
 
 
 def load_experiments(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Experiment, ...]:
-    """The experiment of an experiment file, one for each of its targets, or all of a study's."""
+    """The experiment of an experiment file, one for each of its targets, or all of a suite's."""
     return loading.load_experiments(path, overrides, task_settings)
 
 
 def load_other_datasets(path: Path | str, overrides: Sequence[str] = ()) -> tuple[tuple[Experiment, Path], ...]:
-    """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
+    """A suite's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
     return loading.load_other_datasets(path, overrides, task_settings)
 
 

@@ -14,8 +14,8 @@ from spine.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name not in ("data", "cases"))
-STUDIES = [path for path in RUN if "experiments" in yaml.safe_load(path.read_text())]
-EXPERIMENTS = [path for path in RUN if path not in STUDIES]
+SUITES = [path for path in RUN if "experiments" in yaml.safe_load(path.read_text())]
+EXPERIMENTS = [path for path in RUN if path not in SUITES]
 CASES = sorted((ROOT / "configs" / "cases").glob("*.yaml"))
 DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
 
@@ -23,7 +23,7 @@ DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
 def test_there_are_configs():
     assert EXPERIMENTS
     assert DATA
-    assert {path.stem for path in STUDIES} == {
+    assert {path.stem for path in SUITES} == {
         "quickstart",
         "spider_case",
         "spider_regions",
@@ -72,7 +72,7 @@ def test_data_config_loads(path, monkeypatch):
     assert config.sources or config.dataset
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_study_names_experiments_that_load(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     experiments = load_experiments(path)
@@ -82,7 +82,7 @@ def test_study_names_experiments_that_load(path, monkeypatch):
     assert all(config in [data.relative_to(ROOT) for data in DATA] for _, config in judged)
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_what_a_study_judges_elsewhere_comes_from_its_own_experiments(path, monkeypatch):
     from spine.intake import load_data_config
 

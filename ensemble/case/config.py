@@ -91,7 +91,7 @@ class CaseSettings(Strict):
 
 
 def is_case(path: Path | str) -> bool:
-    """Whether a YAML file is a case's, not that of an experiment, a study or a dataset."""
+    """Whether a YAML file is a case's, not that of an experiment, a suite or a dataset."""
     raw = read_yaml(path)
     others = {"members", "sources", "experiments", "dataset", "task"}
     return bool({"detector", "discs", "grades"} & raw.keys()) and not others & raw.keys()

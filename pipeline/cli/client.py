@@ -109,7 +109,7 @@ def check(
 
 
 def _served(model: RemoteModel, run: Path) -> Experiment:
-    """The experiment of a file that a model is served from; SpineError where it is none of a study's."""
+    """The experiment of a file that a model is served from; SpineError where it is none of a suite's."""
     from pipeline.cases import is_case
     from pipeline.experiments import load_experiments
     from spine.core.problems import SpineError

@@ -23,10 +23,10 @@ app = typer.Typer(
 )
 
 ExperimentFile = Annotated[
-    Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a study.")
+    Path, typer.Argument(metavar="EXPERIMENT", help="The YAML file of an experiment or a suite.")
 ]
 ExperimentOrCase = Annotated[
-    Path, typer.Argument(metavar="EXPERIMENT|CASE", help="The YAML file of an experiment, a study or a case.")
+    Path, typer.Argument(metavar="EXPERIMENT|CASE", help="The YAML file of an experiment, a suite or a case.")
 ]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to override, such as search.step=0.05.")
@@ -199,7 +199,7 @@ def two_stage(
 
 
 def _next_step(path: Path, experiments: tuple[Experiment, ...], overrides: list[str]) -> str:
-    """What to look at when all has run, and the command that shows the model: a study's case, else the one ensemble."""
+    """What to look at when all has run, and the command that shows the model: a suite's case, else the one ensemble."""
     from pipeline.cases import cases_of
     from spine.member.member import Member
 

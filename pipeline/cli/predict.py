@@ -26,7 +26,7 @@ def predict(
         Path,
         typer.Argument(
             metavar="EXPERIMENT|MODEL",
-            help="The YAML file of an experiment or a study; with --studies also of a case, or a model's directory.",
+            help="The YAML file of an experiment or a suite; with --studies also of a case, or a model's directory.",
         ),
     ],
     overrides: Overrides = None,

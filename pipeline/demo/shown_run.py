@@ -63,7 +63,7 @@ def _of_case(path: Path, settings: CaseSettings, overrides: Sequence[str]) -> Sh
 
 
 def _chained(path: Path, overrides: Sequence[str], target: str) -> Experiment:
-    """A case's experiment where it was searched: below the `runs` of the case as a study has it, or below its own."""
+    """A case's experiment where it was searched: below the `runs` of the case as a suite has it, or below its own."""
     elsewhere = load_experiment(path, [override for override in overrides if override.startswith("runs=")], target)
     was_searched = (elsewhere.ensemble_directory / "weights.json").exists()
     return elsewhere if was_searched else load_experiment(path, target=target)
@@ -71,14 +71,14 @@ def _chained(path: Path, overrides: Sequence[str], target: str) -> Experiment:
 
 def _of_experiment(path: Path, overrides: Sequence[str]) -> ShownRun:
     if cases := read_yaml(path).get("cases"):
-        raise SpineError(f"{path} is a study; show one of its cases, such as {cases[0]}, or one of its experiments")
+        raise SpineError(f"{path} is a suite; show one of its cases, such as {cases[0]}, or one of its experiments")
     experiments = load_experiments(path, overrides)
     if len(experiments) > 1:
         if experiments[0].heads:
             known = ", ".join(head.target for head in experiments[0].heads)
             raise SpineError(f"{path} has several targets; add target=NAME for one of {known}")
         names = ", ".join(experiment.name for experiment in experiments)
-        raise SpineError(f"{path} is a study of {names}; show one of them by its own file")
+        raise SpineError(f"{path} is a suite of {names}; show one of them by its own file")
     model = _exported(experiments[0].ensemble_directory, path)
     targets = model.description.targets
     return _with_graders(model, dict.fromkeys(targets, experiments[0]), 0.0) if targets else ShownRun(model)

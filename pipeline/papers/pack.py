@@ -1,4 +1,4 @@
-"""A paper's pack: a study with the paper's name, the layout of the data it runs on, and its tables beside ours.
+"""A paper's pack: a suite with the paper's name, the layout of the data it runs on, and its tables beside ours.
 
 spine run configs/papers/sayed2025_plid.yaml data.root=/path/to/plid
 spine run configs/papers/sayed2025_plid.yaml scale=phantom
@@ -18,7 +18,7 @@ from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import read_yaml
-from spine.experiment.loading import Study
+from spine.experiment.loading import Suite
 from spine.experiment.stages import NAME
 
 __all__ = ["ComparedColumn", "ComparedRow", "ComparedTable", "Pack", "TunedPart", "choose", "pack_of"]
@@ -30,7 +30,7 @@ RUNS = "SPINE_RUNS"  # where the data configs of a pack look for the detectors t
 class ComparedColumn(Strict):
     """Which metric of ours stands beside a printed column; of the table's experiment unless it names another.
 
-    `data` is a dataset of the study's `also`, on whose test split the members were judged too.
+    `data` is a dataset of the suite's `also`, on whose test split the members were judged too.
     """
 
     metric: str
@@ -105,7 +105,7 @@ class TunedPart(Strict):
 
 
 class Pack(Strict):
-    """What a study says as the pack of a `paper`; its report is `runs/<name>/report.html`."""
+    """What a suite says as the pack of a `paper`; its report is `runs/<name>/report.html`."""
 
     paper: str
     name: str = Field(pattern=NAME)
@@ -143,12 +143,12 @@ class Pack(Strict):
 
 
 def pack_of(path: Path | str) -> Pack | None:
-    """The pack of a study's file; None where it is another file. SpineError where it does not hold."""
+    """The pack of a suite's file; None where it is another file. SpineError where it does not hold."""
     raw = read_yaml(path)
     if "experiments" not in raw:
         return None
-    study = validate(Study, raw, str(path))
-    return validate(Pack, study.pack, f"{path}, pack") if study.pack else None
+    suite = validate(Suite, raw, str(path))
+    return validate(Pack, suite.pack, f"{path}, pack") if suite.pack else None
 
 
 def choose(path: Path, overrides: Sequence[str]) -> tuple[Path, list[str]]:

@@ -1,4 +1,4 @@
-"""The schema of what `spine run` takes: an experiment, of any task, with `extends` or `targets`; or a study."""
+"""The schema of what `spine run` takes: an experiment, of any task, with `extends` or `targets`; or a suite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.schema.draft7 import Schema, document
 from pipeline.schema.of_members import members, shared
 from pipeline.schema.settings_definitions import Definitions, extends
 from spine.experiment.config import Experiment, Foreign
-from spine.experiment.loading import Study
+from spine.experiment.loading import Suite
 from spine.experiment.targets import OF_A_TARGET
 from spine.tasks import TASKS
 
@@ -20,15 +20,15 @@ EXTENDS = {"required": ["extends"]}
 
 
 def experiment_schema() -> Schema:
-    """The JSON Schema of experiment files and studies.
+    """The JSON Schema of experiment files and suites.
 
     What a key may hold is told; what several have to hold together, `spine` itself checks.
     """
-    definitions = Definitions.of_settings([Foreign, Study])
-    definitions.of(Study)["properties"]["pack"] = _pack(definitions)
+    definitions = Definitions.of_settings([Foreign, Suite])
+    definitions.of(Suite)["properties"]["pack"] = _pack(definitions)
     experiment = definitions.add("experiment_file", _experiment(definitions))
-    root = {"if": {"required": ["experiments"]}, "then": definitions.reference(Study), "else": experiment}
-    return document(root, definitions.schemas, "An experiment or a study of spine-ensemble")
+    root = {"if": {"required": ["experiments"]}, "then": definitions.reference(Suite), "else": experiment}
+    return document(root, definitions.schemas, "An experiment or a suite of spine-ensemble")
 
 
 def _experiment(definitions: Definitions) -> Schema:
@@ -55,7 +55,7 @@ def _experiment(definitions: Definitions) -> Schema:
 
 
 def _pack(definitions: Definitions) -> Schema:
-    """A study has it as a mapping alone, since the rooms that read studies know of no paper."""
+    """A suite has it as a mapping alone, since the rooms that read suites know of no paper."""
     own = definitions.of(Pack)["properties"]
     own["paper"] = {**own["paper"], "enum": list(PAPERS)}
     return definitions.reference(Pack)

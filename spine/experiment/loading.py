@@ -1,4 +1,4 @@
-"""Experiment files and studies of them, read: what they extend, `key=value` overrides, an experiment a target.
+"""Experiment files and suites of them, read: what they extend, `key=value` overrides, an experiment a target.
 
 Paths are relative to the working directory, but that of `extends` to the file (`spine.core.extends`). `${NAME}` and
 `${NAME:-default}` in text are replaced from the environment.
@@ -23,7 +23,7 @@ from spine.experiment.seeds import member_of_seed
 from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
 
 __all__ = [
-    "Study",
+    "Suite",
     "TwoStages",
     "apply_override",
     "load_experiment",
@@ -56,7 +56,7 @@ class TwoStages(Strict):
     confidence: float = Field(default=0.25, ge=0, le=1)
 
 
-class Study(Strict):
+class Suite(Strict):
     """Experiments that belong together and run one after another, such as those of the quickstart."""
 
     experiments: tuple[Path, ...] = Field(min_length=1)
@@ -67,21 +67,21 @@ class Study(Strict):
 
 
 def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
-    """The experiment of a file, one for each of its `targets`, or all of a study's; overrides apply to each."""
+    """The experiment of a file, one for each of its `targets`, or all of a suite's; overrides apply to each."""
     raw = read_yaml(path)
     if "experiments" not in raw:
         return _experiments_of(path, overrides, settings_of)
-    study = validate(Study, raw, str(path))
+    suite = validate(Suite, raw, str(path))
     with within(path):
-        return tuple(one for file in study.experiments for one in _experiments_of(file, overrides, settings_of))
+        return tuple(one for file in suite.experiments for one in _experiments_of(file, overrides, settings_of))
 
 
 def load_other_datasets(
     path: Path | str, overrides: Sequence[str], settings_of: SettingsOf
 ) -> tuple[tuple[Experiment, Path], ...]:
-    """A study's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
+    """A suite's experiments to be judged on another dataset too, each with its data config; none of an experiment's."""
     raw = read_yaml(path)
-    also = validate(Study, raw, str(path)).also if "experiments" in raw else ()
+    also = validate(Suite, raw, str(path)).also if "experiments" in raw else ()
     with within(path):
         return tuple(
             (one, judged.build) for judged in also for one in _experiments_of(judged.experiment, overrides, settings_of)
@@ -89,9 +89,9 @@ def load_other_datasets(
 
 
 def load_two_stages(path: Path | str) -> tuple[TwoStages, ...]:
-    """The two-stage detectors that a study publishes; none of an experiment's."""
+    """The two-stage detectors that a suite publishes; none of an experiment's."""
     raw = read_yaml(path)
-    return validate(Study, raw, str(path)).two_stage if "experiments" in raw else ()
+    return validate(Suite, raw, str(path)).two_stage if "experiments" in raw else ()
 
 
 def load_experiment(
@@ -172,10 +172,10 @@ def _require_experiment(raw: Mapping[str, Any], path: Path) -> None:
             "and give an experiment's file here"
         )
     if "experiments" in raw and "members" not in raw:
-        study = validate(Study, raw, str(path))
+        suite = validate(Suite, raw, str(path))
         raise SpineError(
-            f"{path} is a study of several experiments; give the file of one of them here: "
-            f"{', '.join(map(str, study.experiments))}"
+            f"{path} is a suite of several experiments; give the file of one of them here: "
+            f"{', '.join(map(str, suite.experiments))}"
         )
 
 

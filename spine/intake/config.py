@@ -183,6 +183,6 @@ def _require_data_config(raw: Mapping[str, Any], path: Path) -> None:
     """SpineError where a file is another kind of configuration."""
     if found := {"members", "experiments"} & set(raw):
         raise SpineError(
-            f"{path} is an experiment or a study (it has `{min(found)}`), not a data config; run it with "
+            f"{path} is an experiment or a suite (it has `{min(found)}`), not a data config; run it with "
             f"`spine run {path}`, and give the data config here that it names under `build`"
         )

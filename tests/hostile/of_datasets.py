@@ -68,20 +68,20 @@ def _experiment_file(folder: Path) -> None:
     (folder / "experiment.yaml").write_text(yaml.safe_dump(_EXPERIMENT, sort_keys=False))
 
 
-def _study_file(folder: Path) -> None:
+def _suite_file(folder: Path) -> None:
     _experiment_file(folder)
     also = [{"experiment": "experiment.yaml", "build": "data.yaml"}]
-    (folder / "study.yaml").write_text(yaml.safe_dump({"experiments": ["experiment.yaml"], "also": also}))
+    (folder / "suite.yaml").write_text(yaml.safe_dump({"experiments": ["experiment.yaml"], "also": also}))
 
 
 def _load_experiment(folder: Path) -> Found:
     return Found(told=load_experiment(folder / "experiment.yaml").model_dump(mode="json"))
 
 
-def _load_study(folder: Path) -> Found:
-    loaded = load_experiments(folder / "study.yaml")
+def _load_suite(folder: Path) -> Found:
+    loaded = load_experiments(folder / "suite.yaml")
     return Found(
-        told=[[one.name for one in loaded], [name.name for name, _ in load_other_datasets(folder / "study.yaml")]]
+        told=[[one.name for one in loaded], [name.name for name, _ in load_other_datasets(folder / "suite.yaml")]]
     )
 
 
@@ -89,7 +89,7 @@ _KEYS = ("targets.", "splits.", "source s", "output", "crop")  # of what is buil
 OF_CONFIGS = [
     Reader("data config", "data.yaml", "yaml", _data_config, (_load_and_build, _load_data), names=_KEYS, seeds=24),
     Reader("experiment", "experiment.yaml", "yaml", _experiment_file, (_load_experiment,), seeds=24),
-    Reader("study", "study.yaml", "yaml", _study_file, (_load_study,), names=("experiment.yaml",), seeds=24),
+    Reader("suite", "suite.yaml", "yaml", _suite_file, (_load_suite,), names=("experiment.yaml",), seeds=24),
 ]
 
 

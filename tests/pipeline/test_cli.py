@@ -114,7 +114,7 @@ def test_a_run_ends_with_the_next_step(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     settings = "task: classification\ndata: d\ntarget: t\nlabels: [a, b]\nmembers: {a: {network: squeezenet}}\n"
     (tmp_path / "small.yaml").write_text(f"name: small\n{settings}")
-    (tmp_path / "study.yaml").write_text("experiments: [small.yaml, small.yaml]\ncases: [a case.yaml]\n")
+    (tmp_path / "suite.yaml").write_text("experiments: [small.yaml, small.yaml]\ncases: [a case.yaml]\n")
     monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show, built: [])
     monkeypatch.setattr("pipeline.cases.export_cases_of", lambda path, overrides, show: [])
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda settings: None)
@@ -128,7 +128,7 @@ def test_a_run_ends_with_the_next_step(monkeypatch, tmp_path):
     assert told("small.yaml", "runs=r", "seed=3").endswith(
         f"r/small/report.html in a browser{shown} small.yaml runs=r seed=3"
     )
-    assert told("study.yaml", "runs=r", "seed=3").endswith(
+    assert told("suite.yaml", "runs=r", "seed=3").endswith(
         f"small/report.html in a browser{shown} 'a case.yaml' runs=r"
     )
 

@@ -118,12 +118,12 @@ def test_a_mistake_in_an_experiment_is_told_as_spine_refuses_it(mistake):
     ],
 )
 def test_a_mistake_in_a_pack_is_told_as_spine_refuses_it(change, message):
-    study = {"experiments": ["a.yaml"], "pack": {"paper": "sayed2025_plid", "name": "ours"}}
-    assert wrong("experiment", study) == []
-    study["pack"] |= parse_yaml(change)
-    assert any(message in told for told in wrong("experiment", study)), wrong("experiment", study)
+    suite = {"experiments": ["a.yaml"], "pack": {"paper": "sayed2025_plid", "name": "ours"}}
+    assert wrong("experiment", suite) == []
+    suite["pack"] |= parse_yaml(change)
+    assert any(message in told for told in wrong("experiment", suite)), wrong("experiment", suite)
     with pytest.raises(SpineError):
-        validate(Pack, study["pack"], "mistake")
+        validate(Pack, suite["pack"], "mistake")
 
 
 @pytest.mark.parametrize("key", ["name", "task", "data", "labels", "members"])

@@ -24,7 +24,7 @@ SETTINGS = Settings(network="plain_cnn", weights="none", filters=(4,), height=16
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("quickstart.yaml", "is a study; show one of its cases, such as configs/cases/quickstart.yaml"),
+        ("quickstart.yaml", "is a suite; show one of its cases, such as configs/cases/quickstart.yaml"),
         ("quickstart/classification.yaml", "has no model in .*; run `spine export .*classification.yaml`"),
         ("cases/quickstart.yaml", "has no model in .*quickstart_case yet; run `spine export"),
         ("nowhere.yaml", "nowhere.yaml"),

@@ -20,13 +20,13 @@ pytestmark = pytest.mark.slow
 def test_the_table_has_the_papers_numbers_and_those_of_leaderboards(name, tmp_path):
     data, patients = PACKS[name]
     write_data(tmp_path, f"configs/data/{data}.yaml", patients=patients, size=[128, 140])
-    study = read(PHANTOM / f"{name}.yaml")
-    for part in map(Path, study["experiments"]):
+    suite = read(PHANTOM / f"{name}.yaml")
+    for part in map(Path, suite["experiments"]):
         write_part(tmp_path, part, {"members": UNTRAINED})
         labels = read(PHANTOM / f"{name.split('_')[0]}_detection.yaml")["labels"]
         write_untrained(tmp_path, f"{part.stem}_phantom", labels, (0.5, 1.1, 0.9, 1))
-    study["pack"]["tables"][0]["rows"] = {"vgg16": None, "resnet50": {"row": "bright"}}
-    write(tmp_path / PHANTOM / f"{name}.yaml", study)
+    suite["pack"]["tables"][0]["rows"] = {"vgg16": None, "resnet50": {"row": "bright"}}
+    write(tmp_path / PHANTOM / f"{name}.yaml", suite)
     ran = RanPack.of(tmp_path, PHANTOM / f"{name}.yaml")
     ran.assert_one_report(2)
     ran.assert_printed()

@@ -28,9 +28,9 @@ def ran(tmp_path_factory):
     members = {"resnet50": TINY, "squeezenet": None}
     write_part(folder, PHANTOM / "levan2020_transfer.yaml", {"shared": {"epochs": 1}, "members": members})
     write_part(folder, PHANTOM / "levan2020_detection.yaml", {"members": UNTRAINED, "search": {"step": 1.0}})
-    study = read(PACK)
-    study["pack"]["tables"][1]["rows"] = BRIGHT
-    write(folder / PACK, study)
+    suite = read(PACK)
+    suite["pack"]["tables"][1]["rows"] = BRIGHT
+    write(folder / PACK, suite)
     write_untrained(folder, "levan2020_detection_phantom", ["Lum", "sco"], (0.8, 1.1, 0.9, 1), (0.4, 0.8, 0.6, 2))
     return RanPack.of(folder, PACK)
 

@@ -53,16 +53,16 @@ def write_configs(folder):
             small["extends"] = "sayed2025_classification.yaml"
             small["shared"] = {"fine_tuning": None}
         write(folder / own, small)
-    study = read(PHANTOM / "sayed2025_plid.yaml")
-    study["experiments"] = [str(PHANTOM / f"sayed2025_{name}.yaml") for name in PARTS]
-    study["two_stage"][0] |= {"regions": "bright/members/regions", "discs": "bright/members/discs"}
-    study["also"] = study["also"][1:]
-    pack = study["pack"]
+    suite = read(PHANTOM / "sayed2025_plid.yaml")
+    suite["experiments"] = [str(PHANTOM / f"sayed2025_{name}.yaml") for name in PARTS]
+    suite["two_stage"][0] |= {"regions": "bright/members/regions", "discs": "bright/members/discs"}
+    suite["also"] = suite["also"][1:]
+    pack = suite["pack"]
     for table in pack["tables"]:
         table["rows"] |= dict.fromkeys(NOT_RUN.get(table["printed"], ()))
         table.get("extra", {}).pop("on detected discs", None)
     pack["figures"] = [one for one in pack["figures"] if "regions" not in one and "training" not in one]
-    write(folder / PACK, study)
+    write(folder / PACK, suite)
 
 
 @pytest.fixture(scope="module")

@@ -99,8 +99,8 @@ def test_a_word_on_the_command_line_does_not_extend(base):
 
 def test_a_study_may_run_variants(base):
     file = variant(base, "extends: base.yaml\nname: folds\nfolds: 5\n")
-    study = variant(base, f"experiments: [{base}, {file}]\n", "study.yaml")
-    assert [experiment.folds for experiment in load_experiments(study)] == [0, 5]
+    suite = variant(base, f"experiments: [{base}, {file}]\n", "suite.yaml")
+    assert [experiment.folds for experiment in load_experiments(suite)] == [0, 5]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_study_may_run_variants(base):
         ("extends: damaged.yaml\nname: a\n", r"variant\.yaml: \S+damaged\.yaml is not valid YAML: line 1"),
         ("extends: twice.yaml\nname: a\n", r"variant\.yaml: \S+twice\.yaml is not valid YAML: .*'seed' is given again"),
         ("extends: data.yaml\nname: a\n", r"variant\.yaml: \S+data\.yaml is a data config"),
-        ("extends: study.yaml\nname: a\n", r"variant\.yaml: \S+study\.yaml is a study"),
+        ("extends: suite.yaml\nname: a\n", r"variant\.yaml: \S+suite\.yaml is a suite"),
         ("extends: base.yaml\nname: a\nmembers: {one: {<<: *one}}\n", r"variant\.yaml is not valid YAML.*alias 'one'"),
     ],
 )
@@ -126,7 +126,7 @@ def test_what_cannot_be_extended_is_told_with_both_files(base, text, words):
         "damaged.yaml": "seed: [",
         "twice.yaml": "seed: 1\nseed: 2\n",
         "data.yaml": "output: out\nsources: []\n",
-        "study.yaml": "experiments: [base.yaml]\n",
+        "suite.yaml": "experiments: [base.yaml]\n",
     }
     for name, other in others.items():
         variant(base, other, name)
@@ -136,7 +136,7 @@ def test_what_cannot_be_extended_is_told_with_both_files(base, text, words):
 
 def test_a_variant_given_as_a_data_config_is_told_apart(base):
     with pytest.raises(
-        SpineError, match=r"base.yaml is an experiment or a study .*\(it has `members`\), not a data config"
+        SpineError, match=r"base.yaml is an experiment or a suite .*\(it has `members`\), not a data config"
     ):
         load_data_config(variant(base, "extends: base.yaml\nname: a\n"))
 
@@ -187,7 +187,7 @@ def test_a_variant_is_built_as_the_file_of_both_would_be(discs):
             r"variant.yaml \(extends \S+discs.yaml\) is not valid:\n  name: is required(.|\n)*output: is",
         ),
         ("extends: discs.yaml\nname: a\noutput: b\nsplitz: {}\n", r"splitz: unknown key"),
-        ("extends: base.yaml\nname: a\noutput: b\n", r"base.yaml is an experiment or a study"),
+        ("extends: base.yaml\nname: a\noutput: b\n", r"base.yaml is an experiment or a suite"),
         ("extends: variant.yaml\nname: a\noutput: b\n", r"goes in a circle"),
         ("extends: 3\nname: a\noutput: b\n", r"extends is 3; give the path of one file of the same kind"),
     ],

@@ -147,18 +147,18 @@ def test_written_yaml_is_plain(file, tmp_path):
 
 
 def test_a_study_is_its_experiments_each_with_the_overrides(file, tmp_path):
-    study = tmp_path / "study.yaml"
-    study.write_text(f"experiments: [{file}, {file}]\n")
-    experiments = load_experiments(study, ["seed=5"])
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(f"experiments: [{file}, {file}]\n")
+    experiments = load_experiments(suite, ["seed=5"])
     assert [(experiment.name, experiment.seed) for experiment in experiments] == [("small", 5), ("small", 5)]
     assert load_experiments(file) == (load_experiment(file),)
 
 
 def test_where_one_experiment_is_asked_for_a_study_names_its_own(file, tmp_path):
-    study = tmp_path / "study.yaml"
-    study.write_text(f"experiments: [{file}, b.yaml]\n")
-    with pytest.raises(SpineError, match=rf"is a study .* give the file of one of them here: {file}, b.yaml"):
-        load_experiment(study)
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(f"experiments: [{file}, b.yaml]\n")
+    with pytest.raises(SpineError, match=rf"is a suite .* give the file of one of them here: {file}, b.yaml"):
+        load_experiment(suite)
 
 
 def test_where_an_experiment_is_asked_for_a_case_is_told(tmp_path):
@@ -168,10 +168,10 @@ def test_where_an_experiment_is_asked_for_a_case_is_told(tmp_path):
 
 
 def test_a_study_has_no_other_keys(tmp_path):
-    study = tmp_path / "study.yaml"
-    study.write_text("experiments: [a.yaml]\nseed: 1\n")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("experiments: [a.yaml]\nseed: 1\n")
     with pytest.raises(SpineError, match="seed: unknown key"):
-        load_experiments(study)
+        load_experiments(suite)
 
 
 def test_a_storage_s_password_is_not_written(file, tmp_path):
@@ -208,7 +208,7 @@ def test_a_data_config_given_as_an_experiment_is_told_apart(tmp_path):
 
 def test_an_experiment_given_as_a_data_config_is_told_apart(file):
     with pytest.raises(
-        SpineError, match=r"is an experiment or a study \(it has `members`\), not a data config; run it with `spine run"
+        SpineError, match=r"is an experiment or a suite \(it has `members`\), not a data config; run it with `spine run"
     ):
         load_data_config(file)
 
@@ -230,9 +230,9 @@ def test_passwords_are_not_written(text, written):
 
 
 def test_a_study_may_judge_an_experiment_on_another_dataset_too(file, tmp_path):
-    study = tmp_path / "study.yaml"
-    study.write_text(f"experiments: [{file}]\nalso: [{{experiment: {file}, build: crops.yaml}}]\n")
-    ((experiment, config),) = load_other_datasets(study, ["seed=5"])
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(f"experiments: [{file}]\nalso: [{{experiment: {file}, build: crops.yaml}}]\n")
+    ((experiment, config),) = load_other_datasets(suite, ["seed=5"])
     assert (experiment.name, experiment.seed, config) == ("small", 5, Path("crops.yaml"))
     assert load_other_datasets(file) == ()
 
@@ -241,6 +241,6 @@ def test_what_does_not_hold_is_told_with_its_file(file, tmp_path):
     for override in ("members.a.batch=0", "task=other", "nothing"):
         with pytest.raises(SpineError, match=f"^{re.escape(str(file))}"):
             load_experiment(file, [override])
-    (tmp_path / "study.yaml").write_text("experiments: [missing.yaml]")
-    with pytest.raises(SpineError, match=r"study\.yaml: missing\.yaml is not a file"):
-        load_experiments(tmp_path / "study.yaml")
+    (tmp_path / "suite.yaml").write_text("experiments: [missing.yaml]")
+    with pytest.raises(SpineError, match=r"suite\.yaml: missing\.yaml is not a file"):
+        load_experiments(tmp_path / "suite.yaml")
