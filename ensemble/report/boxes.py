@@ -75,7 +75,7 @@ def draw_boxes(
     """RGB of a grey or RGB picture with boxes (n, 4) x0 y0 x1 y1 in its pixels.
 
     In the colours of their `classes` (n,), 1-based, or in white; beside each, where there are scores, the short name of
-    its class among the `labels` and the score in percent.
+    its class, where there are several `labels`, and the score in percent.
     """
     canvas = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture.copy()
     corners = [(int(x0), int(y0), int(x1), int(y1)) for x0, y0, x1, y1 in np.rint(boxes)]
@@ -84,7 +84,7 @@ def draw_boxes(
     for (x0, y0, x1, y1), colour in zip(corners, colours, strict=True):
         cv2.rectangle(canvas, (x0, y0), (x1 - 1, y1 - 1), colour.tolist(), 2, cv2.LINE_AA)
     if scores is not None:
-        names = dict(enumerate(short_names(labels), start=1))
+        names = dict(enumerate(short_names(labels), start=1)) if len(labels) > 1 else {}  # of one it only takes room
         percent = [f"{100 * score:.0f}" for score in scores]
         texts = [f"{names.get(number, '')} {said}".strip() for number, said in zip(numbers, percent, strict=True)]
         draw_tags(canvas, corners, texts, colours)

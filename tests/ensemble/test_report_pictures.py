@@ -69,3 +69,6 @@ def test_a_tag_has_the_colour_of_its_box_and_leaves_what_is_in_it():
     assert np.array_equal(tagged[35, 62], rgb(class_colour(2)))
     percent = draw_boxes(picture, boxes, classes, scores)
     assert np.argwhere((plain != percent).any(axis=2))[:, 1].max() < changed[:, 1].max()  # the name takes room
+    assert np.array_equal(
+        draw_boxes(picture, boxes, np.array([1]), scores, ("disc",)), draw_boxes(picture, boxes, np.array([1]), scores)
+    )
