@@ -77,7 +77,7 @@ np.savez(sys.argv[2], **{name: weight for part in parts.values() for name, weigh
 
 def test_two_workers_learn_and_end_with_the_same_weights(tmp_path):
     write_boxes(tmp_path / "data", PATIENTS)
-    experiment = experiment_of(tmp_path, {"tiny": {**MEMBER, "epochs": 16}})
+    experiment = experiment_of(tmp_path, {"tiny": MEMBER})
     file = experiment.write(experiment.directory / "experiment.yaml")
     run_two(lambda index: ["-c", ONE_OF_TWO, str(file), str(tmp_path / f"{index}.npz")])
     history = History.read(experiment.member_directory("tiny") / "history.csv")
