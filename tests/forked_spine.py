@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.pages import ROOT
 
 # It takes one command after another: words, directory and environment as JSON, and its three streams. The process that
 # it forks leaves the loop and ends as any command does; its status goes back.

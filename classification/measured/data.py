@@ -12,6 +12,7 @@ from classification.data import class_weights
 from classification.measured.config import MeasuredSettings
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
+from spine.core.tracing import as_written
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import ClassTruth
 from spine.experiment.config import Experiment
@@ -100,7 +101,7 @@ def by_true_masks(labels: tuple[str, ...]) -> Measure:
     def of_file(file: Any, mask: Any, boxes: Any) -> Any:
         return measure_discs(decode(file)[..., 0], mask, boxes, classes)
 
-    compiled = tf.function(of_file, input_signature=inputs, autograph=False)
+    compiled = tf.function(as_written(of_file), input_signature=inputs)
 
     def measure(picture: Path, boxes: np.ndarray) -> np.ndarray:
         return compiled(picture.read_bytes(), read_mask(mask_of(picture)).astype(np.int32), boxes).numpy()

@@ -12,6 +12,7 @@ from classification.measured.fitted import Fitted
 from classification.measured.measure import MEASUREMENTS, measure_discs
 from classification.measured.picture import Classes
 from spine.core.files import fingerprint, hash_file
+from spine.core.tracing import as_written
 from spine.measurements.roles import roles_of
 from spine.member.measuring import measured_signature
 from spine.member.member import Member
@@ -54,9 +55,9 @@ class Measuring(tf.Module):
             return measure_discs(grey[..., 0], mask, boxes, classes)
 
         # Measurements (K, F) of the discs in boxes (K, 4) of one picture; traced once for all that ask.
-        self._of_picture = tf.function(of_picture, input_signature=[GREY, BOXES], autograph=False)
-        self.of_files = tf.function(self._of_files, input_signature=[FILES, BOXES], autograph=False)
-        self.of_images = tf.function(self._of_images, input_signature=[IMAGES], autograph=False)
+        self._of_picture = tf.function(as_written(of_picture), input_signature=[GREY, BOXES])
+        self.of_files = tf.function(as_written(self._of_files), input_signature=[FILES, BOXES])
+        self.of_images = tf.function(as_written(self._of_images), input_signature=[IMAGES])
 
     def _of_files(self, files: Tensor, boxes: Tensor) -> Tensor:
         # A file that occurs several times, with a box for each disc, is segmented once.
@@ -107,9 +108,9 @@ class ServedMeasuring(tf.Module):
             return answer(measuring.of_images(images))
 
         self.decide = tf.function(lambda measured: answer(measured[name]), input_signature=[measured_signature([name])])
-        self.serving_default = tf.function(for_any_number(of_files), input_signature=[FILES], autograph=False)
-        self.image = tf.function(for_any_number(of_images), input_signature=[IMAGES], autograph=False)
-        self.regions = tf.function(for_any_number(of_regions), input_signature=[FILES, BOXES], autograph=False)
+        self.serving_default = tf.function(for_any_number(of_files), input_signature=[FILES])
+        self.image = tf.function(for_any_number(of_images), input_signature=[IMAGES])
+        self.regions = tf.function(for_any_number(of_regions), input_signature=[FILES, BOXES])
 
 
 def signature_of(classes: int) -> tuple[dict[str, Any], dict[str, Any]]:

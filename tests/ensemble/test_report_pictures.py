@@ -70,5 +70,5 @@ def test_a_tag_has_the_colour_of_its_box_and_leaves_what_is_in_it():
     percent = draw_boxes(picture, boxes, classes, scores)
     assert np.argwhere((plain != percent).any(axis=2))[:, 1].max() < changed[:, 1].max()  # the name takes room
     assert np.array_equal(
-        draw_boxes(picture, boxes, np.array([1]), scores, ("disc",)), draw_boxes(picture, boxes, np.array([1]), scores)
+        draw_boxes(picture, boxes, classes - 1, scores, ("disc",)), draw_boxes(picture, boxes, classes - 1, scores)
     )
