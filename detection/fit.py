@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ class DetectorFitting(Fitting):
                 "moving average is of one device: leave ema out, or show TensorFlow one device (CUDA_VISIBLE_DEVICES)"
             )
         tf_keras.utils.set_random_seed(self.seed)
-        validation = Validation(self.build(), self.data)
+        validation = Validation(self.judged_network, self.data)
         if self.is_chief:
             prepare_directory()
         self.workers.barrier()
@@ -82,11 +83,15 @@ class DetectorFitting(Fitting):
         settings = self.settings if pretrained else self.settings.model_copy(update=none)
         return build(settings, len(self.data.labels))
 
+    @cached_property
+    def judged_network(self) -> tf_keras.Model:
+        """The network that takes the trained one's weights, to be validated and published; large ones take long to build."""
+        return self.build()
+
     def best_network(self) -> tf_keras.Model:
         """The network of the best epoch."""
-        network = self.build(pretrained=False)
-        self.checkpoints.load(State(network=network), self.best_epoch())
-        return network
+        self.checkpoints.load(State(network=self.judged_network), self.best_epoch())
+        return self.judged_network
 
     def export(self, network: tf_keras.Model) -> Path:
         """Publish the network as the next SavedModel below `directory`; its path."""

@@ -7,21 +7,36 @@ from typing import Any
 
 import tf_keras
 
-__all__ = ["atrous", "same_padding"]
+__all__ = ["atrous", "rebuilt", "same_padding"]
 
 Change = Callable[[tf_keras.layers.Layer], dict[str, Any]]
 
 
-def same_padding(base: tf_keras.Model) -> tf_keras.Model:
-    """The network with 'same' where it has 'valid': sizes are then the input's over the stride.
+def rebuilt(base: tf_keras.Model, *changes: Change) -> tf_keras.Model:
+    """The network of layers with other settings, which each change tells of a layer: `rebuilt(base, same_padding)`."""
+
+    def rebuild(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        config = layer.get_config()
+        for change in changes:
+            config |= change(layer)
+        return type(layer).from_config(config)
+
+    changed = tf_keras.models.clone_model(base, clone_function=rebuild)
+    changed.set_weights(base.get_weights())
+    return changed
+
+
+def same_padding(layer: tf_keras.layers.Layer) -> dict[str, Any]:
+    """The change to 'same' where a network has 'valid': sizes are then the input's over the stride.
 
     A 3x3 step of 2 over an even size reads the same pixels either way, so trained weights keep what they know.
     """
-    return _rebuilt(base, lambda layer: {"padding": "same"} if getattr(layer, "padding", "") == "valid" else {})
+    return {"padding": "same"} if getattr(layer, "padding", "") == "valid" else {}
 
 
-def atrous(base: tf_keras.Model, first: str, reduced: str, last: str) -> tf_keras.Model:
-    """The network without its reduction between the layers `first` and `reduced`, dilated by 2 from there to `last`.
+def atrous(base: tf_keras.Model, first: str, reduced: str, last: str) -> Change:
+    """The change of a network without its reduction between the layers `first` and `reduced`, dilated by 2 from there to
+    `last`.
 
     The kernels then read the same places of the picture as before, on a map of twice the size: Chen et al. 2017,
     arXiv:1606.00915.
@@ -35,13 +50,4 @@ def atrous(base: tf_keras.Model, first: str, reduced: str, last: str) -> tf_kera
             return {"dilation_rate": (2, 2)}
         return {}
 
-    return _rebuilt(base, change)
-
-
-def _rebuilt(base: tf_keras.Model, change: Change) -> tf_keras.Model:
-    def rebuild(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        return type(layer).from_config({**layer.get_config(), **change(layer)})
-
-    changed = tf_keras.models.clone_model(base, clone_function=rebuild)
-    changed.set_weights(base.get_weights())
-    return changed
+    return change

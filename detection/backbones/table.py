@@ -138,15 +138,16 @@ def _inception_v2(weights: None) -> tf_keras.Model:
 
 
 def _same_padding(base: tf_keras.Model) -> tf_keras.Model:
-    from detection.backbones.aligned import same_padding
+    from detection.backbones.aligned import rebuilt, same_padding
 
-    return same_padding(base)
+    return rebuilt(base, same_padding)
 
 
 def _dilated(base: tf_keras.Model) -> tf_keras.Model:
-    from detection.backbones.aligned import atrous, same_padding
+    from detection.backbones.aligned import atrous, rebuilt, same_padding
 
-    return atrous(same_padding(base), first="block35_10_ac", reduced="mixed_6a", last="block17_20_ac")
+    dilated = atrous(base, first="block35_10_ac", reduced="mixed_6a", last="block17_20_ac")
+    return rebuilt(base, same_padding, dilated)
 
 
 _OF_RESNET: Places = {2: "conv2_block3_out", 3: "conv3_block4_out", 4: "conv4_block6_out", 5: "conv5_block3_out"}

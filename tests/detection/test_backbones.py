@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from detection.backbones.aligned import atrous, same_padding
+from detection.backbones.aligned import atrous, rebuilt, same_padding
 from detection.backbones.backbone import GreyBackbone, GreyConfig, set_trainable
 from detection.backbones.table import BACKBONES
 
@@ -66,7 +66,7 @@ def test_the_trunk_reads_the_scale_that_it_was_trained_on():
 def test_same_padding_keeps_what_a_step_of_two_reads():
     inputs = tf_keras.Input((None, None, 1))
     valid = tf_keras.Model(inputs, tf_keras.layers.Conv2D(2, 3, strides=2)(inputs))
-    same = same_padding(valid)
+    same = rebuilt(valid, same_padding)
     picture = tf.random.stateless_uniform([1, 8, 8, 1], [1, 2])
     assert same(picture).shape == (1, 4, 4, 2)
     np.testing.assert_allclose(same(picture)[:, :3, :3], valid(picture), atol=1e-6)
@@ -78,7 +78,7 @@ def test_atrous_gives_the_same_features_at_twice_the_density():
         x = tf_keras.layers.Conv2D(3, 3, strides, "same", name=f"{name}_convolution")(x)
         x = tf_keras.layers.ReLU(name=name)(x)
     sparse = tf_keras.Model(inputs, x)
-    dense = atrous(sparse, "first", "reduced", "last")
+    dense = rebuilt(sparse, atrous(sparse, "first", "reduced", "last"))
     picture = tf.random.stateless_uniform([1, 16, 16, 1], [1, 2])
     assert dense(picture).shape == (1, 16, 16, 3)
     # The step of two reads rows 2i to 2i + 2, whose middle is 2i + 1; the outermost rows see padding.
