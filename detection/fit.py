@@ -85,7 +85,7 @@ class DetectorFitting(Fitting):
 
     @cached_property
     def judged_network(self) -> tf_keras.Model:
-        """The network that takes the trained one's weights, to be validated and published; large ones take long to build."""
+        """The network that takes the trained one's weights, to be validated and published; building it takes long."""
         return self.build()
 
     def best_network(self) -> tf_keras.Model:

@@ -35,8 +35,7 @@ def same_padding(layer: tf_keras.layers.Layer) -> dict[str, Any]:
 
 
 def atrous(base: tf_keras.Model, first: str, reduced: str, last: str) -> Change:
-    """The change of a network without its reduction between the layers `first` and `reduced`, dilated by 2 from there to
-    `last`.
+    """The change to no reduction between the layers `first` and `reduced`, and a dilation of 2 from there to `last`.
 
     The kernels then read the same places of the picture as before, on a map of twice the size: Chen et al. 2017,
     arXiv:1606.00915.

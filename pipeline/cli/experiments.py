@@ -221,7 +221,7 @@ def load(path: Path, overrides: list[str] | None, executor: str | None = None) -
     from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()
-    return load_experiments(*choose(path, _on(executor, overrides)))
+    return load_experiments(*choose(path, _on(executor, overrides), reads_data=False))
 
 
 def _on(executor: str | None, overrides: list[str] | None) -> list[str]:

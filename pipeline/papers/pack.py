@@ -151,21 +151,21 @@ def pack_of(path: Path | str) -> Pack | None:
     return validate(Pack, suite.pack, f"{path}, pack") if suite.pack else None
 
 
-def choose(path: Path, overrides: Sequence[str]) -> tuple[Path, list[str]]:
+def choose(path: Path, overrides: Sequence[str], *, reads_data: bool = True) -> tuple[Path, list[str]]:
     """The file to run and the overrides that are left: `scale` picks another file, `data.root` says where data are.
 
     Of what is no pack both are returned as they are; `runs` is an override of the experiments, and tells a pack's data
-    configs where its detectors are. SpineError where the scale is not known, there are no data to give a place for, or
-    the folder lacks something that the pack reads: before anything is trained.
+    configs where its detectors are. SpineError where the scale is not known, there are no data to give a place for, or,
+    of a command that `reads_data`, the folder lacks something that the pack reads: before anything is trained.
     """
     pack = pack_of(path)
     if pack is None:
         return path, list(overrides)
-    of_pack = [text for text in overrides if text.startswith((f"{ROOT}=", f"{SCALE}="))]
-    given = dict(text.split("=", 1) for text in of_pack)
-    left = [text for text in overrides if text not in of_pack]
+    given, left = _of_pack(path, overrides)
     if (scale := given.pop(SCALE, "")) not in ("", "full"):
-        return choose(_of_scale(pack, scale), [*left, *(f"{key}={value}" for key, value in given.items())])
+        return choose(
+            _of_scale(pack, scale), [*left, *(f"{key}={value}" for key, value in given.items())], reads_data=reads_data
+        )
     if runs := [text.removeprefix("runs=") for text in left if text.startswith("runs=")]:
         os.environ[RUNS] = runs[-1]
     if pack.data is None and ROOT in given:
@@ -173,8 +173,27 @@ def choose(path: Path, overrides: Sequence[str]) -> tuple[Path, list[str]]:
     if pack.data is not None:
         if root := given.get(ROOT):
             os.environ[pack.data.variable] = str(Path(root).expanduser().resolve())
-        pack.data.require()
+        if reads_data:
+            pack.data.require()
     return path, left
+
+
+def _of_pack(path: Path, overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The overrides that are the pack's own, by key, and those that are left; SpineError of one that is misspelt."""
+    given: dict[str, str] = {}
+    left: list[str] = []
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key not in (ROOT, SCALE):
+            if key.startswith("data.") or did_you_mean(key, (ROOT, SCALE)):
+                raise SpineError(f"override {text!r}: {path} is a pack, whose own are {ROOT} and {SCALE}")
+            left.append(text)
+        elif not value.strip():
+            what = "the folder of the data" if key == ROOT else "a scale"
+            raise SpineError(f"override {text!r} is empty; give {what}, or leave {key} out")
+        else:
+            given[key] = value
+    return given, left
 
 
 def _of_scale(pack: Pack, scale: str) -> Path:

@@ -83,6 +83,7 @@ def _classification(facts: Facts) -> list[Finding]:
 def _row(name: str, row: dict[str, float], found: list[Matrix]) -> list[Finding]:
     printed = ", ".join(f"{rate} {row[rate]:g}" for rate in RATES)
     average = (row["recall"] + row["specificity"]) / 2
+    of_labels = prints_as(average, row["auc"])
     matrix = f"{found[0].found} of {found[0].found + found[0].missed} PLID and " if found else "no such matrix"
     matrix += f"{found[0].left} of {found[0].left + found[0].called} NO PLID right" if found else ""
     more = f", or one of {len(found) - 1} others" if len(found) > 1 else ""
@@ -91,10 +92,8 @@ def _row(name: str, row: dict[str, float], found: list[Matrix]) -> list[Finding]
         Finding(
             f"{name}, AUC",
             f"{row['auc']:g}",
-            f"(recall + specificity) / 2 = {average:.3f}: of hard labels"
-            if prints_as(average, row["auc"])
-            else f"(recall + specificity) / 2 = {average:.3f}, another number",
-            agrees_if(not prints_as(average, row["auc"])),
+            f"(recall + specificity) / 2 = {average:.3f}{': of hard labels, not of scores' if of_labels else ''}",
+            "implies" if of_labels else "agrees",
         ),
     ]
 
@@ -214,7 +213,7 @@ def _segmentation(facts: Facts) -> list[Finding]:
             "WAEM, Dice",
             f"{facts['weighted_dice']:g}",
             f"{with_background:.2f} with the background, {mean(dices):.2f} without it",
-            agrees_if(prints_as(mean(dices), facts["weighted_dice"])),
+            "implies" if prints_as(with_background, facts["weighted_dice"]) else "contradicts",
         ),
         Finding(
             "WAEM, Dice of precision and recall",

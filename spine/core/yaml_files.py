@@ -159,9 +159,8 @@ def load_yaml(path: Path | str) -> Any:
     """The value that a YAML file holds, None where it is empty; SpineError where it is none, too long or not YAML."""
     path = Path(path)
     if not path.is_file():
-        raise SpineError(
-            f"{path} is not a file; give the path of a YAML configuration, such as configs/quickstart.yaml"
-        )
+        start = "" if path.is_absolute() else f" (relative paths begin at the working directory, {Path.cwd()})"
+        raise SpineError(f"{path} is not a file; give the path of a YAML configuration{start}")
     try:
         with path.open("rb") as stream:
             data = stream.read(MOST_BYTES + 1)

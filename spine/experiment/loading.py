@@ -73,7 +73,20 @@ def load_experiments(path: Path | str, overrides: Sequence[str], settings_of: Se
         return _experiments_of(path, overrides, settings_of)
     suite = validate(Suite, raw, str(path))
     with within(path):
-        return tuple(one for file in suite.experiments for one in _experiments_of(file, overrides, settings_of))
+        experiments = tuple(one for file in suite.experiments for one in _experiments_of(file, overrides, settings_of))
+        _require_directories_of_their_own(experiments)
+        return experiments
+
+
+def _require_directories_of_their_own(experiments: Sequence[Experiment]) -> None:
+    """SpineError where two experiments of a suite would write over each other, such as by the override `name=`."""
+    first: dict[Path, Experiment] = {}
+    for one in experiments:
+        if first.setdefault(one.directory, one) != one:
+            raise SpineError(
+                f"two experiments of this suite write to {one.directory}; give each a `name` of its own in its file, "
+                "and none by the override name="
+            )
 
 
 def load_other_datasets(

@@ -73,6 +73,10 @@ def test_a_scale_of_real_images_asks_for_these(here, monkeypatch, tmp_path):
     assert os.environ["SPINE_DATA"] == str(tmp_path)
 
 
+def test_a_command_that_reads_no_data_asks_for_none(here, tmp_path):
+    assert choose(SAYED, [f"data.root={tmp_path}"], reads_data=False) == (SAYED, [])
+
+
 def test_what_is_no_pack_is_left_alone(here):
     experiment = Path("configs/papers/tapkir_classification.yaml")
     assert choose(experiment, ["scale=phantom"]) == (experiment, ["scale=phantom"])
@@ -88,7 +92,13 @@ def test_what_is_no_pack_is_left_alone(here):
             ["data.root=/nowhere"],
             r"/nowhere is no folder; say where the data are by data\.root=DIR or the variable PLID",
         ),
-        (["data.root"], r"data/plid_source is no folder"),
+        (["data.root"], r"override 'data\.root' is empty; give the folder of the data, or leave data\.root out"),
+        (["scale=", "data.root=/x"], r"override 'scale=' is empty; give a scale, or leave scale out"),
+        (
+            ["data.rooot=/x"],
+            r"override 'data\.rooot=/x': .*sayed2025_plid\.yaml is a pack, whose own are data\.root and",
+        ),
+        (["data=/x"], r"override 'data=/x': .* is a pack"),
         ([], r"data/plid_source is no folder(.|\n)*discs\.csv: .*: image, xmin, ymin, xmax, ymax, level, finding"),
     ],
 )

@@ -179,6 +179,12 @@ def test_a_folder_is_no_configuration(tmp_path):
         read_yaml(tmp_path)
 
 
+def test_a_relative_path_that_is_not_there_tells_where_it_begins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpineError, match=rf"x\.yaml is not a file; .* begin at the working directory, {tmp_path}\)"):
+        read_yaml("x.yaml")
+
+
 def test_scalars_may_be_asked_for_as_their_texts():
     text = "a: [no, 1, 1.50, ~, 2024-01-01, 010]\non: .nan"
     assert parse_yaml(text, texts=True) == {"a": ["no", "1", "1.50", "~", "2024-01-01", "010"], "on": ".nan"}

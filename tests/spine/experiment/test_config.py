@@ -146,7 +146,7 @@ def test_written_yaml_is_plain(file, tmp_path):
     assert yaml.safe_load(written.read_text())["members"]["one"]["network"] == "plain_cnn"
 
 
-def test_a_study_is_its_experiments_each_with_the_overrides(file, tmp_path):
+def test_a_suite_is_its_experiments_each_with_the_overrides(file, tmp_path):
     suite = tmp_path / "suite.yaml"
     suite.write_text(f"experiments: [{file}, {file}]\n")
     experiments = load_experiments(suite, ["seed=5"])
@@ -154,7 +154,16 @@ def test_a_study_is_its_experiments_each_with_the_overrides(file, tmp_path):
     assert load_experiments(file) == (load_experiment(file),)
 
 
-def test_where_one_experiment_is_asked_for_a_study_names_its_own(file, tmp_path):
+def test_experiments_of_a_suite_do_not_write_over_each_other(file, tmp_path):
+    (tmp_path / "other.yaml").write_text(f"extends: {file}\nname: other\nseed: 7\n")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(f"experiments: [{file}, {tmp_path / 'other.yaml'}]\n")
+    assert [one.name for one in load_experiments(suite)] == ["small", "other"]
+    with pytest.raises(SpineError, match=r"suite.yaml: two experiments .* write to runs/clash; give each a `name`"):
+        load_experiments(suite, ["name=clash"])
+
+
+def test_where_one_experiment_is_asked_for_a_suite_names_its_own(file, tmp_path):
     suite = tmp_path / "suite.yaml"
     suite.write_text(f"experiments: [{file}, b.yaml]\n")
     with pytest.raises(SpineError, match=rf"is a suite .* give the file of one of them here: {file}, b.yaml"):
@@ -167,7 +176,7 @@ def test_where_an_experiment_is_asked_for_a_case_is_told(tmp_path):
         load_experiment(tmp_path / "case.yaml")
 
 
-def test_a_study_has_no_other_keys(tmp_path):
+def test_a_suite_has_no_other_keys(tmp_path):
     suite = tmp_path / "suite.yaml"
     suite.write_text("experiments: [a.yaml]\nseed: 1\n")
     with pytest.raises(SpineError, match="seed: unknown key"):
