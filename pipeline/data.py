@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from spine.experiment.config import Experiment
 if TYPE_CHECKING:
     from spine.intake import DataConfig
 
-__all__ = ["build_ahead", "build_data", "build_dataset"]
+__all__ = ["build_ahead", "build_data", "build_dataset", "is_there"]
 
 Show = Callable[[str], None]
 
@@ -34,9 +34,14 @@ def build_ahead(experiments: Sequence[Experiment], others: Iterable[Path], show:
             built.add(file)
     trained = {one.name: one for experiment in experiments for one in experiment.siblings}
     for one in trained.values():
-        if one.build in built:
+        if is_there(one, built):
             _require_truth(one)
     return frozenset(built)
+
+
+def is_there(experiment: Experiment, built: Collection[Path]) -> bool:
+    """Whether the dataset is there as its trainings will read it: just `built`, or given without a data config."""
+    return (experiment.data / "dataset.json").exists() and (not experiment.build or experiment.build in built)
 
 
 def _needs_detector(config: DataConfig) -> bool:

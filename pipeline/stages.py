@@ -13,7 +13,7 @@ from spine.core.disk import at_work
 from spine.experiment.config import Experiment
 from spine.experiment.loading import TwoStages
 
-__all__ = ["evaluate_other_dataset", "publish_two_stages", "run_all", "run_stage"]
+__all__ = ["awaited_of", "evaluate_other_dataset", "publish_two_stages", "run_all", "run_stage"]
 
 Show = Callable[[str], None]
 RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
@@ -36,6 +36,11 @@ def run_all(experiment: Experiment, show: Show, built: Collection[Path] = ()) ->
     train_members(experiment, show)
     written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]
+
+
+def awaited_of(experiments: Sequence[Experiment], stages: Sequence[TwoStages]) -> frozenset[Path]:
+    """The directories of the two-stage detectors that are published among the members of experiments, in their turn."""
+    return frozenset(one.runs / stage.output for one in experiments for stage in stages)
 
 
 def publish_two_stages(experiment: Experiment, stages: Sequence[TwoStages], show: Show) -> None:

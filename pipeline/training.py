@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,13 @@ from pipeline import registry
 from pipeline.jobs.engines import engine_of, records_of
 from pipeline.jobs.job import Away, Job
 from pipeline.jobs.run import run_jobs
-from spine.core.problems import SpineError
+from spine.core.problems import SpineError, within
 from spine.experiment.config import REFIT, Experiment
 
 if TYPE_CHECKING:
     from spine.dataset.manifest import Manifest
 
-__all__ = ["Training", "chosen_members", "name_of_training", "train_members", "trainings_of"]
+__all__ = ["Training", "chosen_members", "name_of_training", "require_trainings", "train_members", "trainings_of"]
 
 Show = Callable[[str], None]
 EXPERIMENT, DATA, RUNS, TAKEN = "its.yaml", "its-data", "its-runs", "its-rehearsal"  # places of a job that is away
@@ -142,6 +142,50 @@ def trainings_of(experiment: Experiment, manifest: Manifest, names: Iterable[str
     return [_each_once(_trainings(manifest, stage, own)) for stage in stages(experiment)]
 
 
+def require_trainings(
+    experiments: Sequence[Experiment],
+    show: Show,
+    only: Iterable[str] = (),
+    fold: int | None = None,
+    awaited: Collection[Path] = (),
+) -> None:
+    """Tell, before the first of several experiments trains, what would end a training of any of them, by its name.
+
+    Of each whose dataset is there, all that `train_members` asks before it trains, so that nothing is left to ask of
+    one alone. Members whose directories are `awaited` are published before their experiment's turn, and not asked for.
+    """
+    only, to_fetch = list(only), dict[tuple[Path, ...], tuple[Experiment, list[str]]]()
+    for experiment in experiments:
+        if not (experiment.data / "dataset.json").exists():
+            continue  # it is built later, of what an earlier experiment gives
+        with within(f"experiment {experiment.name}"):
+            if names := _require(experiment, only, fold, awaited):
+                to_fetch.setdefault(tuple(one.directory for one in experiment.siblings), (experiment, names))
+    for experiment, names in to_fetch.values():
+        with within(f"experiment {experiment.name}"):
+            _fetch(experiment, _written(experiment), names, show)
+
+
+def _require(experiment: Experiment, only: Sequence[str], fold: int | None, awaited: Collection[Path]) -> list[str]:
+    """What would end a training, as SpineError; gives the members to train. Warnings wait until it is their turn."""
+    from spine.experiment.dataset import read_dataset
+    from spine.experiment.folds import parts
+    from spine.experiment.foreign import require_predictions
+    from spine.experiment.foresight import require_metric
+
+    chosen = [name for name in chosen_members(experiment, only) if experiment.member_directory(name) not in awaited]
+    external = [name for name in chosen if _is_external(experiment, name)]
+    require_predictions(experiment, external)
+    if not (own := [name for name in chosen if name not in external]):
+        return []
+    manifest = read_dataset(experiment)
+    require_metric(experiment, manifest)
+    trained = parts(experiment) if fold is None else [_part(experiment, fold)]
+    outdated = _each_once([one for one in _trainings(manifest, trained, own) if not one.is_done])
+    _require_trainable(trained, outdated, lambda line: None)
+    return list(dict.fromkeys(training.member for training in outdated))
+
+
 def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), fold: int | None = None) -> list[Path]:
     """Train the members that are not up to date, each in a process of its own; gives their directories.
 
@@ -199,7 +243,7 @@ def _is_external(experiment: Experiment, name: str) -> bool:
 def _train(
     experiment: Experiment, manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str], show: Show
 ) -> None:
-    from spine.experiment.foresight import require_trainable, warn_of_doubts
+    from spine.experiment.foresight import warn_of_doubts
 
     trainings = _trainings(manifest, parts, names)
     outdated = [training for training in trainings if not training.is_done]
@@ -208,13 +252,10 @@ def _train(
             show(f"train {training}: up to date")
             training.tidy()
     outdated = _each_once(outdated)
-    for part in parts:
-        own = [training for training in outdated if training.experiment is part]
-        if own:
-            require_trainable(part, own[0].dataset, [training.member for training in own], show)
+    _require_trainable(parts, outdated, show)
     to_train = list(dict.fromkeys(training.member for training in outdated))
     warn_of_doubts(experiment, to_train, show)
-    file = experiment.write(experiment.directory / "experiment.yaml")
+    file = _written(experiment)
     _fetch(experiment, file, to_train, show)
 
     engine = engine_of(experiment)
@@ -225,6 +266,19 @@ def _train(
             f"training failed for {', '.join(failed)}. Fix the cause and run the same command again: "
             "finished members are skipped, killed ones resume"
         )
+
+
+def _require_trainable(parts: Sequence[Experiment], outdated: Sequence[Training], show: Show) -> None:
+    from spine.experiment.foresight import require_trainable
+
+    for part in parts:
+        if own := [training for training in outdated if training.experiment is part]:
+            require_trainable(part, own[0].dataset, [training.member for training in own], show)
+
+
+def _written(experiment: Experiment) -> Path:
+    """The file that its trainings read, of the settings as they are now."""
+    return experiment.write(experiment.directory / "experiment.yaml")
 
 
 def _trainings(manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str]) -> list[Training]:

@@ -46,10 +46,11 @@ def run(
 ) -> None:
     """Run all stages in order; skip what is done and unchanged."""
     from pipeline.cases import export_cases_of
-    from pipeline.data import build_ahead
+    from pipeline.data import build_ahead, is_there
     from pipeline.experiments import load_other_datasets
     from pipeline.papers.pack import choose
-    from pipeline.stages import evaluate_other_dataset, publish_two_stages, run_all
+    from pipeline.stages import awaited_of, evaluate_other_dataset, publish_two_stages, run_all
+    from pipeline.training import require_trainings
     from spine.experiment.loading import load_two_stages
 
     experiment, overrides = choose(experiment, _on(executor, overrides))
@@ -58,6 +59,9 @@ def run(
     other_datasets = load_other_datasets(experiment, overrides or ())
     stages, written = load_two_stages(experiment), []
     built = build_ahead(experiments, [config for _, config in other_datasets], show)
+    if len(experiments) > 1:
+        there = [one for one in experiments if is_there(one, built)]
+        require_trainings(there, show, awaited=awaited_of(experiments, stages))
     for settings in experiments:
         publish_two_stages(settings, stages, show)
         written.append(run_all(settings, show, built))
@@ -83,9 +87,17 @@ def train(
     executor: Executor = None,
 ) -> None:
     """Train the members, each in its own process; resume a killed training."""
-    from pipeline.training import train_members
+    from pipeline.papers.pack import choose
+    from pipeline.stages import awaited_of
+    from pipeline.training import require_trainings, train_members
+    from spine.experiment.loading import load_two_stages
 
-    for settings in load(experiment, overrides, executor):
+    experiment, overrides = choose(experiment, _on(executor, overrides))
+    experiments = load(experiment, overrides)
+    if len(experiments) > 1:
+        awaited = awaited_of(experiments, load_two_stages(experiment))
+        require_trainings(experiments, show, member or (), fold, awaited)
+    for settings in experiments:
         show_paths(train_members(settings, show, member or (), fold))
 
 

@@ -1,13 +1,16 @@
 """What is known before a training is told before it."""
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 import detection.config
 from pipeline import stages, training
+from pipeline.cli import app
 from pipeline.experiments import validate_experiment
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
-from spine.experiment.config import Experiment
+from spine.experiment.config import Experiment, Foreign
 from spine.experiment.foresight import (
     absent,
     reason_undefined,
@@ -76,6 +79,66 @@ def test_it_is_told_before_the_first_training(tmp_path, monkeypatch):
     train_nothing(monkeypatch)
     with pytest.raises(SpineError, match=r"search.metric is roc_auc, which has no value on the validation split"):
         training.train_members(experiment, lambda line: None)
+
+
+def two_targets(folder, second: str, **settings):
+    """The file of two targets of six patients, two a split, of which `second` are the values of the second."""
+    samples, values = [f"s{number}" for number in range(6)], {"grade": "010101", "never": second}
+    write_dataset(
+        folder / "data",
+        {sample: smooth_noise(number) for number, sample in enumerate(samples)},
+        labels=[
+            (sample, "", target, value)
+            for target, of_target in values.items()
+            for sample, value in zip(samples, of_target, strict=True)
+        ],
+        splits=[(sample, split, "") for sample, split in zip(samples, SPLITS, strict=True)],
+    )
+    raw = {"name": "two", "task": "classification", "data": str(folder / "data"), "runs": str(folder / "runs")}
+    targets = {target: {"labels": ["0", "1"]} for target in values}
+    members = {"only": {"network": "plain_cnn", "weights": "none"}}
+    (folder / "two.yaml").write_text(yaml.safe_dump({**raw, "targets": targets, "members": members, **settings}))
+    return folder / "two.yaml"
+
+
+@pytest.mark.parametrize(
+    ("command", "second", "told"),
+    [
+        (
+            "train",
+            "010001",
+            "experiment two_never: search.metric is roc_auc, which has no value on the validation split",
+        ),
+        ("run", "010001", "experiment two_never: search.metric is roc_auc, which has no value on the validation split"),
+        ("train", "010202", "target 'never' holds ['2']"),
+        ("run", "010202", "experiment two_never: target 'never' holds ['2']"),
+    ],
+)
+def test_what_is_asked_of_a_later_target_is_asked_before_the_first_trains(tmp_path, monkeypatch, command, second, told):
+    file = two_targets(tmp_path, second, search={"metric": "roc_auc"})
+    train_nothing(monkeypatch)
+    with pytest.raises(SpineError) as error:
+        CliRunner().invoke(app, [command, str(file)], catch_exceptions=False)
+    assert told in str(error.value)
+
+
+def test_weights_of_a_later_experiment_are_looked_for_before_the_first_trains(tmp_path, monkeypatch):
+    first, second = (classified(tmp_path / name, "010101") for name in ("first", "second"))
+    member = second.members["only"].model_copy(update={"weights": "missing.h5"})
+    later = second.model_copy(update={"name": "later", "members": {"only": member}})
+    train_nothing(monkeypatch)
+    with pytest.raises(SpineError, match=r"experiment later: members.only: weights 'missing.h5' is not a file"):
+        training.require_trainings([first, later], print)
+    asked = []
+    monkeypatch.setattr("pipeline.fetch.fetch_in_own_process", lambda file, names: asked.append((file, names)))
+    published = member.model_copy(update={"weights": "imagenet", "network": "vgg16"})
+    later = later.model_copy(update={"members": {"only": published}})
+    training.require_trainings([first, later, first.model_copy(update={"data": tmp_path / "not built yet"})], print)
+    assert asked == [(later.directory / "experiment.yaml", ["only"])]
+    external = later.model_copy(update={"members": {"only": Foreign(foreign=True)}})
+    training.require_trainings([external], print, awaited={external.member_directory("only")})
+    with pytest.raises(SpineError, match=r"experiment later: members.only: is an external member"):
+        training.require_trainings([external], print)
 
 
 def test_a_verdict_s_metric_without_a_value_on_test_is_a_warning(tmp_path, monkeypatch):
