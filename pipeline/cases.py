@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.experiments import load_experiment
 from spine.core.disk import at_work
 from spine.core.strict import validate
+from spine.core.wide_console import wide_console
 from spine.core.yaml_files import read_yaml
 from spine.experiment.loading import Suite
 
@@ -42,8 +43,6 @@ def export_case(path: Path | str, overrides: Sequence[str], show: Show) -> list[
 
 def evaluate_case(path: Path | str, overrides: Sequence[str], data: Path | None, show: Show) -> list[Path]:
     """Judge an exported case on patients that no part has seen, of `data` or of its detector's dataset."""
-    from rich.console import Console
-
     from ensemble.case.evaluate import evaluate_case
 
     settings = load_case(path, overrides)
@@ -55,7 +54,7 @@ def evaluate_case(path: Path | str, overrides: Sequence[str], data: Path | None,
     show(evaluation.summary)
     for part in evaluation.not_judged:
         show(f"{part} was not judged: the test pictures have no truth of it; give a dataset that has, with --data")
-    Console().print(evaluation.table())
+    wide_console().print(evaluation.table())
     return [written]
 
 

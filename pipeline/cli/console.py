@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from spine.core.problems import printable, printable_lines
+from spine.core.wide_console import wide_console
 
 if TYPE_CHECKING:
     from spine.experiment.config import Experiment
@@ -28,11 +29,9 @@ def show_paths(paths: list[Path]) -> None:
 
 def show_leaderboard(settings: Experiment, dataset: Path | None = None) -> None:
     """The table of an evaluation, of the experiment's own dataset or of another."""
-    from rich.console import Console
-
     from pipeline import registry
 
-    Console().print(registry.leaderboard(settings, dataset))
+    wide_console().print(registry.leaderboard(settings, dataset))
 
 
 def trust_models(directories: list[Path]) -> None:

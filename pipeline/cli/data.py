@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.console import exit_on_errors, show, show_paths, trust_models
+from spine.core.wide_console import wide_console
 
 if TYPE_CHECKING:
     from spine.intake import DataConfig
@@ -97,13 +98,11 @@ def export(
 @app.command("check")
 def check(dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's directory.")]) -> None:
     """Audit a dataset for leakage and quality; exit status 1 on an error."""
-    from rich.console import Console
-
     from spine.core.problems import print_problems, printable, verdict
     from spine.dataset.audit import check
 
     table, problems = check(dataset)
-    Console().print(table)
+    wide_console().print(table)
     print_problems(problems)
     typer.echo(printable(f"{dataset}: {verdict(problems)}"))
     exit_on_errors(problems)
@@ -125,8 +124,6 @@ def deidentify(
 
 
 def _build(config: DataConfig, force: bool, trust: bool) -> None:
-    from rich.console import Console
-
     from spine.core.problems import print_problems, verdict
     from spine.core.quiet import silence_tensorflow
     from spine.dataset.audit import count_table
@@ -139,7 +136,7 @@ def _build(config: DataConfig, force: bool, trust: bool) -> None:
     if result.skipped:
         show("unchanged since it was built (--force builds it again)")
     print_problems(result.problems)
-    Console(stderr=True).print(count_table(result.counts, str(result.root)))
+    wide_console(stderr=True).print(count_table(result.counts, str(result.root)))
     _print_detection(result.root)
     show(f"{result.counts.loc['samples'].sum()} samples, {verdict(result.problems)}")
     show_paths([result.root])
@@ -147,9 +144,7 @@ def _build(config: DataConfig, force: bool, trust: bool) -> None:
 
 
 def _print_detection(root: Path) -> None:
-    from rich.console import Console
-
     from spine.intake import detection_table
 
     if table := detection_table(root):
-        Console().print(table)
+        wide_console().print(table)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import show
+from spine.core.wide_console import wide_console
 
 __all__ = ["app"]
 
@@ -29,22 +30,18 @@ def papers(context: typer.Context) -> None:
 @app.command("show")
 def show_paper(paper: Paper) -> None:
     """Show what a paper printed: facts with their source, weights, and tables."""
-    from rich.console import Console
-
     from pipeline.papers.facts import read_facts
     from pipeline.papers.shown import fact_tables
 
     for table in fact_tables(read_facts(paper)):
-        Console().print(table)
+        wide_console().print(table)
 
 
 @app.command()
 def check(paper: Paper) -> None:
     """Recompute what a paper's own numbers imply, a line each: printed, implied, verdict."""
-    from rich.console import Console
-
     from pipeline.papers.check import check_paper, findings_table, summary
 
     findings = check_paper(paper)
-    Console().print(findings_table(paper, findings))
+    wide_console().print(findings_table(paper, findings))
     show(summary(findings))

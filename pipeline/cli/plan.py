@@ -8,6 +8,7 @@ import typer
 
 from pipeline.cli.console import show, show_paths
 from pipeline.cli.experiments import Executor, ExperimentFile, Members, Overrides, load
+from spine.core.wide_console import wide_console
 from spine.core.words import duration
 
 if TYPE_CHECKING:
@@ -30,11 +31,9 @@ def plan(
     executor: Executor = None,
 ) -> None:
     """Tell the trainings, their memory, disk and time on N machines, by a few batches of each member, run first."""
-    from rich.console import Console
-
     from pipeline.planning.plan import make_plan
 
-    console = Console()
+    console = wide_console()
     for settings in load(experiment, overrides, executor):
         found = make_plan(settings, show, member or ())
         counts = sorted(set(machines)) if machines else found.worth_of(MACHINES)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spine.core.wide_console import wide_console
+
 if TYPE_CHECKING:
     from pipeline.jobs.status import Standing
 
@@ -22,7 +24,6 @@ def status(
     ],
 ) -> None:
     """Show each job of a run by its files alone: done, running where, failed why. Exit status 0 where all are done."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -37,7 +38,7 @@ def status(
             table.add_row(
                 *(escape(printable(cell)) for cell in (job.job, str(job), job.where, _when(job.since), job.note))
             )
-        Console().print(table)
+        wide_console().print(table)
     if not all(job.is_whole for _, jobs in found for job in jobs):
         raise typer.Exit(1)
 

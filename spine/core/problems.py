@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spine.core.files import Tree, atomic_file
+from spine.core.wide_console import wide_console
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,7 +192,6 @@ def verdict(problems: Iterable[Problem]) -> str:
 
 def print_problems(problems: Iterable[Problem]) -> None:
     """Print the problems as a table, errors first; nothing where there are none. Paths are wrapped, never cut."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -205,4 +205,4 @@ def print_problems(problems: Iterable[Problem]) -> None:
     for problem in ordered:  # Text: a file called [red] is no style
         cells = (problem.severity, problem.path, problem.reason, problem.advice)
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    Console().print(table)
+    wide_console().print(table)
