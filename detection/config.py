@@ -30,6 +30,8 @@ NotNegative = Annotated[float, Field(ge=0)]
 PARTS = ("backbone", "decoder", "rpn_head", "detection_head")  # of Faster R-CNN, by Model Garden's names
 SHARED = frozenset(("backbone", "decoder"))  # by the RPN and the box head
 
+WARMUP = 1.0  # epochs; the default, which is told and not refused where a phase has no more: a quick look has it too
+
 LEAST_MIXUP = 1.5  # what Zhang et al. 2019 ("Bag of Freebies for Training Object Detection Neural Networks") found best
 
 _ELSEWHERE = "is of classification and segmentation; a detector's trainer is Model Garden's"
@@ -209,7 +211,7 @@ class Settings(Strict):
     schedule: Literal["constant", "cosine", "step"] = "cosine"  # cosine: down to 0 at the end of a phase
     step: Count = 30  # epochs after which the step schedule multiplies the rate by gamma, again and again
     gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    warmup: NotNegative = 1.0  # epochs of a phase over which the rate rises from a tenth
+    warmup: NotNegative = WARMUP  # epochs of a phase over which the rate rises from a tenth
     global_clipnorm: Positive | None = 10.0  # the largest norm of a step's gradients, all taken together
     batch: Count = 4
     optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
@@ -258,6 +260,11 @@ class Settings(Strict):
             raise ValueError("freeze_backbone would keep a random backbone; give backbone_weights, or set it to 0")
         if self.freeze_backbone > self.epochs:
             raise ValueError(f"freeze_backbone is {self.freeze_backbone} of {self.epochs} epochs; give at most all")
+        if self.warmup > WARMUP and self._never_warm:
+            raise ValueError(
+                f"warmup is {self.warmup:g}, and {self._never_warm}, in which the rate is never reached; give it fewer "
+                "epochs, or the phase more"
+            )
         if self.augmentation.elastic:
             raise ValueError("elastic augmentation does not support boxes; set elastic to 0")
         if 0 < self.augmentation.mixup < LEAST_MIXUP:
@@ -310,8 +317,18 @@ class Settings(Strict):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """None."""
-        return ()
+        """The default warm-up where it takes a whole phase."""
+        if not self._never_warm:
+            return ()
+        return (
+            f"warmup is {self.warmup:g}, and {self._never_warm}, in which the rate is never reached; unless this "
+            "is only to see that it runs, give more epochs, or a shorter warmup",
+        )
+
+    @property
+    def _never_warm(self) -> str:
+        """What is over before the rate has risen; empty where nothing is."""
+        return schedule.too_long_a_warm_up(self.warmup, self.phases)
 
     @property
     def network(self) -> str:

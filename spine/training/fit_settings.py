@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,16 @@ from pydantic import Field, model_validator
 from spine.core.strict import Strict
 from spine.training.augment import Augmentation
 from spine.training.augment.settings import Flip
-from spine.training.schedule import Count, Decay, Fraction, NotNegative, Phase, Plateau, Schedule
+from spine.training.schedule import (
+    Count,
+    Decay,
+    Fraction,
+    NotNegative,
+    Phase,
+    Plateau,
+    Schedule,
+    too_long_a_warm_up,
+)
 
 __all__ = ["FitSettings"]
 
@@ -55,6 +65,19 @@ class FitSettings(Strict):
             raise ValueError(f"snapshots is {self.snapshots}, and the last phase has {epochs} epochs; give it more")
         if self.snapshot is not None and not self.snapshot <= self.snapshots > 1:
             raise ValueError(f"snapshot is {self.snapshot} of {self.snapshots}; leave it out, and set snapshots alone")
+        return self
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        """Also before a cycle starts over, whose high rate the warm-up would take."""
+        if not self.warmup:
+            return self
+        *first, last = self.phases
+        if over := too_long_a_warm_up(self.warmup, [*first, replace(last, cycles=self.snapshots)]):
+            raise ValueError(
+                f"warmup is {self.warmup:g}, and {over}, in which the rate is never reached; give it fewer epochs, or "
+                "the phase more"
+            )
         return self
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ __all__ = [
         "Schedule",
         "Scheduled",
     ),
-    *("cycle_at", "cycles_of", "is_over", "next_rate", "warm_up", "with_epochs", "why_stopped"),
+    *("cycle_at", "cycles_of", "is_over", "next_rate", "too_long_a_warm_up", "warm_up", "with_epochs", "why_stopped"),
 ]
 
 MOST_PIXELS = 8192  # of the height or width that a network reads
@@ -118,6 +118,16 @@ def warm_up(epochs: float, warmup: float) -> float:
     A straight line, as Model Garden's.
     """
     return min(1.0, 0.1 + 0.9 * epochs / warmup) if warmup else 1.0
+
+
+def too_long_a_warm_up(warmup: float, phases: Iterable[Phase]) -> str:
+    """What of a training is over before its rate has risen, a phase or the first cycle of one; empty where none is."""
+    for phase in phases if warmup else ():
+        _, length = cycle_at(0, phase)
+        if warmup >= length > 0:
+            of = "the" if phase.cycles == 1 else f"the first of {phase.cycles} cycles of the"
+            return f"{of} phase {phase.name!r} has {length} epoch{'s' if length > 1 else ''}"
+    return ""
 
 
 def next_rate(history: History, phase: Phase, settings: Scheduled) -> float:

@@ -72,6 +72,15 @@ def test_unfreezing_is_all_a_number_or_a_fraction(unfreeze):
         ({"height": 0}, "height"),
         ({"ema": 1}, "ema: .*less than 1; received 1"),
         ({"warmup": -1}, "warmup: .*greater than or equal to 0; received -1"),
+        (
+            {"warmup": 3, "epochs": 3},
+            "warmup is 3, and the phase 'frozen' has 3 epochs, in which the rate is never reached; give it fewer",
+        ),
+        ({"warmup": 1.5, "fine_tuning": {"epochs": 1}}, "warmup is 1.5, and the phase 'fine_tuning' has 1 epoch, in"),
+        (
+            {"warmup": 2, "schedule": "cosine", "snapshots": 3, "weights": "none", "epochs": 8},
+            "warmup is 2, and the first of 3 cycles of the phase 'scratch' has 2 epochs, in which",
+        ),
         ({"label_smoothing": 1}, "label_smoothing: .*less than 1; received 1"),
         ({"layer_decay": 0.8, "fine_tuning": None}, "layer_decay is 0.8, but no weights .* are tuned"),
         (

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pack")
     write_data(folder, "configs/data/phantom_fracture.yaml", patients=60, size=[128, 140])
-    small = {"height": 32, "width": 32, "epochs": 1}
+    small = {"height": 32, "width": 32, "epochs": 1, "warmup": 0}
     write_part(
         folder, PART, {"shared": small, "members": {"plain_cnn": TINY, "deeper_cnn": None}, "tune": {"trials": 1}}
     )

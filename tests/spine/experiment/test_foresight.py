@@ -233,3 +233,20 @@ def test_a_flip_at_test_time_that_was_never_trained_is_doubted(tmp_path):
 def test_boxes_have_no_mean_over_flips():
     with pytest.raises(ValueError, match="boxes of flipped pictures would have to be fused"):
         detection.config.Settings(test_time=["horizontal_flip"])
+
+
+def test_a_detector_s_default_warm_up_of_a_phase_of_one_epoch_is_told_and_a_longer_one_refused():
+    """Whoever tries a detector for an epoch has not asked for a warm-up."""
+    told = "warmup is 1, and the phase 'whole' has 1 epoch, in which the rate is never reached"
+    assert [doubt.partition(";")[0] for doubt in detection.config.Settings(epochs=1).doubts] == [told]
+    assert detection.config.Settings(epochs=2).doubts == detection.config.Settings(epochs=1, warmup=0.9).doubts == ()
+    four = {"scheme": "alternating", "epochs": 11}
+    assert "the phase 'rpn' has 2 epochs" in refusal(**four, warmup=2)
+    assert detection.config.Settings(**four, warmup=1.9).doubts == ()
+    assert "warmup is 2, and the phase 'frozen' has 2 epochs, in which" in refusal(freeze_backbone=2, warmup=2)
+
+
+def refusal(**settings) -> str:
+    with pytest.raises(ValueError, match="Value error") as error:
+        detection.config.Settings(**settings)
+    return str(error.value)

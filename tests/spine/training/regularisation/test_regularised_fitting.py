@@ -135,11 +135,11 @@ def test_a_refit_publishes_the_averages_of_its_last_epoch(tmp_path):
 
 
 def test_a_killed_run_ends_as_one_that_was_not(tmp_path):
-    options = {"lengths": (1, 3), "learning_rate": 0.1, "ema": 0.4, "warmup": 2.5, "optimizer": "adam"}
+    options = {"lengths": (3, 4), "learning_rate": 0.1, "ema": 0.4, "warmup": 2.5, "optimizer": "adam"}
     whole = fitting(tmp_path / "whole", **options)
     expected = whole.run()
     with pytest.MonkeyPatch.context() as patch:
-        killed_after(3, patch)
+        killed_after(5, patch)  # two epochs into the second phase, whose warm-up goes on
         with pytest.raises(KeyboardInterrupt):
             fitting(tmp_path / "killed", **options).run()
     killed = fitting(tmp_path / "killed", **options)
