@@ -16,6 +16,7 @@ from ensemble.results.found_weights import FoundWeights
 from spine.core.files import read_if_whole, size_of, write_json
 from spine.core.problems import SpineError
 from spine.core.progress import track
+from spine.core.words import enumerated
 from spine.experiment.config import Experiment
 from spine.experiment.stages import SearchSettings
 from spine.member.member import Member
@@ -101,7 +102,7 @@ def describe_budget(weights: FoundWeights) -> str:
     names, chosen = list(weights.weights), list(weights.weights.values())
     budget = Budget(kept.limits, {unit: [costs[name] for name in names] for unit, costs in kept.costs.items()})
     equal = [1 / len(names)] * len(names)
-    limits = " and ".join(f"{limit:g} {unit}" for unit, limit in kept.limits.items())
+    limits = enumerated(f"{limit:g} {unit}" for unit, limit in kept.limits.items())
     left = "" if kept.left is None else f", which {kept.left:,} of {kept.vectors:,} vectors keep"
     searched = f"Searched under a budget of {limits}{left}. The chosen members take {_sum(budget, chosen)}"
     if budget.allows(np.array([equal])).all():
@@ -112,7 +113,7 @@ def describe_budget(weights: FoundWeights) -> str:
 def _sum(budget: Budget, weights: Sequence[float]) -> str:
     """What members of weight above 0 cost together, by each limit."""
     runs = np.asarray(weights) > 0
-    return " and ".join(f"{runs @ np.asarray(budget.costs[unit]):.4g} {unit}" for unit in budget.limits)
+    return enumerated(f"{runs @ np.asarray(budget.costs[unit]):.4g} {unit}" for unit in budget.limits)
 
 
 def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Any
 from ensemble.results.found_weights import SearchedFolds
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
+from spine.core.words import enumerated
 from spine.dataset.manifest import OUT_OF_FOLD, Manifest
 from spine.dataset.truth import AnyTruth
 from spine.experiment.config import Experiment
@@ -58,7 +59,7 @@ def describe_folds(experiment: Experiment, members: Mapping[str, Member]) -> Sea
     whom = "each member that was trained here" if others else "a member"
     sentences = (SEARCHED, STOPPED[experiment.stop_on], SERVED[experiment.served]) if here else ()
     notes = [sentence.format(count=experiment.folds, whom=whom) for sentence in sentences]
-    notes += [ELSEWHERE.format(names=" and ".join(others))] if others else []
+    notes += [ELSEWHERE.format(names=enumerated(others))] if others else []
     return SearchedFolds(count=experiment.folds, stop_on=experiment.stop_on, served=experiment.served, notes=notes)
 
 

@@ -14,6 +14,7 @@ from segmentation.architectures import ARCHITECTURES
 from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
 from spine.core.strict import Strict
+from spine.core.words import enumerated
 from spine.training import schedule
 from spine.training.choices import NameIn
 from spine.training.fit_settings import FitSettings
@@ -128,7 +129,7 @@ class Settings(FitSettings):
         if self.label_smoothing and regions:
             raise ValueError(
                 "label_smoothing gives every pixel a part of every class, together more than a small class has, and "
-                f"{' and '.join(sorted(regions))} would be of that; take cross_entropy or focal, or leave it out"
+                f"{enumerated(sorted(regions))} would be of that; take cross_entropy or focal, or leave it out"
             )
         self._require_blocks(self.encoder, [name for name, encoder in ENCODERS.items() if encoder.residual])
         if self.freeze_encoder and not self.pretrained:

@@ -11,6 +11,7 @@ from ensemble.decisions.calibration import fit_calibration
 from ensemble.decisions.conformal import fewest_patients, fit_conformal
 from ensemble.decisions.operating_point import choose_operating_point, fewest_positives
 from ensemble.results.decisions import Conformal, Decisions, OperatingPoint
+from spine.core.words import enumerated
 from spine.experiment.stages import DecideSettings
 
 __all__ = ["fit_decisions"]
@@ -55,7 +56,7 @@ def _notes(
     notes = []
     if asked and len(set(classes)) == 1:
         all_of_one = f"All {len(classes)} units of the searched patients are {classes[0]}"
-        notes.append(f"{all_of_one}: {' and '.join(asked)} cannot be fitted.")
+        notes.append(f"{all_of_one}: {enumerated(asked)} cannot be fitted.")
     if decisions.calibration and decisions.calibration.method == "isotonic":
         absent = [label for label in labels if label not in classes]
         notes += [

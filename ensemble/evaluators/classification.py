@@ -34,6 +34,7 @@ from ensemble.results.evaluation import (
 )
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
+from spine.core.words import enumerated
 from spine.dataset.truth import ClassTruth
 from spine.metrics import classification as metrics
 from spine.metrics.statistics import delong, mcnemar
@@ -133,7 +134,7 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
         for number, label in enumerate(self.truth.labels):
             if names := [name for name, classes in predicted.items() if (classes == number).all()]:
                 sentences.append(
-                    f"{' and '.join(names)} call{'s' if len(names) == 1 else ''} all {len(self.values)} units {label}, "
+                    f"{enumerated(names)} call{'s' if len(names) == 1 else ''} all {len(self.values)} units {label}, "
                     f"the class of highest probability: accuracy is then the share of units that are {label}, and only "
                     "AUC tells how well units are ranked."
                 )

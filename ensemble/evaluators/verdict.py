@@ -11,6 +11,7 @@ import numpy as np
 from ensemble.evaluators.resampled_scores import ResampledScores
 from ensemble.evaluators.rows import EvaluatedRow, PairedTest
 from ensemble.results.evaluation import Comparison
+from spine.core.words import enumerated
 from spine.metrics.statistics import Interval
 from spine.tasks import TASKS
 
@@ -104,7 +105,7 @@ class _Verdict:
             for metric, ahead in self.differences.items()
             if ahead.excludes_zero and (ahead.value > 0) != self._higher_is_better(metric)
         ]
-        return f", and by {' and '.join(names)} it is worse" if names else ""
+        return f", and by {enumerated(names)} it is worse" if names else ""
 
     def _number(self, metric: str) -> str:
         """Such as `AUC +0.020 (95 % interval +0.010 to +0.030; DeLong p = 0.01)`."""

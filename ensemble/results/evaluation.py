@@ -23,6 +23,7 @@ from ensemble.results.searched import Searched
 from ensemble.results.written import Written
 from spine.core.files import read_json, with_nulls, write_json
 from spine.core.shapes import of_shape
+from spine.core.words import enumerated
 from spine.metrics.statistics import DeLong, McNemar, Wilcoxon
 from spine.tasks import TASKS
 
@@ -358,7 +359,7 @@ class Evaluation(Written):
         return [self._footnote(metric, lacking) for metric in metrics if (lacking := self.lacking(metric))]
 
     def _footnote(self, metric: str, lacking: list[Row]) -> str:
-        whom = "any row" if len(lacking) == len(self.table_rows) else " and ".join(row.name for row in lacking)
+        whom = "any row" if len(lacking) == len(self.table_rows) else enumerated(row.name for row in lacking)
         why = lacking[0].metrics[metric].why or TASKS[self.task].metrics.why_undefined(metric)
         return f"–: {self.names[metric]} of {whom} is undefined, since {why}."
 

@@ -23,6 +23,7 @@ from ensemble.split_predictions import SplitPredictions
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
 from spine.core.shapes import of_shape
+from spine.core.words import enumerated
 from spine.dataset.manifest import OUT_OF_FOLD
 from spine.experiment.config import Experiment
 from spine.experiment.stages import DecideSettings
@@ -103,7 +104,7 @@ class NestedScore(Written):
         baselines = {f"{name} ({score:.3f})": sign * round(score, 3) for name, score in scores.items()}
         better = [name for name, score in baselines.items() if score > sign * round(self.score, 3)]
         if better:
-            return f"There {' and '.join(better)} did better than {whom or 'the chosen weights'}."
+            return f"There {enumerated(better)} did better than {whom or 'the chosen weights'}."
         return f"There neither {' nor '.join(baselines)} did better."
 
 
@@ -380,7 +381,7 @@ def _require_asked_for(weights: FoundWeights, experiment: Experiment) -> None:
     differing = {key: value for key, value in asked.items() if recorded.get(key) != value}
     if other := [f"{key} {recorded.get(key)}, not {value}" for key, value in differing.items()]:
         raise SpineError(
-            f"{_path(experiment)} was searched with {' and '.join(other)} as the experiment now asks; "
+            f"{_path(experiment)} was searched with {enumerated(other)} as the experiment now asks; "
             f"{SEARCH_AGAIN}, or put the settings back"
         )
 

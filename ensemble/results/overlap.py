@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spine.core.privacy import patient_hash, salt_id
 from spine.core.problems import SpineError
+from spine.core.words import enumerated
 from spine.member.member import Patients
 
 __all__ = ["SEARCH", "Overlap", "TrainingOverlap", "early_stopped_on_searched", "find_overlap", "find_training_overlap"]
@@ -40,7 +41,7 @@ class Overlap:
     def describe(self) -> str:
         """Such as `vgg trained on 2 and stopped on 1; the search used 3`."""
         return "; ".join(
-            f"{source} " + " and ".join(f"{use} on {count}" for use, count in uses.items())
+            f"{source} " + enumerated(f"{use} on {count}" for use, count in uses.items())
             for source, uses in self.seen.items()
         )
 
@@ -84,7 +85,7 @@ class TrainingOverlap:
 
     def describe(self) -> str:
         """Such as `vgg was trained on 2 of the 12 patients that the weights are searched on`."""
-        trained = " and ".join(f"{name} was trained on {count}" for name, count in self.trained.items())
+        trained = enumerated(f"{name} was trained on {count}" for name, count in self.trained.items())
         return f"{trained} of the {self.patients} patients that the weights are searched on"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ensemble.experiment_run import ExperimentRun
 from ensemble.results.found_weights import FoundWeights
 from spine.core.problems import SpineError
+from spine.core.words import enumerated
 from spine.experiment.config import Experiment
 from spine.member.member import Member
 
@@ -19,8 +20,8 @@ def not_exportable_reason(members: Mapping[str, Member], weights: FoundWeights) 
     lacking = [name for name in weights.kept if not members[name].has_model]
     if not lacking:
         return ""
-    they, lack = (lacking[0], "has") if len(lacking) == 1 else (f"{', '.join(lacking[:-1])} and {lacking[-1]}", "have")
-    return f"{they}, of weight above 0, {lack} no SavedModel, only stored predictions"
+    lack = "has" if len(lacking) == 1 else "have"
+    return f"{enumerated(lacking)}, of weight above 0, {lack} no SavedModel, only stored predictions"
 
 
 def exported(run: ExperimentRun) -> Member | None:

@@ -25,6 +25,7 @@ from spine.annotations.types import Annotation, Box, Malformed, Reading, Unknown
 from spine.core.files import write_json
 from spine.core.numbers import finite
 from spine.core.problems import brief
+from spine.core.words import enumerated
 
 __all__ = ["read", "write"]
 
@@ -131,7 +132,7 @@ class _Drawn:
         if not names:
             raise UnknownClass(f"{fault}, which `categories` lacks")
         if len(names) > 1:
-            raise UnknownClass(f"{fault}, which is that of {' and '.join(sorted(names))}", "give each an id of its own")
+            raise UnknownClass(f"{fault}, which is that of {enumerated(sorted(names))}", "give each an id of its own")
         if not known_text(*names):
             raise UnknownClass(f"{fault}, whose name is empty", "name it in `categories`")
         return names.pop()
@@ -162,7 +163,7 @@ class _Drawn:
     def tell(self, file: Path) -> None:
         """Warn of what was not read, and of what is told twice in different ways."""
         unread = {"segmentations": self.segments, "crowd regions": self.crowds}
-        left_out = " and ".join(f"{count} {what}" for what, count in unread.items() if count)
+        left_out = enumerated(f"{count} {what}" for what, count in unread.items() if count)
         if left_out:
             self.collector.warn(
                 file,

@@ -1,8 +1,10 @@
-"""Numbers, times and what is missing, in sentences."""
+"""Numbers, times, lists and what is missing, in sentences."""
 
 from __future__ import annotations
 
-__all__ = ["counted", "duration", "needs_extra"]
+from collections.abc import Iterable
+
+__all__ = ["counted", "duration", "enumerated", "needs_extra"]
 
 
 def counted(count: int, one: str, several: str = "") -> str:
@@ -16,6 +18,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.{minutes < 10:d}f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def enumerated(names: Iterable[str]) -> str:
+    """Names as a sentence has them: "a", "a and b", "a, b and c"; empty of none."""
+    *others, last = list(names) or [""]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def needs_extra(what: str, package: str, extra: str) -> str:

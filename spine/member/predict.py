@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spine.core.problems import SpineError
+from spine.core.words import enumerated
 from spine.dataset.detections import Detections
 from spine.dataset.truth import AnyTruth
 from spine.member.member import Member
@@ -46,7 +47,7 @@ def _predict_member(
     if member.card.kind == "foreign":
         whys = "; ".join(member.why_stale(split, truth) for split, truth in stale.items())
         raise SpineError(
-            f"{member.name!r} is an external member, and its stored predictions are not of {' and '.join(stale)} as "
+            f"{member.name!r} is an external member, and its stored predictions are not of {enumerated(stale)} as "
             f"the dataset is now: {whys}. Write them to {member.path} again (docs/foreign_members.md)"
         )
     model = load_model(member)

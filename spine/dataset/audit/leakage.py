@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spine.core.problems import Problem
+from spine.core.words import enumerated
 from spine.dataset.audit.copies import find_copies
 from spine.dataset.audit.parts import with_part
 from spine.dataset.audit.pictures import Pictures
@@ -24,7 +25,7 @@ def shared_patients(manifest: Manifest) -> Iterator[Problem]:
         if len(names := sorted(set(group["part"]))) > 1:
             yield Problem(
                 str(manifest.root / "splits.csv"),
-                f"patient {patient!r} is in {' and '.join(names)}",
+                f"patient {patient!r} is in {enumerated(names)}",
                 "split by patient: build the dataset again, or fix splits.csv",
             )
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from spine.core.files import hash_file
 from spine.core.problems import Problem, SpineError
+from spine.core.words import enumerated
 from spine.dataset.audit.parts import with_split
 from spine.dataset.manifest import Manifest, rows
 from spine.images.pictures import read_mask, read_picture
@@ -149,7 +150,7 @@ def inconsistent_levels(manifest: Manifest) -> Iterator[Problem]:
             continue
         yield Problem(
             str(manifest.root / "labels.csv"),
-            f"level {level} of patient {patient!r} has {target} = {' and '.join(values)}",
+            f"level {level} of patient {patient!r} has {target} = {enumerated(values)}",
             "settle which holds, unless the images are of different dates",
             "warning",
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spine.core.words import counted, duration, needs_extra
+from spine.core.words import counted, duration, enumerated, needs_extra
 
 
 def test_what_is_counted_is_one_or_several():
@@ -22,3 +22,10 @@ def test_a_missing_package_is_told_with_what_needs_it_and_how_it_is_installed():
     assert needs_extra("the page", "Gradio", "demo") == (
         "the page needs Gradio; install it from the repository: pip install -e '.[demo]'"
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_names_are_listed_as_a_sentence_has_them(names, told):
+    assert enumerated(names) == enumerated(iter(names)) == told
