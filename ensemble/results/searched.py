@@ -38,6 +38,7 @@ class Searched(Written):
     shrinkage: WeightShrinkage | None = None
     comparison: RuleComparison | None = None
     pruned: dict[str, PrunedMember] | None = None
+    why: StrictStr | None = None
 
     @classmethod
     def of(cls, weights: FoundWeights) -> Self:
@@ -69,7 +70,7 @@ class Searched(Written):
 
     @property
     def _unchosen(self) -> str:
-        return "Equal weights, not searched." if self.method == "equal" else "Weights given by hand, not searched."
+        return "Equal weights, not searched." if self.method == "equal" else self.why or "Weights given by hand."
 
     @property
     def _rule(self) -> str:

@@ -40,7 +40,7 @@ def test_fixed_weights_are_normalised_stored_and_told(reported):
     assert found.settings["weights"] == {"vgg": 0.2, "dense": 0.4, "squeeze": 0}
     assert found.why == "The weights were given by hand, not searched; they sum to 0.6 and were divided by that."
     assert (found.rule, found.rules, found.nested.resamples) == ("optimum", {}, 0)
-    assert search.summary(reported).startswith("Weights given by hand, not searched. Score (accuracy): 0.")
+    assert search.summary(reported).startswith(f"{found.why} Score (accuracy): 0.")
 
 
 def test_the_report_says_that_nothing_was_searched_and_shows_the_given_row(reported):
