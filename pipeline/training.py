@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import registry
 from pipeline.jobs.engines import engine_of, records_of
-from pipeline.jobs.job import Away, Job
+from pipeline.jobs.job import Away, Ended, Job
 from pipeline.jobs.run import run_jobs
 from spine.core.problems import SpineError, within
+from spine.core.processes import holder_of
 from spine.experiment.config import REFIT, Experiment
 
 if TYPE_CHECKING:
@@ -260,12 +261,30 @@ def _train(
 
     engine = engine_of(experiment)
     ends = run_jobs(engine, [training.job(file) for training in outdated], experiment.executor, show)
-    failed = [f"{training} ({end.why})" for training, end in zip(outdated, ends, strict=True) if end.status]
+    _require_all(outdated, ends)
+
+
+def _require_all(trainings: Sequence[Training], ends: Sequence[Ended]) -> None:
+    """SpineError of the trainings that failed, and of those that another command is still at."""
+    failed, elsewhere = [], dict[str, list[str]]()
+    for training, end in zip(trainings, ends, strict=True):
+        if not end.status:
+            continue
+        if not (by := end.by or holder_of(training.directory)):
+            failed.append(f"{training} ({end.why})")
+        elif not training.is_done:  # it may have ended while others were trained here
+            elsewhere.setdefault(by, []).append(str(training))
+    told = []
     if failed:
-        raise SpineError(
+        told.append(
             f"training failed for {', '.join(failed)}. Fix the cause and run the same command again: "
             "finished members are skipped, killed ones resume"
         )
+    if elsewhere:
+        them = "; ".join(f"{', '.join(names)} by {process}" for process, names in elsewhere.items())
+        told.append(f"being trained by another command: {them}. When that has ended, the same command goes on")
+    if told:
+        raise SpineError(". ".join(told))
 
 
 def _require_trainable(parts: Sequence[Experiment], outdated: Sequence[Training], show: Show) -> None:

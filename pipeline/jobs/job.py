@@ -82,6 +82,7 @@ class Ended:
 
     status: int
     why: str = ""
+    by: str = ""  # of a job that another command runs: which process it is; it has not ended then
 
     @property
     def was_cut(self) -> bool:
@@ -133,6 +134,11 @@ class Record:
         """
         runs = is_running(f".{self.writer}.")
         return time.time() - alive > SILENT_AFTER if runs is None else not runs
+
+    @property
+    def process(self) -> str:
+        """The process that runs it, in words."""
+        return f"process {self.writer.rpartition('-')[2]} on {self.host}"
 
     @property
     def ended(self) -> Ended | None:

@@ -108,7 +108,8 @@ def _run_by_another(job: Job) -> Ended | None:
     record = Record.read(job.record)
     if not record or record.state != "running" or record.is_gone(job.record.stat().st_mtime):
         return None
-    return Ended(1, f"is run by another command on {record.host} at the moment; wait until it ends, or stop it")
+    why = f"is run by another command, {record.process}, at the moment; wait until it ends, or stop it"
+    return Ended(1, why, record.process)
 
 
 def _note_stopped(running: Sequence[_Running]) -> None:

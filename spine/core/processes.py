@@ -16,7 +16,7 @@ from typing import Any
 
 from spine.core.problems import SpineError
 
-__all__ = ["PARENT", "as_child", "die_with_parent", "end_children", "exclusive_lock", "run_child"]
+__all__ = ["PARENT", "as_child", "die_with_parent", "end_children", "exclusive_lock", "holder_of", "run_child"]
 
 PARENT = "SPINE_PARENT"  # environment variable: the process that a child must not outlive
 LOOK_EVERY = 0.5  # seconds
@@ -32,7 +32,7 @@ def exclusive_lock(directory: Path) -> Iterator[None]:
     however the process ends; the file stays, since removing it could take another's lock away.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f".{directory.name}.lock").open("a+") as file:
+    with _lock_of(directory).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,6 +44,23 @@ def exclusive_lock(directory: Path) -> Iterator[None]:
         file.truncate(0)
         print(f"process {os.getpid()} on {socket.gethostname()}", file=file, flush=True)
         yield
+
+
+def holder_of(directory: Path) -> str:
+    """The process that holds a directory by `exclusive_lock`, in words; empty where none does."""
+    lock = _lock_of(directory)
+    if not lock.exists():
+        return ""
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip() or "another process"
+        return ""
+
+
+def _lock_of(directory: Path) -> Path:
+    return directory.parent / f".{directory.name}.lock"
 
 
 def as_child() -> Mapping[str, str]:

@@ -1,4 +1,6 @@
+import os
 import shutil
+import socket
 import threading
 from pathlib import Path
 
@@ -6,7 +8,10 @@ import pytest
 
 from pipeline import registry, stages, training
 from pipeline.data import build_ahead, build_data
+from pipeline.jobs.job import Record
 from spine.core.problems import SpineError
+from spine.core.processes import exclusive_lock
+from spine.core.writers import writer
 from spine.dataset.manifest import Manifest
 from spine.member.member import Card, Member
 from tests.experiment_on_disk import write_experiment
@@ -41,6 +46,46 @@ def test_a_crash_costs_one_member(tmp_path, monkeypatch, shown):
     with pytest.raises(SpineError, match="failed for first"):
         training.train_members(experiment, shown.append)
     assert started == ["first", "second"]
+
+
+def test_a_member_that_another_command_trains_is_not_called_failed(tmp_path, monkeypatch, shown):
+    experiment = write_experiment(tmp_path, members=("first", "second"))
+    cards = {}
+    for name in experiment.members:
+        cards[name] = experiment.member_directory(name) / "member.json"
+        cards[name].rename(tmp_path / f"{name}.json")
+    Record("train first", "running", host="here", writer=writer()).write(
+        experiment.directory / "jobs" / "train-first.json"
+    )
+    train_here(monkeypatch, lambda name, file: publish(name) or 0)
+
+    def publish(name):
+        (tmp_path / f"{name}.json").rename(cards[name])
+
+    with pytest.raises(SpineError) as error:
+        training.train_members(experiment, shown.append)
+    assert str(error.value) == (
+        f"being trained by another command: first by process {os.getpid()} on here. When that has ended, the same "
+        "command goes on"
+    )
+    cards["second"].rename(tmp_path / "second.json")
+    train_here(monkeypatch, lambda name, file: publish("first") or publish(name) or 0)  # the other one has ended by now
+    training.train_members(experiment, shown.append)
+    assert all(card.exists() for card in cards.values())
+
+
+def test_who_is_a_moment_later_at_a_member_is_told_who_trains_it(tmp_path, monkeypatch, shown):
+    """Before the first one's record says that it runs: the directory is held by then."""
+    experiment = write_experiment(tmp_path, members=("first", "second"))
+    for name in experiment.members:
+        (experiment.member_directory(name) / "member.json").unlink()
+    train_here(monkeypatch, lambda *_: 1)
+    with exclusive_lock(experiment.member_directory("first")), pytest.raises(SpineError) as error:
+        training.train_members(experiment, shown.append)
+    failed, elsewhere, _ = str(error.value).split(". ")[0], *str(error.value).split(". ")[-2:]
+    assert failed == "training failed for second (see above)"
+    me = f"process {os.getpid()} on {socket.gethostname()}"
+    assert elsewhere == f"being trained by another command: first by {me}"
 
 
 @pytest.mark.parametrize(

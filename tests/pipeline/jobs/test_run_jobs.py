@@ -1,3 +1,4 @@
+import os
 import time
 from dataclasses import replace
 
@@ -96,7 +97,8 @@ def test_a_job_that_another_command_runs_is_left_to_it(tmp_path):
     engine = Scripted({"b": [WELL]})
     first, second = run_jobs(engine, jobs_of(tmp_path, "a", "b"), ExecutorSettings(), print)
     assert (first.status, second) == (1, WELL)
-    assert "is run by another command on here at the moment" in first.why
+    assert first.by == f"process {os.getpid()} on here"
+    assert f"is run by another command, {first.by}, at the moment" in first.why
     assert engine.submitted == ["b"]
     assert Record.read(tmp_path / "a.json") == theirs
 
