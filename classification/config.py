@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from classification.base_of_member import checked_member, is_member
 from classification.measured.config import MEASURED, MeasuredSettings
 from classification.networks import NETWORKS
 from spine.core.strict import Strict
 from spine.training import schedule
 from spine.training.choices import NameIn
 from spine.training.fit_settings import FitSettings
-from spine.training.pretrained.base_weights import checked_file
 from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 from spine.training.view import View
@@ -103,15 +101,11 @@ class Settings(FitSettings):
         return self
 
     def check(self, train: ClassTruth) -> None:
-        """SpineError where weights cannot be had, a class has no weight or row, or the view needs whole pictures."""
+        """SpineError where a class has no weight or row, or the view needs whole pictures."""
         from classification.data import class_weights
 
         self.view.of_crops(train.grow, train.lost_pictures, train.has_neighbours)
         class_weights(self.class_weights, train.values, train.labels)
-        if is_member(self.weights):
-            checked_member(self.weights, self.network)
-        elif self.weights not in ("imagenet", "none"):
-            checked_file(self.weights, self.network)
 
     @property
     def initial_weights(self) -> tuple[str | int | float, ...]:

@@ -14,7 +14,7 @@ from spine.core.strict import Strict
 from spine.training import schedule
 from spine.training.augment import Augmentation
 from spine.training.choices import NameIn
-from spine.training.pretrained.base_weights import SUFFIXES, checked_file
+from spine.training.pretrained.base_weights import SUFFIXES
 from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Decay, Fraction, Positive
 
@@ -308,12 +308,10 @@ class Settings(Strict):
         return min(self.roi_generator.num_proposals, anchors) + true
 
     def check(self, train: BoxTruth) -> None:
-        """SpineError where the backbone's weights are no file, or a label has no training box."""
+        """SpineError where a label has no training box."""
         from spine.experiment.foresight import require_classes
 
         require_classes(train)
-        if self.backbone_weights not in ("imagenet", "none"):
-            checked_file(self.backbone_weights, self.backbone, "backbone_weights", WEIGHTS)
 
     @property
     def doubts(self) -> tuple[str, ...]:

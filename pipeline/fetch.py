@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -23,33 +23,57 @@ from spine.core.processes import as_child, die_with_parent
 from spine.core.quiet import silence_tensorflow
 from spine.experiment.config import Experiment
 
-__all__ = ["fetch", "fetch_in_own_process", "main"]
+__all__ = ["Weights", "fetch", "fetch_in_own_process", "main", "news_of", "require", "weights_of"]
+
+Weights = tuple[str | int | float, ...]  # what tells weights apart: the task, then a member's `initial_weights`
 
 
-def fetch(experiment: Experiment, members: Sequence[str]) -> list[str]:
-    """Download or read what these members start from, each once; gives a line for each that cannot be had."""
-    of_key = {experiment.members[name].initial_weights: experiment.members[name] for name in members}
-    failures: dict[str, list[str]] = defaultdict(list)
-    for key, settings in of_key.items():
+def weights_of(experiment: Experiment, member: str) -> Weights:
+    """What a member starts from; empty where it starts from nothing."""
+    initial = experiment.members[member].initial_weights
+    return (experiment.task, *initial) if initial else ()
+
+
+def news_of(experiment: Experiment, members: Sequence[str]) -> str:
+    """What `fetch` does for these members, in two words: files are only read."""
+    published = any("imagenet" in weights_of(experiment, name) for name in members)
+    return "fetch weights" if published else "read weights"
+
+
+def fetch(experiment: Experiment, members: Sequence[str]) -> dict[str, str]:
+    """Download or read what these members start from, each once; gives member -> why its weights cannot be had."""
+    named: dict[Weights, list[str]] = defaultdict(list)
+    for name in members:
+        named[weights_of(experiment, name)].append(name)
+    failures: dict[str, str] = {}
+    for names in named.values():
         try:
-            registry.fetch_weights(experiment.task, settings)
+            registry.fetch_weights(experiment.task, experiment.members[names[0]])
         except SpineError as error:
-            failures[str(error)] += [name for name in members if experiment.members[name].initial_weights == key]
-    return [f"{', '.join(f'members.{name}' for name in names)}: {reason}" for reason, names in failures.items()]
+            failures |= dict.fromkeys(names, str(error))
+    return {name: failures[name] for name in members if name in failures}
 
 
-def fetch_in_own_process(file: Path, members: Sequence[str]) -> None:
-    """`fetch` for members of an experiment file; SpineError tells of all whose weights cannot be had."""
+def fetch_in_own_process(file: Path, members: Sequence[str]) -> dict[str, str]:
+    """`fetch` for members of an experiment file; SpineError where the process itself fails."""
     command = [sys.executable, "-P", "-m", "pipeline.fetch", str(file), *members]
     done = subprocess.run(command, env=as_child(), stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SpineError(f"fetching the weights of {', '.join(members)} failed (see above); no training was started")
-    if failures := json.loads(done.stdout.splitlines()[-1]):
-        raise SpineError("\n".join(["no training was started: these weights are not available:", *failures]))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def require(failures: Mapping[str, str]) -> None:
+    """SpineError that tells of all whose weights cannot be had, those with one reason together."""
+    of_reason: dict[str, list[str]] = defaultdict(list)
+    for name, reason in failures.items():
+        of_reason[reason].append(name)
+    if told := [f"{', '.join(names)}: {reason}" for reason, names in of_reason.items()]:
+        raise SpineError("\n".join(["no training was started: these weights are not available:", *told]))
 
 
 def main() -> None:
-    """The command: news on stderr, on stdout the failures as a JSON list."""
+    """The command: news on stderr, on stdout the failures as JSON."""
     run_to_the_end(_main, "fetching weights")
 
 

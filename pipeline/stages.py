@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import registry
 from pipeline.data import build_data, build_dataset
+from pipeline.fetch import Weights
 from pipeline.training import train_members
 from spine.core.disk import at_work
 from spine.experiment.config import Experiment
@@ -19,10 +20,12 @@ Show = Callable[[str], None]
 RESULTS = ("export", "evaluate", "report")  # the stages whose files a person opens
 
 
-def run_all(experiment: Experiment, show: Show, built: Collection[Path] = ()) -> list[Path]:
+def run_all(
+    experiment: Experiment, show: Show, built: Collection[Path] = (), fetched: Collection[Weights] = ()
+) -> list[Path]:
     """Run every stage; what is done and unchanged is skipped, a killed run resumes. Gives the paths to open.
 
-    Data configs that were `built` just before are not built again.
+    Data configs that were `built` just before are not built again, and weights that were `fetched` not fetched.
 
     A dataset built with problems is used all the same: they are shown, and listed beside the dataset. An ensemble that
     cannot be exported, for a foreign member's sake, is told and judged all the same.
@@ -33,7 +36,7 @@ def run_all(experiment: Experiment, show: Show, built: Collection[Path] = ()) ->
     if experiment.build and experiment.build not in built:
         build_data(experiment, show)
     warn_of_test(experiment, read_dataset(experiment), show)
-    train_members(experiment, show)
+    train_members(experiment, show, fetched=fetched)
     written = {name: _run_or_tell(experiment, name, show) for name in registry.STAGES}
     return [path for name in RESULTS for path in written[name]]
 

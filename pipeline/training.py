@@ -17,9 +17,13 @@ from spine.core.processes import holder_of
 from spine.experiment.config import REFIT, Experiment
 
 if TYPE_CHECKING:
+    from pipeline.fetch import Weights
     from spine.dataset.manifest import Manifest
 
-__all__ = ["Training", "chosen_members", "name_of_training", "require_trainings", "train_members", "trainings_of"]
+__all__ = [
+    *("Training", "chosen_members", "members_to_train", "name_of_training", "require_trainings", "train_members"),
+    "trainings_of",
+]
 
 Show = Callable[[str], None]
 EXPERIMENT, DATA, RUNS, TAKEN = "its.yaml", "its-data", "its-runs", "its-rehearsal"  # places of a job that is away
@@ -145,30 +149,26 @@ def trainings_of(experiment: Experiment, manifest: Manifest, names: Iterable[str
 
 def require_trainings(
     experiments: Sequence[Experiment],
-    show: Show,
     only: Iterable[str] = (),
     fold: int | None = None,
     awaited: Collection[Path] = (),
 ) -> None:
     """Tell, before the first of several experiments trains, what would end a training of any of them, by its name.
 
-    Of each whose dataset is there, all that `train_members` asks before it trains, so that nothing is left to ask of
-    one alone. Members whose directories are `awaited` are published before their experiment's turn, and not asked for.
+    Of each whose dataset is there, all that `train_members` asks before it trains, but its members' weights, which
+    `pipeline.fetch_ahead` asks for. Members whose directories are `awaited` are published before their experiment's
+    turn, and not asked for.
     """
-    only, to_fetch = list(only), dict[tuple[Path, ...], tuple[Experiment, list[str]]]()
+    only = list(only)
     for experiment in experiments:
         if not (experiment.data / "dataset.json").exists():
             continue  # it is built later, of what an earlier experiment gives
         with within(f"experiment {experiment.name}"):
-            if names := _require(experiment, only, fold, awaited):
-                to_fetch.setdefault(tuple(one.directory for one in experiment.siblings), (experiment, names))
-    for experiment, names in to_fetch.values():
-        with within(f"experiment {experiment.name}"):
-            _fetch(experiment, _written(experiment), names, show)
+            _require(experiment, only, fold, awaited)
 
 
-def _require(experiment: Experiment, only: Sequence[str], fold: int | None, awaited: Collection[Path]) -> list[str]:
-    """What would end a training, as SpineError; gives the members to train. Warnings wait until it is their turn."""
+def _require(experiment: Experiment, only: Sequence[str], fold: int | None, awaited: Collection[Path]) -> None:
+    """What would end a training, as SpineError. Warnings wait until it is their turn."""
     from spine.experiment.dataset import read_dataset
     from spine.experiment.folds import parts
     from spine.experiment.foreign import require_predictions
@@ -178,17 +178,38 @@ def _require(experiment: Experiment, only: Sequence[str], fold: int | None, awai
     external = [name for name in chosen if _is_external(experiment, name)]
     require_predictions(experiment, external)
     if not (own := [name for name in chosen if name not in external]):
-        return []
+        return
     manifest = read_dataset(experiment)
     require_metric(experiment, manifest)
     trained = parts(experiment) if fold is None else [_part(experiment, fold)]
     outdated = _each_once([one for one in _trainings(manifest, trained, own) if not one.is_done])
     _require_trainable(trained, outdated, lambda line: None)
-    return list(dict.fromkeys(training.member for training in outdated))
 
 
-def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), fold: int | None = None) -> list[Path]:
+def members_to_train(
+    experiment: Experiment, dataset: Manifest | None, only: Iterable[str] = (), fold: int | None = None
+) -> list[str]:
+    """Members that `train_members` would train: its own that are not up to date, all where there is no dataset yet."""
+    from spine.experiment.folds import stages
+
+    own = [name for name in chosen_members(experiment, only) if not _is_external(experiment, name)]
+    if dataset is None:
+        return own
+    parts = [[_part(experiment, fold)]] if fold is not None else stages(experiment)
+    trainings = [one for stage in parts for one in _trainings(dataset, stage, own)]
+    return list(dict.fromkeys(training.member for training in trainings if not training.is_done))
+
+
+def train_members(
+    experiment: Experiment,
+    show: Show,
+    only: Iterable[str] = (),
+    fold: int | None = None,
+    fetched: Collection[Weights] = (),
+) -> list[Path]:
     """Train the members that are not up to date, each in a process of its own; gives their directories.
+
+    Weights that were `fetched` just before are not fetched again.
 
     With folds, a process for each fold of a member, or for `fold` alone; then the members are made of their folds. A
     crash costs one training: the others are run first, then SpineError names those that failed. External members are
@@ -213,10 +234,10 @@ def train_members(experiment: Experiment, show: Show, only: Iterable[str] = (), 
         require_metric(experiment, manifest)
     if fold is not None:
         part = _part(experiment, fold)
-        _train(experiment, manifest, [part], own, show)
+        _train(experiment, manifest, [part], own, show, fetched)
         return [part.member_directory(name) for name in own]
     for stage in stages(experiment):
-        _train(experiment, manifest, stage, own, show)
+        _train(experiment, manifest, stage, own, show, fetched)
     if experiment.folds:
         show("join folds")
         registry.join_folds(experiment, chosen)
@@ -242,7 +263,12 @@ def _is_external(experiment: Experiment, name: str) -> bool:
 
 
 def _train(
-    experiment: Experiment, manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str], show: Show
+    experiment: Experiment,
+    manifest: Manifest,
+    parts: Sequence[Experiment],
+    names: Sequence[str],
+    show: Show,
+    fetched: Collection[Weights],
 ) -> None:
     from spine.experiment.foresight import warn_of_doubts
 
@@ -257,7 +283,7 @@ def _train(
     to_train = list(dict.fromkeys(training.member for training in outdated))
     warn_of_doubts(experiment, to_train, show)
     file = _written(experiment)
-    _fetch(experiment, file, to_train, show)
+    _fetch(experiment, file, to_train, show, fetched)
 
     engine = engine_of(experiment)
     ends = run_jobs(engine, [training.job(file) for training in outdated], experiment.executor, show)
@@ -313,10 +339,12 @@ def _each_once(trainings: Sequence[Training]) -> list[Training]:
     return list({training.directory: training for training in reversed(trainings)}.values())[::-1]
 
 
-def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show) -> None:
+def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show, fetched: Collection[Weights]) -> None:
     """Have the weights that members start from on this machine, and files of them opened, before the first trains."""
-    from pipeline.fetch import fetch_in_own_process
+    from pipeline.fetch import fetch_in_own_process, news_of, require, weights_of
 
-    if pretrained := [name for name in names if experiment.members[name].initial_weights]:
-        show("fetch weights")
-        fetch_in_own_process(file, pretrained)
+    asked = [name for name in names if (weights := weights_of(experiment, name)) and weights not in fetched]
+    if asked:
+        show(news_of(experiment, asked))
+        failures = fetch_in_own_process(file, asked)
+        require({f"members.{name}": reason for name, reason in failures.items()})

@@ -18,7 +18,6 @@ from spine.core.words import enumerated
 from spine.training import schedule
 from spine.training.choices import NameIn
 from spine.training.fit_settings import FitSettings
-from spine.training.pretrained.base_weights import checked_file
 from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive, Schedule
 
@@ -141,13 +140,11 @@ class Settings(FitSettings):
         return self
 
     def check(self, train: MaskTruth) -> None:
-        """SpineError where weights are no file, `class_weights` does not fit the labels, or a label has no pixel."""
+        """SpineError where `class_weights` does not fit the labels, or a label has no pixel."""
         from spine.experiment.foresight import require_classes
 
         self.weight_of_classes(train.labels)
         require_classes(train)
-        if self.encoder_weights not in ("imagenet", "none"):
-            checked_file(self.encoder_weights, self.encoder, "encoder_weights")
 
     @property
     def network(self) -> str:

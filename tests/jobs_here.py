@@ -7,7 +7,7 @@ from threading import Lock
 import pytest
 
 from ensemble.validation_score import score_on_validation
-from pipeline import fetch, registry
+from pipeline import fetch, fetch_ahead, registry
 from pipeline.experiments import load_experiment
 from pipeline.jobs import run, work
 from pipeline.tuning import trial
@@ -40,8 +40,8 @@ def do_all_here(monkeypatch: pytest.MonkeyPatch) -> None:
             registry.train(experiment.task)(experiment, member)
         return 0
 
-    def fetch_here(file: Path, members: list[str]) -> None:
-        assert fetch.fetch(load_experiment(file), members) == []
+    def fetch_here(file: Path, members: list[str]) -> dict[str, str]:
+        return fetch.fetch(load_experiment(file), members)
 
     def judge(file: Path, member: str, overrides: list[str], log: Path) -> float:
         return score_on_validation(load_experiment(file, overrides), member)
@@ -50,3 +50,4 @@ def do_all_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "run_child", work.run_child)
     monkeypatch.setattr(trial, "judge_in_own_process", judge)
     monkeypatch.setattr(fetch, "fetch_in_own_process", fetch_here)
+    monkeypatch.setattr(fetch_ahead, "fetch_in_own_process", fetch_here)

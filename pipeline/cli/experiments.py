@@ -48,6 +48,7 @@ def run(
     from pipeline.cases import export_cases_of
     from pipeline.data import build_ahead, is_there
     from pipeline.experiments import load_other_datasets
+    from pipeline.fetch_ahead import fetch_ahead
     from pipeline.papers.pack import choose
     from pipeline.stages import awaited_of, evaluate_other_dataset, publish_two_stages, run_all
     from pipeline.training import require_trainings
@@ -61,10 +62,11 @@ def run(
     built = build_ahead(experiments, [config for _, config in other_datasets], show)
     if len(experiments) > 1:
         there = [one for one in experiments if is_there(one, built)]
-        require_trainings(there, show, awaited=awaited_of(experiments, stages))
+        require_trainings(there, awaited=awaited_of(experiments, stages))
+    fetched = fetch_ahead(experiments, built, show)
     for settings in experiments:
         publish_two_stages(settings, stages, show)
-        written.append(run_all(settings, show, built))
+        written.append(run_all(settings, show, built, fetched))
     also = [(settings, *evaluate_other_dataset(settings, config, show)) for settings, config in other_datasets]
     cases = export_cases_of(experiment, overrides or (), show)
     for settings, paths in zip(experiments, written, strict=True):
@@ -87,6 +89,7 @@ def train(
     executor: Executor = None,
 ) -> None:
     """Train the members, each in its own process; resume a killed training."""
+    from pipeline.fetch_ahead import fetch_ahead
     from pipeline.papers.pack import choose
     from pipeline.stages import awaited_of
     from pipeline.training import require_trainings, train_members
@@ -96,9 +99,11 @@ def train(
     experiments = load(experiment, overrides)
     if len(experiments) > 1:
         awaited = awaited_of(experiments, load_two_stages(experiment))
-        require_trainings(experiments, show, member or (), fold, awaited)
+        require_trainings(experiments, member or (), fold, awaited)
+    there = [settings.build for settings in experiments if settings.build]  # as they are: this command builds nothing
+    fetched = fetch_ahead(experiments, there, show, member or (), fold)
     for settings in experiments:
-        show_paths(train_members(settings, show, member or (), fold))
+        show_paths(train_members(settings, show, member or (), fold, fetched))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from ensemble.record.tuning_study import Asked, TunedTrial, TuningStudy
-from pipeline.fetch import fetch_in_own_process
+from pipeline.fetch import Weights, fetch_in_own_process, news_of, require, weights_of
 from pipeline.tuning.found import Found, write_trials
 from pipeline.tuning.judged import Judged
 from pipeline.tuning.lines import Progress, line_of, opening
@@ -62,7 +62,7 @@ class Tuning:
     study: TuningStudy
     common: str  # fingerprint of what all members of the experiment are tuned on
     show: Show
-    fetched: set[Any] = field(default_factory=set)
+    fetched: set[Weights] = field(default_factory=set)
 
     @classmethod
     def of(cls, file: TunedFile, show: Show) -> Tuning:
@@ -181,10 +181,12 @@ class Tuning:
 
     def _fetch(self, experiment: Experiment, directory: Path) -> None:
         """Have the weights that the member starts from on this machine before it trains."""
-        weights = experiment.members[self.file.trained].initial_weights
+        name = self.file.trained
+        weights = weights_of(experiment, name)
         if weights and weights not in self.fetched:
-            self.show("fetch weights")
-            fetch_in_own_process(experiment.write(directory / "experiment.yaml"), [self.file.trained])
+            self.show(news_of(experiment, [name]))
+            failures = fetch_in_own_process(experiment.write(directory / "experiment.yaml"), [name])
+            require({f"members.{name}": reason for name, reason in failures.items()})
             self.fetched.add(weights)
 
     def _require_some_success(self, trials: Sequence[TunedTrial]) -> None:

@@ -44,7 +44,7 @@ class TaskSettings(Protocol):
     model_validate: Any
 
     def check(self, train: Any) -> None:
-        """SpineError where the training rows lack what these settings need, or a file is missing; cheap."""
+        """SpineError where the training rows lack what these settings need; cheap. Weights are asked for apart."""
         ...
 
     @property

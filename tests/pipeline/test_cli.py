@@ -115,7 +115,7 @@ def test_a_run_ends_with_the_next_step(monkeypatch, tmp_path):
     settings = "task: classification\ndata: d\ntarget: t\nlabels: [a, b]\nmembers: {a: {network: squeezenet}}\n"
     (tmp_path / "small.yaml").write_text(f"name: small\n{settings}")
     (tmp_path / "suite.yaml").write_text("experiments: [small.yaml, small.yaml]\ncases: [a case.yaml]\n")
-    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show, built: [])
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show, built, fetched: [])
     monkeypatch.setattr("pipeline.cases.export_cases_of", lambda path, overrides, show: [])
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda settings: None)
 

@@ -38,10 +38,12 @@ def test_all_that_cannot_be_had_is_told_at_once(tmp_path, serve, monkeypatch):
     monkeypatch.setattr(keras.src.applications.vgg16, "WEIGHTS_PATH_NO_TOP", serve(NotThere))
     members = {"one": {"network": "squeezenet"}, "vgg": {"network": "vgg16"}}
     experiment = experiment_of(tmp_path, **members, other={"network": "squeezenet", "epochs": 3})
-    first, second = fetch(experiment, ("one", "vgg", "other"))
-    assert first.startswith("members.one, members.other: the ImageNet weights of squeezenet cannot be downloaded")
-    assert second.startswith("members.vgg: the ImageNet weights of vgg16 cannot be downloaded")
-    assert "set `weights` to its path" in second
+    failures = fetch(experiment, ("one", "vgg", "other"))
+    assert list(failures) == ["one", "vgg", "other"]
+    assert failures["one"].startswith("the ImageNet weights of squeezenet cannot be downloaded")
+    assert failures["other"] == failures["one"]
+    assert failures["vgg"].startswith("the ImageNet weights of vgg16 cannot be downloaded")
+    assert "set `weights` to its path" in failures["vgg"]
 
 
 def test_a_file_is_fetched_once_and_found_by_the_training(tmp_path, serve, monkeypatch):
@@ -51,7 +53,7 @@ def test_a_file_is_fetched_once_and_found_by_the_training(tmp_path, serve, monke
     monkeypatch.setattr(squeezenet, "WEIGHTS_URL", serve(handler).replace("weights.h5", "own.weights.h5"))
     monkeypatch.setattr(squeezenet, "WEIGHTS_SHA256", hashlib.sha256(content).hexdigest())
     experiment = experiment_of(tmp_path, one={"network": "squeezenet"}, two={"network": "squeezenet", "epochs": 3})
-    assert fetch(experiment, ("one", "two")) == []
+    assert fetch(experiment, ("one", "two")) == {}
     squeezenet.SqueezeNet(weights="imagenet", input_shape=(64, 64, 3))
     assert handler.asked == ["/own.weights.h5"]
 
@@ -82,7 +84,7 @@ def test_only_members_that_will_train_and_start_from_weights_are_asked_for(tmp_p
     members = {"own": {"network": "plain_cnn", "weights": "none"}, "vgg": {"network": "vgg16"}}
     experiment = experiment_of(tmp_path, **members, squeeze={"network": "squeezenet"})
     asked = []
-    monkeypatch.setattr("pipeline.fetch.fetch_in_own_process", lambda file, names: asked.append(names))
+    monkeypatch.setattr("pipeline.fetch.fetch_in_own_process", lambda file, names: asked.append(names) or {})
     train_here(monkeypatch, lambda *given: 0)
     training.train_members(experiment, lambda line: None, ["own", "squeeze"])
     assert asked == [["squeeze"]]
@@ -124,12 +126,35 @@ def test_a_file_that_cannot_be_read_or_does_not_fit_starts_no_training(tmp_path,
         "again": {"network": "squeezenet", "weights": garbage, "epochs": 3},
         "other": {"network": "mobilenet", "weights": good},
     }
+    shown = []
     with pytest.raises(SpineError, match="no training was started") as error:
-        training.train_members(experiment_of(tmp_path, **members), lambda line: None)
+        training.train_members(experiment_of(tmp_path, **members), shown.append)
+    assert shown == ["read weights"]  # all are files
     _, first, second = str(error.value).splitlines()
     assert first.startswith(f"members.broken, members.again: weights {garbage!r} do not fit squeezenet")
     assert "file signature not found" in first
     assert second.startswith(f"members.other: weights {good!r} do not fit mobilenet")
+
+
+def test_all_members_without_a_file_are_named_at_once(tmp_path, monkeypatch, no_training):
+    monkeypatch.setattr("pipeline.fetch.subprocess.run", run_here)
+    (tmp_path / "notes.txt").write_text("no weights")
+    (tmp_path / "good.h5").write_bytes(b"no weights at all")
+    weights = {"gone": "gone.h5", "lost": "lost.h5", "suffix": tmp_path / "notes.txt", "folder": tmp_path}
+    told = {
+        "gone": "weights 'gone.h5' is not a file; give imagenet, none, or the path",
+        "lost": "weights 'lost.h5' is not a file; give imagenet, none, or the path",
+        "suffix": f"weights {str(tmp_path / 'notes.txt')!r} ends in '.txt'",
+        "folder": f"{tmp_path} is not a member (no member.json)",
+        "damaged": f"weights {str(tmp_path / 'good.h5')!r}",
+    }
+    members = {name: {"network": "plain_cnn", "weights": str(path)} for name, path in weights.items()}
+    members["damaged"] = {"network": "squeezenet", "weights": str(tmp_path / "good.h5")}
+    with pytest.raises(SpineError) as error:
+        training.train_members(experiment_of(tmp_path, **members), lambda line: None)
+    _, *lines = str(error.value).splitlines()
+    for line, (name, reason) in zip(lines, told.items(), strict=True):
+        assert line.startswith(f"members.{name}: {reason}")
 
 
 @pytest.mark.parametrize(

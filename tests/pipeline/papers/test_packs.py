@@ -369,7 +369,7 @@ def test_the_figures_of_a_pack_are_such_as_reports_draw(here, path):
 def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypatch):
     """Which parts run, and what is published before them; no training: every stage is replaced."""
     done = []
-    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show, built: done.append(settings.name) or [])
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, *given: done.append(settings.name) or [])
     monkeypatch.setattr(
         "pipeline.registry.two_stage", lambda regions, discs, output, **settings: done.append((output.name, settings))
     )
@@ -380,6 +380,10 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
     monkeypatch.setattr(
         "pipeline.data.build_ahead",
         lambda experiments, others, show: done.append([*(one.build.stem for one in experiments), *others]),
+    )
+    monkeypatch.setattr(
+        "pipeline.fetch_ahead.fetch_ahead",
+        lambda experiments, built, show: done.append(f"weights of {len(experiments)} parts"),
     )
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
     written = Path("runs") / "report.html"
@@ -392,6 +396,7 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
     detected = [Path(f"configs/data/plid_{name}_detected.yaml") for name in ("discs", "regions")]
     data = ("boxes", "regions", "boxes", "discs", "discs", "slices", "regions", "regions")
     assert done.pop(0) == [*(f"plid_{name}".removesuffix("_discs") for name in data), *detected]
+    assert done.pop(0) == "weights of 8 parts"
     assert done[:4] == [
         *("sayed2025_detection_regions", "sayed2025_detection_discs"),
         ("two_stage", {"label": "", "grow": 0.1, "confidence": 0.25}),
@@ -405,7 +410,7 @@ def test_a_pack_runs_its_parts_in_order_and_ends_with_its_report(here, monkeypat
 
 def test_what_a_pack_tunes_is_tuned_when_its_experiments_have_run(here, monkeypatch):
     done = []
-    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, show, built: done.append(settings.name) or [])
+    monkeypatch.setattr("pipeline.stages.run_all", lambda settings, *given: done.append(settings.name) or [])
     monkeypatch.setattr("pipeline.data.build_ahead", lambda experiments, others, show: ())
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *given: None)
     monkeypatch.setattr(

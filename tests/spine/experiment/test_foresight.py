@@ -122,28 +122,18 @@ def test_what_is_asked_of_a_later_target_is_asked_before_the_first_trains(tmp_pa
     assert told in str(error.value)
 
 
-def test_weights_of_a_later_experiment_are_looked_for_before_the_first_trains(tmp_path, monkeypatch):
+def test_an_external_member_is_asked_for_unless_it_is_awaited(tmp_path):
     first, second = (classified(tmp_path / name, "010101") for name in ("first", "second"))
-    member = second.members["only"].model_copy(update={"weights": "missing.h5"})
-    later = second.model_copy(update={"name": "later", "members": {"only": member}})
-    train_nothing(monkeypatch)
-    with pytest.raises(SpineError, match=r"experiment later: members.only: weights 'missing.h5' is not a file"):
-        training.require_trainings([first, later], print)
-    asked = []
-    monkeypatch.setattr("pipeline.fetch.fetch_in_own_process", lambda file, names: asked.append((file, names)))
-    published = member.model_copy(update={"weights": "imagenet", "network": "vgg16"})
-    later = later.model_copy(update={"members": {"only": published}})
-    training.require_trainings([first, later, first.model_copy(update={"data": tmp_path / "not built yet"})], print)
-    assert asked == [(later.directory / "experiment.yaml", ["only"])]
-    external = later.model_copy(update={"members": {"only": Foreign(foreign=True)}})
-    training.require_trainings([external], print, awaited={external.member_directory("only")})
+    later = second.model_copy(update={"name": "later", "members": {"only": Foreign(foreign=True)}})
+    not_built = first.model_copy(update={"data": tmp_path / "not built yet"})
+    training.require_trainings([first, not_built, later], awaited={later.member_directory("only")})
     with pytest.raises(SpineError, match=r"experiment later: members.only: is an external member"):
-        training.require_trainings([external], print)
+        training.require_trainings([later])
 
 
 def test_a_verdict_s_metric_without_a_value_on_test_is_a_warning(tmp_path, monkeypatch):
     experiment, shown = classified(tmp_path, "010111"), []
-    monkeypatch.setattr(stages, "train_members", lambda *_: pytest.skip("far enough"))
+    monkeypatch.setattr(stages, "train_members", lambda *_, **__: pytest.skip("far enough"))
     with pytest.raises(pytest.skip.Exception):
         stages.run_all(experiment, shown.append)
     assert shown == ["warning: the verdict's metric roc_auc has no value on the test split: it holds no '0'"]
