@@ -16,6 +16,7 @@ from spine.dataset.manifest import Manifest
 from spine.dataset.truth import AnyTruth
 from spine.experiment.config import Experiment
 from spine.experiment.dataset import read_dataset
+from spine.experiment.seeds import member_of_seed
 from spine.experiment.truth import read_truth
 from spine.member.member import Member
 
@@ -42,7 +43,7 @@ class ExperimentRun:
     @cached_property
     def members(self) -> dict[str, Member]:
         """Name -> member, in the experiment's order; SpineError where one is not trained."""
-        return {name: Member.open(self.experiment.member_directory(name)) for name in self.experiment.members}
+        return {name: _opened(self.experiment, name) for name in self.experiment.members}
 
     def truth(self, split: str) -> AnyTruth:
         """The truth of a split of the dataset."""
@@ -99,3 +100,18 @@ class ExperimentRun:
             raise SpineError(f"{path} does not exist; run `spine evaluate EXPERIMENT` first")
         evaluation: Evaluation = ENSEMBLE_TASKS[self.experiment.task].evaluator.EVALUATION.read(path)
         return evaluation
+
+
+def _opened(experiment: Experiment, name: str) -> Member:
+    """A member; where it is not trained, what it is to the person who wrote `snapshots` or `seeds` is told."""
+    directory = experiment.member_directory(name)
+    if (directory / "member.json").exists():
+        return Member.open(directory)
+    of, own = member_of_seed(name) or name, experiment.members[name]
+    part = ", one of its seeds," if of != name else ""
+    if k := getattr(own, "snapshot", None):
+        of, part = name.removesuffix(f"-{k}"), f", snapshot {k} of {own.snapshots},"
+    raise SpineError(
+        f"members.{of}: {name}{part} is not trained ({directory} has no member.json); train it with "
+        "`spine train EXPERIMENT` and the same settings, or leave out what asks for it"
+    )

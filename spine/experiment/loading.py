@@ -6,7 +6,7 @@ Paths are relative to the working directory, but that of `extends` to the file (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -127,23 +127,22 @@ def load_experiment(
 def read_settings(path: Path | str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The settings of a file, of those that it extends and of overrides as one mapping, before it is validated."""
     with within(path):
-        raw = deepcopy(_merged(_read_files(path)))
-        for override in overrides:
-            apply_override(raw, override)
-        return raw
+        return _overridden(_merged(_read_files(path)), overrides)
 
 
 def _experiments_of(path: Path | str, overrides: Sequence[str], settings_of: SettingsOf) -> tuple[Experiment, ...]:
     """The experiment of a file, or one for each of its targets."""
     files = _read_files(path)
     with within(path):
-        raw = _merged(files)
-        if not is_of_targets(raw):
-            return (_validated(raw, overrides, files, settings_of),)
+        raw, where = _merged(files), told(files)
         of_file, of_each = settings_of_file(overrides)
-        for override in of_file:
-            apply_override(raw, override)
-        return tuple(_validated(one, of_each, files, settings_of) for one in experiments_of_targets(raw).values())
+        whole = _overridden(raw, of_file)
+        if not is_of_targets(whole):
+            return (validate_experiment(_overridden(raw, overrides), where, settings_of),)
+        return tuple(
+            validate_experiment(_overridden(one, of_each), f"{where}: target {target}", settings_of)
+            for target, one in experiments_of_targets(whole, where).items()
+        )
 
 
 def _read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
@@ -163,13 +162,11 @@ def _merged(files: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
     return {**merged, "members": {name: settings for name, settings in members.items() if settings is not None}}
 
 
-def _validated(
-    raw: dict[str, Any], overrides: Sequence[str], files: Iterable[Path], settings_of: SettingsOf
-) -> Experiment:
-    own = deepcopy(raw)
+def _overridden(raw: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    own = deepcopy(dict(raw))
     for override in overrides:
         apply_override(own, override)
-    return validate_experiment(own, told(files), settings_of)
+    return own
 
 
 def _require_experiment(raw: Mapping[str, Any], path: Path) -> None:
@@ -198,7 +195,10 @@ def validate_experiment(raw: Any, where: str, settings_of: SettingsOf) -> Experi
 
 
 def apply_override(raw: dict[str, Any], text: str) -> None:
-    """Set one value of a configuration by `key=value`, dotted key and YAML value; SpineError where it is none."""
+    """Set one value of a configuration by `key=value`, dotted key and YAML value; SpineError where it is none.
+
+    `members.NAME=null` leaves that member out.
+    """
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise SpineError(f"override {text!r} is not of the form key=value, such as search.step=0.05")
@@ -221,3 +221,5 @@ def apply_override(raw: dict[str, Any], text: str) -> None:
         place[last] = parse_yaml(value)
     except ValueError as error:
         raise SpineError(f"override {text!r}: {value!r} is not a YAML value ({error}); correct it") from None
+    if parents == ["members"] and place[last] is None:
+        del place[last]  # left out, as by a file that extends another

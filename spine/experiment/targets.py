@@ -10,12 +10,15 @@ Each has `heads`, which names them all; what a target says of a stage goes befor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spine.core.extends import merge_deep
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
+from spine.core.strict import Strict, validate
+from spine.experiment.stages import NAME
 
 __all__ = ["OF_A_TARGET", "experiments_of_targets", "is_of_targets", "settings_of_file"]
 
@@ -29,19 +32,32 @@ def is_of_targets(raw: Mapping[str, Any]) -> bool:
     return raw.get("targets") is not None
 
 
+class _OfTarget(Strict):
+    """What a target says of itself; its stages' settings are validated with the experiment that it stands for."""
+
+    labels: tuple[str, ...]
+    ordinal: bool = False
+
+
+class _Targets(Strict):
+    targets: Mapping[str, _OfTarget]
+
+
 def settings_of_file(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     """The overrides that are of a file with targets, and those of each of its experiments."""
     of_file = [text for text in overrides if text.partition("=")[0].split(".")[0] in _OF_FILE]
     return of_file, [text for text in overrides if text not in of_file]
 
 
-def experiments_of_targets(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def experiments_of_targets(raw: Mapping[str, Any], where: str) -> dict[str, dict[str, Any]]:
     """Target -> the settings of its experiment; only that of `target` where the file, or an override, names one.
 
-    SpineError where a target is none of them, or has settings that are the file's alone.
+    SpineError where a target is none of them, or has settings that are the file's alone; `where` names the file.
     """
     targets = raw["targets"]
     _check(raw, targets)
+    own = {target: {key: of[key] for key in _OF_HEAD if key in of} for target, of in targets.items()}
+    validate(_Targets, {"targets": own}, where)  # by the keys that a person wrote, which `heads` are none of
     shared = {key: value for key, value in raw.items() if key not in (*_OF_FILE, *_OF_HEAD)}
     heads = [_head(raw, target, own) for target, own in targets.items()]
     chosen = [raw["target"]] if raw.get("target") else list(targets)
@@ -69,12 +85,19 @@ def _with_own_export(settings: dict[str, Any], raw: Mapping[str, Any]) -> dict[s
 
 def _check(raw: Mapping[str, Any], targets: Any) -> None:
     if not isinstance(targets, Mapping) or not targets:
-        raise SpineError(f"targets is {targets!r}; give a mapping, such as {{narrowing: {{labels: [no, yes]}}}}")
+        raise SpineError(
+            f"targets is {targets!r}; give a mapping, such as {{narrowing: {{labels: [normal, narrowed]}}}}"
+        )
     for target, own in targets.items():
         if not isinstance(target, str):
             raise SpineError(f'the target {target} is a number to YAML; write "{target}", in quotes')
+        if not re.fullmatch(NAME, target):
+            raise SpineError(
+                f"the target {target!r} becomes part of an experiment's name, which has letters, digits, '.', '_' and "
+                "'-'; rename it, in the data config too"
+            )
         if not isinstance(own, Mapping):
-            raise SpineError(f"targets.{target} is {own!r}; give it labels, such as {{labels: [no, yes]}}")
+            raise SpineError(f"targets.{target} is {own!r}; give it labels, such as {{labels: [normal, narrowed]}}")
         if strange := [key for key in own if key not in OF_A_TARGET]:
             raise SpineError(
                 f"targets.{target} has {', '.join(map(str, strange))}; a target has {', '.join(OF_A_TARGET)}"

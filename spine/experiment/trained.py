@@ -64,8 +64,10 @@ def under_another_salt(experiment: Experiment) -> list[str]:
 
 
 def warn_if_settings_changed(experiment: Experiment, show: Callable[[str], None]) -> None:
-    """Show the lines of `trained_otherwise` and `under_another_salt`, each as a warning."""
-    for line in [*trained_otherwise(experiment), *under_another_salt(experiment)]:
+    """Show the lines of `trained_otherwise`, with what to do, and of `under_another_salt`, each as a warning."""
+    advice = "train it as the experiment says with `spine train EXPERIMENT`, or leave the change out"
+    changed = [f"{line}; {advice}" for line in trained_otherwise(experiment)]
+    for line in [*changed, *under_another_salt(experiment)]:
         show(f"warning: {line}")
 
 

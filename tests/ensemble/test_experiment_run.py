@@ -62,3 +62,25 @@ def test_what_a_stage_writes_is_in_the_run_that_is_opened_next(tmp_path):
         before.evaluation()
     evaluate.run(experiment)
     assert ExperimentRun(experiment).evaluation().experiment == experiment.name
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        (
+            "b-3",
+            {"schedule": "cosine", "snapshots": 3, "snapshot": 3},
+            "members.b: b-3, snapshot 3 of 3, is not trained",
+        ),
+        ("b_seed2", {}, "members.b: b_seed2, one of its seeds, is not trained"),
+        ("b", {}, "members.b: b is not trained"),
+    ],
+)
+def test_a_member_that_is_not_trained_is_told_by_the_name_that_a_person_gave_it(tmp_path, name, settings, told):
+    experiment = write_experiment(tmp_path, members=("vgg",))
+    other = experiment.members["vgg"].model_copy(update=settings)
+    run = ExperimentRun(experiment.model_copy(update={"members": {**experiment.members, name: other}}))
+    with pytest.raises(SpineError) as error:
+        _ = run.members
+    place = experiment.member_directory(name)
+    assert str(error.value).startswith(f"{told} ({place} has no member.json); train it with `spine train EXPERIMENT`")

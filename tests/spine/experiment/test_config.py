@@ -36,6 +36,17 @@ def test_members_start_from_shared_settings(file):
     assert (members["one"].epochs, members["two"].epochs) == (2, 3)
 
 
+def test_a_member_is_left_out_on_the_command_line_as_by_a_variant(file, tmp_path):
+    assert list(load_experiment(file, ["members.two=null"]).members) == ["one"]
+    variant = tmp_path / "variant.yaml"
+    variant.write_text("{extends: small.yaml, name: variant, members: {two: null}}")
+    assert load_experiment(variant).members == load_experiment(file, ["members.two=null"]).members
+    with pytest.raises(SpineError, match="no member has that name; the members are one"):
+        load_experiment(file, ["members.two=null", "members.two.epochs=1"])
+    with pytest.raises(SpineError, match="members is empty; name at least one"):
+        load_experiment(file, ["members.two=null", "members.one=null"])
+
+
 def test_overrides_reach_nested_settings(file):
     experiment = load_experiment(file, ["search.step=0.05", "shared.epochs=7", "members.two.epochs=9", "seed=4"])
     assert experiment.search.step == 0.05

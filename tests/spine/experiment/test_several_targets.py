@@ -89,6 +89,27 @@ def test_overrides_are_of_all_or_of_one_and_a_target_can_be_picked(write):
         load_experiment(write())
 
 
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["targets={}"], r"targets is \{\}; give a mapping"),
+        (["ordinal=true", "targets={}"], r"targets is \{\}; give a mapping"),
+        (["targets.narrowing.labels=[normal, narrowed]"], "has labels beside targets; give each target its own"),
+    ],
+)
+def test_targets_of_the_command_line_are_told_of_by_what_was_written(write, tmp_path, overrides, complaint):
+    of_one = {key: value for key, value in FILE.items() if key != "targets"}
+    (file := tmp_path / "one.yaml").write_text(
+        yaml.safe_dump({**of_one, "target": "narrowing", "labels": ["normal", "narrowed"]})
+    )
+    assert load_experiment(file, ["targets=null"]).target == "narrowing"
+    with pytest.raises(SpineError, match=complaint):
+        load_experiment(file, overrides)
+    with pytest.raises(SpineError, match=r"targets\.third\.labels\.0: is false") as error:
+        load_experiments(write(), ["targets.third={labels: [no, yes]}"])
+    assert "heads" not in str(error.value)
+
+
 def test_a_study_runs_all_of_a_file_s_targets(write, tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text(yaml.safe_dump({"experiments": [str(write())]}))
@@ -118,6 +139,11 @@ def test_a_file_of_one_target_may_be_extended_by_several(write, tmp_path):
     ("changes", "complaint"),
     [
         ({"targets": {}}, r"targets is \{\}; give a mapping"),
+        (
+            {"targets": {"a": {"labels": [False, True]}}},
+            r"targets.a.labels.0: is false \(as yes, no.* to YAML, .* quotes",
+        ),
+        ({"targets": {"a": {"labels": ["n", "y"], "ordinal": "somewhat"}}}, "targets.a.ordinal: "),
         ({"targets": {"a": ["no", "yes"]}}, r"targets.a is \['no', 'yes'\]; give it labels"),
         ({"targets": {"a": {"ordinal": True}}}, "targets.a has no labels"),
         ({"targets": {"a": {"labels": ["n", "y"], "ordinl": True}}}, "targets.a has ordinl; .*Did you mean 'ordinal'"),
@@ -127,8 +153,11 @@ def test_a_file_of_one_target_may_be_extended_by_several(write, tmp_path):
         ({"target": ["narrowing"]}, r"target is \['narrowing'\]; it is one of pfirrmann, narrowing"),
         ({"targets": {"a": {"labels": ["n", "y"], 2: 3}}}, "targets.a has 2; a target has"),
         ({"target": "bulging"}, "target is 'bulging'; it is one of pfirrmann, narrowing"),
-        ({"targets": {"a": {"labels": ["n"]}, "b": {"labels": ["n", "y"]}}}, r"labels is \('n',\); name"),
-        ({"targets": {"a b": {"labels": ["n", "y"]}, "b": {"labels": ["n", "y"]}}}, "name: "),
+        (
+            {"targets": {"a": {"labels": ["n"]}, "b": {"labels": ["n", "y"]}}},
+            r"yaml: target a is .*\s+labels is \('n',\); name",
+        ),
+        ({"targets": {"a b": {"labels": ["n", "y"]}, "b": {"labels": ["n", "y"]}}}, "the target 'a b' becomes part of"),
         ({"targets": {"a": {"labels": ["n", "y"], "search": {"metric": "map50"}}}}, "search.metric is 'map50'"),
         (
             {"targets": None, "labels": ["n", "y"], "ordinal": True, "task": "detection", "members": {"a": {}}},

@@ -12,6 +12,7 @@ from spine.member.member import Patients
 from tests.experiment_on_disk import write_experiment
 
 LINE = "member vgg was trained with epochs 8 (the experiment says 45)"
+ADVICE = "train it as the experiment says with `spine train EXPERIMENT`, or leave the change out"
 
 
 def with_epochs(experiment, epochs):
@@ -68,7 +69,7 @@ def test_every_stage_warns_in_a_line(experiment, tmp_path, monkeypatch, stage):
     monkeypatch.setattr("pipeline.cli.experiments.show_leaderboard", lambda *_: None)
     done = CliRunner().invoke(app, [stage, str(experiment.write(tmp_path / "x.yaml"))])
     assert done.exit_code == 0, done.output
-    assert done.stderr.splitlines().count(f"== warning: {LINE}") == 1
+    assert done.stderr.splitlines().count(f"== warning: {LINE}; {ADVICE}") == 1
 
 
 @pytest.mark.parametrize("record", ["members: {}", "members: {dense: {epochs: 1}}", "name: small", "members: [vgg]"])
