@@ -23,6 +23,7 @@ from ensemble.evaluators.rows import Evaluator
 from ensemble.experiment_run import ExperimentRun
 from pipeline.experiments import load_experiment
 from spine.core.problems import SpineError
+from spine.core.words import signed
 from spine.experiment.config import Experiment
 from spine.metrics.statistics import Interval, interval, patient_resamples
 
@@ -50,7 +51,7 @@ def paired(first: Experiment, second: Experiment) -> Table:
     for metric in metrics_of(ours):
         scores = [judged.score(judged.ensemble, metric) for judged in (ours, theirs)]
         found = difference(ours, theirs, metric, draws, first.evaluate.confidence)
-        ahead = f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        ahead = f"{signed(found.value)} ({signed(found.low)} to {signed(found.high)})"
         table.add_row(ours.names[metric], *(f"{score:.3f}" for score in scores), ahead)
     return table
 

@@ -36,6 +36,7 @@ from pipeline.experiments import load_experiment
 from pipeline.training import train_members
 from spine.core.problems import SpineError
 from spine.core.quiet import silence_tensorflow
+from spine.core.words import signed
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import BoxTruth, MaskTruth
 from spine.experiment.config import Experiment
@@ -193,7 +194,7 @@ def difference(
 
 
 def told(found: Interval) -> str:
-    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    return f"{signed(found.value)} ({signed(found.low)} to {signed(found.high)})"
 
 
 if __name__ == "__main__":

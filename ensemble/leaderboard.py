@@ -26,7 +26,7 @@ def leaderboard_table(evaluation: Evaluation) -> Table:
     columns = [column for column in named if column.metric in evaluation.rows[0].metrics]
     footnotes = evaluation.footnotes([column.metric for column in columns])
     search = evaluation.search.describe(evaluation.names)
-    notes = [*evaluation.warnings, *filter(None, [evaluation.describe_given])]
+    notes = [*evaluation.warnings, *filter(None, [evaluation.caution_of_width, evaluation.describe_given])]
     table = Table(
         title=f"{escape(_where(evaluation))}: {counts.patients} test patients, {counts.units} {evaluation.units}, "
         f"{evaluation.bootstrap.confidence * 100:g} % intervals over patients",
@@ -72,7 +72,7 @@ def _where(evaluation: Evaluation) -> str:
 
 
 def _cell(estimate: Estimate, column: Column) -> str:
-    value = "–" if estimate.value is None else f"{estimate.value:.3f}"
+    value = "–" if estimate.value is None else f"{estimate.value:z.3f}"
     if not column.interval or estimate.low is None:
         return value
-    return f"{value} ({estimate.low:.2f}–{estimate.high:.2f})"
+    return f"{value} ({estimate.low:z.2f}–{estimate.high:z.2f})"

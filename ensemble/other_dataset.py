@@ -16,6 +16,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.results.evaluation import Estimate
 from ensemble.split_predictions import SplitPredictions
 from spine.core.problems import SpineError
+from spine.core.words import signed
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.truth import read_truth
@@ -109,8 +110,8 @@ def _compared(
     if ahead.value is None:
         why = TASKS[here.TASK].metrics.why_undefined(metric)
         return [f"{here.names[metric]} of the ensemble cannot be compared with {experiment.data.name}: {why}."]
-    bounds = f" ({ahead.low:+.3f} to {ahead.high:+.3f})" if ahead.low is not None else ""
-    compared = f"{here.names[metric]} of the ensemble is {ahead.value:+.3f}{bounds} against {experiment.data.name}"
+    bounds = "" if ahead.low is None or ahead.high is None else f" ({signed(ahead.low)} to {signed(ahead.high)})"
+    compared = f"{here.names[metric]} of the ensemble is {signed(ahead.value)}{bounds} against {experiment.data.name}"
     sentence = f"{compared[0].upper()}{compared[1:]}, on the same {len(set(here.patients))} patients"
     first, second = (evaluator.counts.units for evaluator in (here, own))
     if first == second:

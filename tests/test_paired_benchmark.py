@@ -27,7 +27,7 @@ def test_an_experiment_is_ahead_of_itself_by_nothing(task, tmp_path, monkeypatch
     metrics, ours, theirs, ahead = (list(column.cells) for column in table.columns)
     assert compared <= set(metrics)
     assert ours == theirs
-    assert set(ahead) == {"+0.000 (+0.000 to +0.000)"}
+    assert set(ahead) == {"0.000 (0.000 to 0.000)"}
     manifest = Manifest.read(experiment.data)
     patients = {manifest.patient_of()[sample] for sample in manifest.samples_in("test")}
     assert str(table.title).startswith(f"{len(patients)} patients, ")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble.results.few_patients import caution
+from ensemble.results.few_patients import caution, caution_of_width
 from spine.core.files import write_json
 from spine.metrics.statistics import Interval
 
@@ -69,12 +69,18 @@ class CaseEvaluation:
         graded = f", {self.found} of {self.discs} graded discs found" if self.discs else ""
         return f"{self.patients} test patients{seen}{graded}"
 
+    @property
+    def _intervals(self) -> list[Interval]:
+        """Those that the table shows."""
+        shown = [(one.detected, one.true, one.difference) for one in self.measures]
+        return [one for values in shown for one in values if one is not None]
+
     def table(self) -> Table:
         """For the terminal."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        told = caution(self.patients) or None
+        told = " ".join(filter(None, [caution(self.patients), caution_of_width(self._intervals)])) or None
         table = Table(
             title="95 % intervals over patients", caption=told, caption_justify="left", box=SIMPLE_HEAD, padding=0
         )
@@ -97,7 +103,7 @@ def _told(value: Interval | None) -> str:
         return ""
     if not np.isfinite(value.value):
         return "undefined"
-    return f"{value.value:.3f} ({value.low:.2f} to {value.high:.2f})"
+    return f"{value.value:z.3f} ({value.low:z.2f} to {value.high:z.2f})"
 
 
 def _finite(value: float) -> float | None:

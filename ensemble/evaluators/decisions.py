@@ -83,20 +83,17 @@ class DecidedUnits:
 
     def _operating_point(self, point: OperatingPoint, labels: Sequence[str]) -> OperatingPointOnTest:
         called, positive = is_positive(self.probabilities, point), self.truth == 1
+        worth = units_worth(self.probabilities[positive, 1], self.patients[positive]) if positive.any() else None
         of_negative, of_positive = (np.bincount(called[units], minlength=2).tolist() for units in (~positive, positive))
         return OperatingPointOnTest(
             threshold=point.threshold,
             sensitivity=self._share(called, positive, f"no unit is {labels[1]}"),
-            bound=self._bound(called[positive], positive, point.confidence),
+            bound=None if worth is None else float(sensitivity_bound(called[positive].mean(), worth, point.confidence)),
+            confidence=point.confidence,
+            worth=worth,
             specificity=self._share(~called, ~positive, f"every unit is {labels[1]}"),
             confusion=((of_negative[0], of_negative[1]), (of_positive[0], of_positive[1])),
         )
-
-    def _bound(self, found: np.ndarray, positive: np.ndarray, confidence: float) -> float | None:
-        if not len(found):
-            return None
-        worth = units_worth(self.probabilities[positive, 1], self.patients[positive])
-        return float(sensitivity_bound(found.mean(), worth, confidence))
 
     def _sets(self, conformal: Conformal, labels: Sequence[str]) -> SetsOnTest:
         sets = prediction_set(self.probabilities, conformal)

@@ -11,7 +11,7 @@ import numpy as np
 from ensemble.evaluators.resampled_scores import ResampledScores
 from ensemble.evaluators.rows import EvaluatedRow, PairedTest
 from ensemble.results.evaluation import Comparison
-from spine.core.words import enumerated
+from spine.core.words import enumerated, signed
 from spine.metrics.statistics import Interval
 from spine.tasks import TASKS
 
@@ -112,9 +112,9 @@ class _Verdict:
         name, ahead, test = self.scores.rows.names[metric], self.differences[metric], self.tests.get(metric)
         if np.isnan(ahead.value):
             return f"{name} undefined"
-        bounds = f"{self.scores.confidence * 100:g} % interval {ahead.low:+.3f} to {ahead.high:+.3f}"
+        bounds = f"{self.scores.confidence * 100:g} % interval {signed(ahead.low)} to {signed(ahead.high)}"
         inside = bounds if np.isfinite(ahead.low) else "no interval"
-        return f"{name} {ahead.value:+.3f} ({inside}{f'; {test.label} {p_value(test.p)}' if test else ''})"
+        return f"{name} {signed(ahead.value)} ({inside}{f'; {test.label} {p_value(test.p)}' if test else ''})"
 
     def _higher_is_better(self, metric: str) -> bool:
         return TASKS[self.scores.rows.TASK].metrics.named(metric).higher_is_better

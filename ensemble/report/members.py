@@ -13,6 +13,7 @@ from ensemble.costs import Cost, pareto_front
 from ensemble.report.plots import WIDE, Drawing
 from ensemble.report.style import GREY, INK, Style, new_figure
 from ensemble.results.evaluation import Estimate, Evaluation
+from spine.core.words import signed
 from spine.tasks import TASKS
 
 __all__ = ["CostRow", "MemberSet", "cheapest_sets", "cost_rows", "member_drawings"]
@@ -105,7 +106,7 @@ def _shapley(evaluation: Evaluation, styles: dict[str, Style]) -> Any:
         for place, value in enumerate(values):
             side = 1 if value >= 0 else -1
             axis.annotate(
-                f"{value:+.3f}",
+                signed(value),
                 (value, place),
                 xytext=(4 * side, 0),
                 textcoords="offset points",

@@ -26,6 +26,7 @@ from ensemble.results.evaluation import Evaluation
 from ensemble.results.few_patients import caution
 from ensemble.results.found_weights import FoundWeights
 from ensemble.split_predictions import SplitPredictions
+from spine.core.words import signed
 from spine.dataset.manifest import SPLIT_NAMES, Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.trained import as_trained, trained_otherwise
@@ -181,11 +182,11 @@ def render(page: Page[Any], figures: Figures, template: str, context: Mapping[st
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{value:z.{digits}f}"
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+    return "–" if value is None else signed(value).replace("-", "−")
 
 
 def _p(value: float | None) -> str:

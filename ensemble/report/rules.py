@@ -12,6 +12,7 @@ from ensemble.report.style import Style, new_figure
 from ensemble.results.evaluation import Estimate, Evaluation
 from ensemble.results.found_weights import ONE_SPLIT, FoundWeights
 from ensemble.results.weight_rules import ComparedRule
+from spine.core.words import signed
 from spine.tasks import TASKS
 
 __all__ = ["MADE", "RuleRow", "RulesShown", "TestedWeights", "rule_drawings"]
@@ -26,7 +27,6 @@ MADE: Mapping[str, str] = {  # rule -> what it makes
     "penalised": "the best score less a penalty on the distance from equal weights",
     ONE_SPLIT: "weights of the validation split alone",
 }
-NOTHING = 5e-4  # a difference that three digits show as none
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class RulesShown:
         """Such as "leaving it out costs nothing (AUC +0.001)"."""
         if difference is None:
             return "what leaving it out changes is undefined"
-        shown = f"{0.0 if abs(difference) < NOTHING else difference:+.3f}".replace("-", "−")
+        shown = signed(difference).replace("-", "−")
         return f"leaving it out costs nothing ({self.metric} {shown})"
 
     @property

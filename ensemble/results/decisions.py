@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue, StrictBool, StrictInt, StrictStr, model_v
 from ensemble.results.scores import Number
 from ensemble.results.written import Written
 
-__all__ = ["Calibration", "Conformal", "Decisions", "Knots", "OperatingPoint"]
+__all__ = ["Calibration", "Conformal", "Decisions", "Knots", "OperatingPoint", "worth_of"]
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Knots = list[tuple[Share, Share]]  # (x, y), x rising: y is what x becomes, on a straight line between two of them
@@ -80,11 +80,17 @@ class OperatingPoint(Written):
 
     def describe(self, labels: Sequence[str]) -> str:
         """The threshold, and what it reaches on the searched patients."""
+        counted = f", {worth_of(self.positives, self.worth)}" if self.positives else ""  # older files do not tell
         return (
             f"{labels[-1]} is decided from a probability of {self.threshold:.3f} on, which on the patients that "
             f"were searched has a sensitivity of {self.sensitivity:.3f} (at least {self.bound:.3f} at "
-            f"{100 * self.confidence:g} % confidence) and a specificity of {self.specificity:.3f}."
+            f"{100 * self.confidence:g} % confidence{counted}) and a specificity of {self.specificity:.3f}."
         )
+
+
+def worth_of(positives: int, worth: float) -> str:
+    """What a bound takes positive units for: those of a patient are alike, and so are fewer than they seem."""
+    return f"{positives} positive units that are worth {worth:.1f} independent ones, as far as they tell"
 
 
 class Conformal(Written):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import StrictInt, StrictStr
 
+from ensemble.results.decisions import worth_of
 from ensemble.results.estimate import Estimate
 from ensemble.results.scores import Number
 from ensemble.results.written import Written
@@ -14,6 +15,8 @@ __all__ = [
     *("CalibrationOnTest", "DecisionCurve", "DecisionsOnTest", "NetBenefit", "OperatingPointOnTest"),
     *("ReliabilityBin", "ReliabilityOnTest", "SetsOnTest"),
 ]
+
+_ROUNDING = 1e-9  # of probabilities that a calibration leaves as they are
 
 
 class ReliabilityBin(Written):
@@ -46,39 +49,72 @@ class CalibrationOnTest(Written):
     ece_change: Estimate | None = None
     brier_change: Estimate | None = None
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether a calibration leaves probabilities as they are, as a temperature of 1 does, but for rounding."""
+        changes = [one for one in (self.ece_change, self.brier_change) if one]
+        bounds = [bound for one in changes for bound in (one.value, one.low, one.high) if bound is not None]
+        return bool(bounds) and max(map(abs, bounds)) < _ROUNDING
+
+    @property
+    def shown_intervals(self) -> Iterator[Estimate]:
+        """Those that the sentence tells."""
+        yield from (self.before.ece, self.before.brier)
+        if not self.changes_nothing:
+            yield from filter(None, (self.ece_change, self.brier_change))
+
     def describe(self) -> str:
-        """In a sentence."""
+        """In a sentence; of what a calibration changes only where it changes something."""
         error = f"{self.before.ece.describe()}, where chance alone makes {self.before.ece_by_chance:.3f},"
-        brier = f"the Brier score {'from ' if self.after else ''}{self.before.brier.describe()}"
-        if self.ece_change is None or self.brier_change is None:
-            return f"The calibration error is {error} {brier}."
-        changed, brier_changed = self.ece_change.describe("+"), self.brier_change.describe("+")
+        brier = self.before.brier.describe()
+        if self.ece_change is None or self.brier_change is None or self.changes_nothing:
+            return f"The calibration error is {error} the Brier score {brier}."
+        changed, brier_changed = self.ece_change.describe_difference(), self.brier_change.describe_difference()
         return (
-            f"Calibration ({self.method}) changes the calibration error from {error} by {changed}, {brier} by "
-            f"{brier_changed}."
+            f"Calibration ({self.method}) changes the calibration error from {error} by {changed}, the Brier score "
+            f"from {brier} by {brier_changed}."
         )
 
 
 class OperatingPointOnTest(Written):
     """What is decided from the `threshold` on; `confusion` counts units: rows true, columns decided labels.
 
-    `bound` is the lower bound of the sensitivity as the search has it, which few patients do not flatter.
+    `bound` is the lower bound of the sensitivity as the search has it, which few patients do not flatter: at the
+    `confidence`, of positive units that are `worth` so many independent ones. Older files tell neither of these.
     """
 
     threshold: Number
     sensitivity: Estimate
     bound: Number | None
+    confidence: Number | None = None
+    worth: Number | None = None
     specificity: Estimate
     confusion: tuple[tuple[StrictInt, StrictInt], tuple[StrictInt, StrictInt]]
 
     def describe(self, labels: Sequence[str]) -> str:
         """In a sentence."""
         (_, alarms), (missed, found) = self.confusion
-        at_least = "" if self.bound is None else f" and at least {self.bound:.3f}"
         return (
-            f"Decided {labels[-1]} from {self.threshold:.3f} on: sensitivity {self.sensitivity.describe()}{at_least}, "
-            f"specificity {self.specificity.describe()}; {found} units found, {missed} missed, {alarms} false alarms."
+            f"Decided {labels[-1]} from {self.threshold:.3f} on: sensitivity {self.sensitivity.describe()}"
+            f"{self._at_least}, specificity {self.specificity.describe()}; {found} units found, {missed} missed, "
+            f"{alarms} false alarms."
         )
+
+    @property
+    def of_the_bound(self) -> str:
+        """Of how many units the bound is, and what repeated units of a patient count; "" where there is none."""
+        if self.bound is None:
+            return ""
+        if self.worth is None:
+            return "units of a patient count for less the more alike they are"
+        return worth_of(sum(self.confusion[1]), self.worth)
+
+    @property
+    def _at_least(self) -> str:
+        if self.bound is None:
+            return ""
+        sure = "" if self.confidence is None else f" at {100 * self.confidence:g} % confidence"
+        return f" and at least {self.bound:.3f}{sure} ({self.of_the_bound})"
 
 
 class SetsOnTest(Written):
@@ -144,3 +180,12 @@ class DecisionsOnTest(Written):
         if self.operating_point:
             told.append(self.operating_point.describe(labels))
         return [*told, *(part.describe() for part in (self.sets, self.curve) if part)]
+
+    @property
+    def shown_intervals(self) -> Iterator[Estimate]:
+        """Those that the sentences tell."""
+        yield from self.calibration.shown_intervals
+        if point := self.operating_point:
+            yield from (point.sensitivity, point.specificity)
+        if sets := self.sets:
+            yield from (sets.coverage, sets.size, sets.undecided)

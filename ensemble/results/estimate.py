@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Self
 
@@ -10,6 +11,7 @@ from pydantic import StrictInt, StrictStr
 from ensemble.results.scores import Number
 from ensemble.results.written import Written
 from spine.core.files import with_nulls
+from spine.core.words import signed
 from spine.metrics.statistics import Interval
 from spine.tasks import TASKS
 
@@ -46,10 +48,21 @@ class Estimate(Written):
             return cls(**known, why=SAME_AS_ONE if patients < 2 else NO_RESAMPLE)
         return cls(**known)
 
-    def describe(self, sign: str = "") -> str:
-        """Such as `0.912 (0.871 to 0.944)`; with the sign "+" such as `+0.012 (-0.003 to +0.027)`."""
+    def describe(self) -> str:
+        """Such as `0.912 (0.871 to 0.944)`."""
+        return self._told(_plain)
+
+    def describe_difference(self) -> str:
+        """Such as `+0.012 (-0.003 to +0.027)`."""
+        return self._told(signed)
+
+    def _told(self, number: Callable[[float], str]) -> str:
         if self.value is None:
             return "undefined"
         if self.low is None or self.high is None:
-            return f"{self.value:{sign}.3f} (no interval)"
-        return f"{self.value:{sign}.3f} ({self.low:{sign}.3f} to {self.high:{sign}.3f})"
+            return f"{number(self.value)} (no interval)"
+        return f"{number(self.value)} ({number(self.low)} to {number(self.high)})"
+
+
+def _plain(number: float) -> str:
+    return f"{number:z.3f}"

@@ -6,7 +6,7 @@ again stays as it was, whatever version wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,7 +16,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 from ensemble.names import POSTPROCESSED
 from ensemble.results.decisions_on_test import DecisionsOnTest
 from ensemble.results.estimate import Estimate
-from ensemble.results.few_patients import caution
+from ensemble.results.few_patients import Bounded, caution, caution_of_width
 from ensemble.results.overlap import Overlap
 from ensemble.results.scores import Number
 from ensemble.results.searched import Searched
@@ -302,6 +302,20 @@ class Evaluation(Written):
         return caution(self.counts.patients)
 
     @property
+    def shown_intervals(self) -> Iterator[Bounded]:
+        """The intervals of tables, verdicts and decisions; rows that predict the same have no difference to show."""
+        for row in self.table_rows:
+            yield from row.metrics.values()
+        for comparison in self.comparisons:
+            yield from () if comparison.identical else comparison.differences.values()
+        yield from self.decided_intervals
+
+    @property
+    def caution_of_width(self) -> str:
+        """What to keep in mind where an interval has no width; "" where all have."""
+        return caution_of_width(self.shown_intervals)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """The notes, with the caution also where an older version wrote none."""
         return tuple(dict.fromkeys(filter(None, (*self.notes, self.caution))))
@@ -341,6 +355,11 @@ class Evaluation(Written):
         return []
 
     @property
+    def decided_intervals(self) -> Iterable[Bounded]:
+        """The intervals of these sentences."""
+        return ()
+
+    @property
     def left_out(self) -> Mapping[str, LeftOut]:
         """Member -> the ensemble without it, of the members of weight above 0 where there are several."""
         return {one.name: one for one in self.without}
@@ -376,6 +395,11 @@ class ClassificationEvaluation(Evaluation):
     def decided(self) -> list[str]:
         """Where weights.json has decisions."""
         return self.decisions.describe(self.labels) if self.decisions else []
+
+    @property
+    def decided_intervals(self) -> Iterable[Bounded]:
+        """Where weights.json has decisions."""
+        return self.decisions.shown_intervals if self.decisions else ()
 
 
 class Postprocessed(Written):

@@ -11,6 +11,7 @@ from ensemble.results.found_weights import Contributions, FoundWeights, MemberCo
 from ensemble.results.scores import Number
 from ensemble.results.weight_rules import PrunedMember, RuleComparison, RuleWeights, WeightShrinkage
 from ensemble.results.written import Written
+from spine.core.words import signed
 from spine.experiment.stages import UNCHOSEN
 from spine.tasks import TASKS
 
@@ -107,7 +108,7 @@ class Searched(Written):
         whom = "the optimum" if self.rules else ""
         better = nested.describe_baselines(self.task, self.metric, whom) if self.task in TASKS else ""
         return (
-            f", about {nested.score:.3f} on others (optimism {nested.optimism:+.3f}; {nested.resamples} "
+            f", about {nested.score:.3f} on others (optimism {signed(nested.optimism)}; {nested.resamples} "
             f"resamples, middle 95 % {nested.low:.3f} to {nested.high:.3f}{aside}). {better}"
         ).strip()
 

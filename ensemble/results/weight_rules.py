@@ -9,6 +9,7 @@ from pydantic import Field, StrictInt, StrictStr
 from ensemble.engine.grid.choice import SAME
 from ensemble.results.scores import Number, Score
 from ensemble.results.written import Written
+from spine.core.words import signed
 from spine.experiment.stages import RULELESS
 
 __all__ = ["Ahead", "ComparedRule", "OneSplit", "PrunedMember", "RuleComparison", "RuleWeights", "WeightShrinkage"]
@@ -57,9 +58,9 @@ class Ahead(Written):
         inside = (
             "no interval"
             if self.low is None or self.high is None
-            else f"95 % interval {self.low:+.3f} to {self.high:+.3f}"
+            else f"95 % interval {signed(self.low)} to {signed(self.high)}"
         )
-        return f"{self.value:+.3f} ({inside})"
+        return f"{signed(self.value)} ({inside})"
 
 
 class ComparedRule(Written):
@@ -114,7 +115,7 @@ class RuleComparison(Written):
         setting = f"search.method=grid search.rule={first}" if method in RULELESS else f"search.rule={first}"
         return (
             f"There the rule {first!r} did better than {served!r} by more than the standard error ({metric} "
-            f"{ahead.value:+.3f}, standard error {ahead.error:.3f}){others}; {setting} would serve it."
+            f"{signed(ahead.value or 0.0)}, standard error {ahead.error:.3f}){others}; {setting} would serve it."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.report.paper import Cell, PaperColumn, PaperRow, PaperTable
 from ensemble.report.paper_bars import Bar, Bars
 from ensemble.results.evaluation import Estimate, Evaluation
+from ensemble.results.few_patients import caution_of_width
 from pipeline.papers.facts import Facts, Note, PrintedTable
 from pipeline.papers.pack import ComparedBars, ComparedColumn, ComparedRow, ComparedTable, Pack
 from pipeline.papers.source_alone import SOURCE_ALONE, source_alone
@@ -103,7 +104,7 @@ class Comparison:
             columns=columns,
             rows=tuple(self._row(compared, printed, row) for row in (*printed.rows, *compared.more)),
             marks=marks,
-            cautions=self._cautions(places),
+            cautions=(*self._cautions(places), *filter(None, [caution_of_width(self._estimates(compared, printed))])),
         )
 
     def _printed(self, compared: ComparedTable) -> PrintedTable:
@@ -161,6 +162,12 @@ class Comparison:
             caution if len(names) == len(places) else f"{', '.join(names)}: {caution}"
             for caution, names in told.items()
         )
+
+    def _estimates(self, compared: ComparedTable, printed: PrintedTable) -> Iterator[Estimate]:
+        """All that stand beside printed numbers."""
+        for name in (*printed.rows, *compared.more):
+            found = (self._ours(compared, compared.row(name), one) for one in compared.all_columns.values())
+            yield from (one for one in found if one is not None)
 
     def _row(self, compared: ComparedTable, printed: PrintedTable, name: str) -> PaperRow:
         own = compared.row(name)

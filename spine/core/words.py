@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["counted", "duration", "enumerated", "needs_extra"]
+__all__ = ["counted", "duration", "enumerated", "needs_extra", "signed"]
 
 
 def counted(count: int, one: str, several: str = "") -> str:
@@ -24,6 +24,12 @@ def enumerated(names: Iterable[str]) -> str:
     """Names as a sentence has them: "a", "a and b", "a, b and c"; empty of none."""
     *others, last = list(names) or [""]
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def signed(difference: float, digits: int = 3) -> str:
+    """A difference with its sign, such as "+0.012"; one that rounds to nothing has none, for -0.000 is no loss."""
+    told = f"{difference:+.{digits}f}"
+    return told[1:] if float(told) == 0 else told
 
 
 def needs_extra(what: str, package: str, extra: str) -> str:

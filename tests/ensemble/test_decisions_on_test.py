@@ -13,7 +13,7 @@ from ensemble.evaluators.decisions import DecidedUnits
 from ensemble.experiment_run import ExperimentRun
 from ensemble.leaderboard import leaderboard_table
 from ensemble.results.decisions import Calibration, Conformal, Decisions, OperatingPoint
-from ensemble.results.decisions_on_test import DecisionsOnTest
+from ensemble.results.decisions_on_test import DecisionsOnTest, OperatingPointOnTest
 from ensemble.results.evaluation import ClassificationEvaluation
 from ensemble.search import run
 from spine.core.files import read_json
@@ -48,6 +48,29 @@ def test_the_operating_point_by_hand():
     rho = (alike[0] - alike[1]) / (alike[0] + (size - 1) * alike[1])
     worth = 4**2 / (2 * (1 + rho) + 2)
     assert point.bound == pytest.approx(beta.ppf(0.05, 0.75 * worth, 0.25 * worth + 1))
+    assert point.worth == pytest.approx(worth)
+    assert (
+        f"and at least {point.bound:.3f} at 95 % confidence (4 positive units that are worth {worth:.1f} independent "
+        "ones, as far as they tell), specificity"
+    ) in point.describe(LABELS)
+
+
+def test_nine_independent_units_without_a_miss_have_the_exact_bound():
+    """One of each of 9 patients: the bound b has b^9 = 0.05."""
+    positive, truth = np.r_[np.full(9, 0.9), 0.1, 0.2], np.r_[np.ones(9, int), 0, 0]
+    point = judged(positive, truth, np.arange(11), operating_point=POINT).operating_point
+    assert (point.bound, point.worth) == (pytest.approx(0.05 ** (1 / 9)), 9)
+    assert "at least 0.717 at 95 % confidence (9 positive units that are worth 9.0 independent" in point.describe(
+        LABELS
+    )
+    alike = judged(positive, truth, np.r_[np.zeros(9, int), 1, 2], operating_point=POINT).operating_point
+    assert (alike.bound, alike.worth) == (pytest.approx(0.05), 1)  # all of one patient: as good as one unit
+
+
+def test_an_older_file_tells_a_bound_without_what_it_counts():
+    point = judged(operating_point=POINT).operating_point.model_dump(exclude={"worth", "confidence"})
+    told = OperatingPointOnTest.model_validate(point).describe(LABELS)
+    assert "(units of a patient count for less the more alike they are), specificity" in told
 
 
 def test_sets_by_hand():
@@ -77,6 +100,16 @@ def test_calibration_is_measured_before_and_after():
     assert found.after.ece.low <= found.after.ece.value <= found.after.ece.high
     # Calibrated probabilities look no better than chance lets them.
     assert found.after.ece.value == pytest.approx(found.after.ece_by_chance, abs=0.025)
+
+
+def test_a_temperature_of_one_has_no_change_to_tell_of():
+    found = judged(calibration=Calibration(method="temperature", temperature=1.0, fitted=1.3, share=0.0)).calibration
+    assert found.changes_nothing
+    assert found.describe() == judged().calibration.describe()
+    assert found.describe().startswith("The calibration error is ")
+    surer = judged(calibration=Calibration(method="temperature", temperature=0.9)).calibration
+    assert not surer.changes_nothing
+    assert surer.describe().startswith("Calibration (temperature) changes the calibration error from ")
 
 
 def test_the_curve_is_of_what_is_calibrated():

@@ -135,7 +135,7 @@ def test_what_is_worse_by_another_metric_than_the_headline_is_said(tmp_path):
     assert found["best_on_validation"] == "first"
     assert found["comparisons"][1]["verdict"].startswith(
         "No evidence that the ensemble is better than the best single member on validation (first), and by accuracy it "
-        "is worse; AUC +0.000 "
+        "is worse; AUC 0.000 "
     )
 
 

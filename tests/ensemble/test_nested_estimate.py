@@ -111,7 +111,7 @@ def test_the_sentences_of_a_rule():
         "Weights by the rule 'shrunk'. The patients support going 35 % of the way from equal weights. Left out, since "
         "that costs nothing: c (weight 0.04).",
         "Search score (AUC): 0.900 on the patients it chose on. On patients that they were not chosen on (5-fold "
-        "cross-validation by patient), AUC is 0.850, with equal weights 0.840: +0.010 (95 % interval +0.000 to "
+        "cross-validation by patient), AUC is 0.850, with equal weights 0.840: +0.010 (95 % interval 0.000 to "
         "+0.020).",
         "There the rule 'bagged' did better than 'shrunk' by more than the standard error (AUC +0.010, standard error "
         "0.005); search.rule=bagged would serve it.",

@@ -15,6 +15,7 @@ from ensemble.experiment_run import ExperimentRun
 from pipeline.cli import app
 from spine.core.files import read_json
 from spine.core.problems import SpineError
+from spine.core.words import signed
 from spine.dataset.manifest import Manifest
 from spine.intake.build import SUMMARY
 from spine.member import predict
@@ -108,7 +109,7 @@ def test_the_cost_is_paired_by_patient(experiment, other):
     one = found["against_own_dataset"]["ensemble"]
     assert one["value"] == pytest.approx(areas(here, None) - areas(own, None))
     assert (one["low"], one["high"]) == pytest.approx(np.quantile(differences, [0.025, 0.975]))
-    assert f"{one['value']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f}) against data" in found["notes"][1]
+    assert f"{signed(one['value'])} ({signed(one['low'])} to {signed(one['high'])}) against data" in found["notes"][1]
     assert "on the same 15 patients, but not the same units: 29 here, 30 there." in found["notes"][1]
 
 

@@ -11,6 +11,7 @@ from ensemble.report.decisions import decision_drawings
 from ensemble.report.rules import MADE, RulesShown
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
+from spine.core.words import signed
 from spine.experiment.stages import DecideSettings
 from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
@@ -68,7 +69,7 @@ def test_the_served_rule_is_told_as_it_is_served():
             0.0012,
             "costs nothing (accuracy +0.001) and saves 12.0 of 40.0 ms an image.",
         ),
-        (seconds(a=0.01, c=0.012), 0.0001, "costs nothing (accuracy +0.000)."),  # what b takes is not known
+        (seconds(a=0.01, c=0.012), 0.0001, "costs nothing (accuracy 0.000)."),  # what b takes is not known
         (seconds(a=0.01, b=None, c=0.012), None, "what leaving it out changes is undefined."),
         (seconds(a=0.01, b=0.018, c=None), 0.0012, "costs nothing (accuracy +0.001)."),
     ],
@@ -157,7 +158,7 @@ def test_the_page_has_a_row_a_rule_and_one_of_its_weights_on_test(reported):
     for one in found["alternatives"]:
         line = next(line for line in tested.split("<tr") if f"<td>{one['name']}</td>" in line)
         assert f"{one['score']['value']:.3f}<small>" in line
-        assert f"{one['difference']['value']:+.3f}<small>".replace("-", "−") in line
+        assert f"{signed(one['difference']['value'])}<small>".replace("-", "−") in line
     assert "weights by rule" in text
     assert (experiment.evaluation_directory / "weights_by_rule.png").exists()
     assert f"scores {weights['rules']['optimum']['score']:.3f} by AUC on the validation patients" in text

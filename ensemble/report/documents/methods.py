@@ -9,6 +9,7 @@ from ensemble.report.documents.answer import CARD, METRICS, REPORT, SETTINGS, WE
 from ensemble.report.documents.atlas import BLANK
 from ensemble.report.documents.dataset_card import re_identification, splitting
 from ensemble.report.documents.facts import Facts
+from ensemble.results.few_patients import caution_of_width
 from spine.member.serving import package_versions
 
 __all__ = ["METHODS"]
@@ -184,8 +185,9 @@ def _explained(facts: Facts) -> Answer:
 def _internal(facts: Facts) -> Answer:
     evaluation = facts.evaluation
     score = words.scores(evaluation, evaluation.ensemble, [evaluation.headline])
-    told = f"On {evaluation.counts.patients} patients of the test split: ensemble {score}. {evaluation.caution}"
-    return Answer(told.strip(), (METRICS, f"{REPORT}, Leaderboard"))
+    told = f"On {evaluation.counts.patients} patients of the test split: ensemble {score}."
+    cautions = (evaluation.caution, caution_of_width([evaluation.ensemble.metrics[evaluation.headline]]))
+    return Answer(" ".join(filter(None, (told, *cautions))), (METRICS, f"{REPORT}, Leaderboard"))
 
 
 def _external(facts: Facts) -> Answer:

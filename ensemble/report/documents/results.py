@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from ensemble.report.documents import words
 from ensemble.report.documents.answer import CARD, METRICS, REPORT, SETTINGS, Answer, counted
 from ensemble.report.documents.facts import Facts
+from ensemble.results.few_patients import caution_of_width
 from spine.dataset.population import Population
 
 __all__ = ["RESULTS"]
@@ -35,8 +36,9 @@ def _diagnostic(facts: Facts) -> Answer:
     evaluation = facts.evaluation
     known = [name for name in ("sensitivity", "specificity", "precision") if name in evaluation.ensemble.metrics]
     told = f"Ensemble: {words.scores(evaluation, evaluation.ensemble, known)}." if known else ""
-    decided = " ".join(evaluation.decided)
-    return Answer(f"{told} {decided} {evaluation.caution}".strip(), (METRICS,)) if told or decided else Answer()
+    shown = [*(evaluation.ensemble.metrics[name] for name in known), *evaluation.decided_intervals]
+    parts = [told, *evaluation.decided, evaluation.caution, caution_of_width(shown)]
+    return Answer(" ".join(filter(None, parts)), (METRICS,)) if told or evaluation.decided else Answer()
 
 
 def _failures(facts: Facts) -> Answer:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
 from ensemble.report.documents.facts import Facts
+from ensemble.results.estimate import Estimate
 from ensemble.results.evaluation import Evaluation, Row
+from ensemble.results.few_patients import caution_of_width
 from ensemble.serving.exported import not_exportable_reason
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.answers.description import NOT_FOR_DIAGNOSIS
@@ -125,7 +127,16 @@ def performance(evaluation: Evaluation) -> str:
     where = f"Test split of {evaluation.dataset or 'the dataset'}: {counts.patients} patients, {counts.units} "
     told = [f"{where}{evaluation.units}.", *(evaluation.notes if evaluation.is_of_other_dataset else ())]
     told += [f"{row.name}: {scores(evaluation, row)}." for row in _shown(evaluation)]
-    return " ".join([*told, f"In brackets: {intervals(evaluation)}", *evaluation.verdicts])
+    told += [f"In brackets: {intervals(evaluation)}", *evaluation.verdicts]
+    return " ".join(filter(None, [*told, caution_of_width(_of_table(evaluation))]))
+
+
+def _of_table(evaluation: Evaluation) -> Iterator[Estimate]:
+    """The intervals of the printed leaderboard and of the verdicts."""
+    for row in evaluation.rows:
+        yield from (row.metrics[name] for name in columns(evaluation))
+    for one in evaluation.comparisons:
+        yield from () if one.identical else one.differences.values()
 
 
 def _shown(evaluation: Evaluation) -> list[Row]:

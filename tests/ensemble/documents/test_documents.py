@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,13 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from scipy.stats import norm, t
 
-from ensemble import evaluate
+from ensemble import evaluate, report
 from ensemble.experiment_run import ExperimentRun
+from ensemble.leaderboard import leaderboard_table
 from ensemble.report.documents import DOCUMENTS, write_documents
 from ensemble.report.documents.claim import ANSWERS, ITEMS
 from ensemble.report.templates import templates
-from ensemble.results.few_patients import ENOUGH, caution
+from ensemble.results.few_patients import ENOUGH, NO_WIDTH, caution, caution_of_width
 from spine.core.files import read_json
 from spine.dataset.manifest import Manifest
 from spine.member.member import Card, Member, Patients
@@ -117,6 +119,38 @@ def test_what_is_told_of_few_patients(patients, told):
     assert told in caution(patients)
     assert caution(ENOUGH) == ""
     assert caution(ENOUGH - 1)
+
+
+def test_an_interval_of_no_width_is_told_as_one():
+    certain, wide, lacking = (SimpleNamespace(low=low, high=high) for low, high in ((1, 1), (0.9, 1), (None, None)))
+    assert caution_of_width([wide, certain]) == NO_WIDTH
+    assert caution_of_width([wide, lacking, SimpleNamespace(low=np.nan, high=np.nan)]) == ""
+
+
+def items_with(sentence, checklist):
+    items = dict(re.findall(r"^- \[.\] \*\*(\d+)\. .*?\*\* (.*)$", checklist, flags=re.MULTILINE))
+    return {int(item) for item, told in items.items() if sentence in told}
+
+
+@pytest.mark.usefixtures("figures_without_pixels")
+def test_documents_and_report_say_what_an_interval_of_no_width_is_worth(documents):
+    """No member calls a healthy disc degenerated: every resample has a specificity of 1."""
+    experiment, texts = documents
+    found = read_json(experiment.evaluation_directory / "metrics.json")["rows"][-1]["metrics"]["specificity"]
+    assert (found["value"], found["low"], found["high"]) == (1, 1, 1)
+    assert items_with("specificity 1.000 (1.000 to 1.000)", texts["claim_2024.md"]) == {37, 38}
+    assert items_with(NO_WIDTH, texts["claim_2024.md"]) == {37, 38}
+    assert NO_WIDTH in texts["model_card.json"]
+    assert NO_WIDTH in texts["model_card.md"]
+    assert NO_WIDTH in leaderboard_table(ExperimentRun(experiment).evaluation()).caption
+    assert NO_WIDTH in report.run(experiment)[0].read_text()
+
+
+def test_where_all_intervals_have_a_width_nothing_is_said_of_it(tmp_path):
+    experiment = write_experiment(tmp_path, members=("a", "b"), noise=(3.0,), **FAST)
+    evaluate.run(experiment)
+    assert ExperimentRun(experiment).evaluation().caution_of_width == ""
+    assert not [name for name, text in written(experiment).items() if NO_WIDTH in text]
 
 
 @pytest.mark.parametrize(("patients", "narrower"), [(50, 3), (20, 9), (10, 18)])

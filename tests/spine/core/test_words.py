@@ -2,7 +2,7 @@
 
 import pytest
 
-from spine.core.words import counted, duration, enumerated, needs_extra
+from spine.core.words import counted, duration, enumerated, needs_extra, signed
 
 
 def test_what_is_counted_is_one_or_several():
@@ -16,6 +16,23 @@ def test_what_is_counted_is_one_or_several():
 )
 def test_a_time_has_the_unit_that_people_would_use(seconds, told):
     assert duration(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("difference", "told"),
+    [
+        (0.0124, "+0.012"),
+        (-0.0124, "-0.012"),
+        (-0.0004, "0.000"),
+        (0.0004, "0.000"),
+        (-0.0, "0.000"),
+        (-0.0006, "-0.001"),
+    ],
+)
+def test_a_difference_that_rounds_to_nothing_has_no_sign(difference, told):
+    assert signed(difference) == told
+    assert signed(-0.04, digits=1) == "0.0"
+    assert signed(-0.06, digits=1) == "-0.1"
 
 
 def test_a_missing_package_is_told_with_what_needs_it_and_how_it_is_installed():
