@@ -11,20 +11,25 @@ import pandas as pd
 from spine.dataset.manifest import SPLIT_NAMES, Manifest
 from spine.images.acquired import AGE_BANDS, MAKERS, OTHER_MAKER, SEXES
 
-__all__ = ["FEWEST", "NOT_TOLD", "Group", "Population", "populations", "shown_groups"]
+__all__ = ["FEWEST", "HIDDEN", "NOT_TOLD", "Group", "Population", "keeps", "populations", "shown_groups"]
 
 FEWEST = 5
 """Patients of the smallest group that is told: k of k-anonymity (Sweeney, Int J Uncertain Fuzz 2002;10:557)."""
 
 NOT_TOLD = "not told"
+HIDDEN = f"groups of fewer than {FEWEST} patients, and those that would tell them, are not shown"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Patients who are alike in one thing: name -> count of what is `shown`, and how many patients are in the rest."""
+    """Patients who are alike in one thing: name -> count of what is `shown`, and how many patients are in the rest.
+
+    `is_kept` tells whether the dataset knows it of anyone at all, shown or not.
+    """
 
     shown: Mapping[str, int]
     left_out: int
+    is_kept: bool
 
     @property
     def is_known(self) -> bool:
@@ -67,7 +72,12 @@ def shown_groups(counts: Mapping[str, int], fewest: int = FEWEST) -> Group:
     left_out = [rest.pop(name) for name in small]
     while left_out and rest and (len(left_out) == 1 or sum(left_out) < fewest):
         left_out.append(rest.pop(min(rest, key=lambda name: rest[name])))
-    return Group(rest, sum(left_out))
+    return Group(rest, sum(left_out), is_kept=any(count for name, count in counts.items() if name != NOT_TOLD))
+
+
+def keeps(images: pd.DataFrame, *columns: str) -> bool:
+    """Whether the dataset knows one of these of anyone: `sex`, `age` or `manufacturer` of images.csv."""
+    return any(_names(images, column).astype(bool).any() for column in columns)
 
 
 def _population(split: str, images: pd.DataFrame) -> Population:
@@ -79,9 +89,9 @@ def _population(split: str, images: pd.DataFrame) -> Population:
         series=_count(images, "series"),
         images=len(images),
         pictures=int(parents.nunique()) if len(parents) else None,
-        sexes=_grouped(images, "sex", SEXES.values(), lambda sex: SEXES.get(sex, "")),
-        ages=_grouped(images, "age", AGE_BANDS, lambda band: band if band in AGE_BANDS else ""),
-        makers=_grouped(images, "manufacturer", (*dict.fromkeys(MAKERS.values()), OTHER_MAKER), _known_maker),
+        sexes=_grouped(images, "sex", SEXES.values()),
+        ages=_grouped(images, "age", AGE_BANDS),
+        makers=_grouped(images, "manufacturer", (*dict.fromkeys(MAKERS.values()), OTHER_MAKER)),
     )
 
 
@@ -90,16 +100,28 @@ def _known_maker(name: str) -> str:
     return name if name in MAKERS.values() else OTHER_MAKER
 
 
+_NAME_OF: Mapping[str, Callable[[str], str]] = {  # column -> what a value is counted as, "" where it tells nothing
+    "sex": lambda sex: SEXES.get(sex, ""),
+    "age": lambda band: band if band in AGE_BANDS else "",
+    "manufacturer": _known_maker,
+}
+
+
+def _names(images: pd.DataFrame, column: str) -> pd.Series:
+    """What the images that have a value of the column are counted as."""
+    return images.loc[~images[column].map(_is_empty), column].map(_NAME_OF[column])
+
+
 def _count(images: pd.DataFrame, column: str) -> int | None:
     if images[column].map(_is_empty).any():
         return None
     return len(images[["patient", column]].drop_duplicates())
 
 
-def _grouped(images: pd.DataFrame, column: str, order: Iterable[str], name_of: Callable[[str], str]) -> Group:
+def _grouped(images: pd.DataFrame, column: str, order: Iterable[str]) -> Group:
     """Patients by the first value that their images have in a column."""
-    told = images[~images[column].map(_is_empty)].drop_duplicates("patient")
-    names = told[column].map(name_of)
+    names = _names(images, column)
+    names = names[~images.loc[names.index, "patient"].duplicated()]
     counts = {name: int((names == name).sum()) for name in order}
     return shown_groups({**counts, NOT_TOLD: int(images["patient"].nunique()) - sum(counts.values())})
 

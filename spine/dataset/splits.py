@@ -68,6 +68,36 @@ class SplitSettings(Strict):
         named = {name: getattr(self, name) for name in SPLIT_NAMES}
         return {name: fraction for name, fraction in named.items() if fraction > 0}
 
+    def describe(self) -> str:
+        """By which rule patients come into the splits, in sentences."""
+        if self.stated:
+            return "Each image is in the split that its source states; nothing was drawn."
+        if self.like and self.folds:
+            return f"The test patients of {self.like.name} are test; all others were drawn {self._into_folds}"
+        if self.like:
+            return f"Each patient is where {self.like.name} has that patient; those that it has not are train."
+        if self.folds and self.test:
+            return f"{100 * self.test:.3g} % of the patients were drawn for test, and all others {self._into_folds}"
+        if self.folds:
+            return f"Patients were drawn {self._into_folds}"
+        shares = ", ".join(f"{name} {100 * fraction:.3g} %" for name, fraction in self.fractions.items())
+        return f"Patients were drawn into {shares} {self._how}"
+
+    @property
+    def _into_folds(self) -> str:
+        return f"into {self.folds} folds of equal size {self._how}"
+
+    @property
+    def _how(self) -> str:
+        by = f", stratified by {self.stratify}" if self.stratify else ""
+        within = ", with the same shares in every source" if self.within else ""
+        counted = f"labels of {self.stratify}" if self.balance == "labels" else "images"
+        nearest = f"patients, of {counted} and of each value of {self.stratify}" if by else f"patients and of {counted}"
+        return (
+            f"at random (seed {self.seed}){by}{within}: of {DRAWS} draws the one that comes nearest to these shares of "
+            f"{nearest}."
+        )
+
 
 def make_splits(
     images: pd.DataFrame,

@@ -26,6 +26,7 @@ from spine.core.files import (
 from spine.core.privacy import salt_id
 from spine.core.problems import Problem, SpineError, write_problems, write_sheet
 from spine.core.processes import exclusive_lock
+from spine.intake.built import CARD, records_of
 from spine.intake.config import DataConfig, load_data_config
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["SUMMARY", "BuildResult", "build", "detection_counts", "detection_table"]
 
 SUMMARY = "detections_summary.csv"  # of a detector: how many boxes of each split were found, missed, made up
-_CARD = "build.json"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
 
         generate(config.phantom.settings, config.phantom.directory)
     card = {"inputs": _inputs(config), "spine": __version__, "name": config.name}
-    listed = config.output.with_name(f"{config.output.name}.build") / "problems.csv"
+    listed = records_of(config.output) / "problems.csv"
     with exclusive_lock(config.output):
         if not force and _is_built(config.output, card, listed) and _keeps_pictures(config):
             return _result(config.output, listed, skipped=True)
@@ -79,7 +79,7 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
                 _fill(config, root, problems)
             with atomic_file(listed.with_name("config.yaml")) as file:
                 file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-            write_json({**card, "problems": hash_file(listed)}, root / _CARD)
+            write_json({**card, "problems": hash_file(listed)}, root / CARD)
         return _result(config.output, listed, skipped=False)
 
 
@@ -203,11 +203,11 @@ def _result(root: Path, listed: Path, skipped: bool) -> BuildResult:
 def _is_built(root: Path, card: dict[str, Any], listed: Path) -> bool:
     if not root.exists() or not any(root.iterdir()):
         return False
-    if not (root / _CARD).exists():
+    if not (root / CARD).exists():
         raise SpineError(f"{root} holds files that no build has written; choose another `output`, or remove it")
     if not (root / "dataset.json").exists() or not listed.exists():
         return False
-    return read_if_whole(root / _CARD) == {**card, "problems": hash_file(listed)}
+    return read_if_whole(root / CARD) == {**card, "problems": hash_file(listed)}
 
 
 def _keeps_pictures(config: DataConfig) -> bool:

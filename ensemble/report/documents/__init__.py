@@ -11,7 +11,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.report.documents import words
 from ensemble.report.documents.claim import claim_checklist
 from ensemble.report.documents.dataset_card import dataset_card
-from ensemble.report.documents.facts import DataFacts, Facts
+from ensemble.report.documents.facts import Facts
 from ensemble.report.documents.markdown import as_markdown, table
 from ensemble.report.documents.model_card import model_card
 from ensemble.results.evaluation import Evaluation
@@ -46,7 +46,7 @@ def _texts(facts: Facts, other: Manifest | None) -> Iterator[tuple[str, str]]:
     yield from _as_both("model_card", "Model card", model_card(facts), _numbers(facts))
     yield from _as_both("dataset_card", "Dataset card", dataset_card(facts, facts.data))
     if other is not None:
-        data = DataFacts(other.root.resolve().name, other)
+        data = facts.of(other)
         yield from _as_both(f"dataset_card-{data.name}", "Dataset card", dataset_card(facts, data, is_own=False))
     yield "claim_2024.md", claim_checklist(facts)
 

@@ -22,6 +22,8 @@ class Answer:
 
 
 def counted(group: Group) -> str:
-    """Such as `Female 8, Male 7, left out in small groups 6`."""
+    """Such as `Female 8, Male 7, left out in small groups 6`; where no group is shown, why."""
+    if not group.is_known:
+        return "kept, but not shown" if group.is_kept else "not known"
     rest = [f"left out in small groups {group.left_out}"] if group.left_out else []
     return ", ".join([*(f"{name} {count}" for name, count in group.shown.items()), *rest])

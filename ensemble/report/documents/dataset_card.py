@@ -13,14 +13,13 @@ from ensemble.report.documents.atlas import (
     PARTITIONS,
     SEXES,
 )
-from ensemble.report.documents.facts import DataFacts, Facts
+from ensemble.report.documents.facts import DataFacts, Facts, sources_told
 from ensemble.report.documents.model_card import descriptors, indexing
 from spine.dataset.audit.parts import with_split
-from spine.dataset.audit.privacy import Privacy
-from spine.dataset.population import FEWEST, Group, Population
+from spine.dataset.population import HIDDEN, Group, Population
 from spine.images.acquired import AGE_BANDS
 
-__all__ = ["dataset_card", "re_identification", "splitting"]
+__all__ = ["dataset_card", "dataset_properties", "re_identification", "splitting"]
 
 _OLDEST = 120  # years: ATLAS asks for two bounds, and the highest band has one
 
@@ -36,26 +35,28 @@ def dataset_card(facts: Facts, data: DataFacts, is_own: bool = True) -> dict[str
         "Descriptors": {
             **descriptors(facts, about.data_license if is_own else ""),
             "Version": f"data {data.manifest.data_hash[:12]}, splits {data.manifest.splits_hash[:12]}",
-            "Comments": f"Patients of a group are counted from {FEWEST} on; smaller groups, and those that would tell "
-            "them, are left out.",
+            "Comments": f"{data.origin} Patients are counted by sex, age and scanner; {HIDDEN}.".strip(),
         },
-        "Dataset properties": _properties(facts, data, is_own),
+        "Dataset properties": dataset_properties(facts, data, is_own),
         "Imaging": _imaging(data),
         "Partitions": [_partition(facts, data, one, is_own) for one in data.populations],
     }
     return {"$schema": DATASET_SCHEMA, "Dataset": dataset}
 
 
-def re_identification(privacy: Privacy) -> str:
+def re_identification(data: DataFacts) -> str:
     """How a patient might be recognised, as far as the tables tell."""
-    told = []
+    if data.are_generated:
+        return f"{data.origin} There is nobody to recognise."
+    privacy = data.privacy
+    told = [data.origin] if data.origin else []
     if privacy.pseudonymous:
         told.append(
-            f"Patients of {_sources(privacy.pseudonymous)} have pseudonyms, made with a salt that is kept apart."
+            f"Patients of {sources_told(privacy.pseudonymous)} have pseudonyms, made with a salt that is kept apart."
         )
     if privacy.named:
         told.append(
-            f"Patients of {_sources(privacy.named)} are named as the source names them: whoever has the source can "
+            f"Patients of {sources_told(privacy.named)} are named as the source names them: whoever has the source can "
             "tell who they are."
         )
     if privacy.demographics:
@@ -67,37 +68,53 @@ def re_identification(privacy: Privacy) -> str:
 
 def splitting(facts: Facts, data: DataFacts) -> str:
     """How patients were assigned to the splits."""
-    experiment = facts.experiment
-    folds = (
-        f" Train and validation are used together in {experiment.folds} folds, disjoint by patient."
-        if experiment.folds
-        else ""
-    )
     shared = data.findings["patients in two splits"]
     held = f"{shared} patients are in two splits, against the rule." if shared else "No patient is in two splits."
-    return f"Patients are split, not images. {held}{folds}"
+    rule = data.split_rule or "By which rule they were assigned is not recorded beside the dataset."
+    folds = _folds(facts, data) if data is facts.data and facts.experiment.folds else ""
+    return " ".join(filter(None, ["Patients are split, not images.", held, rule, folds]))
 
 
-def _sources(names: tuple[str, ...]) -> str:
-    return f"the source{'s' if len(names) > 1 else ''} {', '.join(name or 'without a name' for name in names)}"
+def _folds(facts: Facts, data: DataFacts) -> str:
+    experiment = facts.experiment
+    stored = (data.manifest.splits["fold"].fillna("") != "").any()
+    drawn = "as splits.csv has them" if stored else f"drawn at random (seed {experiment.seed}), stratified by truth"
+    return (
+        f"Train and validation are used together in {experiment.folds} folds, disjoint by patient, {drawn}; training "
+        f"stops on {'patients within the others' if experiment.stop_on == 'inner' else 'the fold left out'}."
+    )
 
 
-def _properties(facts: Facts, data: DataFacts, is_own: bool) -> dict[str, Any]:
+def dataset_properties(facts: Facts, data: DataFacts, is_own: bool) -> dict[str, Any]:
+    """The card's part of that name: privacy, what is missing or wrong, how it was split."""
     found = {name: count for name, count in data.findings.items() if count}
     noise = "; ".join(f"{name}: {count}" for name, count in found.items()) or "nothing"
     return {
-        "Confidentiality": f"Whether these are images of people, and who may see them. {BLANK}",
+        "Confidentiality": _confidentiality(data),
         "Missing information": _missing(data),
         "Motivation": BLANK,
         "Noise": f"The audit of its tables found: {noise}. The command spine data check looks at the pictures, too.",
         "Partitioning scheme": splitting(facts, data),
-        "Re-identification": re_identification(data.privacy),
+        "Re-identification": re_identification(data),
         "Relationships between instances": "Rows of images.csv name patient, study and series; a crop names the "
         "picture that it was cut out of, and its level.",
         "Sampling": (facts.about.sampling if is_own else "") or BLANK,
-        "Sensitive data": "Images of the spine and findings in them"
-        + (", sex and age in bands." if data.privacy.demographics else "; neither age nor sex."),
+        "Sensitive data": _sensitive(data),
     }
+
+
+def _confidentiality(data: DataFacts) -> str:
+    if data.are_generated:
+        return f"{data.origin} They are not images of people, and nothing in them is confidential."
+    asked = "Whether these are images of people, and who may see them."
+    return f"{data.origin} Of the others: {asked[:1].lower()}{asked[1:]} {BLANK}" if data.origin else f"{asked} {BLANK}"
+
+
+def _sensitive(data: DataFacts) -> str:
+    kept = ", sex and age in bands" if data.privacy.demographics else "; neither age nor sex"
+    if data.are_generated:
+        return f"None: findings{' and sex and age' if data.privacy.demographics else ''} are made up with the images."
+    return f"Images of the spine and findings in them{kept}. {data.origin}".strip()
 
 
 def _missing(data: DataFacts) -> str:
@@ -203,13 +220,10 @@ def _bounds(band: str) -> list[list[Any]]:
 
 def _left_out(one: Population) -> str:
     groups = {"sex": one.sexes, "age": one.ages, "scanner": one.makers}
-    told = [_told(name, group, one.patients) for name, group in groups.items()]
-    return " ".join(told)
+    return " ".join(f"By {name}: {_told(group)}." for name, group in groups.items())
 
 
-def _told(name: str, group: Group, patients: int) -> str:
-    if group.is_known:
-        rest = f", {group.left_out} patients left out in small groups" if group.left_out else ""
-        return f"By {name}: counted{rest}."
-    small = group.left_out == patients and patients > 0
-    return f"By {name}: {'left out, the groups are small' if small else 'not known'}."
+def _told(group: Group) -> str:
+    if not group.is_known:
+        return f"kept, but {HIDDEN}" if group.is_kept else "not known"
+    return "counted" + (f", {group.left_out} patients left out in small groups" if group.left_out else "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ensemble.experiment_run import ExperimentRun
@@ -11,7 +12,7 @@ from ensemble.report.provenance import hashes_of_splits, provenance
 from ensemble.results.evaluation import Evaluation
 from ensemble.results.found_weights import FoundWeights
 from ensemble.tasks import ENSEMBLE_TASKS
-from spine.core.problems import SpineError
+from spine.core.problems import Problem, SpineError
 from spine.dataset.audit import leakage, quality
 from spine.dataset.audit.privacy import Privacy
 from spine.dataset.manifest import Manifest
@@ -19,17 +20,27 @@ from spine.dataset.population import Population, populations
 from spine.experiment.about import AboutSettings
 from spine.experiment.config import Experiment
 from spine.experiment.trained import as_trained
+from spine.intake.built import Built, built, describe_splits
 from spine.member.member import Card, Member
 
-__all__ = ["DataFacts", "Facts"]
+__all__ = ["DataFacts", "Facts", "sources_told"]
+
+
+def sources_told(names: Collection[str]) -> str:
+    """Such as `the sources mine, theirs`."""
+    return f"the source{'s' if len(names) > 1 else ''} {', '.join(name or 'without a name' for name in names)}"
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """One dataset: its tables, who is in its splits, whether it may name them, and what the audit finds in tables."""
+    """One dataset: its tables, who is in its splits, whether it may name them, and what the audit finds in tables.
+
+    `boxes` are the labels of boxes that the experiment learns, where it learns any.
+    """
 
     name: str
     manifest: Manifest
+    boxes: tuple[str, ...] = ()
 
     @cached_property
     def populations(self) -> list[Population]:
@@ -49,16 +60,51 @@ class DataFacts:
     @cached_property
     def findings(self) -> dict[str, int]:
         """What is looked for in the tables -> how often it was found; pictures are not opened."""
-        checks = {
+        checks: dict[str, Callable[[Manifest], Iterator[Problem]]] = {
             "patients in two splits": leakage.shared_patients,
             "pictures that are in two splits": leakage.equal_images,
             "targets that the source alone tells": leakage.labels_follow_source,
             "classes that a split lacks": quality.missing_classes,
-            "labels of boxes that a split lacks": quality.missing_boxes,
+            "labels of boxes that a split lacks": partial(quality.missing_boxes, labels=self.asked_boxes),
             "boxes that leave their picture": quality.boxes_outside,
             "levels of a patient with two values": quality.inconsistent_levels,
         }
         return {name: sum(1 for _ in check(self.manifest)) for name, check in checks.items()}
+
+    @cached_property
+    def built(self) -> Built | None:
+        """What it was built from, where that is recorded beside it."""
+        return built(self.manifest.root)
+
+    @cached_property
+    def split_rule(self) -> str:
+        """By which rule its patients came into the splits; "" where that is not known."""
+        return describe_splits(self.manifest)
+
+    @property
+    def asked_boxes(self) -> tuple[str, ...]:
+        """The labels of boxes that anything is made of: those of the experiment, or that crops are cut out of."""
+        cropped = self.built.crop if self.built else None
+        return self.boxes or ((cropped.label,) if cropped else ())
+
+    @cached_property
+    def generated(self) -> list[str]:
+        """Its sources whose images are phantom studies."""
+        known = self.built.generated if self.built else frozenset()
+        return sorted(known & set(self.manifest.images["source"].fillna("")))
+
+    @property
+    def are_generated(self) -> bool:
+        """Whether all its images are generated, so that nobody is shown in any."""
+        return bool(self.generated) and set(self.manifest.images["source"].fillna("")) == {*self.generated}
+
+    @property
+    def origin(self) -> str:
+        """A sentence on images that are generated; "" where none is known to be."""
+        if not self.generated:
+            return ""
+        whose = "All images" if self.are_generated else f"The images of {sources_told(self.generated)}"
+        return f"{whose} are generated (phantom studies), and of no patient."
 
 
 @dataclass(frozen=True)
@@ -91,7 +137,12 @@ class Facts:
     @cached_property
     def data(self) -> DataFacts:
         """The experiment's dataset."""
-        return DataFacts(self.experiment.data.resolve().name, self.run.manifest)
+        return self.of(self.run.manifest)
+
+    def of(self, manifest: Manifest) -> DataFacts:
+        """A dataset, as this experiment uses it."""
+        boxes = self.experiment.labels if self.experiment.task == "detection" else ()
+        return DataFacts(manifest.root.resolve().name, manifest, boxes)
 
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from ensemble.report.documents.answer import CARD, METRICS, REPORT, SETTINGS, WE
 from ensemble.report.documents.atlas import BLANK
 from ensemble.report.documents.dataset_card import re_identification, splitting
 from ensemble.report.documents.facts import Facts
+from ensemble.report.documents.training import initial_weights, training
 from ensemble.results.few_patients import caution_of_width
 from spine.member.serving import package_versions
 
@@ -35,7 +36,8 @@ def _sources(facts: Facts) -> Answer:
     images = facts.data.manifest.images
     counts = images.groupby(images["source"].fillna("").astype(str)).size()
     told = ", ".join(f"{name or 'source without a name'} ({count} images)" for name, count in counts.items())
-    return Answer(f"Dataset {facts.data.name}: {told}.", ("images.csv",), "institutions, dates and links")
+    left = "" if facts.data.are_generated else "institutions, dates and links"
+    return Answer(f"Dataset {facts.data.name}: {told}. {facts.data.origin}".strip(), ("images.csv",), left)
 
 
 def _included(facts: Facts) -> Answer:
@@ -58,9 +60,10 @@ def _subsets(facts: Facts) -> Answer:
 
 
 def _de_identified(facts: Facts) -> Answer:
-    privacy = facts.data.privacy
-    burned = f"Burned-in text by the headers: {privacy.burned_in_answer.lower()}."
-    return Answer(f"{re_identification(privacy)} {burned}", (CARD,), "what was done before the data came here")
+    data = facts.data
+    burned = f"Burned-in text by the headers: {data.privacy.burned_in_answer.lower()}."
+    left = "" if data.are_generated else "what was done before the data came here"
+    return Answer(f"{re_identification(data)} {burned}", (CARD,), left)
 
 
 def _missing(facts: Facts) -> Answer:
@@ -83,7 +86,7 @@ def _acquired(facts: Facts) -> Answer:
     told += [
         f"scanners of {one.split} by patients: {counted(one.makers)}"
         for one in facts.data.populations
-        if one.makers.is_known
+        if one.makers.is_kept
     ]
     return Answer(f"By the headers: {'; '.join(told)}." if told else "", ("images.csv",), "protocol")
 
@@ -94,7 +97,10 @@ def _reference(facts: Facts) -> Answer:
 
 def _partitions(facts: Facts) -> Answer:
     counts = ", ".join(f"{one.split} {one.patients} patients, {one.images} images" for one in facts.data.populations)
-    return Answer(f"{splitting(facts, facts.data)} {counts[:1].upper()}{counts[1:]}.", ("splits.csv",))
+    told = f"{splitting(facts, facts.data)} {counts[:1].upper()}{counts[1:]}."
+    if not facts.data.split_rule:
+        return Answer(told, ("splits.csv",), "by which rule patients were assigned")
+    return Answer(told, ("splits.csv", f"{facts.data.name}.build/config.yaml"))
 
 
 def _disjoint(facts: Facts) -> Answer:
@@ -123,18 +129,20 @@ def _software(facts: Facts) -> Answer:
 
 
 def _initial(facts: Facts) -> Answer:
-    starts = {name: words.initial_weights(settings) for name, settings in facts.settings.items()}
+    starts = {name: initial_weights(settings) for name, settings in facts.settings.items()}
     told = "; ".join(f"{name}: {start}" for name, start in starts.items() if start)
+    drawn = f"Random numbers are drawn by the experiment's seed, {facts.experiment.seed}, and the member's name."
     unknown = [name for name, member in facts.members.items() if member.card.kind == "foreign"]
-    return Answer(f"Weights at the start: {told}." if told else "", (SETTINGS,), ", ".join(unknown))
+    return Answer(f"Weights at the start: {told}. {drawn}" if told else "", (SETTINGS,), ", ".join(unknown))
 
 
 def _training(facts: Facts) -> Answer:
-    told = "; ".join(f"{name}: {told}" for name, one in facts.settings.items() if (told := words.training(one)))
+    task = facts.experiment.task
+    told = "; ".join(f"{name}: {told}" for name, one in facts.settings.items() if (told := training(task, one)))
     folds = f" Each in {facts.experiment.folds} folds." if facts.experiment.folds else ""
     unknown = [name for name, member in facts.members.items() if member.card.kind == "foreign"]
     sources = ("config.yaml of each member", f"{REPORT}, Training")
-    return Answer(f"{told}.{folds} Augmentation: config.yaml." if told else "", sources, ", ".join(unknown))
+    return Answer(f"{told}.{folds}" if told else "", sources, ", ".join(unknown))
 
 
 def _selected(facts: Facts) -> Answer:

@@ -78,8 +78,8 @@ def _version(facts: Facts) -> str:
 
 
 def _comments(facts: Facts) -> str:
-    told = [f"Training data: {facts.data.name}, see dataset_card.json.", *facts.learned_from]
-    return " ".join([*told, f"Card written by spine-ensemble {__version__} from the files of the run."])
+    told = [f"Training data: {facts.data.name}, see dataset_card.json.", facts.data.origin, *facts.learned_from]
+    return " ".join([*filter(None, told), f"Card written by spine-ensemble {__version__} from the files of the run."])
 
 
 def _properties(facts: Facts) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ensemble.report.documents import words
 from ensemble.report.documents.answer import CARD, METRICS, REPORT, SETTINGS, Answer, counted
 from ensemble.report.documents.facts import Facts
 from ensemble.results.few_patients import caution_of_width
-from spine.dataset.population import Population
+from spine.dataset.population import HIDDEN, Population
 
 __all__ = ["RESULTS"]
 
@@ -22,10 +22,12 @@ def _counted_patients(facts: Facts) -> Answer:
 
 
 def _demographics(facts: Facts) -> Answer:
-    told = [_who(one) for one in facts.data.populations]
-    if not any(told):
-        return Answer(left="age, sex and findings: the dataset keeps none of the headers")
-    return Answer(" ".join(filter(None, told)), (CARD,), "clinical characteristics")
+    populations = facts.data.populations
+    groups = [group for one in populations for group in (one.sexes, one.ages)]
+    if not any(group.is_kept for group in groups):
+        return Answer(left="age, sex and findings: the dataset keeps neither age nor sex of anyone")
+    hidden = [f"{HIDDEN[:1].upper()}{HIDDEN[1:]}."] if any(group.is_kept and group.left_out for group in groups) else []
+    return Answer(" ".join([*map(_who, populations), *hidden]), (CARD,), "clinical characteristics")
 
 
 def _performance(facts: Facts) -> Answer:
@@ -72,9 +74,7 @@ def _how_many(one: Population) -> str:
 
 
 def _who(one: Population) -> str:
-    groups = {"sex": one.sexes, "age": one.ages}
-    told = [f"{name} {counted(group)}" for name, group in groups.items() if group.is_known]
-    return f"{one.split}: {'; '.join(told)}." if told else ""
+    return f"{one.split}: sex {counted(one.sexes)}; age {counted(one.ages)}."
 
 
 RESULTS: Mapping[int, Callable[[Facts], Answer]] = {

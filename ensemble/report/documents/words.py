@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePath
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from ensemble.report.documents.facts import Facts
 from ensemble.results.estimate import Estimate
@@ -16,12 +14,9 @@ from spine.answers.description import NOT_FOR_DIAGNOSIS
 from spine.experiment.trained import trained_otherwise
 
 __all__ = [
-    *("architecture", "columns", "costs", "initial_weights", "inputs", "intervals", "limitations", "outputs"),
-    *("performance", "scores", "selection", "threshold", "training", "what_members_are"),
+    *("architecture", "columns", "costs", "inputs", "intervals", "limitations", "outputs"),
+    *("performance", "scores", "selection", "threshold", "what_members_are"),
 ]
-
-_TOLD = ("epochs", "batch", "optimizer", "learning_rate", "loss", "schedule", "patience", "stop_on", "class_weights")
-_STARTS = ("weights", "encoder_weights", "backbone_weights")
 
 
 def what_members_are(facts: Facts) -> list[str]:
@@ -156,6 +151,8 @@ def limitations(facts: Facts) -> list[str]:
         told.append(f"The training of {names} stopped on patients that the weights were chosen on, too.")
     if not facts.elsewhere_external:
         told.append("It was tested on patients of the dataset it learned from, and on no others.")
+    if facts.data.are_generated:
+        told.append(f"{facts.data.origin} The figures say nothing of people.")
     told.append("No score was measured apart by age, sex or scanner.")
     if facts.data.findings["targets that the source alone tells"]:
         told.append("Labels follow the source of the images, so that a model may have learned the source.")
@@ -164,19 +161,6 @@ def limitations(facts: Facts) -> list[str]:
             f"{changed} of {len(facts.members)} members were trained with other settings than the experiment has."
         )
     return told
-
-
-def training(settings: Mapping[str, Any]) -> str:
-    """The settings of a member that a reader asks for first, such as `epochs 35, batch 5, optimizer adam`."""
-    known = {key: settings[key] for key in _TOLD if settings.get(key) not in (None, "")}
-    return ", ".join(f"{key} {value}" for key, value in known.items() if isinstance(value, (str, int, float)))
-
-
-def initial_weights(settings: Mapping[str, Any]) -> str:
-    """Such as `imagenet`, or the name of a file; "" of a member that starts from none."""
-    found = next((str(settings[key]) for key in _STARTS if settings.get(key)), "")
-    path = PurePath(found.replace("\\", "/"))
-    return "/".join(path.parts[-3::2]) if path.parent.name == "members" else path.name
 
 
 def selection(facts: Facts) -> str:

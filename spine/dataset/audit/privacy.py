@@ -9,6 +9,7 @@ from typing import Literal
 
 from spine.core.problems import Problem
 from spine.dataset.manifest import Manifest
+from spine.dataset.population import keeps
 
 __all__ = ["Privacy", "burned_in_text"]
 
@@ -46,7 +47,7 @@ class Privacy:
             burned_in=int(told.get("YES", 0)),
             not_burned_in=int(told.get("NO", 0)),
             whole_pictures=bool(images["parent_sha256"].fillna("").ne("").any()),
-            demographics=bool((images[["age", "sex"]].fillna("").astype(str) != "").any(axis=None)),
+            demographics=keeps(images, "age", "sex"),
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -114,10 +114,12 @@ def missing_classes(manifest: Manifest) -> Iterator[Problem]:
                 )
 
 
-def missing_boxes(manifest: Manifest) -> Iterator[Problem]:
-    """Labels that no box of a split has."""
+def missing_boxes(manifest: Manifest, labels: Collection[str] = ()) -> Iterator[Problem]:
+    """Labels that no box of a split has; of these `labels` alone, where they are given."""
     boxes = with_split(manifest, manifest.boxes)
     for label, group in boxes.groupby("label"):
+        if labels and label not in labels:
+            continue
         for split in sorted(set(manifest.splits["split"]) - set(group["split"])):
             yield _without(manifest, f"split {split} has no box labelled {label}")
 

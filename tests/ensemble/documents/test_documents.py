@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from scipy.stats import norm, t
 
@@ -16,10 +17,14 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.leaderboard import leaderboard_table
 from ensemble.report.documents import DOCUMENTS, write_documents
 from ensemble.report.documents.claim import ANSWERS, ITEMS
+from ensemble.report.documents.dataset_card import dataset_properties, splitting
+from ensemble.report.documents.facts import DataFacts, Facts
+from ensemble.report.documents.training import initial_weights, training
 from ensemble.report.templates import templates
 from ensemble.results.few_patients import ENOUGH, NO_WIDTH, caution, caution_of_width
 from spine.core.files import read_json
 from spine.dataset.manifest import Manifest
+from spine.dataset.population import HIDDEN
 from spine.member.member import Card, Member, Patients
 from tests.ensemble.documents.atlas_schema import MODEL_CARD, assert_valid
 from tests.experiment_on_disk import write_experiment
@@ -40,6 +45,12 @@ def written(experiment):
     run = ExperimentRun(experiment)
     write_documents(run, run.evaluation())
     return {name: (experiment.directory / name).read_text() for name in FILES}
+
+
+def evaluated(folder, members=("only",), **settings):
+    experiment = write_experiment(folder, members=members, **FAST, **settings)
+    evaluate.run(experiment)
+    return experiment
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +103,25 @@ def test_partitions_have_the_datasets_counts(documents):
 
 def test_one_man_among_women_is_not_told(documents):
     _, texts = documents
-    _, validation, _ = json.loads(texts["dataset_card.json"])["Dataset"]["Partitions"]
+    train, validation, _ = json.loads(texts["dataset_card.json"])["Dataset"]["Partitions"]
     assert not [row for row in validation["Subsets"] if "Sex" in row]
-    assert "By sex: left out, the groups are small." in validation["Comments"]
+    assert f"By sex: kept, but {HIDDEN}." in validation["Comments"]
     assert "By age: not known." in validation["Comments"]
+    # Four patients of whom nothing is told are a small group, too: that is not why nothing is shown.
+    assert "By sex: not known. By age: not known. By scanner: not known." in train["Comments"]
+
+
+def test_the_checklist_tells_small_groups_from_headers_that_were_not_kept(documents, tmp_path):
+    _, texts = documents
+    assert items_with("Of the headers a sex and a band of ten years of age are kept", texts["claim_2024.md"]) == {11}
+    told = (
+        "train: sex not known; age not known. validation: sex kept, but not shown; age not known. "
+        f"test: sex Female 8, Male 7; age 40-49 9, 90+ 6. {HIDDEN[:1].upper()}{HIDDEN[1:]}."
+    )
+    assert items_with(told, texts["claim_2024.md"]) == {36}
+    silent = written(evaluated(tmp_path))["claim_2024.md"]
+    assert items_with("age, sex and findings: the dataset keeps neither age nor sex of anyone", silent) == {36}
+    assert items_with("Of the headers", silent) == set()
 
 
 def test_figures_are_those_of_metrics_json(documents):
@@ -147,8 +173,7 @@ def test_documents_and_report_say_what_an_interval_of_no_width_is_worth(document
 
 
 def test_where_all_intervals_have_a_width_nothing_is_said_of_it(tmp_path):
-    experiment = write_experiment(tmp_path, members=("a", "b"), noise=(3.0,), **FAST)
-    evaluate.run(experiment)
+    experiment = evaluated(tmp_path, members=("a", "b"), noise=(3.0,))
     assert ExperimentRun(experiment).evaluation().caution_of_width == ""
     assert not [name for name, text in written(experiment).items() if NO_WIDTH in text]
 
@@ -203,6 +228,137 @@ def test_what_people_say_fills_their_blanks(tmp_path):
     assert model["Descriptors"]["License"] == {"Text": "CC0"}
     assert re.search(r"- \[x\] \*\*44\. .*\*\* None\. \(`experiment.yaml, about`\)", texts["claim_2024.md"])
     assert "One member, no ensemble." in texts["model_card.md"]
+
+
+SCHEME = (
+    "Patients were drawn into train 50 %, validation 20 %, test 30 % at random (seed 7), stratified by degeneration: "
+    "of 500 draws the one that comes nearest to these shares of patients, of images and of each value of degeneration."
+)
+
+
+def record_the_build(root, **config):
+    """What a build leaves beside and in its dataset."""
+    splits = {"train": 0.5, "validation": 0.2, "test": 0.3, "stratify": "degeneration", "seed": 7, "folds": None}
+    (root / "build.json").write_text("{}")
+    beside = root.with_name(f"{root.name}.build")
+    beside.mkdir()
+    (beside / "config.yaml").write_text(yaml.safe_dump({"name": root.name, "splits": splits, **config}))
+
+
+def test_it_is_told_how_patients_were_assigned_where_the_build_has_told_it(tmp_path):
+    experiment = evaluated(tmp_path)
+    unknown = written(experiment)
+    asked = "To be written by the authors: by which rule patients were assigned"
+    assert items_with(asked, unknown["claim_2024.md"]) == {19}
+    assert "By which rule they were assigned is not recorded beside the dataset." in unknown["dataset_card.json"]
+    record_the_build(experiment.data)
+    texts = written(experiment)
+    assert items_with(SCHEME, texts["claim_2024.md"]) == {19}
+    assert items_with(asked, texts["claim_2024.md"]) == set()
+    scheme = json.loads(texts["dataset_card.json"])["Dataset"]["Dataset properties"]["Partitioning scheme"]
+    assert scheme == f"Patients are split, not images. No patient is in two splits. {SCHEME}"
+
+
+def test_the_folds_of_an_experiment_are_told(tmp_path):
+    experiment = write_experiment(tmp_path, members=("only",), **FAST)
+    folded = experiment.model_copy(update={"folds": 5, "seed": 3, "stop_on": "inner"})
+    facts = Facts(ExperimentRun(folded), None)
+    assert splitting(facts, facts.data).endswith(
+        "Train and validation are used together in 5 folds, disjoint by patient, drawn at random (seed 3), stratified "
+        "by truth; training stops on patients within the others."
+    )
+
+
+def test_generated_images_are_of_no_patient(tmp_path):
+    experiment = write_experiment(tmp_path, members=("only",), **FAST)
+    half = {patient: "mine" if patient.startswith("test") else "drawn" for patient in patients_of(experiment.data)}
+    tell_of_patients(experiment.data, source=half)
+    sources = [{"name": "mine", "images": "scans"}, {"name": "drawn", "images": "phantom/studies"}]
+    record_the_build(experiment.data, phantom={"directory": "phantom"}, sources=sources)
+    facts = Facts(ExperimentRun(experiment), None)
+    origin = "The images of the source drawn are generated (phantom studies), and of no patient."
+    assert (facts.data.origin, facts.data.are_generated) == (origin, False)
+    properties = dataset_properties(facts, facts.data, is_own=True)
+    assert properties["Confidentiality"].startswith(f"{origin} Of the others: whether these are images of people")
+    assert properties["Re-identification"].startswith(origin)
+    tell_of_patients(experiment.data, source=dict.fromkeys(half, "drawn"))
+    evaluate.run(experiment)
+    texts = written(experiment)
+    origin = "All images are generated (phantom studies), and of no patient."
+    told = json.loads(texts["dataset_card.json"])["Dataset"]
+    assert told["Descriptors"]["Comments"].startswith(origin)
+    properties = told["Dataset properties"]
+    assert (
+        properties["Confidentiality"] == f"{origin} They are not images of people, and nothing in them is confidential."
+    )
+    assert properties["Re-identification"] == f"{origin} There is nobody to recognise."
+    assert properties["Sensitive data"] == "None: findings are made up with the images."
+    assert items_with(origin, texts["claim_2024.md"]) == {7, 11, 40}
+    assert f"{origin} The figures say nothing of people." in texts["model_card.json"]
+    assert_valid(experiment.directory)
+
+
+def patients_of(root):
+    return Manifest.read(root).images["patient"]
+
+
+def test_only_boxes_that_something_is_made_of_are_missed(tmp_path):
+    """One stray vertebra on a crop of a disc: no split lacks what nothing is made of."""
+    experiment = write_experiment(tmp_path, members=("only",), **FAST)
+    samples = Manifest.read(experiment.data).splits.drop_duplicates("split")["sample"]
+    rows = [f"{sample},{number},disc,0,0,9,9,\n" for number, sample in enumerate(samples)]
+    rows.append(f"{samples.iloc[0]},9,vertebra,0,0,9,9,\n")
+    (experiment.data / "boxes.csv").write_text("sample,box,label,x0,y0,x1,y1,level\n" + "".join(rows))
+    name = "labels of boxes that a split lacks"
+    assert Facts(ExperimentRun(experiment), None).data.findings[name] == 2
+    record_the_build(experiment.data, crop={"label": "disc"})
+    assert Facts(ExperimentRun(experiment), None).data.findings[name] == 0
+    asked = DataFacts("boxes", Manifest.read(experiment.data), boxes=("disc", "vertebra"))
+    assert asked.findings[name] == 2
+
+
+def test_the_start_and_the_training_of_members_are_told(documents):
+    _, texts = documents
+    started = "vgg: random numbers; dense: random numbers; squeeze: random numbers. Random numbers are drawn by the "
+    assert items_with(f"Weights at the start: {started}experiment's seed, 0, and", texts["claim_2024.md"]) == {24}
+    trained = (
+        "vgg: loss cross-entropy, optimizer adam, learning rate 0.001, at most 35 epochs, batch 5, schedule constant, "
+        "patience 10, no augmentation; dense: loss"
+    )
+    assert items_with(trained, texts["claim_2024.md"]) == {25}
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ("none", "random numbers"),
+        ("imagenet", "ImageNet, its other layers random numbers"),
+        ("/home/me/vgg16.h5", "vgg16.h5, its other layers random numbers"),
+        ("runs/first/members/vgg", "first/vgg, its other layers random numbers"),
+    ],
+)
+def test_where_weights_come_from(weights, told):
+    for key in ("weights", "encoder_weights", "backbone_weights"):
+        assert initial_weights({key: weights}) == told
+
+
+def test_settings_of_a_training_in_words():
+    tuned = {"epochs": 35, "learning_rate": 1e-4, "unfreeze": 0.3}
+    augmentation = {"rotation": [-10.0, 10.0], "zoom": [0.0, 0.0], "noise": 0.03, "fill": "constant"}
+    settings = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.001, "epochs": 20, "batch": 8, "warmup": 0.0}
+    told = training("classification", {**settings, "weights": "imagenet", "fine_tuning": tuned})
+    assert told == (
+        "loss cross-entropy, optimizer sgd, momentum 0.9, learning rate 0.001, at most 20 epochs, the base frozen, "
+        "then fine tuning of it (epochs 35, learning rate 0.0001, unfreeze 0.3), batch 8, no augmentation"
+    )
+    segmenter = {"loss": "dice + 1.0 * focal", "class_weights": {"disc": 2.0}, "augmentation": augmentation}
+    assert training("segmentation", {**settings, **segmenter, "encoder_weights": "none"}) == (
+        "loss dice + 1.0 * focal, optimizer sgd, momentum 0.9, learning rate 0.001, at most 20 epochs, batch 8, class "
+        "weights disc 2, augmentation: rotation -10 to 10 degrees, noise 0.03, fill constant"
+    )
+    assert training("detection", {"foreign": "elsewhere"}) == ""
+    measured = {"network": "measurements", "model": "gradient_boosting", "trees": 300, "shrinkage": 0.03}
+    assert training("classification", measured) == "model gradient boosting, trees 300, shrinkage 0.03"
 
 
 def test_labels_are_text_in_markdown(tmp_path):

@@ -6,6 +6,7 @@ from spine.dataset.audit import audit, check
 from spine.dataset.audit.copies import NEAR_EQUAL, TURNS, find_copies
 from spine.dataset.audit.leakage import cramers_v
 from spine.dataset.audit.pictures import thumbnail
+from spine.dataset.audit.quality import missing_boxes
 from spine.images.pictures import write_png16
 from spine.intake.crop import CropSettings, crop_samples
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
@@ -167,6 +168,7 @@ def test_a_split_that_lacks_a_box_or_a_pixel_of_a_label(tmp_path):
         "split test has no box labelled disc",
         "split validation has no pixel of canal",
     ]
+    assert [problem.reason for problem in missing_boxes(manifest, ["disc"])] == ["split test has no box labelled disc"]
 
 
 def test_a_split_that_lacks_a_class(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from spine.dataset.audit.privacy import Privacy, burned_in_text
 from spine.dataset.manifest import Manifest
-from spine.dataset.population import FEWEST, populations, shown_groups
+from spine.dataset.population import FEWEST, NOT_TOLD, Group, populations, shown_groups
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
 
@@ -30,6 +30,13 @@ def test_a_few_patients_are_not_told_apart_at_all():
     assert shown_groups({"F": 2, "M": 1}).shown == {}
     assert shown_groups({"F": 6, "M": 1}).shown == {}
     assert not shown_groups({"F": 6, "M": 1}).is_known
+
+
+def test_what_is_kept_but_in_small_groups_is_told_from_what_nobody_knows():
+    """Five of whom nothing is told are a group that is shown, and three women are none."""
+    assert shown_groups({"F": 3, "M": 2, NOT_TOLD: 90}) == Group({NOT_TOLD: 90}, 5, is_kept=True)
+    assert shown_groups({"F": 0, "M": 0, NOT_TOLD: 4}) == Group({}, 4, is_kept=False)
+    assert shown_groups({"F": 6, "M": 1}).is_kept
 
 
 def test_of_all_counts_no_small_one_is_shown_or_can_be_worked_out():

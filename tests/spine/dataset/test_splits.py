@@ -112,6 +112,42 @@ def test_the_split_that_the_source_states():
         make_splits(images, labels, SplitSettings(stated=True), {"s0": "train", "s1": "test"})
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"train": 0.5, "validation": 0.2, "test": 0.3, "stratify": "grade", "within": "source", "seed": 1},
+            "Patients were drawn into train 50 %, validation 20 %, test 30 % at random (seed 1), stratified by grade, "
+            "with the same shares in every source: of 500 draws the one that comes nearest to these shares of "
+            "patients, of images and of each value of grade.",
+        ),
+        (
+            {"train": 0.775, "validation": 0.225, "test": 0, "stratify": "grade", "balance": "labels"},
+            "Patients were drawn into train 77.5 %, validation 22.5 % at random (seed 0), stratified by grade: of 500 "
+            "draws the one that comes nearest to these shares of patients, of labels of grade and of each value of "
+            "grade.",
+        ),
+        (
+            {"folds": 5, "test": 0.2},
+            "20 % of the patients were drawn for test, and all others into 5 folds of equal size at random (seed 0): "
+            "of 500 draws the one that comes nearest to these shares of patients and of images.",
+        ),
+        ({"stated": True}, "Each image is in the split that its source states; nothing was drawn."),
+        (
+            {"like": "data/other"},
+            "Each patient is where other has that patient; those that it has not are train.",
+        ),
+        (
+            {"like": "data/other", "folds": 3, "seed": 2},
+            "The test patients of other are test; all others were drawn into 3 folds of equal size at random (seed 2): "
+            "of 500 draws the one that comes nearest to these shares of patients and of images.",
+        ),
+    ],
+)
+def test_the_rule_in_words(settings, told):
+    assert SplitSettings(**settings).describe() == told
+
+
 def test_too_few_patients_are_an_error_that_says_so():
     with pytest.raises(SpineError, match="2 patients"):
         split_by_fractions(["a", "b", "a", "b"], PAPER)

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from spine.core.problems import SpineError
 from spine.dataset.audit import check
 from spine.dataset.manifest import Manifest
+from spine.dataset.splits import SplitSettings
 from spine.images.pictures import read_mask, read_picture, write_mask
 from spine.intake import DataConfig, build, load_data_config
+from spine.intake.built import built, describe_splits
 from spine.phantom import PhantomSettings, generate
 
 PATIENTS = ("p1", "p2", "p3", "p4")
@@ -372,6 +375,48 @@ def test_a_dataset_takes_the_splits_of_another_one_of_the_same_patients(source, 
     assert sorted(again["fold"].unique()) == ["", "0", "1"]
     build(_config(source, splits={"test": 0.25, "folds": 3, "seed": 5}, output=tmp_path / "other"))
     assert not build(_config(source, **whole)).skipped
+
+
+def test_a_build_tells_by_which_rule_patients_were_split(source, tmp_path):
+    halves = {"train": 0.5, "validation": 0.25, "test": 0.25, "stratify": "degeneration", "seed": 4}
+    first = Manifest.read(build(_config(source, splits=halves, output=tmp_path / "first")).root)
+    rule = SplitSettings(**halves).describe()
+    assert describe_splits(first) == rule
+    second = build(_config(source, splits={"like": str(first.root)}, output=tmp_path / "second")).root
+    assert describe_splits(Manifest.read(second)) == (
+        f"Each patient is where first has that patient; those that it has not are train. first: {rule}"
+    )
+    crops = {"name": "crops", "output": tmp_path / "crops", "dataset": first.root, "crop": {"label": "disc"}}
+    third = build(DataConfig.model_validate(crops)).root
+    assert describe_splits(Manifest.read(third)) == f"Crops are in the split of their picture in first. first: {rule}"
+    assert built(third).crop.label == "disc"
+
+
+def test_a_rule_is_not_told_of_splits_that_were_changed_since_or_of_a_record_that_is_lost(source):
+    root = build(_config(source)).root
+    text = (root / "splits.csv").read_text()
+    (root / "splits.csv").write_text(re.sub(r",(train|validation|test),", ",train,", text))
+    assert describe_splits(Manifest.read(root)) == ""
+    (root / "splits.csv").write_text(text)
+    assert describe_splits(Manifest.read(root)).startswith("Patients were drawn into train 50 %")
+    _beside(root, "config.yaml").write_text("splits: [")
+    assert describe_splits(Manifest.read(root)) == ""
+    _beside(root, "config.yaml").unlink()
+    assert built(root) is None
+
+
+def test_sources_within_the_phantoms_directory_are_generated(phantom, source, tmp_path):
+    settings = {"patients": 6, "seed": 3, "size": (128, 128), "slices": (3,)}
+    drawn = _phantom_config(phantom, tmp_path / "drawn").model_dump(exclude={"splits"})
+    theirs = _config(source).model_dump()["sources"]
+    made = {**drawn, "sources": [*drawn["sources"], *theirs], "phantom": {"directory": phantom, "settings": settings}}
+    root = build(DataConfig.model_validate(made)).root
+    assert built(root).generated == {"phantom"}
+    crops = {"name": "crops", "output": tmp_path / "crops", "dataset": root, "crop": {"label": "disc"}}
+    cut = build(DataConfig.model_validate(crops)).root
+    assert built(cut).generated == {"phantom"}
+    assert set(Manifest.read(cut).images["source"]) == {"phantom", "mr"}
+    assert built(build(_config(source)).root).generated == frozenset()
 
 
 def test_splits_like_another_dataset_say_what_is_wrong(source, tmp_path):
