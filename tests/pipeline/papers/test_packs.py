@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from ensemble import evaluate
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.paper import render_paper
+from ensemble.results.few_patients import NO_WIDTH
 from pipeline.cli import app
 from pipeline.experiments import load_experiments, load_other_datasets
 from pipeline.papers.compare import paper_page, write_paper_report
@@ -337,7 +338,7 @@ def test_a_table_of_few_patients_says_so_beside_its_intervals(judged, monkeypatc
 
     few = evaluated(judged).caution
     assert "only 15 test patients, fewer than 50: read intervals with caution" in few
-    assert cautions(pack()) == (few,)
+    assert cautions(pack()) == (few, NO_WIDTH)  # its specificity is 1 in every resample
     assert f'<p class="warn">{few}</p>' in write_paper_report(pack(), [judged]).read_text()
     other = judged.data.with_name("of_many")
     there = ExperimentRun(judged).evaluation_directory(other)
@@ -347,7 +348,7 @@ def test_a_table_of_few_patients_says_so_beside_its_intervals(judged, monkeypatc
     both = pack(extra={"of many": {"metric": "accuracy", "data": str(other)}})
     found = cautions(both)
     shutil.rmtree(there)
-    assert found == (f"small: {few}",)  # of one of two: whose it is
+    assert found == (f"small: {few}", NO_WIDTH)  # of one of two: whose it is
 
 
 DRAWN = {
