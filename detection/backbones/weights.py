@@ -26,7 +26,7 @@ def build_base(name: str, backbone: Backbone, weights: str) -> tf_keras.Model:
     SpineError where they cannot be downloaded, read, or do not fit.
     """
     if weights == "imagenet" and backbone.checkpoint:
-        with download(name, SETTING):
+        with download(name, SETTING, f"Model Garden's archive of it, .tar.gz, from {backbone.checkpoint}"):
             archive = tf_keras.utils.get_file(origin=backbone.checkpoint)
         return load_checkpoint(backbone.build(weights=None), archive, name)
     if weights in ("imagenet", "none"):

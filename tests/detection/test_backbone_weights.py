@@ -86,12 +86,29 @@ def test_imagenet_of_model_gardens_own_is_downloaded_as_its_archive(tmp_path, mo
     np.testing.assert_array_equal(loaded.get_weights()[0], saved.get_weights()[0])
 
 
-@pytest.mark.parametrize("name", ["resnet50", "mobilenet"])
-def test_without_a_network_it_says_how_to_give_a_file(name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (
+            "resnet50",
+            "Model Garden's archive of it, .tar.gz, from https://storage.googleapis.com/tf_model_garden/vision/resnet/"
+            "resnet-50-i224.tar.gz",
+        ),
+        ("mobilenet", "the base without its top, .h5"),
+    ],
+)
+def test_without_a_network_it_says_how_to_give_a_file(name, kind, monkeypatch):
     def offline(*_, **__):
         raise Exception("URL fetch failure on https://somewhere: None -- no route")
 
     monkeypatch.setattr(tf_keras.utils, "get_file", offline)
     monkeypatch.setattr("tf_keras.src.utils.data_utils.get_file", offline)
-    with pytest.raises(SpineError, match=f"ImageNet weights of {name} cannot be downloaded.*`backbone_weights`"):
+    with pytest.raises(SpineError, match=f"ImageNet weights of {name} cannot be downloaded") as error:
         build_base(name, BACKBONES[name], "imagenet")
+    assert f"set `backbone_weights` to its path ({kind}), or to none" in str(error.value)
+
+
+def test_a_wrong_ending_names_all_that_a_backbone_takes(tmp_path):
+    (tmp_path / "weights.txt").write_text("none")
+    with pytest.raises(SpineError, match=r"ends in '\.txt'; .* of PyTorch in .*, of Model Garden in \.tar\.gz"):
+        build_base("vgg16", BACKBONES["vgg16"], str(tmp_path / "weights.txt"))

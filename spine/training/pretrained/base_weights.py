@@ -22,11 +22,14 @@ DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 SUFFIXES = (".h5", ".keras", *files.SUFFIXES)
 
 
+_OF_KERAS = "the base without its top, .h5"
+
+
 @contextmanager
-def download(network: str, setting: str = "weights") -> Iterator[None]:
+def download(network: str, setting: str = "weights", file: str = _OF_KERAS) -> Iterator[None]:
     """Around what may download: a download that cannot be made becomes one SpineError that says how to give a file.
 
-    `setting` is where the user gives it.
+    `setting` is where the user gives it, `file` what kind of file the network takes, with its address where known.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
@@ -37,7 +40,7 @@ def download(network: str, setting: str = "weights") -> Iterator[None]:
             raise
         raise SpineError(
             f"the ImageNet weights of {network} cannot be downloaded: {error}. Fetch the file elsewhere, "
-            f"then set `{setting}` to its path (the base without its top, .h5), or to none to train from scratch"
+            f"then set `{setting}` to its path ({file}), or to none to train from scratch"
         ) from None
     finally:
         socket.setdefaulttimeout(before)
@@ -53,7 +56,7 @@ def checked_file(file: str, network: str, setting: str = "weights", suffixes: tu
     if path.suffix not in suffixes:
         raise SpineError(
             f"{setting} {file!r} ends in {path.suffix!r}; a weights file ends in .h5, .weights.h5 or .keras, "
-            f"of PyTorch in {', '.join(files.SUFFIXES)}"
+            f"of PyTorch in {', '.join(files.SUFFIXES)}{', of Model Garden in .tar.gz' * ('.gz' in suffixes)}"
         )
     return path
 
