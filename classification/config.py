@@ -14,7 +14,7 @@ from spine.core.strict import Strict
 from spine.training import schedule
 from spine.training.choices import NameIn
 from spine.training.fit_settings import FitSettings
-from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
+from spine.training.pretrained.pixel_scale import PixelScale, require_scale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive
 from spine.training.view import View
 
@@ -90,6 +90,7 @@ class Settings(FitSettings):
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
         network = NETWORKS[self.network]
+        require_scale(self.pixel_scale, self.network, network.scales_inside, self.weights)
         self._require_blocks(self.network, [name for name, other in NETWORKS.items() if other.residual])
         if self.weights == "imagenet" and not network.imagenet:
             raise ValueError(f"{self.network} has no ImageNet weights to download; set weights to none or to a file")

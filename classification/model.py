@@ -59,7 +59,7 @@ def _network(settings: Settings, heads: Mapping[str, Target]) -> keras.Model:
     inputs = keras.Input((settings.height, settings.width, settings.view.slices), name="image")
     x, size = _resized_up(inputs, settings)
     own = NETWORKS[settings.network].preprocess
-    x = keras_base.in_scale_of(x, *scale_of(settings.pixel_scale, own, settings.network))
+    x = keras_base.in_scale_of(x, *scale_of(settings.pixel_scale, own))
     x = _pooled(_base(settings, (*size, 3))(x), settings.head)
     outputs = [_head(x, settings.head, target, prefix) for prefix, target in heads.items()]
     return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=settings.network)

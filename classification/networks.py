@@ -24,6 +24,9 @@ Shape = tuple[int, int, int]
 RESIDUAL = ("ConvNeXt", "EfficientNet", "InceptionResNet", "MobileNetV2", "MobileNetV3", "ResNet", "Xception")
 
 
+SCALES_INSIDE = ("ConvNeXt", "EfficientNet", "MobileNetV3")
+
+
 @dataclass(frozen=True)
 class Network:
     """How to build a base, its preprocessing, and what can be asked of it.
@@ -38,6 +41,7 @@ class Network:
     imagenet: bool = True  # whether its weights are published
     alphas: tuple[float, ...] = ()  # the widths whose weights are published; none where it has one width only
     residual: bool = False  # whether it has blocks whose branch is added to a shortcut
+    scales_inside: bool = False  # whether its graph scales pixels by itself, from [0, 255]
     layout: str = ""  # of PyTorch's weights, a name of `pretrained.state_dict.layouts`; empty: none fit
 
 
@@ -53,7 +57,8 @@ def _application(name: str, least_size: int = 32, alphas: tuple[float, ...] = ()
     def preprocess(pixels: Any) -> Any:
         return sys.modules[_of_keras(name).__module__].preprocess_input(pixels)
 
-    return Network(build, preprocess, least_size, alphas=alphas, residual=residual, layout=layout)
+    inside = name.startswith(SCALES_INSIDE)
+    return Network(build, preprocess, least_size, alphas=alphas, residual=residual, scales_inside=inside, layout=layout)
 
 
 def _of_keras(name: str) -> Callable[..., keras.Model]:
@@ -141,7 +146,12 @@ NETWORKS: dict[str, Network] = {
     "mobilenetv3large": _application("MobileNetV3Large", alphas=(0.75, 1.0)),
     "squeezenet": Network(_squeezenet, _squeezenet_scale, least_size=31),
     "efficientnetlite0": Network(
-        _efficientnet_lite0, _efficientnet_lite_scale, imagenet=False, residual=True, layout="efficientnetlite0"
+        _efficientnet_lite0,
+        _efficientnet_lite_scale,
+        imagenet=False,
+        residual=True,
+        scales_inside=True,
+        layout="efficientnetlite0",
     ),
     "resnet50v1.5": Network(_resnet50_v1_5, _torch_scale, imagenet=False, residual=True, layout="resnet50v1.5"),
     "plain_cnn": Network(_plain_cnn, _signed, least_size=16, imagenet=False),

@@ -15,7 +15,7 @@ from spine.training import schedule
 from spine.training.augment import Augmentation
 from spine.training.choices import NameIn
 from spine.training.pretrained.base_weights import SUFFIXES
-from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
+from spine.training.pretrained.pixel_scale import PixelScale, require_scale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Decay, Fraction, Positive
 
 if TYPE_CHECKING:
@@ -240,6 +240,8 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _weights_exist(self) -> Settings:
+        inside = BACKBONES[self.backbone].scales_inside
+        require_scale(self.pixel_scale, self.backbone, inside, self.backbone_weights, "backbone_weights")
         if self.backbone_weights == "imagenet" and not BACKBONES[self.backbone].imagenet:
             published = sorted(name for name, backbone in BACKBONES.items() if backbone.imagenet)
             raise ValueError(

@@ -14,9 +14,8 @@ from official.vision.ops.anchor import Anchor
 
 from detection.backbones.backbone import GardenBackbone, GreyConfig, register, set_trainable
 from detection.backbones.table import BACKBONES
-from detection.backbones.weights import SETTING, build_base
+from detection.backbones.weights import build_base
 from detection.config import Settings
-from spine.training.pretrained.pixel_scale import scale_of
 
 __all__ = ["FasterRCNN", "anchors", "build", "fetch_weights", "model_config"]
 
@@ -91,7 +90,6 @@ def build(settings: Settings, classes: int) -> FasterRCNN:
 def fetch_weights(settings: Settings) -> None:
     """Download the backbone's first weights into Keras' cache, or read them; SpineError where that fails."""
     backbone = BACKBONES[settings.backbone]
-    scale_of(settings.pixel_scale, backbone.preprocess, settings.backbone, SETTING)
     build_base(settings.backbone, backbone, settings.backbone_weights)
 
 

@@ -18,7 +18,7 @@ from spine.core.words import enumerated
 from spine.training import schedule
 from spine.training.choices import NameIn
 from spine.training.fit_settings import FitSettings
-from spine.training.pretrained.pixel_scale import PixelScale, with_scale_of_file
+from spine.training.pretrained.pixel_scale import PixelScale, require_scale, with_scale_of_file
 from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive, Schedule
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ class Settings(FitSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
+        inside = ENCODERS[self.encoder].scales_inside
+        require_scale(self.pixel_scale, self.encoder, inside, self.encoder_weights, "encoder_weights")
         if self.encoder_weights == "imagenet" and not ENCODERS[self.encoder].imagenet:
             raise ValueError(
                 f"{self.encoder} has no ImageNet weights to download; set encoder_weights to none or a file"

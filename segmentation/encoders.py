@@ -33,6 +33,7 @@ class Encoder:
     layout: str = ""  # of PyTorch's weights, a name of `pretrained.state_dict.layouts`; empty: none fit
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
     residual: bool = False  # whether it has blocks whose branch is added to a shortcut
+    scales_inside: bool = False  # whether its graph scales pixels by itself, from [0, 255]
 
 
 def features_of(base: keras.Model, encoder: Encoder, scales: Sequence[int]) -> list[Any]:
@@ -88,7 +89,8 @@ def _as_it_is(pixels: Any) -> Any:
 
 def _resnet(name: str) -> Encoder:
     features = ("stage4_unit1_relu1", "stage3_unit1_relu1", "stage2_unit1_relu1", "relu0")
-    return Encoder(_of_library(name), _as_it_is, features, residual=True)  # their first batch norm scales
+    # Their first batch norm scales.
+    return Encoder(_of_library(name), _as_it_is, features, residual=True, scales_inside=True)
 
 
 def _vgg(name: str, convolutions: int) -> Encoder:
@@ -97,7 +99,7 @@ def _vgg(name: str, convolutions: int) -> Encoder:
 
 
 def _efficientnet(name: str) -> Encoder:
-    return Encoder(_own(name), _as_it_is, _OF_EFFICIENTNET, residual=True)  # it scales inside
+    return Encoder(_own(name), _as_it_is, _OF_EFFICIENTNET, residual=True, scales_inside=True)
 
 
 def _efficientnet_lite0(*, weights: None, input_shape: tuple[int, int, int]) -> keras.Model:
@@ -177,5 +179,6 @@ ENCODERS: dict[str, Encoder] = {
         layout="efficientnetlite0",
         imagenet=False,
         residual=True,
+        scales_inside=True,
     ),
 }

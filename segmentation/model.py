@@ -49,7 +49,6 @@ def build(settings: Settings, classes: int) -> keras.Model:
 
 def fetch_weights(settings: Settings) -> None:
     """Download the encoder's first weights into Keras' cache, or read them; SpineError where that fails."""
-    _scale(settings)
     _base(settings)
 
 
@@ -77,7 +76,7 @@ def _padding(settings: Settings) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _scale(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    return scale_of(settings.pixel_scale, ENCODERS[settings.encoder].preprocess, settings.encoder, "encoder_weights")
+    return scale_of(settings.pixel_scale, ENCODERS[settings.encoder].preprocess)
 
 
 def _logits(settings: Settings, inputs: Any, x: Any, classes: int) -> Any:

@@ -12,7 +12,7 @@ from official.vision.modeling.backbones.factory import register_backbone_builder
 from tf_keras import layers
 
 from detection.backbones.table import BACKBONES, Backbone, maps_of
-from detection.backbones.weights import SETTING, build_base
+from detection.backbones.weights import build_base
 from spine.training.pretrained.pixel_scale import scale_of
 
 __all__ = ["KEY", "GardenBackbone", "GreyBackbone", "GreyConfig", "register", "set_trainable"]
@@ -52,7 +52,7 @@ class GreyBackbone(tf_keras.Model):
         maps = maps_of(base, backbone, range(config.min_level, config.max_level + 1))
         inputs = tf_keras.Input(shape, name="image")
         x = layers.Concatenate(dtype="float32", name="three_channels")([inputs, inputs, inputs])
-        scale, offset = scale_of(config.pixel_scale, backbone.preprocess, config.name, SETTING)
+        scale, offset = scale_of(config.pixel_scale, backbone.preprocess)
         x = layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="network_scale")(x)
         trunk = tf_keras.Model(base.inputs, maps, name="trunk")
         outputs = trunk(x)

@@ -38,6 +38,7 @@ class Backbone:
     adapted: Callable[[tf_keras.Model], tf_keras.Model] = _unchanged
     levels: range = range(2, 6)  # of its maps; a map of level l has the stride 2**l, in pixels
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
+    scales_inside: bool = False  # whether its graph scales pixels by itself, from [0, 255]
     layout: str = ""  # of PyTorch's weights, a name of `pretrained.state_dict.layouts`; empty: none fit
     # Where Model Garden publishes them, as its page on vision models lists it; Keras' applications know their own.
     checkpoint: str | None = None
@@ -186,6 +187,7 @@ BACKBONES: dict[str, Backbone] = {
         _efficientnet_lite_scale,
         {2: "block2b_add", 3: "block3b_add", 4: "block5c_add", 5: "block7a_project_bn"},
         imagenet=False,
+        scales_inside=True,
         layout="efficientnetlite0",
     ),
     "inception_v2": Backbone(

@@ -12,12 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spine.core.problems import SpineError
 from spine.training.pretrained.base_weights import scale_and_offset
 from spine.training.pretrained.state_dict.files import SUFFIXES
 from spine.training.pretrained.state_dict.layouts import LAYOUTS
 
-__all__ = ["PixelScale", "scale_of", "with_scale_of_file"]
+__all__ = ["PixelScale", "require_scale", "scale_of", "with_scale_of_file"]
 
 PixelScale = Literal["own", "caffe", "tf", "torch", "radimagenet"]
 
@@ -40,22 +39,18 @@ _SCALES: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def scale_of(
-    chosen: str, own: Callable[[Any], Any], network: str, setting: str = "weights"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and offset (3,) from grey in [0, 1] to the chosen scale; `own` is the network's published preprocessing.
+def scale_of(chosen: str, own: Callable[[Any], Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset (3,) from grey in [0, 1] to the chosen scale; `own` is the network's published preprocessing."""
+    return scale_and_offset(own if chosen == "own" else _SCALES[chosen])
 
-    SpineError for another than the own where the network's graph scales by itself.
-    """
-    scale, offset = scale_and_offset(own)
-    if chosen == "own":
-        return scale, offset
-    if scale.max() > 256 or not offset.any():
-        raise SpineError(
-            f"pixel_scale is {chosen}, but {network} scales pixels inside; leave pixel_scale at own, "
-            f"and give {setting} that were trained so"
+
+def require_scale(chosen: str, network: str, scales_inside: bool, weights: str, setting: str = "weights") -> None:
+    """ValueError for another scale than the own of a network whose graph scales by itself, from `weights`."""
+    if scales_inside and chosen != "own":
+        of_file = "" if weights in ("imagenet", "none") else f", and give {setting} that were trained so"
+        raise ValueError(
+            f"pixel_scale is {chosen}, but {network} scales pixels inside; leave pixel_scale at own{of_file}"
         )
-    return scale_and_offset(_SCALES[chosen])
 
 
 def with_scale_of_file(given: Any, part: str, setting: str, table: Mapping[str, Any]) -> Any:

@@ -1,7 +1,5 @@
 """The scale that a network's pixels have follows the origin of its weights, and a setting says it."""
 
-from importlib import import_module
-
 import keras
 import numpy as np
 import pytest
@@ -9,8 +7,11 @@ import pytest
 from classification.config import Settings as Classifier
 from classification.model import build
 from classification.networks import NETWORKS
+from detection.backbones.table import BACKBONES
 from detection.config import Settings as Detector
+from pipeline.experiments import validate_experiment
 from segmentation.config import Settings as Segmenter
+from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
 from spine.training.pretrained.pixel_scale import scale_of
 
@@ -28,7 +29,7 @@ TORCH = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     ],
 )
 def test_black_and_white_in_every_scale(name, black, white):
-    scale, offset = scale_of(name, NETWORKS["inceptionv3"].preprocess, "inceptionv3")
+    scale, offset = scale_of(name, NETWORKS["inceptionv3"].preprocess)
     np.testing.assert_allclose(offset, black, rtol=1e-6)
     np.testing.assert_allclose(scale + offset, white, rtol=1e-6)
 
@@ -36,16 +37,17 @@ def test_black_and_white_in_every_scale(name, black, white):
 @pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
 def test_the_names_are_those_of_keras_modes(mode):
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 1, 1, 3))
-    given = scale_of(mode, NETWORKS["plain_cnn"].preprocess, "plain_cnn")
+    given = scale_of(mode, NETWORKS["plain_cnn"].preprocess)
     grey = np.full((1, 1, 1, 3), pixels[0, 0, 0, 0])
     expected = keras.applications.imagenet_utils.preprocess_input(grey.copy(), mode=mode)
     np.testing.assert_allclose(given[0] * grey / 255 + given[1], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("network", ["efficientnetb0", "efficientnetlite0", "mobilenetv3small"])
-def test_a_network_that_scales_inside_has_its_own_scale_only(network):
-    with pytest.raises(SpineError, match=f"{network} scales pixels inside; leave pixel_scale at own"):
-        scale_of("torch", NETWORKS[network].preprocess, network)
+@pytest.mark.parametrize(("table", "own"), [(NETWORKS, "network"), (ENCODERS, "encoder"), (BACKBONES, "backbone")])
+def test_a_network_scales_inside_where_its_preprocessing_leaves_pixels_as_they_are(table, own):
+    for name, one in table.items():
+        scale, offset = scale_of("own", one.preprocess)
+        assert one.scales_inside == (scale.max() > 256 or not offset.any()), f"{own} {name}"
 
 
 @pytest.mark.parametrize(
@@ -74,11 +76,23 @@ def test_the_scale_stays_where_a_network_is_built_without_its_file():
     np.testing.assert_allclose(model.get_layer("network_scale").scale, 1 / TORCH[1])
 
 
-def test_a_scale_that_cannot_be_is_told_before_anything_trains():
-    for task, member in (
-        (Segmenter, {"encoder": "efficientnetlite0", "encoder_weights": "none", "pixel_scale": "torch"}),
-        (Detector, {"backbone": "efficientnetlite0", "backbone_weights": "none", "pixel_scale": "torch"}),
-    ):
-        fetch = import_module(f"{task.__module__.partition('.')[0]}.model").fetch_weights
-        with pytest.raises(SpineError, match="scales pixels inside"):
-            fetch(task(**member))
+@pytest.mark.parametrize(
+    ("task", "network", "weights"),
+    [
+        ("classification", {"network": "efficientnetb0"}, "weights"),
+        ("classification", {"network": "mobilenetv3small"}, "weights"),
+        ("segmentation", {"encoder": "resnet34"}, "encoder_weights"),
+        ("segmentation", {"encoder": "efficientnetlite0"}, "encoder_weights"),
+        ("detection", {"backbone": "efficientnetlite0"}, "backbone_weights"),
+    ],
+)
+def test_a_network_that_scales_inside_has_its_own_scale_only(task, network, weights):
+    (name,) = network.values()
+    told = f"pixel_scale is caffe, but {name} scales pixels inside; leave pixel_scale at own"
+    for given, advice in (("none", ""), ("a.h5", f", and give {weights} that were trained so")):
+        raw = {"task": task, "labels": ["no", "yes"], "name": "x", "data": "d", "target": "t"}
+        members = {"first": {weights: "none"} | network, "m": {**network, weights: given, "pixel_scale": "caffe"}}
+        with pytest.raises(SpineError) as error:
+            validate_experiment({**raw, "members": members}, "x.yaml")
+        assert f"{told}{advice}" in str(error.value)
+        assert advice or "trained so" not in str(error.value)
