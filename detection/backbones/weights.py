@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 import tensorflow as tf
@@ -48,10 +49,19 @@ def load_checkpoint(base: tf_keras.Model, archive: str, name: str) -> tf_keras.M
             index = next(Path(directory).rglob("*.index"))
             status = tf.train.Checkpoint(backbone=base).read(str(index.with_suffix("")))
             status.expect_partial().assert_existing_objects_matched()
-    except (OSError, tarfile.TarError, StopIteration, AssertionError, ValueError, tf.errors.OpError) as error:
-        reason = (str(error).strip() or "there is no checkpoint in it").splitlines()[0]
+    except (OSError, tarfile.TarError, EOFError, zlib.error, tf.errors.DataLossError) as error:
+        raise SpineError(
+            f"{SETTING} {archive!r} cannot be read: {_first_line(error)}. Fetch it again, and compare its size with "
+            "the published one's"
+        ) from None
+    except (StopIteration, AssertionError, ValueError, tf.errors.OpError) as error:
+        reason = _first_line(error) or "there is no checkpoint in it"
         raise SpineError(
             f"{SETTING} {archive!r} does not hold {name}'s backbone: {reason}. Give Model Garden's archive of {name}, "
             "or none to train from scratch"
         ) from None
     return base
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "").rstrip(".")

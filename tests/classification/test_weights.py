@@ -77,8 +77,8 @@ def test_a_file_of_another_network_is_refused_with_both_sides_named(tmp_path):
     [
         ("missing.h5", None, "is not a file"),
         ("weights.txt", b"text", "ends in '.txt'"),
-        ("zero.h5", b"", "do not fit"),
-        ("broken.keras", b"not a zip", "do not fit"),
+        ("zero.h5", b"", "zero.h5' cannot be read: it is empty. Fetch it again"),
+        ("broken.keras", b"not a zip", "it is not a zip archive, as .keras says. Fetch it again"),
     ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path, name, content, complaint):

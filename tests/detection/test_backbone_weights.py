@@ -77,6 +77,13 @@ def test_an_archive_without_a_checkpoint_is_refused(tmp_path):
         load_checkpoint(BACKBONES["resnet18"].build(weights=None), str(tmp_path / "empty.tar.gz"), "resnet18")
 
 
+def test_an_archive_that_is_cut_off_is_to_be_fetched_again(tmp_path):
+    archive = archive_of(BACKBONES["resnet18"].build(weights=None), tmp_path)
+    archive.write_bytes(archive.read_bytes()[:100_000])
+    with pytest.raises(SpineError, match=r"backbone_weights .*published\.tar\.gz' cannot be read: .*\. Fetch it again"):
+        build_base("resnet18", BACKBONES["resnet18"], str(archive))
+
+
 def test_imagenet_of_model_gardens_own_is_downloaded_as_its_archive(tmp_path, monkeypatch):
     saved = BACKBONES["resnet50"].build(weights=None)
     archive, asked = archive_of(saved, tmp_path), []

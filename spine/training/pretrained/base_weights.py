@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -69,11 +68,23 @@ def load_file(base: Any, file: str, network: str, layout: str = "", setting: str
     if Path(file).suffix in files.SUFFIXES:
         _load_state_dict(base, file, network, layout, setting)
     else:
-        from spine.training.pretrained.whole_model import load_base_of
+        _load_keras(base, Path(file), network, f"{setting} {file!r}")
 
-        with _fitting(file, network, base.count_params(), setting):
-            if not load_base_of(base, file):
-                base.load_weights(file)
+
+def _load_keras(base: Any, path: Path, network: str, told: str) -> None:
+    from spine.training.pretrained import keras_file
+    from spine.training.pretrained.whole_model import load_base_of
+
+    try:
+        keras_file.require_whole(path)
+        with _fitting(base, path, network, told):
+            if not load_base_of(base, str(path)):
+                base.load_weights(str(path))
+    except keras_file.DAMAGES as error:
+        raise SpineError(
+            f"{told} cannot be read: {keras_file.damage_of(path, error)}. Fetch it again, and compare its size with "
+            "the published one's"
+        ) from None
 
 
 def _load_state_dict(base: Any, file: str, network: str, layout: str, setting: str) -> None:
@@ -86,16 +97,19 @@ def _load_state_dict(base: Any, file: str, network: str, layout: str, setting: s
 
 
 @contextmanager
-def _fitting(file: str, network: str, parameters: int, setting: str = "weights") -> Iterator[None]:
-    """Around Keras' loading of a file into a base: one that does not fit becomes a SpineError."""
+def _fitting(base: Any, path: Path, network: str, told: str) -> Iterator[None]:
+    """Around the loading of a whole file into a base: one that does not fit becomes a SpineError."""
+    from spine.training.pretrained.keras_file import difference
+    from spine.training.pretrained.whole_model import OtherNetwork
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns where layers would keep their random start
             yield
-    except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (ValueError, KeyError, TypeError, UserWarning) as error:
+        reason = str(error) if isinstance(error, OtherNetwork) else difference(base, path)
         raise SpineError(
-            f"{setting} {file!r} do not fit {network} without its top ({parameters:,} parameters): {reason}. "
+            f"{told} do not fit {network} without its top ({base.count_params():,} parameters): {reason}. "
             "Take the file of the same network, width (alpha) and Keras layout, saved with include_top=False"
         ) from None
 

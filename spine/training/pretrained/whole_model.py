@@ -11,7 +11,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-__all__ = ["load_base_of"]
+__all__ = ["OtherNetwork", "load_base_of", "text_of"]
+
+
+class OtherNetwork(ValueError):
+    """A model that is none with this base; its text says where it differs."""
+
 
 Layers = dict[str, list[h5py.Dataset]]  # name -> datasets in the layer's own order
 
@@ -19,8 +24,8 @@ Layers = dict[str, list[h5py.Dataset]]  # name -> datasets in the layer's own or
 def load_base_of(base: Any, file: str) -> bool:
     """Give a base, of either Keras, the weights of a whole model in a .h5 that begins with it or holds it as one layer.
 
-    False, and nothing done, where the file is none of that kind: then Keras reads it. ValueError where its first layers
-    are not the base's, or what follows them is no head.
+    False, and nothing done, where the file is none of that kind: then Keras reads it. OtherNetwork where its first
+    layers are not the base's, or what follows them is no head.
     """
     if not file.endswith(".h5") or not h5py.is_hdf5(Path(file)):
         return False
@@ -35,10 +40,10 @@ def load_base_of(base: Any, file: str) -> bool:
 
 def _layers(group: h5py.Group) -> Layers:
     """The layers that hold weights, in the model's order."""
-    names = [_text(name) for name in group.attrs["layer_names"]]
-    found = {name: [group[name][_text(path)] for path in group[name].attrs["weight_names"]] for name in names}
+    names = [text_of(name) for name in group.attrs["layer_names"]]
+    found = {name: [group[name][text_of(path)] for path in group[name].attrs["weight_names"]] for name in names}
     if not all(isinstance(data, h5py.Dataset) for datasets in found.values() for data in datasets):
-        raise ValueError("its weight names are no arrays")
+        raise OtherNetwork("its weight names are no arrays")
     return {name: datasets for name, datasets in found.items() if datasets}
 
 
@@ -55,17 +60,18 @@ def _opened(stored: Layers, wanted: int) -> Layers:
 
 def _assign(own: list[Any], stored: Layers) -> None:
     if len(stored) < len(own):
-        raise ValueError(f"it has {len(stored)} layers with weights, the network {len(own)}")
+        raise OtherNetwork(f"it has {len(stored)} layers with weights, the network {len(own)}")
     for layer, (name, datasets) in zip(own, stored.items(), strict=False):
         found, wanted = [tuple(data.shape) for data in datasets], [tuple(value.shape) for value in layer.weights]
         if found != wanted:
-            raise ValueError(f"its layer {name} has the shapes {found} where {layer.name} takes {wanted}")
+            raise OtherNetwork(f"its layer {name} has the shapes {found} where {layer.name} takes {wanted}")
     left = list(stored.items())[len(own) :]
     if kernels := [name for name, datasets in left if any(len(data.shape) > 2 for data in datasets)]:
-        raise ValueError(f"it goes on with {kernels[0]}, which is no head: it is another network")
+        raise OtherNetwork(f"it goes on with {kernels[0]}, which is no head: it is another network")
     for layer, datasets in zip(own, stored.values(), strict=False):
         layer.set_weights([np.asarray(data) for data in datasets])
 
 
-def _text(name: bytes | str) -> str:
+def text_of(name: bytes | str) -> str:
+    """A name in HDF5, which may be of bytes."""
     return name.decode() if isinstance(name, bytes) else name

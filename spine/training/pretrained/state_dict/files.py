@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from spine.training.pretrained.state_dict.opcodes import BadStateDict, Storage, Tensor, read_pickle
+from spine.training.pretrained.state_dict.opcodes import AGAIN, BadStateDict, Storage, Tensor, read_pickle
 
 __all__ = ["SUFFIXES", "read_tensors"]
 
@@ -26,6 +26,8 @@ SUFFIXES = (".pth", ".pt", ".safetensors")
 MOST_BYTES = 4 * 2**30  # of a file
 MOST_PICKLED = 16 * 2**20  # of the names and shapes in it
 _MAGIC = 0x1950A86A20F9469CFC6C  # a stream's first pickle
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_NO_STATE_DICT = "it is a pickle, but no state dict of tensors, which torch.save(model.state_dict(), FILE) writes"
 _TYPES = {
     **{"Double": "f8", "Float": "f4", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1"},
     **{"Byte": "u1", "Bool": "u1", "BFloat16": "u2"},
@@ -43,6 +45,10 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         begin = file.read(265)
         file.seek(0)
+        if not begin:
+            raise BadStateDict(f"it is empty; {AGAIN}")
+        if begin.startswith(_HDF5):
+            raise BadStateDict("it is an HDF5 file, as Keras saves weights: let its name end in .h5")
         if path.suffix == ".safetensors":
             return _safetensors(file.read())
         if begin[:4] == b"PK\x03\x04":
@@ -51,7 +57,11 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
             raise BadStateDict("it is a tar archive, which PyTorch wrote before 0.1.10; save it anew with a newer one")
         if begin[:2] == b"\x80\x02":
             return _stream(file, size)
-    raise BadStateDict("it is neither a zip archive nor a stream of pickles, which torch.save writes")
+        if begin[:2] in (b"\x80\x03", b"\x80\x04", b"\x80\x05"):  # a pickle of a later protocol
+            raise BadStateDict(_NO_STATE_DICT)
+    raise BadStateDict(
+        f"it is neither a zip archive nor a stream of pickles, which torch.save writes; give one, or {AGAIN}"
+    )
 
 
 def _archive(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
@@ -59,7 +69,9 @@ def _archive(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(file) as archive:
             return _of_archive(archive, size)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
-        raise error if isinstance(error, BadStateDict) else BadStateDict(f"its archive is damaged ({error})") from None
+        if isinstance(error, BadStateDict):
+            raise
+        raise BadStateDict(f"its archive is damaged ({error}); {AGAIN}") from None
 
 
 def _of_archive(archive: zipfile.ZipFile, size: int) -> dict[str, np.ndarray]:
@@ -87,9 +99,11 @@ def _of_archive(archive: zipfile.ZipFile, size: int) -> dict[str, np.ndarray]:
 
 
 def _stream(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
-    magic, _version, system = (read_pickle(file) for _ in range(3))
-    if magic != _MAGIC or not isinstance(system, Mapping):
-        raise BadStateDict("it is a pickle, but none that torch.save wrote")
+    if read_pickle(file) != _MAGIC:
+        raise BadStateDict(_NO_STATE_DICT)
+    _version, system = read_pickle(file), read_pickle(file)
+    if not isinstance(system, Mapping):
+        raise BadStateDict(_NO_STATE_DICT)
     order = "<" if system.get("little_endian", True) else ">"
     tensors = _tensors(read_pickle(file))
     storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
@@ -103,13 +117,13 @@ def _stream(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
         wanted = count * _type(storages[key], order).itemsize
         stored[key] = _numbers(file.read(min(wanted, size)), storages[key], order)
     if missing := storages.keys() - stored.keys():
-        raise BadStateDict(f"it is cut off: the numbers of {len(missing)} tensors are missing")
+        raise BadStateDict(f"it is cut off: the numbers of {len(missing)} tensors are missing; {AGAIN}")
     return _arrays(tensors, lambda storage: stored[storage.key])
 
 
 def _count(raw: bytes, order: str) -> int:
     if len(raw) < 8:
-        raise BadStateDict("it is cut off")
+        raise BadStateDict(f"it is cut off; {AGAIN}")
     return int(struct.unpack(f"{order}q", raw)[0])
 
 
@@ -166,13 +180,15 @@ def _safetensors(content: bytes) -> dict[str, np.ndarray]:
     try:
         (length,) = struct.unpack("<Q", content[:8])
         if length > min(MOST_PICKLED, len(content) - 8):
-            raise BadStateDict(f"its header would have {length:,} bytes")
+            raise BadStateDict(f"its header would have {length:,} bytes; {AGAIN}")
         header = json.loads(content[8 : 8 + length])
         header.pop("__metadata__", None)
         numbers = memoryview(content)[8 + length :]
         return {name: _of_header(numbers, **entry) for name, entry in header.items()}
     except (struct.error, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise error if isinstance(error, BadStateDict) else BadStateDict(f"its header is damaged ({error})") from None
+        if isinstance(error, BadStateDict):
+            raise
+        raise BadStateDict(f"its header is damaged ({error}); {AGAIN}") from None
 
 
 def _of_header(numbers: memoryview, *, dtype: str, shape: list[int], data_offsets: list[int]) -> np.ndarray:

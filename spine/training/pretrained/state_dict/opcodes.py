@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-__all__ = ["BadStateDict", "Global", "Storage", "Tensor", "read_pickle"]
+__all__ = ["AGAIN", "BadStateDict", "Global", "Storage", "Tensor", "read_pickle"]
 
 MOST_OPCODES = 2_000_000  # a ResNet-152 has about 25,000
 MOST_BYTES = 2**16  # of one name or number
+AGAIN = "fetch it again"  # of a file that may have been damaged on its way
 _ADVICE = "give the weights alone, as torch.save(model.state_dict(), FILE) writes them"
 
 
@@ -60,11 +61,11 @@ def read_pickle(stream: BinaryIO) -> Any:
             if number > MOST_OPCODES:
                 raise BadStateDict(f"it has more than {MOST_OPCODES:,} opcodes")
             machine.do(opcode.name, argument)
-    except (IndexError, KeyError, UnicodeError) as error:
-        raise BadStateDict(f"its pickle is damaged ({error})") from None
-    except ValueError as error:  # of genops: an opcode that is none, or one cut off
-        raise error if isinstance(error, BadStateDict) else BadStateDict(f"its pickle is damaged ({error})") from None
-    raise BadStateDict("its pickle has no end")
+    except BadStateDict:
+        raise
+    except (IndexError, KeyError, ValueError) as error:  # ValueError of genops: an opcode that is none, or one cut off
+        raise BadStateDict(f"its pickle is damaged ({error}); {AGAIN}") from None
+    raise BadStateDict(f"its pickle has no end; {AGAIN}")
 
 
 class _Bounded:

@@ -1,8 +1,10 @@
 """PyTorch's files are read without unpickling: what they hold, and that nothing in them ever runs."""
 
+import pickle
 import tarfile
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -111,6 +113,24 @@ def test_the_refusal_names_what_was_asked_for_and_what_to_save(tmp_path):
         read_tensors(archive(tmp_path / "whole.pth", pickled, {}))
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_another_kind_of_file_is_is_told(name, tmp_path):
+    with h5py.File(tmp_path / name, "w") as file:
+        file["x"] = [1.0, 2.0]
+    with pytest.raises(BadStateDict, match=r"it is an HDF5 file, as Keras saves weights: let its name end in \.h5"):
+        read_tensors(tmp_path / name)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(BadStateDict, match="it is empty; fetch it again"):
+        read_tensors(tmp_path / name)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_of_something_else_is_told(protocol, tmp_path):
+    (tmp_path / "a.pth").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}, protocol))
+    with pytest.raises(BadStateDict, match="it is a pickle, but no state dict of tensors"):
+        read_tensors(tmp_path / "a.pth")
+
+
 def test_a_tar_archive_is_refused(tmp_path):
     with tarfile.open(tmp_path / "old.pth", "w") as file:
         file.add(__file__, "tensors")
@@ -141,7 +161,7 @@ def test_numbers_that_the_file_does_not_have_are_not_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", b"\x80\x02N.", b"PK\x03\x04", b"\x80\x02" + 100 * b"(", b"\xff" * 99]
+    "content", [b"", b"text", b"\x80", b"\x80\x02N.", b"PK\x03\x04", b"\x80\x02" + 100 * b"(", b"\xff" * 99]
 )
 def test_what_is_none_is_refused(content, tmp_path):
     for name in WRITERS:
