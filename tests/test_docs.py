@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipeline.experiments import validate_experiment
-from pipeline.schema.sections import SECTIONS
+from pipeline.schema.sections import SECTIONS, meanings
 from spine.annotations import FORMATS
+from spine.core.bounds import in_words
 from spine.core.strict import validate
 from spine.intake.config import DataConfig
 from spine.intake.dicom_seg import read_segmentations
@@ -71,6 +72,26 @@ def yaml_of(value: Any) -> str:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_is_told_with_its_default(section):
     assert written(section) == {name: told(field) for name, field in SECTIONS[section].model_fields.items()}
+
+
+def ranges(schema: Any) -> list[str]:
+    """The ranges of numbers that a JSON Schema allows, wherever in it, as the page writes them."""
+    if isinstance(schema, list):
+        return [found for inner in schema for found in ranges(inner)]
+    if not isinstance(schema, dict):
+        return []
+    names = {"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"}
+    own = {names[key]: value for key, value in schema.items() if key in names}
+    return [*([in_words(own)] if own else []), *ranges(list(schema.values()))]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_range_of_every_number_is_told(section):
+    """As the model's own JSON Schema has it."""
+    properties = SECTIONS[section].model_json_schema()["properties"]
+    for key, meaning in meanings()[section].items():
+        for allowed in ranges(properties.get(key)):  # what is written of itself alone has no schema
+            assert re.search(rf"(?<![\w.]){re.escape(allowed)}(?![\w,.]?\d)", meaning), (key, allowed)
 
 
 def test_no_section_is_left_unread():

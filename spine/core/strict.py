@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
+from spine.core.refusals import refusal
 
 __all__ = ["Seed", "Strict", "validate", "validate_alone", "without_password"]
 
@@ -90,6 +92,8 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         return "is required"
     if error["type"] == "string_type" and isinstance(error["input"], (bool, int, float)):
         return f"is {_in_yaml(error['input'])} to YAML, where text is expected; write it in quotes"
+    if ours := refusal(error, _field_at(model, error["loc"])):
+        return without_password(ours)
     message = error["msg"].removeprefix("Value error, ")
     # Where keys do not fit together the input is all of them, and the message is ours and names them.
     given = error["input"]
@@ -99,14 +103,25 @@ def _explain(model: type[BaseModel], error: Any) -> str:
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    models = [model]
+    models, _ = _walked(model, location)
+    return list(models[0].model_fields)
+
+
+def _field_at(model: type[BaseModel], location: Sequence[str | int]) -> FieldInfo | None:
+    """The field that a place is in, which may be an entry of it."""
+    return _walked(model, location)[1]
+
+
+def _walked(model: type[BaseModel], location: Sequence[str | int]) -> tuple[list[type[BaseModel]], FieldInfo | None]:
+    """The models that a place may be in, and the last field on the way to it."""
+    models, last = [model], None
     for part in location:
         field = models[0].model_fields.get(str(part))
         if field:
-            models = [kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)] or models
+            models, last = [kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)] or models, field
         else:  # a place in a list, or which of several models it is
             models = [one for one in models if _is_tagged(one, part)] or models
-    return list(models[0].model_fields)
+    return models, last
 
 
 def _is_tagged(model: type[BaseModel], tag: str | int) -> bool:

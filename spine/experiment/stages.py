@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, PositiveInt, field_validator, model_validator
 
+from spine.core.refusals import NAME
 from spine.core.strict import Strict, without_password
 from spine.experiment.given_weights import require_shares
 
@@ -33,7 +34,6 @@ RULELESS = (*UNCHOSEN, "best")  # methods that decide the weights by themselves,
 FINEST = 10_000  # steps of weights from 0 to 1
 STORAGES = "sqlite:///, journal:/// or postgresql://"  # how the URL of a search's record begins
 Weight = Annotated[float, Field(strict=True)]  # given by hand; neither true nor text is one
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 def _known_storage(url: str) -> str:

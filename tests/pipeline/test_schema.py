@@ -200,7 +200,9 @@ def test_every_key_has_its_meaning_without_links():
         assert told[section].keys() == model.model_fields.keys()
         assert all(meaning and "](" not in meaning for meaning in told[section].values()), section
     schema = schema_of("experiment")["$defs"]["experiment_file"]["properties"]
-    assert schema["jobs"]["description"] == "trainings at once on this machine, each on its share of the cores"
+    assert (
+        schema["jobs"]["description"] == "trainings at once on this machine, each on its share of the cores; 1 to 1,024"
+    )
 
 
 def test_files_of_a_run_are_valid():

@@ -1,3 +1,7 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
 import pytest
 from pydantic import Field
 
@@ -6,11 +10,13 @@ from detection.config import Settings as Detector
 from pipeline.experiments import validate_experiment
 from segmentation.config import Settings as Segmenter
 from spine.core.problems import SpineError
+from spine.core.refusals import NAME
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import parse_yaml
 from spine.dataset.splits import SplitSettings
 from spine.experiment.stages import SearchSettings
 from spine.training.augment import Augmentation
+from spine.training.schedule import Fraction
 
 
 class Small(Strict):
@@ -32,10 +38,10 @@ class Small(Strict):
         ("by_name: {1: 2}", "by_name.1.[key]: is the number 1 to YAML, where text is expected; write it in quotes"),
         ("whole: yes", "whole is true, where a number is expected"),
         ("real: off", "real is false, where a number is expected"),
-        ("real: nan", "real: Input should be a finite number; received 'nan'"),
-        ("real: 1e999", "real: Input should be a finite number"),
-        ("real: -infinity", "real: Input should be"),
-        ("whole: 1.5", "whole: Input should be a valid integer"),
+        ("real: nan", "real: is 'nan', where a finite number is expected"),
+        ("real: 1e999", "real: is '1e999', where a finite number is expected"),
+        ("real: -infinity", "real: is '-infinity', where a finite number is expected"),
+        ("whole: 1.5", "whole: is 1.5, where a whole number is expected"),
         (
             "txt: a",
             "txt: unknown key; the known ones are text, whole, real, truth, texts, by_name. Did you",
@@ -46,6 +52,57 @@ def test_what_yaml_takes_for_something_else_is_told(yaml, told):
     with pytest.raises(SpineError) as error:
         validate(Small, parse_yaml(yaml), "x.yaml")
     assert f"x.yaml is not valid:\n  {told}" in str(error.value)
+
+
+class Bounded(Strict):
+    decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    share: Fraction = 0.0
+    count: int = Field(default=1, ge=1, le=1000)
+    rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (1.0,)
+    either: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
+    names: tuple[str, ...] = ()
+    title: str = Field(default="a", pattern=NAME)
+    by_name: Mapping[str, float] = Field(default={"a": 1}, min_length=1)
+    kind: Literal["grid", "line"] = "grid"
+    inner: SplitSettings = SplitSettings()
+    path: Path = Path()
+    short: str = Field(default="abcd", min_length=4, max_length=6)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({"decay": 1}, "decay: is 1; it has to be above 0 and below 1"),
+        ({"share": 1.5}, "share: is 1.5; it has to be at least 0 and below 1"),
+        ({"share": -1}, "share: is -1; it has to be at least 0 and below 1"),
+        ({"count": 1001}, "count: is 1001; it has to be 1 to 1,000"),
+        ({"rates": []}, "rates: is []; it has to have at least 1 entry"),
+        ({"rates": (1, 0)}, "rates.1: is 0; it has to be above 0"),
+        ({"by_name": {}}, "by_name: is {}; it has to have at least 1 entry"),
+        ({"by_name": 3}, "by_name: is 3, where a mapping is expected"),
+        ({"names": "A. Author"}, "names: is 'A. Author', where a list is expected, such as [A. Author]"),
+        ({"names": {"a": 1}}, "names: is {a: 1}, where a list is expected"),
+        ({"names": [None]}, "names.0: is null, where text is expected"),
+        (
+            {"title": "a b"},
+            "title: is 'a b'; it has to be made of letters a-z, A-Z, digits, '.', '_' and '-', the first",
+        ),
+        ({"kind": "gird"}, "kind: is 'gird'; it has to be 'grid' or 'line'. Did you mean 'grid'?"),
+        ({"count": "many"}, "count: is 'many', where a whole number is expected"),
+        ({"share": "some"}, "share: is 'some', where a number is expected"),
+        ({"share": [1]}, "share: is [1], where a number is expected"),
+        ({"inner": 3}, "inner: is 3, where a mapping of settings is expected"),
+        ({"inner": {"train": 2}}, "inner.train: is 2; it has to be 0 to 1"),
+        ({"path": 3}, "path: is 3, where a path is expected"),
+        ({"short": "abc"}, "short: is 'abc'; it has to have 4 to 6 letters"),
+        ({"names": "https://me:secret@there"}, "such as ['https://me:***@there']"),
+    ],
+)
+def test_what_is_expected_is_told_in_the_words_of_files_and_with_both_ends_of_a_range(raw, told):
+    with pytest.raises(SpineError) as error:
+        validate(Bounded, raw, "x.yaml")
+    assert told in str(error.value)
+    assert "nput should" not in str(error.value)
 
 
 def test_truths_and_numbers_in_their_places_are_read():

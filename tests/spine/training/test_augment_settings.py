@@ -59,7 +59,7 @@ def test_settings_survive_a_round_trip():
         ({"rotation": [3, -3]}, "low <= high"),
         ({"zoom": -1.5}, "zoom goes down to -1.5"),
         ({"fill": "black"}, "nearest"),
-        ({"horizontal_flip": 1.5}, "less than or equal to 1"),
+        ({"horizontal_flip": 1.5}, "horizontal_flip: is 1.5; it has to be 0 to 1"),
     ],
 )
 def test_wrong_settings_say_what_holds(raw, message):
