@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spine.core.problems import SpineError
+from spine.core.refusals import as_yaml
 from spine.dataset.truth import AnyTruth
 from spine.member.member import Member
 from spine.predictions.predictions import require_of, require_same
@@ -36,7 +37,7 @@ class SplitPredictions:
         first_name, first = next(iter(stored.items()))
         if first.labels != labels:
             raise SpineError(
-                f"the members have the labels {first.labels}, the experiment has {labels}; "
+                f"the members have the labels {as_yaml(first.labels)}, the experiment has {as_yaml(labels)}; "
                 "run `spine train EXPERIMENT` again"
             )
         if first.truth_hash != truth.hash:

@@ -6,7 +6,8 @@ Unknown keys are errors that list the known ones. `loading.py` reads it from a f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 from spine.core.files import atomic_file, fingerprint
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
+from spine.core.refusals import as_yaml
 from spine.core.strict import Seed, Strict, validate, validate_alone
 from spine.experiment.about import AboutSettings
 from spine.experiment.executor import ExecutorSettings
@@ -148,11 +150,13 @@ class Experiment(Strict):
         if not isinstance(raw, Mapping) or not isinstance(raw.get("members"), Mapping):
             return raw
         assert info.context, "validate an experiment by validate_experiment, which is handed the tasks' settings"
-        settings = info.context["settings_of"](str(raw.get("task")))
+        settings_of = info.context["settings_of"]
+        settings = settings_of(str(raw.get("task")))
         shared = raw.get("shared") or {}
         _require_settings(shared, "shared")
         named, shared = with_seeds(raw["members"], shared, _others(settings))
-        validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
+        with _told_whose(settings, settings, settings_of):
+            validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
         members = {}
         _require_apart(named)
         for name, own in named.items():
@@ -168,7 +172,8 @@ class Experiment(Strict):
             if "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
-            found = members_of(name, _member(settings, shared, own, f"members.{name}"))
+            with _told_whose(settings, _others(settings).get(str(own.get("network"))) or settings, settings_of):
+                found = members_of(name, _member(settings, shared, own, f"members.{name}"))
             if taken := [other for other in found if other != name and other in {*members, *named}]:
                 raise SpineError(f"members.{name} has a snapshot {taken[0]!r}, as another member is called; rename one")
             members.update(found)
@@ -180,7 +185,7 @@ class Experiment(Strict):
             raise ValueError("members is empty; name at least one")
         least = self._of_task.fewest_labels
         if len(self.labels) < least or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels is {self.labels}; name {_WHAT_LABELS_ARE[least]}")
+            raise ValueError(f"labels is {as_yaml(self.labels)}; name {_WHAT_LABELS_ARE[least]}")
         return self
 
     @model_validator(mode="after")
@@ -247,8 +252,8 @@ class Experiment(Strict):
             raise ValueError(f"decide is for classification, and the task is {self.task}; leave it out")
         if (asked := self.decide.operating_points) and len(self.labels) != 2:
             raise ValueError(
-                f"decide.{asked[0]} is of two labels, a negative and a positive one, and labels is {self.labels}; "
-                "leave it out, or ask for sets of labels by decide.coverage"
+                f"decide.{asked[0]} is of two labels, a negative and a positive one, and labels is "
+                f"{as_yaml(self.labels)}; leave it out, or ask for sets of labels by decide.coverage"
             )
         return self
 
@@ -339,6 +344,36 @@ class Experiment(Strict):
 def _others(settings: Any) -> Mapping[str, type[BaseModel]]:
     """A task's further settings of members, by what is named as the network."""
     return getattr(settings, "OF_NETWORKS", {})
+
+
+@contextmanager
+def _told_whose(settings: Any, kind: Any, settings_of: SettingsOf) -> Iterator[None]:
+    """Say of an unknown key of a member, of this `kind`, whose setting it is: of networks, or of another task."""
+    try:
+        yield
+    except SpineError as error:
+        lines = [_of_others(line, settings, kind, settings_of) for line in str(error).splitlines()]
+        raise SpineError("\n".join(lines)) from None
+
+
+def _of_others(line: str, settings: Any, kind: Any, settings_of: SettingsOf) -> str:
+    key, unknown, _ = line.strip().partition(": unknown key; ")
+    if not unknown or "." in key:
+        return line
+    if kind is not settings and key in settings.model_fields:
+        network = kind.model_fields["network"].default
+        return (
+            f"  {key}: is a setting of networks that are trained, and the member's network is {network}; leave it out"
+        )
+    from spine.tasks import TASKS
+
+    having = []
+    for task in TASKS:
+        with suppress(SpineError):  # a training's process knows its own task alone
+            having += [task] if key in settings_of(task).model_fields else []
+    return (
+        f"  {key}: is a setting of {' and '.join(having)} members, not of this task's; leave it out" if having else line
+    )
 
 
 def _member(settings: Any, shared: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from spine.core.refusals import as_yaml
 from spine.core.strict import Strict
 from spine.training.augment import Augmentation
 from spine.training.augment.settings import Flip
@@ -48,6 +49,12 @@ class FitSettings(Strict):
     augmentation: Augmentation = Augmentation()
     test_time: tuple[Flip, ...] = ()  # the member answers the mean over a picture and these flips of it
     mixed_precision: bool = False
+
+    @model_validator(mode="after")
+    def _flips_once(self) -> Self:
+        if len(set(self.test_time)) < len(self.test_time):
+            raise ValueError(f"test_time is {as_yaml(self.test_time)}; name each flip once")
+        return self
 
     @model_validator(mode="after")
     def _plateau_fits(self) -> Self:

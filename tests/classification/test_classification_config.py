@@ -81,6 +81,10 @@ def test_unfreezing_is_all_a_number_or_a_fraction(unfreeze):
             {"warmup": 2, "schedule": "cosine", "snapshots": 3, "weights": "none", "epochs": 8},
             "warmup is 2, and the first of 3 cycles of the phase 'scratch' has 2 epochs, in which",
         ),
+        (
+            {"test_time": ["horizontal_flip"] * 2},
+            r"test_time is \[horizontal_flip, horizontal_flip\]; name each flip once",
+        ),
         ({"label_smoothing": 1}, "label_smoothing: is 1; it has to be at least 0 and below 1"),
         ({"layer_decay": 0.8, "fine_tuning": None}, "layer_decay is 0.8, but no weights .* are tuned"),
         (

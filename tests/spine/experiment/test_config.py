@@ -99,7 +99,7 @@ def test_a_wrong_setting_is_named_with_what_holds(file, override, words):
 def test_one_label_is_enough_for_boxes(file):
     boxes = ["task=detection", "labels=[disc]", "shared={}", "members={only: {}}"]
     assert load_experiment(file, [*boxes, "search.metric=map50"]).labels == ("disc",)
-    with pytest.raises(SpineError, match=r"labels is \(\); name the one or more different classes that boxes have"):
+    with pytest.raises(SpineError, match=r"labels is \[\]; name the one or more different classes that boxes have"):
         load_experiment(file, [*boxes, "labels=[]"])
     with pytest.raises(SpineError, match=r"search.metric is 'accuracy'; for detection it is one of map50, map75"):
         load_experiment(file, [*boxes, "search.metric=accuracy"])
@@ -264,3 +264,28 @@ def test_what_does_not_hold_is_told_with_its_file(file, tmp_path):
     (tmp_path / "suite.yaml").write_text("experiments: [missing.yaml]")
     with pytest.raises(SpineError, match=r"suite\.yaml: missing\.yaml is not a file"):
         load_experiments(tmp_path / "suite.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        (
+            "members.one.deep_supervision=true",
+            "one is not valid:\n  deep_supervision: is a setting of segmentation members, not of this task's; leave",
+        ),
+        ("shared.backbone=resnet50", "shared is not valid:\n  backbone: is a setting of detection members, not"),
+        (
+            "members.two={network: measurements, segmenter: s, augmentation: {cutmix: 1}}",
+            "  augmentation: is a setting of networks that are trained, and the member's network is measurements;",
+        ),
+        ("members.one.epoch=3", "  epoch: unknown key; the known ones are "),
+        (
+            "members.two={network: measurements, segmenter: s, tree: 1}",
+            "  tree: unknown key; the known ones are network",
+        ),
+    ],
+)
+def test_a_key_of_other_members_is_told_to_be_theirs(file, override, told):
+    with pytest.raises(SpineError) as error:
+        load_experiment(file, [override])
+    assert told in str(error.value)

@@ -51,7 +51,7 @@ def test_nothing_is_decided_unless_asked():
         ({"decide": {"sensitivty": 0.9}}, "unknown key; .* Did you mean 'sensitivity'"),
         (
             {"decide": {"youden": True}, "labels": ["a", "b", "c"]},
-            r"decide.youden is of two labels, .* labels is \('a', 'b', 'c'\); leave it out, or ask for sets",
+            r"decide.youden is of two labels, .* labels is \[a, b, c\]; leave it out, or ask for sets",
         ),
         ({"decide": {"coverage": 0.9}, **MASKS}, "decide is for classification, and the task is segmentation; leave"),
         ({"decide": {"coverage": 0.9}, **BOXES}, "decide is for classification, and the task is detection; leave"),

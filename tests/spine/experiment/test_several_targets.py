@@ -155,7 +155,7 @@ def test_a_file_of_one_target_may_be_extended_by_several(write, tmp_path):
         ({"target": "bulging"}, "target is 'bulging'; it is one of pfirrmann, narrowing"),
         (
             {"targets": {"a": {"labels": ["n"]}, "b": {"labels": ["n", "y"]}}},
-            r"yaml: target a is .*\s+labels is \('n',\); name",
+            r"yaml: target a is .*\s+labels is \[n\]; name",
         ),
         ({"targets": {"a b": {"labels": ["n", "y"]}, "b": {"labels": ["n", "y"]}}}, "the target 'a b' becomes part of"),
         ({"targets": {"a": {"labels": ["n", "y"], "search": {"metric": "map50"}}}}, "search.metric is 'map50'"),
