@@ -15,7 +15,7 @@ from spine.member.member import Member
 from spine.training.augment.settings import PRESETS, Augmentation
 from spine.training.view import WHOLE, View
 
-__all__ = ["MemberFacts", "MemberTable"]
+__all__ = ["MemberFacts", "MemberTable", "options_of"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Settings = Mapping[str, Any]  # a member's, in plain values, as it was trained with
@@ -78,7 +78,7 @@ def _of(name: str, member: Member, settings: Settings) -> MemberFacts:
         parameters=details.get("parameters"),
         sees=_sees(member, settings),
         weights=_origin(member, settings),
-        options=(*_of_name(name), *_options(settings), *_of_short_memory(details)),
+        options=(*_of_name(name), *options_of(settings), *_of_short_memory(details)),
         epochs=_epochs(details),
     )
 
@@ -128,7 +128,8 @@ def _of_short_memory(details: Mapping[str, Any]) -> list[str]:
     return [f"batch {details['batch']}, as memory ran out"] if "batch" in details else []
 
 
-def _options(settings: Settings) -> Iterator[str]:
+def options_of(settings: Settings) -> Iterator[str]:
+    """What is told of a member's settings that are off by default, and of its flips at test time."""
     for key, (off, told) in _OPTIONS.items():
         if settings.get(key, off) != off:
             yield told.format(settings[key])

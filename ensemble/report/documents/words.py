@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ensemble.report.documents.facts import Facts
+from ensemble.report.member_facts import options_of
 from ensemble.results.estimate import Estimate
 from ensemble.results.evaluation import Evaluation, Row
 from ensemble.results.few_patients import caution_of_width
@@ -20,7 +21,7 @@ __all__ = [
 
 
 def what_members_are(facts: Facts) -> list[str]:
-    """A line a member: network, parameters, weight in the ensemble."""
+    """A line a member: network, parameters, weight in the ensemble, what it was trained with and answers by."""
     return [f"{name}: {', '.join(_of_member(facts, name))}" for name in facts.members]
 
 
@@ -36,6 +37,8 @@ def _of_member(facts: Facts, name: str) -> Iterable[str]:
         yield f"{len(card.folds)} folds"
     weight = facts.weights.weights[name]
     yield f"weight {weight:.3f}" if weight else "weight 0, left out"
+    if told := list(options_of(facts.settings[name])):
+        yield f"with {', '.join(told)}"
 
 
 def architecture(facts: Facts) -> str:

@@ -134,6 +134,14 @@ def test_figures_are_those_of_metrics_json(documents):
     assert "vgg: plain_cnn, 1,234 parameters, weight 0.333" in texts["model_card.json"]
 
 
+def test_the_card_tells_what_a_member_was_trained_with_and_answers_by(tmp_path):
+    experiment = evaluated(tmp_path)
+    trained = experiment.members["only"].model_copy(update={"ema": 0.9, "test_time": ("horizontal_flip",)})
+    text = written(experiment.model_copy(update={"members": {"only": trained}}))["model_card.md"]
+    assert "weights averaged (0.9)" in text
+    assert "mean over horizontal flip at test time" in text
+
+
 def test_few_patients_carry_a_caution_everywhere(documents):
     _, texts = documents
     for name in ("model_card.json", "model_card.md", "claim_2024.md"):
