@@ -56,7 +56,7 @@ def test_what_is_unchanged_is_skipped_and_another_question_is_searched_again(sea
     assert paths[0].stat().st_mtime_ns == before
     other = of(searched, decide={"coverage": 0.7})
     words = (
-        "searched with decide.calibration isotonic, not none and .* decide.coverage 0.8, not 0.7 as the experiment now"
+        "searched with decide.calibration isotonic, not none, .* decide.coverage 0.8, not 0.7 as the experiment now"
     )
     with pytest.raises(SpineError, match=words):
         ExperimentRun(other).weights  # noqa: B018

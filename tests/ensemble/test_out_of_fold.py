@@ -161,7 +161,7 @@ def test_from_folds_to_the_leaderboard(tmp_path, trained):
     assert "out-of-fold" in page.read_text()
     assert_valid(experiment.directory)
     told = (experiment.directory / "claim_2024.md").read_text()
-    assert "Train and validation are used together in 3 folds, disjoint by patient." in told
+    assert "Train and validation are used together in 3 folds, disjoint by patient, " in told
     assert f"chosen on {len(fold_of)} patients of out-of-fold" in told
     weights = json.loads((experiment.ensemble_directory / "weights.json").read_text())
     assert weights["split"] == "out-of-fold"

@@ -90,7 +90,7 @@ def test_some_samples_of_a_split_are_enough(experiment):
 def test_nothing_stored_is_a_sentence(tmp_path):
     experiment = write_experiment(tmp_path)
     other = experiment.model_copy(update={"runs": tmp_path / "elsewhere"})
-    with pytest.raises(SpineError, match="is not a member"):
+    with pytest.raises(SpineError, match="is not trained"):
         check_served(Served(experiment), other)
 
 
