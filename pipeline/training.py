@@ -282,7 +282,7 @@ def _train(
     _require_trainable(parts, outdated, show)
     to_train = list(dict.fromkeys(training.member for training in outdated))
     warn_of_doubts(experiment, to_train, show)
-    file = _written(experiment)
+    file = experiment.write(experiment.directory / "experiment.yaml")
     _fetch(experiment, file, to_train, show, fetched)
 
     engine = engine_of(experiment)
@@ -319,11 +319,6 @@ def _require_trainable(parts: Sequence[Experiment], outdated: Sequence[Training]
     for part in parts:
         if own := [training for training in outdated if training.experiment is part]:
             require_trainable(part, own[0].dataset, [training.member for training in own], show)
-
-
-def _written(experiment: Experiment) -> Path:
-    """The file that its trainings read, of the settings as they are now."""
-    return experiment.write(experiment.directory / "experiment.yaml")
 
 
 def _trainings(manifest: Manifest, parts: Sequence[Experiment], names: Sequence[str]) -> list[Training]:

@@ -95,7 +95,7 @@ def train(
     from pipeline.training import require_trainings, train_members
     from spine.experiment.loading import load_two_stages
 
-    experiment, overrides = choose(experiment, _on(executor, overrides))
+    experiment, overrides = choose(experiment, _on(executor, overrides), reads_data=False)
     experiments = load(experiment, overrides)
     if len(experiments) > 1:
         awaited = awaited_of(experiments, load_two_stages(experiment))

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from spine.core.bounds import bounds_of, in_words, of_length
 from spine.core.near_names import did_you_mean
 
-__all__ = ["NAME", "as_yaml", "refusal"]
+__all__ = ["NAME", "NAME_OR_NONE", "as_yaml", "refusal"]
 
 MOST_LETTERS = 200  # of what was received; a whole file in the wrong place needs no repeating
 _BOUND_OF = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
@@ -29,9 +29,9 @@ _EXPECTED = {
     **dict.fromkeys(("tuple_type", "list_type"), "a list"),
 }
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+NAME_OR_NONE = r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$"
 _IN_WORDS = {
-    NAME: "letters a-z, A-Z, digits, '.', '_' and '-', the first a letter or a digit",
-    r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$": "letters a-z, A-Z, digits, '.', '_' and '-', the first a letter or a digit",
+    **dict.fromkeys((NAME, NAME_OR_NONE), "letters a-z, A-Z, digits, '.', '_' and '-', the first a letter or a digit"),
     r"^[A-Z][A-Z0-9_]*$": "letters A-Z, digits and '_', the first a letter",
 }
 

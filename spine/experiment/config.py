@@ -19,6 +19,7 @@ from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError
 from spine.core.refusals import as_yaml
 from spine.core.strict import Seed, Strict, validate, validate_alone
+from spine.core.words import enumerated
 from spine.experiment.about import AboutSettings
 from spine.experiment.executor import ExecutorSettings
 from spine.experiment.given_weights import normalised_weights
@@ -372,7 +373,7 @@ def _of_others(line: str, settings: Any, kind: Any, settings_of: SettingsOf) -> 
         with suppress(SpineError):  # a training's process knows its own task alone
             having += [task] if key in settings_of(task).model_fields else []
     return (
-        f"  {key}: is a setting of {' and '.join(having)} members, not of this task's; leave it out" if having else line
+        f"  {key}: is a setting of {enumerated(having)} members, not of this task's; leave it out" if having else line
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, PositiveInt, field_validator, model_validator
 
-from spine.core.refusals import NAME
+from spine.core.refusals import NAME, NAME_OR_NONE
 from spine.core.strict import Strict, without_password
 from spine.experiment.given_weights import require_shares
 
@@ -200,7 +200,7 @@ class BatchingSettings(Strict):
 class ExportSettings(Strict):
     """How the fused SavedModel is published, and how TF Serving is told to serve it."""
 
-    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")  # empty: the experiment's name
+    name: str = Field(default="", pattern=NAME_OR_NONE)  # empty: the experiment's name
     stable: Literal["newest", "previous"] | int = "newest"  # the version labelled so
     versions: int = Field(default=2, ge=1, le=100)  # how many of the newest stay loaded
     batching: BatchingSettings = BatchingSettings()

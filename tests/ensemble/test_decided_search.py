@@ -55,9 +55,7 @@ def test_what_is_unchanged_is_skipped_and_another_question_is_searched_again(sea
     run(searched)
     assert paths[0].stat().st_mtime_ns == before
     other = of(searched, decide={"coverage": 0.7})
-    words = (
-        "searched with decide.calibration isotonic, not none, .* decide.coverage 0.8, not 0.7 as the experiment now"
-    )
+    words = "searched with decide.calibration isotonic, not none, .* decide.coverage 0.8, not 0.7 as the experiment now"
     with pytest.raises(SpineError, match=words):
         ExperimentRun(other).weights  # noqa: B018
     with pytest.raises(SpineError, match=r"decide.youden True, not False"):
