@@ -16,6 +16,7 @@ import tensorflow as tf
 import tf_keras
 
 from detection.alternating import DetectorOnProposals
+from detection.batch_norm import to_answer
 from detection.config import PARTS, Phase, Settings
 from detection.data import Data
 from detection.export import export, signature_of
@@ -86,7 +87,7 @@ class DetectorFitting(Fitting):
     @cached_property
     def judged_network(self) -> tf_keras.Model:
         """The network that takes the trained one's weights, to be validated and published; building it takes long."""
-        return self.build()
+        return to_answer(self.build())
 
     def best_network(self) -> tf_keras.Model:
         """The network of the best epoch."""

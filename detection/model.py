@@ -15,6 +15,7 @@ from official.vision.ops.anchor import Anchor
 from detection.backbones.backbone import GardenBackbone, GreyConfig, register, set_trainable
 from detection.backbones.table import BACKBONES
 from detection.backbones.weights import build_base
+from detection.batch_norm import norms_of
 from detection.config import Settings
 
 __all__ = ["FasterRCNN", "anchors", "build", "fetch_weights", "model_config"]
@@ -80,9 +81,8 @@ def build(settings: Settings, classes: int) -> FasterRCNN:
     network = FasterRCNN(settings, **parts)
     batch_norm = not (settings.freeze_batch_norm and settings.pretrained)
     set_trainable(network.backbone, settings.frozen_stages, batch_norm=batch_norm)
-    for layer in network.submodules:
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            layer.momentum = settings.batch_norm_momentum
+    for norm in norms_of(network):
+        norm.momentum = settings.batch_norm_momentum
     network(tf.zeros([1, settings.height, settings.width, 1]), training=False)
     return network
 

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from detection.batch_norm import norms_of
 from spine.training.regularisation.weight_average import WeightAverage
 
 __all__ = ["State", "learning_of"]
@@ -42,9 +43,5 @@ class State:
 
 def learning_of(network: tf_keras.Model) -> list[tf.Variable]:
     """What changes in training: trainable weights, and the moving statistics of batch norm that learns."""
-    norms = [
-        layer
-        for layer in network.submodules
-        if isinstance(layer, tf_keras.layers.BatchNormalization) and layer.trainable
-    ]
+    norms = [norm for norm in norms_of(network) if norm.trainable]
     return [*network.trainable_variables, *(value for norm in norms for value in norm.non_trainable_weights)]

@@ -13,6 +13,7 @@ from tf_keras import layers
 
 from detection.backbones.table import BACKBONES, Backbone, maps_of
 from detection.backbones.weights import build_base
+from detection.batch_norm import norms_of
 from spine.training.pretrained.pixel_scale import scale_of
 
 __all__ = ["KEY", "GardenBackbone", "GreyBackbone", "GreyConfig", "register", "set_trainable"]
@@ -97,6 +98,5 @@ def set_trainable(backbone: GreyBackbone, frozen_stages: int, *, batch_norm: boo
     for level, names in backbone.stages.items():
         for name in names if int(level) <= frozen_stages else ():
             trunk.get_layer(name).trainable = False
-    for layer in trunk.submodules:
-        if isinstance(layer, layers.BatchNormalization) and not batch_norm:
-            layer.trainable = False
+    for norm in norms_of(trunk) if not batch_norm else ():
+        norm.trainable = False
