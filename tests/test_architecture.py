@@ -1,6 +1,7 @@
 """What holds the project together: who imports whom, and that every configuration file loads."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -77,6 +78,7 @@ HOMES = {
 GRAPH = read_graph(ROOT, PACKAGES, TASKS)
 
 
+@functools.cache
 def imports(file: Path) -> set[str]:
     """The top-level names that a file imports anywhere in it."""
     names = set()

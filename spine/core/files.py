@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import heapq
+import itertools
 import json
 import math
 import os
@@ -27,14 +28,18 @@ __all__ = [
 
 REMOVE = "remove it, and run the command that made it again"
 DEAD_AFTER = 24 * 3600.0  # seconds since another machine's temporary file was touched: no writer of ours is that slow
+_numbers = itertools.count()  # of this process's temporary files: two of its threads may write one file
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed to it when the block ends well and removed when it does not."""
+    """Yield a temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
+
+    Of several that write it at the same time, in threads or processes, the last to end has it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    temporary = path.with_name(f"{_mark(path)}{writer()}.tmp")
+    temporary = path.with_name(f"{_mark(path)}{writer()}.{next(_numbers)}.tmp")
     try:
         with _named(path):
             yield temporary

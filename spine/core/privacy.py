@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 __all__ = ["SALT_FILE", "patient_hash", "pseudonym", "salt", "salt_id", "seal", "uid"]
@@ -28,8 +29,7 @@ def salt() -> bytes:
 
 def _create(path: Path) -> None:
     # The text is complete before the name exists, and link() lets the first of several processes win.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, temporary = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)  # its owner's alone
     with os.fdopen(descriptor, "w") as stream:
         stream.write(secrets.token_hex(32) + "\n")
     try:
@@ -37,7 +37,7 @@ def _create(path: Path) -> None:
     except FileExistsError:
         pass
     finally:
-        temporary.unlink()
+        Path(temporary).unlink()
 
 
 def salt_id() -> str:

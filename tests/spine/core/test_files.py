@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+from threading import Thread
 
 import pytest
 
@@ -156,6 +157,7 @@ def test_leftovers_are_removed_at_once_where_nobody_else_writes(tmp_path):
 LEAVE = """
 import os, sys
 from pathlib import Path
+from threading import Thread
 from spine.core.files import atomic_directory, atomic_file
 path = Path(sys.argv[1])
 with atomic_directory(path / "d") as directory, atomic_file(path / "x.json") as file:
@@ -182,6 +184,18 @@ def test_what_another_writer_is_at_work_on_is_left_alone(tmp_path):
             pass
         assert first.is_dir()
         assert file.exists()
+
+
+def test_two_threads_of_one_process_write_a_file_each_whole(tmp_path):
+    path = tmp_path / "x.json"
+    longer = Thread(target=lambda: write_json({"a": "longer"}, path))
+    with atomic_file(path) as file, file.open("w") as stream:
+        stream.write("[1]")
+        longer.start()
+        longer.join()
+        assert read_json(path) == {"a": "longer"}
+    assert read_json(path) == [1]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
 
 
 @pytest.mark.parametrize("name", ["n" * 255, "ü" * 127, "a.b" * 85])
