@@ -28,8 +28,8 @@ def salt() -> bytes:
 
 
 def _create(path: Path) -> None:
-    # The text is complete before the name exists, and link() lets the first of several processes win.
-    descriptor, temporary = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)  # its owner's alone
+    # The text is complete before the name exists, and link() lets the first of several writers win.
+    descriptor, temporary = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
     with os.fdopen(descriptor, "w") as stream:
         stream.write(secrets.token_hex(32) + "\n")
     try:
