@@ -6,9 +6,10 @@ import tensorflow as tf
 from detection.batch_norm import norms_of, to_answer
 from detection.config import Settings
 from detection.model import build
+from spine.core.tracing import as_written
 
 SETTINGS = Settings(
-    backbone="resnet18",
+    backbone="mobilenet0.25",
     backbone_weights="none",
     height=64,
     width=64,
@@ -22,8 +23,8 @@ SETTINGS = Settings(
 def graph_of(network):
     """What it answers of a batch, traced."""
     shape = [None, SETTINGS.height, SETTINGS.width, 1]
-    answer = tf.function(lambda images: network(images, training=False))
-    return answer.get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    answer = as_written(lambda images: network(images, training=False))
+    return tf.function(answer).get_concrete_function(tf.TensorSpec(shape, tf.float32))
 
 
 def kinds_of(graph):
