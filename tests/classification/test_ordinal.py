@@ -46,6 +46,7 @@ def test_at_first_each_class_is_the_likeliest_somewhere():
     np.testing.assert_allclose(CumulativeLogits(2)(tf.constant([[0.0]])).numpy(), np.log(0.5), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_thresholds_are_learned_at_a_rate_for_tuning():
     # One sample of the middle class, right between the thresholds: they move apart.
     layer, optimizer = CumulativeLogits(3), keras.optimizers.Adam(0.0002)

@@ -100,6 +100,7 @@ def values(history: History, column: str) -> list:
     return [row[column] for row in history.rows]
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_and_ends_as_one_that_was_not(folder, experiment, trained):
     killed = kill_in_epoch(folder, "killed", FROZEN + 2)
     assert not (killed / "member.json").exists()

@@ -15,6 +15,8 @@ from spine.experiment.truth import read_truth
 from spine.member.member import Member
 from tests.spines_on_disk import write_spines
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = {
     "measured": {"network": "measurements", "trees": 10, "shrinkage": 0.2, "fewest": 3},
     "plain": {"network": "plain_cnn", "weights": "none", "height": 16, "width": 24, "filters": [4], "epochs": 1},

@@ -74,6 +74,7 @@ def test_it_learns_discs_and_tells_so_in_its_history(trained):
     assert list((trained / "logs" / "validation").glob("events.*"))
 
 
+@pytest.mark.slow
 def test_a_rehearsal_tells_what_a_few_batches_take_and_keeps_nothing(experiment, tmp_path):
     told = rehearse_member(fitting_of, experiment.model_copy(update={"runs": tmp_path}), "tiny")
     assert told.lengths == {"whole": 2}
