@@ -12,6 +12,7 @@ from ensemble.names import free
 from ensemble.report.picture_grid import Line
 from ensemble.report.pixels import grey_picture
 from ensemble.report.tags import draw_tags, short_names
+from spine.core.words import counted
 from spine.images.tint import class_colour, rgb
 
 __all__ = ["choose", "draw_boxes", "see_boxes", "see_errors", "worst"]
@@ -54,7 +55,7 @@ def see_boxes(evaluator: DetectionEvaluator, number: int, why: str) -> Line:
     rows = {row.name: _draw_row(grey, row, number, truth.labels) for row in evaluator.rows}
     captions = {row.name: _caption(evaluator, row, number) for row in evaluator.rows}
     whole, true = free("input", rows), free("truth", rows)
-    captions[true] = f"{len(truth.boxes[number])} boxes"
+    captions[true] = counted(len(truth.boxes[number]), "box", "boxes")
     return Line(why, truth.samples[number], {whole: grey, true: of_truth, **rows}, captions)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from spine.annotations.types import Annotation, Box
 from spine.core.problems import Problem
+from spine.core.words import counted
 
 __all__ = ["Merged", "Told", "iou", "merge"]
 
@@ -114,7 +115,7 @@ class _Drawn:
         if self._undrawn:
             yield Problem(
                 self.name,
-                f"a file with `join` tells about {len(self._undrawn)} boxes that no earlier file has, such as "
+                f"a file with `join` tells about {counted(len(self._undrawn), 'box', 'boxes')} that no earlier file has, such as "
                 f"{_describe(self._undrawn[0])}",
                 "they were left out; if they are right, draw them in the earlier file, or remove `join`",
                 "warning",
