@@ -115,8 +115,8 @@ class _Drawn:
         if self._undrawn:
             yield Problem(
                 self.name,
-                f"a file with `join` tells about {counted(len(self._undrawn), 'box', 'boxes')} that no earlier file has, such as "
-                f"{_describe(self._undrawn[0])}",
+                f"a file with `join` tells about {counted(len(self._undrawn), 'box', 'boxes')} that no earlier file "
+                f"has, such as {_describe(self._undrawn[0])}",
                 "they were left out; if they are right, draw them in the earlier file, or remove `join`",
                 "warning",
             )

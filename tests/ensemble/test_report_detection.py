@@ -105,7 +105,9 @@ def test_captions_count_boxes_with_the_rows_confidence(written):
     number = worst(test, 1)[0]
     right, predicted, true = test.boxes_of_images(test.ensemble)[number]
     assert predicted == len(test.ensemble.detections[number].above(test.ensemble.confidence))
-    assert see_boxes(test, number, "").captions["ensemble"] == f"{right} of {true}, {predicted - right} wrong"
+    captions = see_boxes(test, number, "").captions
+    assert captions["ensemble"] == f"{right} of {true}, {predicted - right} wrong"
+    assert captions["truth"] == ("1 box" if true == 1 else f"{true} boxes")
 
 
 def test_figures_are_written(written):
