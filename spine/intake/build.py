@@ -56,10 +56,10 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
     """Build the dataset of a config into its `output`, whole or not at all; unchanged inputs are skipped.
 
     A bad file or annotation becomes a problem and the good ones go on. `output` also holds notes.csv (why each slice
-    was chosen) and a card of what it was built from. problems.csv and the resolved config lie beside it, in
-    `<output>.build`: they quote paths and values of the sources, which can name patients, and a dataset of
-    pseudonyms may be handed on without them. Raises SpineError where nothing can be built, or another process builds
-    the same; the problems met until then are in problems.csv all the same, however the build ends.
+    was chosen) and a card of what it was built from. problems.csv, files.csv (which picture each sample is) and the
+    resolved config lie beside it, in `<output>.build`: they quote paths and values of the sources, which can name
+    patients, and a dataset of pseudonyms may be handed on without them. Raises SpineError where nothing can be built,
+    or another process builds the same; the problems met until then are in problems.csv all the same.
     """
     config = config if isinstance(config, DataConfig) else load_data_config(config)
     _check_output(config)
@@ -72,11 +72,11 @@ def build(config: DataConfig | Path | str, force: bool = False) -> BuildResult:
     with exclusive_lock(config.output):
         if not force and _is_built(config.output, card, listed) and _keeps_pictures(config):
             return _result(config.output, listed, skipped=True)
-        for path in (config.output, listed, listed.with_name("config.yaml")):
+        for path in (config.output, listed, *(listed.with_name(name) for name in ("config.yaml", "files.csv"))):
             remove_leftovers(path, older_than=0)  # of builds that were killed: this one alone is at work
         with atomic_directory(config.output) as root:
             with _listing(listed) as problems:
-                _fill(config, root, problems)
+                _fill(config, root, listed.with_name("files.csv"), problems)
             with atomic_file(listed.with_name("config.yaml")) as file:
                 file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
             write_json({**card, "problems": hash_file(listed)}, root / CARD)
@@ -112,7 +112,7 @@ def _listing(file: Path) -> Iterator[list[Problem]]:
         write_problems(dict.fromkeys(problems), file)  # a damaged file may be met once for pictures, once for boxes
 
 
-def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
+def _fill(config: DataConfig, root: Path, files: Path, problems: list[Problem]) -> None:
     from spine.dataset.manifest import Manifest
     from spine.intake.records import Records
     from spine.intake.sources import read_source
@@ -130,6 +130,7 @@ def _fill(config: DataConfig, root: Path, problems: list[Problem]) -> None:
             manifest = _crop(manifest, root, config.crop, problems)
     replace(manifest, splits=_splits(manifest, records, config.splits)).write()
     _write_notes(records.notes, root / "notes.csv")
+    write_sheet(pd.DataFrame(records.files, columns=["sample", "source", "file"]), files)
 
 
 def _splits(manifest: Manifest, records: Records, settings: SplitSettings) -> pd.DataFrame:

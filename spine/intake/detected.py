@@ -14,6 +14,7 @@ from spine.core.problems import Problem, SpineError
 from spine.core.progress import track
 from spine.dataset.audit.parts import with_split
 from spine.dataset.detections import Detections
+from spine.dataset.levels import level_number
 from spine.dataset.manifest import BOXES, SPLIT_NAMES, Manifest
 from spine.intake.crop import CropSettings, match_boxes
 from spine.member.member import Member
@@ -130,9 +131,9 @@ def _table(sample: str, found: Detections, size: tuple[int, int], label: str) ->
 
 def _counts(images: pd.DataFrame, true: pd.DataFrame, boxes: pd.DataFrame) -> list[float]:
     matched = boxes[boxes["box"] != ""]
-    levels = true.rename(columns={"level": "true_level"})[["sample", "box", "true_level"]]
-    graded = matched.merge(levels[levels["true_level"] != ""], on=["sample", "box"])
-    right = (graded["true_level"] == graded["number"].astype(str)).sum()
+    numbered = true.assign(true_number=true["level"].map(level_number))[["sample", "box", "true_number"]]
+    graded = matched.merge(numbered, on=["sample", "box"])
+    right = (graded["true_number"] == graded["number"]).sum()
     counts = [
         len(images),
         len(true),

@@ -46,6 +46,7 @@ class Records:
     patients: dict[str, str] = field(default_factory=dict)
     stated: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)  # sample -> why this slice, what was done to its values
+    files: list[tuple[str, str, str]] = field(default_factory=list)  # of each sample its source, and its picture there
     orphans: list[str] = field(default_factory=list)  # pictures of unknown patients, each its own patient
     told: set[str] = field(default_factory=set)  # the names of all raw values that the annotations have
     slices: SlicesInOrder = field(default_factory=SlicesInOrder)
@@ -84,6 +85,7 @@ class Records:
             self.slices.samples[where] = self.images[-1]
         self.patients[sample], self.stated[sample] = patient, encodable(annotation.split)
         self.notes[sample] = encodable(picture.note)
+        self.files.append((sample, source.name, encodable(picture.name)))
         self._note_labels(picture.name, sample, annotation)
 
     def add_neighbour(self, source: Source, picture: Picture, where: Where) -> None:

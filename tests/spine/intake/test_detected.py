@@ -119,6 +119,12 @@ def test_no_level_is_right_where_none_is_true(dataset, detector):
     assert summary["right_level"].tolist() == [0, 0, 0]
 
 
+def test_levels_may_be_named_by_their_vertebrae(dataset, detector):
+    named = replace(dataset, boxes=dataset.boxes.assign(level=dataset.boxes["level"].map({"1": "L5/S1", "2": "L4-5"})))
+    boxes = detect_boxes(dataset, CropSettings(label="disc", detector=detector))[0].boxes
+    assert Detected(named, "disc", boxes).summary()["right_level"].tolist() == [1, 1, 2]
+
+
 def test_confidence_and_count_choose_the_best(dataset, detector):
     sure, _ = detect_boxes(dataset, CropSettings(label="disc", detector=detector, confidence=0.5))
     assert sure.boxes["score"].tolist() == pytest.approx([0.9, 0.6, 0.9])

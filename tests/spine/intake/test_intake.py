@@ -129,6 +129,9 @@ def test_a_pseudonymised_dataset_names_no_patient_whatever_is_wrong_with_it(sour
     held = " ".join([*texts, *(path.name for path in result.root.rglob("*"))])
     assert [word for word in ("Doe", "p1_", "p2_", "p3_", "p4_") if word in held] == []
     assert "Doe_Jane" in _beside(result.root, "config.yaml").read_text()
+    files = pd.read_csv(_beside(result.root, "files.csv")).set_index("sample")["file"]
+    assert set(files.index) == set(Manifest.read(result.root).images["sample"])
+    assert all((source / "Doe_Jane" / file).is_file() for file in files)
 
 
 def test_a_build_that_fails_still_lists_the_problems_it_met(source):
