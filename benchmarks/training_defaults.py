@@ -9,8 +9,9 @@ No training begins after so many minutes.
 
 A row tells the mean over the seeds of the experiment's `search.metric`, the lowest and highest seed, and the difference
 of the means from the baseline with its 95 % interval over patients, the same resamples for every row. The interval
-knows nothing of the seeds: compare it with `reseeded`, the baseline with other seeds. The trainings were stopped on
-these patients too, so scores are a little high, of all rows alike.
+knows nothing of the seeds: compare it with `reseeded`, the baseline with other seeds. The second row is of the
+baseline's seeds as one, their answers averaged or their boxes fused: what `seeds` of a member bring. The trainings were
+stopped on these patients too, so scores are a little high, of all rows alike.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -31,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ensemble.engine.scoring.images import Images
+from ensemble.fusion.fuse_boxes import fuse_boxes
 from pipeline.data import build_data
 from pipeline.experiments import load_experiment
 from pipeline.training import train_members
@@ -47,6 +50,7 @@ from spine.metrics.matches import match_images
 from spine.metrics.segmentation import count
 from spine.metrics.statistics import Interval, interval, patient_resamples
 from spine.metrics.table import Metric
+from spine.predictions.predictions import Predictions
 from spine.tasks import TASKS
 
 SHOWN = {  # beside the experiment's own metric
@@ -54,11 +58,15 @@ SHOWN = {  # beside the experiment's own metric
     "segmentation": ("dice_foreground_per_image",),
     "detection": ("map50", "map50_95"),
 }
+AS_ONE = "its seeds as one"
 Evidence = tuple[Any, ...]  # what a metric takes before the weights
 
 
 class Scored(NamedTuple):
-    """What the metrics take of each seed's member, by change; the baseline first. `patients` (U,) are of the units."""
+    """What the metrics take of each seed's member, by change; the baseline first, then its seeds as one.
+
+    `patients` (U,) are of the units.
+    """
 
     evidence: Mapping[str, Sequence[Evidence]]
     patients: np.ndarray
@@ -136,8 +144,21 @@ def score(experiment: Experiment, changes: Iterable[str], seeds: int) -> Scored:
         predict_missing(members, {"validation": truth})
         stored = {member.name: member.predictions("validation") for member in members}
         units, true, patients = truth.with_units(stored)
-        evidence[change] = [EVIDENCE[experiment.task](true, of_seed) for of_seed in units.values()]
+        of_seeds = list(units.values())
+        evidence[change] = [EVIDENCE[experiment.task](true, of_seed) for of_seed in of_seeds]
+        if len(evidence) == 1 and seeds > 1:
+            evidence[f"{change}, {AS_ONE}"] = [EVIDENCE[experiment.task](true, as_one(of_seeds))]
     return Scored(evidence, patients)
+
+
+def as_one(of_seeds: Sequence[Any]) -> Any:
+    """What the seeds' members answer together, each with the same weight."""
+    first = of_seeds[0]
+    if isinstance(first, np.ndarray):
+        return np.mean(of_seeds, axis=0)
+    if isinstance(first, Predictions):
+        return replace(first, values=np.mean([one.values for one in of_seeds], axis=0, dtype=np.float32))
+    return [fuse_boxes(of_image, [1.0] * len(of_image)) for of_image in zip(*of_seeds, strict=True)]
 
 
 def _of_classes(truth: np.ndarray, probabilities: np.ndarray) -> Evidence:
@@ -175,7 +196,7 @@ def table_of(scored: Scored, experiment: Experiment, resamples: int = 2000) -> T
         of_seeds = [float(of_metric(table[name], [own])) for own in members]
         found = "" if members is baseline else told(difference(table[name], members, baseline, draws))
         means = (f"{of_metric(table[other], members):.3f}" for other in others)
-        spread = f"{min(of_seeds):.3f} to {max(of_seeds):.3f}"
+        spread = f"{min(of_seeds):.3f} to {max(of_seeds):.3f}" if len(members) > 1 else ""
         shown.add_row(change, f"{np.mean(of_seeds):.3f}", spread, found, *means)
     return shown
 

@@ -4,11 +4,14 @@ import importlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.experiments import load_experiment
 from spine.core.problems import SpineError
+from spine.dataset.detections import Detections
 from spine.metrics.statistics import patient_resamples
+from spine.predictions.predictions import Predictions
 from spine.tasks import TASKS
 from tests.experiment_on_disk import write_experiment
 
@@ -47,14 +50,29 @@ def test_difference_is_that_of_the_means_over_seeds_on_the_same_resamples(benchm
 def test_a_change_by_seeds_is_scored_and_told(benchmark, tmp_path):
     experiment = write_experiment(tmp_path, members=("base.1", "base.2", "noisy.1", "noisy.2"), noise=(0.5, 0.5, 4, 4))
     scored = benchmark.score(experiment, ["base", "noisy"], seeds=2)
-    assert {name: len(members) for name, members in scored.evidence.items()} == {"base": 2, "noisy": 2}
+    counts = {name: len(members) for name, members in scored.evidence.items()}
+    assert counts == {"base": 2, "base, its seeds as one": 1, "noisy": 2}
+    (_, first), (_, second) = scored.evidence["base"]
+    np.testing.assert_allclose(scored.evidence["base, its seeds as one"][0][1], (first + second) / 2)
     table = benchmark.table_of(scored, experiment, resamples=50)
     name, score, spread, difference, *_ = (list(column.cells) for column in table.columns)
-    assert name == ["base", "noisy"]
-    assert difference[0] == ""
-    assert float(difference[1].split()[0]) == pytest.approx(float(score[1]) - float(score[0]), abs=0.0011)
-    low, _, high = spread[1].split()
-    assert float(low) <= float(score[1]) <= float(high)
+    assert name == ["base", "base, its seeds as one", "noisy"]
+    assert difference[0] == spread[1] == ""
+    for row in (1, 2):
+        assert float(difference[row].split()[0]) == pytest.approx(float(score[row]) - float(score[0]), abs=0.0011)
+    low, _, high = spread[2].split()
+    assert float(low) <= float(score[2]) <= float(high)
+
+
+def test_seeds_as_one_are_the_mean_of_their_maps_and_the_fusion_of_their_boxes(benchmark, tmp_path):
+    index = pd.DataFrame({"sample": ["a"], "offset": [0], "height": [1], "width": [2]})
+    head = (tmp_path, "segmentation", ("background", "disc"), "validation", "", "", index)
+    maps = [Predictions(*head, np.array(rows, np.float16)) for rows in ([[1, 0], [0.5, 0.5]], [[0, 1], [0, 1]])]
+    np.testing.assert_allclose(benchmark.as_one(maps).values, [[0.5, 0.5], [0.25, 0.75]])
+    boxes = [Detections(np.array([[0, 0, 0.5, corner]], np.float32), np.ones(1, np.float32), np.ones(1, np.int64))
+             for corner in (0.5, 0.54)]  # fmt: skip
+    (fused,) = benchmark.as_one([[one] for one in boxes])
+    np.testing.assert_allclose(fused.boxes, [[0, 0, 0.5, 0.52]], atol=1e-6)
 
 
 def test_what_was_trained_by_the_end_of_the_time_is_what_is_told(benchmark, tmp_path, monkeypatch):
