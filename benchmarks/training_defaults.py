@@ -157,7 +157,7 @@ def as_one(of_seeds: Sequence[Any]) -> Any:
     if isinstance(first, np.ndarray):
         return np.mean(of_seeds, axis=0)
     if isinstance(first, Predictions):
-        return replace(first, values=np.mean([one.values for one in of_seeds], axis=0, dtype=np.float32))
+        return replace(first, values=np.stack([one.values for one in of_seeds]).mean(axis=0, dtype=np.float32))
     return [fuse_boxes(of_image, [1.0] * len(of_image)) for of_image in zip(*of_seeds, strict=True)]
 
 
