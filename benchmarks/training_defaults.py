@@ -33,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ensemble.engine.scoring.images import Images
+from ensemble.fusion.fuse import weighted_mean
 from ensemble.fusion.fuse_boxes import fuse_boxes
 from pipeline.data import build_data
 from pipeline.experiments import load_experiment
@@ -153,12 +154,12 @@ def score(experiment: Experiment, changes: Iterable[str], seeds: int) -> Scored:
 
 def as_one(of_seeds: Sequence[Any]) -> Any:
     """What the seeds' members answer together, each with the same weight."""
-    first = of_seeds[0]
+    first, weights = of_seeds[0], [1 / len(of_seeds)] * len(of_seeds)
     if isinstance(first, np.ndarray):
-        return np.mean(of_seeds, axis=0)
+        return weighted_mean(of_seeds, weights)
     if isinstance(first, Predictions):
-        return replace(first, values=np.stack([one.values for one in of_seeds]).mean(axis=0, dtype=np.float32))
-    return [fuse_boxes(of_image, [1.0] * len(of_image)) for of_image in zip(*of_seeds, strict=True)]
+        return replace(first, values=weighted_mean([one.values.astype(np.float32) for one in of_seeds], weights))
+    return [fuse_boxes(of_image, weights) for of_image in zip(*of_seeds, strict=True)]
 
 
 def _of_classes(truth: np.ndarray, probabilities: np.ndarray) -> Evidence:

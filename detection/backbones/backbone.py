@@ -98,5 +98,6 @@ def set_trainable(backbone: GreyBackbone, frozen_stages: int, *, batch_norm: boo
     for level, names in backbone.stages.items():
         for name in names if int(level) <= frozen_stages else ():
             trunk.get_layer(name).trainable = False
-    for norm in norms_of(trunk) if not batch_norm else ():
-        norm.trainable = False
+    if not batch_norm:
+        for norm in norms_of(trunk):
+            norm.trainable = False

@@ -157,7 +157,6 @@ def test_leftovers_are_removed_at_once_where_nobody_else_writes(tmp_path):
 LEAVE = """
 import os, sys
 from pathlib import Path
-from threading import Thread
 from spine.core.files import atomic_directory, atomic_file
 path = Path(sys.argv[1])
 with atomic_directory(path / "d") as directory, atomic_file(path / "x.json") as file:
