@@ -58,13 +58,24 @@ def few_studies(target: Path, folder: Path, patients: int) -> None:
 
 
 def own_dicom(folder: Path) -> None:
-    """Studies, the data config of the page, and the table that it reads."""
+    """Studies, the page's config and table of slices, the same with a grade a disc, and its first experiment."""
     few_studies(folder / "studies", folder, 12)
-    (config,) = blocks(ROOT / "docs/howto/own_dicom.md", "yaml")
-    (folder / "my_grades.yaml").write_text(config.replace("/path/to/", ""))
-    studies = sorted(study.name for study in (folder / "studies").iterdir())
-    rows = ["file,pfirrmann", *(f"{name}/t2/IM0001.dcm,{2 + number % 4}" for number, name in enumerate(studies))]
+    slices, of_discs, first = (
+        block.replace("/path/to/", "") for block in blocks(ROOT / "docs/howto/own_dicom.md", "yaml")
+    )
+    (folder / "my_grades.yaml").write_text(slices)
+    graded = yaml.safe_load(slices)
+    graded |= {"name": "graded_discs", "output": "data/graded_discs", "crop": {"label": "disc", "grow": 0.1}}
+    graded["sources"][0]["annotations"] = [yaml.safe_load(of_discs)[0] | {"path": "discs.csv"}]
+    (folder / "graded_discs.yaml").write_text(yaml.safe_dump(graded))
+    (folder / "my_first.yaml").write_text(first)
+    files = [f"{study.name}/t2/IM0001.dcm" for study in sorted((folder / "studies").iterdir())]
+    rows = ["file,pfirrmann", *(f"{file},{2 + number % 4}" for number, file in enumerate(files))]
     (folder / "grades.csv").write_text("\n".join(rows) + "\n")
+    rows = ["file,level,xmin,ymin,xmax,ymax,pfirrmann"]
+    for number, file in enumerate(files):
+        rows += [f"{file},1,60,120,90,132,{2 + number % 4}", f"{file},L4/L5,62,95,92,107,{3 + number % 2}"]
+    (folder / "discs.csv").write_text("\n".join(rows) + "\n")
 
 
 def pictures_to_send(folder: Path) -> None:

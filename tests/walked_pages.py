@@ -225,7 +225,17 @@ WALKED = {
         prints=("disc",),
     ),
     "docs/howto/own_dicom.md": Walk(
-        readers.own_dicom, instead={"/path/to/": ""}, writes=("data/my_grades/splits.csv", "data/my_grades/notes.csv")
+        readers.own_dicom,
+        instead={"/path/to/": ""},
+        more={"spine run my_first.yaml": "members.plain.epochs=1 members.deeper.epochs=1 evaluate.resamples=100"},
+        also=("spine data build graded_discs.yaml", "spine run my_first.yaml"),
+        writes=(
+            "data/my_grades/splits.csv",
+            "data/my_grades/notes.csv",
+            "data/my_grades.build/files.csv",
+            "runs/my_first/report.html",
+        ),
+        prints=("12 samples", "24 samples"),
     ),
     # Slurm by submitit's own processes, Ray by a cluster of this machine; tests/pipeline/jobs has several nodes.
     "docs/howto/several_machines.md": Walk(
