@@ -16,6 +16,8 @@ from spine.intake.crop import expand_box
 from spine.phantom import PhantomSettings, generate
 from tests.bright_detector import write_detector
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 EXPERIMENTS = ("classification", "segmentation", "detection_regions", "detection_discs", "detection")
 REGION = (0.2, 1.1, 0.9, 1)  # the box around all that is brighter than a fifth of white

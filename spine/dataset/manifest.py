@@ -90,8 +90,9 @@ class Manifest:
                 raise SpineError(f"{self.root}/{name}.csv lacks {missing}; it has the columns {', '.join(columns)}")
         for name, key in _ONCE.items():
             table = getattr(self, name)
-            for row in rows(table[table.duplicated(key)][key].head(1)):
-                told = ", ".join(repr(value) for value in row.values())
+            again = table.duplicated(key)
+            if again.any():
+                told = ", ".join(repr(value) for value in table[key].iloc[again.to_numpy().argmax()])
                 raise SpineError(f"{self.root}/{name}.csv names {told} twice; a {' and '.join(key)} has one row")
         known = set(self.images["sample"])
         files = known | set(self._with_parents["parent"]) | self._neighbours
@@ -222,12 +223,10 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         raise SpineError(f"{path} is missing; {_BUILD_AGAIN}")
     with one_file(path, _BUILD_AGAIN):
         header, *cells = _rows_of_text(path)
-        table = pd.DataFrame(cells, columns=header, dtype=str)
-        for column in set(_ADDED) & set(columns) - set(table.columns):
-            table[column] = ""
-        for column in _NUMBERS.intersection(table.columns):
-            table[column] = table[column].map(_number).astype(float)
-        if set(columns) <= set(table.columns):  # else the manifest tells which it lacks
+        given = {name: [row[place] for row in cells] for place, name in enumerate(header)}
+        given |= {name: [""] * len(cells) for name in columns if name in _ADDED and name not in given}
+        table = pd.DataFrame({name: _column(name, values) for name, values in given.items()})
+        if set(columns) <= set(given):  # else the manifest tells which it lacks
             _check_values(table, path.stem)
     return table
 
@@ -241,6 +240,12 @@ def _rows_of_text(path: Path) -> list[list[str]]:
     if odd := next((row for row in lines if len(row) != len(lines[0])), None):
         raise ValueError(f"the row of {odd[0]!r} has {len(odd)} cells, the header {len(lines[0])}")
     return lines
+
+
+def _column(name: str, cells: list[str]) -> pd.Series:
+    if name in _NUMBERS:
+        return pd.Series([_number(cell) for cell in cells], dtype=float)
+    return pd.Series(cells, dtype=str)
 
 
 def _number(text: str) -> float:

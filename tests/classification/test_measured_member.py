@@ -24,6 +24,8 @@ from spine.member.member import Member
 from tests.member_contract import MemberContract
 from tests.spines_on_disk import write_segmenter, write_spines
 
+pytestmark = pytest.mark.slow
+
 FEW = {"network": "measurements", "trees": 15, "shrinkage": 0.2, "fewest": 3}
 MEMBERS = {"measured": FEW, "regression": FEW | {"model": "logistic_regression", "masks": True, "l2": 1000.0}}
 

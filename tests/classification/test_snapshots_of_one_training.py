@@ -16,6 +16,8 @@ from spine.training.history import History
 from tests.experiment_on_disk import write_dataset
 from tests.jobs_here import train_here
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("healthy", "degenerated")
 SMALL = {"network": "plain_cnn", "weights": "none", "height": 16, "width": 16, "filters": [4], "batch": 8}
 
@@ -57,7 +59,6 @@ def test_one_training_publishes_a_member_a_snapshot(tmp_path, monkeypatch):
     assert shown == ["train plain-1: up to date", "train plain-2: up to date"]
 
 
-@pytest.mark.slow
 def test_a_training_killed_within_a_cycle_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     write_dataset(tmp_path / "data", LABELS, 1, {"train": 4, "validation": 3, "test": 1})
     raw = {"name": "e", "task": "classification", "data": tmp_path / "data", "target": "degeneration", "labels": LABELS}

@@ -28,6 +28,8 @@ from spine.training.history import History
 from tests.member_contract import MemberContract
 from tests.targets_on_disk import write_targets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def experiments(tmp_path_factory):
@@ -43,7 +45,6 @@ def directories(experiments) -> dict[str, Path]:
     return {experiment.target: experiment.member_directory("one") for experiment in experiments}
 
 
-@pytest.mark.slow
 class TestMemberOfOrderedGrades(MemberContract):
     @pytest.fixture
     def member_directory(self, directories):
@@ -147,7 +148,6 @@ def test_a_head_learns_nothing_from_samples_without_a_value_of_it(experiments):
     assert of_head["grade"] == 0 < of_head["degeneration"]
 
 
-@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_publishes_goes_on_from_its_checkpoints(
     experiments, directories, tmp_path, monkeypatch
 ):
@@ -173,7 +173,6 @@ def test_a_run_that_is_killed_while_it_publishes_goes_on_from_its_checkpoints(
     assert not (first.member_directory("one") / "checkpoints").exists()
 
 
-@pytest.mark.slow
 def test_one_that_is_lost_is_made_again_with_all_the_others(experiments, directories, tmp_path):
     copied = [one.model_copy(update={"runs": tmp_path / "runs"}) for one in experiments]
     shutil.copytree(experiments[0].runs, tmp_path / "runs")

@@ -13,6 +13,8 @@ from detection.backbones.weights import build_base, load_checkpoint
 from spine.core.problems import SpineError
 from tests.published_weights import published
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_file_of_keras_own_is_read_whole():
     file = str(published("mobilenet_2_5_224_tf_no_top.h5"))

@@ -1,12 +1,15 @@
 """A network that answers: the same answers, and no batch norm that TensorFlow would join to its convolution."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from detection.batch_norm import norms_of, to_answer
 from detection.config import Settings
 from detection.model import build
 from spine.core.tracing import as_written
+
+pytestmark = pytest.mark.slow
 
 SETTINGS = Settings(
     backbone="mobilenet0.25",

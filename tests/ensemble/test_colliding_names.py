@@ -15,7 +15,7 @@ from tests.detection_on_disk import write_detection_experiment
 from tests.ensemble.test_box_search import random_problem
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment, write_weights
 
-pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figures_without_pixels")]
 
 QUICK = {"evaluate": {"resamples": 100}, "search": {"resamples": 0}}
 NAMES = ("ensemble", "accuracy", "equal", "Ensemble-2")

@@ -25,6 +25,8 @@ from tests.experiment_on_disk import (
     write_weights,
 )
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "foreign_members.md").read_text()
 SCRIPT, OUT_OF_FOLD_SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 

@@ -22,6 +22,8 @@ from spine.training.inputs import subset
 from tests import detection_on_disk as boxes
 from tests.experiment_on_disk import MASK_LABELS, noisy_pixels, write_masks, write_model
 
+pytestmark = pytest.mark.slow
+
 PATIENTS = {"train": 4, "validation": 2, "test": 2}
 
 

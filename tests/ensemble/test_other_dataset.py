@@ -24,7 +24,7 @@ from spine.metrics.statistics import patient_resamples
 from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.experiment_on_disk import noisy, write_dataset, write_experiment, write_predictions
 
-pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figures_without_pixels")]
 
 FAST = {"evaluate": {"resamples": 200}}
 

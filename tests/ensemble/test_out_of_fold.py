@@ -36,6 +36,8 @@ from tests.experiment_on_disk import write_dataset
 from tests.grey_model import MeanGrey
 from tests.jobs_here import train_here
 
+pytestmark = pytest.mark.slow
+
 FOLDS, LABELS = 3, ("healthy", "degenerated")
 
 
@@ -327,7 +329,6 @@ def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trai
     assert out_of_fold.describe_folds(alone, ExperimentRun(alone).members).notes == notes[3:]
 
 
-@pytest.mark.slow
 def test_real_networks_are_trained_in_folds_and_again(tmp_path):
     member = {"network": "plain_cnn", "weights": "none", "height": 24, "width": 32, "filters": [4], "batch": 8}
     members = {"plain": {**member, "epochs": 1}}

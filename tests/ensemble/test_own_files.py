@@ -17,6 +17,8 @@ from spine.dataset.manifest import Manifest
 from spine.member.member import Card, Member
 from tests.experiment_on_disk import write_experiment
 
+pytestmark = pytest.mark.slow
+
 DAMAGE = {
     "nothing": lambda text: "",
     "cut": lambda text: text[: len(text) // 2],

@@ -13,7 +13,7 @@ from spine.member.member import Member
 from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
 
-pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figures_without_pixels")]
 
 FOUND = evaluation(
     rows=[

@@ -17,7 +17,7 @@ from tests.ensemble.small_evaluation import evaluation, row
 from tests.experiment_on_disk import write_experiment
 from tests.found_weights import found_weights
 
-pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figures_without_pixels")]
 
 SERVED = {
     "rule": "shrunk",

@@ -10,6 +10,8 @@ from spine.core.files import read_json
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 
+pytestmark = pytest.mark.slow
+
 SEARCH = {"step": 0.5, "resamples": 4}
 OPTIONS = {**SEARCH, "temperature": True, "per_class": True}
 

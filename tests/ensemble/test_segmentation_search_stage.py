@@ -29,6 +29,8 @@ from spine.predictions.predictions import Predictions
 from tests.experiment_on_disk import write_segmentation_experiment
 from tests.segmentation_on_disk import LABELS, experiment_of, write_masks
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = ("unet", "linknet", "fpn")
 
 

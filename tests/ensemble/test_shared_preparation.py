@@ -22,6 +22,8 @@ from spine.training.served import Served
 from spine.training.view import View
 from tests.member_contract import as_image, grey, png
 
+pytestmark = pytest.mark.slow
+
 READS = (NetworkInput(8, 12, "minmax"), NetworkInput(8, 12, "minmax"), NetworkInput(10, 6, "percentile"))
 FILES = [png(grey(20, 30)), png(grey(33, 17, 1))]
 WEIGHTS = (0.5, 0.3, 0.2)

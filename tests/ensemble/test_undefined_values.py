@@ -20,7 +20,7 @@ from tests.csv_rows import csv_rows
 from tests.detection_on_disk import store_detections, write_box_weights, write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_predictions, write_segmentation_experiment, write_weights
 
-pytestmark = pytest.mark.usefixtures("figures_without_pixels")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figures_without_pixels")]
 
 QUICK = {"evaluate": {"resamples": 100}}
 NO_BOX = "no box has the score from which boxes count"

@@ -23,6 +23,8 @@ from tests.experiment_on_disk import write_weights
 from tests.grey_model import MeanGrey
 from tests.spine.dataset_on_disk import smooth_noise, write_dataset
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"network": "plain_cnn", "weights": "none", "filters": [2], "height": 8, "width": 12, "epochs": 1, "batch": 8}
 VIEWS = {"near": {}, "wide": {"grow": 1.0, "aspect": "stretch", "levels": "picture"}, "three": {"slices": 3}}
 WEIGHTS = {"near": 0.4, "wide": 0.2, "old": 0.1, "three": 0.3}

@@ -1,6 +1,6 @@
 """Damaged pictures and annotations: every one is read or refused with its name, and the others are kept.
 
-Slow: all seeds of all readers. By default: a few of each. What fails is told with the command that shows it.
+Slow: all seeds of all readers. By default: one of every third. What fails is told with the command that shows it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from tests.hostile.runner import bad, run_trials, table
 
 def test_a_damaged_file_is_read_or_refused_by_name():
     readers = [reader for reader in FOREIGN.values() if "tfrecord" not in reader.kind and reader.name != "label map"]
-    tasks = [(reader.name, number) for number, reader in enumerate(readers)]  # TensorFlow takes long to start
+    tasks = [
+        (reader.name, number) for number, reader in list(enumerate(readers))[::3]
+    ]  # TensorFlow takes long to start
     outcomes = run_trials(tasks)
     assert not bad(outcomes), table(outcomes)
 

@@ -22,6 +22,8 @@ from pydicom.pixels import get_decoder
 from spine.intake.reading import read_images
 from tests.hostile.standard_grey import expected
 
+pytestmark = pytest.mark.slow
+
 PLACES = {
     "bundled": Path(pydicom.data.__file__).parent / "test_files",
     "more": Path(data_store.__file__).parent / "data",

@@ -11,6 +11,8 @@ from tests.hostile.oracles import is_damaged
 from tests.hostile.runner import bad, run_trials, table
 from tests.hostile.values import Random
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_fault_is_called_by_its_name():
     names = [name for name in FAULTY if name != "hang"]
@@ -20,7 +22,6 @@ def test_each_fault_is_called_by_its_name():
     assert "python -m tests.hostile.fuzz 'crash' 0" in table(outcomes)
 
 
-@pytest.mark.slow
 def test_what_takes_too_long_is_ended():
     (outcome,) = run_trials([("hang", 0)])
     assert outcome.kind == "hang"

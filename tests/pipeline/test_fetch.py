@@ -18,6 +18,8 @@ from tests.experiment_on_disk import write_experiment
 from tests.jobs_here import train_here, train_nothing
 from tests.loopback import NotThere, serving
 
+pytestmark = pytest.mark.slow
+
 
 def experiment_of(tmp_path, **members):
     """An experiment whose members still have to be trained, each of 32 x 32 pixels."""

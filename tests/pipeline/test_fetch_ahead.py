@@ -17,6 +17,8 @@ from spine.core.problems import SpineError
 from tests.experiment_on_disk import write_experiment, write_member
 from tests.jobs_here import train_here, train_nothing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def started(monkeypatch):

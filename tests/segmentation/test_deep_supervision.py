@@ -11,14 +11,14 @@ from segmentation.losses import cross_entropy
 from segmentation.metrics import DiceForeground
 from segmentation.model import build
 
+pytestmark = pytest.mark.slow
+
 ABLE = [name for name, architecture in ARCHITECTURES.items() if architecture.coarse]
 SMALL = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 50, "width": 71}
 LABELS = ("background", "bone", "disc")
 
 
-@pytest.mark.parametrize(
-    "architecture", [pytest.param(name, marks=[pytest.mark.slow] * (name != "unet")) for name in ABLE]
-)
+@pytest.mark.parametrize("architecture", ABLE)
 def test_heads_answer_at_every_level_and_only_the_own_answer_is_left(architecture):
     settings = Settings(architecture=architecture, deep_supervision=True, **SMALL)
     network = build(settings, 3)

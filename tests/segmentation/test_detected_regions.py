@@ -18,6 +18,8 @@ from tests.bright_detector import write_detector
 from tests.segmentation.test_region_crops import HEIGHT, LEFT, MEMBER, TOP, WIDTH, data_config, write_source
 from tests.segmentation_on_disk import LABELS
 
+pytestmark = pytest.mark.slow
+
 BRIGHTER = 20_000  # of 65,535: what the pixels of a region are above those around it
 INSIDE = np.s_[TOP + 4 : TOP + 40, LEFT : LEFT + 60]  # its first rows are not found: detection is not perfect
 
@@ -76,7 +78,6 @@ def test_a_network_can_learn_from_them(folder):
     assert set(np.unique(truth.numpy().sum(axis=-1))) == {0, 1}  # letterbox padding has no truth
 
 
-@pytest.mark.slow
 def test_one_that_learned_from_true_crops_is_judged_on_detected_ones(folder):
     experiment = experiment_of(folder)
     train(experiment, "unet")

@@ -18,6 +18,8 @@ from spine.training.history import History
 from tests.member_contract import MemberContract, as_image, grey, png
 from tests.segmentation_on_disk import experiment_of, write_masks
 
+pytestmark = pytest.mark.slow
+
 MEMBER = {
     "encoder": "mobilenet0.25",
     "encoder_weights": "none",
@@ -123,7 +125,6 @@ def test_sides_of_patches_are_multiples_and_the_network_has_no_size():
         Settings(patches={}, architecture="pspnet", height=96, width=96)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("architecture", [name for name, one in ARCHITECTURES.items() if one.any_size])
 def test_architectures_answer_any_size_alike(architecture):
     settings = Settings(**{**MEMBER, "architecture": architecture, "deep_supervision": False})
@@ -165,7 +166,6 @@ def test_its_history_and_predictions_are_of_whole_pictures(trained):
     assert "network" not in Member.open(directory).card.input
 
 
-@pytest.mark.slow
 class TestPatchMember(MemberContract):
     @pytest.fixture
     def member_directory(self, trained):

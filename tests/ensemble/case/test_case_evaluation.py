@@ -18,6 +18,8 @@ from spine.images.pictures import write_mask, write_png16
 from spine.member.member import Member, Patients
 from tests.case_on_disk import PIXELS, scan, write_case
 
+pytestmark = pytest.mark.slow
+
 REGION = (10, 5, 60, 95)
 DISCS = [(20, 20, 50, 30), (20, 60, 50, 72)]  # the first is dark, the second light: found as classes of their own
 PATIENTS = ("anna", "bert", "cara")

@@ -25,6 +25,8 @@ from tests.member_contract import png
 from tests.spine.dataset_on_disk import write_dataset
 from tests.spines_on_disk import LABELS, write_discs
 
+pytestmark = pytest.mark.slow
+
 UPPER, LOWER = (20, 20, 50, 28), (22, 60, 52, 70)  # x0 y0 x1 y1
 PICTURE = scan(100, 80, (10, 10, 60, 90), UPPER, LOWER)
 # Of the upper disc: 15 columns and 4 rows more on each side, as large as the network's input.
@@ -123,7 +125,7 @@ def weighing(reads):
     return Served("weighing", [], reads, answer)
 
 
-@pytest.fixture(scope="module", params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["told", "untold"])
+@pytest.fixture(scope="module", params=[True, False], ids=["told", "untold"])
 def weighed(request, tmp_path_factory):
     """A case whose grader sees the slices next to a picture, as its card tells or not; and the case's chain."""
     root = tmp_path_factory.mktemp("weighed")

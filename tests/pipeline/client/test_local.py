@@ -10,6 +10,8 @@ from spine.member.member import Member
 from tests.case_on_disk import GRADES, PIXELS, MeanGrey, NearestLevel, write_member
 from tests.member_contract import png
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_case_answers_with_findings_mask_and_measurements(case, picture_png):
     model = LocalModel.open(case)

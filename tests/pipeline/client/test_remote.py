@@ -12,6 +12,8 @@ from spine.core.problems import SpineError
 from tests.case_on_disk import GRADES, MeanGrey, write_member
 from tests.member_contract import png
 
+pytestmark = pytest.mark.slow
+
 
 def assert_equal(one, other):
     told, expected = (np.array(_numbers(answer.to_json())) for answer in (one, other))

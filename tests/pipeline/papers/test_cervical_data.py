@@ -11,6 +11,8 @@ from spine.dataset.manifest import Manifest
 from spine.intake import build, load_data_config
 from spine.phantom import CervicalSettings, generate
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 NECKS = CervicalSettings(
     kind="cervical", patients=15, seed=3, size=(128, 140), slices=(3,), disc=0.6, injury=0.8, t1=0.3, difficulty=0.5

@@ -15,6 +15,8 @@ from segmentation.model import encoder_of
 from spine.training.pretrained.bases.efficientnet_lite import efficientnet_lite0, preprocess_input
 from tests.published_weights import published, stored_by_layer
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "efficientnetlite0": "efficientnetlite0_notop.weights.h5",
     "vgg16": "vgg16_hed_bsds500_notop.weights.h5",
