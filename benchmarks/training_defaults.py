@@ -5,7 +5,7 @@
 
 The YAML is an experiment. Its first member is the baseline, each other one is the baseline with one change. Each is
 trained once a seed; what was trained is kept, so a run that was killed, or ended by `--minutes`, goes on where it was.
-No training begins after so many minutes.
+No training begins after so many minutes. The snapshots of one training answer as one, each with the same weight.
 
 A row tells the mean over the seeds of the experiment's `search.metric`, the lowest and highest seed, and the difference
 of the means from the baseline with its 95 % interval over patients, the same resamples for every row. The interval
@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -108,8 +109,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def chosen(experiment: Experiment, only: Iterable[str]) -> list[str]:
     """The baseline and the changes asked for, or all, in the YAML's order; SpineError where one is not there."""
-    baseline, *others = experiment.members
-    if unknown := set(only) - set(experiment.members):
+    baseline, *others = dict.fromkeys(_training(*member) for member in experiment.members.items())
+    if unknown := set(only) - {baseline, *others}:
         raise SpineError(f"{', '.join(sorted(unknown))} is no change of {experiment.name}; it has {', '.join(others)}")
     wanted = set(only) or set(others)
     return [baseline, *(change for change in others if change in wanted)]
@@ -117,12 +118,26 @@ def chosen(experiment: Experiment, only: Iterable[str]) -> list[str]:
 
 def with_seeds(experiment: Experiment, seeds: int) -> Experiment:
     """Each member as often as there are seeds: one's seed depends on its name."""
-    settings = {_named(change, seed): own for change, own in experiment.members.items() for seed in range(seeds)}
+    settings = {
+        name.replace(change := _training(name, own), f"{change}.{seed + 1}", 1): own
+        for name, own in experiment.members.items()
+        for seed in range(seeds)
+    }
     return experiment.model_copy(update={"members": settings})
 
 
-def _named(change: str, seed: int) -> str:
-    return f"{change}.{seed + 1}"
+def _training(name: str, settings: Any) -> str:
+    """What the training of a member is called: as it, or as its snapshots without their numbers."""
+    snapshot = getattr(settings, "snapshot", None)
+    return name if snapshot is None else name.removesuffix(f"-{snapshot}")
+
+
+def by_seed(experiment: Experiment, change: str, seeds: int) -> list[list[str]]:
+    """The members of a change, a list for each seed: one, or one a snapshot."""
+    return [
+        [name for name, own in experiment.members.items() if _training(name, own) == f"{change}.{seed + 1}"]
+        for seed in range(seeds)
+    ]
 
 
 def train(experiment: Experiment, changes: Iterable[str], seeds: int, minutes: float) -> list[str]:
@@ -131,7 +146,7 @@ def train(experiment: Experiment, changes: Iterable[str], seeds: int, minutes: f
     for change in changes:
         if monotonic() - started > 60 * minutes:
             break
-        train_members(experiment, print, [_named(change, seed) for seed in range(seeds)])
+        train_members(experiment, print, [*chain(*by_seed(experiment, change, seeds))])
         trained.append(change)
     return trained
 
@@ -141,25 +156,28 @@ def score(experiment: Experiment, changes: Iterable[str], seeds: int) -> Scored:
     truth = read_truth(experiment, Manifest.read(experiment.data), "validation")
     evidence, patients = {}, np.empty(0)
     for change in changes:
-        members = [Member.open(experiment.member_directory(_named(change, seed))) for seed in range(seeds)]
+        names = by_seed(experiment, change, seeds)
+        members = [Member.open(experiment.member_directory(name)) for name in chain(*names)]
         predict_missing(members, {"validation": truth})
         stored = {member.name: member.predictions("validation") for member in members}
         units, true, patients = truth.with_units(stored)
-        of_seeds = list(units.values())
+        of_seeds = [as_one([units[name] for name in own]) for own in names]
         evidence[change] = [EVIDENCE[experiment.task](true, of_seed) for of_seed in of_seeds]
         if len(evidence) == 1 and seeds > 1:
             evidence[f"{change}, {AS_ONE}"] = [EVIDENCE[experiment.task](true, as_one(of_seeds))]
     return Scored(evidence, patients)
 
 
-def as_one(of_seeds: Sequence[Any]) -> Any:
-    """What the seeds' members answer together, each with the same weight."""
-    first, weights = of_seeds[0], [1 / len(of_seeds)] * len(of_seeds)
+def as_one(answers: Sequence[Any]) -> Any:
+    """What members answer together, each with the same weight; the answers of one are its own."""
+    first, weights = answers[0], [1 / len(answers)] * len(answers)
+    if len(answers) == 1:
+        return first
     if isinstance(first, np.ndarray):
-        return weighted_mean(of_seeds, weights)
+        return weighted_mean(answers, weights)
     if isinstance(first, Predictions):
-        return replace(first, values=weighted_mean([one.values.astype(np.float32) for one in of_seeds], weights))
-    return [fuse_boxes(of_image, weights) for of_image in zip(*of_seeds, strict=True)]
+        return replace(first, values=weighted_mean([one.values.astype(np.float32) for one in answers], weights))
+    return [fuse_boxes(of_image, weights) for of_image in zip(*answers, strict=True)]
 
 
 def _of_classes(truth: np.ndarray, probabilities: np.ndarray) -> Evidence:

@@ -10,6 +10,9 @@ import pytest
 from pipeline.experiments import load_experiment
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
+from spine.dataset.manifest import Manifest
+from spine.experiment.truth import read_truth
+from spine.member.member import Member
 from spine.metrics.statistics import patient_resamples
 from spine.predictions.predictions import Predictions
 from spine.tasks import TASKS
@@ -84,6 +87,22 @@ def test_what_was_trained_by_the_end_of_the_time_is_what_is_told(benchmark, tmp_
     assert list(seeded.members) == ["base.1", "base.2", "first.1", "first.2", "second.1", "second.2"]
     assert benchmark.train(seeded, ["base", "first"], 2, minutes=1) == ["base"]
     assert asked == ["base.1", "base.2"]
+
+
+def test_snapshots_of_a_training_answer_as_one(benchmark, tmp_path):
+    names = ("base.1", "base.2", "snaps.1-1", "snaps.1-2", "snaps.2-1", "snaps.2-2")
+    written = write_experiment(tmp_path, members=names)
+    base, *_ = written.members.values()
+    snaps = [base.model_copy(update={"snapshots": 2, "snapshot": number}) for number in (1, 2)]
+    unseeded = written.model_copy(update={"members": {"base": base, "snaps-1": snaps[0], "snaps-2": snaps[1]}})
+    assert benchmark.chosen(unseeded, ["snaps"]) == ["base", "snaps"]
+    seeded = benchmark.with_seeds(unseeded, 2)
+    assert set(seeded.members) == {*names}
+    assert benchmark.by_seed(seeded, "snaps", 2) == [["snaps.1-1", "snaps.1-2"], ["snaps.2-1", "snaps.2-2"]]
+    stored = {name: Member.open(seeded.member_directory(name)).predictions("validation") for name in names[2:]}
+    units, _, _ = read_truth(seeded, Manifest.read(seeded.data), "validation").with_units(stored)
+    for seed, (_, own) in enumerate(benchmark.score(seeded, ["snaps"], seeds=2).evidence["snaps"], 1):
+        np.testing.assert_allclose(own, (units[f"snaps.{seed}-1"] + units[f"snaps.{seed}-2"]) / 2)
 
 
 def test_only_names_changes_and_the_baseline_comes_along(benchmark, tmp_path):
