@@ -18,7 +18,7 @@ from pipeline.bulk.predict import Request, begun
 from pipeline.bulk.shard import Shard
 from pipeline.bulk.studies import write_sheet_of
 from pipeline.jobs.engines import engine_by
-from pipeline.jobs.job import Ended, Job
+from pipeline.jobs.job import Job
 from pipeline.jobs.run import run_jobs
 from pipeline.jobs.status import DONE, Standing, recorded
 from pipeline.jobs.work import kept
@@ -105,7 +105,7 @@ def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, sh
     engine = engine_by(settings, records_in(request.output), min(len(jobs) or 1, usable_cores()))
     ends = run_jobs(engine, jobs, settings, show)
     answered = left & answered_in(request.output)
-    if failed := [_why_failed(job, end) for job, end in zip(jobs, ends, strict=True) if end.status]:
+    if failed := [end.told(job.name) for job, end in zip(jobs, ends, strict=True) if end.status]:
         asked = counted(len(left), "study", "studies")
         raise SpineError(f"{len(answered):,} of {asked} answered, and {', '.join(failed)}; run the same command again")
     warned = warned_in(request.output) & {names[source] for source in answered}
@@ -114,10 +114,6 @@ def predict_in_jobs(request: Request, count: int, settings: ExecutorSettings, sh
 
 def _name(shard: Shard) -> str:
     return f"shard {shard.number} of {shard.count}"
-
-
-def _why_failed(job: Job, end: Ended) -> str:
-    return f"{job.name} {end.why}" if end.was_cut else f"{job.name} failed ({end.why})"
 
 
 def _shard_of(name: str) -> Shard:

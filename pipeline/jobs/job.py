@@ -89,6 +89,10 @@ class Ended:
         """Whether something else than itself ended it, so that it is worth another try."""
         return self.status < 0
 
+    def told(self, name: str) -> str:
+        """The name of a job that did not come to its end, and why, as a part of a sentence."""
+        return f"{name} {self.why}" if self.was_cut or self.by else f"{name} failed ({self.why})"
+
     @property
     def was_short_of_memory(self) -> bool:
         """Whether it is known to have had too little."""

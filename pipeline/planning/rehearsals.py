@@ -93,7 +93,6 @@ def rehearse(experiment: Experiment, trainings: Sequence[Training], show: Show) 
 
 def _run(experiment: Experiment, missing: Mapping[str, _Rehearsing], show: Show) -> dict[str, Rehearsed]:
     ends = run_jobs(engine_of(experiment), [one.job for one in missing.values()], experiment.executor, show)
-    failed = [f"{one.job.name} ({end.why})" for one, end in zip(missing.values(), ends, strict=True) if end.status]
-    if failed:
-        raise SpineError(f"these cannot be rehearsed, so they could not be trained: {', '.join(failed)}")
+    if failed := [end.told(one.job.name) for one, end in zip(missing.values(), ends, strict=True) if end.status]:
+        raise SpineError(f"{', '.join(failed)}; what cannot be rehearsed could not be trained")
     return {key: one.keep() for key, one in missing.items()}

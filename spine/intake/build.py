@@ -119,6 +119,7 @@ def _fill(config: DataConfig, root: Path, files: Path, problems: list[Problem]) 
 
     if config.dataset and config.crop:
         _crop(Manifest.read(config.dataset), root, config.crop, problems)
+        files.unlink(missing_ok=True)  # of an earlier build into the same directory, from sources
         return
     with tempfile.TemporaryDirectory(dir=root, prefix=".whole") as scratch:
         whole = Path(scratch) if config.crop else root

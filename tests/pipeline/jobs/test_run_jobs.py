@@ -99,6 +99,7 @@ def test_a_job_that_another_command_runs_is_left_to_it(tmp_path):
     assert (first.status, second) == (1, WELL)
     assert first.by == f"process {os.getpid()} on here"
     assert f"is run by another command, {first.by}, at the moment" in first.why
+    assert first.told("train a").startswith("train a is run by another command")
     assert engine.submitted == ["b"]
     assert Record.read(tmp_path / "a.json") == theirs
 

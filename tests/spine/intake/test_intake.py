@@ -134,6 +134,15 @@ def test_a_pseudonymised_dataset_names_no_patient_whatever_is_wrong_with_it(sour
     assert all((source / "Doe_Jane" / file).is_file() for file in files)
 
 
+def test_files_of_an_earlier_build_do_not_stay_beside_crops_of_another_dataset(source):
+    whole = build(_config(source)).root
+    output = source / "again"
+    build(_config(source, output=output))
+    assert _beside(output, "files.csv").exists()
+    build(DataConfig(name="crops", output=output, dataset=whole, crop={"label": "disc"}))
+    assert not _beside(output, "files.csv").exists()
+
+
 def test_a_build_that_fails_still_lists_the_problems_it_met(source):
     for path in (source / "images").glob("p[2-4]*"):
         path.write_bytes(b"")
