@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from spine.core.processes import as_child, die_with_parent
 from spine.core.quiet import silence_tensorflow
 from spine.experiment.config import Experiment
 
-__all__ = ["Weights", "fetch", "fetch_in_own_process", "main", "news_of", "require", "weights_of"]
+__all__ = ["Weights", "fetch", "fetch_in_own_process", "fetch_missing", "main", "news_of", "require", "weights_of"]
 
 Weights = tuple[str | int | float, ...]  # what tells weights apart: the task, then a member's `initial_weights`
 
@@ -52,6 +52,24 @@ def fetch(experiment: Experiment, members: Sequence[str]) -> dict[str, str]:
         except SpineError as error:
             failures |= dict.fromkeys(names, str(error))
     return {name: failures[name] for name in members if name in failures}
+
+
+def fetch_missing(
+    experiment: Experiment,
+    file: Path,
+    members: Sequence[str],
+    show: Callable[[str], None],
+    fetched: Collection[Weights] = (),
+) -> None:
+    """Have what members start from on this machine before they train, but for what was `fetched` before.
+
+    `file` is the experiment's. SpineError tells of all that cannot be had.
+    """
+    asked = [name for name in members if (weights := weights_of(experiment, name)) and weights not in fetched]
+    if asked:
+        show(news_of(experiment, asked))
+        failures = fetch_in_own_process(file, asked)
+        require({f"members.{name}": reason for name, reason in failures.items()})
 
 
 def fetch_in_own_process(file: Path, members: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import registry
+from pipeline.fetch import Weights, fetch_missing
 from pipeline.jobs.engines import engine_of, records_of
 from pipeline.jobs.job import Away, Ended, Job
 from pipeline.jobs.run import run_jobs
@@ -17,7 +18,6 @@ from spine.core.processes import holder_of
 from spine.experiment.config import REFIT, Experiment
 
 if TYPE_CHECKING:
-    from pipeline.fetch import Weights
     from spine.dataset.manifest import Manifest
 
 __all__ = [
@@ -283,8 +283,7 @@ def _train(
     to_train = list(dict.fromkeys(training.member for training in outdated))
     warn_of_doubts(experiment, to_train, show)
     file = experiment.write(experiment.directory / "experiment.yaml")
-    _fetch(experiment, file, to_train, show, fetched)
-
+    fetch_missing(experiment, file, to_train, show, fetched)
     engine = engine_of(experiment)
     ends = run_jobs(engine, [training.job(file) for training in outdated], experiment.executor, show)
     _require_all(outdated, ends)
@@ -332,14 +331,3 @@ def _trainings(manifest: Manifest, parts: Sequence[Experiment], names: Sequence[
 def _each_once(trainings: Sequence[Training]) -> list[Training]:
     """Of members that one training gives, such as snapshots, the first that is asked for."""
     return list({training.directory: training for training in reversed(trainings)}.values())[::-1]
-
-
-def _fetch(experiment: Experiment, file: Path, names: Sequence[str], show: Show, fetched: Collection[Weights]) -> None:
-    """Have the weights that members start from on this machine, and files of them opened, before the first trains."""
-    from pipeline.fetch import fetch_in_own_process, news_of, require, weights_of
-
-    asked = [name for name in names if (weights := weights_of(experiment, name)) and weights not in fetched]
-    if asked:
-        show(news_of(experiment, asked))
-        failures = fetch_in_own_process(file, asked)
-        require({f"members.{name}": reason for name, reason in failures.items()})

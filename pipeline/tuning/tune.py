@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from ensemble.record.tuning_study import Asked, TunedTrial, TuningStudy
-from pipeline.fetch import Weights, fetch_in_own_process, news_of, require, weights_of
+from pipeline.fetch import Weights, fetch_missing, weights_of
 from pipeline.tuning.found import Found, write_trials
 from pipeline.tuning.judged import Judged
 from pipeline.tuning.lines import Progress, line_of, opening
@@ -162,7 +162,7 @@ class Tuning:
         return True
 
     def _train(self, asked: Asked, experiment: Experiment) -> Ended:
-        self._fetch(experiment, self._trial(asked.number))
+        self._fetch(experiment, self._trial(asked.number) / "experiment.yaml")
         watch = self.file.settings.watch
         with Progress(asked.number, self.study.best()) as progress:
 
@@ -179,15 +179,9 @@ class Tuning:
 
             return run_trial(experiment, self.file.trained, self._trial(asked.number), is_hopeless)
 
-    def _fetch(self, experiment: Experiment, directory: Path) -> None:
-        """Have the weights that the member starts from on this machine before it trains."""
-        name = self.file.trained
-        weights = weights_of(experiment, name)
-        if weights and weights not in self.fetched:
-            self.show(news_of(experiment, [name]))
-            failures = fetch_in_own_process(experiment.write(directory / "experiment.yaml"), [name])
-            require({f"members.{name}": reason for name, reason in failures.items()})
-            self.fetched.add(weights)
+    def _fetch(self, experiment: Experiment, file: Path) -> None:
+        fetch_missing(experiment, experiment.write(file), [self.file.trained], self.show, self.fetched)
+        self.fetched.add(weights_of(experiment, self.file.trained))
 
     def _require_some_success(self, trials: Sequence[TunedTrial]) -> None:
         last = trials[-FAILED:]
