@@ -23,6 +23,7 @@ from spine.dataset.splits import SplitSettings
 from spine.experiment.about import AboutSettings
 from spine.experiment.config import Experiment
 from spine.experiment.executor import ExecutorSettings
+from spine.experiment.loading import Elsewhere, Suite, TwoStages
 from spine.experiment.postprocess import PostprocessSettings
 from spine.experiment.stages import BatchingSettings, DecideSettings, EvaluateSettings, ExportSettings, SearchSettings
 from spine.experiment.tuning import Range, TuneSettings
@@ -80,6 +81,9 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "Case": CaseSettings,
     "discs": Discs,
     "region": Region,
+    "Suite": Suite,
+    "also of a suite": Elsewhere,
+    "two_stage of a suite": TwoStages,
     "Pack": Pack,
     "data of a pack": Layout,
     "held": Held,

@@ -23,6 +23,7 @@ from spine.experiment.seeds import member_of_seed
 from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
 
 __all__ = [
+    "Elsewhere",
     "Suite",
     "TwoStages",
     "apply_override",
