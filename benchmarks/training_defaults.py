@@ -45,6 +45,7 @@ from spine.core.words import signed
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import BoxTruth, MaskTruth
 from spine.experiment.config import Experiment
+from spine.experiment.snapshots import training_of
 from spine.experiment.truth import read_truth
 from spine.member.member import Member
 from spine.member.predict import predict_missing
@@ -109,7 +110,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def chosen(experiment: Experiment, only: Iterable[str]) -> list[str]:
     """The baseline and the changes asked for, or all, in the YAML's order; SpineError where one is not there."""
-    baseline, *others = dict.fromkeys(_training(*member) for member in experiment.members.items())
+    baseline, *others = dict.fromkeys(training_of(*member) for member in experiment.members.items())
     if unknown := set(only) - {baseline, *others}:
         raise SpineError(f"{', '.join(sorted(unknown))} is no change of {experiment.name}; it has {', '.join(others)}")
     wanted = set(only) or set(others)
@@ -119,23 +120,17 @@ def chosen(experiment: Experiment, only: Iterable[str]) -> list[str]:
 def with_seeds(experiment: Experiment, seeds: int) -> Experiment:
     """Each member as often as there are seeds: one's seed depends on its name."""
     settings = {
-        name.replace(change := _training(name, own), f"{change}.{seed + 1}", 1): own
+        name.replace(change := training_of(name, own), f"{change}.{seed + 1}", 1): own
         for name, own in experiment.members.items()
         for seed in range(seeds)
     }
     return experiment.model_copy(update={"members": settings})
 
 
-def _training(name: str, settings: Any) -> str:
-    """What the training of a member is called: as it, or as its snapshots without their numbers."""
-    snapshot = getattr(settings, "snapshot", None)
-    return name if snapshot is None else name.removesuffix(f"-{snapshot}")
-
-
 def by_seed(experiment: Experiment, change: str, seeds: int) -> list[list[str]]:
     """The members of a change, a list for each seed: one, or one a snapshot."""
     return [
-        [name for name, own in experiment.members.items() if _training(name, own) == f"{change}.{seed + 1}"]
+        [name for name, own in experiment.members.items() if training_of(name, own) == f"{change}.{seed + 1}"]
         for seed in range(seeds)
     ]
 

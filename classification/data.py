@@ -35,7 +35,7 @@ class Data(FitData):
         from spine.training.inputs import bootstrap
 
         data = super().of(experiment, manifest, settings, seed)
-        if experiment.heads:
+        if len(experiment.siblings) > 1:
             train, validation = read_together(experiment, manifest)
             data = replace(data, train=train, validation=validation)
         if settings.bootstrap != "none":

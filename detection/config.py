@@ -317,12 +317,14 @@ class Settings(Strict):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """The default warm-up where it takes a whole phase."""
+        """The default warm-up where it takes a whole phase; pictures to be mixed with none."""
+        mixed = self.augmentation.doubts_of(self.batch)
         if not self._never_warm:
-            return ()
+            return mixed
         return (
             f"warmup is {self.warmup:g}, and {self._never_warm}, in which the rate is never reached; unless this "
             "is only to see that it runs, give more epochs, or a shorter warmup",
+            *mixed,
         )
 
     @property

@@ -17,6 +17,7 @@ from spine.dataset.truth import AnyTruth
 from spine.experiment.config import Experiment
 from spine.experiment.dataset import read_dataset
 from spine.experiment.seeds import member_of_seed
+from spine.experiment.snapshots import training_of
 from spine.experiment.truth import read_truth
 from spine.member.member import Member
 
@@ -107,10 +108,11 @@ def _opened(experiment: Experiment, name: str) -> Member:
     directory = experiment.member_directory(name)
     if (directory / "member.json").exists():
         return Member.open(directory)
-    of, own = member_of_seed(name) or name, experiment.members[name]
+    own = experiment.members[name]
+    of = member_of_seed(training_of(name, own)) or training_of(name, own)
     part = ", one of its seeds," if of != name else ""
     if k := getattr(own, "snapshot", None):
-        of, part = name.removesuffix(f"-{k}"), f", snapshot {k} of {own.snapshots},"
+        part = f", snapshot {k} of {own.snapshots},"
     raise SpineError(
         f"members.{of}: {name}{part} is not trained ({directory} has no member.json); train it with "
         "`spine train EXPERIMENT` and the same settings, or leave out what asks for it"

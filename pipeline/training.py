@@ -128,10 +128,13 @@ def name_of_training(part: Experiment, member: str) -> str:
 
 
 def chosen_members(experiment: Experiment, only: Iterable[str] = ()) -> list[str]:
-    """The members of these names, or all seeds of such; without any, all members. SpineError where one is unknown."""
-    from spine.experiment.seeds import seeds_of
+    """The members of these names, or all seeds and snapshots of such; without any, all members.
 
-    chosen = [each for name in only for each in seeds_of(name, experiment.members)] or list(experiment.members)
+    SpineError where one is unknown.
+    """
+    from spine.experiment.seeds import standing_for
+
+    chosen = [each for name in only for each in standing_for(name, experiment.members)] or list(experiment.members)
     for name in chosen:
         if name not in experiment.members:
             known = ", ".join(experiment.members)

@@ -126,11 +126,10 @@ class Settings(FitSettings):
             raise ValueError(
                 f"{self.encoder} has no ImageNet weights to download; set encoder_weights to none or a file"
             )
-        regions = {term.name for term in algebra.parse(self.loss)} & {"dice", "paper_dice"}
-        if self.label_smoothing and regions:
+        if self.label_smoothing and self._dice:
             raise ValueError(
                 "label_smoothing gives every pixel a part of every class, together more than a small class has, and "
-                f"{enumerated(sorted(regions))} would be of that; take cross_entropy or focal, or leave it out"
+                f"{enumerated(self._dice)} would be of that; take cross_entropy or focal, or leave it out"
             )
         self._require_blocks(self.encoder, [name for name, encoder in ENCODERS.items() if encoder.residual])
         if self.freeze_encoder and not self.pretrained:
@@ -140,6 +139,19 @@ class Settings(FitSettings):
                 f"freeze_encoder is {self.freeze_encoder} of {self.epochs} epochs; give at most all of them"
             )
         return self
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """As of every task; weights of classes in a loss that does not weigh them."""
+        doubts = super().doubts
+        if not isinstance(self.class_weights, Mapping) or self._dice:
+            return doubts
+        return (*doubts, f"class_weights are of dice, and loss {self.loss} has none: they weigh nothing")
+
+    @property
+    def _dice(self) -> list[str]:
+        """The terms of the loss that are of regions, and weigh classes."""
+        return sorted({term.name for term in algebra.parse(self.loss)} & {"dice", "paper_dice"})
 
     def check(self, train: MaskTruth) -> None:
         """SpineError where `class_weights` does not fit the labels, or a label has no pixel."""

@@ -20,7 +20,7 @@ from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, brief, within
 from spine.experiment.config import Experiment
 from spine.experiment.loading import read_settings
-from spine.experiment.seeds import seeds_of
+from spine.experiment.seeds import standing_for
 from spine.experiment.tuning import Dimension, Range, TuneSettings
 
 __all__ = ["TunedFile"]
@@ -67,7 +67,7 @@ class TunedFile:
     @property
     def trained(self) -> str:
         """The member that is trained: of several seeds the first."""
-        return seeds_of(self.settings.member, self.experiment.members)[0]
+        return standing_for(self.settings.member, self.experiment.members)[0]
 
     @property
     def own(self) -> BaseModel:
@@ -133,7 +133,7 @@ class TunedFile:
             raise SpineError(
                 f"tune.member is {member!r}; the members are {', '.join(known)}{did_you_mean(member, known)}"
             )
-        if self.trained not in members:
+        if getattr(members[self.trained], "snapshot", None):
             raise SpineError(f"tune.member {member!r} gives several snapshots; set its snapshots to 1 to tune it")
         if several := {"snapshots", "snapshot"} & set(self.settings.space):
             raise SpineError(

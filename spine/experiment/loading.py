@@ -19,7 +19,7 @@ from spine.core.problems import SpineError, within
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import parse_yaml, read_yaml
 from spine.experiment.config import Experiment, SettingsOf
-from spine.experiment.seeds import member_of_seed
+from spine.experiment.seeds import origin_of
 from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
 
 __all__ = [
@@ -156,11 +156,37 @@ def _read_files(path: Path | str) -> dict[Path, dict[str, Any]]:
 
 def _merged(files: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of a file and of those that it extends; a member that is null is left out then."""
-    merged = merge_files(files.values(), merge_deep, own=("name",))
+    merged = merge_files(_with_members(list(files.values())), merge_deep, own=("name",))
     members = merged.get("members")
     if len(files) == 1 or not isinstance(members, Mapping):
         return merged
     return {**merged, "members": {name: settings for name, settings in members.items() if settings is not None}}
+
+
+def _with_members(files: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The files, of which the last extends none: a member that is null there has default settings.
+
+    SpineError where a file leaves out a member that none has which it extends.
+    """
+    *others, last = files
+    members = last.get("members")
+    if not others or not isinstance(members, Mapping):
+        return files
+    known = {name: {} if settings is None else settings for name, settings in members.items()}
+    last = {**last, "members": dict(known)}
+    for own in reversed(others):
+        changes = own.get("members")
+        for name, settings in (changes if isinstance(changes, Mapping) else {}).items():
+            if settings is None and name not in known:
+                raise SpineError(f"members.{name} is null, which leaves it out: {_no_member(name, known)}")
+            known[name] = settings
+    return [*others, last]
+
+
+def _no_member(name: Any, members: Mapping[Any, Any]) -> str:
+    if whole := origin_of(str(name), members):
+        return f"the seeds and snapshots of {whole} have one set of settings; give members.{whole}"
+    return f"no member has that name; the members are {', '.join(map(str, members))}{did_you_mean(str(name), members)}"
 
 
 def _overridden(raw: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -207,12 +233,7 @@ def apply_override(raw: dict[str, Any], text: str) -> None:
     members = raw.get("members")
     if parents[:1] == ["members"] and isinstance(members, dict) and [*parents, last][1] not in members:
         name = [*parents, last][1]
-        if (whole := member_of_seed(name)) in members:
-            raise SpineError(f"override {text!r}: the seeds of {whole} have one set of settings; give members.{whole}")
-        raise SpineError(
-            f"override {text!r}: no member has that name; the members are {', '.join(members)}"
-            f"{did_you_mean(name, members)}"
-        )
+        raise SpineError(f"override {text!r}: {_no_member(name, members)}")
     place: Any = raw
     for part in parents:
         place = place.setdefault(part, {})

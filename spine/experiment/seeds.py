@@ -15,8 +15,9 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from spine.core.problems import SpineError
+from spine.experiment.snapshots import training_of
 
-__all__ = ["MOST", "member_of_seed", "seeds_of", "with_seeds"]
+__all__ = ["MOST", "member_of_seed", "origin_of", "standing_for", "with_seeds"]
 
 MOST = 100
 _KEY = "seeds"
@@ -41,10 +42,19 @@ def with_seeds(
     return expanded, _without(shared)
 
 
-def seeds_of(name: str, members: Mapping[str, Any]) -> list[str]:
-    """The members that `name` stands for: itself, or what `with_seeds` has made of it."""
-    seeds = [each for each in members if member_of_seed(each) == name]
-    return [name] if name in members or not seeds else seeds
+def standing_for(name: str, members: Mapping[str, Any]) -> list[str]:
+    """The members that `name` stands for: itself, or its seeds, its snapshots, or those of its seeds."""
+    if name in members:
+        return [name]
+    trainings = {each: training_of(each, settings) for each, settings in members.items()}
+    found = [each for each, training in trainings.items() if name in (training, member_of_seed(training))]
+    return found or [name]
+
+
+def origin_of(name: str, members: Container[str]) -> str:
+    """The member of which one that a person names could be a seed or a snapshot; empty where it is of none."""
+    shorter = [re.sub(end, "", name) for end in (r"-\d+$", r"_seed\d+$", r"_seed\d+-\d+$")]
+    return next((one for one in shorter if one != name and one in members), "")
 
 
 def member_of_seed(name: str) -> str:

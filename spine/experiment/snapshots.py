@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["members_of", "of_one_training"]
+__all__ = ["members_of", "of_one_training", "training_of"]
 
 
 def members_of(name: str, settings: Any) -> dict[str, Any]:
@@ -16,12 +16,18 @@ def members_of(name: str, settings: Any) -> dict[str, Any]:
     return {f"{name}-{k}": settings.model_copy(update={"snapshot": k}) for k in range(1, count + 1)}
 
 
+def training_of(name: str, settings: Any) -> str:
+    """What gives a member: `plain` of its snapshot plain-2, the member itself of any other."""
+    snapshot = getattr(settings, "snapshot", None)
+    return name if snapshot is None else name.removesuffix(f"-{snapshot}")
+
+
 def of_one_training(members: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The members that are snapshots of the training that gives `name`, in order, or `name` alone."""
     own = members[name]
     if getattr(own, "snapshot", None) is None:
         return (name,)
-    stem = name.removesuffix(f"-{own.snapshot}")
+    stem = training_of(name, own)
     wanted = {f"{stem}-{k}": own.model_copy(update={"snapshot": k}) for k in range(1, own.snapshots + 1)}
     found = tuple(other for other, settings in wanted.items() if members.get(other) == settings)
     return found if name in found else (name,)

@@ -29,6 +29,7 @@ __all__ = ["FitSettings"]
 class FitSettings(Strict):
     """Optimizer, learning rate, stopping and regularisation; a task adds its network, its phases and its loss."""
 
+    batch: Count  # pictures a step; each task has its default
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     momentum: Fraction = 0.9  # of sgd and rmsprop
     patience: Count = 10  # epochs of a phase without a lower validation loss
@@ -111,13 +112,14 @@ class FitSettings(Strict):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Flips at test time that no training picture has."""
+        """Flips at test time that no training picture has; pictures to be mixed with none."""
         unseen = sorted(flip for flip in set(self.test_time) if not getattr(self.augmentation, flip))
-        return tuple(
+        flips = (
             f"test_time has {flip}, which augmentation has not; unless the pictures face both ways, a network errs on "
             f"what it never saw: give augmentation.{flip}, or leave it out of test_time"
             for flip in unseen
         )
+        return (*flips, *self.augmentation.doubts_of(self.batch))
 
     @property
     def repeats(self) -> int:

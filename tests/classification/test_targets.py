@@ -26,7 +26,7 @@ from spine.member.member import Member
 from spine.training import trainer
 from spine.training.history import History
 from tests.member_contract import MemberContract
-from tests.targets_on_disk import write_targets
+from tests.targets_on_disk import LABELS, SMALL, write_targets
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +62,21 @@ def test_one_training_publishes_a_member_a_target(experiments, directories, monk
     for experiment in experiments:
         training.train_members(experiment, shown.append)
     assert shown == ["train one: up to date"] * 2
+
+
+def test_a_network_of_one_of_the_targets_learns_as_one_of_a_target(tmp_path):
+    """Class weights too."""
+    fast = {"optimizer": "sgd", "learning_rate": 0.05, "class_weights": {"1": 1, "2": 9, "3": 1}}
+    members = {"one": {**SMALL, "head": {"dense": [4]}, **fast}}
+    grade = {"labels": list(LABELS["grade"])}
+    (of_targets,) = load_experiments(write_targets(tmp_path, targets={"grade": grade}, members=members))
+    (alone,) = load_experiments(
+        write_targets(tmp_path, name="alone", targets=None, target="grade", **grade, members=members)
+    )
+    histories = [History.read(train(one, "one") / "history.csv") for one in (of_targets, alone)]
+    for column in ("loss", "val_loss", "accuracy"):
+        first, second = ([row[column] for row in history.rows] for history in histories)
+        assert first == pytest.approx(second, rel=1e-4), column
 
 
 def test_both_have_seen_every_patient_that_the_network_has(experiments, directories):

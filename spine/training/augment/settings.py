@@ -109,6 +109,12 @@ class Augmentation(Strict):
         """Whether an image and its truth are mixed with another's."""
         return bool(self.mixup or self.cutmix)
 
+    def doubts_of(self, batch: int) -> tuple[str, ...]:
+        """What is asked for in vain of batches of that size."""
+        if not self.mixes or batch > 1:
+            return ()
+        return ("mixup and cutmix mix pictures of one batch, and batch is 1, so none is mixed: give batch 2 or more",)
+
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "none": {},

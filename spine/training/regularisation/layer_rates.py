@@ -12,6 +12,8 @@ import keras
 
 __all__ = ["rates_of", "stages_of", "with_rates"]
 
+SIDE = 256  # pixels: enough for every halving of a base to be seen
+
 
 def stages_of(base: keras.Model) -> list[int]:
     """The stage of each of a base's layers, from 0: a new one begins where maps are half as large or nearly so.
@@ -20,8 +22,7 @@ def stages_of(base: keras.Model) -> list[int]:
     as those of squeeze-and-excitation, belong to the stage that they lie in.
     """
     stages, stage, side = [], 0, 0
-    for layer in base.layers:
-        shape = keras.tree.flatten(layer.output)[0].shape
+    for shape in _shapes_of(base):
         longest = max((size or 0 for size in shape[1:-1]), default=0) if len(shape) == 4 else 0
         # Convolutions without padding take a few pixels off each side, and 7 pixels are halved to 4 or 3.
         if side and 1 < longest <= side * 2 / 3:
@@ -30,6 +31,16 @@ def stages_of(base: keras.Model) -> list[int]:
             side = longest
         stages.append(stage)
     return stages
+
+
+def _shapes_of(base: keras.Model) -> list[tuple[int | None, ...]]:
+    """The shape of what each layer gives; of a base without a size, such as that of patches, for pictures of `SIDE`."""
+    outputs = keras.Model(base.inputs, [keras.tree.flatten(layer.output)[0] for layer in base.layers])
+    _, *sizes, channels = base.input_shape
+    shapes: list[tuple[int | None, ...]] = outputs.compute_output_shape(
+        (1, *(size or SIDE for size in sizes), channels)
+    )
+    return shapes
 
 
 def rates_of(variables: Sequence[keras.Variable], base: keras.Model, decay: float) -> list[float]:

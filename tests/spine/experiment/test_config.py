@@ -41,6 +41,9 @@ def test_a_member_is_left_out_on_the_command_line_as_by_a_variant(file, tmp_path
     variant = tmp_path / "variant.yaml"
     variant.write_text("{extends: small.yaml, name: variant, members: {two: null}}")
     assert load_experiment(variant).members == load_experiment(file, ["members.two=null"]).members
+    variant.write_text("{extends: small.yaml, name: variant, members: {tw: null}}")
+    with pytest.raises(SpineError, match=r"members.tw is null, which leaves it out: no member .*Did you mean 'two'"):
+        load_experiment(variant)
     with pytest.raises(SpineError, match="no member has that name; the members are one"):
         load_experiment(file, ["members.two=null", "members.two.epochs=1"])
     with pytest.raises(SpineError, match="members is empty; name at least one"):

@@ -4,7 +4,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import classification.config
 import detection.config
+import segmentation.config
 from pipeline import stages, training
 from pipeline.cli import app
 from pipeline.experiments import validate_experiment
@@ -234,6 +236,24 @@ def test_a_detector_s_default_warm_up_of_a_phase_of_one_epoch_is_told_and_a_long
     assert "the phase 'rpn' has 2 epochs" in refusal(**four, warmup=2)
     assert detection.config.Settings(**four, warmup=1.9).doubts == ()
     assert "warmup is 2, and the phase 'frozen' has 2 epochs, in which" in refusal(freeze_backbone=2, warmup=2)
+
+
+@pytest.mark.parametrize(
+    "settings", [classification.config.Settings, segmentation.config.Settings, detection.config.Settings]
+)
+def test_pictures_that_are_mixed_with_none_are_told(settings):
+    given = {} if settings is not classification.config.Settings else {"network": "plain_cnn", "weights": "none"}
+    (doubt,) = settings(**given, batch=1, augmentation={"cutmix": 1.0}).doubts
+    assert doubt.startswith("mixup and cutmix mix pictures of one batch, and batch is 1")
+    assert settings(**given, batch=2, augmentation={"cutmix": 1.0}).doubts == settings(**given, batch=1).doubts == ()
+
+
+def test_weights_of_classes_that_weigh_nothing_are_told():
+    weights = {"background": 1.0, "disc": 9.0}
+    (doubt,) = segmentation.config.Settings(loss="focal + cross_entropy", class_weights=weights).doubts
+    assert doubt == "class_weights are of dice, and loss focal + cross_entropy has none: they weigh nothing"
+    assert segmentation.config.Settings(loss="dice + focal", class_weights=weights).doubts == ()
+    assert segmentation.config.Settings(loss="focal", class_weights=0.25).doubts == ()
 
 
 def refusal(**settings) -> str:

@@ -5,7 +5,7 @@ import pytest
 from pipeline.experiments import load_experiment, validate_experiment
 from pipeline.training import train_members
 from spine.core.problems import SpineError
-from spine.experiment.seeds import seeds_of, with_seeds
+from spine.experiment.seeds import standing_for, with_seeds
 from spine.training.trainer import seed_of
 
 RAW = {
@@ -109,8 +109,11 @@ def test_overrides_are_of_all_seeds(tmp_path):
     changed = load_experiment(file, ["members.one.epochs=7", "members.one.seeds=3"]).members
     assert [changed[f"one_seed{number}"].epochs for number in (1, 2, 3)] == [7, 7, 7]
     assert list(load_experiment(file, ["members.one.seeds=1"]).members) == ["one"]
-    with pytest.raises(SpineError, match=r"the seeds of one have one set of settings; give members\.one"):
-        load_experiment(file, ["members.one_seed2.epochs=7"])
+    for part in ("one_seed2", "one-1", "one_seed2-1"):
+        with pytest.raises(
+            SpineError, match=r"seeds and snapshots of one .* give members\.one"
+        ):
+            load_experiment(file, [f"members.{part}.epochs=7"])
 
 
 def test_each_seed_may_have_snapshots():
@@ -139,9 +142,14 @@ def test_wrong_seeds_say_what_holds(named, message):
 
 def test_a_name_stands_for_its_seeds():
     expanded, _ = with_seeds(RAW["members"], {})
-    assert seeds_of("one", expanded) == ["one_seed1", "one_seed2", "one_seed3"]
-    assert seeds_of("one_seed2", expanded) == ["one_seed2"]
-    assert seeds_of("other", expanded) == ["other"]
-    assert seeds_of("two", expanded) == ["two"]
+    assert standing_for("one", expanded) == ["one_seed1", "one_seed2", "one_seed3"]
+    assert standing_for("one_seed2", expanded) == ["one_seed2"]
+    assert standing_for("other", expanded) == ["other"]
+    assert standing_for("two", expanded) == ["two"]
+    snapshots = members(one={**RAW["members"]["one"], "schedule": "cosine", "snapshots": 2})
+    both = validate_experiment({**RAW, "members": snapshots}, "small").members
+    assert standing_for("one_seed2", both) == ["one_seed2-1", "one_seed2-2"]
+    assert standing_for("one", both) == [f"one_seed{seed}-{k}" for seed in (1, 2, 3) for k in (1, 2)]
+    assert standing_for("one_seed2-1", both) == ["one_seed2-1"]
     with pytest.raises(SpineError, match="'two' is not"):
         train_members(validate_experiment(RAW, "small"), print, ["two"])

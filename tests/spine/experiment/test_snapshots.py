@@ -53,6 +53,7 @@ def test_what_is_written_comes_back_and_a_snapshot_that_was_changed_is_of_anothe
             {},
             "members.plain has a snapshot 'plain-1', as another",
         ),
+        ({"plain": PLAIN, "PLAIN-1": {**PLAIN, "snapshots": 1}}, {}, "'plain-1' and 'PLAIN-1' differ only in case"),
         ({"plain": {**PLAIN, "schedule": "constant"}}, {}, "set schedule to it, not to constant"),
         ({"plain": {**PLAIN, "epochs": 1}}, {}, "snapshots is 2, and the last phase has 1 epochs"),
         ({"plain": {**PLAIN, "snapshot": 3}}, {}, "snapshot is 3 of 2; leave it out"),

@@ -20,6 +20,14 @@ def test_the_stages_of_vgg_are_its_blocks():
     assert len(convolutions) == 13
 
 
+def test_a_base_without_a_size_has_the_stages_of_one_that_has():
+    """As that of a segmenter of patches has none."""
+    size, none = (keras.applications.MobileNet(include_top=False, weights=None, alpha=0.25, input_shape=(*sides, 3))
+                  for sides in ((128, 96), (None, None)))  # fmt: skip
+    assert stages_of(none) == stages_of(size)
+    assert set(stages_of(none)) == {0, 1, 2, 3, 4, 5}
+
+
 def test_maps_of_one_pixel_and_lost_borders_begin_no_stage():
     x = inputs = keras.Input((19, 19, 3))
     x = layers.Conv2D(2, 3, name="border")(x)  # 17
