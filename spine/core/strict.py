@@ -46,6 +46,13 @@ def without_password(text: str) -> str:
     return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
 
 
+def without_null(given: Any) -> Any:
+    """A mapping without the keys that are null, or an empty one: so a file leaves out what one that it extends has."""
+    if not isinstance(given, Mapping):
+        return {} if given is None else given
+    return {key: value for key, value in given.items() if value is not None}
+
+
 def validate(model: type[Model], raw: Any, where: str, context: Mapping[str, Any] | None = None) -> Model:
     """Validate settings; SpineError tells each wrong key, what was received and what is known.
 

@@ -79,7 +79,12 @@ def _seeds_that_draw_nothing(experiment: Experiment, names: Sequence[str]) -> li
     for name in names:
         if (of := member_of_seed(name)) and getattr(experiment.members[name], "draws_nothing", False):
             alike.setdefault(of, []).append(name)
-    return [seeds for seeds in alike.values() if len(seeds) > 1]
+    return [seeds for seeds in alike.values() if len(seeds) > 1 and _are_the_same(experiment, seeds)]
+
+
+def _are_the_same(experiment: Experiment, names: Sequence[str]) -> bool:
+    first, *others = (experiment.members[name] for name in names)
+    return all(other == first for other in others)
 
 
 def warn_of_test(experiment: Experiment, manifest: Manifest, show: Show) -> None:

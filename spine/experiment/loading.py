@@ -20,7 +20,7 @@ from spine.core.strict import Strict, validate
 from spine.core.yaml_files import parse_yaml, read_yaml
 from spine.experiment.config import Experiment, SettingsOf
 from spine.experiment.seeds import origin_of
-from spine.experiment.targets import experiments_of_targets, is_of_targets, settings_of_file
+from spine.experiment.targets import experiments_of_targets, is_of_targets, refuse_of_heads, settings_of_file
 
 __all__ = [
     "Elsewhere",
@@ -140,9 +140,11 @@ def _experiments_of(path: Path | str, overrides: Sequence[str], settings_of: Set
         whole = _overridden(raw, of_file)
         if not is_of_targets(whole):
             return (validate_experiment(_overridden(raw, overrides), where, settings_of),)
+        found = experiments_of_targets(whole, where)
+        refuse_of_heads(of_each)
         return tuple(
             validate_experiment(_overridden(one, of_each), f"{where}: target {target}", settings_of)
-            for target, one in experiments_of_targets(whole, where).items()
+            for target, one in found.items()
         )
 
 

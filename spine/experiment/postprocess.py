@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from spine.core.near_names import did_you_mean
-from spine.core.strict import Strict
+from spine.core.strict import Strict, without_null
 
 __all__ = ["PieceRule", "PostprocessSettings"]
+
+
+Most = Annotated[int, Field(ge=1, le=1000)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class PieceRule(NamedTuple):
@@ -23,8 +27,12 @@ class PieceRule(NamedTuple):
 class PostprocessSettings(Strict):
     """What is done to the ensemble's mask, by label; nothing unless asked."""
 
-    largest_components: Mapping[str, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=dict)
-    smallest_area: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    largest_components: Annotated[
+        Mapping[str, Most], BeforeValidator(without_null, json_schema_input_type=Mapping[str, Most | None] | None)
+    ] = Field(default_factory=dict)
+    smallest_area: Annotated[
+        Mapping[str, Share], BeforeValidator(without_null, json_schema_input_type=Mapping[str, Share | None] | None)
+    ] = Field(default_factory=dict)
 
     @property
     def asks_for_nothing(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainSerializer, PositiveInt, field_validator, model_validator
 
 from spine.core.refusals import NAME, NAME_OR_NONE
-from spine.core.strict import Strict, without_password
+from spine.core.strict import Strict, without_null, without_password
 from spine.experiment.given_weights import require_shares
 
 __all__ = [
@@ -133,8 +133,7 @@ class EvaluateSettings(Strict):
     @classmethod
     def _leaves_out_null(cls, also: Any) -> Any:
         """A file that extends another leaves the other's weights out so, as it does members."""
-        given = also.items() if isinstance(also, Mapping) else ()
-        return {name: weights for name, weights in given if weights is not None} if given else also
+        return without_null(also)
 
     @field_validator("also")
     @classmethod

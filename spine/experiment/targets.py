@@ -20,7 +20,7 @@ from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
 from spine.experiment.stages import NAME
 
-__all__ = ["OF_A_TARGET", "experiments_of_targets", "is_of_targets", "settings_of_file"]
+__all__ = ["OF_A_TARGET", "experiments_of_targets", "is_of_targets", "refuse_of_heads", "settings_of_file"]
 
 OF_A_TARGET = ("labels", "ordinal", "search", "decide", "evaluate", "export")  # what a target may say of its own
 _OF_HEAD = ("labels", "ordinal")
@@ -41,6 +41,13 @@ class _OfTarget(Strict):
 
 class _Targets(Strict):
     targets: Mapping[str, _OfTarget]
+
+
+def refuse_of_heads(overrides: Sequence[str]) -> None:
+    """SpineError where an override is for all targets, and each has its own of it."""
+    for text in overrides:
+        if (key := text.partition("=")[0]) in _OF_HEAD:
+            raise SpineError(f"override {text!r}: each target has its own {key}; give targets.TARGET.{key}")
 
 
 def settings_of_file(overrides: Sequence[str]) -> tuple[list[str], list[str]]:

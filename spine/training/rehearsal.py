@@ -77,7 +77,7 @@ def rehearse_member(fitting_of: FittingOf, experiment: Experiment, member: str) 
             lengths=dict(Counter(str(row["phase"]) for row in history.rows)),
             memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             gpu_memory=_gpu_memory(),
-            kept=size_of(fitting.directory) - passing,
+            kept=(size_of(fitting.directory) - passing) * (1 + len(others)),
             passing=passing,
         )
 

@@ -50,6 +50,18 @@ def test_a_member_is_left_out_on_the_command_line_as_by_a_variant(file, tmp_path
         load_experiment(file, ["members.two=null", "members.one=null"])
 
 
+def test_a_variant_switches_rules_for_pieces_off(tmp_path):
+    unet = {"encoder": "resnet18", "encoder_weights": "none"}
+    of_masks = {"task": "segmentation", "labels": ["background", "disc"], "members": {"unet": unet}}
+    rules = {"largest_components": {"disc": 1}, "smallest_area": {"disc": 0.1}}
+    base = {"name": "base", "data": "data/small", **of_masks, "postprocess": rules}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
+    for off in (dict.fromkeys(rules), {name: {"disc": None} for name in rules}):
+        variant = tmp_path / "variant.yaml"
+        variant.write_text(yaml.safe_dump({"extends": "base.yaml", "name": "variant", "postprocess": off}))
+        assert load_experiment(variant).postprocess.asks_for_nothing
+
+
 def test_overrides_reach_nested_settings(file):
     experiment = load_experiment(file, ["search.step=0.05", "shared.epochs=7", "members.two.epochs=9", "seed=4"])
     assert experiment.search.step == 0.05

@@ -210,6 +210,11 @@ def test_seeds_of_what_draws_nothing_are_told_to_be_the_same():
     assert shown == [
         "warning: members line_seed1, line_seed2 are the same, since nothing in them is drawn; leave seeds out"
     ]
+    line = {"network": "measurements", "model": "logistic_regression"}
+    named = {f"line_seed{number}": {**line, "segmenter": segmenter} for number, segmenter in ((1, "one"), (2, "two"))}
+    experiment, shown = validate_experiment({**raw, "members": named}, "e"), []
+    warn_of_doubts(experiment, list(named), shown.append)
+    assert shown == []
 
 
 def test_a_flip_at_test_time_that_was_never_trained_is_doubted(tmp_path):

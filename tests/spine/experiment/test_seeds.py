@@ -110,9 +110,7 @@ def test_overrides_are_of_all_seeds(tmp_path):
     assert [changed[f"one_seed{number}"].epochs for number in (1, 2, 3)] == [7, 7, 7]
     assert list(load_experiment(file, ["members.one.seeds=1"]).members) == ["one"]
     for part in ("one_seed2", "one-1", "one_seed2-1"):
-        with pytest.raises(
-            SpineError, match=r"seeds and snapshots of one .* give members\.one"
-        ):
+        with pytest.raises(SpineError, match=r"seeds and snapshots of one .* give members\.one"):
             load_experiment(file, [f"members.{part}.epochs=7"])
 
 

@@ -108,6 +108,8 @@ def test_targets_of_the_command_line_are_told_of_by_what_was_written(write, tmp_
     with pytest.raises(SpineError, match=r"targets\.third\.labels\.0: is false") as error:
         load_experiments(write(), ["targets.third={labels: [no, yes]}"])
     assert "heads" not in str(error.value)
+    with pytest.raises(SpineError, match=r"override 'ordinal=true': each target has its own ordinal; give targets\."):
+        load_experiments(write(), ["ordinal=true"])
 
 
 def test_a_study_runs_all_of_a_file_s_targets(write, tmp_path):
