@@ -20,6 +20,7 @@ STEPS = 2  # an epoch
 
 
 class Settings(FitSettings):
+    batch: int = 2
     learning_rate: float = 0.5
     lengths: tuple[int, ...] = (3,)
 
