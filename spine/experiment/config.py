@@ -159,6 +159,7 @@ class Experiment(Strict):
         with _told_whose(settings, settings, settings_of):
             validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
         members = {}
+        _require_apart(named)
         for name, own in named.items():
             if isinstance(own, (settings, *_others(settings).values(), Foreign)):
                 members.update(members_of(name, own))
@@ -177,7 +178,7 @@ class Experiment(Strict):
             if taken := [other for other in found if other != name and other in {*members, *named}]:
                 raise SpineError(f"members.{name} has a snapshot {taken[0]!r}, as another member is called; rename one")
             members.update(found)
-        _require_apart(members)
+        _require_apart(members)  # snapshots too
         return {**raw, "shared": shared, "members": members}
 
     @model_validator(mode="after")
