@@ -83,7 +83,7 @@ class _Verdict:
         ahead, test = self.differences[headline], self.tests.get(headline)
         if self.identical:
             return f"The ensemble and {whom} predict the same"
-        if not np.isfinite(ahead.low):
+        if not np.isfinite(ahead.low) or ahead.low == ahead.high != 0:  # each resample that has a value has the same
             return f"Whether the ensemble is better than {whom} cannot be told on these patients"
         if not ahead.excludes_zero:
             return f"No evidence that the ensemble is better than {whom}{self._worse_by}"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
+from spine.annotations.levels import one_spelling
 from spine.annotations.safe_json import repeated_keys
 from spine.annotations.sources import has_picture, image_size, is_image, source_files, stem_of
 from spine.annotations.types import (
@@ -106,8 +107,13 @@ class Collector:
             raise UnknownClass(f"unknown label {label!r}; known are {known}", "correct it, or add it to the labels")
         try:
             x0, y0, x1, y1 = (finite(value) for value in corners)
+            if max(abs(corner) for corner in (x0, y0, x1, y1)) <= 1 and (x0, y0, x1, y1) != (0, 0, 1, 1):
+                raise Malformed(
+                    f"box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) of {label!r} lies within one pixel",
+                    "give its corners in pixels; these look like shares of the picture",
+                )
             spelled = self._labels[label] if self._labels is not None else label
-            return Box(spelled, x0, y0, x1, y1, level, values or {})
+            return Box(spelled, x0, y0, x1, y1, one_spelling(level), values or {})
         except ValueError as error:
             raise Malformed(str(error), "draw this box again in the source, or remove it") from error
 

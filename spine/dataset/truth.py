@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from spine.annotations.levels import one_spelling
 from spine.core.files import fingerprint
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
@@ -87,7 +88,7 @@ class ClassTruth:
         rows = manifest.images.set_index("sample").loc[list(samples)]
         indices = np.array([labels.index(values[sample]) for sample in samples], dtype=np.int64)
         units = [
-            f"{patient}/{level}/{value}" if level else sample
+            f"{patient}/{one_spelling(level)}/{value}" if level else sample
             for sample, patient, level, value in zip(samples, rows["patient"], rows["level"], indices, strict=True)
         ]
         paths = tuple(manifest.image_path(sample) for sample in samples)

@@ -11,7 +11,7 @@ from spine.annotations import Annotation, Reading
 from spine.core.names import slice_of
 from spine.core.problems import Problem, examples
 from spine.intake.config import AnnotationSource, Source
-from spine.intake.matching import Pictures, match, stem
+from spine.intake.matching import Pictures, contradicts, match, stem
 from spine.intake.merge import Told
 
 __all__ = ["ByPicture"]
@@ -52,6 +52,7 @@ class ByPicture:
         return [
             *_misled(given, matching.refused),
             *_missing(source, matching.missing),
+            *_of_other_folders(given, matching.pictures),
             *_masks_of_several(given, whole),
             *([_silent(given)] if silent else []),
         ]
@@ -112,6 +113,19 @@ def _missing(source: Source, names: Sequence[str]) -> Iterator[Problem]:
             str(source.images / image),
             "an annotation names this image, and it is not there",
             "add the image, or remove it from the annotation",
+        )
+
+
+def _of_other_folders(given: AnnotationSource, pictures: Mapping[str, str]) -> Iterator[Problem]:
+    """A name of a picture that is not there may lead to one of the same name that is another patient's."""
+    led = [f"{name!r} to {picture}" for name, picture in pictures.items() if contradicts(name, picture)]
+    if led:
+        names = "1 name leads to a picture" if len(led) == 1 else f"{len(led)} names lead to pictures"
+        yield Problem(
+            str(given.path),
+            f"{names} of another folder: {examples(led)}",
+            "see that each is the picture that was meant; give paths as they are below the images' folder",
+            "warning",
         )
 
 

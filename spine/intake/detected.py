@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spine.annotations.levels import level_number
 from spine.core.privacy import patient_hash, salt_id
 from spine.core.problems import Problem, SpineError
 from spine.core.progress import track
 from spine.dataset.audit.parts import with_split
 from spine.dataset.detections import Detections
-from spine.dataset.levels import level_number
 from spine.dataset.manifest import BOXES, SPLIT_NAMES, Manifest
 from spine.intake.crop import CropSettings, match_boxes
 from spine.member.member import Member

@@ -11,7 +11,7 @@ from spine.annotations.sources import stem_of
 from spine.core.names import composed, slice_of
 from spine.core.problems import examples
 
-__all__ = ["Matching", "Pictures", "match"]
+__all__ = ["Matching", "Pictures", "contradicts", "match"]
 
 _Rank = tuple[int, ...]
 _EXACT: _Rank = (1,)
@@ -84,6 +84,13 @@ def _settle(matching: Matching, picture: str, claimed: list[tuple[_Rank, str]]) 
         matching.pictures[first] = picture
     worse = [name for rank, name in claimed if rank < best]
     matching.refused |= {name: f"{name!r} fits no picture but {picture}, which {first!r} names" for name in worse}
+
+
+def contradicts(stated: str, picture: str) -> bool:
+    """Whether the folders of a stated name are others than those of the picture that it leads to."""
+    one, other = (PurePosixPath(composed(_whole(each))) for each in (stated, picture))
+    shared = sum(1 for _ in _shared_folders(one, other))
+    return shared < min(len(one.parent.parts), len(other.parent.parts))
 
 
 def stem(name: str) -> str:

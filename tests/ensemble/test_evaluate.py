@@ -1,5 +1,6 @@
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from rich.console import Console
 
 from ensemble import evaluate
 from ensemble.evaluators.rows import EQUAL
+from ensemble.evaluators.verdict import _Verdict
 from ensemble.experiment_run import ExperimentRun
 from ensemble.results.overlap import find_overlap
 from spine.core.files import read_json, write_json
@@ -15,6 +17,7 @@ from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.member.member import Member, Patients
 from spine.metrics import classification as metrics
+from spine.metrics.statistics import Interval
 from tests.bootstrap import bootstrap_interval
 from tests.csv_rows import csv_rows
 from tests.experiment_on_disk import hashes, write_experiment, write_member, write_predictions, write_weights
@@ -284,3 +287,14 @@ def test_a_member_that_calls_one_class_alone_is_told(tmp_path):
 def test_few_patients_are_told(tmp_path, patients, few):
     experiment = write_experiment(tmp_path, patients={"train": 1, "validation": 3, "test": patients}, **FAST)
     assert any(f"only {patients} test patients" in note for note in evaluated(experiment)["notes"]) == few
+
+
+@pytest.mark.parametrize(
+    ("ahead", "claim"), [((-0.02, -0.02, -0.02), "cannot be told"), ((0.1, 0.0, 0.2), "No evidence")]
+)
+def test_an_interval_without_width_tells_nothing(ahead, claim):
+    """Few resamples of few patients have a value, and all the same."""
+    scores, other = SimpleNamespace(headline="roc_auc"), SimpleNamespace(kind="equal", name="equal weights")
+    scores.rows = SimpleNamespace(TASK="classification", names={})
+    verdict = _Verdict(scores, other, "", False, {"roc_auc": Interval(*ahead)}, {})
+    assert claim in verdict._claim

@@ -8,7 +8,7 @@ from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.images.pictures import write_png16
 from spine.intake import DataConfig, build
-from spine.intake.matching import Pictures, match
+from spine.intake.matching import Pictures, contradicts, match
 
 BOX = Box("disc", 4, 5, 12, 9)
 
@@ -33,6 +33,21 @@ def test_a_name_means_the_picture_that_it_fits_best(stated, pictures, meant):
     found = match([stated], Pictures(pictures))
     assert found.pictures == {stated: meant}
     assert (found.refused, found.missing) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("stated", "picture", "expected"),
+    [
+        ("p9/t2/x.png", "p3/t2/x.png", True),  # of a patient whose folder is not there
+        ("train/x.png", "images/x.png", True),
+        ("C:/set/a/x.png", "a/x.jpg", False),
+        ("x.png", "a/x.png", False),
+        ("a/x.png", "x.png", False),
+        ("a/x.png", "set/a/x.png", False),
+    ],
+)
+def test_other_folders_contradict(stated, picture, expected):
+    assert contradicts(stated, picture) is expected
 
 
 def test_a_name_that_fits_several_alike_means_none():
@@ -93,6 +108,29 @@ def test_one_annotation_is_not_copied_onto_every_picture_of_its_name(tmp_path, u
     lost = f"was left out: none of the boxes drawn on it counts ({fits}), and without them it would pass for background"
     left_out = {(str(tmp_path / "images" / name), lost) for name in ("a/x.png", "b/x.png")}
     assert told == {(str(tmp_path / "coco.json"), fits), *left_out}
+
+
+def test_a_picture_of_another_folder_is_taken_with_a_warning(tmp_path):
+    """The one that was meant may not be there, and this one another patient's."""
+    pictures_at(tmp_path / "images", ["p3/x.png", "p4/y.png"])
+    result = built(tmp_path, coco(tmp_path, "p9/x.png", "p4/y.png"))
+    assert boxes(result) == {"p3_x": 1, "p4_y": 1}
+    (problem,) = result.problems
+    assert problem.severity == "warning"
+    assert problem.reason == "1 name leads to a picture of another folder: 'p9/x.png' to p3/x.png"
+
+
+def test_a_box_in_shares_of_its_picture_is_refused_and_levels_are_of_one_spelling(tmp_path):
+    pictures_at(tmp_path / "images", ["x.png", "y.png"])
+    rows = ["x.png,L5-S1,4,5,12,9", "x.png,l4/5,4,15,12,19", "y.png,1,0.53,0.75,0.69,0.84", "y.png,2,4,5,12,9"]
+    (tmp_path / "discs.csv").write_text("image,level,x0,y0,x1,y1\n" + "\n".join(rows) + "\n")
+    table = {"format": "table", "path": tmp_path / "discs.csv", "box": ["x0", "y0", "x1", "y1"]}
+    result = built(tmp_path, {**table, "label": "disc", "level": "level"})
+    assert boxes(result) == {"x": 2, "y": 1}
+    assert Manifest.read(result.root).boxes["level"].tolist() == ["1", "2", "2"]
+    (problem,) = result.problems
+    assert "box (0.53, 0.75, 0.69, 0.84) of 'disc' lies within one pixel" in problem.reason
+    assert "these look like shares of the picture" in problem.advice
 
 
 def test_a_box_finds_its_picture_by_the_full_name_where_others_have_its_stem(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spine.dataset.levels import level_number
+from spine.annotations.levels import level_number, one_spelling
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,8 @@ from spine.dataset.levels import level_number
         ("L1/L2", 5),
         ("T12/L1", 6),
         ("T1_T2", 17),
+        ("Th12/L1", 6),
+        ("th11-Th12", 7),
         ("", None),
         ("disc", None),
         ("L6/S1", None),  # of six lumbar vertebrae nothing says which disc is counted first
@@ -27,3 +29,8 @@ from spine.dataset.levels import level_number
 )
 def test_a_level_is_a_number_or_the_names_of_its_vertebrae(text, number):
     assert level_number(text) == number
+
+
+def test_all_ways_to_write_a_level_are_one():
+    assert {one_spelling(text) for text in ("L4/L5", "l4-5", "L4L5", "2", " 2")} == {"2"}
+    assert [one_spelling(text) for text in ("C5/C6", " odd ", "")] == ["C5/C6", "odd", ""]
