@@ -38,6 +38,8 @@ class WeightShrinkage(Written):
             return ""
         if round(self.served, 2) <= 0:
             return "The patients do not support leaving equal weights."
+        if self.served > 2:  # a share of a way that is next to none says nothing
+            return "Resamples of the patients prefer weights nearer to equal ones than these."
         if round(self.served, 2) >= 1:
             return "The patients support going all the way from equal weights to what resamples of them prefer."
         return f"The patients support going {100 * self.served:.0f} % of the way from equal weights."

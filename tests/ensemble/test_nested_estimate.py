@@ -158,6 +158,7 @@ def test_who_does_better_on_other_patients_is_said(metric, equal, single, senten
         (None, ""),
         (0.004, "The patients do not support leaving equal weights."),
         (0.35, "The patients support going 35 % of the way from equal weights."),
+        (35.2, "Resamples of the patients prefer weights nearer to equal ones than these."),
         (1.12, "The patients support going all the way from equal weights to what resamples of them prefer."),
     ],
 )
