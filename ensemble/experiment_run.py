@@ -109,7 +109,8 @@ def _opened(experiment: Experiment, name: str) -> Member:
     if (directory / "member.json").exists():
         return Member.open(directory)
     own = experiment.members[name]
-    of = member_of_seed(training_of(name, own)) or training_of(name, own)
+    training = training_of(name, own)
+    of = member_of_seed(training) or training
     part = ", one of its seeds," if of != name else ""
     if k := getattr(own, "snapshot", None):
         part = f", snapshot {k} of {own.snapshots},"

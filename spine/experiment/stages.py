@@ -129,7 +129,7 @@ class EvaluateSettings(Strict):
     # Name -> weights given by hand (member to weight, normalised to sum 1): judged beside the searched ones.
     also: Mapping[Annotated[str, Field(pattern=NAME)], Mapping[str, Weight]] = Field(default_factory=dict)
 
-    @field_validator("also", mode="before", json_schema_input_type=Mapping[str, Mapping[str, float] | None])
+    @field_validator("also", mode="before", json_schema_input_type=Mapping[str, Mapping[str, float] | None] | None)
     @classmethod
     def _leaves_out_null(cls, also: Any) -> Any:
         """A file that extends another leaves the other's weights out so, as it does members."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from spine.annotations.sources import stem_of
@@ -88,9 +89,8 @@ def _settle(matching: Matching, picture: str, claimed: list[tuple[_Rank, str]]) 
 
 def contradicts(stated: str, picture: str) -> bool:
     """Whether the folders of a stated name are others than those of the picture that it leads to."""
-    one, other = (PurePosixPath(composed(_whole(each))) for each in (stated, picture))
-    shared = sum(1 for _ in _shared_folders(one, other))
-    return shared < min(len(one.parent.parts), len(other.parent.parts))
+    one, other = _path(stated), _path(picture)
+    return _shared_folders(one, other) < min(len(one.parent.parts), len(other.parent.parts))
 
 
 def stem(name: str) -> str:
@@ -112,14 +112,16 @@ def _whole(name: str) -> str:
 
 def _rank(stated: str, name: str) -> _Rank:
     """How well a picture of another path fits: the greater, the better; () where it does not."""
-    one, other = (PurePosixPath(composed(_whole(each))) for each in (stated, name))
+    one, other = _path(stated), _path(name)
     alike = 3 * (one.name == other.name) or 2 * (one.name.lower() == other.name.lower()) or stem(stated) == stem(name)
-    shared = sum(1 for _ in _shared_folders(one, other))
-    return (_ALIKE, shared, int(alike), int(one.parent == other.parent)) if alike else ()
+    return (_ALIKE, _shared_folders(one, other), int(alike), int(one.parent == other.parent)) if alike else ()
 
 
-def _shared_folders(one: PurePosixPath, other: PurePosixPath) -> Iterator[str]:
-    for mine, theirs in zip(reversed(one.parent.parts), reversed(other.parent.parts), strict=False):
-        if mine != theirs:
-            return
-        yield mine
+def _path(name: str) -> PurePosixPath:
+    return PurePosixPath(composed(_whole(name)))
+
+
+def _shared_folders(one: PurePosixPath, other: PurePosixPath) -> int:
+    """How many of the last folders of both are the same."""
+    pairs = zip(reversed(one.parent.parts), reversed(other.parent.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
