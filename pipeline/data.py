@@ -13,7 +13,7 @@ from spine.experiment.config import Experiment
 if TYPE_CHECKING:
     from spine.intake import DataConfig
 
-__all__ = ["build_ahead", "build_data", "build_dataset", "is_there"]
+__all__ = ["build_ahead", "build_data", "build_dataset", "is_there", "warn_if_config_changed"]
 
 Show = Callable[[str], None]
 
@@ -93,3 +93,18 @@ def build_dataset(config: DataConfig, show: Show) -> Path:
         result = build(config)
     print_problems(result.problems)
     return result.root
+
+
+def warn_if_config_changed(experiment: Experiment, show: Show) -> None:
+    """Show, as a warning, what a dataset that is used as it is was built with, where its data config says otherwise."""
+    from spine.intake.built import built_otherwise
+
+    if not experiment.build or not experiment.data.exists():
+        return
+    try:
+        changed = built_otherwise(_load(experiment.build))
+    except SpineError:
+        return  # the dataset may have come without its config, or its images lie elsewhere
+    if changed:
+        advice = f"build it again with `spine data build {experiment.build}`"
+        show(f"warning: {experiment.data} was built from {experiment.build} with {', '.join(changed)}; {advice}")

@@ -89,6 +89,7 @@ def train(
     executor: Executor = None,
 ) -> None:
     """Train the members, each in its own process; resume a killed training."""
+    from pipeline.data import warn_if_config_changed
     from pipeline.fetch_ahead import fetch_ahead
     from pipeline.papers.pack import choose
     from pipeline.stages import awaited_of
@@ -103,6 +104,7 @@ def train(
     there = [settings.build for settings in experiments if settings.build]  # as they are: this command builds nothing
     fetched = fetch_ahead(experiments, there, show, member or (), fold)
     for settings in experiments:
+        warn_if_config_changed(settings, show)
         show_paths(train_members(settings, show, member or (), fold, fetched))
 
 

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from ensemble.record.tuning_study import Asked, TunedTrial, TuningStudy
+from pipeline.data import warn_if_config_changed
 from pipeline.fetch import Weights, fetch_missing, weights_of
 from pipeline.tuning.found import Found, write_trials
 from pipeline.tuning.judged import Judged
@@ -48,6 +49,7 @@ def search_settings(path: Path, overrides: Sequence[str], show: Show) -> Found:
     file = TunedFile.read(path, overrides)
     for line in file.doubtful():
         show(f"warning: tune.space: {line}")
+    warn_if_config_changed(file.experiment, show)
     tuning = Tuning.of(file, show)
     tuning.run()
     return tuning.finish()

@@ -6,9 +6,10 @@ was edited, or a setting was given on the command line of the training alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from spine.core.differing import differing
 from spine.core.privacy import salt_id
 from spine.core.problems import SpineError
 from spine.core.yaml_files import read_yaml
@@ -41,8 +42,8 @@ def trained_otherwise(experiment: Experiment) -> list[str]:
         if not then:
             continue
         before, after = ({**_only(one, SHARED), **one["members"][name]} for one in (then, now))
-        if differing := list(_differing(before, after)):
-            told = ", ".join(f"{key} {old!r} (the experiment says {new!r})" for key, old, new in differing)
+        if found := list(differing(before, after)):
+            told = ", ".join(f"{key} {old!r} (the experiment says {new!r})" for key, old, new in found)
             lines.append(f"member {name} was trained with {told}")
     return lines
 
@@ -88,14 +89,3 @@ def _record(experiment: Experiment, name: str) -> dict[str, Any]:
 
 def _only(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: settings[key] for key in keys if key in settings}
-
-
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Dotted key, value before and after; a key that one of them lacks is of another version, and tells nothing."""
-    for key in before:
-        if key not in after or before[key] == after[key]:
-            continue
-        if isinstance(before[key], Mapping) and isinstance(after[key], Mapping):
-            yield from ((f"{key}.{inner}", *values) for inner, *values in _differing(before[key], after[key]))
-        else:
-            yield key, before[key], after[key]

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from spine.core.differing import differing
 from spine.core.files import read_if_whole
 from spine.core.problems import SpineError
 from spine.core.yaml_files import read_yaml
 from spine.dataset.manifest import Manifest
 from spine.dataset.splits import SplitSettings
 
-__all__ = ["CARD", "Built", "built", "describe_splits", "records_of"]
+if TYPE_CHECKING:
+    from spine.intake.config import DataConfig
+
+__all__ = ["CARD", "Built", "built", "built_otherwise", "describe_splits", "records_of"]
 
 CARD = "build.json"  # in a dataset: what it was built from, in fingerprints
 
@@ -87,6 +91,18 @@ def built(root: Path) -> Built | None:
         return Built.model_validate(read_yaml(path))
     except (SpineError, ValidationError):
         return None
+
+
+def built_otherwise(config: DataConfig) -> list[str]:
+    """What the dataset in a config's `output` was built with, where the config says something else now; nothing where
+    they agree, or no record is there.
+    """
+    try:
+        then = read_yaml(records_of(config.output) / "config.yaml")
+    except SpineError:
+        return []
+    found = differing(then, config.model_dump(mode="json", exclude={"name", "output"}))
+    return [f"{key} {old!r} (it says {new!r} now)" for key, old, new in found]
 
 
 def describe_splits(manifest: Manifest) -> str:

@@ -5,14 +5,16 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import registry, stages, training
-from pipeline.data import build_ahead, build_data
+from pipeline.data import build_ahead, build_data, warn_if_config_changed
 from pipeline.jobs.job import Record
 from spine.core.problems import SpineError
 from spine.core.processes import exclusive_lock
 from spine.core.writers import writer
 from spine.dataset.manifest import Manifest
+from spine.intake import load_data_config
 from spine.member.member import Card, Member
 from tests.experiment_on_disk import write_experiment
 from tests.jobs_here import train_here, train_nothing
@@ -250,6 +252,28 @@ def test_what_was_built_ahead_is_not_built_again(tmp_path, monkeypatch, shown):
     assert shown.count("built") == 1
     stages.run_all(experiment, shown.append, {tmp_path / "data.yaml"})
     assert shown.count("built") == 1
+
+
+def test_a_dataset_of_another_config_is_told_where_it_is_not_built_again(tmp_path, shown):
+    (tmp_path / "pictures").mkdir()
+    sources = f"sources: [{{name: a, images: {tmp_path / 'pictures'}}}]"
+    file = write_config(tmp_path, "whole", f"{sources}, splits: {{seed: 2}}")
+    experiment = write_experiment(tmp_path).model_copy(update={"build": file, "data": tmp_path / "whole"})
+    (tmp_path / "whole").mkdir()
+    warn_if_config_changed(experiment, shown.append)
+    assert shown == []  # no record of how it was built
+    record = tmp_path / "whole.build" / "config.yaml"
+    record.parent.mkdir()
+    record.write_text(yaml.safe_dump(load_data_config(file).model_dump(mode="json")))
+    warn_if_config_changed(experiment, shown.append)
+    assert shown == []
+    write_config(tmp_path, "whole", f"{sources}, splits: {{seed: 5}}")
+    warn_if_config_changed(experiment, shown.append)
+    assert len(shown) == 1
+    assert "with splits.seed 2 (it says 5 now); build it again with `spine data build" in shown[0]
+    file.unlink()
+    warn_if_config_changed(experiment, shown.append)
+    assert len(shown) == 1  # a dataset that came without its config
 
 
 def test_the_training_process_fails_loudly(tmp_path, shown):
