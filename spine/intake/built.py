@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spine.core.differing import differing
@@ -21,7 +22,7 @@ from spine.dataset.splits import SplitSettings
 if TYPE_CHECKING:
     from spine.intake.config import DataConfig
 
-__all__ = ["CARD", "Built", "built", "built_otherwise", "describe_splits", "records_of"]
+__all__ = ["CARD", "Built", "built", "built_otherwise", "describe_splits", "left_out", "records_of"]
 
 CARD = "build.json"  # in a dataset: what it was built from, in fingerprints
 
@@ -48,6 +49,7 @@ class _Source(_Recorded):
 
 class _Crop(_Recorded):
     label: str
+    require: str = ""
 
 
 class Built(_Recorded):
@@ -91,6 +93,17 @@ def built(root: Path) -> Built | None:
         return Built.model_validate(read_yaml(path))
     except (SpineError, ValidationError):
         return None
+
+
+def left_out(root: Path) -> int:
+    """How many files and annotations of its sources the build of the dataset at `root` left out, each with a reason in
+    problems.csv; 0 too where that is not at hand.
+    """
+    try:
+        listed = pd.read_csv(records_of(root.resolve()) / "problems.csv", dtype=str)
+        return int((listed["severity"] == "error").sum())
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def built_otherwise(config: DataConfig) -> list[str]:

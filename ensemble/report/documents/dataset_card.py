@@ -125,7 +125,7 @@ def _missing(data: DataFacts) -> str:
         told.append("Neither age nor sex is known: no header told, or an older version built it, which kept none.")
     if not data.modalities:
         told.append("No modality is known: no DICOM header was read, or an older version built it.")
-    return " ".join(told)
+    return " ".join(filter(None, [*told, data.left_out]))
 
 
 def _imaging(data: DataFacts) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from spine.dataset.population import Population, populations
 from spine.experiment.about import AboutSettings
 from spine.experiment.config import Experiment
 from spine.experiment.trained import as_trained
-from spine.intake.built import Built, built, describe_splits
+from spine.intake.built import Built, built, describe_splits, left_out
 from spine.member.member import Card, Member
 
 __all__ = ["DataFacts", "Facts", "sources_told"]
@@ -75,6 +75,16 @@ class DataFacts:
     def built(self) -> Built | None:
         """What it was built from, where that is recorded beside it."""
         return built(self.manifest.root)
+
+    @property
+    def left_out(self) -> str:
+        """Sentences on what its build did not take; "" where it took all, or left no record of that."""
+        told = []
+        if self.built and self.built.crop and self.built.crop.require:
+            told.append(f"Boxes without a value of {self.built.crop.require} were not cropped, and are not counted.")
+        if count := left_out(self.manifest.root):
+            told.append(f"{count} files or annotations of the sources were left out; each has its reason in a list.")
+        return " ".join(told)
 
     @cached_property
     def split_rule(self) -> str:

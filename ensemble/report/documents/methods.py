@@ -67,14 +67,16 @@ def _de_identified(facts: Facts) -> Answer:
 
 
 def _missing(facts: Facts) -> Answer:
-    experiment = facts.experiment
+    experiment, left_out = facts.experiment, facts.data.left_out
+    listed = (f"{facts.data.name}.build/problems.csv",) if left_out else ()
     if experiment.task != "classification":
-        return Answer(left="images and annotations that were missing")
+        return Answer(left_out, listed, "images and annotations that were missing")
     labels = facts.data.manifest.labels
     labelled = labels[(labels["target"] == experiment.target) & (labels["box"] == "")]["sample"].nunique()
     count = len(facts.data.manifest.images)
     told = f"{count - labelled} of {count} images have no value of {experiment.target} and were not used."
-    return Answer(told, ("labels.csv",), "why they are missing" if labelled < count else "other missing data")
+    told = f"{told} {left_out}".strip()
+    return Answer(told, ("labels.csv", *listed), "why they are missing" if labelled < count else "other missing data")
 
 
 def _acquired(facts: Facts) -> Answer:

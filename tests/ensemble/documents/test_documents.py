@@ -23,8 +23,10 @@ from ensemble.report.documents.training import initial_weights, training
 from ensemble.report.templates import templates
 from ensemble.results.few_patients import ENOUGH, NO_WIDTH, caution, caution_of_width
 from spine.core.files import read_json
+from spine.core.problems import Problem, write_problems
 from spine.dataset.manifest import Manifest
 from spine.dataset.population import HIDDEN
+from spine.intake.built import records_of
 from spine.member.member import Card, Member, Patients
 from tests.ensemble.documents.atlas_schema import MODEL_CARD, assert_valid
 from tests.experiment_on_disk import write_experiment
@@ -265,6 +267,18 @@ def test_it_is_told_how_patients_were_assigned_where_the_build_has_told_it(tmp_p
     assert items_with(asked, texts["claim_2024.md"]) == set()
     scheme = json.loads(texts["dataset_card.json"])["Dataset"]["Dataset properties"]["Partitioning scheme"]
     assert scheme == f"Patients are split, not images. No patient is in two splits. {SCHEME}"
+
+
+def test_what_a_build_did_not_take_is_told(tmp_path):
+    experiment = evaluated(tmp_path)
+    record_the_build(experiment.data, crop={"label": "disc", "require": "grade"})
+    problems = [Problem("a.png", "is cut", "copy it again"), Problem("b.png", "is doubtful", "look at it", "warning")]
+    problems.append(Problem("c.png", "is empty", "leave it out"))
+    write_problems(problems, records_of(experiment.data) / "problems.csv")
+    texts = written(experiment)
+    told = "Boxes without a value of grade were not cropped, and are not counted. 2 files or annotations of the sources"
+    assert told in texts["dataset_card.json"]
+    assert items_with(told, texts["claim_2024.md"]) == {12}
 
 
 def test_the_folds_of_an_experiment_are_told(tmp_path):
