@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard", "run"]
 
-VERSION = 14  # of metrics.json: another one is computed afresh
+VERSION = 15  # of metrics.json: another one is computed afresh
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -70,7 +70,11 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     timing = cache(partial(seconds_of, paths=split.truth.paths))  # what a row and what a model take is one measurement
     test = run.evaluator_of(split, alternatives=True).completed(validation, models, timing)
     evaluation = _evaluate(run, test, validation, overlap).model_copy(
-        update={"costs": _costs(experiment, test, servable, timing), "inputs_hash": inputs_hash}
+        update={
+            "costs": _costs(experiment, test, servable, timing),
+            "inputs_hash": inputs_hash,
+            "judged_hash": split.hash,
+        }
     )
     if dataset:
         own = run.evaluator("test").completed(validation, {}, timing)
@@ -102,13 +106,12 @@ def leaderboard(experiment: Experiment, dataset: Path | None = None) -> Table:
 def _inputs_hash(run: ExperimentRun, split: SplitPredictions, served: Member | None) -> str:
     """Of all that is read; the weights name the validation predictions, which were checked."""
     experiment, weights = run.experiment, run.weights
-    stored = [predictions.hash for predictions in split.stored.values()]
     cards = [member.card.model_dump() for member in run.members.values()]
     judged = {key: value for key, value in experiment.evaluate.model_dump().items() if key != "also" or value}
     settings = [judged, weights.given, experiment.seed, VERSION, salt_id()]
     settings += postprocess_on_card(experiment).values()
     model = served.card.model_hash if served else not_exportable_reason(run.members, weights)
-    return fingerprint([stored, cards, weights.as_json(), split.truth.hash, settings, model])
+    return fingerprint([split.hash, cards, weights.as_json(), settings, model])
 
 
 def _sources(run: ExperimentRun) -> dict[str, Patients]:

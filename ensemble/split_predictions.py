@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from spine.core.files import fingerprint
 from spine.core.problems import SpineError
 from spine.core.refusals import as_yaml
 from spine.dataset.truth import AnyTruth
@@ -47,6 +49,11 @@ class SplitPredictions:
             )
         require_of(truth, first_name, first)  # the others hold the same samples
         return cls(truth, stored)
+
+    @cached_property
+    def hash(self) -> str:
+        """Fingerprint of the truth and of what the members said."""
+        return fingerprint([self.truth.hash, {name: predictions.hash for name, predictions in self.stored.items()}])
 
     def to_search(self) -> tuple[Mapping[str, Any], Any]:
         """Members and truth as `search_weights` takes them: units of classification, images of the other tasks."""

@@ -112,7 +112,7 @@ def _grades(parts: CaseParts, pictures: Sequence[JudgedPicture]) -> Iterable[Mea
 
 def _paired(part: Part, target: str, discs: pd.DataFrame) -> Iterable[Measured]:
     """Slices of one disc with one grade are one unit; its probabilities are their mean."""
-    units = [group for _, group in discs.groupby(["patient", "level", "value"], sort=True)]
+    units = [group for _, group in discs.groupby("unit", sort=True)]
     values = np.array([group["value"].iloc[0] for group in units])
     patients = [group["patient"].iloc[0] for group in units]
     by = {name: np.array([np.stack(group[name].to_list()).mean(axis=0) for group in units]) for name in SIDES}

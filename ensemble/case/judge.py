@@ -14,16 +14,18 @@ from ensemble.case.parts import CaseParts
 from ensemble.case.stages import Stages
 from ensemble.fusion.pieces import postprocess
 from spine import metrics
+from spine.core.problems import SpineError
+from spine.core.refusals import as_yaml
 from spine.dataset.detections import Detections
 from spine.dataset.manifest import Manifest, rows
-from spine.dataset.truth import BoxTruth, Region, pictures_of
+from spine.dataset.truth import BoxTruth, Region, pictures_of, unit_of
 from spine.images.pictures import read_mask, read_picture
 from spine.intake.crop import match_boxes
 from spine.member.run_model import answer_picture
 
 __all__ = ["Judge", "JudgedPicture"]
 
-DISCS = ("sample", "box", "level", "target", "value", "found", "detected", "true")
+DISCS = ("sample", "box", "unit", "target", "value", "found", "detected", "true")
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -44,7 +46,9 @@ class Judge:
         self, settings: CaseSettings, parts: CaseParts, manifest: Manifest, model: Any, stages: Stages
     ) -> None:
         self.settings, self.parts, self.manifest = settings, parts, manifest
+        _require_masks_of(parts, manifest)
         self.model, self.stages = model, stages
+        self.images = manifest.images.set_index("sample")
 
     def picture(self, truth: BoxTruth, number: int) -> JudgedPicture:
         """Both answers to one picture."""
@@ -84,9 +88,11 @@ class Judge:
         """A row of `DISCS`: one graded disc, answered with its detected and with its true box."""
         part, row = self.parts.grades[target], matched.get(box["box"])
         corners = (box["x0"], box["y0"], box["x1"], box["y1"])
+        index, image = part.labels.index(value), self.images.loc[box["sample"]]
+        unit = unit_of(image["patient"], image["study"], box["level"], index, f"{box['sample']}/{box['box']}")
         return {
-            **{"sample": box["sample"], "box": box["box"], "level": box["level"] or box["box"], "target": target},
-            **{"value": part.labels.index(value), "found": row is not None},
+            **{"sample": box["sample"], "box": box["box"], "unit": unit, "target": target},
+            **{"value": index, "found": row is not None},
             "detected": None if row is None else answer[f"disc_probabilities_{target}"][0, row],
             "true": self.stages.of_box(part, picture, pixels, corners),
         }
@@ -102,8 +108,7 @@ class Judge:
         return {box: int(row) for box, row in zip(boxes, of_discs, strict=True) if box}
 
     def _counts(self, sample: str, answer: Arrays, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        images = self.manifest.images.set_index("sample")
-        if not (part := self.parts.segmentation) or not images.loc[sample, "mask_sha256"]:
+        if not (part := self.parts.segmentation) or not self.images.loc[sample, "mask_sha256"]:
             return {}
         mask, classes = read_mask(self.manifest.mask_path(sample)), len(part.labels)
         counted = {"detected": metrics.segmentation.count(mask, answer["mask"][0], classes)}
@@ -117,6 +122,16 @@ class Judge:
     def _true_boxes(self, sample: str, label: str) -> pd.DataFrame:
         boxes = self.manifest.boxes
         return boxes[(boxes["sample"] == sample) & (boxes["label"] == label)].reset_index(drop=True)
+
+
+def _require_masks_of(parts: CaseParts, manifest: Manifest) -> None:
+    """SpineError where the masks have other classes than the case, or the same in another order."""
+    part = parts.segmentation
+    if part and manifest.images["mask_sha256"].any() and tuple(part.labels[1:]) != manifest.mask_labels:
+        raise SpineError(
+            f"the masks of {manifest.root} hold {as_yaml(manifest.mask_labels)} as the classes 1, 2 ..., the case "
+            f"answers {as_yaml(part.labels[1:])}; give a dataset whose masks have these classes, in this order"
+        )
 
 
 def _columns(values: pd.DataFrame, target: str) -> tuple[list[str], list[str]]:

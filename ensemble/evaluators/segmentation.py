@@ -232,8 +232,11 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
         return (PairedTest("wilcoxon", "dice_foreground", "Wilcoxon over patients", WilcoxonTest.of(found)),)
 
     def dice_of_patients(self, row: SegmentedRow) -> np.ndarray:
-        """Mean over each patient's images of the foreground's Dice, patients in sorted order."""
-        return pd.Series(_dice_of_images(row)).groupby(self.patients).mean().to_numpy()
+        """Mean over each patient's images of the foreground's Dice, patients in sorted order.
+
+        An image of background alone that is answered so has 1, since an answer that finds something there has 0.
+        """
+        return pd.Series(np.nan_to_num(_dice_of_images(row), nan=1.0)).groupby(self.patients).mean().to_numpy()
 
     def written(self, row: SegmentedRow, estimates: dict[str, Estimate]) -> SegmentationRow:
         """With the images on which exactly one of truth and prediction holds a class, so that an outline is missing."""

@@ -55,6 +55,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     if path.exists() and _is_current(done, inputs_hash):
         return [path, *documents]
     split = predict_other_dataset(run, dataset) if dataset else run.predictions("test")
+    _require_of_these_predictions(evaluation, split.hash, dataset)
     page = Page(run, evaluation, manifest, split, directory)
     evidence = EVIDENCE[experiment.task].of(page)
     shared = {
@@ -94,6 +95,17 @@ def _require_of_these_weights(evaluation: Evaluation, weights: Mapping[str, floa
         raise SpineError(
             "metrics.json was measured with other weights than weights.json now holds; run `spine evaluate EXPERIMENT` "
             "again, after `spine export EXPERIMENT` where the ensemble is served"
+        )
+
+
+def _require_of_these_predictions(evaluation: Evaluation, judged_hash: str, dataset: Path | None) -> None:
+    """The same of figures measured on other labels, or on another dataset whose folder has the same name."""
+    if evaluation.judged_hash not in ("", judged_hash):
+        whose = f"{dataset}" if dataset else "the test split"
+        option = f" --data {dataset}" if dataset else ""
+        raise SpineError(
+            f"metrics.json was measured on other labels or predictions than {whose} has now; run `spine evaluate "
+            f"EXPERIMENT{option}` again"
         )
 
 

@@ -266,6 +266,7 @@ class Evaluation(Written):
     pairs: ErrorPairs
     costs: dict[str, RowCost]
     inputs_hash: StrictStr = ""
+    judged_hash: StrictStr = ""  # of the truth and predictions that were judged; none in files of older versions
     against_own_dataset: dict[str, Estimate] | None = None
     undefined: dict[str, StrictStr] = Field(default_factory=dict)
 

@@ -43,10 +43,19 @@ class Study:
         return pseudonym(self.source, "S")
 
     def files(self) -> Tree:
-        """Its files, sorted, and what of its folders cannot be opened."""
+        """Its files, sorted, each once, and what of its folders cannot be opened."""
         trees = [_files(Path(place)) for place in self.places]
         lost = {path: why for tree in trees for path, why in tree.lost.items()}
-        return Tree(tuple(sorted(file for tree in trees for file in tree.files)), lost)
+        files = sorted(file for tree in trees for file in tree.files)
+        return Tree(tuple(_each_once(files) if len(trees) > 1 else files), lost)
+
+
+def _each_once(files: Iterable[Path]) -> Iterable[Path]:
+    """Of several paths to one file the first: a sheet may name a folder, and a file within it."""
+    found: dict[Path, Path] = {}
+    for file in files:
+        found.setdefault(file.resolve(), file)
+    return found.values()
 
 
 def in_folder(root: Path, advance: Callable[[int], object] = lambda files: None) -> list[Study]:

@@ -34,6 +34,7 @@ from spine.core.files import fingerprint, read_json, write_json
 from spine.core.near_names import did_you_mean
 from spine.core.numbers import finite
 from spine.core.problems import SpineError, one_file
+from spine.core.tables import write_table
 from spine.images.acquired import COLUMNS
 
 __all__ = ["BOXES", "IMAGES", "LABELS", "OUT_OF_FOLD", "SPLITS", "SPLIT_NAMES", "Manifest", "rows"]
@@ -125,7 +126,7 @@ class Manifest:
         """Write the tables and `dataset.json` into `root`; pictures and masks are put there by the intake."""
         self.root.mkdir(parents=True, exist_ok=True)
         for name, columns in _TABLES.items():
-            _write_table(getattr(self, name)[list(columns)], self.root / f"{name}.csv")
+            write_table(getattr(self, name)[list(columns)], self.root / f"{name}.csv")
         write_json(
             {"mask_labels": list(self.mask_labels), "data_hash": self.data_hash, "splits_hash": self.splits_hash},
             self.root / "dataset.json",
@@ -258,6 +259,8 @@ def _check_values(table: pd.DataFrame, name: str) -> None:
         sizes = table[["height", "width"]]
         if not ((sizes >= 1) & (sizes % 1 == 0)).all(axis=None):
             raise ValueError("heights and widths are whole numbers from 1 up")
+        if nameless := list(table["sample"][table["patient"] == ""]):
+            raise ValueError(f"{nameless[0]} has no patient: an image of unknown origin is a patient of its own")
         _check_parents(table[table["parent_sha256"] != ""])
         if any(((table[name] == "") != (table[f"{name}_sha256"] == "")).any() for name in ("before", "after")):
             raise ValueError("a slice named in `before` or `after` has its SHA-256 beside it")
@@ -275,12 +278,6 @@ def _check_parents(crops: pd.DataFrame) -> None:
     down = (crops["box_y0"] < crops["box_y1"]) & (crops["box_y0"] < height) & (crops["box_y1"] > 0)
     if not (across & down & (grow >= 0) & (crops["parent"] != "")).all():
         raise ValueError("a crop with parent_sha256 names its parent, the grow, and a box that lies in the parent")
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    # Readers take a bare carriage return for the end of a row, and the writer alone does not quote it.
-    returns = table.map(lambda value: isinstance(value, str) and "\r" in value).any(axis=None)
-    table.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
 
 
 def _canonical(table: pd.DataFrame) -> list[list[str]]:

@@ -18,7 +18,7 @@ from spine.dataset.manifest import Manifest
 from spine.dataset.manifest import rows as rows_of
 from spine.images.pictures import read_mask
 
-__all__ = ["AnyTruth", "BoxTruth", "ClassTruth", "MaskTruth", "Region", "pictures_of"]
+__all__ = ["AnyTruth", "BoxTruth", "ClassTruth", "MaskTruth", "Region", "pictures_of", "unit_of"]
 
 
 class Region(NamedTuple):
@@ -56,8 +56,8 @@ class Region(NamedTuple):
 class ClassTruth:
     """Samples of one split in the manifest's order, with what is true of each.
 
-    `values` (N,) are class indices into `labels`; `units` name what is scored once: repeated slices of one patient's
-    disc share a unit, so their predictions are averaged before they are scored.
+    `values` (N,) are class indices into `labels`; `units` name what is scored once: repeated slices of one disc
+    share a unit (`unit_of`), so their predictions are averaged before they are scored.
     """
 
     labels: tuple[str, ...]
@@ -87,13 +87,11 @@ class ClassTruth:
             raise SpineError(f"target {target!r} holds {strangers}; the experiment's labels are {list(labels)}")
         rows = manifest.images.set_index("sample").loc[list(samples)]
         indices = np.array([labels.index(values[sample]) for sample in samples], dtype=np.int64)
-        units = [
-            f"{patient}/{one_spelling(level)}/{value}" if level else sample
-            for sample, patient, level, value in zip(samples, rows["patient"], rows["level"], indices, strict=True)
-        ]
+        told = (rows["patient"], rows["study"], rows["level"], indices, samples)
+        units = tuple(unit_of(*of_sample) for of_sample in zip(*told, strict=True))
         paths = tuple(manifest.image_path(sample) for sample in samples)
         sizes, regions = _sizes(rows), _regions(manifest, rows)
-        return cls(tuple(labels), samples, tuple(rows["patient"]), tuple(units), indices, paths, sizes, regions)
+        return cls(tuple(labels), samples, tuple(rows["patient"]), units, indices, paths, sizes, regions)
 
     @property
     def grow(self) -> float | None:
@@ -324,6 +322,15 @@ class BoxTruth:
 
 
 AnyTruth: TypeAlias = ClassTruth | MaskTruth | BoxTruth
+
+
+def unit_of(patient: str, study: str, level: str, value: int, example: str) -> str:
+    """What a labelled example is scored with, once: its slices of the same level, in one study of one patient, of one
+    class; the example alone where its level is not told. A follow-up is another study, where the dataset tells it.
+    """
+    if not level:
+        return example
+    return "/".join([patient, *([study] if study else []), one_spelling(level), str(value)])
 
 
 def _visible(sample: str, boxes: pd.DataFrame, size: tuple[int, int]) -> np.ndarray:

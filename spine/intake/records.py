@@ -105,6 +105,8 @@ class Records:
             if settings.of not in self.told:
                 known = ", ".join(sorted(self.told)) or "none"
                 raise SpineError(f"targets.{target}.of is {settings.of!r}; what the annotations tell is: {known}")
+        self._require_one_name_a_patient()
+        self.problems += self._alike()
         self.slices.tell()
         return Manifest(
             self.root,
@@ -113,6 +115,32 @@ class Records:
             pd.DataFrame(self.labels, columns=list(LABELS)),
             mask_labels=tuple(self.mask_labels),
         )
+
+    def _require_one_name_a_patient(self) -> None:
+        """SpineError where one patient has a pseudonym in one picture and his name in another: he would be two people
+        to all that reads the dataset, on both sides of folds and resamples.
+        """
+        told = pd.DataFrame(self.images, columns=["sample", "patient", "source"])
+        told["raw"] = told["sample"].map(self.patients)
+        twofold = told[told.groupby("raw")["patient"].transform("nunique") > 1]
+        if not twofold.empty:
+            sources = ", ".join(sorted(set(twofold["source"])))
+            raise SpineError(
+                f"{twofold['raw'].nunique()} patients have pseudonyms in some pictures of {sources} and their names in "
+                "others (DICOM is pseudonymised where nothing is said); give all sources of these patients the same "
+                "`pseudonymise: true` or `false`"
+            )
+
+    def _alike(self) -> Iterator[Problem]:
+        """Patients whose names differ in capital letters alone, who may be one."""
+        names: dict[str, set[str]] = {}
+        for patient in self.patients.values():
+            names.setdefault(patient.casefold(), set()).add(patient)
+        for spellings in filter(lambda spellings: len(spellings) > 1, names.values()):
+            first, *others = sorted(spellings)
+            reason = f"the patient {first} is told from {' and '.join(others)} by capital letters alone"
+            advice = "if they are one person, write them alike: else he may be on both sides of a split"
+            yield Problem(first, reason, advice, "warning")
 
     def _why_none(self) -> str:
         told = [f"{problem.path}: {problem.reason}" for problem in by_severity(dict.fromkeys(self.problems))]

@@ -21,6 +21,7 @@ from spine.core.files import read_json, write_json
 from spine.core.numbers import whole
 from spine.core.problems import SpineError, one_file
 from spine.core.shapes import of_shape
+from spine.core.tables import write_table
 
 __all__ = [
     *("INDEX", "LAYOUTS", "PREDICT", "Head", "Layout"),
@@ -112,7 +113,7 @@ def read_index(path: Path) -> pd.DataFrame:
 
 def write_tables(path: Path, index: pd.DataFrame, head: Mapping[str, Any]) -> None:
     """Write both into a directory; SpineError where what is given does not hold."""
-    index[list(INDEX)].to_csv(path / "index.csv", index=False)
+    write_table(index[list(INDEX)], path / "index.csv")
     write_json({**head, "labels": list(head["labels"])}, path / "predictions.json")
     read_head(path), read_index(path)
 

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -156,6 +157,16 @@ def test_wilcoxon_pairs_the_means_of_patients(experiment):
     means = images[images["name"] == "ensemble"].groupby("patient")["dice_foreground"].mean()
     assert test.dice_of_patients(test.ensemble) == pytest.approx(means.to_numpy())
     assert len(means) == 6
+
+
+def test_an_image_that_both_leave_empty_is_no_loss_to_the_patient(experiment):
+    test = ExperimentRun(experiment).evaluator("test")
+    right, wrong = test.ensemble.counts.copy(), test.ensemble.counts.copy()
+    right[0, 1:], wrong[0, 1:] = 0, [0, 5, 0]  # nothing is there; one row finds something
+    patient = sorted(set(test.patients)).index(test.patients[0])
+    means = [test.dice_of_patients(replace(test.ensemble, counts=counts)) for counts in (right, wrong)]
+    images = list(test.patients).count(test.patients[0])
+    assert means[0][patient] - means[1][patient] == pytest.approx(1 / images)
 
 
 def test_images_csv_tells_every_row_of_every_image(experiment):

@@ -10,7 +10,7 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.report.documents import DOCUMENTS
 from ensemble.report.style import COLOURS, styles_of
 from ensemble.report.worst import worst_cases
-from spine.core.files import read_json
+from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
 from spine.member.member import Member, Patients
 from tests.ensemble.documents.atlas_schema import assert_valid
@@ -181,6 +181,19 @@ def test_a_picture_that_is_gone_costs_only_its_picture(tmp_path):
 def test_without_an_evaluation_it_says_what_to_run(tmp_path):
     with pytest.raises(SpineError, match="spine evaluate"):
         import_module("ensemble.report").run(write_experiment(tmp_path, **FAST))
+
+
+def test_figures_of_other_labels_than_now_make_no_page(tmp_path):
+    experiment = write_experiment(tmp_path, **FAST)
+    evaluate.run(experiment)
+    metrics = experiment.evaluation_directory / "metrics.json"
+    judged = read_json(metrics)
+    assert judged["judged_hash"] == ExperimentRun(experiment).predictions("test").hash
+    write_json({**judged, "judged_hash": "of others"}, metrics)
+    with pytest.raises(SpineError, match=r"measured on other labels or predictions .* run `spine evaluate EXPERIMENT`"):
+        import_module("ensemble.report").run(experiment)
+    write_json({key: value for key, value in judged.items() if key != "judged_hash"}, metrics)
+    assert import_module("ensemble.report").run(experiment)[0].exists()  # an older version's, which does not tell
 
 
 def test_members_keep_their_own_look():

@@ -146,6 +146,23 @@ def test_parts_that_the_pictures_have_no_truth_of_are_named(case, dataset, tmp_p
     assert evaluation.not_judged == ["narrowing"]  # the dataset grades degeneration alone
 
 
+def test_masks_of_classes_in_another_order_are_refused(case, dataset, tmp_path):
+    shutil.copytree(dataset, tmp_path / "data")
+    table = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    (tmp_path / "data" / "dataset.json").write_text(json.dumps({**table, "mask_labels": table["mask_labels"][::-1]}))
+    with pytest.raises(SpineError, match=r"masks of .* as the classes 1, 2 .*, the case answers"):
+        evaluate_case(case, None, tmp_path / "data")
+
+
+def test_discs_without_a_level_are_units_of_their_own(case, dataset, tmp_path):
+    shutil.copytree(dataset, tmp_path / "data")
+    for file, column, value in (("boxes", "level", ""), ("images", "patient", "anna")):
+        table = pd.read_csv(tmp_path / "data" / f"{file}.csv", dtype=str, keep_default_na=False)
+        table.assign(**{column: value}).to_csv(tmp_path / "data" / f"{file}.csv", index=False)
+    grade = by_part(evaluate_case(case, None, tmp_path / "data"))["degeneration", "AUC"]
+    assert (grade.patients, grade.units) == (1, 6)  # three pictures of one patient, two discs each
+
+
 def test_a_model_of_other_settings_is_not_judged(case, dataset):
     with pytest.raises(SpineError, match="is of other settings or runs than now; run `spine export`"):
         evaluate_case(case.model_copy(update={"discs": Discs(grow=0.3)}), None, dataset)

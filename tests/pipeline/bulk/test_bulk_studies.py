@@ -142,6 +142,15 @@ def test_a_table_names_files_and_folders(phantom, tmp_path):
     assert studies.keys() == {"one", "two", str(phantom / "ph002")}
 
 
+def test_a_file_that_a_table_names_twice_is_read_once(tmp_path):
+    (tmp_path / "s").mkdir()
+    for name in ("a", "b"):
+        write_png16(drawn(), tmp_path / "s" / f"{name}.png")
+    (tmp_path / "list.csv").write_text("path,study\ns,x\ns/a.png,x\ns/../s/b.png,x\n")
+    (study,) = in_sheet(tmp_path / "list.csv")
+    assert sorted(file.name for file in study.files().files) == ["a.png", "b.png"]
+
+
 @pytest.mark.parametrize("row", [",two", " ,", ",,"])
 def test_a_row_without_a_path_is_named(tmp_path, row):
     (tmp_path / "list.csv").write_text(f"path,study\na.png,one\n{row}\nb.png,\n")

@@ -82,6 +82,14 @@ def test_a_row_of_no_sample_is_refused(dataset):
         Manifest(dataset.root, dataset.images, splits=splits)
 
 
+def test_an_image_without_a_patient_is_named(dataset):
+    table = pd.read_csv(dataset.root / "images.csv", dtype=str, keep_default_na=False)
+    table.loc[0, "patient"] = ""
+    table.to_csv(dataset.root / "images.csv", index=False)
+    with pytest.raises(SpineError, match=f"{table['sample'][0]} has no patient"):
+        Manifest.read(dataset.root)
+
+
 def test_a_lacking_column_is_named(dataset):
     with pytest.raises(SpineError, match="patient"):
         Manifest(dataset.root, dataset.images.drop(columns="patient"))

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
-from spine.dataset.truth import ClassTruth
+from spine.dataset.truth import ClassTruth, unit_of
 from tests.experiment_on_disk import write_dataset
 
 LABELS = ("healthy", "degenerated")
@@ -18,6 +20,14 @@ def test_slices_of_one_disc_share_a_unit(manifest):
     truth = ClassTruth.of_classification(manifest, "train", "degeneration", LABELS)
     assert len(truth.samples) == 2 * 2 * 2  # patients, discs, slices
     assert len(set(truth.units)) == 2 * 2
+
+
+def test_a_follow_up_is_a_unit_of_its_own(manifest):
+    images = manifest.images.assign(study=["first" if n % 2 else "second" for n in range(len(manifest.images))])
+    truth = ClassTruth.of_classification(replace(manifest, images=images), "train", "degeneration", LABELS)
+    assert len(set(truth.units)) == 2 * 2 * 2  # each slice is of another study
+    assert unit_of("p", "", "L5/S1", 1, "a") == unit_of("p", "", "L5-S1", 1, "b") != unit_of("p", "", "L5/S1", 0, "b")
+    assert unit_of("p", "s", "", 1, "a") == "a"
 
 
 def test_by_unit_averages_the_slices_of_each_disc(manifest):

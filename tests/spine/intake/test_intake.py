@@ -117,6 +117,21 @@ def test_pictures_are_pseudonymised_on_request(source):
     assert not manifest.images[["sample", "patient"]].map(lambda text: any(p in text for p in PATIENTS)).any(axis=None)
 
 
+def test_a_patient_who_is_hidden_in_one_source_alone_is_refused(source):
+    given = _config(source).model_dump()
+    first = given["sources"][0]
+    twice = {**given, "sources": [first, {**first, "name": "other", "pseudonymise": True}]}
+    with pytest.raises(SpineError, match=r"4 patients have pseudonyms in some pictures of mr, other .* the same"):
+        build(DataConfig.model_validate(twice))
+
+
+def test_patients_whose_names_differ_in_capital_letters_alone_are_told(source):
+    (source / "images" / "p1_1.png").rename(source / "images" / "P1_1.png")
+    result = build(_config(source, source={"patient": r"(?P<patient>[pP]\d)_"}))
+    told = [problem for problem in _problems(result, "warning") if problem.path == "P1"]
+    assert [problem.reason for problem in told] == ["the patient P1 is told from p1 by capital letters alone"]
+
+
 def test_a_pseudonymised_dataset_names_no_patient_whatever_is_wrong_with_it(source):
     (source / "images" / "p1_2.png").write_bytes(b"")
     (source / "images").rename(source / "Doe_Jane")

@@ -10,6 +10,7 @@ from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.dataset.truth import ClassTruth
 from spine.predictions.predictions import BoxPredictions, Predictions, require_of
+from spine.predictions.stored_tables import read_index
 from spine.tasks import TASKS
 
 LABELS = ("no", "yes")
@@ -46,6 +47,14 @@ def boxes(tmp_path):
 
 
 ROW = [0.25, 0.75]
+
+
+def test_any_name_of_a_patient_is_read_back(tmp_path):
+    patients = ["a\rb", 'c"d', " e"]
+    Predictions.write(tmp_path / "test", VALUES, INDEX.assign(patient=patients), **HEAD)
+    assert list(read_index(tmp_path / "test")["patient"]) == patients
+
+
 WRONG_VALUES = {
     "nan": np.array([ROW, [np.nan, 0.5], ROW], np.float32),
     "all nan": np.full((3, 2), np.nan, np.float32),
