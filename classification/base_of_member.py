@@ -51,10 +51,15 @@ def load_base_of_member(base: Any, weights: str, network: str) -> None:
     """Give a Keras base the weights that a member's base has; SpineError where they do not fit."""
     import tensorflow as tf
 
+    from spine.training.regularisation.stochastic_depth import copy_weights, with_stochastic_depth
+
     member = checked_member(weights, network)
     stored = tf.train.load_checkpoint(str(member.model / "variables" / "variables"))
     shapes = stored.get_variable_to_shape_map()
-    for place, variable in enumerate(base.variables):
+    rate = member.card.details.get("stochastic_depth")
+    # With stochastic depth a network's variables are in another order.
+    like = base if rate is None else with_stochastic_depth(base, rate)
+    for place, variable in enumerate(like.variables):
         found = shapes.get(KEY.format(place))
         if found != list(variable.shape):
             raise SpineError(
@@ -62,3 +67,5 @@ def load_base_of_member(base: Any, weights: str, network: str) -> None:
                 f"{variable.path} takes {list(variable.shape)}; give a member of the same width (alpha)"
             )
         variable.assign(stored.get_tensor(KEY.format(place)))
+    if like is not base:
+        copy_weights(like, base)

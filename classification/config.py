@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -20,6 +21,7 @@ from spine.training.view import View
 
 if TYPE_CHECKING:
     from spine.dataset.truth import ClassTruth
+    from spine.member.member import Patients
 
 __all__ = ["FineTuning", "Head", "Phase", "Settings"]
 
@@ -107,6 +109,12 @@ class Settings(FitSettings):
 
         self.view.of_crops(train.grow, train.lost_pictures, train.has_neighbours)
         class_weights(self.class_weights, train.values, train.labels)
+
+    def models_of_fold(self, fold: int) -> dict[Path, Patients]:
+        """The models that a fold's starts from, and whom each has seen: a member that gives its base."""
+        from classification.base_of_member import patients_of
+
+        return {Path(self.weights): patients for patients in patients_of(self.weights)}
 
     @property
     def initial_weights(self) -> tuple[str | int | float, ...]:

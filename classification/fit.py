@@ -94,6 +94,12 @@ class ClassifierFitting(KerasFitting):
         return export(network, self.settings, self.directory, self.data.view)
 
     @property
+    def details(self) -> dict[str, Any]:
+        """What changes the order of the base's variables."""
+        rate = self.settings.stochastic_depth
+        return {} if rate is None else {"stochastic_depth": rate}
+
+    @property
     def parts_patients(self) -> tuple[Patients, ...]:
         """Those that the member has seen whose base it starts from."""
         return patients_of(self.settings.weights)

@@ -175,7 +175,7 @@ def _require(experiment: Experiment, only: Sequence[str], fold: int | None, awai
     from spine.experiment.dataset import read_dataset
     from spine.experiment.folds import parts
     from spine.experiment.foreign import require_predictions
-    from spine.experiment.foresight import require_metric
+    from spine.experiment.foresight import require_metric, require_strangers
 
     chosen = [name for name in chosen_members(experiment, only) if experiment.member_directory(name) not in awaited]
     external = [name for name in chosen if _is_external(experiment, name)]
@@ -184,6 +184,7 @@ def _require(experiment: Experiment, only: Sequence[str], fold: int | None, awai
         return
     manifest = read_dataset(experiment)
     require_metric(experiment, manifest)
+    require_strangers(experiment, manifest, own)
     trained = parts(experiment) if fold is None else [_part(experiment, fold)]
     outdated = _each_once([one for one in _trainings(manifest, trained, own) if not one.is_done])
     _require_trainable(trained, outdated, lambda line: None)
@@ -221,7 +222,7 @@ def train_members(
     from spine.experiment.dataset import read_dataset
     from spine.experiment.folds import stages
     from spine.experiment.foreign import require_predictions
-    from spine.experiment.foresight import require_metric
+    from spine.experiment.foresight import require_metric, require_strangers
     from spine.experiment.trained import under_another_salt
 
     chosen = chosen_members(experiment, only)
@@ -235,6 +236,7 @@ def train_members(
     manifest = read_dataset(experiment)
     if own:
         require_metric(experiment, manifest)
+        require_strangers(experiment, manifest, own)
     if fold is not None:
         part = _part(experiment, fold)
         _train(experiment, manifest, [part], own, show, fetched)

@@ -32,7 +32,7 @@ class Encoder:
     least_size: int = 32  # height and width, in pixels; the model pads up to it
     layout: str = ""  # of PyTorch's weights, a name of `pretrained.state_dict.layouts`; empty: none fit
     imagenet: bool = True  # whether its weights are published in a form that can be downloaded
-    residual: bool = False  # whether it has blocks whose branch is added to a shortcut
+    residual: bool = False  # whether it has blocks whose branch is added to a shortcut, by a layer of its own
     scales_inside: bool = False  # whether its graph scales pixels by itself, from [0, 255]
 
 
@@ -87,10 +87,10 @@ def _as_it_is(pixels: Any) -> Any:
     return pixels
 
 
-def _resnet(name: str) -> Encoder:
+def _resnet(name: str, *, residual: bool = True) -> Encoder:
     features = ("stage4_unit1_relu1", "stage3_unit1_relu1", "stage2_unit1_relu1", "relu0")
     # Their first batch norm scales.
-    return Encoder(_of_library(name), _as_it_is, features, residual=True, scales_inside=True)
+    return Encoder(_of_library(name), _as_it_is, features, residual=residual, scales_inside=True)
 
 
 def _vgg(name: str, convolutions: int) -> Encoder:
@@ -138,7 +138,8 @@ ENCODERS: dict[str, Encoder] = {
     "resnet18": _resnet("resnet18"),
     "resnet34": _resnet("resnet34"),
     "resnet50": _resnet("resnet50"),
-    "resnext50": _resnet("resnext50"),
+    # The library writes the groups of ResNeXt, and the sums of InceptionResNetV2, as functions that Keras cannot clone.
+    "resnext50": _resnet("resnext50", residual=False),
     # keras.applications' own, and torchvision's: "resnet50" above is of another order of batch norm and convolution.
     "resnet50v1": Encoder(_own("ResNet50"), _scale_of("resnet50"), _OF_RESNET, residual=True),
     "resnet50v1.5": Encoder(
@@ -156,7 +157,6 @@ ENCODERS: dict[str, Encoder] = {
         _scale_of("inception_resnet_v2"),
         (594, 260, 16, 9),
         least_size=75,
-        residual=True,
     ),
     "mobilenetv2": Encoder(
         _own("MobileNetV2"),

@@ -15,7 +15,7 @@ from spine.training.schedule import Count, Phase, Positive
 
 if TYPE_CHECKING:
     from spine.dataset.truth import ClassTruth
-    from spine.member.member import Member
+    from spine.member.member import Member, Patients
 
 __all__ = ["MEASURED", "MeasuredSettings"]
 
@@ -43,8 +43,11 @@ class MeasuredSettings(NoNetwork):
         return "true" if masks is True else masks
 
     def check(self, train: ClassTruth) -> None:
-        """SpineError where there is no such segmenter, it finds no discs, or a class has no weight or row."""
+        """SpineError where there is no such segmenter, it finds no discs, a mask to measure on is missing, or a class
+        has no weight or row.
+        """
         from classification.data import class_weights
+        from classification.measured.data import mask_of
 
         if train.lost_pictures:
             raise SpineError(
@@ -52,6 +55,9 @@ class MeasuredSettings(NoNetwork):
                 "out of, as older versions built them; build the dataset again with `spine data build CONFIG`"
             )
         self.opened_segmenter()
+        if self.masks == "true":
+            for picture in {region.picture for region in train.regions}:
+                mask_of(picture)
         class_weights(self.class_weights, train.values, train.labels)
 
     def opened_segmenter(self, fold: int | None = None) -> Member:
@@ -79,6 +85,11 @@ class MeasuredSettings(NoNetwork):
     def models_within(self) -> tuple[Path, ...]:
         """The directories of the members whose SavedModels run in this one: the segmenter's, and those of its folds."""
         return (self.segmenter, *sorted(self.segmenter.glob("fold-*")))
+
+    def models_of_fold(self, fold: int) -> dict[Path, Patients]:
+        """The models that a fold's is made of, and whom each has seen: the segmenter's."""
+        member = self.opened_segmenter(fold)
+        return {member.path: member.card.patients}
 
     @property
     def made_of(self) -> str:

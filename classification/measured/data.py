@@ -10,13 +10,14 @@ import numpy as np
 
 from classification.data import class_weights
 from classification.measured.config import MeasuredSettings
-from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
+from spine.core.refusals import as_yaml
 from spine.core.tracing import as_written
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import ClassTruth
 from spine.experiment.config import Experiment
 from spine.images.pictures import read_mask
+from spine.measurements.roles import roles_of
 from spine.member.measuring import Measure, by_files, keeping
 from spine.member.member import Member
 from spine.training.data import FitData
@@ -46,27 +47,20 @@ class MeasuredData(FitData):
         """Read the splits of a dataset; SpineError where one is empty, or labels, weights or masks do not fit."""
         data = super().of(experiment, manifest, settings, seed)
         class_weights(settings.class_weights, data.train.values, data.labels)
+        mask_labels = ("background", *manifest.mask_labels)
+        if settings.masks == "true" and "disc" not in roles_of(mask_labels):
+            raise SpineError(
+                f"masks: true measures discs on the dataset's own masks, and those of {manifest.root} hold "
+                f"{as_yaml(manifest.mask_labels)}, none of which is called disc; leave masks: true out, or build the "
+                "dataset with masks of discs"
+            )
         fold = experiment.fold if isinstance(experiment.fold, int) else None
-        data = replace(
+        return replace(
             data,
             own_segmenter=settings.opened_segmenter(fold),
-            mask_labels=("background", *manifest.mask_labels),
+            mask_labels=mask_labels,
             kept=experiment.measurements_directory,
         )
-        if fold is not None and experiment.stop_on == "fold":
-            data._require_strangers()
-        return data
-
-    def _require_strangers(self) -> None:
-        """SpineError where the segmenter has learned from patients that this fold's model is to predict unseen."""
-        assert self.validation is not None
-        own = set(map(patient_hash, self.validation.patients))
-        if seen := own & set(self.segmenter.card.patients.trained):
-            raise SpineError(
-                f"the segmenter {self.segmenter.path} has learned from {len(seen)} of the {len(own)} patients of the "
-                "fold, so they would not be predicted out of fold. Give one that was trained on other patients, or a "
-                "member with folds of the same patients, as datasets have that `folds` of one data config divides"
-            )
 
     @property
     def segmenter(self) -> Member:
@@ -95,7 +89,6 @@ def by_true_masks(labels: tuple[str, ...]) -> Measure:
     from spine.training.see_boxes import BOXES
 
     classes = classes_of(labels)
-
     inputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([None, None], tf.int32), BOXES]
 
     def of_file(file: Any, mask: Any, boxes: Any) -> Any:

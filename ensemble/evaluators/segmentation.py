@@ -239,8 +239,11 @@ class SegmentationEvaluator(Evaluator[SegmentedRow]):
         return pd.Series(np.nan_to_num(_dice_of_images(row), nan=1.0)).groupby(self.patients).mean().to_numpy()
 
     def written(self, row: SegmentedRow, estimates: dict[str, Estimate]) -> SegmentationRow:
-        """With the images on which exactly one of truth and prediction holds a class, so that an outline is missing."""
-        there = row.counts[:, 1:, 1:] > 0  # predicted, true
+        """With the images on which exactly one of truth and prediction holds a class, so that an outline is missing:
+        of those whose distances are measured, where any are.
+        """
+        measured = np.array(self._spaced, bool) | (not any(self._spaced))
+        there = row.counts[measured][:, 1:, 1:] > 0  # predicted, true
         missing = (there[..., 0] != there[..., 1]).sum(axis=0).tolist()
         outlines = dict(zip(self.truth.labels[1:], missing, strict=True))
         return SegmentationRow(

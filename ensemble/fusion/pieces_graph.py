@@ -30,7 +30,7 @@ def postprocess_in_graph(probabilities: Tensor, rules: Mapping[int, PieceRule]) 
         dropped = tf.logical_and(~kept[..., tf.newaxis], own)
         others = tf.where(dropped, tf.constant(-1, probabilities.dtype), probabilities)
         again = tf.argmax(others, axis=-1, output_type=tf.int32)
-        return tf.where(kept_pieces_in_graph(again, rules, classes), again, 0)
+        return tf.where(kept_pieces_in_graph(again, rules, classes, kept), again, 0)
 
     return tf.cond(tf.reduce_all(kept), lambda: masks, replaced)
 
@@ -45,7 +45,9 @@ class _Runs(NamedTuple):
     length: Tensor
 
 
-def kept_pieces_in_graph(masks: Tensor, rules: Mapping[int, PieceRule], classes: int) -> Tensor:
+def kept_pieces_in_graph(
+    masks: Tensor, rules: Mapping[int, PieceRule], classes: int, sure: Tensor | None = None
+) -> Tensor:
     """Whether each pixel's piece stays (N, H, W), of masks (N, H, W) int32, as `pieces.kept_pieces` tells."""
     ruled = tf.constant([label in rules for label in range(classes)])
     runs = _runs_of(masks)
@@ -54,9 +56,18 @@ def kept_pieces_in_graph(masks: Tensor, rules: Mapping[int, PieceRule], classes:
     roots = tf.where((piece == tf.range(count)) & tf.gather(ruled, runs.label))[:, 0]
     areas = tf.gather(tf.math.unsorted_segment_sum(runs.length, piece, count), roots)
     labels = tf.gather(runs.label, roots)
-    stays = _stay(areas, labels, tf.gather(runs.picture, roots) * classes + labels, tf.shape(masks)[0] * classes, rules)
+    first = tf.gather(_any_of(tf.zeros_like(masks, tf.bool) if sure is None else sure, runs, piece), roots)
+    groups = tf.gather(runs.picture, roots) * classes + labels
+    stays = _stay(areas, first, labels, groups, tf.shape(masks)[0] * classes, rules)
     of_roots = tf.tensor_scatter_nd_update(tf.fill([count], True), roots[:, tf.newaxis], stays)
     return tf.gather(tf.gather(of_roots, piece), runs.number)
+
+
+def _any_of(pixels: Tensor, runs: _Runs, piece: Tensor) -> Tensor:
+    """Whether any of the pixels (N, H, W) bool of each run's piece holds; right of the lowest run of a piece (R,)."""
+    of_runs = tf.gather(piece, tf.reshape(runs.number, [-1]))
+    holds = tf.cast(tf.reshape(pixels, [-1]), tf.int32)
+    return tf.math.unsorted_segment_max(holds, of_runs, tf.size(piece)) > 0
 
 
 def _runs_of(masks: Tensor) -> _Runs:
@@ -109,16 +120,23 @@ def _pieces_of(runs: _Runs, edges: tuple[Tensor, Tensor]) -> Tensor:
     return found
 
 
-def _stay(areas: Tensor, labels: Tensor, groups: Tensor, count: Tensor, rules: Mapping[int, PieceRule]) -> Tensor:
-    """Whether each piece (P,) stays beside those of its group of `count`, a class in a picture; lowest runs first."""
+def _stay(
+    areas: Tensor, first: Tensor, labels: Tensor, groups: Tensor, count: Tensor, rules: Mapping[int, PieceRule]
+) -> Tensor:
+    """Whether each piece (P,) stays beside those of its group of `count`, a class in a picture; lowest runs first.
+
+    Those that are `first` (P,) go before larger ones.
+    """
     by_area = tf.argsort(areas, direction="DESCENDING", stable=True)
+    by_area = tf.gather(by_area, tf.argsort(tf.cast(~tf.gather(first, by_area), tf.int32), stable=True))
     order = tf.gather(by_area, tf.argsort(tf.gather(groups, by_area), stable=True))
     place = tf.math.invert_permutation(order)
     rank = place - tf.gather(tf.math.unsorted_segment_min(place, groups, count), groups)
-    largest = tf.cast(tf.gather(tf.math.unsorted_segment_max(areas, groups, count), groups), tf.float64)
     none = PieceRule()
     classes = range(max(rules, default=0) + 1)
     most = tf.constant([rules.get(label, none).most or tf.int32.max for label in classes])
     share = tf.constant([rules.get(label, none).share for label in classes], tf.float64)
-    enough = tf.cast(areas, tf.float64) >= tf.gather(share, labels) * largest
-    return (rank < tf.gather(most, labels)) & enough
+    among = rank < tf.gather(most, labels)
+    largest = tf.math.unsorted_segment_max(tf.where(among, areas, 0), groups, count)
+    least = tf.gather(share, labels) * tf.cast(tf.gather(largest, groups), tf.float64)
+    return among & (tf.cast(areas, tf.float64) >= least)

@@ -105,7 +105,8 @@ def _sees(member: Member, settings: Settings) -> str:
 def _view(view: View) -> str:
     grown = f"the box grown by {100 * view.grow:g} %" if view.grow else "the box as it is"
     shape = "stretched" if view.aspect == "stretch" else "aspect kept"
-    return f"{grown}, {shape}" + (", levels of the whole picture" if view.levels == "picture" else "")
+    levels = ", levels of the whole picture" if view.levels == "picture" else ""
+    return f"{grown}, {shape}{levels}" + (", the slices next to it as channels" if view.slices > 1 else "")
 
 
 def _origin(member: Member, settings: Settings) -> str:

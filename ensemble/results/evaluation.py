@@ -70,7 +70,9 @@ class ClassificationRow(Row):
 
 
 class SegmentationRow(Row):
-    """`missing_outlines`: class -> images on which exactly one of truth and prediction holds it."""
+    """`missing_outlines`: class -> images on which exactly one of truth and prediction holds it, of those with a
+    spacing where any have one.
+    """
 
     missing_outlines: dict[str, StrictInt]
 

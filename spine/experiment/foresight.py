@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
-from spine.experiment.config import Experiment
-from spine.experiment.folds import refit, view
+from spine.experiment.config import REFIT, Experiment
+from spine.experiment.folds import fold_of_patients, refit, view
 from spine.experiment.seeds import member_of_seed
 from spine.experiment.truth import read_truth, read_truths
 from spine.tasks import TASKS
@@ -18,6 +19,7 @@ __all__ = [
     "reason_undefined",
     "require_classes",
     "require_metric",
+    "require_strangers",
     "require_trainable",
     "warn_of_doubts",
     "warn_of_test",
@@ -61,7 +63,7 @@ def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence
                 experiment.members[name].check(train)
             except SpineError as error:
                 raise SpineError(f"members.{name}{f' of {one.target}' if experiment.heads else ''}: {error}") from None
-        if (batch := experiment.members[name].batch) > samples:
+        if (batch := experiment.members[name].batch) > samples * getattr(experiment.members[name], "repeats", 1):
             show(f"warning: members.{name}: batch is {batch}; the {samples} training samples are one batch")
 
 
@@ -101,6 +103,28 @@ def require_metric(experiment: Experiment, manifest: Manifest) -> None:
         seen, split = view(refit(experiment), manifest), "train"  # all patients of the folds: each is left out once
     if reason := reason_undefined(experiment, seen, split, metric):
         raise SpineError(f"search.metric is {metric}, which {reason}; search by another metric, or split anew")
+
+
+def require_strangers(experiment: Experiment, manifest: Manifest, names: Sequence[str]) -> None:
+    """SpineError where a member starts from, or holds, a model that has learned from patients whom a fold's model is to
+    predict unseen. With `stop_on: inner` whoever stopped it counts as well.
+    """
+    if not experiment.folds or experiment.fold == REFIT:
+        return
+    fold_of = fold_of_patients(experiment, manifest)
+    for fold in range(experiment.folds) if experiment.fold is None else [experiment.fold]:
+        own = {patient_hash(patient) for patient, number in fold_of.items() if number == fold}
+        for name in names:
+            models_of_fold = getattr(experiment.members[name], "models_of_fold", lambda fold: {})
+            for path, patients in models_of_fold(fold).items():
+                seen = {*patients.trained, *(patients.stopped if experiment.stop_on == "inner" else ())} & own
+                if seen:
+                    raise SpineError(
+                        f"members.{name}: {path} has learned from {len(seen)} of the {len(own)} patients of fold "
+                        f"{fold}, so they would not be predicted out of fold. Give one that was trained on other "
+                        "patients; as a segmenter also one with folds of the same patients and the same `stop_on`, as "
+                        "datasets have that `folds` of one data config divides"
+                    )
 
 
 def reason_undefined(experiment: Experiment, manifest: Manifest, split: str, metric: str = "") -> str:

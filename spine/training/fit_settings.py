@@ -101,8 +101,8 @@ class FitSettings(Strict):
         """ValueError where stochastic depth is asked for of a base that is none of the `residual` ones."""
         if self.stochastic_depth is not None and base not in residual:
             raise ValueError(
-                f"stochastic_depth is {self.stochastic_depth:g}, but {base} has no residual blocks to leave out; "
-                f"those that have: {', '.join(sorted(residual))}"
+                f"stochastic_depth is {self.stochastic_depth:g}, but {base} has no residual blocks that can be "
+                f"left out; those that have: {', '.join(sorted(residual))}"
             )
 
     @property

@@ -21,6 +21,7 @@ from spine.dataset.manifest import Manifest
 from spine.experiment.config import REFIT, Experiment
 from spine.experiment.dataset import read_dataset
 from spine.experiment.folds import refit_epochs, view
+from spine.experiment.foresight import require_strangers
 from spine.experiment.outcomes import Outcome, is_trained, outcomes
 from spine.member.member import Card, Member, Patients
 from spine.training.fitting import Fitting
@@ -47,10 +48,12 @@ def train_member(fitting_of: FittingOf, experiment: Experiment, member: str, bat
             f"member {member!r} is not in {experiment.name}; its members: {', '.join(experiment.members)}"
             f"{did_you_mean(member, experiment.members)}"
         )
-    manifest = view(experiment, read_dataset(experiment))
+    dataset = read_dataset(experiment)
+    manifest = view(experiment, dataset)
     directory = experiment.member_directory(member)
     if is_trained(experiment, member, manifest):
         return directory
+    require_strangers(experiment, dataset, [member])
     silence_tensorflow()
     first, *others = outcomes(experiment, member)
     fitting = fitting_of(_with_batch(first, batch), first.member, manifest, seed_of(experiment, first.member))

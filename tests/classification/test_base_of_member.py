@@ -19,9 +19,10 @@ def small(**changes):
 
 
 def publish(directory, settings, salt, kind="network"):
-    network = build(settings, 3)
+    network, rate = build(settings, 3), settings.stochastic_depth
     rng = np.random.default_rng(7)
-    network.set_weights([rng.normal(size=one.shape) for one in network.get_weights()])
+    for one in network.weights:
+        one.assign(rng.normal(size=one.shape))
     version = export(network, settings, directory)
     card = Card(
         name="learned",
@@ -30,7 +31,7 @@ def publish(directory, settings, salt, kind="network"):
         kind=kind,
         model_hash=Member.hash_model(version),
         patients=Patients(salt=salt, trained=(patient_hash("p1"),)),
-        details={"network": settings.network},
+        details={"network": settings.network, **({} if rate is None else {"stochastic_depth": rate})},
     )
     return network, Member.publish(directory, card)
 
@@ -47,6 +48,17 @@ def test_the_base_is_the_members_and_the_head_is_new(learned):
     assert all((own == theirs).all() for own, theirs in pairs)
     assert began.output_shape == (None, 2)
     assert small(weights=str(member.path)).pretrained  # so that the head learns first, then a part of the base
+
+
+def test_a_member_that_was_trained_with_stochastic_depth_gives_each_layer_its_own(tmp_path):
+    """The two convolutions of one shape that ResNet adds change places when it is cloned."""
+    resnet = {"network": "resnet50", "height": 32, "width": 32}
+    network, member = publish(tmp_path, small(**resnet, stochastic_depth=0.2), salt_id())
+    began = base_of(build(small(**resnet, weights=str(member.path)), 2))
+    learned = {layer.name: layer.get_weights() for layer in base_of(network).layers}
+    for layer in filter(lambda layer: layer.weights, began.layers):
+        for own, theirs in zip(layer.get_weights(), learned[layer.name], strict=True):
+            np.testing.assert_array_equal(own, theirs)
 
 
 def test_who_starts_from_a_member_has_seen_its_patients(learned):

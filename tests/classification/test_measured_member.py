@@ -18,6 +18,7 @@ from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
 from spine.experiment.folds import view
+from spine.experiment.foresight import require_strangers
 from spine.experiment.truth import read_truth
 from spine.member.importance import Importance
 from spine.member.member import Member
@@ -165,6 +166,18 @@ def test_settings_of_networks_are_none_of_its_own_and_of_shared_ones_it_takes_wh
         validate_experiment(raw | {"members": {"measured": {"network": "measurements"}}}, "a file")
 
 
+def test_true_masks_that_lack_or_hold_no_discs_are_said(experiment):
+    settings = experiment.members["measured"].model_copy(update={"masks": "true"})
+    manifest = Manifest.read(experiment.data)
+    with pytest.raises(SpineError, match=r"masks: true measures discs .* none of which is called disc"):
+        MeasuredData.of(experiment, dataclasses.replace(manifest, mask_labels=("bone",)), settings, 0)
+    truth = read_truth(experiment, manifest, "train")
+    settings.check(truth)
+    elsewhere = truth.regions[0]._replace(picture=truth.regions[0].picture.with_name("nowhere.png"))
+    with pytest.raises(SpineError, match="is missing, and masks: true measures on the dataset's own masks"):
+        settings.check(dataclasses.replace(truth, regions=(elsewhere,)))
+
+
 def test_a_fold_takes_the_segmenters_own_fold_and_refuses_one_that_knows_its_patients(experiment, tmp_path):
     manifest = Manifest.read(experiment.data)
     of_fold = experiment.model_copy(update={"folds": 3, "fold": 1})
@@ -172,9 +185,20 @@ def test_a_fold_takes_the_segmenters_own_fold_and_refuses_one_that_knows_its_pat
     train_truth, own = (read_truth(of_fold, seen, split) for split in ("train", "validation"))
     segmenter = write_segmenter(tmp_path / "outlines", (*train_truth.patients, *own.patients))
     settings = experiment.members["measured"].model_copy(update={"segmenter": segmenter})
-    with pytest.raises(SpineError, match=f"has learned from {len(set(own.patients))} of the"):
-        MeasuredData.of(of_fold, seen, settings, 0)
+    of_fold = of_fold.model_copy(update={"members": {"measured": settings}})
     inner = of_fold.model_copy(update={"stop_on": "inner"})
-    assert MeasuredData.of(inner, view(inner, manifest), settings, 0).segmenter.path == segmenter
+    for one in (of_fold, inner):
+        with pytest.raises(
+            SpineError, match=f"measured: .* has learned from {len(set(own.patients))} of the .* fold 1"
+        ):
+            require_strangers(one, manifest, ["measured"])
     write_segmenter(segmenter / "fold-1", train_truth.patients)
+    for one in (of_fold, inner):
+        require_strangers(one, manifest, ["measured"])
     assert MeasuredData.of(of_fold, seen, settings, 0).segmenter.path == segmenter / "fold-1"
+    card = Member.open(segmenter / "fold-1").card
+    stopped = card.patients.model_copy(update={"stopped": tuple(map(patient_hash, sorted(set(own.patients))))})
+    Member.publish(segmenter / "fold-1", card.model_copy(update={"patients": stopped}))
+    require_strangers(of_fold, manifest, ["measured"])
+    with pytest.raises(SpineError, match="and the same `stop_on`"):
+        require_strangers(inner, manifest, ["measured"])

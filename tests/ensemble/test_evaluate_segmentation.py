@@ -125,6 +125,8 @@ def test_a_missed_class_is_counted_and_leaves_the_distance_out(tmp_path):
     surfaces[0, 1] = (np.inf, 0)
     missed = segmentation.SegmentedRow("missed", "member", None, counts, surfaces)
     assert test.written(missed, {}).missing_outlines == {"vertebra": 0, "disc": 1, "canal": 0}
+    unknown = replace(test.truth, spacings=(None, *test.truth.spacings[1:]))  # the first image's is not measured
+    assert replace(test, truth=unknown).written(missed, {}).missing_outlines["disc"] == 0
     assert test.score(missed, "hausdorff_95_mm.disc") == pytest.approx(surfaces[1:, 1, 0].mean())
     assert test.score(missed, "surface_dice.disc") == pytest.approx(surfaces[1:, 1, 1].sum() / len(surfaces))
 

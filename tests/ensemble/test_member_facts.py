@@ -50,6 +50,8 @@ def test_a_classifier_tells_its_view_its_weights_and_the_options_that_are_on():
     assert found.sees == (
         "96 × 160 pixels, percentile grey levels; the box grown by 50 %, stretched, levels of the whole picture"
     )
+    reads = NetworkInput(96, 160, "minmax", View(slices=3))
+    assert facts(settings, input={"network": reads.card}).sees.endswith(", the slices next to it as channels")
     assert (found.network, found.parameters, found.weights) == ("mobilenet", 1200, "ImageNet")
     assert found.options == (
         "cosine learning rate, weights averaged (0.99), label smoothing 0.1, class weights, augmentation mr, "

@@ -71,6 +71,18 @@ def test_what_is_dropped_becomes_the_next_class_or_background():
     np.testing.assert_array_equal(in_graph[0], expected)
 
 
+def test_a_piece_of_its_class_goes_before_a_larger_one_that_others_became():
+    mask = np.zeros((12, 20), int)
+    mask[:4], mask[6:10, :8], mask[6:9, 14:] = 1, 1, 2  # bones of 80 and 32, a canal of 18
+    second = np.zeros_like(mask)
+    second[6:10, :8] = 2  # the smaller bone would be the larger canal
+    for rules in ({1: PieceRule(most=1), 2: PieceRule(most=1)}, {1: PieceRule(most=1), 2: PieceRule(1, 0.7)}):
+        expected = np.where(mask == 2, 2, np.arange(12)[:, None] < 4)
+        np.testing.assert_array_equal(postprocess(probabilities(mask, second), rules), expected)
+        in_graph = postprocess_in_graph(tf.constant(probabilities(mask, second)[None]), rules)
+        np.testing.assert_array_equal(in_graph[0], expected)
+
+
 def test_graph_and_arrays_agree_on_noise_blobs_and_spirals():
     random = np.random.default_rng(0)
     rules = {1: PieceRule(share=0.2), 2: PieceRule(most=2), 3: PieceRule(most=1, share=0.5)}

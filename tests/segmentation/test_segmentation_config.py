@@ -127,6 +127,7 @@ def test_class_weights_are_one_for_all_or_by_label():
         ({"reduce_on_plateau": {"patience": 2}}, "set schedule to constant"),
         ({"label_smoothing": 0.1}, "label_smoothing gives every pixel a part of every class.* dice would be of that"),
         ({"stochastic_depth": 0.1, "encoder": "vgg16"}, "stochastic_depth is 0.1, but vgg16 has no residual blocks"),
+        ({"stochastic_depth": 0.1, "encoder": "resnext50"}, "resnext50 has no residual blocks that can be left out"),
         ({"layer_decay": 0.8, "freeze_encoder": 30}, "layer_decay is 0.8, but no weights .* are tuned"),
         ({"gamma": -1}, "gamma: is -1; it has to be at least 0"),
         ({"class_weights": {"disc": -1}}, "class_weights"),

@@ -5,6 +5,7 @@ Only the arrays of the file's weight groups are read, by h5py; the stored graph 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def load_base_of(base: Any, file: str) -> bool:
         own = [layer for layer in base.layers if layer.weights]
         if "layer_names" not in group.attrs or len(stored := _layers(group)) == len(own):
             return False
-        _assign(own, _opened(stored, sum(len(layer.weights) for layer in own)))
+        _assign(own, _opened(stored, own))
     return True
 
 
@@ -47,15 +48,31 @@ def _layers(group: h5py.Group) -> Layers:
     return {name: datasets for name, datasets in found.items() if datasets}
 
 
-def _opened(stored: Layers, wanted: int) -> Layers:
+def _opened(stored: Layers, own: list[Any]) -> Layers:
     """The layers inside the one that has as many weights as the base, where there is one; else all as they are."""
+    wanted = sum(len(layer.weights) for layer in own)
     inner = next((name for name, datasets in stored.items() if len(datasets) == wanted), None)
     if inner is None:
         return stored
     layers: Layers = {}
     for dataset in stored[inner]:  # what learns comes first, statistics last: each layer's own order is kept
         layers.setdefault(dataset.name.rpartition("/")[0], []).append(dataset)
-    return layers
+    return _in_order_of(own, layers)
+
+
+def _in_order_of(own: list[Any], layers: Layers) -> Layers:
+    """The layers in the base's order, where they have its names: of a base that was frozen in part when it was saved,
+    the frozen ones come last.
+    """
+    above = len(os.path.commonpath(layers)) + 1
+    named = {_flat(path[above:]): path for path in layers}
+    names = [_flat(layer.name) for layer in own]
+    return {named[name]: layers[named[name]] for name in names} if set(names) == {*named} else layers
+
+
+def _flat(name: str) -> str:
+    """A name as either Keras has it: the newer one allows no slash."""
+    return name.replace("/", "_")
 
 
 def _assign(own: list[Any], stored: Layers) -> None:

@@ -12,7 +12,7 @@ from keras import layers
 
 from spine.core.problems import SpineError
 
-__all__ = ["with_stochastic_depth"]
+__all__ = ["copy_weights", "with_stochastic_depth"]
 
 ADDITIONS = ("Add", "CustomScaleLayer")  # of two maps: by a layer or by +, and InceptionResNetV2's own
 ONE_A_PICTURE = (None, 1, 1, 1)  # what is drawn: whether all of a picture's map stays
@@ -29,7 +29,7 @@ def with_stochastic_depth(base: keras.Model, rate: float) -> keras.Model:
     if not blocks:
         raise SpineError(f"stochastic_depth is {rate:g}, but {base.name} has no residual blocks; leave it out")
     found = keras.models.clone_model(base, call_function=_Walk(rate, blocks))
-    _copy_weights(base, found)
+    copy_weights(base, found)
     return found
 
 
@@ -71,14 +71,17 @@ def _tensors(structure: Any) -> list[keras.KerasTensor]:
     return [value for value in keras.tree.flatten(structure) if isinstance(value, keras.KerasTensor)]
 
 
-def _copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """By name, since the order of layers may have changed; each as from a file, which a normalisation settles then."""
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Give a network another's weights by the names of layers, since their order may have changed.
+
+    Each as from a file, which a normalisation settles then.
+    """
     there = {layer.name: layer for layer in target.layers}
     for layer in source.layers:
         if layer.name not in there:
             continue
         if isinstance(layer, keras.Model):
-            _copy_weights(layer, there[layer.name])
+            copy_weights(layer, there[layer.name])
         elif layer.weights:
             stored: dict[str, Any] = {}
             layer.save_own_variables(stored)

@@ -23,7 +23,7 @@ from spine.experiment.foresight import (
 )
 from spine.experiment.truth import read_truth
 from tests.detection_on_disk import experiment_of, write_boxes
-from tests.experiment_on_disk import write_experiment
+from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
 from tests.jobs_here import train_nothing
 from tests.segmentation_on_disk import LABELS
 from tests.segmentation_on_disk import write_masks as write_bright_and_dark
@@ -199,6 +199,17 @@ def test_a_batch_that_is_larger_than_the_data_is_told(tmp_path):
     members = {"first": experiment.members["first"].model_copy(update={"batch": rows + 1})}
     require_trainable(experiment.model_copy(update={"members": members}), manifest, ["first"], shown.append)
     assert shown == [f"warning: members.first: batch is {rows + 1}; the {rows} training samples are one batch"]
+
+
+def test_pictures_that_an_epoch_shows_several_times_fill_a_larger_batch(tmp_path):
+    experiment, shown = write_segmentation_experiment(tmp_path), []
+    manifest = Manifest.read(experiment.data)
+    rows = len(manifest.samples_in("train"))
+    for batch, told in ((3 * rows, 0), (3 * rows + 1, 1)):
+        own = next(iter(experiment.members.values()))
+        own = own.model_copy(update={"batch": batch, "patches": segmentation.config.Patches(per_picture=3)})
+        require_trainable(experiment.model_copy(update={"members": {"p": own}}), manifest, ["p"], shown.append)
+        assert len(shown) == told
 
 
 def test_seeds_of_what_draws_nothing_are_told_to_be_the_same():

@@ -73,6 +73,23 @@ def test_a_base_is_found_in_a_model_of_keras_2(wrapped, into, base, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("frozen", ["batch norm", "first half"])
+@pytest.mark.parametrize("of", [keras, tf_keras], ids=["keras3", "keras2"])
+def test_a_base_inside_a_model_may_have_been_frozen_in_part(frozen, of, tmp_path):
+    saved = filled(short_densenet(of))
+    for number, layer in enumerate(saved.layers):
+        is_first = number < len(saved.layers) // 2
+        layer.trainable = not (is_first if frozen == "first half" else "BatchNorm" in type(layer).__name__)
+    inside(of, saved).save(tmp_path / "model.h5")
+    loaded = short_densenet(keras)
+    load_file(loaded, str(tmp_path / "model.h5"), "densenet")
+    stored = {layer.name.replace("/", "_"): layer.get_weights() for layer in saved.layers}
+    for layer in filter(lambda layer: layer.weights, loaded.layers):
+        for own, theirs in zip(layer.get_weights(), stored[layer.name.replace("/", "_")], strict=True):
+            np.testing.assert_array_equal(own, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_weights_alone_of_a_whole_model_will_do(base, tmp_path):
     with_head(tf_keras, base).save_weights(tmp_path / "weights.h5")
     loaded = short_densenet(keras)
