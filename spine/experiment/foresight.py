@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from spine.core.privacy import patient_hash
@@ -12,6 +13,7 @@ from spine.experiment.config import REFIT, Experiment
 from spine.experiment.folds import fold_of_patients, refit, view
 from spine.experiment.seeds import member_of_seed
 from spine.experiment.truth import read_truth, read_truths
+from spine.member.member import Patients
 from spine.tasks import TASKS
 
 __all__ = [
@@ -112,11 +114,10 @@ def require_strangers(experiment: Experiment, manifest: Manifest, names: Sequenc
     if not experiment.folds or experiment.fold == REFIT:
         return
     fold_of = fold_of_patients(experiment, manifest)
-    for fold in range(experiment.folds) if experiment.fold is None else [experiment.fold]:
+    for fold in [experiment.fold] if isinstance(experiment.fold, int) else range(experiment.folds):
         own = {patient_hash(patient) for patient, number in fold_of.items() if number == fold}
         for name in names:
-            models_of_fold = getattr(experiment.members[name], "models_of_fold", lambda fold: {})
-            for path, patients in models_of_fold(fold).items():
+            for path, patients in _models_of_fold(experiment.members[name], fold).items():
                 seen = {*patients.trained, *(patients.stopped if experiment.stop_on == "inner" else ())} & own
                 if seen:
                     raise SpineError(
@@ -125,6 +126,12 @@ def require_strangers(experiment: Experiment, manifest: Manifest, names: Sequenc
                         "patients; as a segmenter also one with folds of the same patients and the same `stop_on`, as "
                         "datasets have that `folds` of one data config divides"
                     )
+
+
+def _models_of_fold(settings: Any, fold: int) -> Mapping[Path, Patients]:
+    """What a member's model of a fold starts from or holds, and whom that has seen; most start from nothing."""
+    found: Mapping[Path, Patients] = settings.models_of_fold(fold) if hasattr(settings, "models_of_fold") else {}
+    return found
 
 
 def reason_undefined(experiment: Experiment, manifest: Manifest, split: str, metric: str = "") -> str:
