@@ -16,7 +16,7 @@ from spine.experiment.trained import trained_otherwise
 
 __all__ = [
     *("architecture", "columns", "costs", "inputs", "intervals", "limitations", "outputs"),
-    *("performance", "scores", "selection", "threshold", "what_members_are"),
+    *("crops_wanted", "performance", "scores", "selection", "threshold", "what_members_are"),
 ]
 
 
@@ -65,7 +65,17 @@ def inputs(facts: Facts) -> str:
         if one
     )
     takes = "Grey or colour pictures of the spine as PNG or JPEG, of any size, 8 or 16 bits a sample"
-    return f"{takes}; the SavedModel resizes and normalises them itself ({'; '.join(seen) or 'each member its way'})."
+    told = f"{takes}; the SavedModel resizes and normalises them itself ({'; '.join(seen) or 'each member its way'})."
+    return f"{told} {crops_wanted(facts)}".strip()
+
+
+def crops_wanted(facts: Facts) -> str:
+    """What has to be cut out before such a model is asked; "" of one that looks at whole pictures."""
+    if facts.experiment.task != "classification" or facts.data.manifest.images["parent"].fillna("").eq("").all():
+        return ""
+    crop = facts.data.built.crop if facts.data.built else None
+    what = f"boxes of the label {crop.label}" if crop else "boxes"
+    return f"It learned from crops ({what}): send it such a crop, since a whole picture is answered as if it were one."
 
 
 def outputs(facts: Facts) -> str:

@@ -20,6 +20,7 @@ from ensemble.report.documents.claim import ANSWERS, ITEMS
 from ensemble.report.documents.dataset_card import dataset_properties, splitting
 from ensemble.report.documents.facts import DataFacts, Facts
 from ensemble.report.documents.training import initial_weights, training
+from ensemble.report.documents.words import crops_wanted
 from ensemble.report.templates import templates
 from ensemble.results.few_patients import ENOUGH, NO_WIDTH, caution, caution_of_width
 from spine.core.files import read_json
@@ -279,6 +280,18 @@ def test_what_a_build_did_not_take_is_told(tmp_path):
     told = "Boxes without a value of grade were not cropped, and are not counted. 2 files or annotations of the sources"
     assert told in texts["dataset_card.json"]
     assert items_with(told, texts["claim_2024.md"]) == {12}
+
+
+def test_a_model_of_crops_is_told_to_want_crops(tmp_path):
+    experiment = evaluated(tmp_path)
+    told = "It learned from crops (boxes of the label disc): send it such a crop"
+    facts = Facts(run := ExperimentRun(experiment), run.evaluation())
+    assert crops_wanted(facts) == ""
+    record_the_build(experiment.data, crop={"label": "disc"})
+    images = pd.read_csv(experiment.data / "images.csv", dtype=str, keep_default_na=False)
+    images.assign(parent=[f"whole{n}" for n in range(len(images))]).to_csv(experiment.data / "images.csv", index=False)
+    facts = Facts(run := ExperimentRun(experiment), run.evaluation())
+    assert crops_wanted(facts).startswith(told)
 
 
 def test_the_folds_of_an_experiment_are_told(tmp_path):
