@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from spine.core.words import duration
 from spine.experiment.seeds import member_of_seed
+from spine.experiment.snapshots import training_of_snapshot
 from spine.member.member import Member
 from spine.training.augment.settings import PRESETS, Augmentation
 from spine.training.view import WHOLE, View
@@ -78,7 +79,7 @@ def _of(name: str, member: Member, settings: Settings) -> MemberFacts:
         parameters=details.get("parameters"),
         sees=_sees(member, settings),
         weights=_origin(member, settings),
-        options=(*_of_name(name), *options_of(settings), *_of_short_memory(details)),
+        options=(*_of_seed(name, settings.get("snapshot")), *options_of(settings), *_of_short_memory(details)),
         epochs=_epochs(details),
     )
 
@@ -121,8 +122,9 @@ def _origin(member: Member, settings: Settings) -> str:
     return ("ImageNet" if given == "imagenet" else Path(str(given)).name) + frozen
 
 
-def _of_name(name: str) -> list[str]:
-    return [f"a seed of {of}"] if (of := member_of_seed(name)) else []
+def _of_seed(name: str, snapshot: int | None) -> list[str]:
+    of = member_of_seed(training_of_snapshot(name, snapshot))
+    return [f"a seed of {of}"] if of else []
 
 
 def _of_short_memory(details: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["members_of", "of_one_training", "training_of"]
+__all__ = ["members_of", "of_one_training", "training_of", "training_of_snapshot"]
 
 
 def members_of(name: str, settings: Any) -> dict[str, Any]:
@@ -18,7 +18,11 @@ def members_of(name: str, settings: Any) -> dict[str, Any]:
 
 def training_of(name: str, settings: Any) -> str:
     """What gives a member: `plain` of its snapshot plain-2, the member itself of any other."""
-    snapshot = getattr(settings, "snapshot", None)
+    return training_of_snapshot(name, getattr(settings, "snapshot", None))
+
+
+def training_of_snapshot(name: str, snapshot: int | None) -> str:
+    """The same of the snapshot's number, None of what is none."""
     return name if snapshot is None else name.removesuffix(f"-{snapshot}")
 
 

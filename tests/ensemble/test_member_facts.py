@@ -33,6 +33,14 @@ def test_a_member_that_was_short_of_memory_tells_its_batch():
     assert "memory" not in facts(settings).options
 
 
+def test_a_seed_is_told_as_one_and_so_is_its_snapshot():
+    settings = trained("classification", network="mobilenet", snapshots=2, schedule="cosine")
+    for name, snapshot in (("plain_seed2", None), ("plain_seed2-1", 1)):
+        card = Member(Path(), Card(name=name, task="classification", labels=("a", "b")))
+        table = MemberTable.of({name: card}, {name: {**settings, "snapshot": snapshot}})
+        assert table.rows[0].options[0] == "a seed of plain"
+
+
 def test_a_classifier_tells_its_view_its_weights_and_the_options_that_are_on():
     settings = trained(
         "classification",
