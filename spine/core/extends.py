@@ -68,8 +68,9 @@ def merge_deep(theirs: Settings, ours: Settings) -> dict[str, Any]:
 
 
 def merge_flat(theirs: Settings, ours: Settings) -> dict[str, Any]:
-    """Both mappings' keys; where both have a value, ours as a whole."""
-    return {**theirs, **ours}
+    """Both mappings' keys; where both have a value, ours as a whole. A null of ours takes the other's back."""
+    merged = {**theirs, **ours}
+    return {key: value for key, value in merged.items() if value is not None or key not in theirs}
 
 
 def told(files: Iterable[Path]) -> str:

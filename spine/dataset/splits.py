@@ -54,6 +54,12 @@ class SplitSettings(Strict):
         return self
 
     @model_validator(mode="after")
+    def _is_stated_alone(self) -> SplitSettings:
+        if self.stated and (others := sorted(self.model_fields_set - {"stated"})):
+            raise ValueError(f"stated takes the splits of the source as they are; remove {', '.join(others)}")
+        return self
+
+    @model_validator(mode="after")
     def _sums_to_one(self) -> SplitSettings:
         total = self.train + self.validation + self.test
         if not self.folds and not self.stated and abs(total - 1) > 1e-9:
@@ -199,6 +205,12 @@ def _as_stated(images: pd.DataFrame, stated: Mapping[str, str]) -> pd.DataFrame:
         raise SpineError(
             f"splits.stated is true, and the source states the split of {silent[0]!r} and {len(silent) - 1} others "
             f"as {stated.get(silent[0], '')!r}; it is one of {', '.join(SPLIT_NAMES)}, or give fractions instead"
+        )
+    splits_of = images["sample"].map(stated).groupby(images["patient"]).nunique()
+    if twofold := int((splits_of > 1).sum()):
+        raise SpineError(
+            f"splits.stated is true, and the source states two splits of {twofold} patients: a "
+            "test would be of patients that were learned from. Correct the source, or give fractions instead"
         )
     rows = [(sample, stated[sample], "") for sample in images["sample"]]
     return pd.DataFrame(rows, columns=list(SPLITS))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUMMARY", "BuildResult", "build", "detection_counts", "detection_table"]
 
+READ_WHAT_IS_WRITTEN = ("coco", "labelme", "mask")  # formats whose files, .json and .png, a dataset has as well
 SUMMARY = "detections_summary.csv"  # of a detector: how many boxes of each split were found, missed, made up
 
 
@@ -89,11 +90,13 @@ def _check_output(config: DataConfig) -> None:
     if config.dataset and config.output.resolve() == config.dataset.resolve():
         raise SpineError(f"output {config.output} is the dataset that is cropped; choose another `output`")
     for source in config.sources:
-        if config.output.resolve().is_relative_to(source.images.resolve()):
-            raise SpineError(
-                f"output {config.output} lies within {source.images}, the images of source {source.name}: the next "
-                "build would read its pictures as more images; choose another `output`"
-            )
+        told = [one.path for one in source.annotations if one.format in READ_WHAT_IS_WRITTEN]
+        for folder, what in [(source.images, "images"), *((path, "annotations") for path in told)]:
+            if config.output.resolve().is_relative_to(folder.resolve()):
+                raise SpineError(
+                    f"output {config.output} lies within {folder}, the {what} of source {source.name}: the next build "
+                    f"would read what this one writes as more {what}; choose another `output`"
+                )
 
 
 @contextmanager
@@ -220,8 +223,9 @@ def _keeps_pictures(config: DataConfig) -> bool:
 def _inputs(config: DataConfig) -> str:
     """Fingerprint of the config and of every input file's name, size and time of change."""
     given = [source.images for source in config.sources]
-    given += [annotations.path for source in config.sources for annotations in source.annotations]
-    given += [other / "dataset.json" for other in (config.dataset, config.splits.like) if other]
+    given += [file for source in config.sources for annotations in source.annotations for file in annotations.files]
+    others = [other for other in (config.dataset, config.splits.like) if other]
+    given += [other / name for other in others for name in ("dataset.json", "splits.csv")]
     given += [config.crop.detector / "member.json"] if config.crop and config.crop.detector else []
     trees = [walk(path) for path in given]
     files = sorted({file for tree in trees for file in tree.files})

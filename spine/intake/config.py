@@ -36,6 +36,13 @@ class AnnotationSource(BaseModel):
     join: bool = False  # it tells about boxes that earlier files of the source drew; its other boxes are refused
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is read of it: its file or folder, and files that its options name."""
+        label_map, gradings = self.options.get("label_map"), self.options.get("gradings")
+        named = [Path(label_map)] if isinstance(label_map, str) else []
+        return (self.path, *named, *([self.path / gradings] if isinstance(gradings, str) else []))
+
+    @property
     def options(self) -> dict[str, Any]:
         """The reader's own settings, such as `label` or `targets`."""
         return dict(self.model_extra or {})
@@ -108,6 +115,8 @@ class Target(Strict):
     def _one_way(self) -> Target:
         if self.values and self.at_least is not None:
             raise ValueError("has both values and at_least; give one")
+        if "labels" in self.model_fields_set and self.at_least is None:
+            raise ValueError("has labels, which are those below and from `at_least` on; give that, or `values` instead")
         return self
 
     def __call__(self, raw: str) -> str:

@@ -51,6 +51,7 @@ class Records:
     told: set[str] = field(default_factory=set)  # the names of all raw values that the annotations have
     slices: SlicesInOrder = field(default_factory=SlicesInOrder)
     _taken: set[str] = field(default_factory=set)
+    _unknown: set[str] = field(default_factory=set)  # patients who are called like their picture
 
     def add(
         self,
@@ -90,7 +91,8 @@ class Records:
 
     def add_neighbour(self, source: Source, picture: Picture, where: Where) -> None:
         """Write a picture that is no sample, and may be next to one."""
-        patient = _known_patient(source, picture, Annotation(picture.name)) or f"{source.name}/{picture.name}"
+        patient = _known_patient(source, picture, Annotation(picture.name))
+        patient = patient or f"{source.name}/{slice_of(picture.name)[0]}"
         hidden = pseudonym(patient) if _hides(source, picture) else ""
         name = self._sample(source, picture, Annotation(picture.name), hidden, "_beside")
         file = self.root / "neighbours" / f"{name}.png"
@@ -106,6 +108,7 @@ class Records:
                 known = ", ".join(sorted(self.told)) or "none"
                 raise SpineError(f"targets.{target}.of is {settings.of!r}; what the annotations tell is: {known}")
         self._require_one_name_a_patient()
+        self._require_one_patient_a_series()
         self.problems += self._alike()
         self.slices.tell()
         return Manifest(
@@ -131,10 +134,28 @@ class Records:
                 "`pseudonymise: true` or `false`"
             )
 
+    def _require_one_patient_a_series(self) -> None:
+        """SpineError where slices of one file or series are told to be of two patients, such as by a table for some of
+        them and by their headers for the others: they could be on both sides of a split.
+        """
+        told = pd.DataFrame(self.images, columns=["sample", "source", "series"])
+        told["patient"] = told["sample"].map(self.patients)
+        told["file"] = [slice_of(name)[0] for _, _, name in self.files]
+        for what in ("file", "series"):
+            known = told[told[what] != ""]
+            mixed = known[known.groupby(["source", what])["patient"].transform("nunique") > 1]
+            if not mixed.empty:
+                count = mixed.groupby(["source", what]).ngroups
+                raise SpineError(
+                    f"the slices of one {what} are of two patients in {count} cases, such as {mixed['file'].iloc[0]} "
+                    f"of {mixed['source'].iloc[0]}: annotations name one patient, and the file, or `patient` of the "
+                    "source, another. Name patients alike in both, or let annotations name none"
+                )
+
     def _alike(self) -> Iterator[Problem]:
         """Patients whose names differ in capital letters alone, who may be one."""
         names: dict[str, set[str]] = {}
-        for patient in self.patients.values():
+        for patient in {*self.patients.values()} - self._unknown:
             names.setdefault(patient.casefold(), set()).add(patient)
         for spellings in filter(lambda spellings: len(spellings) > 1, names.values()):
             first, *others = sorted(spellings)
@@ -151,7 +172,10 @@ class Records:
         if patient := _known_patient(source, picture, told):
             return patient
         self.orphans.append(picture.name)
-        return encodable(f"{source.name}/{picture.name}")
+        # Slices of a volume are of one patient, whoever that is.
+        patient = encodable(f"{source.name}/{slice_of(picture.name)[0]}")
+        self._unknown.add(patient)
+        return patient
 
     def _sample(
         self, source: Source, picture: Picture, annotation: Annotation, pseudonymous: str, ending: str = ""

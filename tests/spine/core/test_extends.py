@@ -165,7 +165,7 @@ def test_a_data_config_takes_each_key_whole_or_leaves_it(discs):
     assert (read.name, read.output) == ("folds", Path("data/folds"))
     assert (read.splits.like, read.splits.folds, read.splits.stratify) == (Path("data/discs"), 3, "")
     assert (read.sources, read.targets, read.crop) == (whole.sources, whole.targets, whole.crop)
-    again = "extends: folds.yaml\nname: again\noutput: data/again\ncrop: null\ntargets: {}\nsplits: {folds: 2}\n"
+    again = "extends: folds.yaml\nname: again\noutput: data/again\ncrop: null\ntargets: null\nsplits: {folds: 2}\n"
     last = load_data_config(variant(discs, again))
     assert (last.crop, last.targets, last.splits.folds, last.splits.like) == (None, {}, 2, None)
     assert last.sources == whole.sources

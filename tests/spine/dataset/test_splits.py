@@ -110,6 +110,10 @@ def test_the_split_that_the_source_states():
     assert make_splits(images, labels, SplitSettings(stated=True), stated)["split"].tolist() == list(stated.values())
     with pytest.raises(SpineError, match="s2"):
         make_splits(images, labels, SplitSettings(stated=True), {"s0": "train", "s1": "test"})
+    with pytest.raises(SpineError, match="states two splits of 1 patients: a test would be"):
+        make_splits(images.assign(patient="one"), labels, SplitSettings(stated=True), stated)
+    with pytest.raises(ValueError, match="takes the splits of the source as they are; remove folds, stratify"):
+        SplitSettings(stated=True, folds=5, stratify="grade")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +16,13 @@ from spine.dataset.splits import SplitSettings
 from spine.images.pictures import read_mask, read_picture, write_mask
 from spine.intake import DataConfig, build, load_data_config
 from spine.intake.built import built, describe_splits
+from spine.intake.config import AnnotationSource
 from spine.phantom import PhantomSettings, generate
 
 PATIENTS = ("p1", "p2", "p3", "p4")
+
+
+ALL = {"splits": {"train": 1, "validation": 0, "test": 0}}
 
 
 def _write_source(root):
@@ -123,6 +128,49 @@ def test_a_patient_who_is_hidden_in_one_source_alone_is_refused(source):
     twice = {**given, "sources": [first, {**first, "name": "other", "pseudonymise": True}]}
     with pytest.raises(SpineError, match=r"4 patients have pseudonyms in some pictures of mr, other .* the same"):
         build(DataConfig.model_validate(twice))
+
+
+def test_slices_of_one_volume_are_of_one_unknown_patient(tmp_path):
+    volume = np.random.default_rng(0).integers(0, 900, (8, 20, 30), dtype=np.int16)
+    for name in ("a", "b", "c"):
+        (tmp_path / "volumes").mkdir(exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "volumes" / f"{name}.nii.gz")
+    source = {"name": "v", "images": tmp_path / "volumes", "read": "volume", "slices": 3}
+    result = build(DataConfig.model_validate({"name": "v", "output": tmp_path / "v", "sources": [source], **ALL}))
+    manifest = Manifest.read(result.root)
+    assert sorted(manifest.images["patient"].value_counts().tolist()) == [3, 3, 3]
+    assert manifest.images.groupby("patient")["sample"].apply(lambda samples: len({s[:3] for s in samples})).eq(1).all()
+
+
+def test_slices_of_one_series_that_are_told_to_be_of_two_patients_are_refused(phantom, tmp_path):
+    name = sorted((phantom / "studies" / "ph001" / "t2").iterdir())[0].relative_to(phantom / "studies")
+    (tmp_path / "told.csv").write_text(f"image,patient,grade\n{name},somebody,1\n")
+    table = {"format": "table", "path": tmp_path / "told.csv", "patient": "patient", "targets": ["grade"]}
+    source = {"name": "mr", "images": phantom / "studies", "read": "dicom", "slices": None, "annotations": [table]}
+    given = {"name": "x", "output": tmp_path / "x", "sources": [{**source, "unnamed": "background"}]}
+    with pytest.raises(SpineError, match=r"slices of one series are of two patients in 1 cases, such as ph001"):
+        build(DataConfig.model_validate(given))
+
+
+def test_a_changed_split_of_another_dataset_and_a_named_file_build_again(source):
+    first = build(_config(source)).root
+    like = _config(source, output=source.parent / "like", splits={"like": first})
+    assert not build(like).skipped
+    assert build(like).skipped
+    table = pd.read_csv(first / "splits.csv", dtype=str, keep_default_na=False)
+    table["split"] = table["split"].map({"train": "test", "test": "train", "validation": "validation"})
+    table.to_csv(first / "splits.csv", index=False)
+    again = build(like)
+    assert not again.skipped
+    assert dict(Manifest.read(again.root).splits[["sample", "split"]].values) == dict(table[["sample", "split"]].values)
+    named = AnnotationSource(format="tfrecord", path=Path("a"), label_map="b.pbtxt")
+    assert named.files == (Path("a"), Path("b.pbtxt"))
+    assert AnnotationSource(format="spider", path=Path("a"), gradings="g.csv").files == (Path("a"), Path("a/g.csv"))
+
+
+def test_an_output_within_annotations_is_refused(source):
+    with pytest.raises(SpineError, match=r"lies within .*masks, the annotations of source mr"):
+        build(_config(source, output=source / "masks" / "out"))
 
 
 def test_patients_whose_names_differ_in_capital_letters_alone_are_told(source):

@@ -142,6 +142,9 @@ def test_what_is_no_number_is_below_no_threshold(raw):
 
 def test_a_threshold_is_finite_and_holds_for_numbers():
     grade = Target(of="grade", at_least=4)
+    for others in ({}, {"values": {"1": "low"}}):
+        with pytest.raises(ValueError, match="has labels, which are those below and from `at_least` on"):
+            Target(of="grade", labels=("low", "high"), **others)
     assert [grade(raw) for raw in ("3.9", "4", "4e0", " 5 ", "-7")] == ["negative", *["positive"] * 3, "negative"]
     for wrong in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="finite"):

@@ -136,7 +136,10 @@ def test_a_box_in_shares_of_its_picture_is_refused_and_levels_are_of_one_spellin
 def test_a_box_finds_its_picture_by_the_full_name_where_others_have_its_stem(tmp_path):
     pictures_at(tmp_path / "images", ["a/x.png", "a/x.jpg", "a/X.PNG"])
     result = built(tmp_path, coco(tmp_path, "x.png", "a/x.jpg", "a/X.PNG"))
-    assert result.problems == []
+    # Each picture is a patient here, and two are called alike but for capital letters.
+    assert [problem.reason for problem in result.problems] == [
+        "the patient a/X.PNG is told from a/x.png by capital letters alone"
+    ]
     assert sorted(boxes(result).values()) == [1, 1, 1]
 
 
