@@ -56,7 +56,7 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
 def hash_of(settings: CaseSettings, parts: CaseParts) -> str:
     """Names the settings and the parts that a case's model depends on."""
     shape = settings.model_dump_json(include={"discs", "region"})
-    return fingerprint([shape, *(part.fingerprint for part in parts.all)])
+    return fingerprint([shape, [*parts.grades], *(part.fingerprint for part in parts.all)])
 
 
 def _pictures(parts: CaseParts) -> Sequence[truth.Region]:

@@ -12,9 +12,9 @@ from pipeline.bulk.studies import Study
 from pipeline.client import pictures_of
 from pipeline.pacs.address import Address
 from pipeline.pacs.archive import Archive, Instance
-from pipeline.pacs.bounded import Broken
+from pipeline.pacs.bounded import Broken, TooLarge
 from pipeline.pacs.study import images_of, pulled
-from spine.core.problems import Problem
+from spine.core.problems import Problem, SpineError
 
 __all__ = ["ArchivedStudies"]
 
@@ -44,10 +44,17 @@ class ArchivedStudies:
                 images = images_of(archive.instances(study.source, MOST_INSTANCES))
                 yield from _read(archive, images, Path(name), slices, neighbours)
             self._breaks = 0
+        except TooLarge:
+            self._breaks = 0
+            most = f"{MOST_BYTES / 2**30:g} GiB"
+            raise SpineError(f"it has more than {most}, which a study may have here; answer it as files") from None
         except Broken as error:
             self._breaks += 1
             if self._breaks >= MOST_BREAKS:
                 raise SourceLostError(str(error)) from error
+            raise
+        except SpineError:
+            self._breaks = 0
             raise
 
 

@@ -140,7 +140,7 @@ def failed_of(output: Path, shard: Shard) -> Path:
 def failures_in(output: Path, shard: Shard) -> int:
     """How many studies of a shard failed in its last run."""
     listed = failed_of(output, shard)
-    return sum(1 for _ in _rows(listed)) if listed.exists() else 0
+    return len({row["study"] for row in _rows(listed)}) if listed.exists() else 0
 
 
 def answered_in(output: Path) -> set[str]:
@@ -169,7 +169,8 @@ def require_same(output: Path, about: Mapping[str, Any]) -> None:
     if output.exists() and not output.is_dir():
         raise SpineError(f"--output {output} is a file; give a directory, which is made where it is not there")
     there = read_json(output / _ABOUT) if is_answers(output) else about
-    if other := [key for key, value in about.items() if there.get(key) != value]:
+    added = {"studies_from"} - there.keys()  # older versions did not note it
+    if other := [key for key, value in about.items() if key not in added and there.get(key) != value]:
         told = ", ".join(f"{key} {_brief(there.get(key))} where this run has {_brief(about[key])}" for key in other)
         raise SpineError(f"{output} holds answers with {told}; give another --output")
 

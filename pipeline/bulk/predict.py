@@ -16,6 +16,7 @@ from pipeline.bulk.reading import THREADS, Found, Pictures, pictures_on_disk
 from pipeline.bulk.shard import ALL, Shard
 from pipeline.bulk.studies import Study, in_folder, in_sheet
 from pipeline.client.local import described_by
+from spine.core.files import fingerprint
 from spine.core.privacy import salt_id
 from spine.core.problems import Problem, SpineError
 from spine.core.progress import bar
@@ -71,7 +72,22 @@ class Request:
             "slices": self.slices,
             "masks": self.masks,
             "salt": salt_id(),
+            **self._place,
         }
+
+    @property
+    def _place(self) -> Mapping[str, str]:
+        """By what studies are called, in a hash, since paths may name patients: an archive, a folder, or that of a
+        sheet, whose rows may become more; not of the sheet in the output itself, which is of a folder's studies.
+        """
+        if self.studies.startswith(("http://", "https://")):
+            return {"studies_from": fingerprint(self.studies)}
+        path = Path(self.studies).resolve()
+        if path.suffix.lower() == ".csv":
+            path = path.parent
+        if path == self.output.resolve() or not path.exists():  # that is told where they are read
+            return {}
+        return {"studies_from": fingerprint(str(path))}
 
 
 def predict(request: Request, show: Show, held: Callable[[], AbstractContextManager[None]] = nullcontext) -> Outcome:

@@ -139,6 +139,8 @@ def pictures_on_disk(study: Study, slices: int | None, neighbours: bool) -> Iter
     yield from lost_in(tree)
     archives = [file for file in tree.files if is_zip(file)]
     files = [file for file in tree.files if file not in archives]
+    if len({file.is_absolute() for file in files}) > 1:  # a table may name both kinds
+        files = [file.absolute() for file in files]
     root = Path(os.path.commonpath([file.parent for file in files])) if files else Path()
     for one in pictures_of(root, slices=slices, neighbours=neighbours, files=files) if files else ():
         yield one if isinstance(one, Problem) else Found(one, str(root / one.name))

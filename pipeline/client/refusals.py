@@ -37,18 +37,22 @@ Result = TypeVar("Result")
 
 
 class ServerError(SpineError):
-    """A server that refuses, or is not there: `code` is gRPC's, `wait` the seconds that it asks to wait."""
+    """A server that refuses, or is not there: `code` is gRPC's, `wait` the seconds that it asks to wait. It is `final`
+    where the same request would never be answered, such as one that is too large.
+    """
 
     def __init__(self, server: str, code: str, words: str, wait: float | None = None, *, final: bool = False) -> None:
         advice = _ADVICE.get(code, "see its log")
+        if final and code in _LATER:
+            advice = _ADVICE["INVALID_ARGUMENT"]
         super().__init__(f"{server} answers {code}: {told(words)}; {advice}")
-        self.server, self.code, self.words, self.wait = server, code, words, wait
+        self.server, self.code, self.words, self.wait, self.final = server, code, words, wait, final
         self.may_pass = code in _LATER and not final
 
     @property
     def is_of_the_picture(self) -> bool:
         """Whether another picture may be answered all the same."""
-        return self.code in _OF_PICTURE
+        return self.code in _OF_PICTURE or self.final
 
 
 def from_http(server: str, status: int, words: str, wait: float | None = None) -> ServerError:

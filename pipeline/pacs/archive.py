@@ -116,14 +116,16 @@ class Archive:
             return list(_refused(answer.to_json_dict()))
 
     def _pages(self, search: Any, **options: Any) -> Iterator[Mapping[str, Any]]:
-        """All that is found, page by page; a server that knows no pages gives all of them at once, and again."""
+        """All that is found, page by page, until one has nothing new: a server may give fewer than it is asked for, and
+        one that knows no pages gives all of them at once, and again.
+        """
         seen: set[str] = set()
         while True:
             page = search(limit=_PAGE, offset=len(seen), **options)
             new = {key: one for one in page if (key := _text(one, _INSTANCE) or _text(one, _STUDY)) not in seen}
             yield from new.values()
             seen |= set(new)
-            if not new or len(page) < _PAGE:
+            if not new:
                 return
 
     @contextmanager

@@ -13,7 +13,7 @@ from urllib3 import Retry
 from pipeline.pacs.address import Address, origin_of
 from spine.core.problems import SpineError
 
-__all__ = ["Broken", "Budget", "session_of"]
+__all__ = ["Broken", "Budget", "TooLarge", "session_of"]
 
 _BLOCK = 2**16
 _LONGEST = 600.0  # seconds of one answer, which may come drop by drop
@@ -36,6 +36,10 @@ class Broken(SpineError):
     """The connection as a whole is of no use, so that asking for the next image would not help."""
 
 
+class TooLarge(Broken):
+    """A study has more bytes than may be received of one; another one may have fewer."""
+
+
 class Budget:
     """How many bytes may still be received."""
 
@@ -50,7 +54,7 @@ class Budget:
         """SpineError where they are not there."""
         self.left -= count
         if self.left < 0:
-            raise Broken(
+            raise TooLarge(
                 f"the archive sends more than the {self.most / _MIB:.0f} MiB that a study may have; give --most-mib, "
                 "or --series with one of its series"
             )

@@ -20,7 +20,7 @@ from pipeline.tuning.space import TunedFile
 from pipeline.tuning.summary import summary
 from spine.core.files import atomic_file, read_if_whole, write_json
 from spine.core.problems import write_sheet
-from spine.experiment.loading import apply_override
+from spine.experiment.loading import apply_override, read_settings
 from spine.experiment.tuning import label_of
 
 __all__ = ["Found", "write_trials"]
@@ -117,11 +117,14 @@ def write_trials(trials: Sequence[TunedTrial], judged: Judged, path: Path) -> No
 
 def _nested(file: TunedFile) -> dict[str, Any]:
     """The command line's overrides as a file has them; of several targets all, whichever was judged."""
-    content: dict[str, Any] = {}
+    names = [*read_settings(file.path, ())["members"]]
+    content: dict[str, Any] = {"members": {name: {} for name in names}}
     for override in file.overrides:
         if not (file.experiment.heads and override.startswith("target=")):
             apply_override(content, override)
-    return content
+    left = content.pop("members")
+    own = {name: left.get(name) for name in names if left.get(name) != {}}  # null leaves a member out
+    return {**content, **({"members": own} if own else {})}
 
 
 def _write(text: str, path: Path) -> Path:

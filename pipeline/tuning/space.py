@@ -44,6 +44,7 @@ class TunedFile:
         file = cls(path, tuple(overrides), load_experiment(path, overrides))
         with within(path):
             file._require_tunable()
+            _require_carried(overrides)
             for name in file.settings.space:
                 _require_setting(file.own, name)
             for name, dimension in file.settings.space.items():
@@ -186,3 +187,14 @@ def _require_setting(own: BaseModel, name: str) -> None:
                 f"ones are {', '.join(known)}{did_you_mean(part, known)}"
             )
         settings = getattr(settings, part)
+
+
+def _require_carried(overrides: Sequence[str]) -> None:
+    """SpineError of an override that the best settings' file, which extends the tuned one, could not hold."""
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if re.fullmatch(r"members\.[^.]+", key) and isinstance(yaml.safe_load(value), Mapping):
+            raise SpineError(
+                f"override {override!r} puts another member in its place, and best.yaml, which extends this file, "
+                f"would mix both; give its settings one by one, such as {key}.epochs=8, or write it into the file"
+            )

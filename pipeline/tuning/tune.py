@@ -50,6 +50,9 @@ def search_settings(path: Path, overrides: Sequence[str], show: Show) -> Found:
     for line in file.doubtful():
         show(f"warning: tune.space: {line}")
     warn_if_config_changed(file.experiment, show)
+    if file.experiment.executor.kind != "local":
+        kind = file.experiment.executor.kind
+        show(f"warning: executor.kind is {kind}, which trials do not use: they train on this machine, one by one")
     tuning = Tuning.of(file, show)
     tuning.run()
     return tuning.finish()

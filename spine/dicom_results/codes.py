@@ -11,6 +11,8 @@ import re
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
+from spine.core.files import fingerprint
+
 __all__ = ["SCHEME", "anatomical_structure", "declared_scheme", "grade", "one_value", "own", "structure", "target"]
 
 SCHEME = "99SPINE"
@@ -67,9 +69,15 @@ def own(word: str, meaning: str = "") -> CodedConcept:
 
 
 def one_value(text: str, most: int = _MOST_BYTES) -> str:
-    """A text as the one value of an LO: no backslash, which parts values, no line ends, and no more than it holds."""
+    """A text as the one value of an LO: no backslash, which parts values, no line ends, and no more than it holds.
+
+    What is cut off ends in a fingerprint of the whole, so that two long texts stay two.
+    """
     line = " ".join(text.replace("\\", "/").split()) or "unnamed"
-    return line.encode()[:most].decode(errors="ignore")
+    if len(line.encode()) <= most:
+        return line
+    ending = f" {fingerprint(line)[:6]}"
+    return line.encode()[: most - len(ending)].decode(errors="ignore") + ending
 
 
 def declared_scheme() -> list[CodingSchemeIdentificationItem]:

@@ -88,7 +88,7 @@ def _of_one_frame(frame: StoredFrame) -> Dataset:
     single.setdefault("Modality", "OT")
     if not frame.has_place:
         single.pop("FrameOfReferenceUID", None)
-    elif "SliceThickness" not in single:
+    if single.get("PixelSpacing") and not single.get("SliceThickness"):
         single.SliceThickness = single.get("SpacingBetweenSlices") or single.PixelSpacing[0]  # viewers need one
     return single
 

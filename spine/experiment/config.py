@@ -213,6 +213,11 @@ class Experiment(Strict):
             raise ValueError(
                 "served is refit, which trains to a member's best epoch and so takes no snapshots; use mean"
             )
+        if self.served == REFIT and self.executor.kind == "ray" and self.executor.store:
+            raise ValueError(
+                "served is refit, which reads what the folds' trainings left, and executor.store brings that to no "
+                "machine; use mean, or a disk that all machines see in place of executor.store"
+            )
         if isinstance(self.fold, int) and not 0 <= self.fold < self.folds:
             raise ValueError(f"fold is {self.fold}; with {self.folds} folds it is 0 to {self.folds - 1}, or refit")
         return self

@@ -125,6 +125,23 @@ def test_the_best_settings_are_an_experiment_that_extends_the_tuned_one(write, t
     assert "flattered" in summary
 
 
+def test_what_the_command_line_says_of_members_is_in_the_best_file(write, trainings, tmp_path):
+    path = write({"learning_rate": [0.001, 0.01]}, trials=2)
+    run(path, "members.plain.epochs=3", "members.other.epochs=4", "members.bare=null")
+    experiment = load_experiment(tmp_path / "runs" / "tuned" / "tune" / "best.yaml")
+    assert list(experiment.members) == ["plain", "other"]
+    assert [own.epochs for own in experiment.members.values()] == [3, 4]
+    assert experiment.members["plain"].learning_rate == 0.01
+    with pytest.raises(SpineError, match=r"puts another member in its place, and best\.yaml"):
+        run(path, "members.other={network: plain_cnn, weights: none}")
+
+
+def test_trials_that_train_here_though_an_executor_is_named_are_told(write, trainings):
+    path = write({"learning_rate": [0.001, 0.01]}, trials=1)
+    assert any("executor.kind is slurm, which trials do not use" in line for line in run(path, "executor.kind=slurm"))
+    assert not any("executor" in line for line in run(path))
+
+
 def test_the_first_trial_has_the_settings_of_the_file(write, trainings):
     path = write(trials=3, pruner="none")
     run(path)

@@ -1,5 +1,7 @@
 """A case whose segmentation post-processes its masks: what is served, and what true regions would give."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -73,6 +75,8 @@ def test_it_equals_its_stages_and_another_rule_is_another_case(case, model, tmp_
     parts = open_parts(case, None)
     assert measure_case_parity(model, Stages(case, parts), [Region(tmp_path / "picture.png")]) < 1e-5
     member, before = Member.open(case.segmentation), hash_of(case, parts)
+    named = [hash_of(case, replace(parts, grades={target: parts.detector})) for target in ("narrowing", "bulging")]
+    assert len({*named, before}) == 3  # a target's name is in the model
     try:
         Member.publish(member.path, member.card.model_copy(update={"details": {}}))
         assert hash_of(case, open_parts(case, None)) != before

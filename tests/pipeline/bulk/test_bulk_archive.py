@@ -9,6 +9,7 @@ from pipeline.bulk.predict import predict
 from pipeline.bulk.reading import SourceLostError
 from pipeline.pacs.address import Address
 from spine.core.privacy import pseudonym
+from spine.core.problems import SpineError
 from spine.phantom import PhantomSettings, generate
 from tests.pipeline.pacs.fake_archive import running_fake, send
 
@@ -70,6 +71,25 @@ def test_a_study_that_cannot_be_had_is_listed_without_the_place_where_it_lay(arc
     assert "answers 500" in failed["reason"][0]
     assert failed["path"][0].endswith(f"/{lost}")
     assert "spine-bulk-" not in (tmp_path / "out/failed.csv").read_text()
+
+
+def test_studies_that_are_too_large_fail_alone(archive, monkeypatch):
+    monkeypatch.setattr("pipeline.bulk.archive.MOST_BYTES", 5000)
+    studies = ArchivedStudies(Address(archive.url))
+    listed = studies.list()
+    for _ in range(7):
+        with pytest.raises(SpineError, match=r"more than .* GiB, which a study may have here") as raised:
+            list(studies.pictures(listed[0], 1, False))
+        assert not isinstance(raised.value, SourceLostError)
+
+
+def test_a_server_may_give_fewer_at_once_than_it_is_asked_for(archive, monkeypatch):
+    monkeypatch.setattr("tests.pipeline.pacs.fake_archive.MOST_AT_ONCE", 1)
+    studies = ArchivedStudies(Address(archive.url))
+    listed = studies.list()
+    assert len(listed) == 2
+    found = list(studies.pictures(listed[0], None, False))
+    assert len(found) == sum(one["0020000D"]["Value"] == [listed[0].source] for one in archive.listed) > 1
 
 
 def test_an_archive_that_is_gone_ends_the_run(archive):

@@ -1,7 +1,9 @@
 """Trees of studies answered by a model that needs no framework: whole, once, in shards, in bounded memory."""
 
 import re
+import shutil
 import weakref
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 from pipeline.bulk import parts as parts_module
 from pipeline.bulk.jobs import as_job
 from pipeline.bulk.loop import answer_studies
-from pipeline.bulk.parts import Parts, warned_in
+from pipeline.bulk.parts import Parts, failed_of, failures_in, warned_in
 from pipeline.bulk.predict import predict
 from pipeline.bulk.reading import Found, pictures_on_disk
 from pipeline.bulk.shard import ALL, Shard
@@ -21,6 +23,7 @@ from pipeline.bulk.studies import Study
 from pipeline.bulk.tables import Tables
 from pipeline.cli import app
 from pipeline.client import LocalModel, SentPicture
+from spine.core.files import read_json, write_json
 from spine.core.privacy import pseudonym
 from spine.core.problems import Problem, SpineError
 from spine.images.pictures import read_mask, write_png16
@@ -208,6 +211,25 @@ def test_answers_of_another_model_are_not_mixed_in(model, request_of, tmp_path):
     predict(request_of(), silent)
     with pytest.raises(SpineError, match="slices 1 where this run has 3"):
         predict(request_of(slices=3), silent)
+
+
+def test_answers_of_another_folder_are_not_taken_for_those_of_this_one(model, request_of, tmp_path):
+    """Files of two trees may be called alike, and so would be their studies."""
+    request = request_of()
+    predict(request, silent)
+    shutil.copytree(request.studies, tmp_path / "elsewhere" / "studies")
+    with pytest.raises(SpineError, match=r"holds answers with studies_from .* give another --output"):
+        predict(replace(request, studies=str(tmp_path / "elsewhere" / "studies")), silent)
+    about = read_json(request.output / "answers.json")
+    write_json({key: value for key, value in about.items() if key != "studies_from"}, request.output / "answers.json")
+    predict(request, silent)  # an older version did not note it
+
+
+def test_a_study_with_several_problems_failed_once(tmp_path):
+    failed = failed_of(tmp_path, Shard.of("1/1"))
+    failed.parent.mkdir(parents=True, exist_ok=True)
+    failed.write_text("study,source,path,reason,advice\na,x,1,r,d\na,x,2,r,d\nb,y,1,r,d\n")
+    assert failures_in(tmp_path, Shard.of("1/1")) == 2
 
 
 def test_one_process_at_a_time_is_at_work_on_a_shard(model, request_of, tmp_path):

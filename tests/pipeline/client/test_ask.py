@@ -129,6 +129,9 @@ def test_a_picture_that_is_refused_is_passed_over_and_a_server_that_is_gone_ends
     done = ask(Moody(model.description, None, refused, None), files, tmp_path / "out")
     assert done.answered == ["a.png", "c.png"]
     assert (done.problems[0].path, "too large" in done.problems[0].reason) == (str(files[1]), True)
+    large = ServerError("grpc://x", "RESOURCE_EXHAUSTED", "Received message larger than max", final=True)
+    assert "leave the picture out" in str(large)
+    assert ask(Moody(model.description, None, large, None), files, tmp_path / "large").answered == ["a.png", "c.png"]
     gone = ServerError("http://x", "UNAVAILABLE", "gone")
     with pytest.raises(SpineError, match=rf"gone.* \(1 answered before, see {re.escape(str(tmp_path / 'other'))}\)$"):
         ask(Moody(model.description, None, gone), files, tmp_path / "other")

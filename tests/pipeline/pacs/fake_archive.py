@@ -12,6 +12,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 _BOUNDARY = "one-part-ends-here"
+MOST_AT_ONCE = 1000  # results of a query, whatever it asks for
 
 
 @dataclass
@@ -61,7 +62,7 @@ class FakeArchive:
 def page(found: list, path: str) -> list:
     """Those that a query asks for by `offset` and `limit`."""
     offset, limit = (int(re.search(rf"{name}=(\d+)", path)[1]) for name in ("offset", "limit"))
-    return found[offset : offset + limit]
+    return found[offset : offset + min(limit, MOST_AT_ONCE)]
 
 
 def send(

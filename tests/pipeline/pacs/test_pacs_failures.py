@@ -77,7 +77,7 @@ def test_credentials_that_are_refused(fake, model, told, status):
 
 def test_a_token_goes_with_every_request(filled, model, told):
     run(filled, model, told, token="abc")
-    assert len(filled.asked) == 5
+    assert len(filled.asked) == 6  # the list of images twice: until there is nothing new
     assert {headers["Authorization"] for _, _, headers in filled.asked} == {"Bearer abc"}
 
 

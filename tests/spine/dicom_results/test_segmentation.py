@@ -48,6 +48,18 @@ def test_a_segmentation_is_the_mask_on_the_frame_s_own_place(mr, tmp_path):
     assert written.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing == source.PixelSpacing
 
 
+@pytest.mark.parametrize("lacking", [("FrameOfReferenceUID",), ("ImagePositionPatient",), ()])
+def test_a_segmentation_of_a_frame_with_a_spacing_alone_has_a_thickness_too(mr, tmp_path, lacking):
+    """As highdicom wants it to read it, whatever else the source tells."""
+    dataset = dcmread(mr)
+    for keyword in ("SliceThickness", "SpacingBetweenSlices", *lacking):
+        delattr(dataset, keyword)
+    dataset.save_as(mr)
+    path, *_ = write_results(answer_with(a_mask()), Source(mr), tmp_path)
+    measures = segread(path).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.SliceThickness == measures.PixelSpacing[0]
+
+
 def test_an_answer_of_another_size_is_refused(mr, tmp_path):
     with pytest.raises(SpineError, match=r"\(20, 24\).*\(24, 20\)"):
         write_results(answer_with(a_mask().T), Source(mr), tmp_path)

@@ -76,6 +76,14 @@ def test_measurements_have_units_and_structures_that_were_not_measured_say_why(f
     assert values(canal) == {level: (1, "1"), "Least antero-posterior width": (11.5, "mm")}
 
 
+def test_long_names_that_differ_at_their_end_stay_two():
+    names = [f"Wahrscheinlichkeit von {'狭' * 18} {end}" for end in ("leicht", "schwer")]
+    concepts = [own(name, f"Probability of {name}") for name in names]
+    assert len({one.value for one in concepts}) == len({one.meaning for one in concepts}) == 2
+    assert all(len(text.encode()) <= 64 for one in concepts for text in (one.value, one.meaning))
+    assert own("short").value == "short"
+
+
 def test_a_report_without_findings_says_so_and_all_say_what_they_are(frame, tmp_path):
     report = written(frame, tmp_path)
     (group,) = report.content.get_image_measurement_groups()
