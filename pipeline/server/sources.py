@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.server.version_policy import name_in
 from spine.core.problems import SpineError
 from spine.member.member import Member
 
@@ -26,7 +27,8 @@ class Source:
 def sources_of(paths: Sequence[Path]) -> list[Source]:
     """The models of experiment, study and case files, and of directories of members or ensembles.
 
-    A name is that of the exported model: of an experiment its `export.name` or name, of a directory the member's.
+    A name is that of the exported model: of an experiment or a case its `export.name` or name, of a directory the one
+    that its models.config has for TF Serving, else the member's.
     SpineError where one is not there, or two would be served by one name.
     """
     sources = list(dict.fromkeys(source for path in paths for source in _sources(path)))
@@ -34,14 +36,14 @@ def sources_of(paths: Sequence[Path]) -> list[Source]:
         if others := [str(other.directory) for other in sources if other.name == source.name and other != source]:
             raise SpineError(
                 f"{source.directory} and {others[0]} would both be served as {source.name!r}; give one of them another "
-                "name (`export.name` in its experiment file), or serve it on other ports"
+                "name (`export.name` in its file, and export again), or serve it on other ports"
             )
     return sources
 
 
 def _sources(path: Path) -> Iterator[Source]:
     if path.is_dir():
-        yield Source(_OTHER.sub("_", Member.open(path).name), path)
+        yield Source(name_in(path) or _OTHER.sub("_", Member.open(path).name), path)
         return
     if not path.exists():
         raise SpineError(f"{path} does not exist; give an experiment, study or case file, or a member's directory")
@@ -58,10 +60,10 @@ def _of_file(path: Path) -> Iterator[tuple[str, Path]]:
 
     if is_case(path):
         case = load_case(path)
-        yield case.name, case.directory
+        yield case.export.name or case.name, case.directory
         return
     for experiment in load_experiments(path):
         yield experiment.export.name or experiment.name, experiment.ensemble_directory
     for case in map(load_case, cases_of(path)):
         if Member.versions_of(case.directory):  # `spine run` exports it last of all
-            yield case.name, case.directory
+            yield case.export.name or case.name, case.directory

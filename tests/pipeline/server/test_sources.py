@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ensemble.serving.kit.configs import models_config
+from ensemble.serving.kit.versions import Served
 from pipeline.server import Source, sources_of
+from pipeline.server.version_policy import read_policy
 from spine.core.problems import SpineError
 from spine.member.member import Card, Member
 
@@ -53,6 +56,19 @@ def test_a_case(tmp_path):
 
 def test_a_directory_has_the_name_of_its_member_as_a_url_holds_it(tmp_path):
     assert sources_of([exported(tmp_path / "m")]) == [Source("member_m", tmp_path / "m")]
+
+
+def test_what_was_exported_under_a_name_is_served_by_that(tmp_path):
+    """As TF Serving serves it, so that labels of versions hold."""
+    directory = exported(tmp_path / "m")
+    (directory / "models.config").write_text(models_config("public", Served(stable=1, canary=2, loaded=2)))
+    assert sources_of([directory]) == [Source("public", directory)]
+    assert read_policy(directory, "public").labels == {"stable": 1, "canary": 2}
+    path = tmp_path / "case.yaml"
+    parts = {"detector": str(tmp_path / "d"), "grades": {"g": str(tmp_path / "g")}, "export": {"name": "other"}}
+    path.write_text(yaml.safe_dump({"name": "lumbar", "runs": str(tmp_path / "runs"), **parts}))
+    case = exported(tmp_path / "runs" / "lumbar")
+    assert sources_of([path]) == [Source("other", case)]
 
 
 def test_what_is_not_exported_names_the_command(tmp_path):
