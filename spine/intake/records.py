@@ -14,7 +14,7 @@ import pandas as pd
 
 from spine.annotations.types import Annotation
 from spine.core.files import hash_file
-from spine.core.names import composed, encodable, file_name, slice_of, stem_of
+from spine.core.names import SUFFIXES, composed, encodable, file_name, slice_of, stem_of
 from spine.core.privacy import pseudonym
 from spine.core.problems import Problem, SpineError, by_severity
 from spine.dataset.manifest import BOXES, IMAGES, LABELS, Manifest
@@ -135,13 +135,14 @@ class Records:
             )
 
     def _require_one_patient_a_series(self) -> None:
-        """SpineError where slices of one file or series are told to be of two patients, such as by a table for some of
-        them and by their headers for the others: they could be on both sides of a split.
+        """SpineError where slices of one volume or series are told to be of two patients, such as by a table for
+        some of them and by their headers for the others: they could be on both sides of a split. Pages of a TIFF may well be.
         """
         told = pd.DataFrame(self.images, columns=["sample", "source", "series"])
         told["patient"] = told["sample"].map(self.patients)
         told["file"] = [slice_of(name)[0] for _, _, name in self.files]
-        for what in ("file", "series"):
+        told["volume"] = told["file"].where(told["file"].str.lower().str.endswith(SUFFIXES["volume"]), "")
+        for what in ("volume", "series"):
             known = told[told[what] != ""]
             mixed = known[known.groupby(["source", what])["patient"].transform("nunique") > 1]
             if not mixed.empty:

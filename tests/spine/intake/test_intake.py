@@ -139,6 +139,11 @@ def test_slices_of_one_volume_are_of_one_unknown_patient(tmp_path):
     result = build(DataConfig.model_validate({"name": "v", "output": tmp_path / "v", "sources": [source], **ALL}))
     manifest = Manifest.read(result.root)
     assert sorted(manifest.images["patient"].value_counts().tolist()) == [3, 3, 3]
+    (tmp_path / "told.csv").write_text("image,patient,grade\na.nii.gz#4,somebody,1\na.nii.gz#5,another,1\n")
+    table = {"format": "table", "path": tmp_path / "told.csv", "patient": "patient", "targets": ["grade"]}
+    both = {**source, "annotations": [table], "unnamed": "background"}
+    with pytest.raises(SpineError, match=r"slices of one volume are of two patients in 1 cases, such as a\.nii\.gz"):
+        build(DataConfig.model_validate({"name": "w", "output": tmp_path / "w", "sources": [both], **ALL}))
     assert manifest.images.groupby("patient")["sample"].apply(lambda samples: len({s[:3] for s in samples})).eq(1).all()
 
 
