@@ -135,8 +135,8 @@ class Records:
             )
 
     def _require_one_patient_a_series(self) -> None:
-        """SpineError where slices of one volume or series are told to be of two patients, such as by a table for
-        some of them and by their headers for the others: they could be on both sides of a split. Pages of a TIFF may well be.
+        """SpineError where slices of one volume or series are told to be of two patients: they could be on both sides
+        of a split. A table may tell some of them, and headers the others. Pages of a TIFF may well be of several.
         """
         told = pd.DataFrame(self.images, columns=["sample", "source", "series"])
         told["patient"] = told["sample"].map(self.patients)
