@@ -36,6 +36,7 @@ class WatchedClassifier:
     def __init__(self, network: keras.Model, settings: Settings) -> None:
         self._network, self._reads = network, NetworkInput.of(settings, settings.view)
         self._layer = watched_layer(base_of(network))
+        self.answers_by_flips = bool(settings.test_time)  # while it is watched on the picture as it is
         # The last layer gives logits: a probability near 1 hardly has a gradient.
         network.get_layer("probabilities").activation = keras.activations.linear
 

@@ -69,7 +69,7 @@ def explain(
     if grader := run.graders.get(subject):
         if explanation := _gradcam(grader, picture, graded, classes):
             return explanation
-        reason = "the run's networks no longer say what the model says: it was exported before they were trained"
+        reason = _why_they_differ(grader)
     findings = [finding for finding, _ in graded]
     score = _of_grades(run, findings, subject, classes)
     return _occluded(picture, findings, score, advance, f"probability of {subject}", f" No Grad-CAM: {reason}.")
@@ -96,6 +96,14 @@ def _gradcam(
     names = ", ".join(f"{name} {weight:.2f}" for name, weight in told)
     how = f"Grad-CAM of the ensemble: its members' maps by their weights ({names}). Each crop is scaled to itself."
     return Explanation(whole, 1.0, "of the members' strongest", how)
+
+
+def _why_they_differ(grader: Grader) -> str:
+    if any(getattr(network, "answers_by_flips", False) for network in grader.networks):
+        return (
+            "the model answers by the mean over flipped pictures, and of this one as it is alone it says something else"
+        )
+    return "the run's networks no longer say what the model says: it was exported before they were trained"
 
 
 def _weights(grader: Grader, which: int) -> list[float]:

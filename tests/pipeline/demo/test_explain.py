@@ -64,6 +64,9 @@ def test_networks_that_say_something_else_explain_nothing(run, answer):
     made = explain(graded(run, answer, off=0.1), PICTURE, answer, "degeneration")
     assert "Occlusion" in made.how
     assert "no longer say what the model says" in made.how
+    shown = graded(run, answer, off=0.1)
+    shown.graders["degeneration"].networks[0].answers_by_flips = True
+    assert "by the mean over flipped pictures" in explain(shown, PICTURE, answer, "degeneration").how
 
 
 def test_occlusion_of_a_case_finds_the_discs(run, answer):
