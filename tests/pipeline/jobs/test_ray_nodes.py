@@ -27,7 +27,7 @@ def experiment_in(folder, **executor):
         write_dataset(folder / "data", LABELS, 1, {"train": 6, "validation": 3, "test": 2})
     raw = {"name": executor["kind"], "task": "classification", "data": folder / "data", "runs": folder / "runs"}
     raw |= {"target": "degeneration", "labels": LABELS, "folds": 3, "executor": executor}
-    return validate_experiment({**raw, "seed": 7, "members": {"first": SMALL, "second": SMALL}}, "a cluster's")
+    return validate_experiment({**raw, "seed": 7, "members": {"first": SMALL}}, "a cluster's")
 
 
 @pytest.fixture
@@ -61,12 +61,11 @@ def test_a_cluster_that_loses_a_node_gives_the_weights_of_this_machine(tmp_path,
     assert [line for line in shown if line.endswith("it is run again")]
     local = experiment_in(tmp_path, kind="local", cpus=1)
     training.train_members(local, lambda line: None)
-    for member in ("first", "second"):
-        for fold in range(3):
-            here, there = (one.member_directory(member) / f"fold-{fold}" for one in (local, experiment))
-            losses, others = (pd.read_csv(folder / "history.csv")["loss"] for folder in (here, there))
-            np.testing.assert_array_equal(losses, others)
-            assert variables(here) == variables(there)
+    for fold in range(3):
+        here, there = (one.member_directory("first") / f"fold-{fold}" for one in (local, experiment))
+        losses, others = (pd.read_csv(folder / "history.csv")["loss"] for folder in (here, there))
+        np.testing.assert_array_equal(losses, others)
+        assert variables(here) == variables(there)
     assert {standing.state for standing in standings(experiment)} == {"done"}
 
 
