@@ -100,9 +100,7 @@ def _gradcam(
 
 def _why_they_differ(grader: Grader) -> str:
     if any(getattr(network, "answers_by_flips", False) for network in grader.networks):
-        return (
-            "the model answers by the mean over flipped pictures, and says something else of this one as it is"
-        )
+        return "the model answers by the mean over flipped pictures, and says something else of this one as it is"
     return "the run's networks no longer say what the model says: it was exported before they were trained"
 
 
