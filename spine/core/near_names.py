@@ -1,11 +1,12 @@
-"""The name that was meant, where one was written that is not known."""
+"""The name that was meant, where one was written that is not known; and names that may be one."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean"]
+__all__ = ["alike", "did_you_mean"]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -16,3 +17,13 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     folded = {known.casefold(): known for known in names}
     near = get_close_matches(name.casefold(), folded, n=1)
     return f". Did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """The names, each group sorted, that differ by capital letters or leading zeros alone: `p01`, `P1`, as a
+    spreadsheet makes `1` of `01`.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        groups.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", name.casefold()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]

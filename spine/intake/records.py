@@ -15,6 +15,7 @@ import pandas as pd
 from spine.annotations.types import Annotation
 from spine.core.files import hash_file
 from spine.core.names import SUFFIXES, composed, encodable, file_name, slice_of, stem_of
+from spine.core.near_names import alike
 from spine.core.privacy import pseudonym
 from spine.core.problems import Problem, SpineError, by_severity
 from spine.dataset.manifest import BOXES, IMAGES, LABELS, Manifest
@@ -154,13 +155,11 @@ class Records:
                 )
 
     def _alike(self) -> Iterator[Problem]:
-        """Patients whose names differ in capital letters alone, who may be one."""
-        names: dict[str, set[str]] = {}
-        for patient in {*self.patients.values()} - self._unknown:
-            names.setdefault(patient.casefold(), set()).add(patient)
-        for spellings in filter(lambda spellings: len(spellings) > 1, names.values()):
-            first, *others = sorted(spellings)
-            reason = f"the patient {first} is told from {' and '.join(others)} by capital letters alone"
+        """Patients whose names differ in capital letters or leading zeros alone, who may be one."""
+        for first, *others in alike({*self.patients.values()} - self._unknown):
+            reason = (
+                f"the patient {first} is told from {' and '.join(others)} by capital letters or leading zeros alone"
+            )
             advice = "if they are one person, write them alike: else he may be on both sides of a split"
             yield Problem(first, reason, advice, "warning")
 

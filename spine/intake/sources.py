@@ -216,6 +216,7 @@ def _without_patient(source: Source, names: list[str]) -> Iterator[Problem]:
         yield Problem(
             str(source.images),
             f"the patient of {len(names)} pictures is not known, such as {names[0]}: each counts as one patient",
-            f"if some share a patient, give source {source.name} a `patient` expression that tells it from the name",
+            f"if some share a patient, give source {source.name} a `patient` expression that tells it from the name"
+            + (f": {source.patient!r} fits none of these" if source.patient else ""),
             "warning",
         )

@@ -93,8 +93,8 @@ def _properties(facts: Facts) -> dict[str, Any]:
         "Degree of automation": "It answers about pictures it is given; whoever uses it decides what follows.",
         "Indications for use": about.indications or BLANK,
         "Input": words.inputs(facts),
-        "Instructions": "Send pictures to the SavedModel's signature serving_default, or use spine demo or "
-        "spine client. Hold its answers against your own patients before you rely on them.",
+        "Instructions": f"{_sent(facts)}, or use spine demo or spine client. Hold its answers against your own "
+        "patients before you rely on them.",
         "Limitations": " ".join([*words.limitations(facts), about.limitations]).strip(),
         "Output": {"Description": words.outputs(facts)},
         "Recommendation": f"{NOT_FOR_DIAGNOSIS} Test it on patients of the place where it is to be used, and see "
@@ -116,3 +116,9 @@ def _imaging(facts: Facts) -> dict[str, Any]:
     names = [MODALITIES[code] for code in facts.data.modalities if code in MODALITIES]
     told = {"Modalities": names} if names else {}
     return {**told, "File format": ["PNG", "JPEG"], "Resolution": "Pictures as stored; the network sees them resized."}
+
+
+def _sent(facts: Facts) -> str:
+    if words.crops_wanted(facts):
+        return "Send whole pictures and their boxes to the SavedModel's signature regions"
+    return "Send pictures to the SavedModel's signature serving_default"

@@ -75,7 +75,11 @@ def crops_wanted(facts: Facts) -> str:
         return ""
     crop = facts.data.built.crop if facts.data.built else None
     what = f"boxes of the label {crop.label}" if crop else "boxes"
-    return f"It learned from crops ({what}): send it such a crop, since a whole picture is answered as if it were one."
+    return (
+        f"It learned from crops ({what}): send whole pictures with their boxes to the signature regions, or slices "
+        "where it has that. serving_default takes what it is sent for such a crop, a whole picture too, and members that see "
+        "more than the crop then see less than they learned from."
+    )
 
 
 def outputs(facts: Facts) -> str:

@@ -61,6 +61,7 @@ def audit(manifest: Manifest) -> list[Problem]:
     checks = [
         pictures.problems,
         leakage.shared_patients(manifest),
+        leakage.alike_patients(manifest),
         leakage.equal_images(manifest),
         leakage.near_equal_images(manifest, pictures),
         leakage.labels_follow_source(manifest),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from spine.core.near_names import alike
 from spine.core.problems import Problem
 from spine.core.words import enumerated
 from spine.dataset.audit.copies import find_copies
@@ -14,7 +15,14 @@ from spine.dataset.audit.parts import with_part
 from spine.dataset.audit.pictures import Pictures
 from spine.dataset.manifest import Manifest
 
-__all__ = ["cramers_v", "equal_images", "labels_follow_source", "near_equal_images", "shared_patients"]
+__all__ = [
+    "alike_patients",
+    "cramers_v",
+    "equal_images",
+    "labels_follow_source",
+    "near_equal_images",
+    "shared_patients",
+]
 
 FOLLOWS = 0.5  # bias-corrected Cramér's V of label and source
 
@@ -27,6 +35,22 @@ def shared_patients(manifest: Manifest) -> Iterator[Problem]:
                 str(manifest.root / "splits.csv"),
                 f"patient {patient!r} is in {enumerated(names)}",
                 "split by patient: build the dataset again, or fix splits.csv",
+            )
+
+
+def alike_patients(manifest: Manifest) -> Iterator[Problem]:
+    """Patients in two parts of the data whose names differ in capital letters or leading zeros alone; pseudonyms do not
+    tell.
+    """
+    parts_of = with_part(manifest).groupby("patient")["part"].agg(set)
+    for names in alike(map(str, parts_of.index)):
+        if len(parts := sorted(set.union(*(parts_of[name] for name in names)))) > 1:
+            yield Problem(
+                str(manifest.root / "splits.csv"),
+                f"the patients {', '.join(map(repr, names))} are in {enumerated(parts)}, and differ by capital letters "
+                "or leading zeros alone",
+                "if they are one person, write them alike in the source, and build the dataset again",
+                "warning",
             )
 
 

@@ -284,7 +284,7 @@ def test_what_a_build_did_not_take_is_told(tmp_path):
 
 def test_a_model_of_crops_is_told_to_want_crops(tmp_path):
     experiment = evaluated(tmp_path)
-    told = "It learned from crops (boxes of the label disc): send it such a crop"
+    told = "It learned from crops (boxes of the label disc): send whole pictures with their boxes to the signature re"
     facts = Facts(run := ExperimentRun(experiment), run.evaluation())
     assert crops_wanted(facts) == ""
     record_the_build(experiment.data, crop={"label": "disc"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import alike, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,8 @@ from spine.core.near_names import did_you_mean
 )
 def test_the_nearest_of_the_names_is_told(name, told):
     assert did_you_mean(name, ["vgg16", "vgg19", "ResNet50"]) == told
+
+
+def test_names_that_may_be_one_differ_by_capitals_or_leading_zeros():
+    assert alike(["p01", "P1", "p10", "p1", "a", "A0", "x", "100", "0100"]) == [["0100", "100"], ["P1", "p01", "p1"]]
+    assert alike(["p100", "p10", "p1"]) == []

@@ -36,6 +36,15 @@ def test_a_patient_in_two_splits_is_an_error(tmp_path):
     assert _reasons(manifest, "error") == ["patient 'p' is in test and train"]
 
 
+def test_patients_that_may_be_one_are_told_where_they_are_in_two_splits(tmp_path):
+    manifest = _dataset(tmp_path / "far", patient={"a": "p07", "d": "P7"})
+    assert _reasons(manifest, "warning") == [
+        "the patients 'P7', 'p07' are in test and train, and differ by capital letters or leading zeros alone"
+    ]
+    near = _dataset(tmp_path / "near", patient={"a": "p07", "b": "P7"})
+    assert _reasons(near, "warning") == []
+
+
 def test_a_patient_in_two_folds_is_an_error(tmp_path):
     folds = [("a", "train", "0"), ("b", "train", "1"), ("c", "train", "1"), ("d", "test", "")]
     manifest = _dataset(tmp_path, splits=folds, patient={"a": "p", "b": "p"})

@@ -138,7 +138,7 @@ def test_a_box_finds_its_picture_by_the_full_name_where_others_have_its_stem(tmp
     result = built(tmp_path, coco(tmp_path, "x.png", "a/x.jpg", "a/X.PNG"))
     # Each picture is a patient here, and two are called alike but for capital letters.
     assert [problem.reason for problem in result.problems] == [
-        "the patient a/X.PNG is told from a/x.png by capital letters alone"
+        "the patient a/X.PNG is told from a/x.png by capital letters or leading zeros alone"
     ]
     assert sorted(boxes(result).values()) == [1, 1, 1]
 
