@@ -77,8 +77,8 @@ def crops_wanted(facts: Facts) -> str:
     what = f"boxes of the label {crop.label}" if crop else "boxes"
     return (
         f"It learned from crops ({what}): send whole pictures with their boxes to the signature regions, or slices "
-        "where it has that. serving_default takes what it is sent for such a crop, a whole picture too, and members that see "
-        "more than the crop then see less than they learned from."
+        "where it has that. serving_default takes what it is sent for such a crop, a whole picture too, and members "
+        "that see more than the crop then see less than they learned from."
     )
 
 
