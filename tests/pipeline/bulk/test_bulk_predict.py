@@ -225,6 +225,15 @@ def test_answers_of_another_folder_are_not_taken_for_those_of_this_one(model, re
     predict(request, silent)  # an older version did not note it
 
 
+def test_a_study_may_have_relative_and_absolute_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        write_png16(drawn(), tmp_path / name)
+    study = Study("s", ("a.png", str(tmp_path / "b.png")))
+    found = list(pictures_on_disk(study, None, False))
+    assert [Path(one.path).name for one in found] == ["a.png", "b.png"]
+
+
 def test_a_study_with_several_problems_failed_once(tmp_path):
     failed = failed_of(tmp_path, Shard.of("1/1"))
     failed.parent.mkdir(parents=True, exist_ok=True)

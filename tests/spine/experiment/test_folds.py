@@ -124,6 +124,10 @@ def test_a_training_that_names_no_fold_is_refused(manifest):
         ({"folds": 0, "served": "refit"}, "set `folds`"),
         ({"folds": 0, "fold": 1}, "set `folds`"),
         ({"fold": 3}, "it is 0 to 2, or refit"),
+        (
+            {"served": "refit", "executor": {"kind": "ray", "store": "file:///tmp/store"}},
+            r"executor\.store brings that to no machine; use mean",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(manifest, settings, told):
