@@ -72,7 +72,7 @@ def run(experiment: Experiment) -> list[Path]:
         cut = _cut(run.truth(experiment.search_split))
         card = _card(experiment, members, weights, config_hash, version, parity)
         Member.publish(directory, card.model_copy(update={"input": told_input(members, cut)}))
-    kit = write_serving_kit(directory, experiment.export.name or experiment.name, experiment.export)
+    kit = write_serving_kit(directory, experiment.exported_name, experiment.export)
     return [Member.open(directory).model, *kit]
 
 

@@ -75,6 +75,11 @@ class CaseSettings(Strict):
         return self
 
     @property
+    def exported_name(self) -> str:
+        """What the exported model is called in requests."""
+        return self.export.name or self.name
+
+    @property
     def directory(self) -> Path:
         """Where its member.json and SavedModel lie."""
         return self.runs / self.name

@@ -49,7 +49,7 @@ def export_case(settings: CaseSettings, load_experiment: LoadExperiment) -> list
             [picture.picture for picture in pictures],
         )
         Member.publish(directory, _card(settings, parts, config_hash, version, parity if pictures else None))
-    kit = write_serving_kit(directory, settings.export.name or settings.name, settings.export)
+    kit = write_serving_kit(directory, settings.exported_name, settings.export)
     return [Member.open(directory).model, *kit]
 
 

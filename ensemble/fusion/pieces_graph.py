@@ -56,7 +56,7 @@ def kept_pieces_in_graph(
     roots = tf.where((piece == tf.range(count)) & tf.gather(ruled, runs.label))[:, 0]
     areas = tf.gather(tf.math.unsorted_segment_sum(runs.length, piece, count), roots)
     labels = tf.gather(runs.label, roots)
-    first = tf.gather(_any_of(tf.zeros_like(masks, tf.bool) if sure is None else sure, runs, piece), roots)
+    first = tf.zeros_like(roots, tf.bool) if sure is None else tf.gather(_any_of(sure, runs, piece), roots)
     groups = tf.gather(runs.picture, roots) * classes + labels
     stays = _stay(areas, first, labels, groups, tf.shape(masks)[0] * classes, rules)
     of_roots = tf.tensor_scatter_nd_update(tf.fill([count], True), roots[:, tf.newaxis], stays)
@@ -64,7 +64,7 @@ def kept_pieces_in_graph(
 
 
 def _any_of(pixels: Tensor, runs: _Runs, piece: Tensor) -> Tensor:
-    """Whether any of the pixels (N, H, W) bool of each run's piece holds; right of the lowest run of a piece (R,)."""
+    """Whether the lowest run (R,) of each piece stands for one with any of these pixels (N, H, W) bool."""
     of_runs = tf.gather(piece, tf.reshape(runs.number, [-1]))
     holds = tf.cast(tf.reshape(pixels, [-1]), tf.int32)
     return tf.math.unsorted_segment_max(holds, of_runs, tf.size(piece)) > 0

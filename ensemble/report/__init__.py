@@ -101,7 +101,7 @@ def _require_of_these_weights(evaluation: Evaluation, weights: Mapping[str, floa
 def _require_of_these_predictions(evaluation: Evaluation, judged_hash: str, dataset: Path | None) -> None:
     """The same of figures measured on other labels, or on another dataset whose folder has the same name."""
     if evaluation.judged_hash not in ("", judged_hash):
-        whose = f"{dataset}" if dataset else "the test split"
+        whose = dataset or "the test split"
         option = f" --data {dataset}" if dataset else ""
         raise SpineError(
             f"metrics.json was measured on other labels or predictions than {whose} has now; run `spine evaluate "

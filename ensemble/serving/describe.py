@@ -29,7 +29,7 @@ def describing(description: Description) -> Any:
 
 def description_of(experiment: Experiment, members: Sequence[str], decisions: Decisions | None = None) -> Description:
     """Of an experiment's ensemble of those members."""
-    name = experiment.export.name or experiment.name
+    name = experiment.exported_name
     told = Description.of_task(name, experiment.task, experiment.labels, experiment.target, members)
     return told.model_copy(update={"decided": rules_of({experiment.target: decisions})})
 

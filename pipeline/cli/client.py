@@ -120,7 +120,7 @@ def _served(model: RemoteModel, run: Path) -> Experiment:
             "its own name. That the case equals them was measured when it was exported"
         )
     experiments = load_experiments(run)
-    names = {experiment.export.name or experiment.name: experiment for experiment in experiments}
+    names = {experiment.exported_name: experiment for experiment in experiments}
     if len(experiments) == 1:
         return experiments[0]
     if model.name not in names:

@@ -60,10 +60,10 @@ def _of_file(path: Path) -> Iterator[tuple[str, Path]]:
 
     if is_case(path):
         case = load_case(path)
-        yield case.export.name or case.name, case.directory
+        yield case.exported_name, case.directory
         return
     for experiment in load_experiments(path):
-        yield experiment.export.name or experiment.name, experiment.ensemble_directory
+        yield experiment.exported_name, experiment.ensemble_directory
     for case in map(load_case, cases_of(path)):
         if Member.versions_of(case.directory):  # `spine run` exports it last of all
-            yield case.export.name or case.name, case.directory
+            yield case.exported_name, case.directory

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pipeline.experiments import load_experiment
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, brief, within
+from spine.core.yaml_files import parse_yaml
 from spine.experiment.config import Experiment
 from spine.experiment.loading import read_settings
 from spine.experiment.seeds import standing_for
@@ -193,7 +194,7 @@ def _require_carried(overrides: Sequence[str]) -> None:
     """SpineError of an override that the best settings' file, which extends the tuned one, could not hold."""
     for override in overrides:
         key, _, value = override.partition("=")
-        if re.fullmatch(r"members\.[^.]+", key) and isinstance(yaml.safe_load(value), Mapping):
+        if re.fullmatch(r"members\.[^.]+", key) and isinstance(parse_yaml(value), Mapping):
             raise SpineError(
                 f"override {override!r} puts another member in its place, and best.yaml, which extends this file, "
                 f"would mix both; give its settings one by one, such as {key}.epochs=8, or write it into the file"

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePath
 
-__all__ = ["SUFFIXES", "composed", "encodable", "file_name", "slice_of", "stem_of"]
+__all__ = ["SUFFIXES", "composed", "encodable", "file_name", "shortened", "slice_of", "stem_of"]
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "dicom": (".dcm", ".dicom", ".ima"),
@@ -61,6 +61,11 @@ def file_name(text: str, most: int = _MOST_BYTES) -> str:
     """
     if text.split(".")[0].upper() in _RESERVED:
         text = f"_{text}"
+    return shortened(text, most)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many bytes of UTF-8: of a longer one its beginning and a hash, so that two stay two."""
     if len(text.encode()) <= most:
         return text
     digits = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

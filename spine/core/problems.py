@@ -31,7 +31,7 @@ __all__ = [
         "lost_in",
     ),
     *("one_file", "print_problems", "printable", "printable_lines", "verdict", "within", "write_problems"),
-    *("write_sheet",),
+    *("read_problems", "write_sheet"),
 ]
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # where something is written, not the file that is read
@@ -146,6 +146,12 @@ def write_problems(problems: Iterable[Problem], path: Path) -> None:
         writer = csv.DictWriter(stream, [field.name for field in fields(Problem)])
         writer.writeheader()
         writer.writerows({key: cell(text) for key, text in asdict(problem).items()} for problem in problems)
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """The problems of a table that was so written; SpineError where it is lost or damaged."""
+    with one_file(path, "build the dataset again"), path.open(newline="", encoding="utf-8") as stream:
+        return [Problem(**row) for row in csv.DictReader(stream)]
 
 
 def write_sheet(table: pd.DataFrame, path: Path, index_label: str | None = None) -> None:

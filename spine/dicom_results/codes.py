@@ -11,7 +11,7 @@ import re
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
-from spine.core.files import fingerprint
+from spine.core.names import shortened
 
 __all__ = ["SCHEME", "anatomical_structure", "declared_scheme", "grade", "one_value", "own", "structure", "target"]
 
@@ -65,19 +65,21 @@ def grade(label: str) -> CodedConcept:
 
 def own(word: str, meaning: str = "") -> CodedConcept:
     """A code of this project's scheme; the meaning is the word itself where none is given."""
-    return CodedConcept(one_value(word), SCHEME, one_value(meaning or word))
+    return CodedConcept(_unlike(word), SCHEME, _unlike(meaning or word))
 
 
 def one_value(text: str, most: int = _MOST_BYTES) -> str:
-    """A text as the one value of an LO: no backslash, which parts values, no line ends, and no more than it holds.
+    """A text as the one value of an LO: no backslash, which parts values, no line ends, and no more than it holds."""
+    return _one_line(text).encode()[:most].decode(errors="ignore")
 
-    What is cut off ends in a fingerprint of the whole, so that two long texts stay two.
-    """
-    line = " ".join(text.replace("\\", "/").split()) or "unnamed"
-    if len(line.encode()) <= most:
-        return line
-    ending = f" {fingerprint(line)[:6]}"
-    return line.encode()[: most - len(ending)].decode(errors="ignore") + ending
+
+def _unlike(text: str) -> str:
+    """The same, of which two long ones that begin alike stay two."""
+    return shortened(_one_line(text), _MOST_BYTES)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("\\", "/").split()) or "unnamed"
 
 
 def declared_scheme() -> list[CodingSchemeIdentificationItem]:

@@ -315,6 +315,11 @@ class Experiment(Strict):
         return "out-of-fold" if self.folds else "validation"
 
     @property
+    def exported_name(self) -> str:
+        """What the exported model is called in requests."""
+        return self.export.name or self.name
+
+    @property
     def ensemble_directory(self) -> Path:
         """`runs/<experiment>/ensembles/<ensemble>/`."""
         return self.directory / "ensembles" / self.search.name

@@ -24,7 +24,7 @@ from spine.core.files import (
     write_json,
 )
 from spine.core.privacy import salt_id
-from spine.core.problems import Problem, SpineError, write_problems, write_sheet
+from spine.core.problems import Problem, SpineError, read_problems, write_problems, write_sheet
 from spine.core.processes import exclusive_lock
 from spine.intake.built import CARD, records_of
 from spine.intake.config import DataConfig, load_data_config
@@ -198,11 +198,9 @@ def _write_notes(notes: Mapping[str, str], path: Path) -> None:
 
 def _result(root: Path, listed: Path, skipped: bool) -> BuildResult:
     from spine.dataset.audit import count
-    from spine.dataset.manifest import Manifest, rows
+    from spine.dataset.manifest import Manifest
 
-    table = pd.read_csv(listed, dtype=str, keep_default_na=False)
-    problems = [Problem(**row) for row in rows(table)]
-    return BuildResult(root, problems, count(Manifest.read(root)), skipped)
+    return BuildResult(root, read_problems(listed), count(Manifest.read(root)), skipped)
 
 
 def _is_built(root: Path, card: dict[str, Any], listed: Path) -> bool:

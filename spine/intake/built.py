@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spine.core.differing import differing
 from spine.core.files import read_if_whole
-from spine.core.problems import SpineError
+from spine.core.problems import SpineError, read_problems
 from spine.core.yaml_files import read_yaml
 from spine.dataset.manifest import Manifest
 from spine.dataset.splits import SplitSettings
@@ -100,10 +99,10 @@ def left_out(root: Path) -> int:
     problems.csv; 0 too where that is not at hand.
     """
     try:
-        listed = pd.read_csv(records_of(root.resolve()) / "problems.csv", dtype=str)
-        return int((listed["severity"] == "error").sum())
-    except (OSError, ValueError, KeyError):
+        listed = read_problems(records_of(root.resolve()) / "problems.csv")
+    except SpineError:
         return 0
+    return sum(problem.severity == "error" for problem in listed)
 
 
 def built_otherwise(config: DataConfig) -> list[str]:

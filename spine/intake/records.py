@@ -92,8 +92,7 @@ class Records:
 
     def add_neighbour(self, source: Source, picture: Picture, where: Where) -> None:
         """Write a picture that is no sample, and may be next to one."""
-        patient = _known_patient(source, picture, Annotation(picture.name))
-        patient = patient or f"{source.name}/{slice_of(picture.name)[0]}"
+        patient = _known_patient(source, picture, Annotation(picture.name)) or _unknown_patient(source, picture)
         hidden = pseudonym(patient) if _hides(source, picture) else ""
         name = self._sample(source, picture, Annotation(picture.name), hidden, "_beside")
         file = self.root / "neighbours" / f"{name}.png"
@@ -172,8 +171,7 @@ class Records:
         if patient := _known_patient(source, picture, told):
             return patient
         self.orphans.append(picture.name)
-        # Slices of a volume are of one patient, whoever that is.
-        patient = encodable(f"{source.name}/{slice_of(picture.name)[0]}")
+        patient = _unknown_patient(source, picture)
         self._unknown.add(patient)
         return patient
 
@@ -232,6 +230,11 @@ def _known_patient(source: Source, picture: Picture, told: Annotation) -> str:
     # One patient is one, however his name's accents are written: else he might be on both sides of a split.
     patient = patient_by_name(source.patient, picture.name) or told.patient or picture.patient
     return encodable(composed(patient))
+
+
+def _unknown_patient(source: Source, picture: Picture) -> str:
+    # Slices of a volume are of one patient, whoever that is.
+    return encodable(f"{source.name}/{slice_of(picture.name)[0]}")
 
 
 def _hides(source: Source, picture: Picture) -> bool:
