@@ -10,11 +10,10 @@ altogether: the distance is infinite, the surface distance score 0.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from spine.core.problems import SpineError
+from spine.core.quiet import caught_warnings
 
 __all__ = ["TOLERANCE", "surface_scores"]
 
@@ -46,8 +45,7 @@ def _scores(
         )
     if not truth.any() or not predicted.any():
         return (np.inf, 0.0) if truth.any() or predicted.any() else (np.nan, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the library's own names of SciPy's functions
+    with caught_warnings():  # the library's names of SciPy's functions are old
         distances = metrics.compute_surface_distances(truth, predicted, spacing)
         hausdorff = metrics.compute_robust_hausdorff(distances, 95)
         return float(hausdorff), float(metrics.compute_surface_dice_at_tolerance(distances, tolerance))

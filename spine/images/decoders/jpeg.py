@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from spine.core.problems import SpineError, brief
-from spine.images.decoders.complaints import complaints
 from spine.images.decoders.orientation import orientation_of_exif, upright, upright_size
 from spine.images.decoders.raster import Raster
 from spine.images.integrity import COPY_AGAIN, check_bytes
@@ -22,6 +22,7 @@ SIGNATURE = b"\xff\xd8\xff"
 
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: with Huffman codes
 _OTHER_FRAMES = {0xC3: "lossless", 0xC9: "arithmetic", 0xCA: "arithmetic", 0xCB: "lossless arithmetic"}
+_DECODED_TO = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _SCAN, _END, _EXIF = 0xDA, 0xD9, 0xE1
 _MOST_SCANS = 100  # each passes over the whole picture; encoders make about ten
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # within a scan: no stuffed byte, no restart
@@ -60,15 +61,18 @@ def decode_stream(data: bytes, path: Path) -> np.ndarray:
 
 def _samples(data: bytes, path: Path) -> np.ndarray:
     """What libjpeg decodes of a stream whose markers hold."""
-    with complaints() as heard:
-        try:
-            samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise SpineError(f"{path} cannot be decoded ({brief(error.err)}); export the image again") from error
-    if heard or samples is None:
-        fault = brief(heard[0]) if heard else "it cannot be decoded"
-        raise SpineError(f"{path} is damaged or truncated: {fault}; {COPY_AGAIN}")
-    return samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., 2::-1])
+    try:
+        kind = simplejpeg.decode_jpeg_header(data)[2]
+        if kind in _DECODED_TO:
+            samples = simplejpeg.decode_jpeg(data, _DECODED_TO[kind])
+            return samples[..., 0] if kind == "Gray" else samples
+        simplejpeg.decode_jpeg(data, "CMYK")  # only to hear whether it holds
+    except ValueError as error:
+        raise SpineError(f"{path} is damaged or truncated: {brief(str(error))}; {COPY_AGAIN}") from error
+    samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if samples is None:
+        raise SpineError(f"{path} cannot be decoded, though its bytes hold; export the image again")
+    return samples
 
 
 def _frame(data: bytes, path: Path) -> _Markers:

@@ -173,10 +173,11 @@ def _by_libtiff(page: Packed, packed: bytes, rows: int, path: Path) -> np.ndarra
     data = _one_strip(page, packed, rows, width, bits=1 if fax else 8)
     with complaints(cv2.utils.logging.LOG_LEVEL_WARNING) as heard:
         samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if heard or samples is None or samples.shape != (rows, width):
-        told = brief(heard[0].partition(" TIFF_")[2] or heard[0]) if heard else "libtiff does not say why"
+    told = [after for line in heard if (after := line.partition(" TIFF_")[2])]
+    if told or samples is None or samples.shape != (rows, width):
+        why = brief(told[0]) if told else "libtiff does not say why"
         raise SpineError(
-            f"{path} is damaged: its {PACKINGS[page.packing]} pixels cannot be unpacked ({told}); {COPY_AGAIN}"
+            f"{path} is damaged: its {PACKINGS[page.packing]} pixels cannot be unpacked ({why}); {COPY_AGAIN}"
         )
     return np.packbits(samples > 0, axis=1).reshape(-1) if fax else samples.reshape(-1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from pydicom.uid import (
 )
 
 from spine.core.problems import SpineError, brief
+from spine.core.quiet import caught_warnings
 from spine.images.dicom.values import Header
 from spine.images.integrity import COPY_AGAIN, MAX_PIXELS, check_bytes
 
@@ -91,8 +91,7 @@ def transfer_syntax(dataset: Dataset) -> UID:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence pydicom's remarks on values that bend the standard: what matters is raised."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with caught_warnings():
         yield
 
 

@@ -8,8 +8,8 @@ its word (PS3.5 8.1.1), and signs are extended.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from pydicom.pixels import iter_pixels
 from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
 from spine.core.problems import SpineError, brief
+from spine.core.quiet import caught_warnings
 from spine.images.decoders.complaints import complaints
 from spine.images.decoders.jpeg import decode_stream
 from spine.images.dicom.codestream import check_codestream
@@ -219,8 +220,7 @@ def _check_stream(dataset: Dataset, layout: Layout, index: int) -> None:
 
 def _next(frames: Iterator[np.ndarray], syntax: UID, header: Header) -> np.ndarray:
     try:
-        with warnings.catch_warnings(record=True) as remarks, complaints() as heard:
-            warnings.simplefilter("always")
+        with caught_warnings() as remarks, _listening(syntax) as heard:
             values = next(frames)
     except Exception as error:  # each codec fails in its own way
         reason = f"the {syntax.name} pixel data cannot be decoded ({brief(str(error))})"
@@ -230,6 +230,10 @@ def _next(frames: Iterator[np.ndarray], syntax: UID, header: Header) -> np.ndarr
     for told in (*heard, *(str(remark.message) for remark in remarks)):
         header.remark(f"its decoder says: {told}")
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _listening(syntax: UID) -> AbstractContextManager[list[str]]:
+    return complaints() if syntax.is_encapsulated else nullcontext([])
 
 
 def _as_stored(value: int, layout: Layout) -> int:
