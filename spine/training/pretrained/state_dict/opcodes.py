@@ -7,6 +7,7 @@ object is made but dicts, lists, tuples, numbers, text and the descriptions belo
 from __future__ import annotations
 
 import pickletools
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -146,7 +147,7 @@ class _Machine:
         arguments, function = self.pop(), self.pop()
         rebuild = _REBUILT.get(function) if isinstance(function, Global) else None
         if rebuild is None or not isinstance(arguments, tuple):
-            raise BadStateDict(f"its pickle calls {function!r}, which is not called here; {_ADVICE}")
+            raise BadStateDict(f"its pickle calls {_shown(function)}, which is not called here; {_ADVICE}")
         self._stack.append(rebuild(*arguments))
 
     def storage(self, _: Any) -> None:
@@ -154,7 +155,7 @@ class _Machine:
             case ("storage", Global("torch", kind), str(key), str(), int(count), *view) if not any(view) and count >= 0:
                 self._stack.append(Storage(kind.removesuffix("Storage"), key, count))
             case other:
-                raise BadStateDict(f"its pickle refers to {str(other)[:80]}, which is no storage of numbers")
+                raise BadStateDict(f"its pickle refers to {_shown(other)}, which is no storage of numbers")
 
     def append(self, _: Any) -> None:
         item = self.pop()
@@ -210,6 +211,11 @@ def _as(value: Any, kind: Any) -> Any:
     return value
 
 
+def _shown(value: Any) -> str:
+    """Its beginning: what is nested in itself over and over is small in a file and endless in words."""
+    return str(value) if isinstance(value, Global) else reprlib.repr(value)
+
+
 def _allowed(name: Global) -> Global:
     if name not in _REBUILT and not (name.module == "torch" and name.name.endswith("Storage")):
         raise BadStateDict(f"its pickle names {name.module}.{name.name}, which is no tensor; {_ADVICE}")
@@ -223,7 +229,7 @@ def _ordered(pairs: Any = ()) -> dict[Any, Any]:
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
     numbers = (offset, *_as(shape, tuple), *_as(strides, tuple))
     if not all(type(number) is int and 0 <= number < 2**48 for number in numbers) or len(shape) != len(strides):
-        raise BadStateDict(f"its pickle has a tensor of shape {str(shape)[:60]} and strides {str(strides)[:60]}")
+        raise BadStateDict(f"its pickle has a tensor of shape {_shown(shape)} and strides {_shown(strides)}")
     return Tensor(_as(storage, Storage), offset, shape, strides)
 
 

@@ -93,6 +93,9 @@ HOSTILE = {
     "a storage that is called": lambda marker: calling("torch", "os.systemStorage", text(f"touch {marker}")),
     "a module": lambda marker: b"ctorch.hub\nload\n(" + text(str(marker)) + b"tR",
     "a persistent id": lambda marker: b"Pos.system\n",
+    "pairs of pairs": lambda marker: b")" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(200)) + b"Q",
+    "a deep tuple": lambda marker: b")" + b"\x85" * 100_000 + b"Q",
+    "a deep tuple that is called": lambda marker: b")" + b"\x85" * 100_000 + b")R",
     "attributes of a tensor": lambda marker: b"]}" + text("__class__") + text("x") + b"sb",
 }
 
