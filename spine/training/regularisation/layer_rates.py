@@ -46,11 +46,13 @@ def _shapes_of(base: keras.Model) -> list[tuple[int | None, ...]]:
 def rates_of(variables: Sequence[keras.Variable], base: keras.Model, decay: float) -> list[float]:
     """What the rate of each variable is multiplied by.
 
-    `decay` for the base's last stage, its square for the one before, and so on; 1 for what is not the base's.
+    `decay` for the base's last stage that has weights (a pool follows VGG's), its square for the one before, and so on;
+    1 for what is not the base's.
     """
     stages = stages_of(base)
+    last = max((stage for layer, stage in zip(base.layers, stages, strict=True) if layer.weights), default=0)
     own = {
-        id(variable): decay ** (stages[-1] - stage + 1)
+        id(variable): decay ** (last - stage + 1)
         for layer, stage in zip(base.layers, stages, strict=True)
         for variable in layer.weights
     }

@@ -53,6 +53,14 @@ def test_rates_fall_from_the_head_to_the_input():
     assert rates_of(model.trainable_variables, base, 0.5) == [0.25, 0.25, 0.5, 0.5, 1, 1]
 
 
+@pytest.mark.parametrize("side", [32, 96])
+def test_a_pool_after_the_last_weights_is_no_stage_of_rates(side):
+    """Whether it leaves one pixel, as of 32, or more."""
+    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(side, side, 3))
+    assert rates_of(base.get_layer("block5_conv3").weights, base, 0.5) == [0.5, 0.5]
+    assert rates_of(base.get_layer("block1_conv1").weights, base, 0.5) == [0.5**5, 0.5**5]
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
