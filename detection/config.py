@@ -262,9 +262,10 @@ class Settings(Strict):
             raise ValueError("freeze_backbone would keep a random backbone; give backbone_weights, or set it to 0")
         if self.freeze_backbone > self.epochs:
             raise ValueError(f"freeze_backbone is {self.freeze_backbone} of {self.epochs} epochs; give at most all")
-        if self.warmup > WARMUP and self._never_warm:
+        # The default alone is shortened where a phase has one epoch: whoever tries a detector so has asked for none.
+        if self.warmup > WARMUP and (over := schedule.too_long_a_warm_up(self.warmup, self.phases)):
             raise ValueError(
-                f"warmup is {self.warmup:g}, and {self._never_warm}, in which the rate is never reached; give it fewer "
+                f"warmup is {self.warmup:g}, and {over}, in which the rate is never reached; give it fewer "
                 "epochs, or the phase more"
             )
         if self.augmentation.elastic:
@@ -317,20 +318,8 @@ class Settings(Strict):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """The default warm-up where it takes a whole phase; pictures to be mixed with none."""
-        mixed = self.augmentation.doubts_of(self.batch)
-        if not self._never_warm:
-            return mixed
-        return (
-            f"warmup is {self.warmup:g}, and {self._never_warm}, in which the rate is never reached; unless this "
-            "is only to see that it runs, give more epochs, or a shorter warmup",
-            *mixed,
-        )
-
-    @property
-    def _never_warm(self) -> str:
-        """What is over before the rate has risen; empty where nothing is."""
-        return schedule.too_long_a_warm_up(self.warmup, self.phases)
+        """Pictures to be mixed with none."""
+        return self.augmentation.doubts_of(self.batch)
 
     @property
     def network(self) -> str:

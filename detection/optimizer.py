@@ -8,6 +8,7 @@ import tf_keras
 from official.modeling.optimization import OptimizationConfig, OptimizerFactory
 
 from detection.config import Phase, Settings
+from spine.training.schedule import warm_up_of
 
 __all__ = ["optimizer_of"]
 
@@ -53,7 +54,7 @@ def _learning_rate(phase: Phase, settings: Settings, steps: int) -> dict[str, An
 
 
 def _warmup(phase: Phase, settings: Settings, steps: int) -> dict[str, Any]:
-    wanted = round(min(settings.warmup, phase.epochs) * steps)
+    wanted = round(warm_up_of(phase, settings.warmup) * steps)
     if not wanted:
         return {}
     return {"type": "linear", "linear": {"warmup_steps": wanted, "warmup_learning_rate": phase.learning_rate / 10}}

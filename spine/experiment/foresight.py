@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from spine.core.privacy import patient_hash
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
-from spine.experiment.config import REFIT, Experiment
+from spine.experiment.config import REFIT, Experiment, TaskSettings
 from spine.experiment.folds import fold_of_patients, refit, view
 from spine.experiment.seeds import member_of_seed
 from spine.experiment.truth import read_truth, read_truths
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 Show = Callable[[str], None]
+_SIDE = re.compile(r"(?<![^\W_])(left|right|l|r)(?![^\W_])", re.IGNORECASE)  # a word of a label, `_` between words
 
 
 def absent(truth: Any) -> list[str]:
@@ -72,10 +75,29 @@ def require_trainable(experiment: Experiment, dataset: Manifest, names: Sequence
 def warn_of_doubts(experiment: Experiment, names: Sequence[str], show: Show) -> None:
     """Show what these members' settings allow and is likely a slip."""
     for name in names:
-        for doubt in experiment.members[name].doubts:
+        for doubt in (*experiment.members[name].doubts, *_flips_of_sides(experiment, experiment.members[name])):
             show(f"warning: members.{name}: {doubt}")
     for seeds in _seeds_that_draw_nothing(experiment, names):
         show(f"warning: members {', '.join(seeds)} are the same, since nothing in them is drawn; leave seeds out")
+
+
+def _flips_of_sides(experiment: Experiment, settings: TaskSettings) -> Iterator[str]:
+    """A doubt for each pair of labels that a flip may exchange, where pictures are flipped left to right."""
+    if not _is_flipped(settings):
+        return
+    for labels in (one.labels for one in experiment.siblings):
+        for left, right in combinations(labels, 2):
+            if left != right and _SIDE.sub("*", left) == _SIDE.sub("*", right):
+                yield (
+                    f"horizontal_flip turns {left!r} into what {right!r} looks like, and the label stays as it is; "
+                    "unless the pictures are sagittal, leave it out of augmentation and test_time"
+                )
+
+
+def _is_flipped(settings: TaskSettings) -> bool:
+    augmentation = getattr(settings, "augmentation", None)  # what is no network has none
+    in_training = augmentation is not None and augmentation.horizontal_flip > 0
+    return in_training or "horizontal_flip" in getattr(settings, "test_time", ())
 
 
 def _seeds_that_draw_nothing(experiment: Experiment, names: Sequence[str]) -> list[list[str]]:

@@ -24,7 +24,7 @@ from spine.training.kept_model import KeptModel
 from spine.training.progress import print_line
 from spine.training.regularisation.averaged_model import AveragedModel, UseAverages
 from spine.training.regularisation.layer_rates import rates_of, with_rates
-from spine.training.schedule import Phase, cycles_of, is_over, next_rate, why_stopped
+from spine.training.schedule import Phase, cycles_of, is_over, next_rate, warm_up_of, why_stopped
 
 __all__ = ["KerasFitting", "make_variables", "optimizer"]
 
@@ -159,7 +159,7 @@ class KerasFitting(Fitting):
         board = keras.callbacks.TensorBoard(str(self.directory / "logs"), write_graph=False)
         found = [EpochProgress(f"{self.name} {phase.name}", before + phase.epochs, steps), board, recorder]
         if self.settings.warmup:
-            found.append(WarmUp(min(self.settings.warmup, phase.epochs), before, steps))
+            found.append(WarmUp(warm_up_of(phase, self.settings.warmup), before, steps))
         if isinstance(state, AveragedModel):
             found.append(UseAverages(state.average))
         return found

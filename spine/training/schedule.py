@@ -28,7 +28,8 @@ __all__ = [
         "Schedule",
         "Scheduled",
     ),
-    *("cycle_at", "cycles_of", "is_over", "next_rate", "too_long_a_warm_up", "warm_up", "with_epochs", "why_stopped"),
+    *("cycle_at", "cycles_of", "is_over", "next_rate", "too_long_a_warm_up", "warm_up", "warm_up_of", "with_epochs"),
+    "why_stopped",
 ]
 
 MOST_PIXELS = 8192  # of the height or width that a network reads
@@ -118,6 +119,14 @@ def warm_up(epochs: float, warmup: float) -> float:
     A straight line, as Model Garden's.
     """
     return min(1.0, 0.1 + 0.9 * epochs / warmup) if warmup else 1.0
+
+
+def warm_up_of(phase: Phase, warmup: float) -> float:
+    """The epochs in which the rate of a phase rises: `warmup`, or half of a phase that is no longer than that.
+
+    Settings that ask for such phases are refused; a refit has them, where its folds stopped within so few epochs.
+    """
+    return warmup if warmup < phase.epochs else phase.epochs / 2
 
 
 def too_long_a_warm_up(warmup: float, phases: Iterable[Phase]) -> str:

@@ -238,19 +238,35 @@ def test_a_flip_at_test_time_that_was_never_trained_is_doubted(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("labels", "pairs"),
+    [
+        (["background", "left_psoas", "Right_psoas", "L1", "disc"], [("left_psoas", "Right_psoas")]),
+        (["foramen L", "foramen R", "right", "left"], [("foramen L", "foramen R"), ("right", "left")]),
+        (["background", "l1", "r1", "leftover", "rightover", "disc"], []),
+    ],
+)
+def test_a_flip_that_exchanges_two_labels_is_doubted(labels, pairs):
+    small = {"encoder_weights": "none", "height": 64, "width": 64}
+    members = {"flipped": {**small, "augmentation": {"horizontal_flip": True}}, "plain": small}
+    raw = {"name": "e", "task": "segmentation", "data": "data", "labels": labels, "members": members}
+    experiment, shown = validate_experiment(raw, "e"), []
+    warn_of_doubts(experiment, list(members), shown.append)
+    told = "warning: members.flipped: horizontal_flip turns {!r} into what {!r} looks like"
+    assert [line.partition(", and")[0] for line in shown] == [told.format(*pair) for pair in pairs]
+
+
 def test_boxes_have_no_mean_over_flips():
     with pytest.raises(ValueError, match="boxes of flipped pictures would have to be fused"):
         detection.config.Settings(test_time=["horizontal_flip"])
 
 
-def test_a_detector_s_default_warm_up_of_a_phase_of_one_epoch_is_told_and_a_longer_one_refused():
+def test_a_detector_s_default_warm_up_is_taken_by_a_phase_of_one_epoch_and_a_longer_one_refused():
     """Whoever tries a detector for an epoch has not asked for a warm-up."""
-    told = "warmup is 1, and the phase 'whole' has 1 epoch, in which the rate is never reached"
-    assert [doubt.partition(";")[0] for doubt in detection.config.Settings(epochs=1).doubts] == [told]
-    assert detection.config.Settings(epochs=2).doubts == detection.config.Settings(epochs=1, warmup=0.9).doubts == ()
+    assert detection.config.Settings(epochs=1).warmup == 1
     four = {"scheme": "alternating", "epochs": 11}
     assert "the phase 'rpn' has 2 epochs" in refusal(**four, warmup=2)
-    assert detection.config.Settings(**four, warmup=1.9).doubts == ()
+    assert detection.config.Settings(**four, warmup=1.9).warmup == 1.9
     assert "warmup is 2, and the phase 'frozen' has 2 epochs, in which" in refusal(freeze_backbone=2, warmup=2)
 
 

@@ -162,6 +162,13 @@ def test_a_warm_up_is_made_of_steps_and_the_schedule_goes_on_after_it(tmp_path):
     assert column(history, "val_loss")[1] == pytest.approx(weight**2 / 2)
 
 
+def test_a_refit_of_fewer_epochs_than_the_warm_up_reaches_its_rate(tmp_path):
+    options = {"validated": False, "warmup": 2.0, "learning_rate": 0.1, "lengths": (6,)}
+    refit = replace(fitting(tmp_path, **options), epochs_per_phase={"phase0": 1})
+    assert column(refit.run(), "learning_rate") == pytest.approx([0.1])  # two steps: at a tenth, and at the whole rate
+    assert weight_of(refit) == pytest.approx((1 - 0.01) * (1 - 0.1))
+
+
 def test_snapshots_are_the_best_networks_of_the_cycles_and_only_their_checkpoints_stay(tmp_path):
     options = {"schedule": "cosine", "snapshots": 2, "lengths": (1, 4), "patience": 1, "learning_rate": 0.5}
     whole = fitting(tmp_path, **options)
