@@ -35,6 +35,7 @@ from ensemble.search_problem.resampling import Resampled, resample
 from ensemble.search_problem.search_result import Point, SearchResult
 from ensemble.search_problem.weight_rules import RuledWeights, find_rules
 from spine.core.files import fingerprint
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 from spine.core.progress import track
 from spine.core.strict import validate
@@ -220,7 +221,7 @@ def _by_rule(
 def _settings(given: dict[str, Any]) -> SearchSettings:
     """What was given as settings; SpineError on what does not hold."""
     if (method := given["method"]) not in (*METHODS, FIXED):
-        raise SpineError(f"method {method!r} is not known; it is one of {', '.join((*METHODS, FIXED))}")
+        raise SpineError(unknown_name("method", method, (*METHODS, FIXED)))
     if not isinstance(step := given["step"], Real):
         raise SpineError(f"step is {step!r}; give a number 1/n such as 0.1, 0.05 or 0.02")
     try:

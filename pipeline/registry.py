@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 
 if TYPE_CHECKING:
@@ -106,5 +106,5 @@ def package_of(task: str) -> str:
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:
     if name not in names:
-        raise SpineError(f"{what} {name!r} is not known; it is one of {', '.join(names)}{did_you_mean(name, names)}")
+        raise SpineError(unknown_name(what, name, names))
     return name

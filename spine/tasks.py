@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spine import metrics
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 from spine.dataset.detections import OUTPUTS, Detections
 from spine.dataset.manifest import Manifest
@@ -155,7 +155,5 @@ def outputs_of(task: str) -> tuple[str, ...]:
     if task == CASE:
         return OUTPUTS
     if task not in TASKS:
-        raise SpineError(
-            f"task {task!r} is not known; it is one of {', '.join((*TASKS, CASE))}{did_you_mean(task, TASKS)}"
-        )
+        raise SpineError(unknown_name("task", task, (*TASKS, CASE)))
     return TASKS[task].outputs

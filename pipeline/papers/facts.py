@@ -8,7 +8,7 @@ from importlib import resources
 
 from pydantic import Field, model_validator
 
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
 from spine.core.yaml_files import parse_yaml
@@ -98,6 +98,6 @@ class Facts(Strict):
 def read_facts(paper: str) -> Facts:
     """The facts of a paper by its name; SpineError where the name is not known."""
     if paper not in PAPERS:
-        raise SpineError(f"paper {paper!r} is not known; it is one of {', '.join(PAPERS)}{did_you_mean(paper, PAPERS)}")
+        raise SpineError(unknown_name("paper", paper, PAPERS))
     file = resources.files("pipeline.papers") / "facts" / f"{paper}.yaml"
     return validate(Facts, parse_yaml(file.read_text("utf-8")), str(file))

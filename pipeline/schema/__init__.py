@@ -10,7 +10,7 @@ from pipeline.schema.draft7 import Schema, definitions_of, document
 from pipeline.schema.of_data import data_schema
 from pipeline.schema.of_experiments import experiment_schema
 from pipeline.schema.settings_definitions import Definitions
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 
 __all__ = ["KINDS", "schema_of"]
@@ -19,7 +19,7 @@ __all__ = ["KINDS", "schema_of"]
 def schema_of(kind: str) -> Schema:
     """The JSON Schema (draft 7) of a kind of file; SpineError where the kind is none of KINDS."""
     if kind not in KINDS:
-        raise SpineError(f"schema {kind!r} is not known; it is one of {', '.join(KINDS)}{did_you_mean(kind, KINDS)}")
+        raise SpineError(unknown_name("schema", kind, KINDS))
     return KINDS[kind]()
 
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from spine.annotations.types import Annotation, Box, Reading
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 
 __all__ = [
@@ -68,10 +68,7 @@ def writer(format: str) -> Callable[..., None]:
 
 def _module(format: str) -> ModuleType:
     if format not in FORMATS:
-        raise SpineError(
-            f"annotation format {format!r} is not known; it is one of {', '.join(sorted(FORMATS))}"
-            f"{did_you_mean(format, FORMATS)}"
-        )
+        raise SpineError(unknown_name("annotation format", format, sorted(FORMATS)))
     return import_module(FORMATS[format])
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["alike", "did_you_mean"]
+__all__ = ["alike", "did_you_mean", "unknown_name"]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -17,6 +17,12 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     folded = {known.casefold(): known for known in names}
     near = get_close_matches(name.casefold(), folded, n=1)
     return f". Did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def unknown_name(what: str, name: str, names: Iterable[str]) -> str:
+    """The error of a name that is none of `names`, which it lists in their order."""
+    known = list(names)
+    return f"{what} {name!r} is not known; it is one of {', '.join(known)}{did_you_mean(name, known)}"
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:

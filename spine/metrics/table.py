@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 
 __all__ = ["Metric", "MetricTable"]
@@ -51,10 +51,7 @@ class MetricTable(Mapping[str, Metric]):
     def named(self, name: str) -> Metric:
         """The metric of that name; SpineError lists the known ones."""
         if name not in self.metrics:
-            raise SpineError(
-                f"metric {name!r} is not known; it is one of {', '.join(self.metrics)}"
-                f"{did_you_mean(name, self.metrics)}"
-            )
+            raise SpineError(unknown_name("metric", name, self.metrics))
         return self.metrics[name]
 
     @property

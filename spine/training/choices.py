@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import core_schema
 
-from spine.core.near_names import did_you_mean
+from spine.core.near_names import unknown_name
 
 __all__ = ["NameIn", "known"]
 
@@ -17,7 +17,7 @@ def known(what: str, name: str, table: Iterable[str]) -> str:
     """The name, where the table has it; ValueError, which lists those it has, where not."""
     names = sorted(table)
     if name not in names:
-        raise ValueError(f"{what} {name!r} is not known; it is one of {', '.join(names)}{did_you_mean(name, names)}")
+        raise ValueError(unknown_name(what, name, names))
     return name
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from spine.core.near_names import unknown_name
 from spine.core.problems import SpineError
 from spine.images.decoders.raster import LUMA
 
@@ -113,7 +114,7 @@ def normalise(images: Tensor, how: str) -> Tensor:
     SpineError where the name is unknown.
     """
     if how not in NORMALISATIONS:
-        raise SpineError(f"normalisation {how!r} is not known; it is one of {', '.join(NORMALISATIONS)}")
+        raise SpineError(unknown_name("normalisation", how, NORMALISATIONS))
     return NORMALISATIONS[how](tf.cast(images, tf.float32))
 
 

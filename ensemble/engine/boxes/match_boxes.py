@@ -1,4 +1,4 @@
-"""Match fused boxes to true ones in one loop for numba, as `spine.metrics.match_images` does through pycocotools."""
+"""Match fused boxes to true ones in one numba loop, as `spine.metrics.matches.match_images` does by pycocotools."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Matcher:
         )
 
     def match(self, fused: FusedRows) -> Matches:
-        """What `spine.metrics.match_images` gives, those of one score in the order of images and rows."""
+        """What `spine.metrics.matches.match_images` gives, those of one score in the order of images and rows."""
         image = np.repeat(np.arange(len(self.sizes)), np.diff(fused.offsets))
         pixels = fused.boxes[:, [1, 0, 3, 2]] * self.sizes[image][:, [1, 0, 1, 0]]
         right, wrong, ranks = compiled(match_boxes)(
