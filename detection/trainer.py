@@ -12,7 +12,7 @@ from official.core.config_definitions import ExperimentConfig
 from official.vision.tasks.maskrcnn import MaskRCNNTask
 
 from detection.objective import losses_of
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 
 __all__ = ["EpochTrainer"]
 
@@ -44,7 +44,7 @@ class EpochTrainer(Trainer):
 
     def create_train_loop_fn(self) -> Callable[[Any, tf.Tensor], None]:
         """The loop over the steps, here and not in a graph, so that each can be seen."""
-        step = tf.function(as_written(self.train_step))
+        step = tf.function(without_autograph(self.train_step))
 
         def loop(iterator: Any, steps: tf.Tensor) -> None:
             for _ in range(int(steps)):

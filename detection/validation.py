@@ -10,7 +10,7 @@ import tf_keras
 
 from detection.data import Data
 from detection.export import in_images
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.dataset.detections import Detections
 from spine.metrics.detection import mean_average_precision
 from spine.metrics.matches import match_images
@@ -32,7 +32,7 @@ class Validation:
         # Of any number: the last batch is short, and would be traced anew.
         signature = [tf.TensorSpec([None, *size, 1]), tf.TensorSpec([None, 2], tf.int32)]
         self.answer = tf.function(
-            as_written(lambda images, sizes: in_images(network(images, training=False), sizes, *size)),
+            without_autograph(lambda images, sizes: in_images(network(images, training=False), sizes, *size)),
             input_signature=signature,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from segmentation.config import Settings
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.member.serving import for_any_number
 from spine.training.mean_over_flips import mean_over_flips
 from spine.training.preprocess import decode_alike, normalise, to_grey
@@ -37,7 +37,7 @@ class ServedOwnSize(tf.Module):
         tile = math.ceil(max(tile, least) / multiple) * multiple
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32)])
-        @as_written
+        @without_autograph
         def answer_padded(images: Tensor) -> Tensor:
             return tf.cast(network(images, training=False), tf.float32)
 

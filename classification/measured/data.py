@@ -12,7 +12,7 @@ from classification.data import class_weights
 from classification.measured.config import MeasuredSettings
 from spine.core.problems import SpineError
 from spine.core.refusals import as_yaml
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import ClassTruth
 from spine.experiment.config import Experiment
@@ -94,7 +94,7 @@ def by_true_masks(labels: tuple[str, ...]) -> Measure:
     def of_file(file: Any, mask: Any, boxes: Any) -> Any:
         return measure_discs(decode(file)[..., 0], mask, boxes, classes)
 
-    compiled = tf.function(as_written(of_file), input_signature=inputs)
+    compiled = tf.function(without_autograph(of_file), input_signature=inputs)
 
     def measure(picture: Path, boxes: np.ndarray) -> np.ndarray:
         return compiled(picture.read_bytes(), read_mask(mask_of(picture)).astype(np.int32), boxes).numpy()

@@ -12,7 +12,7 @@ from classification.measured.fitted import Fitted
 from classification.measured.measure import MEASUREMENTS, measure_discs
 from classification.measured.picture import Classes
 from spine.core.files import fingerprint, hash_file
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.measurements.roles import roles_of
 from spine.member.measuring import measured_signature
 from spine.member.member import Member
@@ -55,9 +55,9 @@ class Measuring(tf.Module):
             return measure_discs(grey[..., 0], mask, boxes, classes)
 
         # Measurements (K, F) of the discs in boxes (K, 4) of one picture; traced once for all that ask.
-        self._of_picture = tf.function(as_written(of_picture), input_signature=[GREY, BOXES])
-        self.of_files = tf.function(as_written(self._of_files), input_signature=[FILES, BOXES])
-        self.of_images = tf.function(as_written(self._of_images), input_signature=[IMAGES])
+        self._of_picture = tf.function(without_autograph(of_picture), input_signature=[GREY, BOXES])
+        self.of_files = tf.function(without_autograph(self._of_files), input_signature=[FILES, BOXES])
+        self.of_images = tf.function(without_autograph(self._of_images), input_signature=[IMAGES])
 
     def _of_files(self, files: Tensor, boxes: Tensor) -> Tensor:
         # A file that occurs several times, with a box for each disc, is segmented once.

@@ -18,8 +18,8 @@ from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.exported import not_exportable_reason
 from ensemble.serving.fuse_outputs import TakeTheOne, fuse_for
 from ensemble.tasks import ENSEMBLE_TASKS
+from spine.core.json_models import of_shape
 from spine.core.problems import SpineError
-from spine.core.shapes import of_shape
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import AnyTruth, ClassTruth, Region, pictures_of
 from spine.experiment.config import Experiment

@@ -10,7 +10,7 @@ import numpy as np
 
 from spine.core.problems import SpineError
 from spine.images.pictures import read_picture
-from spine.images.tint import outline, resized, shown, tinted
+from spine.images.tint import display_image, outline, resized, tinted
 
 __all__ = ["data_url", "grey_picture", "heat", "outlined", "overlay"]
 
@@ -24,7 +24,7 @@ def grey_picture(path: Path, longest: int) -> np.ndarray | None:
         pixels = read_picture(path, path.name).pixels
     except (SpineError, OSError):
         return None
-    return shown(pixels, longest / max(pixels.shape))
+    return display_image(pixels, longest / max(pixels.shape))
 
 
 def overlay(grey: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:

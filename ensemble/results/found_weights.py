@@ -21,8 +21,8 @@ from ensemble.results.weight_rules import OneSplit, PrunedMember, RuleComparison
 from ensemble.results.written import Written
 from ensemble.split_predictions import SplitPredictions
 from spine.core.files import read_json, write_json
+from spine.core.json_models import of_shape
 from spine.core.problems import SpineError
-from spine.core.shapes import of_shape
 from spine.core.words import enumerated
 from spine.dataset.manifest import OUT_OF_FOLD
 from spine.experiment.config import Experiment

@@ -24,8 +24,8 @@ from pipeline.client.model import (
 from spine.answers.answer import Answer
 from spine.answers.description import Description
 from spine.core.files import read_json
+from spine.core.json_models import of_shape
 from spine.core.problems import SpineError, brief, one_file
-from spine.core.shapes import of_shape
 from spine.images.pictures import decode_picture, encode_png
 from spine.member.member import Card, Member
 from spine.tasks import CASE

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from spine.answers.overlay import enlargement
-from spine.images.tint import shown
+from spine.images.tint import display_image
 
 __all__ = ["COLOURS", "heat_over"]
 
@@ -18,7 +18,7 @@ def heat_over(pixels: np.ndarray, values: np.ndarray, top: float) -> np.ndarray:
     """RGB (k H, k W, 3) uint8 of a picture (H, W) under a map (H, W) from 0, which is clear, to `top`."""
     from matplotlib import colormaps
 
-    grey = shown(pixels, enlargement(pixels.shape))
+    grey = display_image(pixels, enlargement(pixels.shape))
     height, width = grey.shape
     share = cv2.resize(np.clip(values / top, 0, 1).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     colour = colormaps[COLOURS](0.25 + 0.75 * share)[..., :3] * 255  # from a visible colour on

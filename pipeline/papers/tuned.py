@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ensemble.report.paper import Cell, PaperColumn, PaperRow, PaperTable
 from pipeline.papers.comparison import NONE
 from pipeline.papers.pack import TunedPart
-from pipeline.tuning.lines import told
+from pipeline.tuning.lines import settings_text
 from pipeline.tuning.tune import search_settings
 from spine.core.disk import at_work
 from spine.core.problems import SpineError
@@ -59,7 +59,7 @@ def _row(found: Found, by: str, value: Any) -> PaperRow:
     score = NONE if best is None else f"{best.score:.4f}"
     return PaperRow(
         name=label_of(value),
-        ours=told(others),
+        ours=settings_text(others),
         cells=(Cell(NONE, score), Cell(NONE, str(len(own)), ", ".join(_ended_early(own)))),
     )
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ensemble.record.tuning_study import TunedTrial
     from spine.experiment.tuning import TuneSettings
 
-__all__ = ["Progress", "line_of", "opening", "told"]
+__all__ = ["Progress", "line_of", "opening", "settings_text"]
 
 
 def opening(settings: TuneSettings, judged: Judged, done: int) -> str:
@@ -36,10 +36,12 @@ def line_of(trial: TunedTrial, best: TunedTrial | None, done: int, settings: Tun
         ended += ", best so far"
     elif best is not None:
         so_far = f"; best {best.score:.4f} (trial {best.number})"
-    return f"{counted}  trial {trial.number}: {ended}; {told(trial.settings)}; {duration(trial.seconds)}{so_far}"
+    return (
+        f"{counted}  trial {trial.number}: {ended}; {settings_text(trial.settings)}; {duration(trial.seconds)}{so_far}"
+    )
 
 
-def told(settings: Mapping[str, Any]) -> str:
+def settings_text(settings: Mapping[str, Any]) -> str:
     """Settings as text: `learning_rate 0.0012, optimizer sgd`."""
     return ", ".join(f"{name} {label_of(value)}" for name, value in settings.items())
 

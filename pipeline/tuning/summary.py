@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.tuning.lines import told
+from pipeline.tuning.lines import settings_text
 from spine.core.words import duration
 from spine.experiment.tuning import Dimension, Range, label_of
 
@@ -46,7 +46,10 @@ def summary(found: Found, figures: Sequence[Path]) -> str:
             "",
             f"| trial | {title} | settings |",
             "|---|---|---|",
-            *(f"| {trial.number} | {trial.score:.4f} | {told(trial.settings)} |" for trial in _ranked(found, trials)),
+            *(
+                f"| {trial.number} | {trial.score:.4f} | {settings_text(trial.settings)} |"
+                for trial in _ranked(found, trials)
+            ),
             "",
             "All trials are in `trials.csv`.",
             "",

@@ -19,7 +19,7 @@ from spine.annotations.coco_records import Record, Records, identity_of
 from spine.annotations.coco_segmentation import bounds
 from spine.annotations.collector import Collector
 from spine.annotations.grouping import Corners
-from spine.annotations.safe_json import need, parse_json, shown
+from spine.annotations.safe_json import brief_repr, need, parse_json
 from spine.annotations.sources import image_name, size_of, source_files, split_named, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, UnknownClass, known_text
 from spine.core.files import write_json
@@ -113,7 +113,7 @@ class _Drawn:
         identity = identity_of(record, "image_id")
         images = self.images.of(identity)
         if not images:
-            raise Malformed(f"names the image_id {shown(record['image_id'])}, which `images` lacks")
+            raise Malformed(f"names the image_id {brief_repr(record['image_id'])}, which `images` lacks")
         if len(images) == 1:
             return images[0]
         for image in images:
@@ -128,7 +128,7 @@ class _Drawn:
 
     def _name(self, record: Any) -> str:
         names = {str(one.content["name"]) for one in self.names.of(identity_of(record, "category_id"))}
-        fault = f"names the category_id {shown(record['category_id'])}"
+        fault = f"names the category_id {brief_repr(record['category_id'])}"
         if not names:
             raise UnknownClass(f"{fault}, which `categories` lacks")
         if len(names) > 1:
@@ -146,7 +146,7 @@ class _Drawn:
         try:
             x, y, width, height = (finite(value) for value in bbox)
         except ValueError as error:
-            raise Malformed(f"bbox is {shown(bbox)}; it holds four numbers: x, y, width, height") from error
+            raise Malformed(f"bbox is {brief_repr(bbox)}; it holds four numbers: x, y, width, height") from error
         corners = (x, y, x + width, y + height)
         with suppress(Malformed):  # the box is told, whatever its segmentation
             if _differ(corners, bounds(record.get("segmentation"))):

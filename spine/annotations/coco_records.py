@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spine.annotations.collector import Collector
-from spine.annotations.safe_json import need, shown
+from spine.annotations.safe_json import brief_repr, need
 from spine.annotations.types import Malformed, known_text
 from spine.core.numbers import whole
 
@@ -74,7 +74,7 @@ def identity_of(record: Any, key: str) -> str:
     """An id, which may be text or a number, as text; Malformed where there is none."""
     value = need(record, key, (int, float, str))
     if isinstance(value, bool) or not (identity := known_text(value)):
-        raise Malformed(f"{key!r} holds {shown(value)}, which is no id")
+        raise Malformed(f"{key!r} holds {brief_repr(value)}, which is no id")
     return identity
 
 

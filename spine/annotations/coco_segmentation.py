@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from spine.annotations.grouping import Corners, around_points
-from spine.annotations.safe_json import need, shown
+from spine.annotations.safe_json import brief_repr, need
 from spine.annotations.types import Malformed
 from spine.core.numbers import finite, whole
 
@@ -29,7 +29,7 @@ def bounds(segmentation: Any) -> Corners | None:
     if not segmentation:
         return None
     if not isinstance(segmentation, list):
-        raise Malformed(f"segmentation is {shown(segmentation)}; it holds polygons or run lengths")
+        raise Malformed(f"segmentation is {brief_repr(segmentation)}; it holds polygons or run lengths")
     parts = segmentation if isinstance(segmentation[0], list) else [segmentation]
     return around_points(point for part in parts for point in _points(part))
 
@@ -38,7 +38,7 @@ def _points(polygon: Any) -> list[tuple[float, float]]:
     try:
         numbers = [finite(value) for value in polygon]
     except (TypeError, ValueError) as error:
-        raise Malformed(f"segmentation has the polygon {shown(polygon)}: {error}") from error
+        raise Malformed(f"segmentation has the polygon {brief_repr(polygon)}: {error}") from error
     if len(numbers) < 6 or len(numbers) % 2:
         raise Malformed(f"segmentation has a polygon of {len(numbers)} numbers; it holds x, y of three points or more")
     return list(zip(numbers[0::2], numbers[1::2], strict=True))

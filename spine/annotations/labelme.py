@@ -15,7 +15,7 @@ from typing import Any
 
 from spine.annotations.collector import Collector, read_files
 from spine.annotations.grouping import Corners, around, around_points, in_agreement
-from spine.annotations.safe_json import need, parse_json, shown
+from spine.annotations.safe_json import brief_repr, need, parse_json
 from spine.annotations.sources import image_name, size_of, split_of
 from spine.annotations.types import Annotation, Box, Malformed, Reading, known_text
 from spine.core.files import write_json
@@ -99,7 +99,7 @@ def _points(raw: list[Any]) -> list[tuple[float, float]]:
     try:
         return [(finite(x), finite(y)) for x, y in raw]
     except (TypeError, ValueError) as error:
-        raise Malformed(f"points is {shown(raw)}; it holds pairs of numbers x, y") from error
+        raise Malformed(f"points is {brief_repr(raw)}; it holds pairs of numbers x, y") from error
 
 
 def write(annotations: Iterable[Annotation], path: Path) -> None:

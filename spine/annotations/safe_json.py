@@ -13,7 +13,7 @@ from spine.annotations.types import EXPORT_AGAIN, Malformed, as_malformed
 from spine.core.problems import brief
 from spine.images.integrity import check_bytes
 
-__all__ = ["need", "parse_json", "repeated_keys", "shown"]
+__all__ = ["brief_repr", "need", "parse_json", "repeated_keys"]
 
 _GROWTH = {"{": 232, "[": 88, ",": 40}  # bytes in memory of an object, a list, and a value in one, about
 _SHORT = reprlib.Repr()
@@ -62,10 +62,10 @@ def need(record: Any, key: str, kind: type | tuple[type, ...] = object) -> Any:
     if key not in record:
         raise Malformed(f"lacks the key {key!r}; it has {brief(', '.join(map(str, record))) or 'none'}")
     if not isinstance(record[key], kind):
-        raise Malformed(f"{key!r} holds {shown(record[key])}, which is {type(record[key]).__name__}")
+        raise Malformed(f"{key!r} holds {brief_repr(record[key])}, which is {type(record[key]).__name__}")
     return record[key]
 
 
-def shown(value: Any) -> str:
+def brief_repr(value: Any) -> str:
     """A parsed value in a few letters, whatever its size."""
     return brief(_SHORT.repr(value))

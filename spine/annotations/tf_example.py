@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from spine.annotations.safe_json import shown
+from spine.annotations.safe_json import brief_repr
 from spine.annotations.sources import image_name, size_of
 from spine.annotations.tfrecords import Damaged
 from spine.annotations.types import Malformed, as_malformed, known_text
@@ -110,7 +110,7 @@ def _number(key: str, value: Any, read: Callable[[Any], _Number], kind: str) -> 
             raise ValueError(value)
         return read(value)
     except ValueError as error:
-        raise Malformed(f"{key!r} holds {shown(value)}; {kind} are right", _EXPORT_AGAIN) from error
+        raise Malformed(f"{key!r} holds {brief_repr(value)}; {kind} are right", _EXPORT_AGAIN) from error
 
 
 def name_of(features: Features, folder: PurePath, number: int, file: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spine.annotations.safe_json import shown
+from spine.annotations.safe_json import brief_repr
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
 from spine.core.numbers import whole
@@ -52,7 +52,7 @@ def read_info(
         key_points = {file: _shape(shape) for file, shape in shapes.items()}
     except ValueError as error:
         file = next(iter(shapes))
-        return FolderInfo(classes, fault=(file, f"kpt_shape is {shown(shapes[file])}: {error}"))
+        return FolderInfo(classes, fault=(file, f"kpt_shape is {brief_repr(shapes[file])}: {error}"))
     if len(set(key_points.values())) > 1:
         return FolderInfo(classes, fault=(path, f"kpt_shape differs: {_each(key_points)}"))
     return FolderInfo(classes, next(iter(key_points.values()), None))
@@ -116,7 +116,7 @@ def _names_of(path: Path, names: Any) -> tuple[str, ...]:
     if isinstance(names, dict) and set(names) == {str(index) for index in range(len(names))}:
         names = [names[str(index)] for index in range(len(names))]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise SpineError(f"{path} holds names {shown(names)}; a list, or a mapping from 0, 1, 2 ... is expected")
+        raise SpineError(f"{path} holds names {brief_repr(names)}; a list, or a mapping from 0, 1, 2 ... is expected")
     return tuple(names)
 
 

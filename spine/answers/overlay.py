@@ -15,7 +15,7 @@ from spine.answers.answer import Answer, Finding, Grade
 from spine.answers.description import NOT_FOR_DIAGNOSIS
 from spine.answers.words import Beside, writer_for
 from spine.core.problems import SpineError, brief
-from spine.images.tint import class_colour, shown, tinted
+from spine.images.tint import class_colour, display_image, tinted
 
 __all__ = ["draw_answer", "enlargement"]
 
@@ -35,7 +35,7 @@ def draw_answer(picture: np.ndarray, answer: Answer, *, opacity: float = 0.3, bo
             "width); draw it on the picture that was sent"
         )
     scale = enlargement(picture.shape)
-    grey = shown(picture, scale)
+    grey = display_image(picture, scale)
     mask = np.zeros((1, 1), int) if answer.mask is None else answer.mask
     canvas = tinted(grey, mask, len(answer.mask_labels) if answer.mask is not None else 1, opacity)
     return _with_words(canvas, scale, answer) if boxes else canvas

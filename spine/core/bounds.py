@@ -31,8 +31,8 @@ def bounds_of(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Bounds]
 def in_words(bounds: Bounds) -> str:
     """What numbers a pair of bounds lets pass; empty where there are none."""
     if {"ge", "le"} <= bounds.keys():
-        return f"{_told(bounds['ge'])} to {_told(bounds['le'])}"
-    return " and ".join(f"{word} {_told(bounds[name])}" for name, word in _NUMBERS.items() if name in bounds)
+        return f"{_format_number(bounds['ge'])} to {_format_number(bounds['le'])}"
+    return " and ".join(f"{word} {_format_number(bounds[name])}" for name, word in _NUMBERS.items() if name in bounds)
 
 
 def of_length(bounds: Bounds) -> str:
@@ -40,5 +40,5 @@ def of_length(bounds: Bounds) -> str:
     return in_words({name: bounds[key] for name, key in zip(("ge", "le"), _LENGTHS, strict=True) if key in bounds})
 
 
-def _told(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

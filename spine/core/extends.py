@@ -14,7 +14,7 @@ from typing import Any
 from spine.core.problems import SpineError, within
 from spine.core.yaml_files import read_yaml
 
-__all__ = ["merge_deep", "merge_files", "merge_flat", "read_files", "told"]
+__all__ = ["describe_chain", "merge_deep", "merge_files", "merge_flat", "read_files"]
 
 Settings = Mapping[str, Any]
 Merge = Callable[[Settings, Settings], dict[str, Any]]  # of theirs and ours
@@ -73,7 +73,7 @@ def merge_flat(theirs: Settings, ours: Settings) -> dict[str, Any]:
     return {key: value for key, value in merged.items() if value is not None or key not in theirs}
 
 
-def told(files: Iterable[Path]) -> str:
+def describe_chain(files: Iterable[Path]) -> str:
     """A file with those that it extends, any of which may have what is wrong."""
     own, *others = map(str, files)
     return f"{own} (extends {', '.join(others)})" if others else own

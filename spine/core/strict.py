@@ -61,7 +61,7 @@ def validate(model: type[Model], raw: Any, where: str, context: Mapping[str, Any
     try:
         return model.model_validate(raw, context=context)
     except ValidationError as error:
-        raise _told(model, error.errors(), where) from None
+        raise _validation_error(model, error.errors(), where) from None
 
 
 def validate_alone(model: type[BaseModel], raw: Mapping[str, Any], where: str) -> None:
@@ -73,10 +73,10 @@ def validate_alone(model: type[BaseModel], raw: Mapping[str, Any], where: str) -
         model.model_validate(raw)
     except ValidationError as error:
         if wrong := [e for e in error.errors() if e["loc"] and e["loc"][0] in raw]:
-            raise _told(model, wrong, where) from None
+            raise _validation_error(model, wrong, where) from None
 
 
-def _told(model: type[BaseModel], errors: Sequence[Any], where: str) -> SpineError:
+def _validation_error(model: type[BaseModel], errors: Sequence[Any], where: str) -> SpineError:
     lines = ["  " + ": ".join(filter(None, [_place(error), _explain(model, error)])) for error in errors]
     return SpineError("\n".join([f"{where} is not valid:", *lines]))
 

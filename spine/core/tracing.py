@@ -1,17 +1,17 @@
-"""What graphs are traced from."""
+"""Tracing graphs without AutoGraph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["as_written"]
+__all__ = ["without_autograph"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def as_written(function: Callable[P, R]) -> Callable[P, R]:
+def without_autograph(function: Callable[P, R]) -> Callable[P, R]:
     """`function` as TensorFlow traces it without rewriting it, and all that it calls.
 
     AutoGraph rewrites Python for the sake of code that branches or loops on tensors. It takes seconds of each process,

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
-from spine.core.extends import merge_deep, merge_files, read_files, told
+from spine.core.extends import describe_chain, merge_deep, merge_files, read_files
 from spine.core.near_names import did_you_mean
 from spine.core.problems import SpineError, within
 from spine.core.strict import Strict, validate
@@ -135,7 +135,7 @@ def _experiments_of(path: Path | str, overrides: Sequence[str], settings_of: Set
     """The experiment of a file, or one for each of its targets."""
     files = _read_files(path)
     with within(path):
-        raw, where = _merged(files), told(files)
+        raw, where = _merged(files), describe_chain(files)
         of_file, of_each = settings_of_file(overrides)
         whole = _overridden(raw, of_file)
         if not is_of_targets(whole):

@@ -88,12 +88,12 @@ def read_picture(path: Path, name: str) -> Picture:
     Raises SpineError where the file cannot be read whole.
     """
     pages = read_greys(path)
-    return Picture(_only(pages.pixels, path), Path(path), name, scaling=pages.scaling)
+    return Picture(_single_page(pages.pixels, path), Path(path), name, scaling=pages.scaling)
 
 
 def decode_picture(data: bytes, path: Path) -> np.ndarray:
     """(H, W) uint16 of the bytes of a picture file of one page, as `read_picture`; errors name `path`."""
-    return _only(_sixteen([raster.grey for raster in _decode(data, path)], path).pixels, path)
+    return _single_page(_sixteen([raster.grey for raster in _decode(data, path)], path).pixels, path)
 
 
 def count_pages(path: Path) -> int:
@@ -216,7 +216,7 @@ def _check_sizes(pages: list[np.ndarray], path: Path) -> None:
         raise SpineError(f"{path} holds pages of different sizes ({sizes}); save pages of one size in a file")
 
 
-def _only(pages: np.ndarray, path: Path) -> np.ndarray:
+def _single_page(pages: np.ndarray, path: Path) -> np.ndarray:
     if len(pages) > 1:
         raise SpineError(f"{path} holds {len(pages)} pages where one image was expected; split it into one file a page")
     return pages[0]

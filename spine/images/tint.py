@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["CLASS_COLOURS", "class_colour", "outline", "resized", "rgb", "shown", "tinted"]
+__all__ = ["CLASS_COLOURS", "class_colour", "display_image", "outline", "resized", "rgb", "tinted"]
 
 # Bright on grey anatomy: the first foreground class has the first colour.
 CLASS_COLOURS = ("#35b6e6", "#f5a524", "#e8639c", "#8ecf4d", "#f4e04d", "#a78bfa", "#ef6f52", "#2fd4b2")
@@ -21,7 +21,7 @@ def rgb(colour: str) -> np.ndarray:
     return np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)])
 
 
-def shown(pixels: np.ndarray, scale: float) -> np.ndarray:
+def display_image(pixels: np.ndarray, scale: float) -> np.ndarray:
     """A picture (H, W) of any depth as uint8, `scale` times as large, its darkest and brightest 0.5 % clipped."""
     values = pixels.astype(np.float32)
     low, high = np.percentile(values, [0.5, 99.5])

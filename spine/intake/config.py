@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, field_validator, model_validator
 
-from spine.core.extends import merge_files, merge_flat, read_files, told
+from spine.core.extends import describe_chain, merge_files, merge_flat, read_files
 from spine.core.numbers import finite
 from spine.core.problems import SpineError
 from spine.core.strict import Strict, validate
@@ -185,7 +185,7 @@ def load_data_config(path: Path | str) -> DataConfig:
     files = read_files(path)
     for file, own in files.items():
         _require_data_config(own, file)
-    return validate(DataConfig, merge_files(files.values(), merge_flat, own=("name", "output")), told(files))
+    return validate(DataConfig, merge_files(files.values(), merge_flat, own=("name", "output")), describe_chain(files))
 
 
 def _require_data_config(raw: Mapping[str, Any], path: Path) -> None:

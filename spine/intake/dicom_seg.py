@@ -181,7 +181,7 @@ class _Reader:
         mask = load_mask(before.mask, before.labels) if before else None
         index_of = {number: labels.index(label) + 1 for number, label in classes.items()}
         for plane, numbers in segmentation.drawn(planes):
-            placed = _on(plane, numbers, image)
+            placed = _resampled_to_image(plane, numbers, image)
             mask = np.zeros(placed.shape, np.uint8) if mask is None else mask
             self._lay(mask, placed, index_of, name)
         if mask is None:
@@ -203,7 +203,7 @@ class _Reader:
             mask[inside] = index
 
 
-def _on(plane: Plane, numbers: np.ndarray, image: Image) -> np.ndarray:
+def _resampled_to_image(plane: Plane, numbers: np.ndarray, image: Image) -> np.ndarray:
     """What is drawn in a plane, on the pixels of its image."""
     other = Grid.of_image(image)
     if plane.grid is None or other is None:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, StrictFloat, StrictInt, StrictStr
 
 from spine.core.files import read_json, write_json
-from spine.core.shapes import of_shape
+from spine.core.json_models import of_shape
 
 __all__ = ["Importance", "Rise"]
 

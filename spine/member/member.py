@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine.core.files import fingerprint, hash_directory, read_json, write_json
+from spine.core.json_models import of_shape
 from spine.core.privacy import salt_id
 from spine.core.problems import SpineError
-from spine.core.shapes import of_shape
 from spine.dataset.manifest import OUT_OF_FOLD
 from spine.member.seals import is_sealed, put_seal, require_seal
 from spine.predictions.predictions import AnyPredictions, require_of

@@ -11,7 +11,7 @@ from typing import Any
 
 from spine.core.disk import require_room
 from spine.core.files import atomic_directory, remove_directory
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.member.member import Member
 from spine.member.seals import is_sealed
 
@@ -88,7 +88,7 @@ def for_any_number(answer: Callable[..., dict[str, Any]]) -> Callable[..., dict[
         outputs = answer(*(_longer(one, lacking) for one in (batch, *others)))
         return {name: value[:count] for name, value in outputs.items()}
 
-    return as_written(answer_any)
+    return without_autograph(answer_any)
 
 
 def _longer(batch: Any, lacking: Any) -> Any:

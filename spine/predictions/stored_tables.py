@@ -18,9 +18,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
 
 from spine.core.files import read_json, write_json
+from spine.core.json_models import of_shape
 from spine.core.numbers import whole
 from spine.core.problems import SpineError, one_file
-from spine.core.shapes import of_shape
 from spine.core.tables import write_table
 
 __all__ = [

@@ -16,7 +16,7 @@ import tensorflow as tf
 from spine.core.disk import require_room
 from spine.core.problems import SpineError
 from spine.core.progress import track
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.dataset.truth import Region
 from spine.training.network_input import NetworkInput
 from spine.training.preprocess import letterbox_mask
@@ -87,7 +87,7 @@ def _fill(values: np.ndarray, files: list[str], read: Callable[..., Tensor], *ot
 
 def read_each(files: list[str], read: Callable[..., Tensor], *others: np.ndarray) -> Iterator[np.ndarray]:
     """What `read` makes of each file, and of the row of each of the `others`; SpineError where one is no picture."""
-    data = tf.data.Dataset.from_tensor_slices((files, *others)).map(as_written(read), tf.data.AUTOTUNE)
+    data = tf.data.Dataset.from_tensor_slices((files, *others)).map(without_autograph(read), tf.data.AUTOTUNE)
     pictures = data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
     for row in track(range(len(files)), "preparing pictures"):
         try:

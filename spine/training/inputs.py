@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from spine.core.problems import SpineError
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.dataset.truth import BoxTruth, ClassTruth, MaskTruth, Region
 from spine.training.augment.elastic import apply_elastic, apply_elastic_to_masks, draw_elastic
 from spine.training.augment.intensity import apply_intensity, draw_intensity
@@ -234,7 +234,7 @@ def in_order(numbers: tf.data.Dataset, example: Callable[..., Any]) -> tf.data.D
     options.deterministic = True
     # Pictures live in this process: under a distribution strategy each replica takes its part of every batch.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return numbers.map(as_written(example), tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(options)
+    return numbers.map(without_autograph(example), tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def bootstrap(truth: ClassTruth, seed: int, by: Literal["sample", "patient"] = "sample") -> ClassTruth:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 from spine.member.serving import for_any_number
 from spine.training.network_input import NetworkInput, prepare_all, prepare_each
 from spine.training.preprocess import decode, decode_alike
@@ -47,7 +47,8 @@ class Served(tf.Module):
         self, name: str, variables: Iterable[Any], reads: NetworkInput, answer: Answer, *, alike: bool = False
     ) -> None:
         super().__init__(name=name)
-        answer = tf.function(as_written(answer), input_signature=reads.signature)  # one graph that all signatures call
+        # One graph that all signatures call.
+        answer = tf.function(without_autograph(answer), input_signature=reads.signature)
 
         def of_images(images: Tensor) -> dict[str, Tensor]:
             (inputs,), (sizes,) = prepare_all(images, [reads])

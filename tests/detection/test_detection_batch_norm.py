@@ -7,7 +7,7 @@ import tensorflow as tf
 from detection.batch_norm import norms_of, to_answer
 from detection.config import Settings
 from detection.model import build
-from spine.core.tracing import as_written
+from spine.core.tracing import without_autograph
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ SETTINGS = Settings(
 def graph_of(network):
     """What it answers of a batch, traced."""
     shape = [None, SETTINGS.height, SETTINGS.width, 1]
-    answer = as_written(lambda images: network(images, training=False))
+    answer = without_autograph(lambda images: network(images, training=False))
     return tf.function(answer).get_concrete_function(tf.TensorSpec(shape, tf.float32))
 
 

@@ -11,8 +11,8 @@ from ensemble.costs import costs_of
 from ensemble.evaluators.seconds import seconds_of
 from ensemble.experiment_run import ExperimentRun
 from spine.core.files import read_json, with_nulls
+from spine.core.json_models import of_shape
 from spine.core.problems import SpineError
-from spine.core.shapes import of_shape
 from spine.dataset.manifest import Manifest
 from spine.member.member import Card, Member
 from tests.experiment_on_disk import write_experiment

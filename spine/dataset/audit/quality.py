@@ -121,7 +121,7 @@ def missing_boxes(manifest: Manifest, labels: Collection[str] = ()) -> Iterator[
         if labels and label not in labels:
             continue
         for split in sorted(set(manifest.splits["split"]) - set(group["split"])):
-            yield _without(manifest, f"split {split} has no box labelled {label}")
+            yield _missing_class(manifest, f"split {split} has no box labelled {label}")
 
 
 def missing_pixels(manifest: Manifest) -> Iterator[Problem]:
@@ -136,10 +136,10 @@ def missing_pixels(manifest: Manifest) -> Iterator[Problem]:
                 for index in np.unique(read_mask(manifest.mask_path(sample))).tolist():
                     missing.pop(index, None)
         for label in missing.values():
-            yield _without(manifest, f"split {split} has no pixel of {label}")
+            yield _missing_class(manifest, f"split {split} has no pixel of {label}")
 
 
-def _without(manifest: Manifest, reason: str) -> Problem:
+def _missing_class(manifest: Manifest, reason: str) -> Problem:
     advice = "nothing can learn or judge it there: change the fractions or the seed, or leave the label out"
     return Problem(str(manifest.root / "splits.csv"), reason, advice, "warning")
 

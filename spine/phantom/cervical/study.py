@@ -44,8 +44,8 @@ def write_studies(settings: CervicalSettings, directory: Path) -> dict[str, obje
             drawn += _write_series(patient, scanner, sequence, number, directory / "images", rng)
         patients.append(_row(patient))
     pd.DataFrame(patients).to_csv(directory / "patients.csv", index=False)
-    write_annotations("voc", [_only(one, ("disc", "injury")) for one in drawn if one.boxes], directory / "boxes")
-    cord = [_only(one, ("hemorrhagic", "edematous", "mixed")) for one in drawn]
+    write_annotations("voc", [_with_labels(one, ("disc", "injury")) for one in drawn if one.boxes], directory / "boxes")
+    cord = [_with_labels(one, ("hemorrhagic", "edematous", "mixed")) for one in drawn]
     write_annotations("labelme", [one for one in cord if one.boxes], directory / "cord")
     return {}
 
@@ -83,7 +83,7 @@ def _boxes(patient: Patient, instances: np.ndarray) -> list[Box]:
     return boxes
 
 
-def _only(annotation: Annotation, labels: tuple[str, ...]) -> Annotation:
+def _with_labels(annotation: Annotation, labels: tuple[str, ...]) -> Annotation:
     boxes = tuple(box for box in annotation.boxes if box.label in labels)
     return replace(annotation, boxes=boxes)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spine.annotations.safe_json import need, parse_json, repeated_keys, shown
+from spine.annotations.safe_json import brief_repr, need, parse_json, repeated_keys
 from spine.annotations.safe_xml import parse_xml
 from spine.annotations.text_file import read_text
 from spine.annotations.types import Malformed
@@ -86,7 +86,7 @@ def test_json_that_cannot_be_read_is_told(file, text):
 
 
 def test_a_value_is_shown_in_a_few_letters():
-    assert len(shown({"a": [list(range(1000))] * 1000, "b": "x" * 10**6})) <= 200
+    assert len(brief_repr({"a": [list(range(1000))] * 1000, "b": "x" * 10**6})) <= 200
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "cp1252"])

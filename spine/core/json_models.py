@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["as_written", "of_shape"]
+__all__ = ["of_shape"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -22,17 +22,6 @@ def of_shape(model: type[Model]) -> Callable[[Any], Model]:
             raise ValueError(", ".join(_describe(one) for one in error.errors(include_url=False))) from None
 
     return check
-
-
-def as_written(model: type[BaseModel]) -> Callable[[Any], Any]:
-    """The same check, which gives the value as the file has it."""
-    check = of_shape(model)
-
-    def unchanged(value: Any) -> Any:
-        check(value)
-        return value
-
-    return unchanged
 
 
 def _describe(error: Any) -> str:
