@@ -20,14 +20,14 @@ from ensemble.search_problem.nested_estimate import find_contributions, find_nes
 from ensemble.search_problem.search_result import SearchResult, write_points
 from ensemble.searched_decisions import find_decisions
 from ensemble.split_predictions import SplitPredictions
-from ensemble.weight_search import METHODS, Bookkeeping, find_weights, search_weights
+from ensemble.weight_search import Bookkeeping, find_weights, search_weights
 from spine.core.files import fingerprint, read_if_whole
 from spine.core.privacy import patient_hash, salt_id
 from spine.experiment.config import Experiment
 from spine.experiment.stages import SearchSettings, steps_of
 from spine.tasks import TASKS
 
-__all__ = ["METHODS", "SearchResult", "run", "search_weights", "summary"]
+__all__ = ["SearchResult", "run", "search_weights", "summary"]
 
 VERSION = 2  # of what weights.json tells: what another version wrote is searched again
 

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ensemble.search import METHODS, search_weights
+from ensemble.weight_search import METHODS, search_weights
 from spine.core.problems import SpineError
 from spine.metrics.classification import METRICS
 
