@@ -24,19 +24,9 @@ from spine.training.schedule import MOST_PIXELS, Count, Fraction, Positive, Sche
 if TYPE_CHECKING:
     from spine.dataset.truth import MaskTruth
 
-__all__ = ["SAYED2025", "Patches", "Phase", "Settings"]
+__all__ = ["Patches", "Phase", "Settings"]
 
 Weight = Annotated[float, Field(ge=0)]
-
-# The 17 networks of Sayed et al. 2025, Table 4, as (architecture, encoder).
-SAYED2025: tuple[tuple[str, str], ...] = (
-    *(
-        (architecture, encoder)
-        for architecture in ("unet", "linknet", "fpn", "pspnet")
-        for encoder in ("resnet34", "resnet50", "resnext50", "vgg16")
-    ),
-    ("deeplabv3plus", "resnet50"),
-)
 
 
 @dataclass(frozen=True)

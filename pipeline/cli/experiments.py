@@ -49,12 +49,12 @@ def run(
     from pipeline.data import build_ahead, is_there
     from pipeline.experiments import load_other_datasets
     from pipeline.fetch_ahead import fetch_ahead
-    from pipeline.papers.pack import choose
+    from pipeline.papers.pack import resolve_pack
     from pipeline.stages import awaited_of, evaluate_other_dataset, publish_two_stages, run_all
     from pipeline.training import require_trainings
     from spine.experiment.loading import load_two_stages
 
-    experiment, overrides = choose(experiment, _on(executor, overrides))
+    experiment, overrides = resolve_pack(experiment, _with_executor(executor, overrides))
     experiments = load(experiment, overrides)
     _trust(experiments, trust)
     other_datasets = load_other_datasets(experiment, overrides or ())
@@ -91,12 +91,12 @@ def train(
     """Train the members, each in its own process; resume a killed training."""
     from pipeline.data import warn_if_config_changed
     from pipeline.fetch_ahead import fetch_ahead
-    from pipeline.papers.pack import choose
+    from pipeline.papers.pack import resolve_pack
     from pipeline.stages import awaited_of
     from pipeline.training import require_trainings, train_members
     from spine.experiment.loading import load_two_stages
 
-    experiment, overrides = choose(experiment, _on(executor, overrides), reads_data=False)
+    experiment, overrides = resolve_pack(experiment, _with_executor(executor, overrides), reads_data=False)
     experiments = load(experiment, overrides)
     if len(experiments) > 1:
         awaited = awaited_of(experiments, load_two_stages(experiment))
@@ -236,14 +236,14 @@ def _next_step(path: Path, experiments: tuple[Experiment, ...], overrides: list[
 def load(path: Path, overrides: list[str] | None, executor: str | None = None) -> tuple[Experiment, ...]:
     """The experiments of a file, or of the pack of a paper that it is; `executor` is where trainings run."""
     from pipeline.experiments import load_experiments
-    from pipeline.papers.pack import choose
+    from pipeline.papers.pack import resolve_pack
     from spine.core.quiet import silence_tensorflow
 
     silence_tensorflow()
-    return load_experiments(*choose(path, _on(executor, overrides), reads_data=False))
+    return load_experiments(*resolve_pack(path, _with_executor(executor, overrides), reads_data=False))
 
 
-def _on(executor: str | None, overrides: list[str] | None) -> list[str]:
+def _with_executor(executor: str | None, overrides: list[str] | None) -> list[str]:
     """The overrides, and where the trainings run."""
     return [*(overrides or []), *([f"executor.kind={executor}"] if executor else [])]
 

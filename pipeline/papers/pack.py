@@ -21,7 +21,7 @@ from spine.core.yaml_files import read_yaml
 from spine.experiment.loading import Suite
 from spine.experiment.stages import NAME
 
-__all__ = ["ComparedColumn", "ComparedRow", "ComparedTable", "Pack", "TunedPart", "choose", "pack_of"]
+__all__ = ["ComparedColumn", "ComparedRow", "ComparedTable", "Pack", "TunedPart", "pack_of", "resolve_pack"]
 
 ROOT, SCALE = "data.root", "scale"  # the overrides that are a pack's
 RUNS = "SPINE_RUNS"  # where the data configs of a pack look for the detectors that it trained
@@ -151,19 +151,20 @@ def pack_of(path: Path | str) -> Pack | None:
     return validate(Pack, suite.pack, f"{path}, pack") if suite.pack else None
 
 
-def choose(path: Path, overrides: Sequence[str], *, reads_data: bool = True) -> tuple[Path, list[str]]:
+def resolve_pack(path: Path, overrides: Sequence[str], *, reads_data: bool = True) -> tuple[Path, list[str]]:
     """The file to run and the overrides that are left: `scale` picks another file, `data.root` says where data are.
 
-    Of what is no pack both are returned as they are; `runs` is an override of the experiments, and tells a pack's data
-    configs where its detectors are. SpineError where the scale is not known, there are no data to give a place for, or,
-    of a command that `reads_data`, the folder lacks something that the pack reads: before anything is trained.
+    Of what is no pack both are returned as they are. Of a pack, places become environment variables, which its files
+    name: the folder of its data, and `runs`, where its data configs find its detectors. SpineError where the scale is
+    not known, there are no data to give a place for, or, of a command that `reads_data`, the folder lacks something
+    that the pack reads: before anything is trained.
     """
     pack = pack_of(path)
     if pack is None:
         return path, list(overrides)
     given, left = _of_pack(path, overrides)
     if (scale := given.pop(SCALE, "")) not in ("", "full"):
-        return choose(
+        return resolve_pack(
             _of_scale(pack, scale), [*left, *(f"{key}={value}" for key, value in given.items())], reads_data=reads_data
         )
     if runs := [text.removeprefix("runs=") for text in left if text.startswith("runs=")]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spine.core.problems import SpineError
+from spine.core.words import counted
 from spine.dataset.manifest import Manifest
 from spine.experiment.config import Experiment
 from spine.experiment.foresight import reason_undefined
@@ -47,11 +48,5 @@ class Judged:
             where,
         )
 
-    def is_better(self, score: float, than: float) -> bool:
-        """Whether a score is better than another."""
-        return score > than if self.higher_is_better else score < than
-
     def __str__(self) -> str:
-        patients = "1 patient" if self.patients == 1 else f"{self.patients} patients"
-        images = "1 image" if self.images == 1 else f"{self.images} images"
-        return f"{self.title} on {self.where} ({patients}, {images})"
+        return f"{self.title} on {self.where} ({counted(self.patients, 'patient')}, {counted(self.images, 'image')})"

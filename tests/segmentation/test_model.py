@@ -15,12 +15,13 @@ from keras import layers
 
 from segmentation.architectures import ARCHITECTURES
 from segmentation.compound_loss import CompoundLoss
-from segmentation.config import SAYED2025, Settings
+from segmentation.config import Settings
 from segmentation.encoders import ENCODERS, SCALES, features_of
 from segmentation.model import build, encoder_of, set_trainable
 from spine.core.problems import SpineError
 from spine.training.keras_fitting import make_variables
 from spine.training.pretrained import base_weights
+from tests.segmentation.published_networks import SAYED2025
 
 SMALL = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 50, "width": 71}
 LARGE = ("vgg19", "resnet50", "resnext50", "densenet121", "inceptionv3", "efficientnetb7")

@@ -5,11 +5,12 @@ import pytest
 
 from segmentation.algebra import Term, parse
 from segmentation.architectures import ARCHITECTURES
-from segmentation.config import SAYED2025, Phase, Settings
+from segmentation.config import Phase, Settings
 from segmentation.encoders import ENCODERS
 from segmentation.losses import LOSSES
 from spine.core.problems import SpineError
 from spine.core.strict import validate
+from tests.segmentation.published_networks import SAYED2025
 
 PUBLISHED = {  # Sayed et al. 2025
     "architecture": "linknet",

@@ -20,7 +20,7 @@ from pipeline.papers.compare import paper_page, write_paper_report
 from pipeline.papers.comparison import Comparison, Measured
 from pipeline.papers.facts import PAPERS, read_facts
 from pipeline.papers.layout import Layout
-from pipeline.papers.pack import ComparedBars, Pack, choose, pack_of
+from pipeline.papers.pack import ComparedBars, Pack, pack_of, resolve_pack
 from spine.core.files import read_json, write_json
 from spine.core.problems import SpineError
 from spine.core.strict import validate
@@ -44,20 +44,20 @@ def here(monkeypatch):
 
 
 def test_another_scale_is_another_file(here):
-    assert choose(SAYED, ["scale=phantom", "seed=2"]) == (PHANTOM, ["seed=2"])
+    assert resolve_pack(SAYED, ["scale=phantom", "seed=2"]) == (PHANTOM, ["seed=2"])
     assert pack_of(PHANTOM).data is None
 
 
 def test_data_root_is_handed_to_the_data_configs(here, tmp_path, monkeypatch):
     monkeypatch.setenv("PLID", "elsewhere")
     root = write_plid(tmp_path / "plid")
-    assert choose(SAYED, [f"data.root={root}", "scale=full"]) == (SAYED, [])
+    assert resolve_pack(SAYED, [f"data.root={root}", "scale=full"]) == (SAYED, [])
     assert os.environ["PLID"] == str(root)
 
 
 def test_runs_is_handed_to_the_data_configs_that_crop_by_detectors(here, monkeypatch):
     monkeypatch.setenv("SPINE_RUNS", "runs")
-    assert choose(SAYED, ["scale=phantom", "runs=elsewhere/of runs"]) == (PHANTOM, ["runs=elsewhere/of runs"])
+    assert resolve_pack(SAYED, ["scale=phantom", "runs=elsewhere/of runs"]) == (PHANTOM, ["runs=elsewhere/of runs"])
     experiments = {one.name: one for one in load_experiments(PHANTOM, ["runs=elsewhere/of runs"])}
     for judged, config in load_other_datasets(PHANTOM):
         member = load_data_config(config).crop.detector
@@ -70,17 +70,17 @@ def test_runs_is_handed_to_the_data_configs_that_crop_by_detectors(here, monkeyp
 def test_a_scale_of_real_images_asks_for_these(here, monkeypatch, tmp_path):
     monkeypatch.setenv("SPINE_DATA", "elsewhere")
     with pytest.raises(SpineError, match=rf"{tmp_path} lacks what this pack reads:(.|\n)*t2space/masks is not there"):
-        choose(SAYED, ["scale=spider", f"data.root={tmp_path}"])
+        resolve_pack(SAYED, ["scale=spider", f"data.root={tmp_path}"])
     assert os.environ["SPINE_DATA"] == str(tmp_path)
 
 
 def test_a_command_that_reads_no_data_asks_for_none(here, tmp_path):
-    assert choose(SAYED, [f"data.root={tmp_path}"], reads_data=False) == (SAYED, [])
+    assert resolve_pack(SAYED, [f"data.root={tmp_path}"], reads_data=False) == (SAYED, [])
 
 
 def test_what_is_no_pack_is_left_alone(here):
     experiment = Path("configs/papers/tapkir_classification.yaml")
-    assert choose(experiment, ["scale=phantom"]) == (experiment, ["scale=phantom"])
+    assert resolve_pack(experiment, ["scale=phantom"]) == (experiment, ["scale=phantom"])
     assert pack_of("configs/quickstart.yaml") is None
 
 
@@ -105,7 +105,7 @@ def test_what_is_no_pack_is_left_alone(here):
 )
 def test_what_does_not_hold_is_told_before_anything_runs(here, overrides, message):
     with pytest.raises(SpineError, match=message):
-        choose(SAYED, overrides)
+        resolve_pack(SAYED, overrides)
 
 
 def pack(**others):
