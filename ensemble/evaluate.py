@@ -68,6 +68,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     servable = _servable(run, served, validation.ensemble.name)
     models = {name: member.model for name, member in servable.items() if member.may_run}
     timing = cache(partial(seconds_of, paths=split.truth.paths))  # what a row and what a model take is one measurement
+    validation = validation.completed(validation, {}, timing)  # what is settled on it holds there too
     test = run.evaluator_of(split, alternatives=True).completed(validation, models, timing)
     evaluation = _evaluate(run, test, validation, overlap).model_copy(
         update={

@@ -337,6 +337,5 @@ def _result(
 
 
 def _score(by_threshold: ObjectiveByThreshold, row: np.ndarray, score: float, fusion: FusionThresholds) -> float:
-    """A point's score; NaN where that has none, which to the search is the worst there is: a precision of nothing."""
-    objective = by_threshold.at(fusion)
-    return objective.reference(row) if objective.metric == "precision" and by_threshold.values and not score else score
+    """A point's score; NaN where that has none, which to the search of boxes is the worst there is."""
+    return by_threshold.at(fusion).reference(row) if by_threshold.values and not score else score

@@ -47,7 +47,6 @@ SIZES = ("small", "medium", "large")  # of boxes, as `spine.metrics.detection` h
 NAMES_OF_A_SIZE = {"map50_95": "mAP at IoU 0.5 to 0.95, {} boxes", "ar": "average recall, {} boxes"}
 NAMES_OF_A_CLASS = {"ap50": "AP at IoU 0.5", "precision": "precision", "recall": "recall", "f1": "F1"}
 AT_IOU = 0.5  # from which a true box is found
-CONFIDENCES = np.arange(1, 20) / 20  # what a row's confidence is chosen from
 
 Rates = Callable[..., np.ndarray]
 AT_CONFIDENCE: dict[str, Rates] = {
@@ -128,7 +127,7 @@ class DetectionEvaluator(Evaluator[DetectedRow]):
 
     def completed(self, validation: Evaluator[Any], models: Mapping[str, Path], timing: Timing) -> DetectionEvaluator:
         """The rows with the confidence of their F1 on `validation`, and the seconds that their models take."""
-        confidences = {row.name: best_confidence(row.matches) for row in validation.rows}
+        confidences = {row.name: metrics.best_confidence(row.matches) for row in validation.rows}
         seconds = {name: timing(model) for name, model in models.items()}
         timed = (replace(row, seconds=seconds.get(row.name, row.seconds)) for row in self.rows)
         return replace(self, rows=tuple(timed)).at(confidences)
@@ -257,13 +256,6 @@ class DetectionEvaluator(Evaluator[DetectedRow]):
     def boxes_of_images(self, row: DetectedRow) -> np.ndarray:
         """(N, 3) of each image: right detections, all detections, true boxes, of all classes."""
         return metrics.count_boxes(row.matches, row.confidence).sum(axis=1).astype(int)
-
-
-def best_confidence(matches: Matches) -> float:
-    """Where the mean F1 over the classes is highest; of several such confidences the middle one."""
-    scores = [mean_of_defined(metrics.f1(matches, confidence=confidence)) for confidence in CONFIDENCES]
-    reached = np.flatnonzero(scores == np.nanmax(scores))
-    return float(CONFIDENCES[reached[len(reached) // 2]])
 
 
 def _fuse(members: list[tuple[Detections, ...]], weights: FoundWeights) -> tuple[Detections, ...]:

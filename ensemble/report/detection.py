@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.evaluators.detection import CONFIDENCES, NAMES_OF_A_CLASS, DetectionEvaluator
+from ensemble.evaluators.detection import NAMES_OF_A_CLASS, DetectionEvaluator
 from ensemble.report.boxes import choose, see_boxes, see_errors, worst
 from ensemble.report.page import Page, SplitCounts
 from ensemble.report.picture_grid import Line, draw_cases, draw_grid
@@ -150,8 +150,8 @@ def _f1_at_confidence(evaluator: DetectionEvaluator, styles: dict[str, Style]) -
     """Test F1 of every row at every confidence; the dot is at the one chosen on validation."""
     with new_figure(*_panel(evaluator)) as (figure, axis):
         for row in evaluator.rows:
-            f1 = [mean_of_defined(metrics.f1(row.matches, confidence=at)) for at in CONFIDENCES]
-            axis.plot(CONFIDENCES, f1, label=row.name, **styles[row.name])
+            f1 = [mean_of_defined(metrics.f1(row.matches, confidence=at)) for at in metrics.CONFIDENCES]
+            axis.plot(metrics.CONFIDENCES, f1, label=row.name, **styles[row.name])
             axis.plot(row.confidence, evaluator.score(row, "f1"), "o", color=styles[row.name]["color"])
         axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="F1")
         figure.legend(loc="outside lower center", ncols=2)

@@ -73,7 +73,7 @@ def _is_of(task: str) -> Schema:
 
 
 def _of_task(task: str, definitions: Definitions) -> Schema:
-    metric = {"properties": {"metric": {"enum": ["", *TASKS[task].metrics]}}}
+    metric = {"properties": {"metric": {"enum": ["", *TASKS[task].metrics.searchable]}}}
     each = {"additionalProperties": {"properties": {"search": metric}}}
     whole = {"if": EXTENDS, "then": _of_tasks([task], definitions, whole=False), "else": _of_tasks([task], definitions)}
     return {"allOf": [whole], "properties": {"search": metric, "targets": each}}

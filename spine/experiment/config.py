@@ -235,11 +235,14 @@ class Experiment(Strict):
             )
         if self.search.per_class and self.search.metric == "roc_auc":
             raise ValueError("search.per_class does not support roc_auc; use another metric")
+        searchable = ", ".join(task.metrics.searchable)
         if self.search.metric and self.search.metric not in task.metrics:
             raise ValueError(
-                f"search.metric is {self.search.metric!r}; for {task.name} it is one of {', '.join(task.metrics)}"
+                f"search.metric is {self.search.metric!r}; for {task.name} it is one of {searchable}"
                 f"{did_you_mean(self.search.metric, task.metrics)}"
             )
+        if why := task.metrics.unsearched.get(self.search.metric):
+            raise ValueError(f"search.metric {self.search.metric!r} {why}; for {task.name} use one of {searchable}")
         return self
 
     @model_validator(mode="after")

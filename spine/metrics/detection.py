@@ -2,13 +2,17 @@
 
     map50       mean over the classes of the average precision at IoU 0.5     map50_95  also over IoU 0.5, 0.55 ... 0.95
     ar          mean recall of at most 100 detections an image over those IoUs
-    precision, recall, f1         of boxes with a score of at least CONFIDENCE, matched at IoU 0.5
+    precision, recall, f1         of boxes with a score of at least a confidence, matched at IoU 0.5
     sensitivity, specificity      of images: is a class called, by such a box anywhere, where it is there?
 
 Average precision is COCO's: the precision at 101 recalls, each the highest that is reached from there on. Means are
 over the classes that are defined: a class without a true box has no average precision, recall or sensitivity, one never
 called no precision, one with neither no F1, one in every image no specificity. `_small`, `_medium` and `_large` are of
 boxes below 32 x 32, up to 96 x 96 and above, in pixels of the image as stored.
+
+The confidence is CONFIDENCE unless given. `best_confidence` is that of the highest F1, and `best_f1` the F1 there. That
+is the F1 that weights are searched by, since scores mean something else with every fusion of boxes. By the other rates
+none are searched: alone they are best where everything, or nothing, is called.
 
 Every function takes `weights`, how often each image counts: (R, N) multiplicities give (R,) values, one a resample of a
 bootstrap; without weights the values are those that COCOeval prints. A drawn image's detections count together, so
@@ -29,10 +33,13 @@ from spine.metrics.table import Metric, MetricTable
 
 __all__ = [
     "CONFIDENCE",
+    "CONFIDENCES",
     "METRICS",
     "PrecisionRecall",
     "average_precision",
     "average_recall",
+    "best_confidence",
+    "best_f1",
     "count_boxes",
     "f1",
     "image_rates",
@@ -46,6 +53,7 @@ __all__ = [
 ]
 
 CONFIDENCE = 0.5  # the least score of a box that counts, unless given
+CONFIDENCES = np.arange(1, 20) / 20  # what the best one is chosen from
 RECALLS = np.linspace(0, 1, 101)
 LARGEST = 4_000_000  # numbers in memory at a time
 
@@ -135,6 +143,36 @@ def f1(matches: Matches, weights: Weights = None, *, confidence: float = CONFIDE
     return ratio(2 * right, called + true)
 
 
+def best_confidence(matches: Matches) -> float:
+    """Where the mean F1 over the classes is highest, of CONFIDENCES; of several the middle one.
+
+    CONFIDENCE where F1 has no value at any of them.
+    """
+    scores = mean_of_defined(_f1_at_confidences(matches))
+    if np.isnan(scores).all():
+        return CONFIDENCE
+    reached = np.flatnonzero(scores == np.nanmax(scores))
+    return float(CONFIDENCES[reached[len(reached) // 2]])
+
+
+def _f1_at_confidences(matches: Matches) -> np.ndarray:
+    """`f1` (19, K) at each of CONFIDENCES, counted once."""
+    a, t, classes = matches.area("all"), matches.iou(0.5), matches.size[1]
+    passed = np.searchsorted(CONFIDENCES.astype(np.float32), matches.scores, side="right")  # how many confidences
+    cell, cells = passed * classes + matches.classes, (len(CONFIDENCES) + 1, classes)
+
+    def counted(values: np.ndarray | None) -> np.ndarray:
+        each = np.bincount(cell, values, minlength=cells[0] * classes).reshape(cells)
+        return each[::-1].cumsum(axis=0)[::-1][1:]  # a box counts at every confidence that it passes
+
+    return ratio(2 * counted(matches.right[a, t]), counted(None) + matches.truths[:, a].sum(axis=0))
+
+
+def best_f1(matches: Matches, weights: Weights = None) -> Score:
+    """Mean over the classes of `f1` at the best confidence of all images, which is the same for all of the weights."""
+    return mean_of_defined(f1(matches, weights, confidence=best_confidence(matches)))
+
+
 def image_rates(
     matches: Matches, weights: Weights = None, *, confidence: float = CONFIDENCE
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -182,10 +220,10 @@ def _mean_over_classes(rate: str, matches: Matches, weights: Weights = None) -> 
     return mean_of_defined(_RATES[rate](matches, weights))
 
 
-_RATES = {"precision": precision, "recall": recall, "f1": f1}
+_RATES = {"precision": precision, "recall": recall}
 
 _NO_TRUE_BOX = "there is no true box to find"
-_TITLES = {"precision": "precision", "recall": "recall", "f1": "F1"}
+_ONE_SIDED = "is best at the highest or the lowest confidence, so that no weights can be searched by it"
 
 METRICS = MetricTable(
     {
@@ -202,7 +240,8 @@ METRICS = MetricTable(
         **{
             f"ar_{area}": Metric(partial(mean_average_recall, area=area), True) for area in ("small", "medium", "large")
         },
-        **{rate: Metric(partial(_mean_over_classes, rate), True, _TITLES[rate]) for rate in _RATES},
+        **{rate: Metric(partial(_mean_over_classes, rate), True, rate) for rate in _RATES},
+        "f1": Metric(best_f1, True, "F1"),
         "sensitivity": Metric(sensitivity, True, "sensitivity, of images"),
         "specificity": Metric(specificity, True, "specificity, of images"),
     },
@@ -215,6 +254,7 @@ METRICS = MetricTable(
         "specificity": "every image holds a true box of it",
         "seconds_an_image": "no SavedModel of it was timed here",
     },
+    unsearched=dict.fromkeys(("precision", "recall", "sensitivity", "specificity"), _ONE_SIDED),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from spine.core.near_names import unknown_name
@@ -31,13 +31,15 @@ class MetricTable(Mapping[str, Metric]):
     """The metrics of a task by name; `headline` is what its verdict is about, `searched` what weights are searched by
     where no metric is named.
 
-    `undefined` tells why a metric has no value, by how its name begins: the longest beginning counts.
+    `undefined` tells why a metric has no value, by how its name begins: the longest beginning counts. `unsearched`
+    tells of the metrics that no weights are searched by why that is so.
     """
 
     metrics: Mapping[str, Metric]
     headline: str
     searched: str
     undefined: Mapping[str, str]
+    unsearched: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Metric:
         return self.metrics[name]
@@ -53,6 +55,17 @@ class MetricTable(Mapping[str, Metric]):
         if name not in self.metrics:
             raise SpineError(unknown_name("metric", name, self.metrics))
         return self.metrics[name]
+
+    def of_search(self, name: str) -> Metric:
+        """The metric of that name, to search by; SpineError lists those that can be searched by."""
+        if why := self.unsearched.get(name):
+            raise SpineError(f"metric {name!r} {why}; use one of {', '.join(self.searchable)}")
+        return self.named(name)
+
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        """The metrics that weights can be searched by."""
+        return tuple(name for name in self.metrics if name not in self.unsearched)
 
     @property
     def titles(self) -> dict[str, str]:

@@ -163,6 +163,20 @@ def test_greedy_is_no_worse_than_the_best_member(problem):
     assert found.score >= best.score
 
 
+def test_f1_is_searched_at_each_vectors_own_confidence(problem):
+    """A member that is as right and half as sure is as good: 0.5 is no place to cut all scores."""
+    _, truth = problem
+    sizes = [(height, width, height, width) for height, width in truth.sizes]
+    right = [
+        Detections.from_arrays(boxes[:, [1, 0, 3, 2]] / np.array(size), np.full(len(boxes), 0.3), classes)
+        for boxes, classes, size in zip(truth.boxes, truth.classes, sizes, strict=True)
+    ]
+    found = search_weights({"right": right, "noisy": noisy(truth, 0.2, 0)}, truth, "detection", "f1", step=0.5)
+    assert found.singles["right"] == 1
+    assert found.weights == {"right": 1, "noisy": 0}
+    assert found.score == 1
+
+
 def refusal(members, truth, **settings):
     with pytest.raises(SpineError) as caught:
         search_weights(members, truth, "detection", **settings)
@@ -176,6 +190,10 @@ def test_what_does_not_hold_is_refused(problem):
     assert "'b' has predictions of 5 images" in refusal({**members, "b": members["b"][:5]}, truth)
     assert "ar_large has no value for any member: there is no true box" in refusal(members, truth, metric="ar_large")
     assert "grid" in refusal(members, truth, method="line")
+    for metric in ("precision", "recall", "sensitivity", "specificity"):
+        told = refusal(members, truth, metric=metric)
+        assert f"metric '{metric}' is best at the highest or the lowest confidence" in told
+        assert "use one of map50, map75, map50_95," in told
     first, *others = members["a"]
     third = Detections(first.boxes, first.scores, np.full(len(first), 3))
     assert "'a' detects class 3" in refusal({**members, "a": [third, *others]}, truth)

@@ -16,6 +16,7 @@ from spine.core.files import read_json
 from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.member.member import Member
+from spine.metrics.detection import CONFIDENCES
 from tests.bootstrap import bootstrap_interval
 from tests.csv_rows import csv_rows
 from tests.detection_on_disk import publish_detectors, store_detections, write_box_weights, write_detection_experiment
@@ -110,7 +111,7 @@ def test_a_rows_confidence_is_where_its_f1_was_highest_on_validation(experiment,
             c: validation.score(validation.at({r.name: c for r in validation.rows}).rows[n], "f1")
             for n, r in enumerate(validation.rows)
             if r is row
-            for c in (chosen, *detection.CONFIDENCES)
+            for c in (chosen, *CONFIDENCES)
         }
         assert f1[chosen] == max(f1.values())
 

@@ -10,7 +10,6 @@ from ensemble import evaluate, report, search
 from ensemble.experiment_run import ExperimentRun
 from ensemble.leaderboard import leaderboard_table
 from spine.core.files import read_json
-from spine.core.problems import SpineError
 from spine.dataset.detections import Detections
 from spine.dataset.manifest import Manifest
 from spine.dataset.truth import BoxTruth, ClassTruth
@@ -23,7 +22,6 @@ from tests.experiment_on_disk import write_experiment, write_predictions, write_
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figures_without_pixels")]
 
 QUICK = {"evaluate": {"resamples": 100}}
-NO_BOX = "no box has the score from which boxes count"
 
 
 def strict(path):
@@ -49,34 +47,21 @@ def quiet(experiment, name, score=0.3, boxes=100):
 
 
 @pytest.mark.parametrize("method", ["grid", "equal", "best", "greedy", "tpe"])
-def test_a_detector_below_the_operating_score_is_searched_by_precision(tmp_path, method):
-    settings = {"metric": "precision", "method": method, "step": 0.5, "trials": 6, "resamples": 10}
+def test_a_detector_of_low_scores_is_searched_and_judged_at_its_own_confidence(tmp_path, method):
+    settings = {"metric": "f1", "method": method, "step": 0.5, "trials": 6, "resamples": 10}
     experiment = write_detection_experiment(tmp_path, members=("loud", "quiet"), search=settings, **QUICK)
     quiet(experiment, "quiet")
     weights = strict(search.run(experiment)[0])
-    assert weights["singles"]["quiet"] is None
-    assert weights["singles"]["loud"] > 0
-    assert weights["undefined"]["singles.quiet"] == NO_BOX
-    assert weights["contributions"]["members"]["quiet"]["alone"] is None
+    assert weights["singles"]["quiet"] > 0
     assert search.summary(experiment)
-    strict(evaluate.run(experiment)[0])
+    found = strict(evaluate.run(experiment)[0])
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows["quiet"]["confidence"] <= 0.3
+    assert rows["quiet"]["metrics"]["f1"]["value"] > 0
+    assert {name: found["validation"][name] for name in weights["singles"]} == pytest.approx(weights["singles"])
+    assert found["validation"]["ensemble"] == pytest.approx(weights["score"])
     report.run(experiment)
     assert leaderboard_table(ExperimentRun(experiment).evaluation())
-
-
-def test_a_fusion_in_which_nothing_counts_is_null_with_its_reason(tmp_path):
-    settings = {"metric": "precision", "method": "equal", "resamples": 10}
-    experiment = write_detection_experiment(tmp_path, members=("loud", "quiet"), search=settings, **QUICK)
-    quiet(experiment, "quiet", score=0.0)
-    quiet(experiment, "loud", score=0.6, boxes=1)  # counts alone, and no more when the other halves its score
-    weights = strict(search.run(experiment)[0])
-    assert (weights["score"], weights["equal"]) == (None, None)
-    assert weights["undefined"] == {"score": NO_BOX, "equal": NO_BOX, "singles.quiet": NO_BOX}
-    first = csv_rows(experiment.ensemble_directory / "search.csv")[0]
-    assert (first["precision"], first["undefined"]) == ("", NO_BOX)
-    assert "Score (precision): undefined on the validation patients" in search.summary(experiment)
-    strict(evaluate.run(experiment)[0])
-    report.run(experiment)
 
 
 def one_class(experiment, split, value):
@@ -199,7 +184,7 @@ def test_a_model_that_is_silent_on_an_empty_picture_has_a_dash_there(tmp_path):
     assert not re.search(r"\bnan\b", page)
 
 
-@pytest.mark.parametrize("metric", ["map50", "f1", "recall", "specificity"])
+@pytest.mark.parametrize("metric", ["map50", "f1", "ar"])
 def test_detectors_that_find_nothing_are_judged_without_a_warning(tmp_path, metric):
     settings = {"metric": metric, "step": 0.5, "resamples": 8}
     experiment = write_detection_experiment(tmp_path, members=("a", "b"), search=settings, **QUICK)
@@ -210,11 +195,3 @@ def test_detectors_that_find_nothing_are_judged_without_a_warning(tmp_path, metr
     found = strict(evaluate.run(experiment)[0])
     assert [row["metrics"]["map50"]["value"] for row in found["rows"]] == [0, 0, 0, 0]
     assert not re.search(r"\bnan\b", bare(report.run(experiment)[0]))
-
-
-def test_a_search_that_no_member_has_a_value_for_says_why(tmp_path):
-    experiment = write_detection_experiment(tmp_path, members=("a", "b"), search={"metric": "precision"})
-    for name in experiment.members:
-        quiet(experiment, name, boxes=0)
-    with pytest.raises(SpineError, match=f"precision has no value for any member: {NO_BOX}. Use map50"):
-        search.run(experiment)

@@ -24,7 +24,7 @@ from spine.predictions.predictions import BoxPredictions, require_of
 
 __all__ = ["Boxes", "box_objectives"]
 
-AT_FEW_IOUS = ("map50", "map75", "precision", "recall", "f1", "sensitivity", "specificity")  # at 0.5 or 0.75 only
+AT_FEW_IOUS = ("map50", "map75", "f1")  # at 0.5 or 0.75 only
 
 
 def box_objectives(
@@ -65,7 +65,7 @@ class Boxes:
     @classmethod
     def of(cls, metric: str, members: Mapping[str, Iterable[Detections]], truth: BoxTruth) -> Boxes:
         """Read each member's detections once; SpineError names the member that does not belong to the truth."""
-        metrics.detection.METRICS.named(metric)  # an unknown name is reported before anything is read
+        metrics.detection.METRICS.of_search(metric)  # a name that does not hold is told before anything is read
         if not isinstance(truth, BoxTruth):
             raise SpineError(f"truth is a {type(truth).__name__}; for detection give a spine.dataset.truth.BoxTruth")
         for name, given in members.items():
@@ -110,7 +110,7 @@ class Boxes:
 
         def score(weights: np.ndarray) -> float:
             value = float(function(self.matcher.match(rows.fused(weights, fusion.iou_threshold))))
-            return 0.0 if np.isnan(value) else value  # where nothing is detected, precision is undefined: the worst
+            return 0.0 if np.isnan(value) else value  # of no true box, where nothing is detected: the worst
 
         def scores(weights: np.ndarray) -> np.ndarray:
             with ThreadPoolExecutor(usable_cores()) as pool:

@@ -118,6 +118,8 @@ def test_one_label_is_enough_for_boxes(file):
         load_experiment(file, [*boxes, "labels=[]"])
     with pytest.raises(SpineError, match=r"search.metric is 'accuracy'; for detection it is one of map50, map75"):
         load_experiment(file, [*boxes, "search.metric=accuracy"])
+    with pytest.raises(SpineError, match=r"search.metric 'recall' is best at the .* for detection use one of map50"):
+        load_experiment(file, [*boxes, "search.metric=recall"])
 
 
 def test_resolved_copy_loads_to_an_equal_experiment(file, tmp_path):

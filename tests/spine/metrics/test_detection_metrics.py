@@ -12,6 +12,8 @@ from spine.metrics import detection
 from spine.metrics.detection import (
     average_precision,
     average_recall,
+    best_confidence,
+    best_f1,
     count_boxes,
     f1,
     image_rates,
@@ -212,3 +214,31 @@ def test_a_bootstrap_over_patients_is_cheap():
     found = interval(lambda weights: detection.METRICS.named("map50").function(matches, weights), draws)
     assert time.process_time() - start < 5  # 5 ms a resample; measured 0.2
     assert found.low < found.value < found.high
+
+
+def test_the_best_f1_is_that_of_the_confidence_where_wrong_boxes_no_longer_count():
+    truth = truth_of([[LEFT, RIGHT]])
+    matches = match_images(truth, [detections_of([LEFT, RIGHT, BELOW], [0.3, 0.25, 0.2])])
+    assert f1(matches, confidence=0.5)[0] == 0
+    assert f1(matches, confidence=0.2)[0] == pytest.approx(4 / 5)
+    assert best_confidence(matches) == 0.25  # a box with just that score counts
+    assert best_f1(matches) == 1
+    assert detection.METRICS["f1"].function(matches) == 1
+
+
+@pytest.mark.parametrize("scores", [None, (0.05, 0.3, 0.35, 0.7, 0.95)])
+def test_the_best_confidence_is_that_of_f1_at_each(scores):
+    rng = np.random.default_rng(5)
+    truth = random_truth(rng, 20)
+    matches = match_images(truth, random_detections(rng, truth, scores=scores))
+    each = [np.nanmean(f1(matches, confidence=at)) for at in detection.CONFIDENCES]
+    assert each[detection.CONFIDENCES.tolist().index(best_confidence(matches))] == max(each)
+    times = rng.integers(0, 3, 20)
+    expected = np.nanmean(f1(matches, times, confidence=best_confidence(matches)))
+    assert best_f1(matches, np.stack([times, times])) == pytest.approx(expected)
+
+
+def test_images_without_a_box_have_a_confidence_and_no_f1():
+    matches = match_images(truth_of([[]]), [detections_of([], [])])
+    assert best_confidence(matches) == 0.5
+    assert np.isnan(best_f1(matches))
