@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard", "run"]
 
-VERSION = 15  # of metrics.json: another one is computed afresh
+VERSION = 16  # of metrics.json: another one is computed afresh
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -109,7 +109,7 @@ def _inputs_hash(run: ExperimentRun, split: SplitPredictions, served: Member | N
     experiment, weights = run.experiment, run.weights
     cards = [member.card.model_dump() for member in run.members.values()]
     judged = {key: value for key, value in experiment.evaluate.model_dump().items() if key != "also" or value}
-    settings = [judged, weights.given, experiment.seed, VERSION, salt_id()]
+    settings = [judged, weights.given, experiment.seed, experiment.ordinal, VERSION, salt_id()]
     settings += postprocess_on_card(experiment).values()
     model = served.card.model_hash if served else not_exportable_reason(run.members, weights)
     return fingerprint([split.hash, cards, weights.as_json(), settings, model])

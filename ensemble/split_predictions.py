@@ -52,8 +52,10 @@ class SplitPredictions:
 
     @cached_property
     def hash(self) -> str:
-        """Fingerprint of the truth and of what the members said."""
-        return fingerprint([self.truth.hash, {name: predictions.hash for name, predictions in self.stored.items()}])
+        """Fingerprint of the truth, its pixel spacings where distances depend on them, and of what the members said."""
+        spacings = getattr(self.truth, "spacings", ())
+        said = {name: predictions.hash for name, predictions in self.stored.items()}
+        return fingerprint([self.truth.hash, said, *spacings])
 
     def to_search(self) -> tuple[Mapping[str, Any], Any]:
         """Members and truth as `search_weights` takes them: units of classification, images of the other tasks."""

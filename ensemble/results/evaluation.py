@@ -22,6 +22,7 @@ from ensemble.results.scores import Number
 from ensemble.results.searched import Searched
 from ensemble.results.written import Written
 from spine.core.files import read_json, with_nulls, write_json
+from spine.core.problems import SpineError
 from spine.core.json_models import of_shape
 from spine.core.words import enumerated
 from spine.metrics.statistics import DeLong, McNemar, Wilcoxon
@@ -348,6 +349,11 @@ class Evaluation(Written):
         return self.against_own_dataset is not None
 
     @property
+    def compared(self) -> tuple[str, ...]:
+        """The metrics that the verdict tells of, the headline first."""
+        return tuple(self.comparisons[0].differences) if self.comparisons else (self.headline,)
+
+    @property
     def headline_name(self) -> str:
         """How people call the headline."""
         return self.names[self.headline]
@@ -368,7 +374,9 @@ class Evaluation(Written):
         return {one.name: one for one in self.without}
 
     def lacking(self, metric: str) -> list[Row]:
-        """The rows that have no value of the metric."""
+        """The rows that have no value of the metric; SpineError where it was not evaluated."""
+        if metric not in self.rows[0].metrics:
+            raise SpineError(f"metrics.json has no {metric}, as the experiment asked for other metrics then; {AGAIN}")
         return [row for row in self.table_rows if row.metrics[metric].value is None]
 
     @property

@@ -15,6 +15,7 @@ from ensemble.fusion.pieces import postprocess
 from ensemble.names import POSTPROCESSED
 from ensemble.results.evaluation import Estimate
 from spine.core.files import read_json
+from spine.dataset.manifest import Manifest
 from spine.experiment.postprocess import PieceRule
 from spine.metrics.segmentation import count, mean_over_pixels
 from spine.metrics.surface import surface_scores
@@ -260,3 +261,16 @@ def test_post_processing_is_judged_beside_the_ensemble_without_it(tmp_path):
         update={"postprocessed": evaluation.postprocessed.model_copy(update={"metrics": nothing})}
     )
     assert lacking.footnotes(["dice.canal"]) == ["–: Dice of canal of as served is undefined, since it is so."]
+
+
+def test_another_pixel_spacing_is_measured_again(tmp_path):
+    experiment = write_segmentation_experiment(tmp_path, members=("unet", "fpn"), spacings=(0.5, 0.5), **FAST)
+    name = "hausdorff_95_mm_foreground"
+    before = row_of(read_json(evaluate.run(experiment)[0]), "unet")["metrics"][name]["value"]
+    judged = ExperimentRun(experiment).predictions("test").hash
+    manifest = Manifest.read(experiment.data)
+    images = manifest.images.assign(spacing_y=1.0, spacing_x=1.0)
+    replace(manifest, images=images).write()
+    after = row_of(read_json(evaluate.run(experiment)[0]), "unet")["metrics"][name]["value"]
+    assert after == pytest.approx(2 * before)
+    assert ExperimentRun(experiment).predictions("test").hash != judged  # a report would not take the old distances
