@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensemble import evaluate
+from ensemble import evaluate, search
 from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.pieces import postprocess
 from ensemble.names import POSTPROCESSED
@@ -13,8 +13,10 @@ from ensemble.report.documents import DOCUMENTS
 from ensemble.report.measured import Measured
 from ensemble.report.overlays import choose, worst
 from ensemble.report.segmentation import SegmentationEvidence
+from pipeline.experiments import validate_experiment
 from spine.core.files import read_json
 from spine.dataset.manifest import Manifest
+from spine.experiment.foreign import read_samples, write_foreign
 from spine.images import tint
 from spine.measurements import measure
 from spine.member.member import Member
@@ -22,6 +24,8 @@ from spine.predictions.predictions import Predictions
 from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.ensemble.test_report import Page
 from tests.experiment_on_disk import write_segmentation_experiment
+from tests.segmentation_on_disk import LABELS, picture_and_mask
+from tests.spine.dataset_on_disk import write_dataset
 
 pytestmark = pytest.mark.usefixtures("figures_without_pixels")
 
@@ -193,3 +197,38 @@ def test_the_documents_beside_it_are_valid_and_linked(written):
     linked = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
     assert linked == list(DOCUMENTS)
     assert all((experiment.directory / file).exists() for file in linked)
+
+
+def test_a_test_split_of_background_alone_has_a_page(tmp_path):
+    def background(truth):
+        height, width = truth.sizes[0]
+        return (np.tile([0.9, 0.1, 0.0], (height, width, 1)).astype(np.float32) for _ in truth.samples)
+
+    pictures, masks, patient_of, splits = {}, {}, {}, []
+    for split in ("train", "validation", "test"):
+        for number in range(3):
+            sample = f"{split}{number}"
+            pictures[sample], masks[sample] = picture_and_mask(40, 40, seed=len(pictures))
+            masks[sample][:] *= split != "test"
+            patient_of[sample] = sample
+            splits.append({"sample": sample, "split": split, "fold": ""})
+    write_dataset(tmp_path / "data", pictures, masks, splits=splits, mask_labels=LABELS[1:], patient=patient_of)
+    raw = {
+        "name": "empty",
+        "task": "segmentation",
+        "data": tmp_path / "data",
+        "labels": LABELS,
+        "runs": tmp_path / "runs",
+        "members": {name: {"foreign": True} for name in "ab"},
+        "search": {"resamples": 0},
+        **FAST,
+    }
+    experiment = validate_experiment(raw, "the experiment of empty masks")
+    for member in "ab":
+        said = {split: background(read_samples(experiment, split)) for split in ("validation", "test")}
+        write_foreign(experiment, member, said, trained=read_samples(experiment, "train").patients)
+    search.run(experiment)
+    evaluate.run(experiment)
+    text = Page(import_module("ensemble.report").run(experiment)[0].read_text()).text
+    assert "No test image has a foreground, and none is found." in text
+    assert "There is none: no test image has a foreground" in text
