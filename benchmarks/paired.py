@@ -61,7 +61,7 @@ def metrics_of(judged: Judged) -> list[str]:
     rates = {"segmentation": ("dice", "iou"), "detection": ("ap50",)}.get(judged.TASK, ())
     labels = judged.truth.labels[1:] if judged.TASK == "segmentation" else judged.truth.labels
     of_classes = [f"{rate}.{label}" for rate in rates for label in labels]
-    return [*judged.COMPARED, *(metric for metric in of_classes if metric in judged.reported)]
+    return [*judged.compared, *(metric for metric in of_classes if metric in judged.reported)]
 
 
 def difference(ours: Judged, theirs: Judged, metric: str, draws: np.ndarray, confidence: float) -> Interval:

@@ -84,6 +84,11 @@ class ClassificationEvaluator(Evaluator[ClassifiedRow]):
         return cls(truth=split.truth, patients=patients, values=values, decisions=weights.decisions, **kinds)
 
     @property
+    def compared(self) -> tuple[str, ...]:
+        """Of grades, what tells how far off they are: to accuracy and AUC all errors are alike."""
+        return metrics.COMPARED_OF_GRADES if self.ordinal else self.COMPARED
+
+    @property
     def pairs(self) -> Pairs:
         """Of the predicted classes."""
         predicted = np.stack([metrics.predicted(row.probabilities) for row in self.members])

@@ -13,7 +13,6 @@ from ensemble.evaluators.rows import EvaluatedRow, Evaluator
 from ensemble.results.evaluation import Estimate
 from spine.experiment.stages import EvaluateSettings
 from spine.metrics.statistics import Interval, interval, patient_resamples
-from spine.tasks import TASKS
 
 __all__ = ["ResampledScores"]
 
@@ -34,8 +33,8 @@ class ResampledScores:
 
     @property
     def headline(self) -> str:
-        """The task's metric that the verdict is about."""
-        return TASKS[self.rows.TASK].metrics.headline
+        """The metric that the verdict is about."""
+        return self.rows.compared[0]
 
     def of_row(self, row: EvaluatedRow, metric: str) -> Estimate:
         """A metric of one row."""

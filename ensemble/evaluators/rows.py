@@ -93,12 +93,17 @@ class Evaluator(ABC, Generic[Row]):
     EVALUATION: ClassVar[type[Evaluation]]  # what metrics.json holds of the task
     UNITS: ClassVar[str]  # what is scored once, in the plural
     TABLES: ClassVar[tuple[str, ...]] = ()  # names of the evaluation's further CSV files
-    COMPARED: ClassVar[tuple[str, ...]]  # the metrics whose differences are told, the headline first
+    COMPARED: ClassVar[tuple[str, ...]]  # `compared`, unless the experiment asks for others
 
     @classmethod
     @abstractmethod
     def of(cls, split: SplitPredictions, weights: FoundWeights) -> Self:
         """The rows of a split: the members, equal weights, and the ensemble of the weights."""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The metrics whose differences are told, the headline first."""
+        return self.COMPARED
 
     @property
     def members(self) -> tuple[Row, ...]:

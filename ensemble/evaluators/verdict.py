@@ -24,19 +24,17 @@ def compare(scores: ResampledScores, other: EvaluatedRow, role: str) -> Comparis
     The verdict tells of a few `differences`; `all_differences` are those of every metric that is reported.
     """
     rows = scores.rows
-    compared = dict.fromkeys((scores.headline, *rows.COMPARED))
-    every = {name: scores.ahead_of(other, name) for name in dict.fromkeys((*compared, *rows.reported))}
+    every = {name: scores.ahead_of(other, name) for name in dict.fromkeys((*rows.compared, *rows.reported))}
     written = {name: scores.estimate(ahead, name) for name, ahead in every.items()}
     tests = rows.tests(other)
     results: Any = {test.key: test.result for test in tests}
-    verdict = _Verdict(
-        scores, other, role, rows.identical(other), {name: every[name] for name in compared}, _applying(tests)
-    )
+    told = {name: every[name] for name in rows.compared}
+    verdict = _Verdict(scores, other, role, rows.identical(other), told, _applying(tests))
     return Comparison(
         against=other.name,
         role=role,
         identical=verdict.identical,
-        differences={name: written[name] for name in compared},
+        differences={name: written[name] for name in rows.compared},
         all_differences=written,
         verdict=verdict.sentence,
         **results,
@@ -80,7 +78,7 @@ class _Verdict:
         DeLong takes units for independent, the percentile interval is narrow on few patients: neither is enough alone.
         """
         headline, whom = self.scores.headline, self._whom
-        ahead, test = self.differences[headline], self.tests.get(headline)
+        ahead = self.differences[headline]
         if self.identical:
             return f"The ensemble and {whom} predict the same"
         if not np.isfinite(ahead.low) or ahead.low == ahead.high != 0:  # each resample that has a value has the same
@@ -88,7 +86,7 @@ class _Verdict:
         if not ahead.excludes_zero:
             return f"No evidence that the ensemble is better than {whom}{self._worse_by}"
         better = "better" if (ahead.value > 0) == self._higher_is_better(headline) else "worse"
-        if test and not test.p < 1 - self.scores.confidence:
+        if not self._is_small(headline):
             claim = f"Weak evidence that the ensemble is {better} than {whom}"
             return f"{claim}: the interval leaves out 0, but p is not small"
         return f"The ensemble is {better} than {whom}"
@@ -99,13 +97,18 @@ class _Verdict:
 
     @property
     def _worse_by(self) -> str:
-        """Where the headline tells nothing, what is worse by another metric is said all the same."""
+        """Where the headline tells nothing, what is surely worse by another metric is said all the same."""
         names = [
             self.scores.rows.names[metric]
             for metric, ahead in self.differences.items()
-            if ahead.excludes_zero and (ahead.value > 0) != self._higher_is_better(metric)
+            if ahead.excludes_zero and (ahead.value > 0) != self._higher_is_better(metric) and self._is_small(metric)
         ]
         return f", and by {enumerated(names)} it is worse" if names else ""
+
+    def _is_small(self, metric: str) -> bool:
+        """Whether the p of the metric's own test is small; of a metric without a test nothing else is asked."""
+        test = self.tests.get(metric)
+        return test is None or test.p < 1 - self.scores.confidence
 
     def _number(self, metric: str) -> str:
         """Such as `AUC +0.020 (95 % interval +0.010 to +0.030; DeLong p = 0.01)`."""

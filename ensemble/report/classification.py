@@ -23,6 +23,7 @@ from spine.metrics.classification import ORDINAL
 __all__ = ["ClassificationEvidence"]
 
 COLUMNS = ("roc_auc", "accuracy", "sensitivity", "specificity", "precision", "f1", "log_loss")
+SHORT = {"roc_auc": "auc"}  # metric -> what figures call it
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,9 @@ class ClassificationEvidence:
 
     def drawings(self, styles: dict[str, Style]) -> dict[str, Drawing]:
         """The task's figures by name."""
-        evaluator, evaluation = self.evaluator, self.page.evaluation
+        evaluator, evaluation, compared = self.evaluator, self.page.evaluation, self.page.evaluation.compared
         return {
-            "interval_auc": partial(intervals, evaluation, styles, "roc_auc"),
-            "interval_accuracy": partial(intervals, evaluation, styles, "accuracy"),
+            **{f"interval_{SHORT.get(name, name)}": partial(intervals, evaluation, styles, name) for name in compared},
             "roc": partial(_curves, evaluator, styles, _roc, "false positive rate", "true positive rate"),
             "precision_recall": partial(_curves, evaluator, styles, _precision_recall, "recall", "precision"),
             "calibration": partial(_calibration, evaluator, styles),
@@ -72,6 +72,7 @@ class ClassificationEvidence:
         predicted = self.evaluator.ensemble.probabilities.argmax(axis=1)
         return {
             "columns": (*COLUMNS, *ORDINAL) if self.evaluator.ordinal else COLUMNS,
+            "intervals": [f"interval_{SHORT.get(name, name)}" for name in self.page.evaluation.compared],
             "cases": self.cases,
             "errors": int(np.sum(predicted != self.evaluator.values)),
             "splits": self._splits(),

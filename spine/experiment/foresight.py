@@ -16,6 +16,7 @@ from spine.experiment.folds import fold_of_patients, refit, view
 from spine.experiment.seeds import member_of_seed
 from spine.experiment.truth import read_truth, read_truths
 from spine.member.member import Patients
+from spine.metrics.classification import COMPARED_OF_GRADES
 from spine.tasks import TASKS
 
 __all__ = [
@@ -116,7 +117,12 @@ def _are_the_same(experiment: Experiment, names: Sequence[str]) -> bool:
 def warn_of_test(experiment: Experiment, manifest: Manifest, show: Show) -> None:
     """Show that the verdict's metric has no value on test; SpineError where there is no test split at all."""
     if reason := reason_undefined(experiment, manifest, "test"):
-        show(f"warning: the verdict's metric {TASKS[experiment.task].metrics.headline} {reason}")
+        show(f"warning: the verdict's metric {_headline(experiment)} {reason}")
+
+
+def _headline(experiment: Experiment) -> str:
+    """The metric that the verdict is about."""
+    return COMPARED_OF_GRADES[0] if experiment.ordinal else TASKS[experiment.task].metrics.headline
 
 
 def require_metric(experiment: Experiment, manifest: Manifest) -> None:
@@ -157,8 +163,8 @@ def _models_of_fold(settings: Any, fold: int) -> Mapping[Path, Patients]:
 
 
 def reason_undefined(experiment: Experiment, manifest: Manifest, split: str, metric: str = "") -> str:
-    """Why a metric, the task's headline unless given, has no value on a split; empty where it has one."""
-    metric = metric or TASKS[experiment.task].metrics.headline
+    """Why a metric, the verdict's unless given, has no value on a split; empty where it has one."""
+    metric = metric or _headline(experiment)
     truth = read_truth(experiment, manifest, split)
     if TASKS[experiment.task].is_defined(metric, truth):
         return ""

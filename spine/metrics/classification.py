@@ -22,6 +22,7 @@ from spine.metrics.rates import Score, Weights, mean_of_defined, ratio
 from spine.metrics.table import Metric, MetricTable
 
 __all__ = [
+    "COMPARED_OF_GRADES",
     "METRICS",
     "ORDINAL",
     "accuracy",
@@ -182,6 +183,7 @@ def concordance(truth: np.ndarray, probabilities: np.ndarray, weights: Weights =
 
 
 ORDINAL = ("quadratic_kappa", "mean_absolute_error", "concordance")
+COMPARED_OF_GRADES = ("quadratic_kappa", "mean_absolute_error")  # what a verdict on them tells of, the headline first
 METRICS = MetricTable(
     {
         "roc_auc": Metric(roc_auc, True, "AUC"),

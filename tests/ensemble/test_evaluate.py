@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from ensemble import evaluate
-from ensemble.evaluators.rows import EQUAL
+from ensemble.evaluators.rows import EQUAL, PairedTest
 from ensemble.evaluators.verdict import _Verdict
 from ensemble.experiment_run import ExperimentRun
+from ensemble.results.evaluation import McNemarTest
 from ensemble.results.overlap import find_overlap
 from spine.core.files import read_json, write_json
 from spine.core.privacy import patient_hash, salt_id
@@ -294,7 +295,62 @@ def test_few_patients_are_told(tmp_path, patients, few):
 )
 def test_an_interval_without_width_tells_nothing(ahead, claim):
     """Few resamples of few patients have a value, and all the same."""
-    scores, other = SimpleNamespace(headline="roc_auc"), SimpleNamespace(kind="equal", name="equal weights")
+    scores, other = (
+        SimpleNamespace(headline="roc_auc", confidence=0.95),
+        SimpleNamespace(kind="equal", name="equal weights"),
+    )
     scores.rows = SimpleNamespace(TASK="classification", names={})
     verdict = _Verdict(scores, other, "", False, {"roc_auc": Interval(*ahead)}, {})
     assert claim in verdict._claim
+
+
+@pytest.mark.parametrize(("p", "told"), [(0.01, True), (0.2, False), (None, True)])
+def test_worse_by_another_metric_needs_its_own_test_to_be_small(p, told):
+    """Of 14 units one way and 6 the other the interval may leave out 0, and McNemar's p is 0.12."""
+    scores, other = SimpleNamespace(headline="roc_auc", confidence=0.95), SimpleNamespace(kind="equal", name="equal")
+    scores.rows = SimpleNamespace(TASK="classification", names={"accuracy": "accuracy"})
+    differences = {"roc_auc": Interval(0.01, -0.1, 0.1), "accuracy": Interval(-0.1, -0.2, -0.01)}
+    result = None if p is None else McNemarTest(only_first=6, only_second=14, p=p)
+    tests = {} if result is None else {"accuracy": PairedTest("mcnemar", "accuracy", "exact McNemar", result)}
+    claim = _Verdict(scores, other, "", False, differences, tests)._claim
+    assert ("by accuracy it is worse" in claim) == told
+
+
+def graded(tmp_path, **settings):
+    return write_experiment(tmp_path, members=("near", "far"), labels=("1", "2", "3", "4"), **FAST, **settings)
+
+
+def test_grades_are_compared_by_how_far_off_they_are(tmp_path):
+    """Both are right as often; one errs by a grade, the other by as many as there are."""
+    experiment = graded(tmp_path, ordinal=True, weights={"near": 0.0, "far": 1.0})
+    for name in ("near", "far"):
+        member = Member.open(experiment.member_directory(name))
+        for split in ("validation", "test"):
+            truth = ExperimentRun(experiment).predictions(split).truth
+            wrong = np.arange(len(truth.values)) % 2 == 0
+            off = (
+                np.where(truth.values < 2, 3, 0) if name == "far" else truth.values + np.where(truth.values < 2, 1, -1)
+            )
+            said = np.eye(4)[np.where(wrong, off, truth.values)] * 0.9 + 0.025
+            write_predictions(member.path, truth, said, split, member.card.model_hash)
+    write_weights(experiment, {"near": 0.0, "far": 1.0})
+    found = evaluated(experiment)
+    assert found["headline"] == "quadratic_kappa"
+    against = found["comparisons"][1]
+    assert against["against"] == "near"
+    assert list(against["differences"]) == ["quadratic_kappa", "mean_absolute_error"]
+    assert against["differences"]["mean_absolute_error"]["value"] > 0
+    assert against["differences"]["mean_absolute_error"]["low"] > 0
+    assert against["verdict"].startswith(
+        "The ensemble is worse than the best single member on validation (near); quadratic kappa -"
+    )
+    assert "mean absolute error +" in against["verdict"]
+    areas = {row["name"]: row["metrics"]["quadratic_kappa"]["value"] for row in found["rows"]}
+    assert found["best_on_test"] == "near"
+    assert areas["near"] > areas["far"]
+
+
+def test_labels_that_come_to_be_in_order_are_evaluated_again(tmp_path):
+    assert "quadratic_kappa" not in row_of(evaluated(graded(tmp_path)), "near")["metrics"]
+    ordered = graded(tmp_path, ordinal=True)
+    assert row_of(evaluated(ordered), "near")["metrics"]["quadratic_kappa"]["value"] is not None

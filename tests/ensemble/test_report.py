@@ -196,6 +196,23 @@ def test_figures_of_other_labels_than_now_make_no_page(tmp_path):
     assert import_module("ensemble.report").run(experiment)[0].exists()  # an older version's, which does not tell
 
 
+def test_grades_in_order_have_a_page_and_an_evaluation_without_their_metrics_says_what_to_run(tmp_path):
+    labels = ("1", "2", "3")
+    before = write_experiment(tmp_path, members=("vgg", "dense"), labels=labels, **FAST)
+    evaluate.run(before)
+    ordered = before.model_copy(update={"ordinal": True})
+    with pytest.raises(
+        SpineError, match=r"metrics.json has no quadratic_kappa, .* run `spine evaluate EXPERIMENT` again"
+    ):
+        import_module("ensemble.report").run(ordered)
+    text = Page(report(ordered)[0].read_text()).text
+    found = read_json(ordered.evaluation_directory / "metrics.json")
+    assert found["verdict"] in text
+    assert "ensemble against quadratic kappa mean absolute error wins / losses McNemar p" in text
+    assert (ordered.evaluation_directory / "interval_quadratic_kappa.png").exists()
+    assert not (ordered.evaluation_directory / "interval_auc.png").exists()
+
+
 def test_members_keep_their_own_look():
     names = [(f"m{index}", "member") for index in range(12)]
     styles = styles_of([*names, ("equal weights", "equal"), ("ensemble", "ensemble")])
