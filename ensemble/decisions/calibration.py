@@ -5,6 +5,7 @@ into accurate multiclass probability estimates" (KDD 2002), one class against th
 
 Few patients leave a temperature uncertain, and a wrong one is worse than none. So its logarithm is shrunk towards 0, no
 change, by the variance that it has over resamples of the patients, as the ensemble's weights are towards equal ones.
+A fit that ran to its bound, as where no unit is called wrong, is as sure in every resample: nothing supports it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ensemble.decisions.temperature import fit_temperature
+from ensemble.decisions.temperature import fit_temperature, is_at_bound
 from ensemble.results.decisions import Calibration, Knots
 from spine.metrics.statistics import patient_resamples
 
@@ -32,8 +33,9 @@ def fit_calibration(
     """
     if method == "temperature":
         fitted = fit_temperature(probabilities, truth)
-        share = _supported(np.log(fitted), probabilities, truth, patients)
-        return Calibration(method=method, temperature=float(fitted**share), fitted=fitted, share=share)
+        bound = is_at_bound(fitted)
+        share = 0.0 if bound else _supported(np.log(fitted), probabilities, truth, patients)
+        return Calibration(method=method, temperature=float(fitted**share), fitted=fitted, share=share, at_bound=bound)
     classes = range(probabilities.shape[1])
     if len(classes) > 2:
         return Calibration(method=method, knots=[_fitted(probabilities[:, c], truth == c) for c in classes])

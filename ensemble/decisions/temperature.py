@@ -11,9 +11,10 @@ from scipy.special import log_softmax
 
 from spine.metrics.classification import CLIP
 
-__all__ = ["fit_temperature"]
+__all__ = ["fit_temperature", "is_at_bound", "supported_temperature"]
 
 LARGEST = 10.0  # and the least is 1 / LARGEST: beyond, a member is all but certain, or says nothing
+NEAR = 1.001  # times a bound: where a fit that ran to it ends
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -30,3 +31,14 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray, weights: np.nd
 
     most = np.log(LARGEST)
     return float(np.exp(minimize_scalar(loss, bounds=(-most, most), method="bounded", options={"xatol": 1e-6}).x))
+
+
+def is_at_bound(temperature: float) -> bool:
+    """Whether a fit ran to its bound, as where no row is called wrong: what is best lies beyond, at no number."""
+    return not NEAR / LARGEST < temperature < LARGEST / NEAR
+
+
+def supported_temperature(probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The same as `fit_temperature`; 1, no change, where that ran to its bound."""
+    fitted = fit_temperature(probabilities, truth, weights)
+    return 1.0 if is_at_bound(fitted) else fitted

@@ -25,15 +25,16 @@ class Calibration(Written):
     """What makes probabilities as sure as they are right.
 
     `temperature` T: p becomes p^(1/T), normalised; it goes a `share` of the way, which the patients support, from 1 to
-    the one that was `fitted`. `knots`: a list a class, of which each class's probability is
-    interpolated (what lies outside takes the nearest knot's), and then they are normalised; equal shares where all are
-    0. Of two labels the lists mirror each other.
+    the one that was `fitted`, and nowhere where that is `at_bound`, the least or the largest that is tried. `knots`: a
+    list a class, of which each class's probability is interpolated (what lies outside takes the nearest knot's), and
+    then they are normalised; equal shares where all are 0. Of two labels the lists mirror each other.
     """
 
     method: Literal["temperature", "isotonic"]
     temperature: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = None
     fitted: Number | None = None
     share: Share | None = None
+    at_bound: StrictBool = False
     knots: list[Annotated[Knots, Field(min_length=1)]] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -52,6 +53,9 @@ class Calibration(Written):
             return "Probabilities are calibrated by isotonic regression."
         sure = "they were too sure" if self.temperature > 1 else "they were not sure enough"
         told = f"Probabilities are calibrated by a temperature of {self.temperature:.2f}"
+        if self.at_bound and self.fitted is not None:
+            why = "no unit is called wrong" if self.fitted < 1 else "probabilities tell nothing of the truth"
+            return f"{told}, which changes nothing: the fit ran to its bound of {self.fitted:.2f}, as where {why}."
         if self.share == 0:
             return f"{told}, which changes nothing: the patients do not support the fitted {self.fitted:.2f}."
         if self.share is None or self.fitted is None:

@@ -17,6 +17,8 @@ from spine.tasks import TASKS
 
 __all__ = ["Searched"]
 
+AT_BOUND = "The fit ran to its bound, as where a member calls nothing wrong, which tells nothing of other patients."
+
 
 class Searched(Written):
     """What weights.json tells of the search. `nested` and `contributions` are of the optimum.
@@ -58,8 +60,11 @@ class Searched(Written):
         return self.contributions.sets if self.contributions else {}
 
     def describe(self, names: Mapping[str, str]) -> list[str]:
-        """At most four lines of a sentence or two; `names` are the metrics' readable names."""
+        """At most five lines of a sentence or two; `names` are the metrics' readable names."""
         metric = names.get(self.metric, self.metric)
+        return [*filter(None, [self._unscaled]), *self._describe(metric)]
+
+    def _describe(self, metric: str) -> list[str]:
         if self.method in UNCHOSEN:
             return [f"{self._unchosen} Score ({metric}): {_score(self.score)} on the {self.split} patients."]
         if not self.rules:
@@ -68,6 +73,12 @@ class Searched(Written):
         of_optimum = f"The optimum alone: {_score(optimum.score if optimum else None)} on the patients it chose on"
         lines = [self._rule, self._held(metric), self._better(metric), f"{of_optimum}{self._on_others()}"]
         return [line for line in lines if line]
+
+    @property
+    def _unscaled(self) -> str:
+        """Whom no temperature could be fitted to."""
+        names = [name for name, temperature in (self.temperatures or {}).items() if temperature == 1]
+        return f"Without a temperature: {', '.join(names)}. {AT_BOUND}" if names else ""
 
     @property
     def _unchosen(self) -> str:

@@ -77,7 +77,10 @@ class SearchProblem(ABC):
 
     @abstractmethod
     def _fit_temperatures(self) -> tuple[float, ...]:
-        """The temperature of least log loss of every member; SpineError where it predicts no probabilities."""
+        """The temperature of least log loss of every member, 1 where the fit ran to its bound.
+
+        SpineError where it predicts no probabilities.
+        """
 
     @abstractmethod
     def class_objective(self, kept: Sequence[str]) -> tuple[Objective, int]:

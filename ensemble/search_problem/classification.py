@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.decisions.temperature import fit_temperature
+from ensemble.decisions.temperature import supported_temperature
 from ensemble.engine.line.per_class import per_class_objective
 from ensemble.engine.nested.nested_search import nested_search
 from ensemble.engine.nested.resampled_gains import MOST_VECTORS
@@ -44,7 +44,7 @@ class ClassificationProblem(SearchProblem):
         return self.unscaled.tempered(self.temperatures) if self.temperatures else self.unscaled
 
     def _fit_temperatures(self) -> tuple[float, ...]:
-        return tuple(fit_temperature(member, self.unscaled.truth) for member in self.unscaled.probabilities)
+        return tuple(supported_temperature(member, self.unscaled.truth) for member in self.unscaled.probabilities)
 
     def _objectives(self, settings: SearchSettings, vectors: int) -> ObjectiveByThreshold:
         return ObjectiveByThreshold.of_one(Objective.of(self.metric, self.stack, vectors), len(self.members))
@@ -74,11 +74,11 @@ class ClassificationProblem(SearchProblem):
 
     def _scorers_fitted_on(self, units: np.ndarray) -> tuple[SampleScorer, ...]:
         some = self.unscaled.rows(units)
-        temperatures = [fit_temperature(member, some.truth) for member in some.probabilities]
+        temperatures = [supported_temperature(member, some.truth) for member in some.probabilities]
         return (SampleScorer(self.unscaled.tempered(temperatures), self.metric, self.patients),)
 
     def _repeat(self, per_class: bool) -> Repeat:
-        fit = fit_temperature if self.temperature else None
+        fit = supported_temperature if self.temperature else None
 
         def repeat(draws: np.ndarray, steps: int, allowed: Any) -> Iterator[float]:
             return nested_search(

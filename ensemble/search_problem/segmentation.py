@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.decisions.temperature import fit_temperature
+from ensemble.decisions.temperature import supported_temperature
 from ensemble.engine.nested.nested_search_images import nested_search_images
 from ensemble.engine.nested.resampled_gains import MOST_VECTORS, grid_weights
 from ensemble.engine.nested.scorers import ImageScorer
@@ -39,7 +39,7 @@ class SegmentationProblem(SearchProblem):
 
     def _fit_temperatures(self) -> tuple[float, ...]:
         values, classes = some_pixels(self.members, self.truth, PIXELS)
-        return tuple(fit_temperature(member, classes) for member in values)
+        return tuple(supported_temperature(member, classes) for member in values)
 
     def _objectives(self, settings: SearchSettings, vectors: int) -> ObjectiveByThreshold:
         metrics.segmentation.METRICS.named(self.metric)  # an unknown name is told before gigabytes are read

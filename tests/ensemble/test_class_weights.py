@@ -11,6 +11,7 @@ from ensemble.engine.scoring import class_members
 from ensemble.engine.scoring.presolve import Presolved
 from ensemble.engine.scoring.stack import Stack
 from ensemble.fusion.fuse import Mean
+from ensemble.results.searched import Searched
 from ensemble.search import search_weights
 from ensemble.search_problem.classification import ClassificationProblem
 from ensemble.search_problem.detection import DetectionProblem
@@ -45,6 +46,17 @@ def mean_of(found):
 def test_a_temperature_is_bounded():
     assert fit_temperature(np.array([[0.6, 0.4]]), np.array([0])) == pytest.approx(0.1, rel=1e-3)
     assert fit_temperature(np.array([[0.6, 0.4]]), np.array([1])) == pytest.approx(10, rel=1e-3)
+
+
+def test_a_member_that_calls_nothing_wrong_has_no_temperature():
+    truth = np.tile([0, 1], 10)
+    right = np.where(np.eye(2)[truth] == 1, 0.6, 0.4)
+    wrong = np.concatenate([right[:14], right[14:, ::-1]])
+    found = search_weights({"right": right, "wrong": wrong}, truth, step=0.5, temperature=True)
+    assert found.temperatures["right"] == 1
+    assert found.temperatures["wrong"] == pytest.approx(fit_temperature(wrong, truth))
+    weights = found_weights(found.weights, temperatures=found.temperatures)
+    assert Searched.of(weights).describe({})[0].startswith("Without a temperature: right. The fit ran to its bound")
 
 
 def test_temperatures_come_before_the_average():

@@ -157,3 +157,19 @@ def test_what_patients_do_not_support_changes_nothing():
         found = fit_calibration("temperature", pairs(positive), truth, who)
         assert (found.temperature, found.share) == (1, 0)
         assert found.describe(()).endswith(f"the patients do not support the fitted {found.fitted:.2f}.")
+
+
+@pytest.mark.parametrize(
+    ("positive", "bound", "why"),
+    [((0.4, 0.6), 0.1, "no unit is called wrong"), ((0.6, 0.4), 10, "probabilities tell nothing of the truth")],
+)
+def test_a_fit_at_its_bound_changes_nothing(positive, bound, why):
+    """Where all 24 units are called right, or all wrong, each resample of the patients says the same."""
+    probabilities, truth, patients = pairs(np.tile(positive, 12)), np.tile([0, 1], 12), np.repeat(np.arange(12), 2)
+    found = fit_calibration("temperature", probabilities, truth, patients)
+    assert (found.temperature, found.share, found.at_bound) == (1, 0, True)
+    assert found.fitted == pytest.approx(bound, rel=1e-3)
+    assert found.describe(()) == (
+        "Probabilities are calibrated by a temperature of 1.00, which changes nothing: the fit ran to its bound of "
+        f"{bound:.2f}, as where {why}."
+    )
