@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ensemble.engine.grid.choice import SAME
 from ensemble.engine.nested.resampled_gains import ResampledGains
 
 __all__ = ["Weighing", "weigh"]
@@ -40,15 +41,18 @@ class Weighing:
 def weigh(gains: ResampledGains, target: np.ndarray, mean: np.ndarray) -> Weighing:
     """Of the gains on some patients; `target` (M,) are equal weights, `mean` (M,) is that of the resamples' optima.
 
-    Without a resample, or where no vector leads or trails, the result is the target.
+    Without a resample, or where no vector leads, the result is the target. Where resamples agree to the last digit, it
+    is the mean of the best vectors: the limit of the average as the noise goes to 0.
     """
     if not gains.resamples:
         return Weighing(target, target, 0.0)
     equal, on_resamples = _held(gains, target)
     errors = (gains.drawn - on_resamples).std(axis=1)
-    if not (errors > 0).any():
-        return Weighing(target, target, 0.0)
-    shares = np.exp((gains.whole - gains.whole.max()) / (HEAT * np.median(errors[errors > 0])))
+    noise = errors[errors > SAME]
+    if not len(noise):
+        best = gains.centre() if gains.whole.max() > equal + SAME else target
+        return Weighing(best, best, 1.0 if best is not target else 0.0)
+    shares = np.exp((gains.whole - gains.whole.max()) / (HEAT * np.median(noise)))
     average = shares @ gains.weights / shares.sum()
     gain, drawn = _held(gains, mean)
     lead, error = gain - equal, float((drawn - on_resamples).std())

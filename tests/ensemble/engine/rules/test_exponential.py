@@ -65,3 +65,24 @@ def test_where_nothing_differs_the_weights_are_equal():
 def test_symmetric_gains_give_equal_weights():
     scores = {1.0: (0.6, 0.9, 0.5), 0.5: (0.5, 0.5, 0.5), 0.0: (0.6, 0.5, 0.9)}
     np.testing.assert_allclose(weigh(gains_of(scores), EQUAL, EQUAL).weights, EQUAL)
+
+
+def test_a_lead_without_noise_has_all_the_weight():
+    """The first member leads equal weights by 0.2 in each resample, whatever its score is there."""
+    scores = {1.0: (0.8, 0.9, 0.7), 0.5: (0.6, 0.7, 0.5), 0.0: (0.4, 0.5, 0.3)}
+    found = weigh(gains_of(scores), EQUAL, np.array([1.0, 0.0]))
+    np.testing.assert_array_equal(found.weights, [1, 0])
+    assert found.certainty == 1
+
+
+def test_the_best_vectors_that_tie_without_noise_are_averaged():
+    scores = {1.0: (0.8,) * 3, 0.75: (0.8,) * 3, 0.5: (0.6,) * 3, 0.0: (0.4,) * 3}
+    gains = gains_of(scores, grid=((1, 0), (0.75, 0.25), (0.5, 0.5), (0, 1)))
+    np.testing.assert_allclose(weigh(gains, EQUAL, np.array([1.0, 0.0])).weights, [0.875, 0.125])
+
+
+def test_where_none_leads_equal_weights_without_noise_they_are_kept():
+    scores = {1.0: (0.3, 0.4, 0.2), 0.5: (0.6, 0.7, 0.5), 0.0: (0.6, 0.7, 0.5)}
+    found = weigh(gains_of(scores), EQUAL, np.array([0.5, 0.5]))
+    np.testing.assert_array_equal(found.weights, EQUAL)
+    assert found.certainty == 0
