@@ -53,7 +53,7 @@ class MemberSet:
 def member_drawings(evaluation: Evaluation, styles: dict[str, Style]) -> dict[str, Drawing]:
     """The figures by name, of those that metrics.json has the numbers for."""
     drawings: dict[str, Drawing] = {}
-    if evaluation.search.member_contributions:
+    if any(member.shapley is not None for member in evaluation.search.member_contributions.values()):
         drawings["shapley"] = partial(_shapley, evaluation, styles)
     if evaluation.without:
         drawings["left_out"] = partial(_left_out, evaluation, styles)

@@ -109,7 +109,7 @@ class NestedScore(Written):
 
 
 class MemberContribution(Written):
-    """A member's score `alone`, the best score `without` it, and its `shapley` value."""
+    """A member's score `alone`, the best score `without` it, and its `shapley` value, None of too many members."""
 
     alone: Score
     without: Score

@@ -6,6 +6,7 @@ import pytest
 
 from ensemble import evaluate, search
 from ensemble.costs import Cost, describe_budget
+from ensemble.engine.nested import contributions
 from ensemble.experiment_run import ExperimentRun
 from ensemble.report.members import cheapest_sets, cost_rows
 from spine.core.files import read_json
@@ -118,6 +119,14 @@ def test_without_options_there_is_no_table_of_them(page):
     _, text, _ = page(search={"step": 0.5, "resamples": 4})
     assert "emperatures" not in text.split("<pre>")[0]
     assert "lass weights" not in text.split("<pre>")[0]
+
+
+def test_shapley_values_that_were_left_out_are_told(page, monkeypatch):
+    monkeypatch.setattr(contributions, "MOST", 2)
+    _, text, pictures = page(search={"step": 0.5, "resamples": 4})
+    assert "Shapley values were left out" in text
+    assert "shapley" not in pictures
+    assert "left_out" in pictures
 
 
 def test_without_numbers_there_are_no_figures(page):

@@ -2,7 +2,8 @@
 
 The game is the weight search itself: a set of members is worth the best score that any grid weights on them reach,
 and no member at all the baseline, the score of knowing nothing. All sets are read off one scored grid, since a vector
-belongs to every set that holds the members it weighs.
+belongs to every set that holds the members it weighs. Each member doubles the sets: of more than MOST the Shapley
+values are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from math import comb
 
 import numpy as np
 
-__all__ = ["Contribution", "best_of_sets", "contributions"]
+__all__ = ["MOST", "Contribution", "best_of_sets", "contributions"]
+
+MOST = 16  # members of which all sets are looked at: 65,536 of them
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,12 @@ class Contribution:
     """One member's score `alone`, the best score `without` it, and its `shapley` value (Shapley 1953).
 
     The Shapley value is the mean, over all orders in which members could join, of what it adds then. They sum to what
-    the best weights of all are ahead of the baseline.
+    the best weights of all are ahead of the baseline. None of too many members.
     """
 
     alone: float
     without: float
-    shapley: float
+    shapley: float | None
 
 
 def contributions(
@@ -36,15 +39,22 @@ def contributions(
 
     `baseline` is the score without any member, such as that of equal probabilities for all classes.
     """
-    sign = 1 if higher_is_better else -1
-    best = sign * best_of_sets(sign * scores, weights)
-    best[0] = baseline
-    members = weights.shape[1]
-    whole = (1 << members) - 1
+    best, members = np.max if higher_is_better else np.min, weights.shape[1]
+    values = _shapley_values(scores, weights, baseline, 1 if higher_is_better else -1) if members <= MOST else ()
     return [
-        Contribution(float(best[1 << member]), float(best[whole ^ (1 << member)]), _shapley(best, member, members))
+        Contribution(
+            alone=float(best(scores[weights[:, member] == 1])),
+            without=float(best(scores[weights[:, member] == 0])),
+            shapley=values[member] if values else None,
+        )
         for member in range(members)
     ]
+
+
+def _shapley_values(scores: np.ndarray, weights: np.ndarray, baseline: float, sign: int) -> list[float]:
+    best = sign * best_of_sets(sign * scores, weights)
+    best[0] = baseline
+    return [_shapley(best, member, weights.shape[1]) for member in range(weights.shape[1])]
 
 
 def best_of_sets(gains: np.ndarray, weights: np.ndarray) -> np.ndarray:

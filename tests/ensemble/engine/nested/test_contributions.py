@@ -52,3 +52,13 @@ def test_against_every_order_of_joining(higher_is_better):
 def test_sets_are_numbered_by_the_bits_of_their_members():
     best = best_of_sets(np.array([0.1, 0.3, 0.2]), np.array([[1, 0], [0.5, 0.5], [0, 1]]))
     assert best.tolist() == [-np.inf, 0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize(("members", "told"), [(16, True), (17, False), (40, False)])
+def test_of_many_members_the_shapley_value_is_left_out(members, told):
+    weights = np.concatenate([np.eye(members), np.full((1, members), 1 / members)])
+    scores = np.append(np.arange(members, dtype=float), 100.0)
+    found = contributions(scores, weights, 0.0, higher_is_better=True)
+    assert [one.alone for one in found] == list(range(members))
+    assert [one.without for one in found] == [members - 1] * (members - 1) + [members - 2]
+    assert all((one.shapley is not None) == told for one in found)
