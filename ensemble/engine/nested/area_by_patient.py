@@ -23,8 +23,9 @@ DEAR = 60  # pairs of patients a unit, beyond which sorting the units in every d
 
 
 def pays(patients: np.ndarray) -> bool:
-    """Whether pairs of patients (U,) are few enough."""
-    return len(np.unique(patients)) ** 2 <= DEAR * len(patients)
+    """Whether pairs of patients (U,) are few enough, and pairs of their units, at most U^2 / 4, fit into memory."""
+    units = len(patients)
+    return len(np.unique(patients)) ** 2 <= DEAR * units and units**2 <= 4 * LARGEST
 
 
 def areas_on_draws(stack: Stack, patients: np.ndarray, weights: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:

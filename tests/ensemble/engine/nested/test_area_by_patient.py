@@ -35,3 +35,9 @@ def test_one_class_has_no_area():
 def test_many_patients_of_one_unit_each_are_sorted_instead():
     assert pays(np.repeat(np.arange(10), 5))
     assert not pays(np.arange(100))
+
+
+def test_many_units_are_sorted_instead_whoever_has_them():
+    """Of 4,000 units at most 2,000 x 2,000 pairs are held at a time."""
+    assert pays(np.repeat(np.arange(10), 400))
+    assert not pays(np.repeat(np.arange(10), 401))
