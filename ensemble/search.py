@@ -29,7 +29,7 @@ from spine.tasks import TASKS
 
 __all__ = ["SearchResult", "run", "search_weights", "summary"]
 
-VERSION = 2  # of what weights.json tells: what another version wrote is searched again
+VERSION = 3  # of what weights.json tells: what another version wrote is searched again
 
 
 def run(experiment: Experiment) -> list[Path]:

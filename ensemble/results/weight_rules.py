@@ -26,16 +26,20 @@ class RuleWeights(Written):
 class WeightShrinkage(Written):
     """The `share` of the way from equal weights to the resamples' optima that the rule `shrunk` goes, lambda.
 
-    `served` is how much of that way the served weights go, where their rule goes part of it.
+    `served` is how much of that way the served weights go, where their rule goes part of it. `resamples` counts those
+    in which that could be looked at; older files do not tell.
     """
 
     share: Number
     served: Number | None = None
+    resamples: StrictInt | None = None
 
     def describe(self) -> str:
         """In a sentence; empty where the served rule does not go by it."""
         if self.served is None:
             return ""
+        if self.resamples == 0:
+            return "Whether the patients support leaving equal weights was not tested: no resample of them has a score."
         if round(self.served, 2) <= 0:
             return "The patients do not support leaving equal weights."
         if self.served > 2:  # a share of a way that is next to none says nothing

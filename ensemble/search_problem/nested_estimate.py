@@ -45,33 +45,34 @@ def find_nested_estimate(
     Each resample repeats the search as one over a grid; of those `drawn`, `resamples` are those that have a score.
     Empty where it is asked for none, or there is nothing to choose; no `resamples`, and `why`, where none has a score,
     or memory does not allow any. Beside class weights, `plain` is of ordinary weights alone, members scaled by the
-    temperatures they have.
+    temperatures they have. All of it is of the same resamples.
     """
     if resampled is None:
         return NestedScore()
     higher, evidence, steps = context.objective.higher_is_better, resampled.whole, resampled.steps
-    measured = nested_estimate(evidence.gains, chosen, steps)
     if context.repeat is None:
-        return _estimate(measured, score, higher, settings.resamples)
-    draws = resampled.drawn[:MOST_SEARCHES]
+        return _estimate(nested_estimate(evidence.gains, chosen, steps), score, higher, settings.resamples)
+    draws = evidence.gains.draws.drawn[:MOST_SEARCHES]
     try:
         repeated = context.repeat(draws, steps, evidence.allowed)
     except TooManyPixels as error:
         return NestedScore(resamples=0, why=str(error))
-    searched = np.array(list(track(repeated, "nested estimate", len(draws))))
-    estimate = _estimate(_of_searches(measured, searched), score, higher, len(draws))
+    searched = np.array(list(track(repeated, "nested estimate", len(draws))), dtype=np.float64)
+    scored = np.intersect1d(np.flatnonzero(np.isfinite(searched)), evidence.gains.judged)
+    measured = nested_estimate(evidence.gains, chosen, steps, scored)
+    drawn = min(settings.resamples, MOST_SEARCHES)
+    estimate = _estimate(_of_searches(measured, searched[scored]), score, higher, drawn)
     if not (settings.per_class and estimate.resamples):
         return estimate
     return estimate.model_copy(update={"plain": measured.nested})
 
 
 def _of_searches(measured: NestedEstimate, scores: np.ndarray) -> NestedEstimate:
-    """The same with the scores of whole searches in place of those of grid weights alone."""
-    scores = scores[np.isfinite(scores)]
+    """The same with the scores of whole searches, of the same resamples, in place of those of grid weights alone."""
     if not len(scores):
-        return replace(measured, resamples=0)
+        return measured
     low, high = np.quantile(scores, [0.025, 0.975])
-    return replace(measured, nested=float(scores.mean()), low=float(low), high=float(high), resamples=len(scores))
+    return replace(measured, nested=float(scores.mean()), low=float(low), high=float(high))
 
 
 def _estimate(measured: NestedEstimate, score: float, higher_is_better: bool, drawn: int) -> NestedScore:
@@ -91,8 +92,8 @@ def find_contributions(
     names: tuple[str, ...],
     singles: Mapping[str, float] = MappingProxyType({}),
 ) -> Contributions:
-    """What each member adds: its score `alone`, the best score `without` it, and its `shapley` value; and the best
-    score of every set of members, by their names joined by " + ", where there are few.
+    """What each member adds: its score `alone`, the best score `without` it, and its `shapley` value, None of
+    too many members; and the best score of every set of members, by their names joined by " + ", where there are few.
 
     From a grid at `step`, the search's own where that is not too large, under the chosen fusion and without a budget.
     What has no score among the `singles` has none alone either; in sets it counts as the worst there is.

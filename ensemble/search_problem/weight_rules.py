@@ -46,8 +46,8 @@ class WeightRules:
     """What `find_rules` gives: the rule that is `served` and its weights, those of all rules, and how they compare.
 
     `share` is lambda, how far `shrunk` goes from equal weights, `served_share` how far the served rule goes, of
-    `exponential` and `shrunk`; `kappa` is the penalty of `penalised`. `pruned` is by
-    the members' names; `one_split` are the weights of the validation split alone. `answers` are what the served rule
+    `exponential` and `shrunk`, as so many `resamples` tell; `kappa` is the penalty of `penalised`. `pruned` is by the
+    members' names; `one_split` are the weights of the validation split alone. `answers` are what the served rule
     said of patients that it had not seen, as the task's scorer has it, where that was found.
     """
 
@@ -56,6 +56,7 @@ class WeightRules:
     by_rule: Mapping[str, RuledWeights]
     share: float
     served_share: float | None
+    resamples: int
     kappa: float
     comparison: RuleComparison
     pruned: Mapping[str, PrunedMember] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class WeightRules:
         """What weights.json has of them, with the members' names."""
         told = {
             "rules": {name: RuleWeights(**_by_name(one, names), score=one.score) for name, one in self.by_rule.items()},
-            "shrinkage": WeightShrinkage(share=self.share, served=self.served_share),
+            "shrinkage": WeightShrinkage(share=self.share, served=self.served_share, resamples=self.resamples),
             "kappa": self.kappa,
             "comparison": self.comparison,
             "pruned": dict(self.pruned),
@@ -106,6 +107,7 @@ def find_rules(
         by_rule=by_rule,
         share=evidence.shrinkage.share,
         served_share=_share_of(served, chosen.weights, evidence),
+        resamples=evidence.gains.resamples,
         kappa=evidence.kappa,
         comparison=_comparison(judged, served, resampled, answers),
         pruned=pruned,

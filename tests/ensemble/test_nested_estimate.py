@@ -1,5 +1,6 @@
 """What weights.json tells beside the weights, of each task, against a search of one's own on the same predictions."""
 
+import numpy as np
 import pytest
 
 from ensemble.experiment_run import ExperimentRun
@@ -7,7 +8,9 @@ from ensemble.results.found_weights import FoundWeights
 from ensemble.results.searched import Searched
 from ensemble.results.weight_rules import RuleComparison, WeightShrinkage
 from ensemble.search import run, search_weights
+from ensemble.search_problem.nested_estimate import find_nested_estimate
 from spine.core.files import read_json
+from spine.experiment.stages import SearchSettings
 from spine.metrics.statistics import patient_resamples
 from tests.detection_on_disk import write_detection_experiment
 from tests.experiment_on_disk import write_experiment, write_segmentation_experiment
@@ -164,6 +167,32 @@ def test_who_does_better_on_other_patients_is_said(metric, equal, single, senten
 )
 def test_how_far_weights_go_in_words(served, told):
     assert WeightShrinkage(share=0.2, served=served).describe() == told
+    assert WeightShrinkage(share=0.2, served=served, resamples=12).describe() == told
+
+
+def test_without_a_resample_nothing_was_tested():
+    told = "Whether the patients support leaving equal weights was not tested: no resample of them has a score."
+    assert WeightShrinkage(share=0.0, served=0.0, resamples=0).describe() == told
+
+
+@pytest.mark.parametrize("options", [{"temperature": True}, {"per_class": True}])
+def test_baselines_of_repeated_searches_are_of_the_same_resamples(options):
+    random = np.random.default_rng(3)
+    truth, patients = np.tile([0, 1, 1], 10), np.repeat(np.arange(10), 3)
+    said = {name: random.dirichlet([1, 1], 30) for name in "ab"}
+    asked = {"metric": "accuracy", "step": 0.5, "resamples": 60, **options}
+    found = search_weights(said, truth, patients=patients, **asked)
+    nested = find_nested_estimate(
+        found.context, SearchSettings(**asked), np.array([0.5, 0.5]), found.score, found.resampled
+    )
+    assert nested.resamples == nested.drawn == 50
+    gains = found.resampled.whole.gains
+    drawn = gains.draws.drawn[:50]
+    weights = np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]])
+    equal, first, second = gains.scorers[0](weights, (drawn == 0).astype(float))
+    _, first_drawn, second_drawn = gains.scorers[0](weights, drawn)
+    assert nested.equal == pytest.approx(np.mean(equal))
+    assert nested.single == pytest.approx(np.mean(np.where(first_drawn >= second_drawn, first, second)))
 
 
 def test_rules_that_were_better_are_listed_and_how_to_have_the_best_of_them():

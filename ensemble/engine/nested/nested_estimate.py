@@ -37,13 +37,18 @@ class NestedEstimate:
     step: float
 
 
-def nested_estimate(gains: ResampledGains, chosen: np.ndarray, steps: int) -> NestedEstimate:
+def nested_estimate(
+    gains: ResampledGains, chosen: np.ndarray, steps: int, among: np.ndarray | None = None
+) -> NestedEstimate:
     """Choose and judge in every resample; `chosen` (M,) are the search's weights, `steps` those of the grid.
 
-    Thresholds of the fusion are chosen again too; equal weights have the first.
+    Thresholds of the fusion are chosen again too; equal weights have the first. Of resamples `among` those numbers,
+    where they are given.
     """
     equal = gains.on_left_out(np.full(gains.members, 1 / gains.members))
-    counted = np.flatnonzero(np.isfinite(equal))
+    counted = gains.judged[np.isfinite(equal[gains.judged])]
+    if among is not None:
+        counted = np.intersect1d(counted, among)
     drawn, left_out = gains.drawn[:, counted], gains.left_out[:, counted]
     resamples = np.arange(len(counted))
     picks = first_choices(gains.weights, drawn) if len(counted) else counted

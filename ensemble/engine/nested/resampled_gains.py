@@ -59,7 +59,8 @@ class ResampledGains:
     """Gains of V pairs of weights (V, M) and a setting of the fusion (V,), the number of its scorer.
 
     `whole` (V,) are those on all own units of the `draws`, `drawn` and `left_out` (V, R) those on resamples, of which
-    only those count in which every vector has a score.
+    only those count that leave a unit out, and on whose drawn units every vector has a score. What they left out may
+    have none.
     """
 
     scorers: tuple[Scorer, ...]
@@ -97,7 +98,7 @@ class ResampledGains:
         ]
 
     def _of_defined(self) -> Self:
-        defined = np.isfinite(self.drawn).all(axis=0) & np.isfinite(self.left_out).all(axis=0)
+        defined = np.isfinite(self.drawn).all(axis=0) & self.draws.left_out.any(axis=1)
         draws = replace(self.draws, drawn=self.draws.drawn[defined])
         return replace(self, draws=draws, drawn=self.drawn[:, defined], left_out=self.left_out[:, defined])
 
@@ -110,6 +111,11 @@ class ResampledGains:
     def resamples(self) -> int:
         """How many count."""
         return self.drawn.shape[1]
+
+    @property
+    def judged(self) -> np.ndarray:
+        """The numbers of the resamples on whose left-out units every vector has a score, too."""
+        return np.flatnonzero(np.isfinite(self.left_out).all(axis=0))
 
     @property
     def is_defined(self) -> bool:

@@ -79,12 +79,11 @@ class Evidence:
 
     @cached_property
     def kappa(self) -> float:
-        """The penalty of `penalised`; of several that do as well, the largest."""
-        gains = self.gains
-        if not gains.resamples:
+        """The penalty of `penalised`; of several that do as well, and where no resample tells, the largest."""
+        gains, judged = self.gains, self.gains.judged
+        if not len(judged):
             return KAPPAS[-1]
-        resamples = np.arange(gains.resamples)
-        held = [gains.left_out[self._picks(kappa), resamples].mean() for kappa in KAPPAS]
+        held = [gains.left_out[self._picks(kappa)[judged], judged].mean() for kappa in KAPPAS]
         return KAPPAS[len(KAPPAS) - 1 - int(np.argmax(held[::-1]))]
 
     def _picks(self, kappa: float) -> np.ndarray:

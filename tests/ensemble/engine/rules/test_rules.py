@@ -71,6 +71,35 @@ def test_against_a_loop_over_resamples(metric):
     np.testing.assert_allclose(RULES["dropped"](evidence).weights, tried[int(np.argmax(scores))])
 
 
+def test_rules_read_resamples_that_leave_nothing_to_judge_by():
+    """One patient has all positives: who draws him leaves none out, and whoever leaves him out has none to draw."""
+    members, _ = problem()
+    truth = np.where(PATIENTS == "p0", np.arange(60) % 2, 0)
+    draws = Draws.of_patients(PATIENTS, 20, seed=3)
+    (evidence,) = evidence_of(members, truth, [draws])
+    with_him = draws.drawn[draws.drawn[:, 0] > 0]
+    np.testing.assert_array_equal(evidence.gains.draws.drawn, with_him)
+    assert 0 < evidence.gains.resamples == len(with_him) < 20
+    assert not len(evidence.gains.judged)
+    grid, said = grid_weights(3, 5), np.stack(list(members.values()))
+
+    def middle(counted):
+        gains = [METRICS["roc_auc"].function(truth, np.einsum("m,mnc->nc", row, said), counted) for row in grid]
+        return grid[np.array(gains) >= max(gains) - 1e-12].mean(axis=0)
+
+    shrunk = shrink(middle(np.ones(60)), np.array([middle(row) for row in with_him]), EQUAL)
+    np.testing.assert_allclose(RULES["bagged"](evidence).weights, shrunk.mean)
+    np.testing.assert_allclose(RULES["shrunk"](evidence).weights, shrunk.weights)
+    assert evidence.kappa == KAPPAS[-1]
+
+
+def test_a_single_patient_has_no_resamples():
+    members, truth = problem()
+    (evidence,) = evidence_of(members, truth, [Draws.of_patients(np.repeat("p", 60), 5, seed=0)])
+    assert evidence.gains.resamples == 0
+    assert RULES["exponential"](evidence).weights.tolist() == EQUAL.tolist()
+
+
 def test_a_fold_sees_nothing_of_its_own_patients():
     members, truth = problem()
     fold_of = fold_of_units(PATIENTS, seed=7)
