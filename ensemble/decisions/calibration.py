@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ensemble.decisions.temperature import fit_temperature, is_at_bound
+from ensemble.decisions.temperature import fit_temperature, is_at_bound, supported_temperature
 from ensemble.results.decisions import Calibration, Knots
 from spine.metrics.statistics import patient_resamples
 
@@ -44,12 +44,15 @@ def fit_calibration(
 
 
 def _supported(whole: float, probabilities: np.ndarray, truth: np.ndarray, patients: np.ndarray) -> float:
-    """max(0, 1 - variance / square) of a temperature's logarithm; 0 of a single patient, who tells of no other."""
+    """max(0, 1 - variance / square) of a temperature's logarithm; 0 of a single patient, who tells of no other.
+
+    A resample whose fit ran to its bound speaks for no change.
+    """
     count = len(np.unique(patients))
     if count < 2 or whole == 0:
         return 0.0
     draws = patient_resamples(patients, RESAMPLES, seed=0)
-    drawn = [np.log(fit_temperature(probabilities, truth, often)) for often in draws]
+    drawn = [np.log(supported_temperature(probabilities, truth, often)) for often in draws]
     return float(max(0.0, 1 - np.var(drawn) * count / (count - 1) / whole**2))
 
 

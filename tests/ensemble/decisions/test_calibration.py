@@ -173,3 +173,14 @@ def test_a_fit_at_its_bound_changes_nothing(positive, bound, why):
         "Probabilities are calibrated by a temperature of 1.00, which changes nothing: the fit ran to its bound of "
         f"{bound:.2f}, as where {why}."
     )
+
+
+def test_resamples_at_their_bound_speak_for_no_change():
+    """The one of 24 units that is called wrong is missing in some resamples: these would be as sure as can be."""
+    positive, truth, patients = np.tile([0.3, 0.7], 12), np.tile([0, 1], 12), np.repeat(np.arange(12), 2)
+    positive[0] = 0.7
+    found = fit_calibration("temperature", pairs(positive), truth, patients)
+    draws = patient_resamples(patients, 100, seed=0)
+    logs = [np.log(fit_temperature(pairs(positive), truth, often)) if often[0] else 0.0 for often in draws]
+    assert (draws[:, 0] == 0).any()
+    assert found.share == pytest.approx(1 - np.var(logs) * 12 / 11 / np.log(found.fitted) ** 2)
