@@ -22,8 +22,8 @@ from ensemble.results.scores import Number
 from ensemble.results.searched import Searched
 from ensemble.results.written import Written
 from spine.core.files import read_json, with_nulls, write_json
-from spine.core.problems import SpineError
 from spine.core.json_models import of_shape
+from spine.core.problems import SpineError
 from spine.core.words import enumerated
 from spine.metrics.statistics import DeLong, McNemar, Wilcoxon
 from spine.tasks import TASKS
