@@ -13,16 +13,25 @@ from spine.answers.decision_rules import DecisionRules
 from spine.answers.description import Description
 from spine.experiment.config import Experiment
 
-__all__ = ["describing", "description_of", "rules_of"]
+__all__ = ["MOST_QUESTIONS", "describing", "description_of", "rules_of"]
+
+
+MOST_QUESTIONS = 256  # of one request: the answer is a hundred times as large as what asks for it
 
 
 def describing(description: Description) -> Any:
-    """The tf.function `describe(question: string [N]) -> {"json": string [N]}`, whatever the question."""
+    """The tf.function `describe(question: string [N]) -> {"json": string [N]}`, whatever the question.
+
+    An error in the graph where there are more than `MOST_QUESTIONS`.
+    """
     text = description.model_dump_json()
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="question")])
     def describe(question: Any) -> dict[str, Any]:
-        return {"json": tf.fill(tf.shape(question), text)}
+        count = tf.shape(question)[0]
+        told = [f"describe answers {MOST_QUESTIONS} questions a request, all of them alike; ask one, received", count]
+        with tf.control_dependencies([tf.debugging.Assert(count <= MOST_QUESTIONS, told)]):
+            return {"json": tf.fill([count], text)}
 
     return describe
 

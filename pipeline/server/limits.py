@@ -12,13 +12,15 @@ class Limits:
     """Bounds of a server; the docs list them (docs/serving.md, "spine serve").
 
     `body` in bytes, of a REST body (as sent, and once unpacked) and of a gRPC message; `pixels` of all pictures of a
-    request together, a side counted as 32 at least, as networks pad it; `values` of numbers in one JSON answer; `queue`
-    requests that wait or are answered at a time; `batch` rows that are answered together, once the first has waited for
-    `delay` seconds; `timeout` seconds until a request is given up; `drain` seconds for open requests at the end.
+    request together, a side counted as 32 at least, as networks pad it; `rows` of a request, of whatever they are;
+    `values` of numbers in one JSON answer; `queue` requests that wait or are answered at a time; `batch` rows that are
+    answered together, once the first has waited for `delay` seconds; `timeout` seconds until a request is given up;
+    `drain` seconds for open requests at the end.
     """
 
     body: int = 64 * 2**20
     pixels: int = 2**25
+    rows: int = 2**15
     values: int = 2**24
     queue: int = 128
     batch: int = 8

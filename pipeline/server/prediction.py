@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import repeat
@@ -38,9 +38,10 @@ class Prediction:
         shaped = {name: _shaped(signature, name, value) for name, value in inputs.items()}
         sizes, pixels = bounded(_picture_sizes(shaped), self.limits.pixels)
         deadline = time.monotonic() + (self.limits.timeout if timeout is None else timeout)
-        rows = {len(value) if value.ndim else 0 for value in shaped.values()}
-        key = _key(signature, shaped, sizes) if len(rows) == 1 else None
-        return self.batcher.submit(Task(signature, shaped, max(rows, default=0), pixels, key, deadline))
+        rows = {name: len(value) if value.ndim else 0 for name, value in shaped.items()}
+        _check_rows(signature, rows, self.limits.rows)
+        key = _key(signature, shaped, sizes) if len(set(rows.values())) == 1 else None
+        return self.batcher.submit(Task(signature, shaped, max(rows.values(), default=0), pixels, key, deadline))
 
 
 def _check_names(signature: Signature, inputs: Inputs) -> None:
@@ -75,6 +76,17 @@ def _shaped(signature: Signature, name: str, value: np.ndarray) -> np.ndarray:
     if 0 in value.shape[1:]:
         raise invalid(f"input {name!r} has shape {list(value.shape)}: an axis other than the first is empty")
     return value
+
+
+def _check_rows(signature: Signature, rows: Mapping[str, int], most: int) -> None:
+    """Refusal of more rows than are answered, and, of a signature of rows, of inputs that differ in how many there are:
+    a model may answer the first of them alone.
+    """
+    if max(rows.values(), default=0) > most:
+        raise invalid(f"the request has {max(rows.values()):,} rows, and {most:,} can be answered; send it in parts")
+    if signature.is_batched and len(set(rows.values())) > 1:
+        told = ", ".join(f"{count:,} of {name!r}" for name, count in sorted(rows.items()))
+        raise invalid(f"the request has {told}: every input has a row for each answer, so send as many of each")
 
 
 def _fits(shape: tuple[int, ...], wanted: list[int]) -> bool:

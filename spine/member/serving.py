@@ -78,17 +78,28 @@ def for_any_number(answer: Callable[..., dict[str, Any]]) -> Callable[..., dict[
 
     Kernels fail on an empty batch, so it is answered for one black image, and that is cut off again; of files the
     answer is then of 1 x 1 pixels. A client that found nothing to ask about, such as no disc to grade, needs no case
-    of its own. What goes with the batch, such as the sizes of its images, are further arguments.
+    of its own. What goes with the batch, such as the sizes of its images, are further arguments, a row of each for each
+    image: an error in the graph where one has other rows, most of which would go unanswered without a word.
     """
     import tensorflow as tf
 
     def answer_any(batch: Any, *others: Any) -> dict[str, Any]:
         count = tf.shape(batch)[0]
-        lacking = tf.maximum(1 - count, 0)
-        outputs = answer(*(_longer(one, lacking) for one in (batch, *others)))
+        with tf.control_dependencies([_require_rows(count, one) for one in others]):
+            lacking = tf.maximum(1 - count, 0)
+            outputs = answer(*(_longer(one, lacking) for one in (batch, *others)))
         return {name: value[:count] for name, value in outputs.items()}
 
     return without_autograph(answer_any)
+
+
+def _require_rows(count: Any, other: Any) -> Any:
+    """An error in the graph unless there are `count` rows of it."""
+    import tensorflow as tf
+
+    rows = tf.shape(other)[0]
+    message = "each input has a row for each picture, which may be sent several times; received"
+    return tf.debugging.Assert(tf.equal(rows, count), [message, count, "pictures and", rows, "rows beside them"])
 
 
 def _longer(batch: Any, lacking: Any) -> Any:

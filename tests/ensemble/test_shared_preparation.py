@@ -9,6 +9,7 @@ import tensorflow as tf
 from ensemble.fusion.fuse import Mean
 from ensemble.fusion.fuse_boxes import BoxFusion
 from ensemble.serving.asked_boxes import AskedBoxes
+from ensemble.serving.describe import MOST_QUESTIONS
 from ensemble.serving.ensemble import Ensemble
 from ensemble.serving.fuse_outputs import FuseBoxes, FuseProbabilities, TakeTheOne
 from ensemble.serving.fused_model import FusedModel
@@ -239,6 +240,9 @@ def test_the_description_is_told_to_any_question(saved):
     fused = FusedModel(Ensemble.of_models(saved[0]["grader"], FuseProbabilities(Mean(WEIGHTS)), saved[1]), description)
     told = fused.describe(tf.constant(["", "who?"]))["json"].numpy()
     assert [Description.from_json(text) for text in told] == [description] * 2
+    assert fused.describe(tf.constant([""] * MOST_QUESTIONS))["json"].shape == MOST_QUESTIONS
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)256 questions a request.*received.*257"):
+        fused.describe(tf.constant([""] * (MOST_QUESTIONS + 1)))
 
 
 def test_a_frozen_ensemble_answers_alike_without_variables(saved, tmp_path):

@@ -260,3 +260,18 @@ def test_an_output_without_rows_cannot_be_asked_for_by_row(client):
 
 def test_no_picture_is_answered_with_no_rows(client):
     assert client.post(PREDICT, json={"inputs": []}).json() == {"outputs": []}
+
+
+def test_inputs_of_other_numbers_of_rows_are_refused_by_both(client):
+    columns = {"text": ["a", "b", "c"], "real": [[1, 2]], "count": [1, 2, 3], "flag": [True] * 3}
+    answer = client.post("/v1/models/echo:predict", json={"inputs": columns})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("the request has 3 of 'count', 3 of 'flag', 1 of 'real', 3 of 'text':")
+
+
+def test_more_rows_than_are_answered_are_refused(client):
+    for count, status in ((2**15, 200), (2**15 + 1, 400)):
+        columns = {"text": [""] * count, "real": [[0, 0]] * count, "count": [0] * count, "flag": [True] * count}
+        answer = client.post("/v1/models/echo:predict", json={"inputs": columns})
+        assert answer.status_code == status
+    assert answer.json()["error"] == "the request has 32,769 rows, and 32,768 can be answered; send it in parts"

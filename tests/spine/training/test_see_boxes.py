@@ -183,3 +183,13 @@ def test_a_view_of_crops_without_their_pictures_asks_for_a_build():
     with pytest.raises(SpineError, match="no picture of the dataset has a slice next to it"):
         View(slices=3).of_crops(0.1, False, False)
     assert View(slices=3).of_crops(0.1, False, True).slices == 3
+
+
+@pytest.mark.parametrize(("pictures", "boxes"), [(1, 3), (3, 1), (0, 3), (3, 0)])
+def test_other_numbers_of_pictures_than_of_boxes_are_an_error_that_names_both(pictures, boxes):
+    """One picture and three boxes would be answered for the first box alone."""
+    network = Served("one", [], NetworkInput(8, 8, "none", View(grow=0.0)), lambda inputs, sizes: {"inputs": inputs})
+    files, places = tf.constant([png(PICTURE)] * pictures, tf.string), tf.constant([[0.0, 0, 1, 1]] * boxes)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"(?s)received.*{pictures}.*pictures and.*{boxes}.*rows"):
+        network.regions(files, tf.reshape(places, [boxes, 4]))
+    assert network.regions(tf.constant([png(PICTURE)] * 3), tf.constant([[0.0, 0, 1, 1]] * 3))["inputs"].shape[0] == 3

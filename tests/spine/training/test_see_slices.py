@@ -103,6 +103,14 @@ def test_a_neighbour_that_is_no_picture_is_an_error():
         echo(READ).slices(picture, tf.constant([BOX]), tf.constant([b"no picture"]), tf.constant([b""]))
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (3, 2), (0, 2)])
+def test_other_numbers_of_neighbours_than_of_pictures_are_an_error(before, after):
+    picture = png(smooth_noise(1))
+    sides = [tf.constant([picture] * count, tf.string) for count in (before, after)]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a row for each picture"):
+        echo(READ).slices(tf.constant([picture] * 2), tf.constant([BOX] * 2), *sides)
+
+
 def test_a_network_of_one_slice_has_no_signature_for_neighbours():
     assert not hasattr(
         Served("one", [], NetworkInput(8, 8, "none", View(grow=0.1)), lambda inputs, sizes: {}), "slices"
