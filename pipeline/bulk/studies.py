@@ -163,4 +163,6 @@ def _images(paths: Iterable[Path]) -> list[Path]:
 
 
 def _kind(path: Path) -> str:
-    return "zip" if is_zip(path) else "" if is_half_of_pair(path) else kind_of(path)
+    # Workbooks, arrays and Python packages are archives too.
+    is_archive = path.suffix.lower() == ".zip" and is_zip(path)
+    return "zip" if is_archive else "" if is_half_of_pair(path) else kind_of(path)

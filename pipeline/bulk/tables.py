@@ -15,7 +15,6 @@ from pipeline.bulk.reading import Found
 from pipeline.bulk.studies import Study
 from spine.answers.answer import Answer, Finding, Grade
 from spine.answers.description import Description
-from spine.core.names import slice_of
 from spine.core.privacy import pseudonym
 
 __all__ = ["Rows", "Tables", "rows_of"]
@@ -105,12 +104,11 @@ def _columns_of(target: str, description: Description) -> Iterator[tuple[str, pa
 def rows_of(study: Study, number: int, found: Found, answer: Answer, mask: str = "") -> Rows:
     """The rows of one picture, the `number`-th of its study from 0 on, whose mask is written as the file `mask`."""
     picture = found.picture
-    frame = slice_of(picture.name)[1]
     place = {
         "study": study.name,
         "series": pseudonym(picture.series, "E") if picture.series else None,  # as in `images.csv`
         "picture": number,
-        "frame": int(frame) if frame else None,
+        "frame": picture.frame,
     }
     measured = answer.measurements.rows() if answer.measurements else []
     return Rows(

@@ -138,12 +138,12 @@ def _open(
     card: Path | None = None,
 ) -> RemoteModel:
     from pipeline.client import RemoteModel
-    from pipeline.client.address import Address
+    from pipeline.client.address import EXPOSED, Address
     from pipeline.client.local import read_description
     from pipeline.server.token import read_token
 
     if Address.of(url, name, version, label).is_exposed:
-        show("pictures, answers and token travel unencrypted; use https:// or grpcs:// beyond a network that you trust")
+        show(EXPOSED)
     return RemoteModel.open(
         url,
         name,

@@ -95,9 +95,12 @@ def _require_model(directory: Path, trust: bool) -> None:
 def _opened(directory: Path | None, server: str, token_file: Path | None) -> AbstractContextManager[Model]:
     """The model that answers, in this process or served."""
     from pipeline.client import LocalModel, RemoteModel
+    from pipeline.client.address import EXPOSED, Address
     from pipeline.server.token import read_token
 
     if directory is None:
+        if Address.of(server).is_exposed:
+            show(EXPOSED)
         return RemoteModel.open(server, token=read_token(token_file).secret)
     return nullcontext(LocalModel.open(directory))
 

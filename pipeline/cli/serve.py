@@ -38,7 +38,7 @@ app = typer.Typer(
 def start(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN|CASE...", help="Experiment, study or case files, or members' directories."),
+        typer.Argument(metavar="RUN|CASE...", help="Experiment, suite or case files, members' or runs' directories."),
     ],
     host: Annotated[str, typer.Option(help="The address to listen on; another than loopback needs a token.")] = (
         "127.0.0.1"

@@ -9,7 +9,9 @@ from urllib.parse import quote, unquote, urlsplit
 from spine.core.hosts import is_loopback
 from spine.core.problems import SpineError
 
-__all__ = ["Address", "Spec"]
+__all__ = ["EXPOSED", "Address", "Spec"]
+
+EXPOSED = "pictures, answers and token travel unencrypted; use https:// or grpcs:// beyond a network that you trust"
 
 _PORTS = {"http": 8501, "https": 443, "grpc": 8500, "grpcs": 443}
 _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d{1,18})|/labels/([^/:]+))?(?::predict|/metadata)?/?")

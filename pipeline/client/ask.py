@@ -80,7 +80,8 @@ def _pictures(
 
 def _place(path: Path, picture: SentPicture) -> str:
     """A picture as whoever gave the file, the folder or the archive finds it."""
-    return f"{path.parent if path.name == slice_of(picture.name)[0] else path}/{picture.name}"
+    file = picture.name if picture.frame is None else slice_of(picture.name)[0]
+    return f"{path.parent if path.name == file else path}/{picture.name}"
 
 
 def _answer(path: Path, picture: SentPicture, model: Model, results: Results, members: bool) -> Answer | Problem:

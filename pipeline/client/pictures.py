@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.client.model import Neighbours, Spacing
 from pipeline.client.unzip import LIMITS, ZipLimits, is_zip, unzip
 from spine.core.files import walk
+from spine.core.names import frame_of
 from spine.core.problems import Problem, SpineError, one_file
 from spine.dicom_results.source import Source
 from spine.images.kinds import kind_of
@@ -43,6 +44,7 @@ class SentPicture:
     burned_in: bool = False  # its pixels show text, which may be the patient's name
     neighbours: Neighbours | None = None  # as PNG too, where they were asked for and there are any
     series: str = ""  # the UID of its series, of DICOM; it stays here
+    frame: int | None = None  # 0-based, of a file of several
 
     @property
     def height(self) -> int:
@@ -71,6 +73,7 @@ class SentPicture:
             picture.note,
             is_dicom and "burned-in annotation" in picture.note.split("; "),
             series=picture.series if is_dicom else "",
+            frame=frame_of(picture.name, picture.path.name),
         )
 
 

@@ -33,6 +33,8 @@ class Results:
       pixels are numbers of classes
     - `measurements.csv` and `findings.csv`, of all pictures together
     - with `dicom`, `NAME.dicom/`, for pictures from DICOM files
+
+    What an earlier run wrote of the same pictures, and its tables, are replaced, also by nothing.
     """
 
     directory: Path
@@ -45,6 +47,7 @@ class Results:
     def add(self, picture: SentPicture, answer: Answer) -> None:
         """Write what is said of one picture; SpineError where DICOM results cannot be filed with its file."""
         base = self._base(picture.name)
+        self._remove_earlier(base)
         self._add_json(base, picture, answer)
         self._add_pictures(base, picture, answer)
         self._measured += _measurements(base, answer)
@@ -60,11 +63,18 @@ class Results:
             ("findings.csv", self._found, (*_FINDINGS, *_decided_in(self._found))),
             ("measurements.csv", self._measured, _MEASUREMENTS),
         ):
+            path = self.directory / name
+            path.unlink(missing_ok=True)  # of an earlier run, whose model may have been another
             if rows:
-                path = self.directory / name
                 table = pd.DataFrame(rows, columns=list(columns))
                 write_sheet(table.round(6).astype({"level": "Int64"}), path)  # float32 reaches no further
                 self.paths.append(path)
+
+    def _remove_earlier(self, base: str) -> None:
+        """What another run said of the picture, of which this one may say less: no mask, no DICOM."""
+        self._path(base, ".mask.png").unlink(missing_ok=True)
+        for file in self._path(base, ".dicom").glob("*.dcm"):
+            file.unlink()
 
     def _add_json(self, base: str, picture: SentPicture, answer: Answer) -> None:
         told = {"picture": base, **answer.to_json()}

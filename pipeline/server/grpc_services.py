@@ -114,17 +114,19 @@ class _Guard(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
             return handler
-        headers = dict(handler_call_details.invocation_metadata)
+        try:
+            self._token.require(dict(handler_call_details.invocation_metadata).get("authorization"))
+        except Refusal as refusal:
+            return _refused(refusal)
 
         def answer(message: bytes, context: grpc.ServicerContext) -> Any:
-            refusal = self._try(handler, headers, message, context)
+            refusal = self._try(handler, message, context)
             return context.abort(refusal.code, refusal.message) if isinstance(refusal, Refusal) else refusal
 
         return grpc.unary_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
-    def _try(self, handler: Any, headers: dict[str, Any], message: bytes, context: grpc.ServicerContext) -> Any:
+    def _try(self, handler: Any, message: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            self._token.require(headers.get("authorization"))
             return handler.unary_unary(_parsed(handler, message), context)
         except Refusal as refusal:
             return refusal
@@ -133,6 +135,11 @@ class _Guard(grpc.ServerInterceptor):
         except Exception as error:
             _LOG.error("a call ended in a defect of the server: %s", place_of(error))
             return Refusal(StatusCode.INTERNAL, "a defect of the server; its log tells where")
+
+
+def _refused(refusal: Refusal) -> Any:
+    """A handler that sends a call away without its message: gRPC reads a stream's messages as they are asked for."""
+    return grpc.stream_unary_rpc_method_handler(lambda messages, context: context.abort(refusal.code, refusal.message))
 
 
 def _parsed(handler: Any, message: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""What a server is asked to serve: experiments, studies, cases and directories, as names and members' directories."""
+"""What a server is asked to serve: experiments, suites, cases and directories, as names and members' directories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Source:
 
 
 def sources_of(paths: Sequence[Path]) -> list[Source]:
-    """The models of experiment, study and case files, and of directories of members or ensembles.
+    """The models of experiment, suite and case files, and of directories of members or ensembles.
 
     A name is that of the exported model: of an experiment or a case its `export.name` or name, of a directory the one
     that its models.config has for TF Serving, else the member's.
@@ -43,14 +43,23 @@ def sources_of(paths: Sequence[Path]) -> list[Source]:
 
 def _sources(path: Path) -> Iterator[Source]:
     if path.is_dir():
+        path = _exported_in(path)
         yield Source(name_in(path) or _OTHER.sub("_", Member.open(path).name), path)
         return
     if not path.exists():
-        raise SpineError(f"{path} does not exist; give an experiment, study or case file, or a member's directory")
+        raise SpineError(f"{path} does not exist; give an experiment, suite or case file, or a member's directory")
     for name, directory in _of_file(path):
         if not Member.versions_of(directory):
             raise SpineError(f"{directory} holds no model yet; run `spine export {path}` first")
         yield Source(name, directory)
+
+
+def _exported_in(path: Path) -> Path:
+    """The exported ensemble of an experiment's directory, `runs/NAME`; any other directory itself."""
+    exported = [one for one in sorted(path.glob("ensembles/*")) if Member.versions_of(one)]
+    if len(exported) > 1:
+        raise SpineError(f"{path} has several ensembles; name one of them: {', '.join(map(str, exported))}")
+    return exported[0] if exported else path
 
 
 def _of_file(path: Path) -> Iterator[tuple[str, Path]]:

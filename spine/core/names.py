@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePath
 
-__all__ = ["SUFFIXES", "composed", "encodable", "file_name", "shortened", "slice_of", "stem_of"]
+__all__ = ["SUFFIXES", "composed", "encodable", "file_name", "frame_of", "shortened", "slice_of", "stem_of"]
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "dicom": (".dcm", ".dicom", ".ima"),
@@ -42,6 +42,13 @@ def slice_of(name: str) -> tuple[str, str]:
     """The file and the number of a slice, page or frame: `a/x.nii.gz#7` -> (`a/x.nii.gz`, `7`); "" for a whole file."""
     found = _SLICE.fullmatch(name)
     return (found["file"], found["number"]) if found else (name, "")
+
+
+def frame_of(name: str, file: str) -> int | None:
+    """The number in a picture's name `x.dcm#7` of the file `x.dcm`; None of a whole file, whatever its name ends in."""
+    last = name.rpartition("/")[2]
+    number = "" if last == file else slice_of(last)[1]
+    return int(number) if number else None
 
 
 def composed(text: str) -> str:

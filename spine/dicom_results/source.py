@@ -11,13 +11,13 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydicom import Dataset
 from pydicom.valuerep import DA, DS, TM
 
-from spine.core.names import slice_of
+from spine.core.names import frame_of
 from spine.core.problems import SpineError, within
 from spine.images.dicom.headers import quiet, read_dataset, read_header
 from spine.images.dicom.image import Image, images_of
@@ -58,8 +58,7 @@ class Source:
     @classmethod
     def of(cls, picture: Picture) -> Source:
         """Where a picture of the intake was read: `x.dcm`, or frame 7 of it where its name is `x.dcm#7`."""
-        name = PurePosixPath(picture.name).name
-        return cls(picture.path, 0 if name == picture.path.name else int(slice_of(name)[1] or 0))
+        return cls(picture.path, frame_of(picture.name, picture.path.name) or 0)
 
     def read(self) -> StoredFrame:
         """The frame's header; SpineError where the file is no image, lacks the frame, or cannot be referred to."""

@@ -141,14 +141,24 @@ def is_readable(path: Path) -> bool:
 def spacing_of(header: Header, frame: int = 0) -> tuple[float, float] | None:
     """(y, x) in mm: PixelSpacing, else ImagerPixelSpacing (at the detector, PS3.3 10.7.1.3); None if neither.
 
-    A remark tells of each that is stated and is no spacing.
+    What the detector's spacing measures is magnified: it is divided by EstimatedRadiographicMagnificationFactor, and a
+    remark tells where there is none. A remark tells of each that is stated and is no spacing.
     """
     measures = header.macro("PixelMeasuresSequence", frame)
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         for place in (measures, header):
             if values := place.known(keyword, _is_spacing, "is no spacing of rows and columns"):
-                return values[0], values[1]
+                magnified = _magnification(header) if keyword == "ImagerPixelSpacing" else 1.0
+                return values[0] / magnified, values[1] / magnified
     return None
+
+
+def _magnification(header: Header) -> float:
+    """How many times larger the detector has seen the patient; 1 with a remark where the header does not say."""
+    if value := header.known("EstimatedRadiographicMagnificationFactor", lambda values: values[0] >= 1, "is below 1"):
+        return value[0]
+    header.remark("its spacing is that at the detector: lengths in the patient are smaller, by an unknown factor")
+    return 1.0
 
 
 def _image(header: Header, path: Path, frame: int, frames: int) -> Image:

@@ -63,6 +63,8 @@ def test_other_files_are_studies_of_their_own_and_hidden_ones_none(phantom, tmp_
     write_png16(drawn(), tree / ".hidden.png")
     shutil.make_archive(str(tree / "packed"), "zip", phantom / "ph002")
     (tree / "notes.txt").write_text("nothing")
+    for name in ("labels.xlsx", "features.npz"):  # archives inside, and no studies
+        shutil.copy(tree / "packed.zip", tree / name)
     (tree / "again").symlink_to(tree)
     (uid,) = uids(phantom / "ph001")
     studies = {study.source: study for study in in_folder(tree)}

@@ -52,6 +52,20 @@ def test_the_table_has_the_decisions_behind_the_probabilities(tmp_path):
     assert found["undecided"].tolist() == [True, True, False, False]
 
 
+def test_another_run_of_a_picture_leaves_nothing_of_the_one_before(tmp_path):
+    """Whose model may have been another one: of masks, and sent to DICOM."""
+    (tmp_path / "a.png.dicom").mkdir()
+    kept = [tmp_path / "b.png.mask.png", tmp_path / "a.png.dicom" / "note.txt"]
+    for file in (tmp_path / "a.png.mask.png", tmp_path / "a.png.dicom" / "segmentation.dcm", *kept):
+        file.touch()
+    (tmp_path / "measurements.csv").write_text("picture\n")
+    written(answer_with(SURE), tmp_path)
+    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {
+        *(tmp_path / name for name in ("a.png.json", "a.png.overlay.png", "findings.csv")),
+        *kept,
+    }
+
+
 def test_without_decisions_the_table_is_as_before(tmp_path):
     found = written(answer_with(Grade("degeneration", LABELS, np.array([0.5, 0.5]))), tmp_path)
     assert found.columns[-1] == "probability"

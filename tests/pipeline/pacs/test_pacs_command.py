@@ -1,6 +1,7 @@
 """`spine pacs` as it is called: a model in this process and served, what it says, and its exit status."""
 
 import io
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from ensemble.case.export import export_case
 from pipeline import cli
+from pipeline.client import RemoteModel
 from pipeline.server import Server, Source
 from spine.core.problems import SpineError
 from spine.images.dicom.write import MRSeries, write_mr_series
@@ -105,6 +107,13 @@ def test_a_bad_image_is_in_the_exit_status(orthanc, spine, study, member, tmp_pa
     assert done.exit_code == 1
     assert "3 results stored, 1 error" in done.output
     assert "truncated" in done.output
+
+
+@pytest.mark.parametrize(("server", "warned"), [("http://10.0.0.1:8501", True), ("https://10.0.0.1", False)])
+def test_a_server_that_is_asked_in_the_open_is_told(server, warned, monkeypatch, capsys):
+    monkeypatch.setattr(RemoteModel, "open", lambda url, token: url)
+    import_module("pipeline.cli.pacs")._opened(None, f"{server}/v1/models/m", None)
+    assert ("travel unencrypted" in capsys.readouterr().err) == warned
 
 
 @pytest.mark.parametrize(

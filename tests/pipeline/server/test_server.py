@@ -75,6 +75,24 @@ def test_the_token(member):
             assert call(request, timeout=30, metadata=[("authorization", f"Bearer {SECRET}")]).model_version_status
 
 
+def test_a_stranger_s_call_is_sent_away_without_its_message(member):
+    """Of a stream the message has not come when the call is refused."""
+    with serving(member, token=Token(SECRET)) as server, grpc.insecure_channel(server.grpc_address) as channel:
+        call = channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+        sent = []
+
+        def messages():
+            yield b"the first"
+            time.sleep(3)
+            sent.append("the second")
+            yield b"the second"
+
+        with pytest.raises(grpc.RpcError) as error:
+            call(messages(), timeout=30)
+        assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert sent == []
+
+
 def test_no_token_no_other_address(member):
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
         with pytest.raises(SpineError, match="can be reached from other machines, and there is no token"):
@@ -170,7 +188,7 @@ def test_sigterm_answers_what_is_open(started):
 
 def test_what_cannot_be_served_is_told(tmp_path):
     missing = CliRunner().invoke(app, ["serve", str(tmp_path / "none")])
-    assert "does not exist; give an experiment, study or case file" in str(missing.exception)
+    assert "does not exist; give an experiment, suite or case file" in str(missing.exception)
     nothing = CliRunner().invoke(app, ["serve", str(tmp_path)])
     assert "is not a member (no member.json)" in str(nothing.exception)
     assert "--rest-port" in CliRunner().invoke(app, ["serve", "start", "--help"]).output

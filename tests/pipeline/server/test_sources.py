@@ -54,6 +54,13 @@ def test_a_case(tmp_path):
     assert sources_of([path]) == [Source("lumbar", directory)]
 
 
+def test_a_run_s_directory_is_its_ensemble(ensembles, tmp_path):
+    assert [one.directory for one in sources_of([tmp_path / "runs" / "one"])] == [ensembles[0][1]]
+    exported(tmp_path / "runs" / "one" / "ensembles" / "second")
+    with pytest.raises(SpineError, match=r"has several ensembles; name one of them: .*second, .*weighted"):
+        sources_of([tmp_path / "runs" / "one"])
+
+
 def test_a_directory_has_the_name_of_its_member_as_a_url_holds_it(tmp_path):
     assert sources_of([exported(tmp_path / "m")]) == [Source("member_m", tmp_path / "m")]
 

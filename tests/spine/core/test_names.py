@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 import pytest
 
-from spine.core.names import SUFFIXES, composed, encodable, file_name, slice_of, stem_of
+from spine.core.names import SUFFIXES, composed, encodable, file_name, frame_of, slice_of, stem_of
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,13 @@ def test_a_slice_is_a_number_at_the_end():
     assert slice_of("a/x.nii.gz#7") == ("a/x.nii.gz", "7")
     assert slice_of("a#1/x#2.png") == ("a#1/x#2.png", "")
     assert slice_of("x#1#2") == ("x#1", "2")
+
+
+def test_a_frame_is_of_a_file_that_has_another_name():
+    assert frame_of("a/x.dcm#7", "x.dcm") == 7
+    assert frame_of("a/scan #12", "scan #12") is None
+    assert frame_of("a/scan #12#3", "scan #12") == 3
+    assert frame_of("a/x.dcm", "x.dcm") is None
 
 
 def test_letters_with_accents_are_one_letter():

@@ -109,7 +109,17 @@ def test_each_frame_has_its_own_window_rescale_and_spacing():
 
 
 def test_spacing_at_the_detector_where_there_is_no_other():
-    assert spacing_of(Header.of(sample(ImagerPixelSpacing=[0.1, 0.2]))) == (0.1, 0.2)
+    header = Header.of(sample(ImagerPixelSpacing=[0.1, 0.2]))
+    assert spacing_of(header) == (0.1, 0.2)
+    assert header.remarks == [
+        "its spacing is that at the detector: lengths in the patient are smaller, by an unknown factor"
+    ]
+    magnified = Header.of(sample(ImagerPixelSpacing=[0.15, 0.3], EstimatedRadiographicMagnificationFactor=1.25))
+    assert spacing_of(magnified) == pytest.approx((0.12, 0.24))
+    assert magnified.remarks == []
+    shrunk = Header.of(sample(ImagerPixelSpacing=[0.1, 0.2], EstimatedRadiographicMagnificationFactor=0.5))
+    assert spacing_of(shrunk) == (0.1, 0.2)
+    assert "which is below 1" in shrunk.remarks[0]
     assert spacing_of(Header.of(sample(ImagerPixelSpacing=[0.1, 0.2], PixelSpacing=[0.3, 0.4]))) == (0.3, 0.4)
     assert spacing_of(Header.of(sample())) is None
 
