@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import urljoin
 
 import grpc
 import httpx
@@ -163,7 +164,7 @@ def started(tmp_path_factory):
     write_version(directory, Mean())
     command = [sys.executable, "-m", "pipeline.cli", "serve", str(directory), "--rest-port", "0", "--grpc-port", "0"]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    process = subprocess.Popen([*command, "--batch-delay", "500"], stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen([*command, "--batch-delay", "1000"], stderr=subprocess.PIPE, text=True, env=environment)
     lines = [process.stderr.readline() for _ in range(4)]
     yield process, lines
     process.kill()
@@ -174,10 +175,11 @@ def test_sigterm_answers_what_is_open(started):
     process, lines = started
     assert [line.split(" ")[:2] for line in lines] == [["==", "loading"], ["==", "m:"], ["==", "POST"], ["==", "gRPC"]]
     url = lines[2].split()[-1]
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(httpx.post(url, json=BODY, timeout=30)))
+    answers, client = [], httpx.Client(timeout=30)
+    assert client.get(urljoin(url, "/healthz")).status_code == 200  # connected: what follows is on its way at once
+    asking = threading.Thread(target=lambda: answers.append(client.post(url, json=BODY)))
     asking.start()
-    time.sleep(0.25)  # within the half second that the first row waits for others
+    time.sleep(0.5)  # within the second that the first row waits for others
     process.send_signal(signal.SIGTERM)
     asking.join(timeout=30)
     rest = process.stderr.read()
