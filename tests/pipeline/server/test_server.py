@@ -175,13 +175,14 @@ def test_sigterm_answers_what_is_open(started):
     process, lines = started
     assert [line.split(" ")[:2] for line in lines] == [["==", "loading"], ["==", "m:"], ["==", "POST"], ["==", "gRPC"]]
     url = lines[2].split()[-1]
-    answers, client = [], httpx.Client(timeout=30)
-    assert client.get(urljoin(url, "/healthz")).status_code == 200  # connected: what follows is on its way at once
-    asking = threading.Thread(target=lambda: answers.append(client.post(url, json=BODY)))
-    asking.start()
-    time.sleep(0.5)  # within the second that the first row waits for others
-    process.send_signal(signal.SIGTERM)
-    asking.join(timeout=30)
+    answers = []
+    with httpx.Client(timeout=30) as client:
+        assert client.get(urljoin(url, "/healthz")).status_code == 200  # connected: what follows is on its way at once
+        asking = threading.Thread(target=lambda: answers.append(client.post(url, json=BODY)))
+        asking.start()
+        time.sleep(0.5)  # within the second that the first row waits for others
+        process.send_signal(signal.SIGTERM)
+        asking.join(timeout=30)
     rest = process.stderr.read()
     assert process.wait(30) == 0
     assert answers[0].json() == {"predictions": [[1.0, 0.0]]}
