@@ -98,25 +98,28 @@ np.save(sys.argv[3], answer["probabilities"].numpy())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_architecture_trains_a_step_at_400_and_answers_512_by_620_where_there_is_only_tensorflow(
-    tmp_path, architecture
+@pytest.mark.parametrize(
+    ("architecture", "side", "height", "width"),  # one of them at full size
+    [(name, *((400, 512, 620) if name == "unet" else (96, 123, 149))) for name in ARCHITECTURES],
+)
+def test_every_architecture_trains_a_step_and_answers_at_the_picture_s_size_where_there_is_only_tensorflow(
+    tmp_path, architecture, side, height, width
 ):
     settings = Settings(
-        architecture=architecture, encoder="mobilenet0.25", encoder_weights="none", height=400, width=400
+        architecture=architecture, encoder="mobilenet0.25", encoder_weights="none", height=side, width=side
     )
     network = build(settings, 3)
     network.compile("adam", CompoundLoss.from_settings(settings, ("background", "bone", "disc")))
-    truth = np.random.default_rng(0).integers(3, size=(2, 400, 400))
+    truth = np.random.default_rng(0).integers(3, size=(2, side, side))
     before = [value.copy() for value in network.get_weights()]
     loss = network.train_on_batch(truth[..., None] / 2, np.eye(3, dtype=np.float32)[truth])
     assert np.isfinite(loss)
     assert any((value != kept).any() for value, kept in zip(network.get_weights(), before, strict=True))
     model = export(network, settings, tmp_path)
-    picture = as_image(grey(512, 620))
+    picture = as_image(grey(height, width))
     np.save(tmp_path / "picture.npy", picture)
     run_clean(SERVE, tmp_path, str(model), str(tmp_path / "picture.npy"), str(tmp_path / "answer.npy"))
     answer = np.load(tmp_path / "answer.npy")
-    assert answer.shape == (1, 512, 620, 3)
+    assert answer.shape == (1, height, width, 3)
     expected = ServedSegmenter(network, settings).image(picture)["probabilities"].numpy()
     np.testing.assert_allclose(answer, expected, atol=1e-5)
