@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensemble.search import METHODS, search_weights
+from ensemble.weight_search import METHODS, search_weights
 from spine.core.problems import SpineError
 from spine.metrics.segmentation import METRICS
 from spine.predictions.predictions import Predictions
