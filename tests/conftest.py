@@ -16,6 +16,12 @@ os.environ["SPINE_SALT"] = SALT = "salt of the tests"  # of fixtures that outliv
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: at the end no process waits for another's long test."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _own_salt(monkeypatch):
     monkeypatch.setenv("SPINE_SALT", SALT)
