@@ -67,7 +67,7 @@ def main() -> None:
         work.run("train", NUMBER, "2d", "all", "-tr", TRAINER, "-device", "cpu")
     predicted = {split: work.predictions(truth, split) for split, truth in zip(PREDICTED, others, strict=True)}
     member = write_foreign(experiment, options.member, predicted, trained=train.patients)
-    print(told(json.loads(work.trained.read_text()), member, experiment))
+    print(summary(json.loads(work.trained.read_text()), member, experiment))
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -200,7 +200,7 @@ def rows_last(probabilities: np.ndarray) -> np.ndarray:
     return of_pixels / of_pixels.sum(axis=-1, keepdims=True)
 
 
-def told(trained: dict[str, Any], member: Member, experiment: Experiment) -> str:
+def summary(trained: dict[str, Any], member: Member, experiment: Experiment) -> str:
     patch = "x".join(map(str, trained["patch"]))
     return (
         f"{member.path}: {trained['iterations']} iterations of {trained['batch']} patches of {patch} in "

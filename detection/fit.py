@@ -109,7 +109,7 @@ class DetectorFitting(Fitting):
         data = self.data.shared_by(self.workers.replicas)
         last = len(history) - len(history.of(phase.name)) + phase.epochs
         bar = EpochBar(f"{self.name} {phase.name}", last, data.steps)
-        with self.workers.strategy.scope(), _shown(bar):
+        with self.workers.strategy.scope(), _showing(bar):
             session = self._begin(phase, history, data, bar)
             while not _is_over(history, phase, self.settings):
                 bar.begin(len(history))
@@ -234,7 +234,7 @@ def _log(history: History, directory: Path) -> None:
 
 
 @contextmanager
-def _shown(bar: EpochBar) -> Iterator[None]:
+def _showing(bar: EpochBar) -> Iterator[None]:
     bar.start()
     try:
         yield

@@ -50,7 +50,7 @@ _OF_RESNET = (*(f"conv{stage}_block{last}_out" for stage, last in ((4, 6), (3, 4
 _OF_EFFICIENTNET = tuple(f"block{block}a_expand_activation" for block in (6, 4, 3, 2))
 
 
-def _own(name: str, **settings: Any) -> Callable[..., keras.Model]:
+def _of_applications(name: str, **settings: Any) -> Callable[..., keras.Model]:
     """The builder of a network of keras.applications, by the name of its function."""
 
     def build(**kwargs: Any) -> keras.Model:
@@ -95,11 +95,11 @@ def _resnet(name: str, *, residual: bool = True) -> Encoder:
 
 def _vgg(name: str, convolutions: int) -> Encoder:
     deep = tuple(f"block{block}_conv{convolutions}" for block in (5, 4, 3))
-    return Encoder(_own(name), _scale_of("vgg16"), (*deep, "block2_conv2"), layout=name.lower())
+    return Encoder(_of_applications(name), _scale_of("vgg16"), (*deep, "block2_conv2"), layout=name.lower())
 
 
 def _efficientnet(name: str) -> Encoder:
-    return Encoder(_own(name), _as_it_is, _OF_EFFICIENTNET, residual=True, scales_inside=True)
+    return Encoder(_of_applications(name), _as_it_is, _OF_EFFICIENTNET, residual=True, scales_inside=True)
 
 
 def _efficientnet_lite0(*, weights: None, input_shape: tuple[int, int, int]) -> keras.Model:
@@ -141,12 +141,12 @@ ENCODERS: dict[str, Encoder] = {
     # The library writes the groups of ResNeXt, and the sums of InceptionResNetV2, as functions that Keras cannot clone.
     "resnext50": _resnet("resnext50", residual=False),
     # keras.applications' own, and torchvision's: "resnet50" above is of another order of batch norm and convolution.
-    "resnet50v1": Encoder(_own("ResNet50"), _scale_of("resnet50"), _OF_RESNET, residual=True),
+    "resnet50v1": Encoder(_of_applications("ResNet50"), _scale_of("resnet50"), _OF_RESNET, residual=True),
     "resnet50v1.5": Encoder(
         _resnet50_v1_5, _torch_scale, _OF_RESNET, layout="resnet50v1.5", imagenet=False, residual=True
     ),
     "densenet121": Encoder(
-        _own("DenseNet121"),
+        _of_applications("DenseNet121"),
         _scale_of("densenet"),
         ("pool4_relu", "pool3_relu", "pool2_relu", "conv1_relu"),
         layout="densenet121",
@@ -159,14 +159,14 @@ ENCODERS: dict[str, Encoder] = {
         least_size=75,
     ),
     "mobilenetv2": Encoder(
-        _own("MobileNetV2"),
+        _of_applications("MobileNetV2"),
         _scale_of("mobilenet_v2"),
         tuple(f"block_{block}_expand_relu" for block in (13, 6, 3, 1)),
         residual=True,
     ),
     # Width 0.25: the smallest encoder with published weights.
     "mobilenet0.25": Encoder(
-        _own("MobileNet", alpha=0.25),
+        _of_applications("MobileNet", alpha=0.25),
         _scale_of("mobilenet"),
         tuple(f"conv_pw_{block}_relu" for block in (11, 5, 3, 1)),
     ),

@@ -33,7 +33,7 @@ def dice_scores(truth: Tensor, probabilities: Tensor) -> Tensor:
     """
     from keras import ops
 
-    truth, probabilities = _float32(truth), _known(truth) * _float32(probabilities)
+    truth, probabilities = _float32(truth), _labelled(truth) * _float32(probabilities)
     axes = tuple(range(len(probabilities.shape) - 1))
     both = ops.sum(ops.minimum(probabilities, truth), axis=axes)
     either = ops.sum(truth, axis=axes) + ops.sum(probabilities, axis=axes)
@@ -92,7 +92,7 @@ def _float32(tensor: Tensor) -> Tensor:
     return ops.cast(tensor, "float32")
 
 
-def _known(truth: Tensor) -> Tensor:
+def _labelled(truth: Tensor) -> Tensor:
     from keras import ops
 
     return ops.sum(_float32(truth), axis=-1, keepdims=True)

@@ -167,7 +167,7 @@ def _pruned(
             break
         pruned[names[member]] = PrunedMember(weight=float(weights[member]), difference=(gain - best) * judged.sign)
         kept, best = fewer, gain
-    return replace(chosen, weights=_only(weights, kept)), pruned
+    return replace(chosen, weights=_renormalised(weights, kept)), pruned
 
 
 def _answers(judged: CrossValidated, served: str, kept: np.ndarray) -> Any:
@@ -175,10 +175,10 @@ def _answers(judged: CrossValidated, served: str, kept: np.ndarray) -> Any:
     ruled = judged.ruled[served]
     if all((one.weights[~kept] == 0).all() for one in ruled):
         return judged.said[served]
-    return judged.joined([replace(one, weights=_only(one.weights, kept)) for one in ruled])
+    return judged.joined([replace(one, weights=_renormalised(one.weights, kept)) for one in ruled])
 
 
-def _only(weights: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _renormalised(weights: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """The weights of some members, to sum to 1; equal ones where these have none."""
     some = np.where(kept, weights, 0.0)
     return some / some.sum() if some.any() else kept / kept.sum()

@@ -57,7 +57,7 @@ def _read_file(collector: Collector, file: Path, folder: PurePath, patient: str,
     drawn = _Drawn(collector, images, Records(collector, file, "categories", records["categories"], "name"))
     for number, record in enumerate(records["annotations"]):
         drawn.take(f"{file}: annotations[{number}]", record)
-    drawn.tell(file)
+    drawn.warn(file)
     for image in images:
         with collector.guard(image.where, nameless=True):
             collector.add(image.where, _annotation(collector, image, folder, drawn, patient, sequence))
@@ -160,7 +160,7 @@ class _Drawn:
             return reasons
         return (*reasons, f"{len(self.stray)} annotations name no image, and may be of this one: {self.stray[0]}")
 
-    def tell(self, file: Path) -> None:
+    def warn(self, file: Path) -> None:
         """Warn of what was not read, and of what is told twice in different ways."""
         unread = {"segmentations": self.segments, "crowd regions": self.crowds}
         left_out = enumerated(f"{count} {what}" for what, count in unread.items() if count)

@@ -172,17 +172,17 @@ def _label(name: str, number: int | None, classes: LabelMap) -> str:
         if number is None:
             raise UnknownClass("has an empty class", "give class/text or class/label")
         if number not in classes.names:
-            raise UnknownClass(f"has the unknown class {number}; {_known(classes)}", _ADD_IT)
+            raise UnknownClass(f"has the unknown class {number}; {_names_in(classes)}", _ADD_IT)
         return classes.names[number]
     known = classes.ids.get(name)
     if classes.ids and known is None:
-        raise UnknownClass(f"has the unknown class {name!r}; {_known(classes)}", _ADD_IT)
+        raise UnknownClass(f"has the unknown class {name!r}; {_names_in(classes)}", _ADD_IT)
     if known is not None and number not in (known, None):
         raise UnknownClass(f"has the class {name!r}, which is {known} in the label map, and the number {number}")
     return classes.names[known] if known is not None else name
 
 
-def _known(classes: LabelMap) -> str:
+def _names_in(classes: LabelMap) -> str:
     pairs = ", ".join(f"{number} {name!r}" for number, name in classes.names.items())
     return f"the label map has {pairs}" if pairs else f"there is no {LABEL_MAP} to name it: give `label_map`"
 

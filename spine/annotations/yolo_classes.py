@@ -54,7 +54,7 @@ def read_info(
         file = next(iter(shapes))
         return FolderInfo(classes, fault=(file, f"kpt_shape is {brief_repr(shapes[file])}: {error}"))
     if len(set(key_points.values())) > 1:
-        return FolderInfo(classes, fault=(path, f"kpt_shape differs: {_each(key_points)}"))
+        return FolderInfo(classes, fault=(path, f"kpt_shape differs: {_values_by_file(key_points)}"))
     return FolderInfo(classes, next(iter(key_points.values()), None))
 
 
@@ -69,7 +69,9 @@ def _names(path: Path, yamls: list[tuple[Path, dict[str, Any]]], lists: list[Pat
         raise SpineError(f"{lacks}; give `names`, the classes from index 0")
     longest = max(by_file.values(), key=len)
     if any(some != longest[: len(some)] for some in by_file.values()):
-        raise SpineError(f"{path} tells different names of classes: {_each(by_file)}; remove one, or give `names`")
+        raise SpineError(
+            f"{path} tells different names of classes: {_values_by_file(by_file)}; remove one, or give `names`"
+        )
     return longest
 
 
@@ -77,7 +79,7 @@ def _lists_classes(file: Path) -> bool:
     return file.name in CLASS_LISTS or file.suffix == ".names"
 
 
-def _each(told: Mapping[Path, tuple[Any, ...]]) -> str:
+def _values_by_file(told: Mapping[Path, tuple[Any, ...]]) -> str:
     return " and ".join(f"{file.name} tells {brief(', '.join(map(str, value)), 80)}" for file, value in told.items())
 
 

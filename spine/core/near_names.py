@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["alike", "did_you_mean", "unknown_name"]
+__all__ = ["did_you_mean", "near_names", "unknown_name"]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -25,7 +25,7 @@ def unknown_name(what: str, name: str, names: Iterable[str]) -> str:
     return f"{what} {name!r} is not known; it is one of {', '.join(known)}{did_you_mean(name, known)}"
 
 
-def alike(names: Iterable[str]) -> list[list[str]]:
+def near_names(names: Iterable[str]) -> list[list[str]]:
     """The names, each group sorted, that differ by capital letters or leading zeros alone: `p01`, `P1`, as a
     spreadsheet makes `1` of `01`.
     """

@@ -155,13 +155,13 @@ class Experiment(Strict):
         settings = settings_of(str(raw.get("task")))
         shared = raw.get("shared") or {}
         _require_settings(shared, "shared")
-        named, shared = with_seeds(raw["members"], shared, _others(settings))
+        named, shared = with_seeds(raw["members"], shared, _settings_by_network(settings))
         with _told_whose(settings, settings, settings_of):
             validate_alone(settings, shared, "shared")  # a value that every member replaces is in none of them
         members = {}
         _require_apart(named)
         for name, own in named.items():
-            if isinstance(own, (settings, *_others(settings).values(), Foreign)):
+            if isinstance(own, (settings, *_settings_by_network(settings).values(), Foreign)):
                 members.update(members_of(name, own))
                 continue
             if not isinstance(name, str):
@@ -173,7 +173,8 @@ class Experiment(Strict):
             if "foreign" in own:
                 members[name] = validate(Foreign, own, f"members.{name}")
                 continue
-            with _told_whose(settings, _others(settings).get(str(own.get("network"))) or settings, settings_of):
+            kind = _settings_by_network(settings).get(str(own.get("network"))) or settings
+            with _told_whose(settings, kind, settings_of):
                 found = members_of(name, _member(settings, shared, own, f"members.{name}"))
             if taken := [other for other in found if other != name and other in {*members, *named}]:
                 raise SpineError(f"members.{name} has a snapshot {taken[0]!r}, as another member is called; rename one")
@@ -356,7 +357,7 @@ class Experiment(Strict):
         return path
 
 
-def _others(settings: Any) -> Mapping[str, type[BaseModel]]:
+def _settings_by_network(settings: Any) -> Mapping[str, type[BaseModel]]:
     """A task's further settings of members, by what is named as the network."""
     return getattr(settings, "OF_NETWORKS", {})
 
@@ -393,7 +394,7 @@ def _of_others(line: str, settings: Any, kind: Any, settings_of: SettingsOf) -> 
 
 def _member(settings: Any, shared: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Any:
     """A member's validated settings; of what is shared, another kind of member takes what it has too."""
-    other = _others(settings).get(str(own.get("network")))
+    other = _settings_by_network(settings).get(str(own.get("network")))
     if other is None:
         return validate(settings, {**shared, **own}, where)
     return validate(other, {**{key: value for key, value in shared.items() if key in other.model_fields}, **own}, where)

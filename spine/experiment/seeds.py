@@ -39,7 +39,7 @@ def with_seeds(
                     f"members.{name}: one of its seeds is called {each}, as another member is; rename that"
                 )
             expanded[each] = settings
-    return expanded, _without(shared)
+    return expanded, _without_seeds(shared)
 
 
 def standing_for(name: str, members: Mapping[str, Any]) -> list[str]:
@@ -70,7 +70,7 @@ def _seeds_of(name: Any, own: Any, shared: Mapping[str, Any]) -> dict[Any, Any]:
     own = own or {}
     count = _count(own[_KEY], f"members.{name}") if _KEY in own else _count(shared.get(_KEY, 1), "shared")
     names = [name] if count == 1 else [f"{name}_seed{number}" for number in range(1, count + 1)]
-    return {each: _without(own) for each in names}
+    return {each: _without_seeds(own) for each in names}
 
 
 def _network(own: Any) -> str:
@@ -83,5 +83,5 @@ def _count(value: Any, where: str) -> int:
     return value
 
 
-def _without(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _without_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key != _KEY}

@@ -41,7 +41,7 @@ def trained_otherwise(experiment: Experiment) -> list[str]:
         then = _record(experiment, name)
         if not then:
             continue
-        before, after = ({**_only(one, SHARED), **one["members"][name]} for one in (then, now))
+        before, after = ({**_picked(one, SHARED), **one["members"][name]} for one in (then, now))
         if found := list(differing(before, after)):
             told = ", ".join(f"{key} {old!r} (the experiment says {new!r})" for key, old, new in found)
             lines.append(f"member {name} was trained with {told}")
@@ -87,5 +87,5 @@ def _record(experiment: Experiment, name: str) -> dict[str, Any]:
     return record
 
 
-def _only(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def _picked(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: settings[key] for key in keys if key in settings}

@@ -15,7 +15,7 @@ import pandas as pd
 from spine.annotations.types import Annotation
 from spine.core.files import hash_file
 from spine.core.names import SUFFIXES, composed, encodable, file_name, slice_of, stem_of
-from spine.core.near_names import alike
+from spine.core.near_names import near_names
 from spine.core.privacy import pseudonym
 from spine.core.problems import Problem, SpineError, by_severity
 from spine.dataset.manifest import BOXES, IMAGES, LABELS, Manifest
@@ -109,7 +109,7 @@ class Records:
                 raise SpineError(f"targets.{target}.of is {settings.of!r}; what the annotations tell is: {known}")
         self._require_one_name_a_patient()
         self._require_one_patient_a_series()
-        self.problems += self._alike()
+        self.problems += self._near_patients()
         self.slices.tell()
         return Manifest(
             self.root,
@@ -153,9 +153,9 @@ class Records:
                     "source, another. Name patients alike in both, or let annotations name none"
                 )
 
-    def _alike(self) -> Iterator[Problem]:
+    def _near_patients(self) -> Iterator[Problem]:
         """Patients whose names differ in capital letters or leading zeros alone, who may be one."""
-        for first, *others in alike({*self.patients.values()} - self._unknown):
+        for first, *others in near_names({*self.patients.values()} - self._unknown):
             reason = (
                 f"the patient {first} is told from {' and '.join(others)} by capital letters or leading zeros alone"
             )

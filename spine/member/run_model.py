@@ -139,7 +139,7 @@ def _decided(model: Any, regions: Sequence[Region], measurements: Path) -> np.nd
 
 def predict_regions(model: Any, regions: Sequence[Region]) -> Iterator[np.ndarray]:
     """Probabilities (n, C) float32 of successive batches of boxes in pictures, by `answer_regions`."""
-    for batch in _alike([0] * len(regions), BATCH):
+    for batch in _runs_of_equal([0] * len(regions), BATCH):
         yield answer_regions(model, regions[batch])["probabilities"]
 
 
@@ -149,20 +149,20 @@ def predict_pictures(model: Any, paths: Sequence[Path], sizes: Sizes = ()) -> It
     Where every pixel has an answer a request takes pictures of one size: those of one of the `sizes` that follow each
     other go together, and without `sizes` each goes alone.
     """
-    for batch in (
-        _alike(sizes or range(len(paths)), BATCH_OF_MAPS) if gives_maps(model) else _alike([0] * len(paths), BATCH)
-    ):
+    maps = gives_maps(model)
+    of_one_kind = sizes or range(len(paths)) if maps else [0] * len(paths)
+    for batch in _runs_of_equal(of_one_kind, BATCH_OF_MAPS if maps else BATCH):
         yield answer_files(model, paths[batch])["probabilities"]
 
 
 def detect_pictures(model: Any, paths: Sequence[Path]) -> Iterator[Detections]:
     """What a detector's `serving_default` finds in each of the picture files, of any sizes, some at a time."""
-    for batch in _alike([0] * len(paths), BATCH_OF_MAPS):
+    for batch in _runs_of_equal([0] * len(paths), BATCH_OF_MAPS):
         outputs = answer_files(model, paths[batch])
         yield from (Detections.from_outputs(outputs, number) for number in range(len(paths[batch])))
 
 
-def _alike(keys: Sequence[Any], most: int) -> Iterator[slice]:
+def _runs_of_equal(keys: Sequence[Any], most: int) -> Iterator[slice]:
     """Successive stretches of equal keys, of at most that many."""
     start = 0
     for stop in range(1, len(keys) + 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,7 @@ from pydantic_core import core_schema
 
 from spine.core.near_names import unknown_name
 
-__all__ = ["NameIn", "known"]
-
-
-def known(what: str, name: str, table: Iterable[str]) -> str:
-    """The name, where the table has it; ValueError, which lists those it has, where not."""
-    names = sorted(table)
-    if name not in names:
-        raise ValueError(unknown_name(what, name, names))
-    return name
+__all__ = ["NameIn"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +24,16 @@ class NameIn:
     what: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
-        """The text, checked by `known`."""
-        return core_schema.no_info_after_validator_function(self._known, handler(source))
+        """The text, which must be one of the names."""
+        return core_schema.no_info_after_validator_function(self._require_known, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         """The text, one of the names."""
         return {**handler(schema), "enum": sorted(self.table)}
 
-    def _known(self, name: str) -> str:
-        return known(self.what, name, self.table)
+    def _require_known(self, name: str) -> str:
+        """The name; ValueError, which lists those of the table, where it is none of them."""
+        names = sorted(self.table)
+        if name not in names:
+            raise ValueError(unknown_name(self.what, name, names))
+        return name

@@ -40,7 +40,7 @@ class NetworkInput(NamedTuple):
         None where it has no such signature, or the card does not say how to prepare for it: by older versions, or
         from elsewhere.
         """
-        reads = cls._told(told.get("network"))
+        reads = cls._from_card(told.get("network"))
         if "prepared" not in model.signatures or reads is None:
             return None
         inputs = model.signatures["prepared"].structured_input_signature[1].get("inputs")
@@ -48,7 +48,7 @@ class NetworkInput(NamedTuple):
         return reads if fits and str(reads.normalisation) in NORMALISATIONS else None
 
     @classmethod
-    def _told(cls, network: Any) -> NetworkInput | None:
+    def _from_card(cls, network: Any) -> NetworkInput | None:
         if not isinstance(network, Mapping) or set(network) | {"view"} != set(cls._fields):
             return None
         try:

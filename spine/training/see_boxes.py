@@ -37,12 +37,12 @@ def _see(slices: Slices, box: Tensor, read: NetworkInput) -> tuple[Tensor, Tenso
     """The same, and the height and width (2,) int32 of what is seen of the picture."""
     count, picture = read.view.slices, slices[len(slices) // 2]
     shown = slices if len(slices) == count else [picture] * count
-    seen = [_seen(levels_of, box, read) for levels_of in shown]
+    seen = [_view_of_box(levels_of, box, read) for levels_of in shown]
     channels = [fit(one, read.height, read.width, read.view.aspect)[0] for one in seen]
     return tf.concat(channels, axis=-1), tf.shape(seen[count // 2])[1:3]
 
 
-def _seen(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
+def _view_of_box(levels_of: LevelsOf, box: Tensor, read: NetworkInput) -> Tensor:
     """What a network sees of a box, (1, H, W, 1), before it is fitted to the network's size."""
     by_picture = read.view.levels == "picture"
     picture = levels_of(read.normalisation if by_picture else "none")

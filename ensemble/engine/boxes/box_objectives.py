@@ -80,7 +80,7 @@ class Boxes:
                     f"member {name!r} detects class {highest}; the classes of the labels {list(truth.labels)} are 1 to "
                     f"{len(truth.labels)}"
                 )
-        return cls(metric, tuple(listed.values()), rows, truth, Matcher.of_truth(truth, *_asked(metric)))
+        return cls(metric, tuple(listed.values()), rows, truth, Matcher.of_truth(truth, *_ious_and_areas(metric)))
 
     def at(self, thresholds: FusionThresholds) -> Objective:
         """The objective of one fusion."""
@@ -123,7 +123,7 @@ class Boxes:
         return self._score_of([fuse_boxes(image, weights.tolist(), fusion) for image in images])
 
     def _score_of(self, detections: Sequence[Detections]) -> float:
-        ious, areas = _asked(self.metric)
+        ious, areas = _ious_and_areas(self.metric)
         matches = match_images(self.truth, detections, ious=ious, areas=areas)
         return float(metrics.detection.METRICS.named(self.metric).function(matches))
 
@@ -133,7 +133,7 @@ class Boxes:
         return fingerprint([self.rows.hash, self.truth.hash])
 
 
-def _asked(metric: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
+def _ious_and_areas(metric: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
     """The IoU thresholds and area ranges that a metric looks at: matching costs as much as there are."""
     ious = (0.5, 0.75) if metric in AT_FEW_IOUS else IOUS
     area = metric.rsplit("_", 1)[-1]

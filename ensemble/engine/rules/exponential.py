@@ -46,7 +46,7 @@ def weigh(gains: ResampledGains, target: np.ndarray, mean: np.ndarray) -> Weighi
     """
     if not gains.resamples:
         return Weighing(target, target, 0.0)
-    equal, on_resamples = _held(gains, target)
+    equal, on_resamples = _gains_of(gains, target)
     errors = (gains.drawn - on_resamples).std(axis=1)
     noise = errors[errors > SAME]
     if not len(noise):
@@ -54,13 +54,13 @@ def weigh(gains: ResampledGains, target: np.ndarray, mean: np.ndarray) -> Weighi
         return Weighing(best, best, 1.0 if best is not target else 0.0)
     shares = np.exp((gains.whole - gains.whole.max()) / (HEAT * np.median(noise)))
     average = shares @ gains.weights / shares.sum()
-    gain, drawn = _held(gains, mean)
+    gain, drawn = _gains_of(gains, mean)
     lead, error = gain - equal, float((drawn - on_resamples).std())
     certainty = max(0.0, 1 - STEIN * (error / lead) ** 2) if lead > 0 else 0.0
     return Weighing(average + certainty * (mean - average), average, certainty)
 
 
-def _held(gains: ResampledGains, weights: np.ndarray) -> tuple[float, np.ndarray]:
+def _gains_of(gains: ResampledGains, weights: np.ndarray) -> tuple[float, np.ndarray]:
     """The gain of weights (M,) on the patients, under their best setting, and those on the resamples (R,)."""
     setting, gain = gains.best_setting(weights)
     return gain, gains.on_drawn(weights, setting)

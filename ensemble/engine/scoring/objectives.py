@@ -57,7 +57,7 @@ class Objective:
 
         if metric in BUILDERS:
             return cls(metric, reference.higher_is_better, BUILDERS[metric](metric, stack, vectors), score, stack.hash)
-        scores = _each(score, -np.inf if reference.higher_is_better else np.inf)
+        scores = _one_by_one(score, -np.inf if reference.higher_is_better else np.inf)
         return cls(metric, reference.higher_is_better, scores, score, stack.hash, has_lines=False)
 
     @classmethod
@@ -95,7 +95,7 @@ class Objective:
         return gain if self.higher_is_better else -gain
 
 
-def _each(score: Callable[[np.ndarray], float], worst: float) -> Scores:
+def _one_by_one(score: Callable[[np.ndarray], float], worst: float) -> Scores:
     """One vector after the other; weights without a value are never chosen."""
 
     def scores(weights: np.ndarray) -> np.ndarray:

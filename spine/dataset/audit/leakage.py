@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from spine.core.near_names import alike
+from spine.core.near_names import near_names
 from spine.core.problems import Problem
 from spine.core.words import enumerated
 from spine.dataset.audit.copies import find_copies
@@ -43,7 +43,7 @@ def alike_patients(manifest: Manifest) -> Iterator[Problem]:
     tell.
     """
     parts_of = with_part(manifest).groupby("patient")["part"].agg(set)
-    for names in alike(map(str, parts_of.index)):
+    for names in near_names(map(str, parts_of.index)):
         if len(parts := sorted(set.union(*(parts_of[name] for name in names)))) > 1:
             yield Problem(
                 str(manifest.root / "splits.csv"),

@@ -52,7 +52,7 @@ def _python_apart() -> Iterator[None]:
         yield
         return
     own.flush()
-    sys.stderr = _apart(own.encoding, own.errors)
+    sys.stderr = _stream_of_its_own(own.encoding, own.errors)
     try:
         yield
     finally:
@@ -60,7 +60,7 @@ def _python_apart() -> Iterator[None]:
 
 
 @cache  # and never closed: another thread may hold it still when the block ends
-def _apart(encoding: str, errors: str | None) -> TextIO:
+def _stream_of_its_own(encoding: str, errors: str | None) -> TextIO:
     return io.TextIOWrapper(os.fdopen(os.dup(2), "wb", 0), encoding, errors, write_through=True)
 
 

@@ -19,7 +19,7 @@ def orientation_of_exif(block: bytes) -> int:
     """
     try:
         (first, *_) = directories(block.removeprefix(b"Exif\0\0"), "EXIF", most=1)
-        return _known(first.number(ORIENTATION, 1))
+        return _valid_or_upright(first.number(ORIENTATION, 1))
     except (SpineError, ValueError):
         return 1
 
@@ -30,7 +30,7 @@ def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
     1 top left, 2 top right, 3 bottom right, 4 bottom left; 5 left top, 6 right top, 7 right bottom, 8 left bottom,
     where rows are columns. Any other number turns nothing.
     """
-    orientation = _known(orientation)
+    orientation = _valid_or_upright(orientation)
     if orientation in (5, 6, 7, 8):
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -43,5 +43,5 @@ def upright_size(height: int, width: int, orientation: int) -> tuple[int, int]:
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
-def _known(orientation: int) -> int:
+def _valid_or_upright(orientation: int) -> int:
     return orientation if orientation in range(1, 9) else 1

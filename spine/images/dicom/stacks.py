@@ -33,7 +33,7 @@ Key = Callable[[Image], Hashable]
 def stacks_of(images: Iterable[Image]) -> list[Stack]:
     """The stacks that images form; an image that is part of none is a stack of its own."""
     stacks = [
-        stack for together in _by_uid(images) for plane in _planes(together) for stack in _apart(plane, list(_APART))
+        stack for together in _by_uid(images) for plane in _planes(together) for stack in _parted(plane, list(_APART))
     ]
     for key in (_by_all, _by_number, _by_geometry):
         stacks = [stack for together in _together(stacks, key) for stack in together]
@@ -92,15 +92,15 @@ def _planes(images: Stack) -> list[Stack]:
     return [planes[0] + fitting, *([others] if others else [])]
 
 
-def _apart(images: Stack, ways: list[tuple[Callable[[Stack], list[Stack]], bool]]) -> list[Stack]:
+def _parted(images: Stack, ways: list[tuple[Callable[[Stack], list[Stack]], bool]]) -> list[Stack]:
     """Part images in each of the ways that gives stacks; some only where several images are at one place."""
     if len(images) < 2 or not ways:
         return [images]
     (part, only_repeats), *rest = ways
     parts = part(images)
     if len(parts) > 1 and _is_right(images, parts, only_repeats):
-        return [stack for one in parts for stack in _apart(one, rest)]
-    return _apart(images, rest)
+        return [stack for one in parts for stack in _parted(one, rest)]
+    return _parted(images, rest)
 
 
 def _is_right(images: Stack, parts: list[Stack], only_repeats: bool) -> bool:

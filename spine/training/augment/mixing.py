@@ -143,8 +143,8 @@ def mix_boxes(boxes: Tensor, mixing: Mixing) -> Tensor:
     blended = mixing.blend[:, tf.newaxis] < 1
     others = partners(boxes)
     common_of_own, common_of_others = _common(boxes, rectangle), _common(others, rectangle)
-    own = _kept(_bounds_of_rest(boxes, common_of_own), 1 - _part(common_of_own, boxes), boxes)
-    theirs = _kept(common_of_others, _part(common_of_others, others), others)
+    own = _zero_where_hidden(_bounds_of_rest(boxes, common_of_own), 1 - _part(common_of_own, boxes), boxes)
+    theirs = _zero_where_hidden(common_of_others, _part(common_of_others, others), others)
     there = tf.cast((pasted | blended)[..., tf.newaxis], tf.float32)
     return tf.concat([own, there * tf.where(pasted[..., tf.newaxis], theirs, others)], axis=1)
 
@@ -179,6 +179,6 @@ def _bounds_of_rest(boxes: Tensor, common: Tensor) -> Tensor:
     )
 
 
-def _kept(bounds: Tensor, seen: Tensor, boxes: Tensor) -> Tensor:
+def _zero_where_hidden(bounds: Tensor, seen: Tensor, boxes: Tensor) -> Tensor:
     there = (seen >= 0.5) & (_area(boxes) > 0)
     return tf.where(there[..., tf.newaxis], bounds, 0.0)

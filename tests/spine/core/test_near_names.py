@@ -2,7 +2,7 @@
 
 import pytest
 
-from spine.core.near_names import alike, did_you_mean, unknown_name
+from spine.core.near_names import did_you_mean, near_names, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,11 @@ def test_the_nearest_of_the_names_is_told(name, told):
 
 
 def test_names_that_may_be_one_differ_by_capitals_or_leading_zeros():
-    assert alike(["p01", "P1", "p10", "p1", "a", "A0", "x", "100", "0100"]) == [["0100", "100"], ["P1", "p01", "p1"]]
-    assert alike(["p100", "p10", "p1"]) == []
+    assert near_names(["p01", "P1", "p10", "p1", "a", "A0", "x", "100", "0100"]) == [
+        ["0100", "100"],
+        ["P1", "p01", "p1"],
+    ]
+    assert near_names(["p100", "p10", "p1"]) == []
 
 
 def test_an_unknown_name_is_told_with_those_there_are():
