@@ -144,9 +144,10 @@ def _studies_of(request: Request, show: Show) -> tuple[list[Study], ChosenPictur
 def _answer(request: Request, studies: list[Study], chosen: ChosenPictures, show: Show) -> Outcome:
     from pipeline.bulk.tables import Tables
     from pipeline.client import LocalModel
+    from pipeline.client.model import introduction
 
     model = LocalModel.open(request.model)
-    show(f"{model.description.name}, version {model.version}: {model.description.note}")
+    show(introduction(model))
     pictures: Pictures = partial(chosen, slices=request.slices, neighbours=model.sees_slices)
     parts = Parts(request.output, request.shard, Tables(model.description, model.version))
     with _progress(len(studies), show) as settled:

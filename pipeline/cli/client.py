@@ -58,11 +58,12 @@ def client(
 
     silence_tensorflow()
     from pipeline.client.ask import ask
+    from pipeline.client.model import introduction
     from spine.core.disk import at_work
     from spine.core.problems import print_problems, verdict
 
     with _open(url, model, version, label, token_file, timeout, card) as asked, at_work(f"writing {output}"):
-        show(f"{asked.description.name}, version {asked.version}: {asked.description.note}")
+        show(introduction(asked))
         if members and not asked.tells_members:
             show("it does not tell what its members say; ensembles and cases do, once they are exported again")
         done = ask(asked, files, output, members=members, dicom=dicom, slices=slices or None, burned_in=burned_in)

@@ -53,6 +53,7 @@ def pacs(
     trust: Annotated[bool, typer.Option("--trust", help="Run the model even if this project did not make it.")] = False,
 ) -> None:
     """Answer a study of a PACS by DICOMweb and store the results in it; nothing is done twice. Not for diagnosis."""
+    from pipeline.client.model import introduction
     from pipeline.pacs.address import Address, Credentials
     from pipeline.pacs.archive import Archive, checked_uid
     from pipeline.pacs.study import Request
@@ -76,7 +77,7 @@ def pacs(
         if study:
             archive.instances(study, most_instances)  # what is wrong there is told before a model is loaded
         with _opened(model, server, token_file) as answering:
-            show(f"{answering.description.name}, version {answering.version}: {answering.description.note}")
+            show(introduction(answering))
             if watch is not None:
                 _watch(archive, answering, request, watch, since)
             else:

@@ -26,6 +26,7 @@ __all__ = [
     "answer_of",
     "answers_in",
     "inputs_of_slices",
+    "introduction",
 ]
 
 SERVING, MEMBERS, DESCRIBE = "serving_default", "members", "describe"  # signatures
@@ -33,6 +34,10 @@ REGIONS, SLICES = "regions", "slices"
 Spacing = tuple[float, float]  # row, column in mm
 Neighbours = tuple[bytes, bytes]  # files of the slices before and after a picture, empty where there is none
 WHOLE = (0.0, 0.0, 1.0, 1.0)  # of a picture as its own box
+_TAKES_CROPS = (
+    "it learned from boxes in pictures, such as discs, and takes each picture for one: give it crops; whole pictures "
+    "are for a case, which finds the boxes (docs/cases.md)"
+)
 
 
 class Model(Protocol):
@@ -46,6 +51,11 @@ class Model(Protocol):
     @property
     def version(self) -> str:
         """The version that answered last, or will."""
+        ...
+
+    @property
+    def sees_boxes(self) -> bool:
+        """Whether it answers boxes in pictures, and takes a picture without one for such a box."""
         ...
 
     @property
@@ -67,6 +77,12 @@ class Model(Protocol):
         apart then. SpineError where the picture, or the model, cannot be used.
         """
         ...
+
+
+def introduction(model: Model) -> str:
+    """What whoever asks it reads first: its name, its version, what it is not for, and what it takes for a picture."""
+    told = f"{model.description.name}, version {model.version}: {model.description.note}"
+    return f"{told}\n{_TAKES_CROPS}" if model.sees_boxes else told
 
 
 def inputs_of_slices(neighbours: Sequence[Neighbours], task: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class BulkModel:
     that is all black it cannot answer.
     """
 
+    sees_boxes = False
     sees_slices = False
     version = "1"
     description = Description(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from pipeline import cli
 from pipeline.client import LocalModel, ServerError
 from pipeline.client.ask import ask
+from pipeline.client.model import introduction
 from spine.answers.answer import Answer
 from spine.answers.description import NOT_FOR_DIAGNOSIS
 from spine.core.problems import SpineError
@@ -109,6 +110,7 @@ class Moody:
     """A model that answers, or raises what it was told to, in turn."""
 
     version = "1"
+    sees_boxes = False
     sees_slices = False
 
     def __init__(self, description, *moods):
@@ -119,6 +121,14 @@ class Moody:
         if mood:
             raise mood
         return Answer("moody", "1", 100, 80)
+
+
+def test_who_asks_a_model_of_crops_reads_that_it_takes_a_picture_for_one(model):
+    whole, of_crops = Moody(model.description), Moody(model.description)
+    of_crops.sees_boxes = True
+    assert introduction(whole) == f"{model.description.name}, version 1: {NOT_FOR_DIAGNOSIS}"
+    assert introduction(of_crops).startswith(introduction(whole))
+    assert "takes each picture for one: give it crops" in introduction(of_crops)
 
 
 def test_a_picture_that_is_refused_is_passed_over_and_a_server_that_is_gone_ends_it(model, picture_png, tmp_path):

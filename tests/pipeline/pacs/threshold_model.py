@@ -16,6 +16,7 @@ def bright(pixels):
 
 
 class ThresholdModel:
+    sees_boxes = False
     sees_slices = False
 
     def __init__(self, version="1"):
