@@ -6,6 +6,7 @@ Three things go on at once: threads read, one thread has the model at work, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,12 +15,11 @@ import numpy as np
 
 from pipeline.bulk.batches import Batches
 from pipeline.bulk.parts import Answered, Parts
-from pipeline.bulk.reading import THREADS, Found, Pictures, Read, SourceLostError, mapped_ahead, read_ahead
+from pipeline.bulk.reading import THREADS, Found, Pictures, Read, mapped_ahead, read_ahead
 from pipeline.bulk.studies import Study
 from pipeline.bulk.tables import rows_of
 from pipeline.client import SentPicture
 from spine.answers.answer import Answer
-from spine.core.ending import Stopped
 from spine.core.problems import Problem, SpineError
 from spine.images.pictures import encode_png
 
@@ -85,8 +85,9 @@ def answer_studies(
         for asked in mapped_ahead(work.ask, batches, threads=1, ahead=ASKED_AHEAD):
             for one in asked:
                 work.note(*one)
-    except (SourceLostError, Stopped, KeyboardInterrupt):
-        parts.write()  # what is whole is not lost
+    except BaseException:  # whatever ends it, what is whole is not lost
+        with suppress(OSError):  # a disk that cannot be written to is told already
+            parts.write()
         raise
     parts.write()
     return work.outcome

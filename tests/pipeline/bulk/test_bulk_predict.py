@@ -92,18 +92,19 @@ def test_a_second_run_does_nothing(model, request_of, monkeypatch, tmp_path):
     assert before == sorted(p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*") if p.name != ".shard.lock")
 
 
-def test_a_killed_run_goes_on_with_what_it_lacks(model, request_of, monkeypatch, tmp_path):
-    monkeypatch.setattr(parts_module, "STUDIES_A_PART", 2)
+@pytest.mark.parametrize("end", [KeyboardInterrupt, RuntimeError])
+def test_a_run_that_ended_goes_on_with_what_it_lacks(end, model, request_of, monkeypatch, tmp_path):
+    monkeypatch.setattr(parts_module, "STUDIES_A_PART", 3)  # the fourth study is in a part that is open at the end
     outputs_of, asked = model.outputs_of, []
 
-    def killed_at_the_fifth(pictures):
+    def ends_at_the_fifth(pictures):
         asked.extend(pictures)
         if len(asked) > 4:
-            raise KeyboardInterrupt
+            raise end
         return outputs_of(pictures)
 
-    model.outputs_of = killed_at_the_fifth
-    with pytest.raises(KeyboardInterrupt):
+    model.outputs_of = ends_at_the_fifth
+    with pytest.raises(end):
         predict(request_of(batch=1, threads=1), silent)
     kept = len(table(tmp_path / "out"))
     assert kept == 4
