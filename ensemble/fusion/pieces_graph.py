@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from ensemble.fusion.pieces import units_of
 from spine.experiment.postprocess import PieceRule
 
 __all__ = ["kept_pieces_in_graph", "postprocess_in_graph"]
@@ -22,17 +24,32 @@ Tensor = Any
 def postprocess_in_graph(probabilities: Tensor, rules: Mapping[int, PieceRule]) -> Tensor:
     """The masks (N, H, W) int32 of probabilities (N, H, W, C), as `pieces.postprocess` makes each."""
     classes = probabilities.shape[-1]
-    masks = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    units = units_of(rules, classes)
+    masks = _of_one_class(tf.argmax(probabilities, axis=-1, output_type=tf.int32), units)
     kept = kept_pieces_in_graph(masks, rules, classes)
 
     def replaced() -> Tensor:
-        own = tf.one_hot(masks, classes, on_value=True, off_value=False, dtype=tf.bool)
-        dropped = tf.logical_and(~kept[..., tf.newaxis], own)
-        others = tf.where(dropped, tf.constant(-1, probabilities.dtype), probabilities)
-        again = tf.argmax(others, axis=-1, output_type=tf.int32)
+        own = tf.constant(units) == tf.gather(tf.constant(units), masks)[..., tf.newaxis]
+        others = tf.where(own, tf.constant(-1, probabilities.dtype), probabilities)
+        again = tf.where(kept, masks, tf.argmax(others, axis=-1, output_type=tf.int32))
+        again = _of_one_class(again, units)
         return tf.where(kept_pieces_in_graph(again, rules, classes, kept), again, 0)
 
     return tf.cond(tf.reduce_all(kept), lambda: masks, replaced)
+
+
+def _of_one_class(masks: Tensor, units: np.ndarray) -> Tensor:
+    """The masks (N, H, W) where each piece of a unit has the class of most of its pixels, of as many the lowest."""
+    sizes = np.bincount(units, minlength=len(units))
+    if sizes.max() == 1:
+        return masks
+    of_units = tf.gather(tf.constant(units, tf.int32), masks)
+    runs = _runs_of(of_units)
+    pieces = tf.gather(_pieces_of(runs, _edges_of(of_units, runs, tf.constant(sizes > 1))), runs.number)
+    cells = tf.reshape(pieces * len(units) + masks, [-1])
+    votes = tf.math.unsorted_segment_sum(tf.ones_like(cells), cells, tf.size(runs.label) * len(units))
+    winners = tf.argmax(tf.reshape(votes, [-1, len(units)]), axis=1, output_type=tf.int32)
+    return tf.gather(winners, pieces)
 
 
 class _Runs(NamedTuple):

@@ -1,4 +1,4 @@
-"""How the mask of a segmentation's ensemble is cleaned of pieces that anatomy does not have."""
+"""How the mask of a segmentation's ensemble is cleaned: of small pieces, and of pieces of several labels."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class PieceRule(NamedTuple):
-    """Which pieces of a class stay: at most so many, the largest; those of a share of the largest one's area."""
+    """Which pieces of a class stay: at most so many, the largest; those of a share of the largest one's area.
+
+    Classes of one `unit`, the lowest of them, are parts of one thing to the eye: what is connected of them is of one.
+    """
 
     most: int | None = None
     share: float = 0.0
+    unit: int | None = None
 
 
 class PostprocessSettings(Strict):
@@ -33,22 +37,32 @@ class PostprocessSettings(Strict):
     smallest_area: Annotated[
         Mapping[str, Share], BeforeValidator(without_null, json_schema_input_type=Mapping[str, Share | None] | None)
     ] = Field(default_factory=dict)
+    one_label: Annotated[
+        tuple[tuple[str, ...], ...],
+        BeforeValidator(lambda given: given or (), json_schema_input_type=tuple[tuple[str, ...], ...] | None),
+    ] = ()
 
     @property
     def asks_for_nothing(self) -> bool:
         """Whether the mask is the likeliest class of each pixel."""
-        return not (self.largest_components or self.smallest_area)
+        return not (self.largest_components or self.smallest_area or self.one_label)
 
     def rules(self, labels: Sequence[str]) -> dict[int, PieceRule]:
         """Class number -> its rule; ValueError where a label is none of `labels`, or is the background, the first."""
-        named = dict.fromkeys((*self.largest_components, *self.smallest_area))
+        alike = [label for group in self.one_label for label in group]
+        named = dict.fromkeys((*self.largest_components, *self.smallest_area, *alike))
         for label in named:
             if label not in labels[1:]:
                 raise ValueError(
                     f"postprocess names {label!r}; it is of {', '.join(labels[1:])}, not of the background"
                     f"{did_you_mean(label, labels[1:])}"
                 )
+        if len(alike) > len(set(alike)) or any(len(group) < 2 for group in self.one_label):
+            raise ValueError("postprocess.one_label takes groups of two labels or more, and each label in one of them")
+        units = {label: min(map(labels.index, group)) for group in self.one_label for label in group}
         return {
-            labels.index(label): PieceRule(self.largest_components.get(label), self.smallest_area.get(label, 0.0))
+            labels.index(label): PieceRule(
+                self.largest_components.get(label), self.smallest_area.get(label, 0.0), units.get(label)
+            )
             for label in named
         }

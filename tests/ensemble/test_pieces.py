@@ -103,6 +103,42 @@ def test_graph_and_arrays_agree_on_noise_blobs_and_spirals():
                 assert areas.min(initial=10**6) >= rule.share * areas.max(initial=0)
 
 
+def test_a_piece_of_several_levels_is_of_the_one_that_most_of_its_pixels_have():
+    mask = np.zeros((9, 8), int)
+    mask[0:3, :4] = 1  # a vertebra of one level, of which a corner is taken for the next one
+    mask[2, 2:4] = 2
+    mask[5:7, :3], mask[5:7, 3:6] = 2, 1  # as many pixels of both: the lower class
+    mask[8, 7] = 2
+    mask[0:3, 6] = 3  # the canal is no part of it
+    second = np.full_like(mask, 3)
+    expected = np.where((mask == 2) & (np.arange(9)[:, None] < 8), 1, mask)
+    rules = {label: PieceRule(unit=1) for label in (1, 2)}
+    one_of_each = {label: rule._replace(most=1) for label, rule in rules.items()}
+    dropped = np.where(np.isin(np.arange(9), (5, 6))[:, None] & (expected == 1), 3, expected)  # no other level
+    maps = (0.1 + 0.4 * np.eye(4)[mask] + 0.2 * np.eye(4)[second] + 0.1 * np.eye(4)[3 - mask]).astype(np.float32)
+    for asked, wanted in ((rules, expected), (one_of_each, dropped)):
+        np.testing.assert_array_equal(postprocess(maps, asked), wanted)
+        np.testing.assert_array_equal(postprocess_in_graph(tf.constant(np.stack([maps, maps])), asked)[1], wanted)
+
+
+def test_graph_and_arrays_agree_on_pieces_of_several_levels():
+    random = np.random.default_rng(0)
+    rules = {label: PieceRule(most=1, share=0.1, unit=1) for label in (1, 2, 3)} | {4: PieceRule(most=2)}
+    answer = tf.function(
+        lambda maps: postprocess_in_graph(maps, rules), input_signature=[tf.TensorSpec([None, None, None, 5])]
+    )
+    for _ in range(30):
+        maps = random.dirichlet(np.ones(5), (2, *random.integers(1, 40, 2))).astype(np.float32)
+        maps = np.stack([cv2.GaussianBlur(one, (0, 0), 2) for one in maps]).reshape(maps.shape)
+        found = answer(maps).numpy()
+        np.testing.assert_array_equal(found, [postprocess(one, rules) for one in maps])
+        for mask in found:  # by OpenCV, each piece is of one level, and each level has one
+            count, pieces = cv2.connectedComponents(np.isin(mask, (1, 2, 3)).astype(np.uint8))
+            levels = [np.unique(mask[pieces == piece]) for piece in range(1, count)]
+            assert all(len(level) == 1 for level in levels)
+            assert len(np.unique(levels)) == count - 1
+
+
 def test_a_winding_piece_is_one():
     spiral = np.zeros((31, 31), np.int32)
     spiral[::2] = 1
@@ -117,6 +153,15 @@ def test_rules_are_by_label():
     settings = PostprocessSettings(largest_components={"canal": 1}, smallest_area={"bone": 0.1, "canal": 0.05})
     assert settings.rules(LABELS) == {1: PieceRule(None, 0.1), 2: PieceRule(1, 0.05)}
     assert PostprocessSettings().asks_for_nothing
+    together = PostprocessSettings(one_label=[["canal", "bone"]], largest_components={"canal": 1})
+    assert together.rules(LABELS) == {1: PieceRule(unit=1), 2: PieceRule(1, unit=1)}
+    assert not PostprocessSettings(one_label=[["canal", "bone"]]).asks_for_nothing
+    assert PostprocessSettings(one_label=None).asks_for_nothing
+    for groups in ([["bone"]], [["bone", "bone"]], [["bone", "canal"], ["canal", "bone"]]):
+        with pytest.raises(ValueError, match="groups of two labels or more, and each label in one of them"):
+            PostprocessSettings(one_label=groups).rules(LABELS)
+    with pytest.raises(ValueError, match=r"postprocess names 'cnal'.*Did you mean 'canal'"):
+        PostprocessSettings(one_label=[["bone", "cnal"]]).rules(LABELS)
     for label in ("background", "cnal"):
         with pytest.raises(ValueError, match=f"postprocess names '{label}'; it is of bone, canal, not"):
             PostprocessSettings(largest_components={label: 1}).rules(LABELS)

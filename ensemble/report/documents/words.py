@@ -107,7 +107,7 @@ def threshold(facts: Facts) -> str:
         return f"Boxes count from a score of {confidence:.2f} on, where F1 is highest on validation."
     if evaluation.task == "segmentation":
         pieces = facts.experiment.postprocess
-        cleaned = "" if pieces.asks_for_nothing else " Small pieces are dropped as postprocess in experiment.yaml says."
+        cleaned = "" if pieces.asks_for_nothing else " Its pieces are treated as postprocess in experiment.yaml says."
         return f"None: each pixel gets its likeliest class.{cleaned}"
     return "None was chosen: the likeliest label is the answer." + (
         f" {' '.join(decisions.describe(evaluation.labels))}" if decisions else ""

@@ -52,11 +52,12 @@ def test_a_member_is_left_out_on_the_command_line_as_by_a_variant(file, tmp_path
 
 def test_a_variant_switches_rules_for_pieces_off(tmp_path):
     unet = {"encoder": "resnet18", "encoder_weights": "none"}
-    of_masks = {"task": "segmentation", "labels": ["background", "disc"], "members": {"unet": unet}}
-    rules = {"largest_components": {"disc": 1}, "smallest_area": {"disc": 0.1}}
+    of_masks = {"task": "segmentation", "labels": ["background", "disc", "canal"], "members": {"unet": unet}}
+    rules = {"largest_components": {"disc": 1}, "smallest_area": {"disc": 0.1}, "one_label": [["disc", "canal"]]}
     base = {"name": "base", "data": "data/small", **of_masks, "postprocess": rules}
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
-    for off in (dict.fromkeys(rules), {name: {"disc": None} for name in rules}):
+    by_label = {"largest_components": {"disc": None}, "smallest_area": {"disc": None}, "one_label": None}
+    for off in (dict.fromkeys(rules), by_label):
         variant = tmp_path / "variant.yaml"
         variant.write_text(yaml.safe_dump({"extends": "base.yaml", "name": "variant", "postprocess": off}))
         assert load_experiment(variant).postprocess.asks_for_nothing
