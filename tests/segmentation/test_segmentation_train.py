@@ -28,15 +28,15 @@ ROOT = Path(__file__).resolve().parents[2]
 SALT = "salt of the tests"
 EPOCHS = 8
 MEMBER = {
-    "architecture": "linknet",
-    "encoder": "vgg16",
+    "architecture": "unet",
+    "encoder": "mobilenet0.25",
     "encoder_weights": "none",
     "height": 64,
     "width": 64,
     "batch": 4,
     "epochs": EPOCHS,
-    "learning_rate": 2e-3,
-    "batch_norm_momentum": 0.7,
+    "learning_rate": 3e-3,
+    "batch_norm_momentum": 0.5,
     "test_time": ["vertical_flip"],
 }
 
