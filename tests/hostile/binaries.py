@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import cache
 
 from tests.hostile.values import NUMBERS, Random
 
@@ -48,7 +49,7 @@ def png_chunk_gone_or_twice(data: bytes, random: Random) -> bytes:
 
 def png_chunk_more(data: bytes, random: Random) -> bytes:
     """A chunk that unpacks to 64 MiB, an odd one, or an orientation."""
-    bomb = zlib.compress(bytes(2**26), 9)
+    bomb = _packed_zeros()
     more = random.choice(
         [
             *((b"zTXt", b"k\0\0" + bomb), (b"iCCP", b"k\0\0" + bomb), (b"PLTE", b"\1\2\3" * 256), (b"tRNS", b"\0\1")),
@@ -62,7 +63,7 @@ def png_chunk_more(data: bytes, random: Random) -> bytes:
 def png_pixels_cut(data: bytes, random: Random) -> bytes:
     """Fewer rows than the header says, each checksum right."""
     pixels = zlib.decompress(b"".join(content for kind, content in png_chunks(data) if kind == b"IDAT"))
-    return _with_pixels(data, pixels[: random.randrange(len(pixels))])
+    return _with_pixels(data, zlib.compress(pixels[: random.randrange(len(pixels))], 9))
 
 
 def png_pixels_bomb(data: bytes, random: Random) -> bytes:
@@ -71,7 +72,7 @@ def png_pixels_bomb(data: bytes, random: Random) -> bytes:
     if random.random() < 0.5:
         header = struct.pack(">II", 2**16, 2**16) + chunks[0][1][8:]
         data = _png([(b"IHDR", header), *chunks[1:]])
-    return _with_pixels(data, bytes(2**26))
+    return _with_pixels(data, _packed_zeros())
 
 
 def png_length_lies(data: bytes, random: Random) -> bytes:
@@ -197,9 +198,15 @@ def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
     return _PNG + b"".join(packed)
 
 
-def _with_pixels(data: bytes, pixels: bytes) -> bytes:
+def _with_pixels(data: bytes, packed: bytes) -> bytes:
     header, *_ = png_chunks(data)
-    return _png([header, (b"IDAT", zlib.compress(pixels, 9)), (b"IEND", b"")])
+    return _png([header, (b"IDAT", packed), (b"IEND", b"")])
+
+
+@cache
+def _packed_zeros() -> bytes:
+    """64 MiB of them, of which many seeds make a bomb."""
+    return zlib.compress(bytes(2**26), 9)
 
 
 def _directory(data: bytes) -> tuple[int, int]:

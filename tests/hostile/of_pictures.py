@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import SimpleITK as sitk
 import yaml
 
@@ -26,7 +28,7 @@ from tests.csv_rows import csv_rows
 from tests.hostile.readers import Found, Reader
 from tests.hostile.samples import HEIGHT, PATIENTS, PICTURES, WIDTH, write_png
 
-__all__ = ["ANNOTATIONS", "OF_PICTURES", "built", "config_of"]
+__all__ = ["ANNOTATIONS", "OF_PICTURES", "built", "config_of", "one_draw"]
 
 _LABELS = ("bone", "disc")
 _ALL_TRAIN = {"train": 1.0, "validation": 0.0, "test": 0.0}
@@ -71,7 +73,16 @@ def _wrong(manifest: Manifest) -> str:
 
 
 def _built(folder: Path, **options: Any) -> Found:
-    return built(validate(DataConfig, config_of(folder, **options), "the config of the test"))
+    with one_draw():
+        return built(validate(DataConfig, config_of(folder, **options), "the config of the test"))
+
+
+@contextmanager
+def one_draw() -> Iterator[None]:
+    """Have splits drawn once, not 500 times, which takes a quarter of a build: all patients are train in each draw."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spine.dataset.splits.DRAWS", 1)
+        yield
 
 
 def _images(folder: Path, **options: Any) -> Found:

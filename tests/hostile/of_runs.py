@@ -61,6 +61,9 @@ def _run(folder: Path, task: str) -> None:
         experiment.write(experiment.member_directory(name) / "config.yaml")
 
 
+_RUNS = {task: partial(_run, task=task) for task in _TASKS}  # each of all readers of that task
+
+
 def _judge(folder: Path, task: str, split: str = "test") -> Found:
     """All rows of the leaderboard of one split, scored: what the members said, and what the weights make of it."""
     from ensemble.experiment_run import ExperimentRun
@@ -153,11 +156,16 @@ def _trained(folder: Path, task: str) -> Found:
 
 
 def _report(folder: Path, task: str) -> Found:
-    """The report, its figures among it."""
+    """The report, its figures among it, those for documents of one pixel: to encode them takes longer than the rest."""
+    import pytest
+
     from ensemble import report
+    from tests.figures_of_a_pixel import write_pixels
 
     experiment = _experiment_of(folder, task)
-    return Found(told=[path.name for path in report.run(experiment)])
+    with pytest.MonkeyPatch.context() as patch:
+        write_pixels(patch)
+        return Found(told=[path.name for path in report.run(experiment)])
 
 
 def _journal(folder: Path) -> None:
@@ -197,7 +205,7 @@ def _of_run(
     tasks = more.pop("tasks", _TASKS)
     return [
         Reader(
-            *(f"{name} of {task}", f"runs/small/{victim}", kind, partial(_run, task=task)),
+            *(f"{name} of {task}", f"runs/small/{victim}", kind, _RUNS[task]),
             tuple(partial(way, task=task) for way in ways),
             seeds=seeds,
             **more,

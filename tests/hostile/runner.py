@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from queue import Empty, Queue
 
@@ -41,9 +42,9 @@ def run_trials(
     tasks: Iterable[Task], workers: int = 2, show: Callable[[Outcome], None] = lambda outcome: None
 ) -> list[Outcome]:
     """The outcome of each task, reader and seed, in their order; each is shown as soon as it is there."""
-    queue: Queue[tuple[int, Task]] = Queue()
-    for numbered in enumerate(tasks):
-        queue.put(numbered)
+    queue: Queue[list[tuple[int, Task]]] = Queue()
+    for _, of_a_reader in groupby(enumerate(tasks), key=lambda numbered: numbered[1][0]):
+        queue.put(list(of_a_reader))  # of one worker, so that its good input is made and read once
     found: dict[int, Outcome] = {}
     with tempfile.TemporaryDirectory(prefix="hostile") as folder:
         threads = [
@@ -78,16 +79,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def _supervise(
-    queue: Queue[tuple[int, Task]], found: dict[int, Outcome], show: Callable[[Outcome], None], folder: Path
+    queue: Queue[list[tuple[int, Task]]], found: dict[int, Outcome], show: Callable[[Outcome], None], folder: Path
 ) -> None:
     """Give one worker its tasks, one at a time; a new worker takes the place of one that is gone."""
     worker: _Worker | None = None
     try:
-        while True:
-            try:
-                number, task = queue.get_nowait()
-            except Empty:
-                return
+        for number, task in _taken(queue):
             if worker and not worker.is_alive:
                 worker.stop()
                 worker = None
@@ -97,6 +94,15 @@ def _supervise(
     finally:
         if worker:
             worker.stop()
+
+
+def _taken(queue: Queue[list[tuple[int, Task]]]) -> Iterator[tuple[int, Task]]:
+    """The tasks of one reader after another, until the queue is empty."""
+    while True:
+        try:
+            yield from queue.get_nowait()
+        except Empty:
+            return
 
 
 class _Worker:

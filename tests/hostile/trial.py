@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from spine.core.problems import SpineError
@@ -55,10 +56,11 @@ class Outcome:
 
 
 class Trials:
-    """Trials in a folder of their own; each reader's good input is made once and copied."""
+    """Trials in a folder of their own; each good input is made once, for all readers of it, and copied."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._good: dict[Callable[[Path], None], Path] = {}
         self._sound: dict[tuple[str, int], Found] = {}
 
     def run(self, reader: Reader, seed: int) -> Outcome:
@@ -88,12 +90,14 @@ class Trials:
 
     def prepare(self, reader: Reader) -> Path:
         """A fresh copy of the good input."""
-        template = self._folder / "good" / reader.name.replace("/", "-")
-        if not template.exists():
+        if reader.make not in self._good:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            template = Path(mkdtemp(prefix="good", dir=self._folder)) / "input"  # not a worker's that died before
             reader.make(template)
+            self._good[reader.make] = template
         folder = self._folder / "tried"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(template, folder)
+        shutil.copytree(self._good[reader.make], folder)
         return folder
 
     def _of_sound(self, reader: Reader, way: int) -> Found:
