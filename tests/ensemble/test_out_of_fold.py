@@ -34,7 +34,7 @@ from spine.training.trainer import train_member
 from tests.ensemble.documents.atlas_schema import assert_valid
 from tests.experiment_on_disk import write_dataset
 from tests.grey_model import MeanGrey
-from tests.jobs_here import train_here
+from tests.jobs_here import do_all_here, train_here
 
 pytestmark = pytest.mark.slow
 
@@ -329,7 +329,8 @@ def test_a_foreign_member_beside_folds_is_asked_for_its_own_before_any_fold_trai
     assert out_of_fold.describe_folds(alone, ExperimentRun(alone).members).notes == notes[3:]
 
 
-def test_real_networks_are_trained_in_folds_and_again(tmp_path):
+def test_real_networks_are_trained_in_folds_and_again(tmp_path, monkeypatch):
+    do_all_here(monkeypatch)
     member = {"network": "plain_cnn", "weights": "none", "height": 24, "width": 32, "filters": [4], "batch": 8}
     members = {"plain": {**member, "epochs": 1}}
     experiment = experiment_in(tmp_path, members=members, folds=2, served="refit", jobs=2, stop_on="inner")
