@@ -24,12 +24,21 @@ from ensemble.experiment_run import ExperimentRun
 from ensemble.fusion.fuse import without_zeros
 from ensemble.leaderboard import leaderboard_table, write_leaderboard
 from ensemble.other_dataset import cost, describe, predict_other_dataset
-from ensemble.results.evaluation import Alternative, Bootstrap, Comparison, Evaluation, LeftOut, Row, RowCost
+from ensemble.results.evaluation import (
+    Alternative,
+    Bootstrap,
+    Comparison,
+    Evaluation,
+    LeftOut,
+    Row,
+    RowCost,
+    settings_of_judging,
+)
 from ensemble.results.few_patients import caution
 from ensemble.results.found_weights import FoundWeights
 from ensemble.results.overlap import SEARCH, Overlap, early_stopped_on_searched, find_overlap
 from ensemble.results.searched import Searched
-from ensemble.serving.exported import describe_lacking_model, exported, not_exportable_reason, postprocess_on_card
+from ensemble.serving.exported import describe_lacking_model, exported, not_exportable_reason
 from ensemble.split_predictions import SplitPredictions
 from ensemble.tasks import ENSEMBLE_TASKS
 from spine.core.files import fingerprint, read_if_whole, with_nulls
@@ -44,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard", "run"]
 
-VERSION = 16  # of metrics.json: another one is computed afresh
+VERSION = 17  # of metrics.json: another one is computed afresh
 
 
 def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
@@ -75,6 +84,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
             "costs": _costs(experiment, test, servable, timing),
             "inputs_hash": inputs_hash,
             "judged_hash": split.hash,
+            "settings_hash": settings_of_judging(experiment),
         }
     )
     if dataset:
@@ -108,9 +118,7 @@ def _inputs_hash(run: ExperimentRun, split: SplitPredictions, served: Member | N
     """Of all that is read; the weights name the validation predictions, which were checked."""
     experiment, weights = run.experiment, run.weights
     cards = [member.card.model_dump() for member in run.members.values()]
-    judged = {key: value for key, value in experiment.evaluate.model_dump().items() if key != "also" or value}
-    settings = [judged, weights.given, experiment.seed, experiment.ordinal, VERSION, salt_id()]
-    settings += postprocess_on_card(experiment).values()
+    settings = [settings_of_judging(experiment), weights.given, experiment.ordinal, VERSION, salt_id()]
     model = served.card.model_hash if served else not_exportable_reason(run.members, weights)
     return fingerprint([split.hash, cards, weights.as_json(), settings, model])
 

@@ -84,6 +84,7 @@ class RanPack:
         """Run the pack's file of `folder` by the command, in this process: what is tested are its tables."""
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
+            patch.setenv("SPINE_RUNS", RUNS)  # as the command does, which leaves it to a process that ends with it
             do_all_here(patch)
             write_pixels(patch)
             done = CliRunner().invoke(app, ["run", str(file), f"runs={RUNS}"], catch_exceptions=False)

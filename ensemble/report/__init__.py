@@ -18,7 +18,7 @@ from ensemble.report.plots import Figures, shared_drawings
 from ensemble.report.rules import rule_drawings
 from ensemble.report.segmentation import SegmentationEvidence
 from ensemble.report.templates import templates
-from ensemble.results.evaluation import Evaluation
+from ensemble.results.evaluation import Evaluation, settings_of_judging
 from spine.core.files import atomic_file, fingerprint, hash_file, read_if_whole, write_json
 from spine.core.problems import SpineError
 from spine.dataset.manifest import Manifest
@@ -50,6 +50,7 @@ def run(experiment: Experiment, dataset: Path | None = None) -> list[Path]:
     manifest = Manifest.read(dataset) if dataset else run.manifest
     evaluation = run.evaluation(dataset)
     _require_of_these_weights(evaluation, run.weights.weights)
+    _require_of_these_settings(evaluation, experiment)
     documents = _documents(run, evaluation, manifest if dataset else None)
     inputs_hash = _inputs_hash(experiment, evaluation, manifest)
     if path.exists() and _is_current(done, inputs_hash):
@@ -95,6 +96,15 @@ def _require_of_these_weights(evaluation: Evaluation, weights: Mapping[str, floa
         raise SpineError(
             "metrics.json was measured with other weights than weights.json now holds; run `spine evaluate EXPERIMENT` "
             "again, after `spine export EXPERIMENT` where the ensemble is served"
+        )
+
+
+def _require_of_these_settings(evaluation: Evaluation, experiment: Experiment) -> None:
+    """The page shows the experiment's settings beside the figures."""
+    if evaluation.settings_hash not in ("", settings_of_judging(experiment)):
+        raise SpineError(
+            "metrics.json was measured with other settings of evaluate, postprocess or seed than the experiment "
+            "has now; run `spine evaluate EXPERIMENT` again, with the same overrides"
         )
 
 

@@ -21,10 +21,11 @@ from ensemble.results.overlap import Overlap
 from ensemble.results.scores import Number
 from ensemble.results.searched import Searched
 from ensemble.results.written import Written
-from spine.core.files import read_json, with_nulls, write_json
+from spine.core.files import fingerprint, read_json, with_nulls, write_json
 from spine.core.json_models import of_shape
 from spine.core.problems import SpineError
 from spine.core.words import enumerated
+from spine.experiment.config import Experiment
 from spine.metrics.statistics import DeLong, McNemar, Wilcoxon
 from spine.tasks import TASKS
 
@@ -41,12 +42,20 @@ __all__ = [
     *("DeLongTest", "DetectionCounts", "DetectionEvaluation", "DetectionRow", "ErrorPairs", "Estimate", "Evaluation"),
     *("LeftOut", "McNemarTest", "Pair", "PairedTestResult", "Postprocessed", "Row", "RowCost", "RowKind"),
     *("SegmentationCounts", "SegmentationEvaluation", "SegmentationRow", "WilcoxonTest"),
+    "settings_of_judging",
 ]
 
 NO_VARIANCE = "the difference has no variance"
 AGAIN = "run `spine evaluate EXPERIMENT` again"
 
 RowKind = Literal["member", "equal", "given", "ensemble", "reduced", "alternative", "postprocessed"]
+
+
+def settings_of_judging(experiment: Experiment) -> str:
+    """A fingerprint of what an experiment says of how its test split is judged, and of what is served of it."""
+    said = experiment.model_dump(mode="json", include={"evaluate", "postprocess", "seed"})
+    del said["evaluate"]["also"]  # weights by hand, which rows tell
+    return fingerprint(said)
 
 
 class Row(Written):
@@ -270,6 +279,7 @@ class Evaluation(Written):
     costs: dict[str, RowCost]
     inputs_hash: StrictStr = ""
     judged_hash: StrictStr = ""  # of the truth and predictions that were judged; none in files of older versions
+    settings_hash: StrictStr = ""  # of what the experiment says of judging; none in files of older versions
     against_own_dataset: dict[str, Estimate] | None = None
     undefined: dict[str, StrictStr] = Field(default_factory=dict)
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from ensemble.experiment_run import ExperimentRun
 from ensemble.results.found_weights import FoundWeights
+from spine.core.differing import differing
 from spine.core.problems import SpineError
+from spine.core.refusals import as_yaml
 from spine.core.words import enumerated
 from spine.experiment.config import Experiment
+from spine.experiment.postprocess import PostprocessSettings
 from spine.member.member import Member
 
 __all__ = ["describe_lacking_model", "exported", "not_exportable_reason", "postprocess_on_card"]
@@ -38,11 +41,13 @@ def exported(run: ExperimentRun) -> Member | None:
             f"the model in {directory} was exported with other weights than its weights.json now holds; "
             "run `spine export EXPERIMENT` again"
         )
-    asked, told = postprocess_on_card(run.experiment), member.card.details
-    if told.get("postprocess") != asked.get("postprocess"):
+    nothing = PostprocessSettings().model_dump(mode="json")
+    then = {**nothing, **member.card.details.get("postprocess", {})}
+    now = run.experiment.postprocess.model_dump(mode="json")
+    if other := [f"{key} {as_yaml(old)}, now {as_yaml(new)}" for key, old, new in differing(then, now)]:
         raise SpineError(
-            f"the model in {directory} was exported with postprocess {told.get('postprocess') or 'off'}, and the "
-            f"experiment has {asked.get('postprocess') or 'none'}; run `spine export EXPERIMENT` again"
+            f"the model in {directory} was exported with other settings of postprocess: {'; '.join(other)}; run "
+            "`spine export EXPERIMENT` again"
         )
     return member
 
@@ -50,7 +55,7 @@ def exported(run: ExperimentRun) -> Member | None:
 def postprocess_on_card(experiment: Experiment) -> dict[str, Any]:
     """What `details` of an exported ensemble's card has of its post-processing; nothing where there is none."""
     settings = experiment.postprocess
-    return {} if settings.asks_for_nothing else {"postprocess": settings.model_dump(mode="json")}
+    return {} if settings.asks_for_nothing else {"postprocess": settings.model_dump(mode="json", exclude_defaults=True)}
 
 
 def describe_lacking_model(members: Mapping[str, Member], weights: FoundWeights) -> list[str]:

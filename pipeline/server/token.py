@@ -31,9 +31,11 @@ class Token:
             return
         given = authorization.encode("utf-8", "replace") if isinstance(authorization, str) else authorization or b""
         scheme, _, secret = given.partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(secret.strip(), self.secret.encode("ascii")):
+        if scheme.lower() != b"bearer":
             raise Refusal(StatusCode.UNAUTHENTICATED, "this server answers requests with its token: send the header "
                           "'Authorization: Bearer TOKEN'")  # fmt: skip
+        if not hmac.compare_digest(secret.strip(), self.secret.encode("ascii")):
+            raise Refusal(StatusCode.UNAUTHENTICATED, "the token of the request is not that of this server")
 
 
 def read_token(file: Path | None) -> Token:

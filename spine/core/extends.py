@@ -45,7 +45,10 @@ def _extended(file: Path, raw: dict[str, Any]) -> Path | None:
         raise SpineError(
             f"{file}: extends is {other!r}; give the path of one file of the same kind, relative to this file"
         )
-    return file.parent / other
+    path = file.parent / other
+    if not path.is_file():
+        raise SpineError(f"{path} is not a file; {file} extends {other}, which is relative to that file's own folder")
+    return path
 
 
 def merge_files(files: Iterable[Settings], merge: Merge, own: Collection[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -16,6 +16,7 @@ from spine.core.refusals import refusal
 __all__ = ["Seed", "Strict", "validate", "validate_alone", "without_password"]
 
 Model = TypeVar("Model", bound=BaseModel)
+_OF_SETTINGS = ("model_type", "model_attributes_type")  # errors of what should be a mapping of them
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
 
 
@@ -23,6 +24,8 @@ class Strict(BaseModel):
     """Base of every settings model: frozen, numbers finite, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    ALSO_KNOWN: ClassVar[tuple[str, ...]] = ()  # keys that are taken out of a file before it is validated
 
     @model_validator(mode="before")
     @classmethod
@@ -100,7 +103,8 @@ def _explain(model: type[BaseModel], error: Any) -> str:
     if error["type"] == "string_type" and isinstance(error["input"], (bool, int, float)):
         return f"is {_in_yaml(error['input'])} to YAML, where text is expected; write it in quotes"
     if ours := refusal(error, _field_at(model, error["loc"])):
-        return without_password(ours)
+        keys = _known_keys(model, error["loc"]) if error["type"] in _OF_SETTINGS else ()
+        return without_password(f"{ours}, of {', '.join(keys)}" if keys else ours)
     message = error["msg"].removeprefix("Value error, ")
     # Where keys do not fit together the input is all of them, and the message is ours and names them.
     given = error["input"]
@@ -111,7 +115,7 @@ def _explain(model: type[BaseModel], error: Any) -> str:
 
 def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     models, _ = _walked(model, location)
-    return list(models[0].model_fields)
+    return [*models[0].model_fields, *getattr(models[0], "ALSO_KNOWN", ())]
 
 
 def _field_at(model: type[BaseModel], location: Sequence[str | int]) -> FieldInfo | None:

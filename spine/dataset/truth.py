@@ -84,7 +84,10 @@ class ClassTruth:
             raise SpineError(f"no sample of split {split!r} in {manifest.root} has a value of {target!r}")
         strangers = sorted({values[sample] for sample in samples} - set(labels))
         if strangers:
-            raise SpineError(f"target {target!r} holds {strangers}; the experiment's labels are {list(labels)}")
+            raise SpineError(
+                f"target {target!r} holds {strangers}, of which the experiment's labels have none: they are "
+                f"{list(labels)}"
+            )
         rows = manifest.images.set_index("sample").loc[list(samples)]
         indices = np.array([labels.index(values[sample]) for sample in samples], dtype=np.int64)
         told = (rows["patient"], rows["study"], rows["level"], indices, samples)
@@ -173,6 +176,11 @@ class MaskTruth:
     @classmethod
     def of_segmentation(cls, manifest: Manifest, split: str, labels: tuple[str, ...]) -> MaskTruth:
         """The samples of `split` with a mask; SpineError where there is none, or `labels` are not the masks' own."""
+        if not manifest.mask_labels:
+            raise SpineError(
+                f"{manifest.root} has no masks; give its data config an annotation of the format mask (docs/data.md), "
+                "and build it again, or give a dataset that has masks"
+            )
         if tuple(labels[1:]) != manifest.mask_labels:
             raise SpineError(
                 f"the experiment's labels after the background are {list(labels[1:])}, but the masks of "

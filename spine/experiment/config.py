@@ -132,6 +132,15 @@ class Experiment(Strict):
     executor: ExecutorSettings = ExecutorSettings()
     tune: TuneSettings | None = None  # of `spine tune`, which alone reads it
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null_sections(cls, raw: Any) -> Any:
+        """A section that is null has its defaults: so a file takes back what the one that it extends has there."""
+        if not isinstance(raw, Mapping):
+            return raw
+        sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Strict)}
+        return {name: value for name, value in raw.items() if value is not None or name not in sections}
+
     @field_validator("extends", mode="before")
     @classmethod
     def _is_of_a_file(cls, extends: Any) -> None:

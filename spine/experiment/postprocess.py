@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
 from spine.core.near_names import did_you_mean
+from spine.core.refusals import as_yaml
 from spine.core.strict import Strict, without_null
 
 __all__ = ["PieceRule", "PostprocessSettings"]
@@ -15,6 +16,14 @@ __all__ = ["PieceRule", "PostprocessSettings"]
 
 Most = Annotated[int, Field(ge=1, le=1000)]
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def _as_groups(given: Any) -> Any:
+    if given is None:
+        return ()
+    if not isinstance(given, list | tuple) or not all(isinstance(group, list | tuple) for group in given):
+        raise ValueError(f"is {as_yaml(given)}, where a list of groups is expected, such as [[L5, L4, L3]], or null")
+    return given
 
 
 class PieceRule(NamedTuple):
@@ -39,7 +48,7 @@ class PostprocessSettings(Strict):
     ] = Field(default_factory=dict)
     one_label: Annotated[
         tuple[tuple[str, ...], ...],
-        BeforeValidator(lambda given: given or (), json_schema_input_type=tuple[tuple[str, ...], ...] | None),
+        BeforeValidator(_as_groups, json_schema_input_type=tuple[tuple[str, ...], ...] | None),
     ] = ()
 
     @property
@@ -57,8 +66,11 @@ class PostprocessSettings(Strict):
                     f"postprocess names {label!r}; it is of {', '.join(labels[1:])}, not of the background"
                     f"{did_you_mean(label, labels[1:])}"
                 )
-        if len(alike) > len(set(alike)) or any(len(group) < 2 for group in self.one_label):
-            raise ValueError("postprocess.one_label takes groups of two labels or more, and each label in one of them")
+        for group in self.one_label:
+            if len(group) < 2:
+                raise ValueError(f"one_label has the group {as_yaml(group)}; a group has at least two labels")
+        if twice := next((label for label in alike if alike.count(label) > 1), None):
+            raise ValueError(f"postprocess.one_label names {twice!r} twice; a label is in one group, and once in it")
         units = {label: min(map(labels.index, group)) for group in self.one_label for label in group}
         return {
             labels.index(label): PieceRule(

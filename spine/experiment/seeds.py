@@ -15,6 +15,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from spine.core.problems import SpineError
+from spine.core.refusals import as_yaml
 from spine.experiment.snapshots import training_of
 
 __all__ = ["MOST", "member_of_seed", "origin_of", "standing_for", "with_seeds"]
@@ -79,7 +80,7 @@ def _network(own: Any) -> str:
 
 def _count(value: Any, where: str) -> int:
     if type(value) is not int or not 1 <= value <= MOST:
-        raise SpineError(f"{where}.{_KEY} is {value!r}; give how many members to train of it, 1 to {MOST}")
+        raise SpineError(f"{where}.{_KEY} is {as_yaml(value)}; give how many members to train of it, 1 to {MOST}")
     return value
 
 

@@ -7,6 +7,8 @@ was edited, or a setting was given on the command line of the training alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from spine.core.differing import differing
@@ -72,19 +74,26 @@ def warn_if_settings_changed(experiment: Experiment, show: Callable[[str], None]
         show(f"warning: {line}")
 
 
-def _record(experiment: Experiment, name: str) -> dict[str, Any]:
+def _record(experiment: Experiment, name: str) -> Mapping[str, Any]:
     """What the member's `config.yaml`, or that of its first fold, says; {} without one."""
     directory = experiment.member_directory(name)
     files = [path for path in (directory / "config.yaml", directory / "fold-0" / "config.yaml") if path.exists()]
     if not files:
         return {}
     try:
-        record = read_yaml(files[0])
+        stat = files[0].stat()
+        record = _read(files[0].absolute(), stat.st_mtime_ns, stat.st_size)
     except SpineError as error:
         raise SpineError(f"{error}. {REMOVE}") from None
     if not isinstance(record.get("members"), Mapping) or not isinstance(record["members"].get(name), Mapping):
         raise SpineError(f"{files[0]} has no settings of member {name}. {REMOVE}")
     return record
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, changed: int, size: int) -> Mapping[str, Any]:
+    """A file's settings; each stage asks for those of each member several times, and YAML is slow to parse."""
+    return read_yaml(path)
 
 
 def _picked(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

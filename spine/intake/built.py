@@ -28,6 +28,7 @@ CARD = "build.json"  # in a dataset: what it was built from, in fingerprints
 
 def records_of(root: Path) -> Path:
     """The folder beside a dataset that holds what must not be handed on: problems.csv and config.yaml."""
+    root = root if root.name else root.resolve()  # `.` has no name of its own
     return root.with_name(f"{root.name}.build")
 
 

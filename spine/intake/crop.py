@@ -59,7 +59,7 @@ def expand_box(
     left, top = max(0, _floor(x0 - dx)), max(0, _floor(y0 - dy))
     right, bottom = min(width, -_floor(-x1 - dx)), min(height, -_floor(-y1 - dy))
     if left >= right or top >= bottom:
-        raise SpineError(f"box {box} lies outside its picture of {height} x {width}; fix or remove the box")
+        raise SpineError(f"box {box} lies outside its picture, {width} wide and {height} high; fix or remove the box")
     return left, top, right, bottom
 
 

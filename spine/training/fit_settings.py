@@ -29,6 +29,8 @@ __all__ = ["FitSettings"]
 class FitSettings(Strict):
     """Optimizer, learning rate, stopping and regularisation; a task adds its network, its phases and its loss."""
 
+    ALSO_KNOWN = ("seeds",)
+
     batch: Count  # pictures a step; each task has its default
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     momentum: Fraction = 0.9  # of sgd and rmsprop

@@ -151,5 +151,5 @@ def test_a_post_processed_mask_is_served_and_a_change_of_it_is_exported_again(ex
     np.testing.assert_array_equal(answer["probabilities"], plain["probabilities"])
     assert (answer["mask"].numpy() != plain["mask"].numpy()).any()
     without = cleaned.model_copy(update={"postprocess": PostprocessSettings()})
-    with pytest.raises(SpineError, match=r"exported with postprocess .* run `spine export EXPERIMENT` again"):
+    with pytest.raises(SpineError, match=r"other settings of postprocess: .*, now .* run `spine export"):
         exported(ExperimentRun(without))

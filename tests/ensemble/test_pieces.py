@@ -157,9 +157,17 @@ def test_rules_are_by_label():
     assert together.rules(LABELS) == {1: PieceRule(unit=1), 2: PieceRule(1, unit=1)}
     assert not PostprocessSettings(one_label=[["canal", "bone"]]).asks_for_nothing
     assert PostprocessSettings(one_label=None).asks_for_nothing
-    for groups in ([["bone"]], [["bone", "bone"]], [["bone", "canal"], ["canal", "bone"]]):
-        with pytest.raises(ValueError, match="groups of two labels or more, and each label in one of them"):
+    for groups, told in {
+        (("bone",),): r"has the group \[bone\]; a group has at least two labels",
+        ((),): r"has the group \[\]; a group has at least two labels",
+        (("bone", "bone"),): "names 'bone' twice; a label is in one group",
+        (("bone", "canal"), ("canal", "bone")): "names 'bone' twice; a label is in one group",
+    }.items():
+        with pytest.raises(ValueError, match=told):
             PostprocessSettings(one_label=groups).rules(LABELS)
+    for given in (0, False, "", {}, "bone", ["bone", "canal"]):
+        with pytest.raises(ValueError, match=r"a list of groups is expected, such as \[\[L5, L4, L3\]\], or null"):
+            PostprocessSettings(one_label=given)
     with pytest.raises(ValueError, match=r"postprocess names 'cnal'.*Did you mean 'canal'"):
         PostprocessSettings(one_label=[["bone", "cnal"]]).rules(LABELS)
     for label in ("background", "cnal"):

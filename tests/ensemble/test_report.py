@@ -192,8 +192,16 @@ def test_figures_of_other_labels_than_now_make_no_page(tmp_path):
     write_json({**judged, "judged_hash": "of others"}, metrics)
     with pytest.raises(SpineError, match=r"measured on other labels or predictions .* run `spine evaluate EXPERIMENT`"):
         import_module("ensemble.report").run(experiment)
-    write_json({key: value for key, value in judged.items() if key != "judged_hash"}, metrics)
+    hashes = ("judged_hash", "settings_hash")
+    write_json({key: value for key, value in judged.items() if key not in hashes}, metrics)
     assert import_module("ensemble.report").run(experiment)[0].exists()  # an older version's, which does not tell
+
+
+def test_a_page_with_other_settings_of_judging_than_its_figures_is_refused(written):
+    experiment, _, _ = written
+    narrower = experiment.evaluate.model_copy(update={"confidence": 0.8})
+    with pytest.raises(SpineError, match=r"with other settings of evaluate, .* run `spine evaluate EXPERIMENT` again"):
+        import_module("ensemble.report").run(experiment.model_copy(update={"evaluate": narrower}))
 
 
 def test_grades_in_order_have_a_page_and_an_evaluation_without_their_metrics_says_what_to_run(tmp_path):

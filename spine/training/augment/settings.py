@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from spine.core.refusals import as_yaml
 from spine.core.strict import Strict
 
 __all__ = ["PRESETS", "Augmentation", "Fill", "Flip", "Interval"]
@@ -16,6 +17,8 @@ Fill = Literal["nearest", "constant", "reflect", "wrap"]  # constant is black
 
 
 def _as_interval(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"is {as_yaml(value)}, where a number or two are expected, such as 10 or [-5, 10]")
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return (-abs(value), abs(value)) if is_number else value
 

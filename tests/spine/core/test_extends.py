@@ -106,7 +106,10 @@ def test_a_study_may_run_variants(base):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("extends: none.yaml\nname: a\n", r"variant\.yaml: \S+none\.yaml is not a file"),
+        (
+            "extends: none.yaml\nname: a\n",
+            r"none\.yaml is not a file; \S+variant\.yaml extends none\.yaml, which is relative",
+        ),
         ("extends: variant.yaml\nname: a\n", r"goes in a circle, \S+variant\.yaml to \S+variant\.yaml; remove one"),
         ("extends: again.yaml\nname: a\n", r"circle, \S+variant\.yaml to \S+again\.yaml to \S+variant\.yaml"),
         ("extends: [base.yaml]\nname: a\n", r"extends is \['base\.yaml'\]; give the path of one file of the same kind"),
