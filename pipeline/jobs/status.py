@@ -12,6 +12,7 @@ from pipeline.training import name_of_training
 from spine.experiment.config import Experiment
 from spine.experiment.folds import stages
 from spine.experiment.outcomes import outcomes
+from spine.experiment.trained import trained_otherwise
 from spine.member.member import Member
 
 __all__ = ["DONE", "Standing", "counted", "recorded", "standings"]
@@ -40,9 +41,16 @@ class Standing:
 
 
 def standings(experiment: Experiment) -> list[Standing]:
-    """Of each job of an experiment, in the order of its members, then of what else has a record."""
+    """Of each job of an experiment, in the order of its members, then of what else has a record.
+
+    What is done tells where it was done with other settings than the experiment has now.
+    """
     records = dict(_records(records_of(experiment)))
-    trained = [_training(name, done, records.pop(name, None)) for name, done in _trainings(experiment)]
+    changed = trained_otherwise(experiment)
+    trained = [
+        _training(name, done, records.pop(name, None), changed.get(member, ""))
+        for name, member, done in _trainings(experiment)
+    ]
     return [*trained, *(_by_record(name, *found) for name, found in records.items())]
 
 
@@ -51,8 +59,8 @@ def recorded(folder: Path) -> list[Standing]:
     return [_by_record(name, *found) for name, found in _records(folder)]
 
 
-def _trainings(experiment: Experiment) -> Iterator[tuple[str, bool]]:
-    """The name of each training and whether all that it gives is published."""
+def _trainings(experiment: Experiment) -> Iterator[tuple[str, str, bool]]:
+    """The name of each training, a member that it gives, and whether all that it gives is published."""
     trained = [part for stage in stages(experiment) for part in stage]
     seen = set()
     for member in experiment.members:
@@ -62,7 +70,7 @@ def _trainings(experiment: Experiment) -> Iterator[tuple[str, bool]]:
             if directories[0] in seen or Member.is_external(experiment.member_directory(member)):
                 continue
             seen.add(directories[0])
-            yield name_of_training(part, gives[0].member), all(map(Member.open_if_whole, directories))
+            yield name_of_training(part, gives[0].member), member, all(map(Member.open_if_whole, directories))
 
 
 def _records(folder: Path) -> Iterator[tuple[str, tuple[Record, float]]]:
@@ -72,10 +80,10 @@ def _records(folder: Path) -> Iterator[tuple[str, tuple[Record, float]]]:
             yield record.name, (record, file.stat().st_mtime)
 
 
-def _training(name: str, done: bool, found: tuple[Record, float] | None) -> Standing:
+def _training(name: str, done: bool, found: tuple[Record, float] | None, changed: str) -> Standing:
     standing = _by_record(name, *found) if found else Standing(name, "not begun")
     if done and standing.state != "running":
-        return Standing(name, DONE, standing.where, standing.since if standing.state == DONE else 0.0)
+        return Standing(name, DONE, standing.where, standing.since if standing.state == DONE else 0.0, note=changed)
     if standing.state == DONE:
         return Standing(name, "lost", standing.where, standing.since, "it ended well, and its member is gone")
     return standing
@@ -95,6 +103,6 @@ def _by_record(name: str, record: Record, alive: float) -> Standing:
 
 
 def counted(found: list[Standing]) -> Mapping[str, int]:
-    """State -> how many."""
-    states = [standing.state for standing in found]
+    """State -> how many; what is done and has passed something over is `done in part`."""
+    states = [f"{one.state} in part" if one.failed else one.state for one in found]
     return {state: states.count(state) for state in dict.fromkeys(states)}

@@ -35,10 +35,12 @@ def as_trained(experiment: Experiment) -> dict[str, Any]:
     return {**now, "members": {**now["members"], **members}}
 
 
-def trained_otherwise(experiment: Experiment) -> list[str]:
-    """A line for each member that was trained with other settings than the experiment says; none where all agree."""
+def trained_otherwise(experiment: Experiment) -> dict[str, str]:
+    """Name -> how, of each member that was trained with other settings than the experiment says, such as "was trained
+    with epochs 8 (the experiment says 45)".
+    """
     now = experiment.model_dump(mode="json")
-    lines = []
+    changed = {}
     for name in experiment.members:
         then = _record(experiment, name)
         if not then:
@@ -46,8 +48,8 @@ def trained_otherwise(experiment: Experiment) -> list[str]:
         before, after = ({**_picked(one, SHARED), **one["members"][name]} for one in (then, now))
         if found := list(differing(before, after)):
             told = ", ".join(f"{key} {old!r} (the experiment says {new!r})" for key, old, new in found)
-            lines.append(f"member {name} was trained with {told}")
-    return lines
+            changed[name] = f"was trained with {told}"
+    return changed
 
 
 def under_another_salt(experiment: Experiment) -> list[str]:
@@ -67,9 +69,9 @@ def under_another_salt(experiment: Experiment) -> list[str]:
 
 
 def warn_if_settings_changed(experiment: Experiment, show: Callable[[str], None]) -> None:
-    """Show the lines of `trained_otherwise`, with what to do, and of `under_another_salt`, each as a warning."""
+    """Show what `trained_otherwise` tells, with what to do, and lines of `under_another_salt`, each as a warning."""
     advice = "train it as the experiment says with `spine train EXPERIMENT`, or leave the change out"
-    changed = [f"{line}; {advice}" for line in trained_otherwise(experiment)]
+    changed = [f"member {name} {how}; {advice}" for name, how in trained_otherwise(experiment).items()]
     for line in [*changed, *under_another_salt(experiment)]:
         show(f"warning: {line}")
 

@@ -1,6 +1,7 @@
 """Shards as jobs: their records, what is left to do, and a Ray cluster of this machine."""
 
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -68,7 +69,7 @@ def test_status_tells_of_shards_by_whomever_they_are_run(model, request_of, ran,
     assert (outcome.studies, outcome.failed) == (7, 1)
     told = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
     assert told.exit_code == 1
-    assert "2 done" in unwrapped(told.output)
+    assert {"1 done", "1 done in part"} <= set(re.findall(r"\d done(?: in part)?", unwrapped(told.output)))
     shards = shards_in(tmp_path / "out")
     assert sorted(map(str, shards)) == ["done", "done, 1 study failed"]
     (failed,) = (shard for shard in shards if shard.failed)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.jobs.job import SEE_ABOVE, SILENT_AFTER, Record
-from pipeline.jobs.status import counted, standings
+from pipeline.jobs.status import Standing, counted, standings
 from spine.core.writers import writer
 from tests.experiment_on_disk import write_experiment
 
@@ -33,6 +33,20 @@ def test_without_records_the_members_tell(experiment):
         ("train open", "not begun"),
     ]
     assert counted(standings(experiment)) == {"done": 1, "not begun": 1}
+
+
+def test_what_passed_something_over_is_counted_by_itself():
+    jobs = [Standing("0-of-2", "done"), Standing("1-of-2", "done", failed="3 studies")]
+    assert counted(jobs) == {"done": 1, "done in part": 1}
+
+
+def test_a_training_with_other_settings_is_told(experiment):
+    seed = experiment.seed
+    experiment.write(experiment.member_directory("done") / "config.yaml")
+    done, _ = standings(experiment.model_copy(update={"seed": seed + 1}))
+    assert done.state == "done"
+    assert done.note == f"was trained with seed {seed} (the experiment says {seed + 1})"
+    assert standings(experiment)[0].note == ""
 
 
 @pytest.mark.parametrize(

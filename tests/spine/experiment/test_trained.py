@@ -11,7 +11,8 @@ from spine.experiment.trained import as_trained, trained_otherwise, under_anothe
 from spine.member.member import Patients
 from tests.experiment_on_disk import write_experiment
 
-LINE = "member vgg was trained with epochs 8 (the experiment says 45)"
+HOW = "was trained with epochs 8 (the experiment says 45)"
+LINE = f"member vgg {HOW}"
 ADVICE = "train it as the experiment says with `spine train EXPERIMENT`, or leave the change out"
 
 
@@ -30,27 +31,29 @@ def experiment(tmp_path):
 
 
 def test_a_member_of_other_settings_is_told(experiment):
-    assert trained_otherwise(experiment) == [LINE]
-    assert trained_otherwise(with_epochs(experiment, 8)) == []
+    assert trained_otherwise(experiment) == {"vgg": HOW}
+    assert trained_otherwise(with_epochs(experiment, 8)) == {}
 
 
 def test_what_is_not_the_members_own_and_what_lies_deeper_is_told_too(experiment):
     told = trained_otherwise(experiment.model_copy(update={"seed": 3}))
-    assert told[0] == "member vgg was trained with seed 0 (the experiment says 3), epochs 8 (the experiment says 45)"
-    assert told[1] == "member dense was trained with seed 0 (the experiment says 3)"
+    assert told == {
+        "vgg": "was trained with seed 0 (the experiment says 3), epochs 8 (the experiment says 45)",
+        "dense": "was trained with seed 0 (the experiment says 3)",
+    }
     head = experiment.members["dense"].head.model_copy(update={"dropout": 0.125})
     dense = experiment.members["dense"].model_copy(update={"head": head})
     other = experiment.model_copy(update={"members": {**experiment.members, "dense": dense}})
     before = experiment.members["dense"].head.dropout
-    told = f"member dense was trained with head.dropout {before} (the experiment says 0.125)"
-    assert trained_otherwise(other)[1:] == [told]
+    told = f"was trained with head.dropout {before} (the experiment says 0.125)"
+    assert trained_otherwise(other) == {"vgg": HOW, "dense": told}
 
 
 def test_a_fold_s_record_is_the_members(experiment):
     place = experiment.member_directory("vgg")
     (place / "fold-0").mkdir()
     (place / "config.yaml").rename(place / "fold-0" / "config.yaml")
-    assert trained_otherwise(experiment) == [LINE]
+    assert trained_otherwise(experiment) == {"vgg": HOW}
 
 
 def test_resolved_settings_are_those_of_the_training(experiment):
@@ -113,4 +116,4 @@ def test_a_damaged_record_says_that_it_may_be_removed(experiment, content):
     with pytest.raises(SpineError, match=r"vgg.config\.yaml .*remove it, and the member is taken as the experiment"):
         trained_otherwise(experiment)
     record.unlink()
-    assert trained_otherwise(experiment) == []
+    assert trained_otherwise(experiment) == {}
