@@ -145,8 +145,8 @@ class Page(Generic[TaskEvaluation]):
         return yaml.safe_dump(as_trained(self.experiment), sort_keys=False)
 
     @property
-    def trained_otherwise(self) -> list[str]:
-        """Members that were trained with other settings than the experiment says."""
+    def trained_otherwise(self) -> dict[str, str]:
+        """Name -> how, of members that were trained with other settings than the experiment says."""
         return trained_otherwise(self.experiment)
 
 

@@ -180,7 +180,8 @@ def split_by_fractions(
     seen_in = _seen_in(names, patients, strata or [""] * len(patients))
     groups = _groups(profile, seen_in)
     rng = np.random.default_rng(seed)
-    draws = [_draw(groups, len(names), parts, rng) for _ in range(DRAWS)]
+    alike = len(parts) == 1  # every draw gives every patient to it
+    draws = [_draw(groups, len(names), parts, rng) for _ in range(1 if alike else DRAWS)]
     best = min(draws, key=lambda draw: _faults(draw, profile, seen_in, parts))
     if len(np.unique(best)) < len(parts):
         raise SpineError(f"{len(names)} patients leave a part of {_describe(fractions)} empty; raise its fraction")
