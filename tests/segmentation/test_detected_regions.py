@@ -50,7 +50,7 @@ def experiment_of(folder, name="true", data="data"):
         "data": folder / data,
         "labels": LABELS,
         "runs": folder / "runs",
-        "members": {"unet": MEMBER},
+        "members": {"one": MEMBER},
         "search": {"metric": "dice_foreground", "step": 1.0},
         "evaluate": {"resamples": 100},
     }
@@ -71,7 +71,7 @@ def test_a_detected_crop_has_the_piece_of_the_mask_that_lies_in_it(folder):
 
 def test_a_network_can_learn_from_them(folder):
     experiment = experiment_of(folder, "learned", "detected")
-    data = Data.of(experiment, Manifest.read(experiment.data), experiment.members["unet"], seed=1)
+    data = Data.of(experiment, Manifest.read(experiment.data), experiment.members["one"], seed=1)
     images, truth = next(iter(data.training(0)))
     assert images.shape == (4, 32, 64, 1)
     assert truth.shape == (4, 32, 64, len(LABELS))
@@ -80,7 +80,7 @@ def test_a_network_can_learn_from_them(folder):
 
 def test_one_that_learned_from_true_crops_is_judged_on_detected_ones(folder):
     experiment = experiment_of(folder)
-    train(experiment, "unet")
+    train(experiment, "one")
     for stage in registry.STAGES:
         registry.stage(stage)(experiment)
     evaluate.run(experiment, folder / "detected")

@@ -18,7 +18,15 @@ from spine.member.member import Member
 from tests.segmentation_on_disk import LABELS, picture_and_mask
 
 HEIGHT, WIDTH, TOP, LEFT = 96, 120, 20, 40  # of the whole slice; the region of 40 x 60 begins at row 20, column 40
-MEMBER = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 32, "width": 64, "batch": 4, "epochs": 1}
+MEMBER = {  # of the architectures that which is built soonest
+    "architecture": "pspnet",
+    "encoder": "mobilenet0.25",
+    "encoder_weights": "none",
+    "height": 32,
+    "width": 64,
+    "batch": 4,
+    "epochs": 1,
+}
 
 
 def write_source(folder, patients: int = 8) -> None:
@@ -81,7 +89,7 @@ def test_members_of_crops_are_trained_searched_exported_judged_and_reported(data
         "data": dataset.root,
         "labels": LABELS,
         "runs": dataset.root.parent / "runs",
-        "members": {"unet": MEMBER, "linknet": {**MEMBER, "architecture": "linknet"}},
+        "members": {"one": MEMBER, "other": {**MEMBER, "learning_rate": 0.01}},
         "search": {"metric": "dice_foreground", "step": 0.5},
         "evaluate": {"resamples": 100},
     }
@@ -91,7 +99,7 @@ def test_members_of_crops_are_trained_searched_exported_judged_and_reported(data
     for stage in registry.STAGES:
         registry.stage(stage)(experiment)
     truth = read_truth(experiment, dataset, "test")
-    stored = Member.open(experiment.member_directory("unet")).predictions("test")
+    stored = Member.open(experiment.member_directory("one")).predictions("test")
     assert stored.values.shape == (len(truth) * 44 * 66, len(LABELS))
     assert (stored.index[["height", "width"]].to_numpy() == (44, 66)).all()
     metrics = json.loads((experiment.evaluation_directory / "metrics.json").read_text())

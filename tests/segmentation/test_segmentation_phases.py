@@ -102,7 +102,8 @@ from tests.segmentation_on_disk import experiment_of, write_masks
 keras_fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 folder = Path(sys.argv[1])
 write_masks(folder / "data", {"train": 3, "validation": 2, "test": 1})
-member = {"encoder": "mobilenet0.25", "encoder_weights": "none", "height": 64, "width": 64, "batch": 4, "epochs": 1}
+encoder = {"encoder": "mobilenet0.25", "encoder_weights": "none"}
+member = {"architecture": "pspnet", **encoder, "height": 64, "width": 64, "batch": 4, "epochs": 1}
 directory = train.train(experiment_of(folder, {"two": member}), "two")
 print(len((directory / "history.csv").read_text().splitlines()), (directory / "model" / "1").is_dir())
 """
