@@ -39,6 +39,8 @@ def _experiment(definitions: Definitions) -> Schema:
     properties["targets"] = _targets(properties)
     for key in ("target", "labels"):  # null takes back what the file that it extends has
         properties[key] = {**properties[key], "type": [properties[key]["type"], "null"]}
+    for settings in Experiment.sections().values():
+        definitions.of(settings)["type"] = ["object", "null"]
     needed = [key for key in own["required"] if key != "labels"]
     complete = {"required": needed, "anyOf": [{"required": ["labels"]}, {"required": ["targets"]}]}
     return {

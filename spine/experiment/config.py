@@ -138,8 +138,14 @@ class Experiment(Strict):
         """A section that is null has its defaults: so a file takes back what the one that it extends has there."""
         if not isinstance(raw, Mapping):
             return raw
-        sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Strict)}
+        sections = cls.sections()
         return {name: value for name, value in raw.items() if value is not None or name not in sections}
+
+    @classmethod
+    def sections(cls) -> dict[str, type[Strict]]:
+        """Key -> settings, of each key that holds settings of its own, all of which have defaults."""
+        fields = cls.model_fields.items()
+        return {name: type(field.default) for name, field in fields if isinstance(field.default, Strict)}
 
     @field_validator("extends", mode="before")
     @classmethod

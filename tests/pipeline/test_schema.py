@@ -19,6 +19,7 @@ from segmentation.encoders import ENCODERS
 from spine.core.problems import SpineError
 from spine.core.strict import validate
 from spine.core.yaml_files import parse_yaml, read_yaml
+from spine.experiment.config import Experiment
 from spine.intake.config import DataConfig
 from tests.ensemble import small_evaluation
 from tests.found_weights import found_weights
@@ -70,6 +71,11 @@ def test_every_shipped_file_is_valid(path):
 def test_the_resolved_copy_of_a_run_is_valid(tmp_path):
     experiment = validate_experiment(parse_yaml(EXPERIMENT), "discs")
     assert wrong("experiment", read_yaml(experiment.write(tmp_path / "experiment.yaml"))) == []
+
+
+def test_a_section_may_be_null():
+    file = {**parse_yaml(EXPERIMENT), "extends": "base.yaml", **dict.fromkeys(Experiment.sections())}
+    assert wrong("experiment", file) == []
 
 
 MISTAKES = {  # what a file says -> what the schema tells

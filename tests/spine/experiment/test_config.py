@@ -8,6 +8,7 @@ from pipeline.experiments import load_experiment, load_experiments, load_other_d
 from spine.core.problems import SpineError
 from spine.core.strict import without_password
 from spine.core.yaml_files import read_yaml
+from spine.experiment.config import Experiment
 from spine.experiment.stages import steps_of
 from spine.intake import load_data_config
 
@@ -61,6 +62,12 @@ def test_a_variant_switches_rules_for_pieces_off(tmp_path):
         variant = tmp_path / "variant.yaml"
         variant.write_text(yaml.safe_dump({"extends": "base.yaml", "name": "variant", "postprocess": off}))
         assert load_experiment(variant).postprocess.asks_for_nothing
+
+
+@pytest.mark.parametrize("section", Experiment.sections())
+def test_a_section_that_is_null_has_its_defaults(file, section):
+    settings = load_experiment(file, [f"{section}=null"])
+    assert getattr(settings, section) == Experiment.sections()[section]()
 
 
 def test_overrides_reach_nested_settings(file):
