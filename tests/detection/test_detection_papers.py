@@ -1,5 +1,7 @@
 """Detectors of the papers' own files, trained for a step: one at its published size, the others at a part of it."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 
 from detection.config import PARTS
 from pipeline.experiments import load_experiment
+from spine.core.quiet import silence_tensorflow
 from spine.experiment.config import Experiment
 from spine.member.member import Member
 from spine.training.history import History
@@ -49,8 +52,16 @@ def experiment_of(paper: str, member: str, folder: Path) -> Experiment:
 
 @pytest.mark.parametrize(("paper", "member"), MEMBERS)
 def test_it_trains_and_is_published_and_its_maps_are_those_of_its_published_size(paper, member, tmp_path):
+    """In a process of its own: what TensorFlow keeps of so large a network, up to 2 GB, would stay with other tests."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        process.submit(train_and_look, paper, member, tmp_path).result()
+
+
+def train_and_look(paper: str, member: str, folder: Path) -> None:
+    """Train a paper's member in `folder`; AssertionError where it is not what the paper's file says."""
+    silence_tensorflow()
     size, maps, part = MEMBERS[paper, member]
-    experiment = experiment_of(paper, member, tmp_path)
+    experiment = experiment_of(paper, member, folder)
     settings = experiment.members[member]
     assert (settings.height, settings.width) == size
     smaller = settings.model_copy(update={"height": size[0] // part, "width": size[1] // part})
